@@ -1,0 +1,62 @@
+# `make` lists the targets. Nothing but Python 3.11 or newer, make and git is needed beforehand.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONPATH := $(CURDIR)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help synth test lint format bench lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+synth: $(VENV)/.runtime ## Render dist/
+	@python app.py
+
+test: $(VENV)/.tools ## Run the quick tests
+	@pytest
+
+lint: $(VENV)/.tools ## Check style and types
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+format: $(VENV)/.tools ## Format and sort what can be
+	@ruff format .
+	@ruff check --fix .
+
+bench: $(VENV)/.tools ## Measure the synth against its yardsticks (SHORT=1: once, roughly)
+	@python -m tests.bench $(if $(SHORT),--short)
+
+lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with hashes
+	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links pyproject.toml --output-file requirements.txt
+	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --group dev --constraint requirements.txt \
+	  --output-file requirements-dev.txt
+
+clean: ## Remove what set-up and tests made
+	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache cdk.out
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, but $(PYTHON) is " \
+	  + sys.version.split()[0] + "; name another: make PYTHON=python3.12" \
+	  if sys.version_info < (3, 11) else 0)'
+	@echo "Creating the virtual environment $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements.txt package.json package-lock.json | $(VENV)/.created
+	@echo "Installing requirements.txt (once; about a minute)"
+	@python -m pip install --require-hashes --requirement requirements.txt
+	@echo "Installing the npm tools of package-lock.json"
+	@npm ci --no-audit --no-fund
+	@ln -sf ../../node_modules/.bin/cdk8s ../../node_modules/.bin/cdk $(VENV)/bin/
+	@touch $@
+
+$(VENV)/.tools: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing requirements-dev.txt (once)"
+	@python -m pip install --require-hashes --requirement requirements-dev.txt
+	@touch $@

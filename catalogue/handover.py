@@ -1,0 +1,91 @@
+"""What `cdk deploy SecretsStack` hands over to the manifests, as a committed file."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from constructs_lib.errors import DeclarationError
+
+FILE = Path(__file__).with_name("handover.json")
+STACK = "SecretsStack"
+EXAMPLE_ACCOUNT = "111122223333"
+"""AWS's account for documentation: a certificate of this account is none yet."""
+
+_CERTIFICATE = re.compile(
+    r"arn:aws(?:-[a-z]+)*:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[0-9a-f-]{36}"
+)
+_ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """The stack's outputs, under their names in CloudFormation."""
+
+    CertificateArn: str | None = None
+    """The load balancers' certificate. None leaves the annotation out of the Ingresses."""
+    Region: str | None = None
+    """Where the stack stands. None: the installation's region."""
+    ExternalSecretsRoleArn: str | None = None
+    """The IAM role of External Secrets' service account."""
+
+
+def load(region: str, file: Path = FILE) -> Handover:
+    """Read the hand-over of a stack in `region`. A missing file is an empty one: nothing is
+    deployed yet.
+
+    Raises DeclarationError, naming the file, for anything that is no output of that stack.
+    """
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return Handover()
+    except (OSError, ValueError) as error:
+        raise DeclarationError(f"cannot be read ({error}). {_REMEDY}", where=file) from error
+    try:
+        return _checked(content, region)
+    except DeclarationError as error:
+        raise error.at(file) from error
+
+
+_REMEDY = "Restore it from git, or write it anew with `make deploy-secrets`"
+
+
+def _checked(content: Any, region: str) -> Handover:
+    outputs = content.get(STACK) if isinstance(content, dict) else None
+    if not isinstance(outputs, dict) or not all(isinstance(v, str) for v in outputs.values()):
+        raise DeclarationError(f"holds no outputs of {STACK}. {_REMEDY}")
+    if unknown := outputs.keys() - Handover.__dataclass_fields__.keys():
+        raise DeclarationError(f"holds unknown outputs {', '.join(sorted(unknown))}. {_REMEDY}")
+    handover = Handover(**outputs)
+    if handover.Region not in (None, region):
+        raise DeclarationError(
+            f"Region is {handover.Region!r}, but the installation is in {region!r}; set region in "
+            "catalogue/installation.py, or deploy the stack there"
+        )
+    if handover.ExternalSecretsRoleArn and not _ROLE.fullmatch(handover.ExternalSecretsRoleArn):
+        raise DeclarationError(
+            f"ExternalSecretsRoleArn {handover.ExternalSecretsRoleArn!r} is no ARN of an IAM "
+            f"role. {_REMEDY}"
+        )
+    _check_certificate(handover.CertificateArn, region)
+    return handover
+
+
+def _check_certificate(arn: str | None, region: str) -> None:
+    if arn is None:
+        return
+    certificate = _CERTIFICATE.fullmatch(arn)
+    if not certificate:
+        raise DeclarationError(
+            f"CertificateArn {arn!r} is no ARN of an ACM certificate, "
+            f"arn:aws:acm:<region>:<account>:certificate/<id>. {_REMEDY}"
+        )
+    if certificate["region"] != region:
+        raise DeclarationError(
+            f"the certificate is in {certificate['region']}, but the installation in {region}; "
+            f"a load balancer only takes a certificate of its own region. {_REMEDY}"
+        )

@@ -1,0 +1,45 @@
+"""What only the operator of an installation knows. None means: not known yet, an open item."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The settings of one installation."""
+
+    region: str = "eu-central-1"
+    """AWS region of cluster, parameters and certificate. An example; the owner replaces it."""
+    account: str | None = None
+    """AWS account of 12 digits. None: whichever the credentials of `cdk deploy` belong to."""
+    repository: str = "https://github.com/gnosischain/analytics-deployments.git"
+    """The Git address that Argo CD reads. An example; the owner replaces it."""
+    revision: str = "main"
+    """The branch that Argo CD follows."""
+    cluster_name: str | None = None
+    """The EKS cluster. None: External Secrets' role is made, but not associated with it."""
+    oidc_provider_arn: str | None = None
+    """The cluster's IAM OIDC provider, to trust it (IRSA) instead of EKS Pod Identity."""
+    hosted_zone_id: str | None = None
+    """The Route 53 zone that validates the certificate. None: a person makes the records."""
+    kms_key_arn: str | None = None
+    """A customer key for the parameters. None: the account's own key for SSM."""
+    alb_subnets: tuple[str, ...] = ()
+    """CIDR ranges of the load balancers' subnets. None of them: any source on a service's port."""
+    storage_class: str | None = None
+    """Of volume claims. None: the cluster's default."""
+
+    ember_data_url: str | None = None
+    """Where ClickHouse fetches Ember's CSV. Without it the Ember job fails."""
+    circles_blacklist_url: str | None = None
+    """Where ClickHouse fetches the Circles blacklist. Without it that job is not rendered, and
+    likewise for every id below."""
+    dune_labels_query_id: str | None = None
+    dune_prices_query_id: str | None = None
+    dune_bridge_flows_query_id: str | None = None
+    dune_gno_supply_query_id: str | None = None
+    mixpanel_project_id: str | None = None
+    mixpanel_region: str = "US"
+    """US, EU or IN; the program's own default is US."""
+
+
+INSTALLATION = Installation()

@@ -1,0 +1,37 @@
+"""The platform of this repository, put together from the catalogue's facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalogue import handover, images
+from catalogue.hosts import Hosts
+from catalogue.installation import INSTALLATION, Installation
+from catalogue.parameters import Parameters
+from catalogue.target import TARGET
+from constructs_lib.kubernetes.app import Platform
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyticsPlatform(Platform):
+    """What charts find in the tree beside what constructs need."""
+
+    installation: Installation
+
+
+def current() -> AnalyticsPlatform:
+    """The platform as committed. Raises DeclarationError for unreadable or wrong facts."""
+    outputs = handover.load(INSTALLATION.region)
+    return AnalyticsPlatform(
+        images=images.load(),
+        target=TARGET,
+        region=INSTALLATION.region,
+        certificate_arn=outputs.CertificateArn,
+        hosts=tuple(host.fqdn for host in Hosts),
+        parameters=tuple(parameter.path for parameter in Parameters),
+        alb_subnets=INSTALLATION.alb_subnets,
+        storage_class=INSTALLATION.storage_class,
+        repository=INSTALLATION.repository,
+        revision=INSTALLATION.revision,
+        installation=INSTALLATION,
+    )

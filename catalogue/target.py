@@ -1,0 +1,8 @@
+"""Which forms the cluster serves. The defaults are the seed page's; change a line to switch."""
+
+from constructs_lib.model import ClusterTarget
+
+TARGET = ClusterTarget(
+    external_secrets="v1beta1",
+    ingress_class="annotation",
+)

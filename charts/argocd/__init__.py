@@ -1,0 +1,1 @@
+"""What Argo CD syncs, made from the charts declared before it."""

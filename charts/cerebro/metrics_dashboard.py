@@ -1,0 +1,50 @@
+"""metrics-dashboard."""
+
+from catalogue.hosts import Hosts
+from catalogue.parameters import Parameters
+from charts.shared import CLICKHOUSE, clickhouse
+from constructs_lib.kubernetes import Alb, App, Chart, Container, Program, WebService
+from constructs_lib.model import HttpGet, Probe, Resources
+
+_IMAGE = "metrics-dashboard"
+
+
+class MetricsDashboard(Chart):
+    """The dashboard: nginx serves the React build and passes /api on to the handlers beside it.
+
+    Only the handlers hold credentials; nginx, which the public talks to, has none.
+    """
+
+    def __init__(self, scope: App) -> None:
+        super().__init__(scope, "metrics-dashboard", namespace="cerebro")
+        handlers = Container(
+            program=Program(
+                image=_IMAGE,
+                args=("api",),
+                secrets={**clickhouse(), "API_KEY": Parameters.DASHBOARD_API_KEY},
+                tmp="256Mi",
+                resources=Resources(cpu=("100m", "500m"), memory=("256Mi", "512Mi")),
+                egress=(CLICKHOUSE,),
+            ),
+            liveness=Probe(HttpGet("/healthz", port=3000), period_seconds=30),
+            startup=Probe(HttpGet("/healthz", port=3000), period_seconds=5, failure_threshold=12),
+        )
+        WebService(
+            self,
+            "metrics-dashboard",
+            port=8080,
+            replicas=2,
+            program=Program(
+                args=("web",),
+                resources=Resources(cpu=("100m", "500m"), memory=("256Mi", "512Mi")),
+            ),
+            readiness=Probe(HttpGet("/healthz"), period_seconds=10),
+            liveness=Probe(HttpGet("/healthz"), initial_delay_seconds=10, period_seconds=30),
+            sidecars={"api": handlers},
+            longest_request_seconds=60,
+            ingress=Alb(
+                host=Hosts.DASHBOARD,
+                scheme="internet-facing",
+                keep_alive_seconds=75,  # keepalive_timeout in docker/metrics-dashboard
+            ),
+        )

@@ -1,0 +1,1 @@
+"""What the two namespaces share, and their limits."""

@@ -1,0 +1,238 @@
+"""click-runner: SQL jobs that bring other parties' data into ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from catalogue.installation import Installation
+from catalogue.parameters import Parameters
+from catalogue.platform import AnalyticsPlatform
+from charts.shared import CLICKHOUSE, HTTPS, clickhouse
+from constructs_lib.kubernetes import App, Chart, ExternalSecret, Pending, Program, ScheduledJob
+from constructs_lib.model import Egress, Parameter, Resources
+
+_DATABASE = "crawlers_data"
+
+DUNE = {"CH_QUERY_VAR_DUNE_API_KEY": Parameters.DUNE_API_KEY}
+COW = {"CH_QUERY_VAR_COW_API_KEY": Parameters.COW_API_KEY}
+COINGECKO = {"COINGECKO_API_KEY": Parameters.COINGECKO_API_KEY}
+MIXPANEL = {
+    "CH_QUERY_VAR_MIXPANEL_SA_USERNAME": Parameters.MIXPANEL_USERNAME,
+    "CH_QUERY_VAR_MIXPANEL_SA_SECRET": Parameters.MIXPANEL_SECRET,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A row: one job that fills one or a few tables."""
+
+    name: str
+    """After `click-runner-`."""
+    schedule: str
+    """Cron, UTC."""
+    args: tuple[str, ...]
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    """Plain variables; one that is None keeps the job from being rendered until it is known."""
+    optional: Mapping[str, str | None] = field(default_factory=dict)
+    """Plain variables that are left out until they are known."""
+    vendor: str = ""
+    """Whose keys it reads, from the Secret `<vendor>-keys`."""
+    keys: Mapping[str, Parameter] = field(default_factory=dict)
+    """The vendor's keys."""
+    retries: int = 2
+    """0 where a second attempt would duplicate rows."""
+    egress: tuple[Egress, ...] = (HTTPS,)
+    """None where ClickHouse itself fetches the data."""
+    memory: str = "512Mi"
+    """The limit; more for what is held in memory. Our estimate."""
+
+
+def jobs(known: Installation) -> Iterator[Job]:
+    """The table, in the order of the day."""
+    yield Job(
+        name="ember",
+        schedule="0 2 * * *",
+        args=_csv(
+            "queries/ember", "create_ember_table", "insert_ember_data", "optimize_ember_data"
+        ),
+        optional={"CH_QUERY_VAR_EMBER_DATA_URL": known.ember_data_url},
+        egress=(),
+    )
+    yield from _dune(known)
+    yield Job(
+        name="circles-blacklist",
+        schedule="0 3 * * *",
+        args=(
+            "--ingestor=query",
+            "--queries="
+            + ",".join(
+                f"queries/circles/blacklist/{step}.sql"
+                for step in ("create_table", "truncate", "insert", "optimize")
+            ),
+        ),
+        env={"CH_QUERY_VAR_CIRCLES_BLACKLIST_URL": known.circles_blacklist_url},
+        egress=(),
+    )
+    yield Job(
+        name="cow",
+        schedule="0 3 * * *",
+        args=(
+            "--ingestor=cow",
+            "--cow-mode=daily",
+            "--cow-lookback-days=7",
+            "--create-table-sql=queries/cow/create_table.sql",
+            f"--table-name={_DATABASE}.cow_api_trade_fees",
+            "--cow-source-table=dbt.int_execution_cow_trades",
+        ),
+        env={"CH_QUERY_VAR_COW_DATABASE": _DATABASE},
+        vendor="cow",
+        keys=COW,
+        memory="1Gi",
+    )
+    yield from _mixpanel(known)
+    yield Job(
+        name="governance-snapshot",
+        schedule="45 3 * * *",
+        args=("--ingestor=snapshot", "--snapshot-mode=daily"),
+        env={
+            "CH_QUERY_VAR_GOVERNANCE_DATABASE": "governance_db",
+            "CH_QUERY_VAR_SNAPSHOT_SPACE": "gnosis.eth",
+        },
+    )
+    yield Job(
+        name="governance-forum",
+        schedule="0 4 * * *",
+        args=("--ingestor=forum", "--forum-mode=daily"),
+        env={
+            "CH_QUERY_VAR_GOVERNANCE_DATABASE": "governance_db",
+            "CH_QUERY_VAR_DISCOURSE_BASE_URL": "https://forum.gnosis.io",
+        },
+        memory="1Gi",
+    )
+    yield Job(name="defillama", schedule="15 4 * * *", args=_prices("defillama"))
+    yield Job(
+        name="coingecko",
+        schedule="30 4 * * *",
+        args=_prices("coingecko"),
+        vendor="coingecko",
+        keys=COINGECKO,
+    )
+
+
+def _dune(known: Installation) -> Iterator[Job]:
+    tables = {
+        "labels": ("DUNE_LABELS_QUERY_ID_DAY", known.dune_labels_query_id, "insert_daily"),
+        "prices": ("DUNE_PRICES_QUERY_ID_DAY", known.dune_prices_query_id, "insert_daily"),
+        "bridge-flows": (
+            "DUNE_BRIDGE_FLOWS_QUERY_ID_DAY",
+            known.dune_bridge_flows_query_id,
+            "insert_daily",
+        ),
+        "gno-supply": ("DUNE_GNO_SUPPLY_QUERY_ID", known.dune_gno_supply_query_id, "insert"),
+    }
+    for name, (variable, query_id, insert) in tables.items():
+        yield Job(
+            name=f"dune-{name}",
+            schedule="0 3 * * *",
+            args=_csv(f"queries/dune/{name.replace('-', '_')}", "create_table", insert),
+            env={f"CH_QUERY_VAR_{variable}": query_id},
+            vendor="dune",
+            keys=DUNE,
+            retries=0,
+            egress=(),
+        )
+
+
+def _mixpanel(known: Installation) -> Iterator[Job]:
+    modes = {
+        "events": ("0 3 * * *", "mixpanel", "queries/mixpanel/create_events_table.sql"),
+        "profiles": (
+            "30 3 * * *",
+            "mixpanel-profiles",
+            "queries/mixpanel_profiles/create_profiles_table.sql",
+        ),
+    }
+    for name, (schedule, ingestor, table) in modes.items():
+        daily = ("--mixpanel-mode=daily",) if name == "events" else ()
+        yield Job(
+            name=f"mixpanel-{name}",
+            schedule=schedule,
+            args=(f"--ingestor={ingestor}", *daily, f"--create-table-sql={table}"),
+            env={
+                "CH_QUERY_VAR_MIXPANEL_PROJECT_ID": known.mixpanel_project_id,
+                "CH_QUERY_VAR_MIXPANEL_DATABASE": "mixpanel",
+                "MIXPANEL_REGION": known.mixpanel_region,
+            },
+            vendor="mixpanel",
+            keys=MIXPANEL,
+            memory="1Gi",
+        )
+
+
+def _csv(folder: str, create: str, insert: str, optimize: str | None = None) -> tuple[str, ...]:
+    statements = {"create-table": create, "insert": insert, "optimize": optimize}
+    return (
+        "--ingestor=csv",
+        *(f"--{step}-sql={folder}/{sql}.sql" for step, sql in statements.items() if sql),
+    )
+
+
+def _prices(source: str) -> tuple[str, ...]:
+    return (
+        "--ingestor=external-prices",
+        f"--external-prices-source={source}",
+        "--external-prices-mode=daily",
+        "--external-prices-daily-lag-days=1",
+        f"--external-prices-database={_DATABASE}",
+    )
+
+
+class ClickRunner(Chart):
+    """Every job of the table, each a CronJob of its own.
+
+    A vendor's keys are a Secret of their own, so that one that is missing stops no other job.
+    """
+
+    def __init__(self, scope: App) -> None:
+        super().__init__(scope, "click-runner", namespace="crawlers")
+        known = AnalyticsPlatform.of(self).installation
+        self._clickhouse = ExternalSecret(self, "clickhouse-credentials", clickhouse("CH_"))
+        self._vendors: dict[str, ExternalSecret] = {}
+        for job in jobs(known):
+            missing = tuple(name for name, value in job.env.items() if value is None)
+            if missing:
+                name = f"click-runner-{job.name}"
+                self.pending.append(Pending(name, missing, tuple(job.keys.values())))
+            else:
+                self._add(job)
+
+    def _add(self, job: Job) -> None:
+        connection = {"CH_PORT": "8443", "CH_SECURE": "True", "CH_DB": _DATABASE}
+        known = {**connection, **job.env, **job.optional}
+        ScheduledJob(
+            self,
+            f"click-runner-{job.name}",
+            schedule=job.schedule,
+            program=Program(
+                image="click-runner",
+                command=("python", "run_queries.py"),
+                args=job.args,
+                env={name: value for name, value in known.items() if value is not None},
+                shared_secrets=(self._clickhouse, *self._keys_of(job)),
+                resources=Resources(cpu=("100m", "500m"), memory=("256Mi", job.memory)),
+                egress=(CLICKHOUSE, *job.egress),
+                ignores_sigterm=True,
+            ),
+            retries=job.retries,
+            deadline_seconds=6 * 3600,
+            grace_seconds=10,
+        )
+
+    def _keys_of(self, job: Job) -> tuple[ExternalSecret, ...]:
+        if not job.keys:
+            return ()
+        if job.vendor not in self._vendors:
+            secret = ExternalSecret(self, f"{job.vendor}-keys", job.keys)
+            self._vendors[job.vendor] = secret
+        return (self._vendors[job.vendor],)

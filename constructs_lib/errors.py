@@ -1,0 +1,86 @@
+"""Refusals: mistakes in a declaration, told to the person who made it."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+_LIBRARY = Path(__file__).parent
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_SAME_NAME = "There is already a Construct with name"  # as constructs says it, through jsii
+
+
+class DeclarationError(ValueError):
+    """A declaration that must not be rendered.
+
+    The message says what is wrong and what to do. `where` names the construct path, file or
+    object it is about; without it, `explain` names the line that declared it.
+    """
+
+    def __init__(self, message: str, *, where: object = None) -> None:
+        super().__init__(f"{where}: {message}" if where else message)
+        self.message = message
+        self.where = where
+
+    def at(self, where: object) -> DeclarationError:
+        """The same refusal, said of `where` when it names no place of its own."""
+        return self if self.where else DeclarationError(self.message, where=where)
+
+
+class PlatformError(Exception):
+    """Everything that one render refused, a line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def collect(problems: list[str], declare: Callable[[], object]) -> None:
+    """Run one declaration; a mistake in it is added to `problems`, any other error is raised."""
+    try:
+        declare()
+    except Exception as error:  # noqa: BLE001 what is no refusal is raised again
+        problems.append(explain(error))
+
+
+def explain(error: BaseException) -> str:
+    """One line for a mistake in a declaration: what, and the file and line that said it.
+
+    Errors that are no mistake of the person who declared are raised again as they are.
+    """
+    refusal = _refusal(error)
+    line = _declared_at(error)
+    if refusal is None:
+        raise error
+    return f"{refusal} ({line})" if line else refusal
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """The sentence of a refusal; enum members wrap theirs in another error."""
+    if isinstance(error, DeclarationError):
+        return str(error)
+    if isinstance(error, TypeError) and _is_declaration(_frames(error)[-1].filename):
+        return f"{error}. See the docstring of what is called for its arguments"
+    if isinstance(error, RuntimeError) and str(error).startswith(_SAME_NAME):
+        return f"{error}; rename one"
+    return _refusal(error.__cause__) if error and error.__cause__ else None
+
+
+def _declared_at(error: BaseException) -> str | None:
+    """`charts/cerebro/cerebro_api.py:12`, the innermost line outside this package."""
+    for frame in reversed(_frames(error)):
+        if _is_declaration(frame.filename):
+            path = Path(frame.filename)
+            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            return f"{shown}:{frame.lineno}"
+    return None
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    return traceback.extract_tb(error.__traceback__)
+
+
+def _is_declaration(filename: str) -> bool:
+    return not filename.startswith(("<", str(_LIBRARY), *_INSTALLED))

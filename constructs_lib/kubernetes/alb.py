@@ -1,0 +1,156 @@
+"""An Ingress for the AWS Load Balancer Controller, with arithmetic that fits the pods behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from cdk8s_plus_27 import k8s
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.app import Platform
+from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.model import Host
+
+_PREFIX = "alb.ingress.kubernetes.io"
+_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+_DENY = "deny"
+DRAIN_MARGIN_SECONDS = 15
+"""How much longer a pod waits than the load balancer drains: its targets are deregistered only
+after the controller has seen the pod end, and one controller loop may take that long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alb:
+    """How a web service is reached from outside its cluster. Times are seconds.
+
+    Raises DeclarationError where the parts contradict each other.
+    """
+
+    host: Host
+    """The name it answers to; the certificate covers it."""
+    scheme: Literal["internet-facing", "internal"]
+    """Public, or reachable from inside the VPC only."""
+    keep_alive_seconds: int | None
+    """How long the server holds an idle connection open. It must outlast the load balancer's, or
+    a request on a connection that the server just closed is answered with 502. None: the
+    program has no such setting."""
+    idle_timeout_seconds: int = 60
+    """How long the load balancer holds an idle connection open, 1 to 4000 (its own default)."""
+    deregistration_delay_seconds: int = 30
+    """How long a leaving pod may finish requests, 0 to 3600. Our estimate; AWS defaults to 300."""
+    listeners: tuple[Literal["HTTP", "HTTPS"], ...] = ("HTTP", "HTTPS")
+    """On port 80 and 443. A redirect to HTTPS needs both."""
+    ssl_redirect: bool = True
+    """Whether plain HTTP is redirected to 443."""
+    denied_paths: tuple[str, ...] = ("/metrics",)
+    """Prefixes answered with 403 by the load balancer itself."""
+
+    def __post_init__(self) -> None:
+        if self.ssl_redirect and set(self.listeners) != {"HTTP", "HTTPS"}:
+            raise DeclarationError(
+                "ssl_redirect needs a listener to redirect from and one to redirect to; "
+                'keep listeners=("HTTP", "HTTPS") or set ssl_redirect=False'
+            )
+        if not 1 <= self.idle_timeout_seconds <= 4000:
+            raise DeclarationError("idle_timeout_seconds must be from 1 to 4000")
+        if not 0 <= self.deregistration_delay_seconds <= 3600:
+            raise DeclarationError("deregistration_delay_seconds must be from 0 to 3600")
+        if self.keep_alive_seconds and self.keep_alive_seconds <= self.idle_timeout_seconds:
+            raise DeclarationError(
+                f"keep_alive_seconds={self.keep_alive_seconds} must be longer than "
+                f"idle_timeout_seconds={self.idle_timeout_seconds}, or clients see 502"
+            )
+
+    @property
+    def drain_seconds(self) -> int:
+        """How long a leaving pod keeps serving before it is told to stop."""
+        return self.deregistration_delay_seconds + DRAIN_MARGIN_SECONDS
+
+    def annotations(self, platform: Platform, health_check_path: str) -> dict[str, str]:
+        """What the controller reads, for this platform's certificate and cluster target."""
+        ports = {"HTTP": 80, "HTTPS": 443}
+        options: dict[str, str | None] = {
+            "scheme": self.scheme,
+            "target-type": "ip",
+            "certificate-arn": platform.certificate_arn,
+            "listen-ports": _compact([{name: ports[name]} for name in self.listeners]),
+            "ssl-redirect": "443" if self.ssl_redirect else None,
+            "ssl-policy": _TLS_POLICY if "HTTPS" in self.listeners else None,
+            "healthcheck-path": health_check_path,
+            "load-balancer-attributes": f"idle_timeout.timeout_seconds={self.idle_timeout_seconds}",
+            "target-group-attributes": (
+                f"deregistration_delay.timeout_seconds={self.deregistration_delay_seconds}"
+            ),
+            f"actions.{_DENY}": _compact(_FORBIDDEN) if self.denied_paths else None,
+        }
+        named = {f"{_PREFIX}/{key}": value for key, value in options.items() if value is not None}
+        if platform.target.ingress_class == "annotation":
+            return {"kubernetes.io/ingress.class": "alb", **named}
+        return named
+
+    def add_ingress(
+        self,
+        chart: Chart,
+        platform: Platform,
+        service: str,
+        port: int,
+        *,
+        health_check_path: str,
+        labels: dict[str, str],
+    ) -> None:
+        """Add the Ingress `service`, which sends everything but `denied_paths` to that Service."""
+        by_field = platform.target.ingress_class == "field"
+        chart.add(
+            k8s.KubeIngressProps(
+                metadata=chart.metadata(
+                    service,
+                    labels=labels,
+                    annotations=self.annotations(platform, health_check_path),
+                ),
+                spec=k8s.IngressSpec(
+                    ingress_class_name="alb" if by_field else None,
+                    rules=[
+                        k8s.IngressRule(
+                            host=self.host.fqdn,
+                            http=k8s.HttpIngressRuleValue(
+                                paths=[
+                                    *(_path(path, _DENIED) for path in self.denied_paths),
+                                    _path("/", _to(service, port)),
+                                ]
+                            ),
+                        )
+                    ],
+                ),
+            )
+        )
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _path(path: str, backend: k8s.IngressBackend) -> k8s.HttpIngressPath:
+    return k8s.HttpIngressPath(path=path, path_type="Prefix", backend=backend)
+
+
+def _to(service: str, port: int) -> k8s.IngressBackend:
+    return k8s.IngressBackend(
+        service=k8s.IngressServiceBackend(name=service, port=k8s.ServiceBackendPort(number=port))
+    )
+
+
+_FORBIDDEN = {
+    "type": "fixed-response",
+    "fixedResponseConfig": {
+        "contentType": "text/plain",
+        "statusCode": "403",
+        "messageBody": "Forbidden",
+    },
+}
+_DENIED = k8s.IngressBackend(
+    service=k8s.IngressServiceBackend(
+        name=_DENY, port=k8s.ServiceBackendPort(name="use-annotation")
+    )
+)

@@ -1,0 +1,119 @@
+"""Argo CD: what is synced from Git, into which namespaces, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from constructs import Construct
+
+from constructs_lib.kubernetes.app import Platform
+from constructs_lib.kubernetes.chart import Chart
+
+API_VERSION = "argoproj.io/v1alpha1"
+NAMESPACE = "argocd"
+"""Where Argo CD runs and looks for Applications."""
+CLUSTER = "https://kubernetes.default.svc"
+"""The cluster that Argo CD itself runs in."""
+DIST = "dist"
+"""Where the manifests lie in the repository."""
+_CASCADE = "resources-finalizer.argocd.argoproj.io"
+
+_WRITTEN_BY_OTHERS = [
+    {
+        "group": "apps",
+        "kind": "Deployment",
+        "jsonPointers": [
+            # Reloader, and `kubectl rollout restart`: what makes pods start anew
+            "/spec/template/metadata/annotations/reloader.stakater.com~1last-reloaded-from",
+            "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt",
+        ],
+    }
+]
+_SYNC_POLICY: dict[str, Any] = {
+    "automated": {"prune": True, "selfHeal": True},
+    "syncOptions": ["ServerSideApply=true", "RespectIgnoreDifferences=true"],
+    # Five attempts within five minutes: while it retries, Argo CD takes up no newer commit.
+    "retry": {"limit": 5, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "3m0s"}},
+}
+
+
+class AppProject(Construct):
+    """The bounds of everything synced here: one repository, some namespaces, some kinds."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        description: str,
+        namespaces: tuple[str, ...],
+        cluster_kinds: Mapping[str, tuple[str, ...]],
+        namespaced_kinds: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        """Declare it. The kinds are those of each API group; the group of the core is `""`."""
+        super().__init__(scope, name)
+        chart, platform = Chart.above(self), Platform.of(self)
+        chart.add_custom(
+            API_VERSION,
+            "AppProject",
+            chart.metadata(name),
+            {
+                "description": description,
+                "sourceRepos": [platform.repository],
+                "destinations": [
+                    {"server": CLUSTER, "namespace": namespace} for namespace in namespaces
+                ],
+                "clusterResourceWhitelist": _group_kinds(cluster_kinds),
+                "namespaceResourceWhitelist": _group_kinds(namespaced_kinds),
+            },
+        )
+
+
+class Application(Construct):
+    """One Application: a file, or a folder, of dist/, synced by itself into one namespace.
+
+    A folder or file emptied by mistake deletes nothing: automated sync refuses to remove the last
+    object of an application (`allowEmpty`, off by default).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        project: str,
+        folder: str,
+        namespace: str,
+        file: str | None = None,
+        cascade: bool = True,
+    ) -> None:
+        """Declare it: `folder` below dist/, and `file` there (default: all of them).
+
+        `cascade` (default: on) makes its deletion delete what it synced.
+        """
+        super().__init__(scope, name)
+        chart, platform = Chart.above(self), Platform.of(self)
+        source: dict[str, Any] = {
+            "repoURL": platform.repository,
+            "targetRevision": platform.revision,
+            "path": f"{DIST}/{folder}",
+        }
+        if file:
+            source["directory"] = {"include": file}
+        chart.add_custom(
+            API_VERSION,
+            "Application",
+            chart.metadata(name, finalizers=(_CASCADE,) if cascade else ()),
+            {
+                "project": project,
+                "source": source,
+                "destination": {"server": CLUSTER, "namespace": namespace},
+                "ignoreDifferences": _WRITTEN_BY_OTHERS,
+                "syncPolicy": _SYNC_POLICY,
+            },
+        )
+
+
+def _group_kinds(kinds: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
+    return [{"group": group, "kind": kind} for group, of in kinds.items() for kind in of]

@@ -1,0 +1,199 @@
+"""The pod template that every workload gets, hardened for the `restricted` profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from cdk8s_plus_27 import k8s
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.app import Platform
+from constructs_lib.kubernetes.external_secret import PULL_SECRET
+from constructs_lib.kubernetes.manifest import int_or_string, quantity
+from constructs_lib.kubernetes.program import Container
+from constructs_lib.model import Command, HttpGet, Probe, Resources, TcpSocket
+
+USER = 1000
+"""UID and GID of `appuser`, as the images define it."""
+
+_POD_SECURITY = k8s.PodSecurityContext(
+    run_as_non_root=True,
+    run_as_user=USER,
+    run_as_group=USER,
+    fs_group=USER,
+    fs_group_change_policy="OnRootMismatch",
+    seccomp_profile=k8s.SeccompProfile(type="RuntimeDefault"),
+)
+_CONTAINER_SECURITY = k8s.SecurityContext(
+    allow_privilege_escalation=False,
+    read_only_root_filesystem=True,
+    capabilities=k8s.Capabilities(drop=["ALL"]),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A PersistentVolumeClaim of the same chart, mounted read-write."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """What a workload decides about its pods; everything else is the same for all."""
+
+    labels: Mapping[str, str]
+    containers: Mapping[str, Container]
+    """By container name; the first is the workload's own."""
+    service_account: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    grace_seconds: int | None = None
+    restart_policy: str | None = None
+    claims: tuple[Claim, ...] = ()
+    spread_over_zones: bool = False
+    pre_stop_seconds: int | None = None
+
+    def template(self, platform: Platform, secrets: Mapping[str, str]) -> k8s.PodTemplateSpec:
+        """The template. `secrets` names each container's own Secret, where it has one."""
+        return k8s.PodTemplateSpec(
+            metadata=k8s.ObjectMeta(labels=self.labels, annotations=self.annotations or None),
+            spec=k8s.PodSpec(
+                service_account_name=self.service_account,
+                automount_service_account_token=False,
+                enable_service_links=False,
+                share_process_namespace=any(
+                    container.program.ignores_sigterm for container in self.containers.values()
+                )
+                or None,
+                node_selector={"kubernetes.io/arch": "arm64"},
+                image_pull_secrets=[k8s.LocalObjectReference(name=PULL_SECRET)],
+                security_context=_POD_SECURITY,
+                termination_grace_period_seconds=self.grace_seconds,
+                restart_policy=self.restart_policy,
+                topology_spread_constraints=[_over_zones(self.labels["app"])]
+                if self.spread_over_zones
+                else None,
+                containers=[
+                    self._container(name, container, platform, secrets.get(name))
+                    for name, container in self.containers.items()
+                ],
+                volumes=[
+                    *(
+                        _scratch_volume(self._volume(name, path), size)
+                        for name, container in self.containers.items()
+                        for path, size in container.program.disks.items()
+                    ),
+                    *(_claim_volume(claim) for claim in self.claims),
+                ],
+            ),
+        )
+
+    def _volume(self, container: str, path: str) -> str:
+        """`/app/logs` is the volume `app-logs`; that of a further container bears its name."""
+        volume = path.strip("/").replace("/", "-")
+        return volume if container == next(iter(self.containers)) else f"{container}-{volume}"
+
+    def _container(
+        self, name: str, container: Container, platform: Platform, secret: str | None
+    ) -> k8s.Container:
+        program = container.program
+        named = [*([secret] if secret else []), *(s.name for s in program.shared_secrets)]
+        mounts = {self._volume(name, path): path for path in program.disks} | {
+            claim.name: claim.path for claim in self.claims
+        }
+        return k8s.Container(
+            name=name,
+            image=image_reference(platform, program.image or name),
+            command=list(program.command) or None,
+            args=list(program.args) or None,
+            ports=[k8s.ContainerPort(name="http", container_port=container.port)]
+            if container.port
+            else None,
+            env=[k8s.EnvVar(name=key, value=value) for key, value in program.env.items()] or None,
+            env_from=[_from_secret(name) for name in named] or None,
+            readiness_probe=_probe(container.readiness, container.port),
+            liveness_probe=_probe(container.liveness, container.port),
+            startup_probe=_probe(container.startup, container.port),
+            lifecycle=_sleep_before_stop(self.pre_stop_seconds) if self.pre_stop_seconds else None,
+            resources=_resources(program.resources),
+            security_context=_CONTAINER_SECURITY,
+            volume_mounts=[
+                k8s.VolumeMount(name=volume, mount_path=path) for volume, path in mounts.items()
+            ],
+        )
+
+
+def image_reference(platform: Platform, service: str) -> str:
+    """`ghcr.io/gnosischain/<service>:<pin>`. Raises DeclarationError for a service without pin."""
+    pin = platform.images.get(service)
+    if not pin:
+        known = ", ".join(sorted(platform.images)) or "none"
+        raise DeclarationError(
+            f"no image {service!r} is pinned; add catalogue/images/{service}.pin with `latest` or "
+            f"sha-<commit> in it, or name one of: {known}"
+        )
+    return f"{platform.registry}/{service}:{pin.tag}"
+
+
+@cache
+def _resources(resources: Resources) -> k8s.ResourceRequirements:
+    pairs = resources.pairs().items()
+    return k8s.ResourceRequirements(
+        requests={name: quantity(request) for name, (request, _) in pairs},
+        limits={name: quantity(limit) for name, (_, limit) in pairs},
+    )
+
+
+@cache
+def _probe(probe: Probe | None, port: int | None) -> k8s.Probe | None:
+    if probe is None:
+        return None
+    check = probe.check
+    at = int_or_string(check.port or port or 0) if not isinstance(check, Command) else None
+    return k8s.Probe(
+        http_get=k8s.HttpGetAction(path=check.path, port=at)
+        if isinstance(check, HttpGet) and at
+        else None,
+        tcp_socket=k8s.TcpSocketAction(port=at) if isinstance(check, TcpSocket) and at else None,
+        exec=k8s.ExecAction(command=list(check.command)) if isinstance(check, Command) else None,
+        initial_delay_seconds=probe.initial_delay_seconds,
+        period_seconds=probe.period_seconds,
+        timeout_seconds=probe.timeout_seconds,
+        failure_threshold=probe.failure_threshold,
+    )
+
+
+@cache
+def _sleep_before_stop(seconds: int) -> k8s.Lifecycle:
+    """An exec, because the 1.27 API has no sleep action."""
+    return k8s.Lifecycle(
+        pre_stop=k8s.LifecycleHandler(exec=k8s.ExecAction(command=["sleep", str(seconds)]))
+    )
+
+
+@cache
+def _scratch_volume(name: str, size: str) -> k8s.Volume:
+    return k8s.Volume(name=name, empty_dir=k8s.EmptyDirVolumeSource(size_limit=quantity(size)))
+
+
+def _claim_volume(claim: Claim) -> k8s.Volume:
+    return k8s.Volume(
+        name=claim.name,
+        persistent_volume_claim=k8s.PersistentVolumeClaimVolumeSource(claim_name=claim.name),
+    )
+
+
+def _from_secret(name: str) -> k8s.EnvFromSource:
+    return k8s.EnvFromSource(secret_ref=k8s.SecretEnvSource(name=name))
+
+
+def _over_zones(app: str) -> k8s.TopologySpreadConstraint:
+    return k8s.TopologySpreadConstraint(
+        max_skew=1,
+        topology_key="topology.kubernetes.io/zone",
+        when_unsatisfiable="ScheduleAnyway",
+        label_selector=k8s.LabelSelector(match_labels={"app": app}),
+    )

@@ -1,0 +1,167 @@
+"""The plain frozen types that the catalogue and the charts speak. No construct is made here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.names import check_fqdn
+from constructs_lib.quantity import amount, canonical
+
+_PARAMETER_PATH = re.compile(r"/cerebro(/[a-z0-9][a-z0-9-]*){2}")
+_PIN = re.compile(r"latest|sha-[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A SecureString in the AWS SSM Parameter Store."""
+
+    path: str
+    """Its name there, `/cerebro/<area>/<name>`."""
+    description: str
+    """What it holds, for the console and the README."""
+    placeholder: str
+    """What it holds before an operator sets it: a value its reader can parse, never a secret."""
+
+    def __post_init__(self) -> None:
+        if not _PARAMETER_PATH.fullmatch(self.path):
+            raise DeclarationError(
+                f"{self.path!r} is no parameter of this platform; "
+                "name it /cerebro/<area>/<name> in lower case"
+            )
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host name that an Ingress serves and the certificate covers."""
+
+    fqdn: str
+    """The fully qualified name, lower case."""
+
+    def __post_init__(self) -> None:
+        check_fqdn(self.fqdn)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Which build of an image runs: a tag of `ghcr.io/gnosischain/<service>`."""
+
+    tag: str
+    """`sha-<commit>` with all 40 hex digits, or `latest` before the first bump."""
+
+    def __post_init__(self) -> None:
+        if not _PIN.fullmatch(self.tag):
+            raise DeclarationError(
+                f"{self.tag!r} is no pin; write sha-<the 40 hex digits of the commit> or latest"
+            )
+
+    @property
+    def floats(self) -> bool:
+        """Whether the tag may name another build tomorrow."""
+        return self.tag == "latest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterTarget:
+    """What the cluster serves, where it may be newer than the forms of the seed page."""
+
+    external_secrets: Literal["v1beta1", "v1"] = "v1beta1"
+    """The API version of External Secrets: v1beta1 up to 0.16, v1 from 0.16 on."""
+    ingress_class: Literal["annotation", "field"] = "annotation"
+    """`kubernetes.io/ingress.class`, or `spec.ingressClassName`. The API server refuses both."""
+    pod_security: str = "v1.27"
+    """The Kubernetes version whose `restricted` profile is enforced, or `latest`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a container asks for and may use; each is a pair (request, limit).
+
+    Raises DeclarationError for a missing limit, a limit below its request, and a quantity that
+    the API server would store in another spelling.
+    """
+
+    cpu: tuple[str, str]
+    """Cores, as `("250m", "1")`."""
+    memory: tuple[str, str]
+    """Bytes, as `("512Mi", "1Gi")`."""
+    ephemeral_storage: tuple[str, str] = ("64Mi", "512Mi")
+    """Logs and emptyDir volumes together, bytes. The default is our estimate."""
+
+    def __post_init__(self) -> None:
+        for name, pair in self.pairs().items():
+            if isinstance(pair, str) or len(pair) != 2 or not all(pair):
+                raise DeclarationError(
+                    f"{name} {pair!r} has no limit; write a request and a limit, ('250m', '1')"
+                )
+            for text in pair:
+                if canonical(text) != text:
+                    raise DeclarationError(
+                        f"{name} {text!r} is stored as {canonical(text)!r}; write that"
+                    )
+            if amount(pair[1]) < amount(pair[0]):
+                raise DeclarationError(
+                    f"{name} limit {pair[1]} is below the request {pair[0]}; "
+                    "raise the limit or lower the request"
+                )
+
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """The three resources by the names that Kubernetes gives them."""
+        return {
+            "cpu": self.cpu,
+            "memory": self.memory,
+            "ephemeral-storage": self.ephemeral_storage,
+        }
+
+
+@dataclass(frozen=True)
+class HttpGet:
+    """Healthy while GET `path` answers with a status from 200 to 399."""
+
+    path: str
+    port: int | None = None
+    """Default: the port of the workload."""
+
+
+@dataclass(frozen=True)
+class TcpSocket:
+    """Healthy while `port` accepts a connection."""
+
+    port: int | None = None
+    """Default: the port of the workload."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Healthy while `command`, run inside the container without a shell, exits with 0."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A health check. What is None is left to Kubernetes, whose default is named."""
+
+    check: HttpGet | TcpSocket | Command
+    _: KW_ONLY
+    initial_delay_seconds: int | None = None
+    """Before the first check; 0."""
+    period_seconds: int | None = None
+    """Between checks; 10."""
+    timeout_seconds: int | None = None
+    """Until a check counts as failed; 1."""
+    failure_threshold: int | None = None
+    """Failures in a row that count as unhealthy; 3."""
+
+
+@dataclass(frozen=True)
+class Egress:
+    """Where a pod may open connections to, beside the cluster's DNS."""
+
+    ports: tuple[int, ...]
+    """Destination ports; none means every port."""
+    to: Literal["anywhere", "public"] = "public"
+    """`public` leaves out private, link-local and shared address ranges."""
+    protocols: tuple[Literal["TCP", "UDP"], ...] = ("TCP",)

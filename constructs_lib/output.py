@@ -1,0 +1,57 @@
+"""Writing rendered files: all of them, or none."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a swap did to a folder: paths relative to it."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def swap(files: Mapping[str, str], folder: Path) -> Written:
+    """Make `folder` hold exactly `files` (text by path), and say what changed.
+
+    They are written beside it first, so that `folder` holds the old bytes or the new ones,
+    never a part: if anything fails it keeps what it held.
+    """
+    before = read(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:
+        fresh, old = Path(workshop, "new"), Path(workshop, "old")
+        for path, text in files.items():
+            file = fresh / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8", newline="\n")
+        if folder.exists():
+            folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    return Written(
+        added=tuple(sorted(files.keys() - before.keys())),
+        changed=tuple(
+            path for path in sorted(files.keys() & before.keys()) if files[path] != before[path]
+        ),
+        removed=tuple(sorted(before.keys() - files.keys())),
+    )
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Every file below `folder` as text by path; none where there is no such folder."""
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes().decode("utf-8", "replace")
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -1,0 +1,50 @@
+"""Kubernetes quantities: reading, comparing, and the one spelling the API server stores."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import cache
+
+from constructs_lib.errors import DeclarationError
+
+_BINARY: dict[str, Fraction | int] = {
+    f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", start=1)
+}
+_DECIMAL: dict[str, Fraction | int] = {"m": Fraction(1, 1000), "": 1} | {
+    prefix: 1000**power for power, prefix in enumerate("kMGTPE", start=1)
+}
+_SCALES = _DECIMAL | _BINARY
+_FORM = re.compile(r"(\d+(?:\.\d+)?)(m|k|[MGTPE]i?|Ki|)")
+
+
+@cache
+def amount(text: str) -> Fraction:
+    """The number a quantity stands for, in cores or bytes: `amount("250m") == 1/4`.
+
+    Raises DeclarationError for anything that is no quantity.
+    """
+    match = _FORM.fullmatch(text)
+    if not match:
+        raise DeclarationError(f"{text!r} is no quantity; write it as 250m, 2, 512Mi or 1Gi")
+    number, suffix = match.groups()
+    return Fraction(number) * _SCALES[suffix]
+
+
+def spell(value: Fraction | int, *, binary: bool) -> str:
+    """The canonical text of `value`: the largest suffix that leaves a whole number.
+
+    The API server stores quantities so; another spelling shows as a difference for ever.
+    """
+    scales = _BINARY | {"": 1} if binary else _DECIMAL
+    suffix, scale = max(
+        ((suffix, scale) for suffix, scale in scales.items() if (value / scale) % 1 == 0),
+        key=lambda pair: pair[1],
+        default=("m", Fraction(1, 1000)),
+    )
+    return f"{int(value / scale)}{suffix}" if value else "0"
+
+
+def canonical(text: str) -> str:
+    """`text` as the API server stores it: 1024Mi is 1Gi, 1000m is 1."""
+    return spell(amount(text), binary=text.endswith("i"))
