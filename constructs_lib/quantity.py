@@ -8,11 +8,9 @@ from functools import cache
 
 from constructs_lib.errors import DeclarationError
 
-_BINARY: dict[str, Fraction | int] = {
-    f"{prefix}i": 1024**power for power, prefix in enumerate("KMGTPE", start=1)
-}
-_DECIMAL: dict[str, Fraction | int] = {"m": Fraction(1, 1000), "": 1} | {
-    prefix: 1000**power for power, prefix in enumerate("kMGTPE", start=1)
+_BINARY = {f"{prefix}i": Fraction(1024**power) for power, prefix in enumerate("KMGTPE", start=1)}
+_DECIMAL = {"m": Fraction(1, 1000), "": Fraction(1)} | {
+    prefix: Fraction(1000**power) for power, prefix in enumerate("kMGTPE", start=1)
 }
 _SCALES = _DECIMAL | _BINARY
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(m|k|[MGTPE]i?|Ki|)")
@@ -36,7 +34,7 @@ def spell(value: Fraction | int, *, binary: bool) -> str:
 
     The API server stores quantities so; another spelling shows as a difference for ever.
     """
-    scales = _BINARY | {"": 1} if binary else _DECIMAL
+    scales = _BINARY | {"": Fraction(1)} if binary else _DECIMAL
     suffix, scale = max(
         ((suffix, scale) for suffix, scale in scales.items() if (value / scale) % 1 == 0),
         key=lambda pair: pair[1],

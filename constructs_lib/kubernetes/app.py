@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import cdk8s
-from constructs import Construct
+from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError, PlatformError
 from constructs_lib.model import ClusterTarget, Pin
@@ -47,15 +47,18 @@ class Platform:
     """The branch or tag that Argo CD follows."""
 
     @classmethod
-    def of(cls, construct: Construct) -> Self:
+    def of(cls, construct: IConstruct) -> Self:
         """The platform set at the App above `construct`."""
-        platform = getattr(construct.node.root, "platform", None)
-        if not isinstance(platform, cls):
-            raise DeclarationError(
-                f"stands below no App with a {cls.__name__}; make the App as App(platform)",
-                where=construct.node.path,
-            )
-        return platform
+        above: IConstruct | None = construct
+        while above:
+            platform = getattr(above, "platform", None)
+            if isinstance(platform, cls):
+                return platform
+            above = above.node.scope
+        raise DeclarationError(
+            f"stands below no App with a {cls.__name__}; make the App as App(platform)",
+            where=construct.node.path,
+        )
 
 
 class App(cdk8s.App):

@@ -53,7 +53,7 @@ class AppProject(Construct):
     ) -> None:
         """Declare it. The kinds are those of each API group; the group of the core is `""`."""
         super().__init__(scope, name)
-        chart, platform = Chart.above(self), Platform.of(self)
+        chart, platform = Chart.above(scope), Platform.of(scope)
         chart.add_custom(
             API_VERSION,
             "AppProject",
@@ -93,7 +93,7 @@ class Application(Construct):
         `cascade` (default: on) makes its deletion delete what it synced.
         """
         super().__init__(scope, name)
-        chart, platform = Chart.above(self), Platform.of(self)
+        chart, platform = Chart.above(scope), Platform.of(scope)
         source: dict[str, Any] = {
             "repoURL": platform.repository,
             "targetRevision": platform.revision,

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import cdk8s
 from cdk8s_plus_27 import k8s
-from constructs import Construct
+from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.app import App
@@ -48,6 +48,7 @@ class Chart(cdk8s.Chart):
         """
         check_object_name(name)
         super().__init__(scope, name, namespace=namespace)
+        self.platform = scope.platform
         self.name = name
         self.home = namespace
         self.path = f"{folder or namespace}/{name}.k8s.yaml"
@@ -58,14 +59,15 @@ class Chart(cdk8s.Chart):
         scope.files.append(self)
 
     @classmethod
-    def above(cls, construct: Construct) -> Self:
-        """The chart that `construct` stands in, as this class."""
-        chart = cls.of(construct)
-        if not isinstance(chart, cls):
-            raise DeclarationError(
-                f"stands in no {cls.__name__} of this library", where=construct.node.path
-            )
-        return chart
+    def above(cls, construct: IConstruct) -> Self:
+        """The chart that `construct` is or stands in."""
+        above: IConstruct | None = construct
+        while above:
+            chart = getattr(above, "chart", above)
+            if isinstance(chart, cls):
+                return chart
+            above = above.node.scope
+        raise DeclarationError(f"stands in no {cls.__name__}", where=construct.node.path)
 
     def add(self, props: object) -> None:
         """Add an object, of a `cdk8s_plus_27.k8s.Kube…Props` struct."""

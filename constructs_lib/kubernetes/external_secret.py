@@ -44,7 +44,7 @@ class ExternalSecret(Construct):
             check_variable(variable)
         if not keys:
             raise DeclarationError("reads no parameter; leave it out", where=self.node.path)
-        _add(self, name, self.keys, {})
+        _add(scope, name, self.keys, {})
 
 
 class RegistryCredentials(Construct):
@@ -60,7 +60,7 @@ class RegistryCredentials(Construct):
             "type": "kubernetes.io/dockerconfigjson",
             "data": {".dockerconfigjson": "{{ .dockerconfigjson }}"},
         }
-        _add(self, PULL_SECRET, {"dockerconfigjson": parameter}, template, PROTECTED)
+        _add(scope, PULL_SECRET, {"dockerconfigjson": parameter}, template, PROTECTED)
 
 
 class ParameterStore(Construct):
@@ -71,7 +71,7 @@ class ParameterStore(Construct):
 
     def __init__(self, scope: Construct, *, namespaces: tuple[str, ...]) -> None:
         super().__init__(scope, STORE)
-        platform, chart = Platform.of(self), Chart.above(self)
+        platform, chart = Platform.of(scope), Chart.above(scope)
         chart.add_custom(
             api_version(platform.target),
             "ClusterSecretStore",
@@ -89,13 +89,13 @@ def api_version(target: ClusterTarget) -> str:
 
 
 def _add(
-    construct: Construct,
+    scope: Construct,
     name: str,
     keys: Mapping[str, Parameter],
     template: Mapping[str, Any],
     annotations: Mapping[str, str] | None = None,
 ) -> None:
-    platform, chart = Platform.of(construct), Chart.above(construct)
+    platform, chart = Platform.of(scope), Chart.above(scope)
     chart.parameters.update(keys.values())
     chart.add_custom(
         api_version(platform.target),

@@ -61,7 +61,7 @@ class ScheduledJob(Workload):
             self.surround()
             self.chart.add(
                 k8s.KubeCronJobProps(
-                    metadata=self.chart.metadata(name, labels=self.labels),
+                    metadata=self.metadata,
                     spec=k8s.CronJobSpec(
                         schedule=schedule,
                         time_zone="Etc/UTC",

@@ -39,7 +39,9 @@ def int_or_string(value: int | str) -> k8s.IntOrString:
 
 def manifest(props: object) -> Manifest:
     """The object that `KubeX(scope, id, **props)` would write, of a `KubeXProps` struct."""
-    return {**_type_of(type(props)), **plain(props)}
+    struct: Any = type(props)
+    content = plain(props)
+    return {**_type_of(struct), "metadata": content.pop("metadata"), **content}
 
 
 def plain(value: Any) -> Any:
@@ -54,16 +56,17 @@ def plain(value: Any) -> Any:
         case k8s.Quantity() | k8s.IntOrString():
             known = _boundary_values.get(id(value))
             return value.value if known is None else known
+    struct: Any = type(value)
     return {
         name: plain(content)
-        for name, read in _fields(type(value))
+        for name, read in _fields(struct)
         if (content := read(value)) is not None
     }
 
 
 @cache
-def _type_of(props: Any) -> dict[str, str]:
-    kind = getattr(k8s, props.__name__.removesuffix("Props")).GVK
+def _type_of(struct: Any) -> dict[str, str]:
+    kind = getattr(k8s, struct.__name__.removesuffix("Props")).GVK
     return {"apiVersion": kind.api_version, "kind": kind.kind}
 
 

@@ -65,7 +65,7 @@ class Namespace(Construct):
         balancer sends to it.
         """
         super().__init__(scope, name)
-        chart, platform = Chart.above(self), Platform.of(self)
+        chart, platform = Chart.above(scope), Platform.of(scope)
         if chart.home != name:
             raise DeclarationError(
                 f"stands in a chart of namespace {chart.home!r}", where=self.node.path

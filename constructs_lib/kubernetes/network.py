@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from cdk8s_plus_27 import k8s
@@ -51,19 +51,18 @@ def deny_all(chart: Chart) -> None:
 
 def allow(
     chart: Chart,
-    name: str,
-    selector: Mapping[str, str],
+    metadata: k8s.ObjectMeta,
+    pods: k8s.LabelSelector,
     *,
     egress: Iterable[Egress],
     ingress: Sequence[k8s.NetworkPolicyIngressRule] = (),
-    labels: Mapping[str, str],
 ) -> None:
-    """Open for the pods of `selector`: DNS, what `egress` names, and `ingress`."""
+    """Open for these pods: DNS, what `egress` names, and `ingress`."""
     chart.add(
         k8s.KubeNetworkPolicyProps(
-            metadata=chart.metadata(name, labels=labels),
+            metadata=metadata,
             spec=k8s.NetworkPolicySpec(
-                pod_selector=k8s.LabelSelector(match_labels=selector),
+                pod_selector=pods,
                 policy_types=["Ingress", "Egress"],
                 ingress=list(ingress) or None,
                 egress=[_DNS, *(_egress_rule(rule) for rule in dict.fromkeys(egress))],

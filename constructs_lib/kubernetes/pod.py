@@ -26,6 +26,7 @@ _POD_SECURITY = k8s.PodSecurityContext(
     fs_group_change_policy="OnRootMismatch",
     seccomp_profile=k8s.SeccompProfile(type="RuntimeDefault"),
 )
+_PULL = k8s.LocalObjectReference(name=PULL_SECRET)
 _CONTAINER_SECURITY = k8s.SecurityContext(
     allow_privilege_escalation=False,
     read_only_root_filesystem=True,
@@ -69,7 +70,7 @@ class Pod:
                 )
                 or None,
                 node_selector={"kubernetes.io/arch": "arm64"},
-                image_pull_secrets=[k8s.LocalObjectReference(name=PULL_SECRET)],
+                image_pull_secrets=[_PULL],
                 security_context=_POD_SECURITY,
                 termination_grace_period_seconds=self.grace_seconds,
                 restart_policy=self.restart_policy,
@@ -112,7 +113,7 @@ class Pod:
             ports=[k8s.ContainerPort(name="http", container_port=container.port)]
             if container.port
             else None,
-            env=[k8s.EnvVar(name=key, value=value) for key, value in program.env.items()] or None,
+            env=[_variable(*pair) for pair in program.env.items()] or None,
             env_from=[_from_secret(name) for name in named] or None,
             readiness_probe=_probe(container.readiness, container.port),
             liveness_probe=_probe(container.liveness, container.port),
@@ -120,9 +121,7 @@ class Pod:
             lifecycle=_sleep_before_stop(self.pre_stop_seconds) if self.pre_stop_seconds else None,
             resources=_resources(program.resources),
             security_context=_CONTAINER_SECURITY,
-            volume_mounts=[
-                k8s.VolumeMount(name=volume, mount_path=path) for volume, path in mounts.items()
-            ],
+            volume_mounts=[_mount(*pair) for pair in mounts.items()],
         )
 
 
@@ -184,6 +183,16 @@ def _claim_volume(claim: Claim) -> k8s.Volume:
         name=claim.name,
         persistent_volume_claim=k8s.PersistentVolumeClaimVolumeSource(claim_name=claim.name),
     )
+
+
+@cache
+def _variable(name: str, value: str) -> k8s.EnvVar:
+    return k8s.EnvVar(name=name, value=value)
+
+
+@cache
+def _mount(volume: str, path: str) -> k8s.VolumeMount:
+    return k8s.VolumeMount(name=volume, mount_path=path)
 
 
 def _from_secret(name: str) -> k8s.EnvFromSource:

@@ -65,11 +65,11 @@ class SingleWriter(Workload):
             claims = (self._claim(storage),) if storage else ()
             self.chart.add(
                 k8s.KubeDeploymentProps(
-                    metadata=self.chart.metadata(name, labels=self.labels),
+                    metadata=self.metadata,
                     spec=k8s.DeploymentSpec(
                         replicas=1,
                         strategy=RECREATE,
-                        selector=k8s.LabelSelector(match_labels=self.selector),
+                        selector=self.selector,
                         template=self.pod_template(
                             annotations=_STAY, grace_seconds=grace_seconds, claims=claims
                         ),
@@ -80,7 +80,7 @@ class SingleWriter(Workload):
     def _claim(self, storage: Storage) -> Claim:
         self.chart.add(
             k8s.KubePersistentVolumeClaimProps(
-                metadata=self.chart.metadata(self.name, labels=self.labels),
+                metadata=self.metadata,
                 spec=k8s.PersistentVolumeClaimSpec(
                     access_modes=["ReadWriteOnce"],
                     storage_class_name=self.platform.storage_class,

@@ -97,7 +97,7 @@ class WebService(Workload):
                 spec=k8s.DeploymentSpec(
                     replicas=self.replicas,
                     strategy=_ROLLING if self.replicas > 1 else RECREATE,
-                    selector=k8s.LabelSelector(match_labels=self.selector),
+                    selector=self.selector,
                     template=self.pod_template(
                         grace_seconds=drain + self.longest_request_seconds,
                         pre_stop_seconds=drain,
@@ -110,10 +110,10 @@ class WebService(Workload):
     def _add_service(self) -> None:
         self.chart.add(
             k8s.KubeServiceProps(
-                metadata=self.chart.metadata(self.name, labels=self.labels),
+                metadata=self.metadata,
                 spec=k8s.ServiceSpec(
                     type="ClusterIP",
-                    selector=self.selector,
+                    selector={"app": self.name},
                     ports=[
                         k8s.ServicePort(
                             name="http",
@@ -144,10 +144,10 @@ class WebService(Workload):
     def _add_disruption_budget(self) -> None:
         self.chart.add(
             k8s.KubePodDisruptionBudgetProps(
-                metadata=self.chart.metadata(self.name, labels=self.labels),
+                metadata=self.metadata,
                 spec=k8s.PodDisruptionBudgetSpec(
                     max_unavailable=int_or_string(1),
-                    selector=k8s.LabelSelector(match_labels=self.selector),
+                    selector=self.selector,
                     unhealthy_pod_eviction_policy="AlwaysAllow",
                 ),
             )

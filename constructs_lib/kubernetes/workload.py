@@ -37,16 +37,18 @@ class Workload(Construct):
         sidecars: Mapping[str, Container] | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self.chart = Chart.above(self)
-        self.platform = Platform.of(self)
+        self.chart = Chart.above(scope)
+        self.platform = Platform.of(scope)
         self.name = name
         self.containers = {container.program.image or name: container, **(sidecars or {})}
-        self.selector = {"app": name}
+        self.selector = k8s.LabelSelector(match_labels={"app": name})
         self.labels = {
-            **self.selector,
+            "app": name,
             "app.kubernetes.io/name": name,
             "app.kubernetes.io/component": self.component,
         }
+        self.metadata = self.chart.metadata(name, labels=self.labels)
+        """Of every object that bears the workload's name and no annotations."""
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
@@ -61,7 +63,7 @@ class Workload(Construct):
         check_object_name(self.name, longest=self.longest_name)
         self.chart.add(
             k8s.KubeServiceAccountProps(
-                metadata=self.chart.metadata(self.name, labels=self.labels),
+                metadata=self.metadata,
                 automount_service_account_token=False,
             )
         )
@@ -70,11 +72,10 @@ class Workload(Construct):
             ExternalSecret(self, secret, self.containers[container].program.secrets)
         network.allow(
             self.chart,
-            self.name,
+            self.metadata,
             self.selector,
             egress=[rule for program in programs for rule in program.egress],
             ingress=ingress,
-            labels=self.labels,
         )
 
     def own_secrets(self) -> dict[str, str]:

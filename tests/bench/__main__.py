@@ -1,0 +1,121 @@
+"""How fast a synth is, measured against something run beside it.
+
+platform/empty        `python app.py` over an app with one empty Chart
+thousand/javascript   1,000 web services over plain JavaScript cdk8s writing the same as literals
+growth                1,000 web services over 100
+peak_mb               the larger of the synth's two processes, Python and Node
+
+Runs are taken in turn, so that a machine that slows down slows all of them; medians are printed,
+and the ratios in the last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from tests.bench.services import app, names
+
+_ROOT = Path(__file__).parents[2]
+_EMPTY = "import cdk8s; app = cdk8s.App(); cdk8s.Chart(app, 'empty'); app.synth()"
+_LITERALS = """
+const {{ App, Chart, ApiObject }} = require('cdk8s');
+const app = new App();
+const write = (chart, name) => {{ {objects} }};
+for (const name of {names}) write(new Chart(app, name), name);
+app.synth();
+"""
+
+
+def literals(count: int) -> str:
+    """JavaScript that writes what `services` writes, every object as a literal."""
+    sample = names(1)[0]
+    objects = [
+        f"new ApiObject(chart, '{place}', {json.dumps(manifest)});"
+        for place, manifest in enumerate(app(1).files[0].manifests)
+    ]
+    text = "".join(objects).replace("`", "\\`").replace("${", "\\${")
+    for quoted in (f'"{sample}"', f'"{sample}-secrets"', f'"{sample}.example.org"'):
+        text = text.replace(quoted, quoted.replace('"', "`").replace(sample, "${name}"))
+    text = text.replace(
+        f'"ghcr.io/gnosischain/{sample}:latest"', "`ghcr.io/gnosischain/${name}:latest`"
+    )
+    return _LITERALS.format(objects=text, names=json.dumps(names(count)))
+
+
+def run(command: list[str], folder: Path) -> tuple[float, float]:
+    """Seconds and peak megabytes of a command that writes into `folder`."""
+    environment = {
+        **os.environ,
+        "CDK8S_OUTDIR": str(folder),
+        "NODE_PATH": str(_ROOT / "node_modules"),
+        "PYTHONPATH": str(_ROOT),
+    }
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=_ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"error: {' '.join(command)[:200]} ended with status {process.returncode}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def compare(ours: Path, theirs: Path) -> None:
+    """Refuse to compare the speed of two programs that write different files."""
+    for file in sorted(theirs.iterdir()):
+        if file.read_bytes() != (ours / file.name).read_bytes():
+            sys.exit(f"error: {file.name} differs between our constructs and the literals")
+
+
+def main() -> None:
+    """Measure, print the medians, and the ratios last."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--short", action="store_true", help="one round instead of five")
+    rounds = 1 if parser.parse_args().short else 5
+    python = sys.executable
+    seconds: dict[str, list[float]] = defaultdict(list)
+    peak = 0.0
+    with tempfile.TemporaryDirectory(prefix="bench-") as workshop:
+        folder = {name: Path(workshop, name) for name in ("dist", "ours", "theirs", "hundred")}
+        for path in folder.values():
+            path.mkdir()
+        script = Path(workshop, "literals.js")
+        script.write_text(literals(1000), "utf-8")
+        thousand = [python, "-m", "tests.bench.services", "1000", str(folder["ours"])]
+        hundred = [python, "-m", "tests.bench.services", "100", str(folder["hundred"])]
+        commands = {
+            "empty": ([python, "-c", _EMPTY], "hundred", 3),
+            "platform": ([python, "app.py"], "dist", 3),
+            "javascript": (["node", str(script)], "theirs", 1),
+            "thousand": (thousand, "ours", 1),
+            "hundred": (hundred, "hundred", 1),
+        }
+        for number in range(rounds):
+            for name, (command, place, times) in commands.items():
+                print(f"\rround {number + 1} of {rounds}: {name:<12}", end="", file=sys.stderr)
+                for _ in range(times):
+                    took, megabytes = run(command, folder[place])
+                    seconds[name].append(took)
+                    peak = max(peak, megabytes) if name == "platform" else peak
+        compare(folder["ours"], folder["theirs"])
+    print(file=sys.stderr)
+    median = {name: statistics.median(taken) for name, taken in seconds.items()}
+    for name, value in median.items():
+        print(f"{name:<12}{value:8.2f} s")
+    print(
+        f"ratios: platform/empty={median['platform'] / median['empty']:.1f} "
+        f"thousand/javascript={median['thousand'] / median['javascript']:.1f} "
+        f"growth={median['thousand'] / median['hundred']:.1f} peak_mb={peak:.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
