@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -49,6 +50,8 @@ def plain(value: Any) -> Any:
     match value:
         case None | str() | bool() | int() | float():
             return value
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
         case list() | tuple():
             return [plain(item) for item in value]
         case dict():
@@ -78,6 +81,8 @@ def _fields(struct: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         if not read or not named:
             raise TypeError(f"{struct.__name__} is no struct of cdk8s_plus_27.k8s with docstrings")
         fields.append((named[1], read))
+    if not fields:
+        raise TypeError(f"{struct.__name__} is no struct of cdk8s_plus_27.k8s")
     return tuple(sorted(fields))
 
 

@@ -1,0 +1,55 @@
+"""What several tests look at: the committed files, and one render of the charts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+os.environ.setdefault(
+    "JSII_NODE", shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
+)
+
+from catalogue.platform import AnalyticsPlatform, current
+from charts import registry
+from constructs_lib.kubernetes import App
+from constructs_lib.output import read
+
+ROOT = Path(__file__).parents[1]
+
+Manifest = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def committed() -> dict[str, str]:
+    """dist/ as it lies in the checkout, text by path."""
+    return read(ROOT / "dist")
+
+
+@pytest.fixture(scope="session")
+def platform() -> AnalyticsPlatform:
+    return current()
+
+
+@pytest.fixture(scope="session")
+def app(platform: AnalyticsPlatform) -> App:
+    return registry.build(platform)
+
+
+@pytest.fixture(scope="session")
+def objects(committed: dict[str, str]) -> list[Manifest]:
+    """Every object of dist/."""
+    return list(parse(committed))
+
+
+def parse(files: dict[str, str]) -> Iterator[Manifest]:
+    """The objects in rendered files."""
+    for path, text in files.items():
+        if path.endswith(".yaml"):
+            yield from yaml.safe_load_all(text)

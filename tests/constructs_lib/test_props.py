@@ -1,0 +1,320 @@
+"""Every prop does something: changed alone, it changes what is rendered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from constructs_lib.kubernetes import (
+    Alb,
+    Application,
+    AppProject,
+    Chart,
+    Container,
+    ExternalSecret,
+    Namespace,
+    ParameterStore,
+    Platform,
+    Program,
+    Quota,
+    ReleaseJob,
+    ScheduledJob,
+    SingleWriter,
+    Storage,
+    WebService,
+)
+from constructs_lib.model import (
+    ClusterTarget,
+    Command,
+    Egress,
+    Host,
+    HttpGet,
+    Pin,
+    Probe,
+    Resources,
+    TcpSocket,
+)
+from tests.constructs_lib import declarations as base
+
+_PROBE = Probe(HttpGet("/other"))
+
+
+def _probe(chart: Chart, **changes: Any) -> None:
+    base.web_service(chart, readiness=replace(Probe(HttpGet("/ready")), **changes))
+
+
+def _http(chart: Chart, **changes: Any) -> None:
+    _probe(chart, check=replace(HttpGet("/ready"), **changes))
+
+
+def _liveness(check: Any) -> Callable[..., None]:
+    def declare(chart: Chart, **changes: Any) -> None:
+        base.web_service(chart, liveness=Probe(replace(check, **changes)))
+
+    return declare
+
+
+def _resources(chart: Chart, **changes: Any) -> None:
+    base.program(chart, resources=replace(base.RESOURCES, **changes))
+
+
+def _egress(chart: Chart, **changes: Any) -> None:
+    base.program(chart, egress=(replace(Egress((443,)), **changes),))
+
+
+def _storage(chart: Chart, **changes: Any) -> None:
+    base.single_writer(chart, storage=replace(Storage(path="/a", size="1Gi"), **changes))
+
+
+def _quota(chart: Chart, **changes: Any) -> None:
+    base.namespace(chart, quota=replace(base.QUOTA, **changes))
+
+
+def _sidecar(chart: Chart, **changes: Any) -> None:
+    side = Container(program=replace(base.PROGRAM, image="two"), port=9000)
+    base.web_service(chart, sidecars={"side": replace(side, **changes)})
+
+
+def _external_secret(chart: Chart, **changes: Any) -> None:
+    ExternalSecret(chart, "one", **{"keys": {"PASSWORD": base.PASSWORD}, **changes})
+
+
+def _store(chart: Chart, **changes: Any) -> None:
+    ParameterStore(chart, **{"namespaces": ("one",), **changes})
+
+
+def _project(chart: Chart, **changes: Any) -> None:
+    props: dict[str, Any] = {
+        "description": "One",
+        "namespaces": ("one",),
+        "cluster_kinds": {"": ("Namespace",)},
+        "namespaced_kinds": {"": ("Service",)},
+    }
+    AppProject(chart, "one", **{**props, **changes})
+
+
+def _application(chart: Chart, **changes: Any) -> None:
+    props: dict[str, Any] = {"project": "one", "folder": "one", "namespace": "one"}
+    Application(chart, "one", **{**props, **changes})
+
+
+Change = tuple[Callable[..., None], dict[str, Any]]
+
+_CHANGES: dict[Any, Change] = {
+    WebService: (
+        base.web_service,
+        {
+            "program": replace(base.PROGRAM, image="two"),
+            "port": 9000,
+            "readiness": _PROBE,
+            "liveness": _PROBE,
+            "startup": _PROBE,
+            "replicas": 1,
+            "ingress": None,
+            "longest_request_seconds": 90,
+            "sidecars": {"side": Container(program=replace(base.PROGRAM, image="two"))},
+        },
+    ),
+    SingleWriter: (
+        base.single_writer,
+        {
+            "program": replace(base.PROGRAM, image="two"),
+            "port": 9000,
+            "liveness": Probe(TcpSocket(9000)),
+            "startup": Probe(TcpSocket(9000)),
+            "grace_seconds": 90,
+            "storage": Storage(path="/a", size="1Gi"),
+        },
+    ),
+    ScheduledJob: (
+        base.scheduled_job,
+        {
+            "program": replace(base.PROGRAM, image="two"),
+            "schedule": "*/5 * * * *",
+            "retries": 0,
+            "deadline_seconds": 60,
+            "grace_seconds": 5,
+        },
+    ),
+    ReleaseJob: (
+        base.release_job,
+        {
+            "program": replace(base.PROGRAM, image="two"),
+            "retries": 0,
+            "deadline_seconds": 60,
+        },
+    ),
+    Namespace: (
+        base.namespace,
+        {
+            "quota": replace(base.QUOTA, pods=11),
+            "container_defaults": Resources(cpu=("1", "1"), memory=("1Gi", "1Gi")),
+            "registry_credentials": base.PASSWORD,
+            "readiness_gates": True,
+        },
+    ),
+    ExternalSecret: (_external_secret, {"keys": {"PASSWORD": base.TOKEN}}),
+    ParameterStore: (_store, {"namespaces": ("one", "two")}),
+    AppProject: (
+        _project,
+        {
+            "description": "Two",
+            "namespaces": ("two",),
+            "cluster_kinds": {},
+            "namespaced_kinds": {"batch": ("Job",)},
+        },
+    ),
+    Application: (
+        _application,
+        {
+            "project": "two",
+            "folder": "two",
+            "namespace": "two",
+            "file": "two.yaml",
+            "cascade": False,
+        },
+    ),
+    Program: (
+        base.program,
+        {
+            "resources": Resources(cpu=("1", "1"), memory=("1Gi", "1Gi")),
+            "image": "two",
+            "command": ("run",),
+            "args": ("run",),
+            "env": {"A": "1"},
+            "secrets": {"A": base.PASSWORD},
+            "shared_secrets": (ExternalSecret(base.chart(), "shared", {"A": base.PASSWORD}),),
+            "scratch": {"/a": "1Mi"},
+            "tmp": "1Mi",
+            "egress": (Egress((443,)),),
+            "ignores_sigterm": True,
+        },
+    ),
+    Container: (
+        _sidecar,
+        {
+            "program": replace(base.PROGRAM, image="one"),
+            "port": 9001,
+            "readiness": _PROBE,
+            "liveness": _PROBE,
+            "startup": _PROBE,
+        },
+    ),
+    Alb: (
+        base.alb,
+        {
+            "host": Host("two.example.org"),
+            "scheme": "internet-facing",
+            "idle_timeout_seconds": 50,
+            "deregistration_delay_seconds": 90,
+            "ssl_redirect": False,
+            "denied_paths": (),
+        },
+    ),
+    Storage: (_storage, {"path": "/b", "size": "2Gi"}),
+    Quota: (
+        _quota,
+        {
+            "resources": Resources(cpu=("2", "2"), memory=("1Gi", "2Gi")),
+            "pods": 11,
+            "volume_claims": 1,
+        },
+    ),
+    Resources: (
+        _resources,
+        {
+            "cpu": ("150m", "200m"),
+            "memory": ("32Mi", "128Mi"),
+            "ephemeral_storage": ("64Mi", "1Gi"),
+        },
+    ),
+    Probe: (
+        _probe,
+        {
+            "check": HttpGet("/other"),
+            "initial_delay_seconds": 7,
+            "period_seconds": 7,
+            "timeout_seconds": 7,
+            "failure_threshold": 7,
+        },
+    ),
+    HttpGet: (_http, {"path": "/other", "port": 9000}),
+    TcpSocket: (_liveness(TcpSocket()), {"port": 9000}),
+    Command: (_liveness(Command(("true",))), {"command": ("false",)}),
+    Egress: (_egress, {"ports": (80,), "to": "anywhere", "protocols": ("UDP",)}),
+}
+
+_PLATFORM_CHANGES: dict[str, Any] = {
+    "images": {"one": Pin("sha-" + 40 * "a"), "two": Pin("latest")},
+    "registry": "registry.example.org",
+    "target": ClusterTarget(ingress_class="field"),
+    "region": "eu-west-1",
+    "certificate_arn": None,
+    "alb_subnets": ("10.0.0.0/24",),
+    "storage_class": "gp3",
+    "repository": "https://example.org/two.git",
+    "revision": "next",
+}
+_SEEN_ELSEWHERE = {
+    Platform: {"hosts", "parameters"},  # the rules' tests
+    Alb: {"keep_alive_seconds", "listeners"},  # the refusals' tests; listeners below
+}
+
+
+@pytest.mark.parametrize(
+    ("declare", "prop", "value"),
+    [
+        pytest.param(declare, prop, value, id=f"{of.__name__}.{prop}")
+        for of, (declare, changes) in _CHANGES.items()
+        for prop, value in changes.items()
+    ],
+)
+def test_a_changed_prop_changes_the_objects(
+    declare: Callable[..., None], prop: str, value: Any
+) -> None:
+    before, after = base.chart(), base.chart()
+    declare(before)
+    declare(after, **{prop: value})
+    assert before.manifests != after.manifests
+
+
+@pytest.mark.parametrize("prop", _PLATFORM_CHANGES)
+def test_a_changed_platform_changes_the_objects(prop: str) -> None:
+    before, after = (
+        base.chart(platform)
+        for platform in (
+            base.PLATFORM,
+            replace(base.PLATFORM, **{prop: _PLATFORM_CHANGES[prop]}),
+        )
+    )
+    for chart in (before, after):
+        base.web_service(chart)
+        SingleWriter(chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi"))
+        _store(chart)
+        Application(chart, "three", project="one", folder="one", namespace="one")
+    assert before.manifests != after.manifests
+
+
+@pytest.mark.parametrize("of", [*_CHANGES, Platform], ids=lambda of: of.__name__)
+def test_no_prop_is_forgotten(of: Any) -> None:
+    constructed = {"self", "scope", "name"}
+    declared = (
+        {field.name for field in fields(of) if field.name != "_"}
+        if hasattr(of, "__dataclass_fields__")
+        else inspect.signature(of.__init__).parameters.keys() - constructed
+    )
+    changed = _PLATFORM_CHANGES if of is Platform else _CHANGES[of][1]
+    assert declared == changed.keys() | _SEEN_ELSEWHERE.get(of, set())
+
+
+def test_listeners_are_what_the_load_balancer_opens() -> None:
+    chart = base.chart()
+    base.alb(chart, listeners=("HTTPS",), ssl_redirect=False)
+    ingress = next(m for m in chart.manifests if m["kind"] == "Ingress")
+    assert ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/listen-ports"] == (
+        '[{"HTTPS":443}]'
+    )

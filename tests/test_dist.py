@@ -1,0 +1,179 @@
+"""dist/ is exactly what the charts render, and rendering it loses nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from charts.dist import render
+from constructs_lib.output import read, swap
+from tests.conftest import ROOT
+
+_SOURCES = ("app.py", "cdk8s.yaml", "catalogue", "charts", "constructs_lib", "dist")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what a synth needs, to be broken at will."""
+    for name in _SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    for name in (".venv", "node_modules"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def synth(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the synth of a checkout as a user does."""
+    return subprocess.run(
+        command or (sys.executable, str(folder / "app.py")),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_dist_is_what_the_charts_render(committed: dict[str, str]) -> None:
+    rendered = render()
+    differing = sorted(
+        path
+        for path in rendered.keys() | committed.keys()
+        if rendered.get(path) != committed.get(path)
+    )
+    assert not differing, f"run `make synth` and commit dist/; it differs in {differing}"
+
+
+@pytest.mark.parametrize("seed", ["0", "4711"])
+def test_any_machine_renders_the_same_bytes(
+    tmp_path: Path, seed: str, committed: dict[str, str]
+) -> None:
+    elsewhere = {
+        "PYTHONHASHSEED": seed,
+        "LC_ALL": "tr_TR.UTF-8",
+        "TZ": "Pacific/Kiritimati",
+        "CDK8S_OUTDIR": str(tmp_path / "out"),
+        "PYTHONPATH": str(ROOT),
+    }
+    done = synth(tmp_path, sys.executable, str(ROOT / "app.py"), **elsewhere)
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "out") == committed
+
+
+def test_the_cdk8s_command_line_renders_the_same(checkout: Path, committed: dict[str, str]) -> None:
+    (checkout / "dist" / "left-over.k8s.yaml").write_text("kind: Orphan\n")
+    done = synth(checkout, "node_modules/.bin/cdk8s", "synth", "--check-upgrade=false")
+    assert done.returncode == 0, done.stderr
+    assert read(checkout / "dist") == committed
+
+
+def _chart_raises(checkout: Path) -> None:
+    chart = checkout / "charts" / "crawlers" / "nebula.py"
+    chart.write_text(chart.read_text().replace('args=("crawl",)', 'args=1 / 0, image="x"'))
+
+
+def _pin_is_malformed(checkout: Path) -> None:
+    (checkout / "catalogue" / "images" / "nebula.pin").write_text("v1.2\n")
+
+
+@pytest.mark.parametrize("broken", [_chart_raises, _pin_is_malformed])
+def test_a_failed_synth_leaves_dist_as_it_was(
+    checkout: Path, committed: dict[str, str], broken: Callable[[Path], None]
+) -> None:
+    broken(checkout)
+    assert synth(checkout).returncode != 0
+    assert read(checkout / "dist") == committed
+    assert not list(checkout.glob(".dist.*"))
+
+
+def test_a_removed_service_leaves_no_file_behind(checkout: Path) -> None:
+    registry = checkout / "charts" / "registry.py"
+    text = registry.read_text().replace("    Nebula,\n", "", 1)
+    registry.write_text(text)
+    (checkout / "catalogue" / "images" / "nebula.pin").unlink()
+    done = synth(checkout)
+    assert done.returncode == 0, done.stderr
+    assert "- dist/crawlers/nebula.k8s.yaml" in done.stdout
+    assert not (checkout / "dist" / "crawlers" / "nebula.k8s.yaml").exists()
+    assert "name: nebula" not in (checkout / "dist/argocd/applications.k8s.yaml").read_text()
+
+
+def test_a_swap_that_fails_half_way_restores_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "dist"
+    swap({"a/one.yaml": "1", "two.yaml": "2"}, folder)
+    rename = Path.rename
+
+    def fail_on_new(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError("no space left")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_on_new)
+    with pytest.raises(OSError, match="no space left"):
+        swap({"a/one.yaml": "changed"}, folder)
+    assert read(folder) == {"a/one.yaml": "1", "two.yaml": "2"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["dist"]
+
+
+_NEW_SERVICE = '''
+"""hello."""
+
+from catalogue.parameters import Parameters
+from constructs_lib.kubernetes import App, Chart, Program, WebService
+from constructs_lib.model import HttpGet, Probe, Resources
+
+
+class Hello(Chart):
+    """Says hello."""
+
+    def __init__(self, scope: App) -> None:
+        super().__init__(scope, "hello", namespace="cerebro")
+        WebService(
+            self,
+            "hello",
+            port=8000,
+            program=Program(
+                secrets={"API_KEYS": Parameters.API_KEYS},
+                resources=Resources(cpu=("50m", "100m"), memory=("64Mi", "128Mi")),
+            ),
+            readiness=Probe(HttpGet("/ready")),
+            liveness=Probe(HttpGet("/live")),
+        )
+'''
+
+
+def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
+    (checkout / "charts" / "cerebro" / "hello.py").write_text(_NEW_SERVICE)
+    (checkout / "catalogue" / "images" / "hello.pin").write_text("latest\n")
+    registry = checkout / "charts" / "registry.py"
+    text = registry.read_text().replace("CHARTS = (", "CHARTS = (\n    Hello,", 1)
+    registry.write_text(
+        text.replace(
+            "from constructs", "from charts.cerebro.hello import Hello\nfrom constructs", 1
+        )
+    )
+    done = synth(checkout)
+    assert done.returncode == 0, done.stderr
+    written = (checkout / "dist" / "cerebro" / "hello.k8s.yaml").read_text()
+    kinds = {line.removeprefix("kind: ") for line in written.splitlines() if line[:6] == "kind: "}
+    assert kinds == {
+        "Deployment",
+        "ExternalSecret",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceAccount",
+    }
+    assert "include: hello.k8s.yaml" in (checkout / "dist/argocd/applications.k8s.yaml").read_text()

@@ -1,0 +1,105 @@
+"""Every name that an object refers to is the name of an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from constructs_lib.kubernetes.capacity import pod_template
+from tests.conftest import Manifest
+
+# Named like a Service, but answered by the load balancer from the annotation `actions.deny`.
+_ACTIONS = {"deny"}
+
+
+def dangling(objects: list[Manifest]) -> Iterator[str]:
+    """What is referred to, but not there."""
+    there = {
+        (o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects
+    } | {
+        ("Secret", o["metadata"]["namespace"], o["spec"]["target"]["name"])
+        for o in objects
+        if o["kind"] == "ExternalSecret"
+    }
+    for item in objects:
+        namespace = item["metadata"].get("namespace")
+        for kind, name in references(item):
+            home = None if kind == "ClusterSecretStore" else namespace
+            if (kind, home, name) not in there:
+                yield f"{item['kind']} {item['metadata']['name']} names {kind} {name}"
+        yield from unserved_ports(item, objects)
+
+
+def references(item: Manifest) -> Iterator[tuple[str, str]]:
+    """Kind and name of everything that an object refers to."""
+    if template := pod_template(item):
+        spec = template["spec"]
+        yield "ServiceAccount", spec["serviceAccountName"]
+        for secret in spec["imagePullSecrets"]:
+            yield "Secret", secret["name"]
+        for container in spec["containers"]:
+            for source in container.get("envFrom", ()):
+                yield "Secret", source["secretRef"]["name"]
+        for volume in spec["volumes"]:
+            if "persistentVolumeClaim" in volume:
+                yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]
+    if item["kind"] == "ExternalSecret":
+        yield item["spec"]["secretStoreRef"]["kind"], item["spec"]["secretStoreRef"]["name"]
+    if item["kind"] == "Ingress":
+        for backend in backends(item):
+            if backend["name"] not in _ACTIONS:
+                yield "Service", backend["name"]
+
+
+def backends(ingress: Manifest) -> Iterator[Manifest]:
+    for rule in ingress["spec"]["rules"]:
+        for path in rule["http"]["paths"]:
+            yield path["backend"]["service"]
+
+
+def unserved_ports(item: Manifest, objects: list[Manifest]) -> Iterator[str]:
+    """A Service, probe or Ingress whose port nothing listens on."""
+    if item["kind"] == "Service":
+        (pods,) = (
+            template
+            for o in objects
+            if (template := pod_template(o))
+            and item["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+        )
+        listening = {
+            port["containerPort"]
+            for container in pods["spec"]["containers"]
+            for port in container.get("ports", ())
+        }
+        for port in item["spec"]["ports"]:
+            if port["targetPort"] not in listening:
+                yield f"Service {item['metadata']['name']} sends to port {port['targetPort']}"
+    if item["kind"] == "Ingress":
+        ports = {
+            (o["metadata"]["name"], port["port"])
+            for o in objects
+            if o["kind"] == "Service"
+            for port in o["spec"]["ports"]
+        }
+        for backend in backends(item):
+            wanted = (backend["name"], backend["port"].get("number"))
+            if backend["name"] not in _ACTIONS and wanted not in ports:
+                yield f"Ingress {item['metadata']['name']} sends to {wanted}"
+
+
+def test_every_reference_resolves(objects: list[Manifest]) -> None:
+    assert not list(dangling(objects))
+
+
+def test_a_missing_object_is_noticed(objects: list[Manifest]) -> None:
+    for kind in ("Service", "ServiceAccount", "ExternalSecret", "ClusterSecretStore"):
+        assert list(dangling([o for o in objects if o["kind"] != kind])), kind
+
+
+def test_a_moved_port_is_noticed(objects: list[Manifest]) -> None:
+    moved = [
+        {**o, "spec": {**o["spec"], "ports": [{**o["spec"]["ports"][0], "targetPort": 81}]}}
+        if o["kind"] == "Service"
+        else o
+        for o in objects
+    ]
+    assert list(dangling(moved))

@@ -1,0 +1,102 @@
+"""Every object is one that the API server of an old and of a new cluster accepts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from catalogue.platform import AnalyticsPlatform
+from charts.registry import render
+from constructs_lib.model import ClusterTarget
+from tests.conftest import ROOT, Manifest, parse
+
+_VERSIONS = ("1.27", "1.36")
+"""What the structs are made from, and a current one."""
+_CUSTOM = ("argoproj.io", "external-secrets.io")
+
+
+def problems(objects: list[Manifest]) -> list[str]:
+    """What the schemas, and the validators made from the CRDs, say; no object is skipped."""
+    custom = [o for o in objects if o["apiVersion"].partition("/")[0] in _CUSTOM]
+    found = [
+        f"{name(o)}: {message}"
+        for o, message in zip(custom, _custom(custom), strict=True)
+        if message
+    ]
+    for version in _VERSIONS:
+        for core in (o for o in objects if o not in custom):
+            try:
+                kubernetes_validate.validate(core, version, strict=True)
+            except (
+                kubernetes_validate.ValidationError,
+                kubernetes_validate.SchemaNotFoundError,
+            ) as error:
+                found.append(f"{name(core)} on {version}: {error}")
+    return found
+
+
+def _custom(objects: list[Manifest]) -> list[str | None]:
+    done = subprocess.run(
+        [os.environ["JSII_NODE"], str(ROOT / "tests" / "validate_custom.mjs")],
+        input=json.dumps(objects),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[str | None] = json.loads(done.stdout)
+    return found
+
+
+def name(item: Manifest) -> str:
+    return f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ClusterTarget(external_secrets=secrets, ingress_class=ingress)
+        for secrets in ("v1beta1", "v1")
+        for ingress in ("annotation", "field")
+    ],
+    ids=lambda target: f"{target.external_secrets}-{target.ingress_class}",
+)
+def test_every_cluster_target_renders_valid_objects(
+    platform: AnalyticsPlatform, target: ClusterTarget
+) -> None:
+    objects = list(parse(render(replace(platform, target=target))))
+    assert not problems(objects)
+    secrets = [o for o in objects if o["kind"] in ("ExternalSecret", "ClusterSecretStore")]
+    assert {o["apiVersion"] for o in secrets} == {f"external-secrets.io/{target.external_secrets}"}
+    for ingress in (o for o in objects if o["kind"] == "Ingress"):
+        by_annotation = "kubernetes.io/ingress.class" in ingress["metadata"]["annotations"]
+        by_field = "ingressClassName" in ingress["spec"]
+        assert (by_annotation, by_field) == (
+            target.ingress_class == "annotation",
+            target.ingress_class == "field",
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value", "message"),
+    [
+        ("Deployment", ("spec", "replicaz"), 2, "replicaz"),
+        ("Ingress", ("spec", "rules"), "api", "rules"),
+        ("ExternalSecret", ("spec", "target", "creationPolicy"), "Mine", "creationPolicy"),
+        ("Application", ("spec", "project"), None, "project"),
+    ],
+)
+def test_an_invalid_object_is_noticed(
+    objects: list[Manifest], kind: str, path: tuple[str, ...], value: Any, message: str
+) -> None:
+    broken = json.loads(json.dumps(next(o for o in objects if o["kind"] == kind)))
+    inner = broken
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    assert any(message in problem for problem in problems([broken]))
