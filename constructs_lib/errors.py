@@ -20,7 +20,8 @@ class DeclarationError(ValueError):
     """
 
     def __init__(self, message: str, *, where: object = None) -> None:
-        super().__init__(f"{where}: {message}" if where else message)
+        place = _relative(where) if isinstance(where, Path) else where
+        super().__init__(f"{place}: {message}" if place else message)
         self.message = message
         self.where = where
 
@@ -51,17 +52,18 @@ def explain(error: BaseException) -> str:
     Errors that are no mistake of the person who declared are raised again as they are.
     """
     refusal = _refusal(error)
-    line = _declared_at(error)
     if refusal is None:
         raise error
-    return f"{refusal} ({line})" if line else refusal
+    in_a_file = isinstance(refusal, DeclarationError) and isinstance(refusal.where, Path)
+    line = None if in_a_file else _declared_at(error)
+    return f"{refusal} ({line})" if line else str(refusal)
 
 
-def _refusal(error: BaseException | None) -> str | None:
-    """The sentence of a refusal; enum members wrap theirs in another error."""
+def _refusal(error: BaseException | None) -> DeclarationError | str | None:
+    """What is refused, if that is what the error says; enum members wrap theirs in another."""
     if isinstance(error, DeclarationError):
-        return str(error)
-    if isinstance(error, TypeError) and _is_declaration(_frames(error)[-1].filename):
+        return error
+    if isinstance(error, TypeError) and _is_declaration(_caller(error)):
         return f"{error}. See the docstring of what is called for its arguments"
     if isinstance(error, RuntimeError) and str(error).startswith(_SAME_NAME):
         return f"{error}; rename one"
@@ -72,10 +74,18 @@ def _declared_at(error: BaseException) -> str | None:
     """`charts/cerebro/cerebro_api.py:12`, the innermost line outside this package."""
     for frame in reversed(_frames(error)):
         if _is_declaration(frame.filename):
-            path = Path(frame.filename)
-            shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-            return f"{shown}:{frame.lineno}"
+            return f"{_relative(Path(frame.filename))}:{frame.lineno}"
     return None
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _caller(error: BaseException) -> str:
+    """The file whose call failed; a metaclass of jsii stands between it and a constructor."""
+    calls = [frame.filename for frame in _frames(error) if frame.name != "__call__"]
+    return calls[-1] if calls else ""
 
 
 def _frames(error: BaseException) -> list[traceback.FrameSummary]:

@@ -32,22 +32,25 @@ def dangling(objects: list[Manifest]) -> Iterator[str]:
 def references(item: Manifest) -> Iterator[tuple[str, str]]:
     """Kind and name of everything that an object refers to."""
     if template := pod_template(item):
-        spec = template["spec"]
-        yield "ServiceAccount", spec["serviceAccountName"]
-        for secret in spec["imagePullSecrets"]:
-            yield "Secret", secret["name"]
-        for container in spec["containers"]:
-            for source in container.get("envFrom", ()):
-                yield "Secret", source["secretRef"]["name"]
-        for volume in spec["volumes"]:
-            if "persistentVolumeClaim" in volume:
-                yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]
+        yield from pod_references(template["spec"])
     if item["kind"] == "ExternalSecret":
         yield item["spec"]["secretStoreRef"]["kind"], item["spec"]["secretStoreRef"]["name"]
     if item["kind"] == "Ingress":
         for backend in backends(item):
             if backend["name"] not in _ACTIONS:
                 yield "Service", backend["name"]
+
+
+def pod_references(spec: Manifest) -> Iterator[tuple[str, str]]:
+    yield "ServiceAccount", spec["serviceAccountName"]
+    for secret in spec["imagePullSecrets"]:
+        yield "Secret", secret["name"]
+    for container in spec["containers"]:
+        for source in container.get("envFrom", ()):
+            yield "Secret", source["secretRef"]["name"]
+    for volume in spec["volumes"]:
+        if "persistentVolumeClaim" in volume:
+            yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]
 
 
 def backends(ingress: Manifest) -> Iterator[Manifest]:

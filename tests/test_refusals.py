@@ -1,0 +1,247 @@
+"""Mistakes in a declaration: each is refused, with its place and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue import handover, images
+from constructs_lib.errors import PlatformError, collect
+from constructs_lib.kubernetes import (
+    App,
+    Chart,
+    ExternalSecret,
+    Namespace,
+    Program,
+    ScheduledJob,
+    WebService,
+)
+from constructs_lib.model import Host, HttpGet, Parameter, Pin, Probe, TcpSocket
+from tests.constructs_lib import declarations as base
+
+Declare = Callable[[Chart], Any]
+
+
+def program(**changes: Any) -> Declare:
+    return lambda chart: base.program(chart, **changes)
+
+
+def service(**changes: Any) -> Declare:
+    return lambda chart: base.web_service(chart, **changes)
+
+
+def resources(**changes: Any) -> Declare:
+    return lambda _: replace(base.RESOURCES, **changes)
+
+
+def job(schedule: str) -> Declare:
+    return lambda chart: base.scheduled_job(chart, schedule=schedule)
+
+
+def named(name: str) -> Declare:
+    return lambda chart: WebService(
+        chart,
+        name,
+        program=replace(base.PROGRAM, image="one"),
+        port=80,
+        readiness=Probe(HttpGet("/")),
+        liveness=Probe(HttpGet("/")),
+    )
+
+
+def alb(**changes: Any) -> Declare:
+    return lambda chart: base.alb(chart, **changes)
+
+
+def secret(**keys: Parameter) -> Declare:
+    return lambda chart: ExternalSecret(chart, "one", keys)
+
+
+def twice(chart: Chart) -> None:
+    base.web_service(chart)
+    base.web_service(chart)
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (program(image="unknown"), "no image 'unknown' is pinned; add catalogue/images/unknown"),
+        (lambda _: Pin("v1.2.3"), "'v1.2.3' is no pin; write sha-"),
+        (lambda _: Pin("sha-abc"), "'sha-abc' is no pin"),
+        (lambda _: Pin("sha-" + 40 * "A"), "is no pin"),
+        (resources(cpu="250m"), "cpu '250m' has no limit"),
+        (resources(memory=("1Gi", "")), "has no limit"),
+        (resources(memory=("1Gi", "512Mi")), "memory limit 512Mi is below the request 1Gi"),
+        (resources(memory=("1024Mi", "2Gi")), "'1024Mi' is stored as '1Gi'; write that"),
+        (resources(cpu=("fast", "1")), "'fast' is no quantity"),
+        (lambda _: Program(), "missing 1 required keyword-only argument: 'resources'"),  # type: ignore[call-arg]
+        (
+            lambda chart: WebService(chart, "one", program=base.PROGRAM, port=80),  # type: ignore[call-arg]
+            "missing 2 required keyword-only arguments: 'readiness' and 'liveness'",
+        ),
+        (service(replicas=0), "replicas must be 1 or more"),
+        (service(readiness=Probe(TcpSocket())), "over HTTP; declare readiness=Probe(HttpGet"),
+        (job("daily"), "schedule 'daily' is none; write minute, hour"),
+        (job("60 2 * * *"), "schedule '60 2 * * *' is none"),
+        (job("0 2 * *"), "schedule '0 2 * *' is none"),
+        (job("0 2 * * 5#3"), "schedule '0 2 * * 5#3' is none"),
+        (lambda _: Host("https://api.example.org/"), "is no host name; write it bare"),
+        (lambda _: Host("API.example.org"), "is no host name"),
+        (lambda _: Host("localhost"), "is no host name"),
+        (program(env={"A": "1"}, secrets={"A": base.TOKEN}), "A is declared twice"),
+        (program(env={"A_TOKEN": "abcdef"}), "A_TOKEN looks like a secret and would be published"),
+        (program(env={"lower case": "1"}), "'lower case' is no name of an environment variable"),
+        (secret(**{"a-b": base.TOKEN}), "'a-b' is no name of an environment variable"),
+        (secret(), "reads no parameter; leave it out"),
+        (program(scratch={"/data": "1Gi"}), "more than the limit of 512Mi for ephemeral storage"),
+        (lambda _: Parameter("/other/one", "One", ""), "name it /cerebro/<area>/<name>"),
+        (named("Upper"), "'Upper' is no name that Kubernetes accepts"),
+        (named("a" * 64), "at most 63 characters"),
+        (lambda c: ScheduledJob(c, "a" * 53, program=base.PROGRAM, schedule="0 2 * * *"),
+         "at most 52 characters"),
+        (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
+        (alb(listeners=("HTTPS",)), "ssl_redirect needs a listener to redirect from"),
+        (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
+        (alb(idle_timeout_seconds=9999), "idle_timeout_seconds must be from 1 to 4000"),
+        (alb(deregistration_delay_seconds=-1), "deregistration_delay_seconds must be from 0"),
+        (lambda chart: Namespace(chart, "elsewhere", quota=base.QUOTA,
+                                 container_defaults=base.RESOURCES,
+                                 registry_credentials=base.TOKEN),
+         "stands in a chart of namespace 'space'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_line(declare: Declare, message: str) -> None:
+    problems: list[str] = []
+    collect(problems, lambda: declare(base.chart()))
+    (problem,) = problems
+    assert message in problem
+    assert re.search(r"\(tests/\S+\.py:\d+\)$", problem)
+
+
+def test_a_mistake_in_a_construct_names_its_path() -> None:
+    problems: list[str] = []
+    collect(problems, lambda: base.program(base.chart(), image="unknown"))
+    assert problems[0].startswith("chart/one: no image 'unknown'")
+
+
+def test_an_error_that_is_no_mistake_of_the_declaration_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        collect([], lambda: 1 / 0)
+
+
+def charts(declare: Callable[[App], Any], **changes: Any) -> str:
+    """What is refused of an App when it is written."""
+    app = App(replace(base.PLATFORM, **changes))
+    declare(app)
+    with pytest.raises(PlatformError) as refused:
+        app.synth()
+    return str(refused.value)
+
+
+def two(app: App) -> None:
+    """Two charts that declare the same service on the same host."""
+    for name in ("first", "second"):
+        base.web_service(Chart(app, name, namespace="space"), program=_READS_ALL)
+
+
+_READS_ALL = replace(base.PROGRAM, secrets={"A": base.PASSWORD, "B": base.TOKEN}, image="one")
+
+
+def one(app: App, **changes: Any) -> Chart:
+    chart = Chart(app, "chart", namespace="space")
+    base.web_service(chart, program=_READS_ALL, **changes)
+    return chart
+
+
+def beyond_the_quota(app: App) -> None:
+    chart = one(app, replicas=4)
+    base.namespace(chart, quota=replace(base.QUOTA, resources=base.RESOURCES, pods=8))
+
+
+@pytest.mark.parametrize(
+    ("declare", "platform", "message"),
+    [
+        (two, {}, "Deployment space/one is declared 2 times, in space/first.k8s.yaml"),
+        (two, {}, "host one.example.org is served by space/one, space/one; give each a host"),
+        (one, {"hosts": ()}, "Ingress space/one serves one.example.org, which the certificate"),
+        (one, {"hosts": ("one.example.org", "two.example.org")},
+         "host two.example.org of catalogue/hosts.py is served by no Ingress; remove it"),
+        (one, {"parameters": (base.PASSWORD.path, base.TOKEN.path, "/cerebro/test/other")},
+         "parameter /cerebro/test/other is read by no service; remove it"),
+        (one, {"parameters": (base.PASSWORD.path,)},
+         "parameter /cerebro/test/token is read, but not one of the catalogue"),
+        (one, {}, "catalogue/images/two.pin pins an image that no pod runs; remove it"),
+        (beyond_the_quota, {},
+         "namespace space: requests.cpu adds up to 900m at the worst moment, above its quota of "
+         "100m"),
+        (beyond_the_quota, {}, "namespace space: pods adds up to 9 at the worst moment"),
+    ],
+)  # fmt: skip
+def test_what_only_all_charts_together_show_is_refused(
+    declare: Callable[[App], Any], platform: dict[str, Any], message: str
+) -> None:
+    assert message in charts(declare, **platform)
+
+
+def test_two_charts_for_one_file_are_refused() -> None:
+    def declare(app: App) -> None:
+        Chart(app, "one", namespace="space")
+        Chart(app, "other", namespace="space").path = "space/one.k8s.yaml"
+
+    assert "space/one.k8s.yaml is written by two charts; rename one" in charts(declare)
+
+
+_ARN = "arn:aws:acm:eu-central-1:111122223333:certificate/01234567-89ab-cdef-0123-456789abcdef"
+
+
+def outputs(**values: Any) -> str:
+    pairs = ", ".join(f'"{name}": "{value}"' for name, value in values.items())
+    return f'{{"SecretsStack": {{{pairs}}}}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "holds no outputs of SecretsStack"),
+        ('{"SecretsStack": {"Region": 1}}', "holds no outputs of SecretsStack"),
+        (outputs(Colour="red"), "holds unknown outputs Colour"),
+        (outputs(CertificateArn="arn:aws:acm:..."), "is no ARN of an ACM certificate"),
+        (outputs(CertificateArn=_ARN.replace("eu-central-1", "us-east-1")),
+         "the certificate is in us-east-1, but the installation in eu-central-1"),
+        (outputs(Region="us-east-1"), "Region is 'us-east-1', but the installation is in"),
+        (outputs(ExternalSecretsRoleArn="role"), "is no ARN of an IAM role"),
+    ],
+)  # fmt: skip
+def test_a_malformed_handover_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "handover.json"
+    file.write_text(content)
+    problems: list[str] = []
+    collect(problems, lambda: handover.load("eu-central-1", file))
+    assert problems[0].startswith(f"{file}: ")
+    assert message in problems[0]
+
+
+def test_a_handover_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
+    file = tmp_path / "handover.json"
+    assert handover.load("eu-central-1", file) == handover.Handover()
+    file.write_text(outputs(CertificateArn=_ARN, Region="eu-central-1"))
+    assert handover.load("eu-central-1", file).CertificateArn == _ARN
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"v1\n", "'v1' is no pin"), (b"", "'' is no pin"), (b"\xff", "cannot be read")],
+)
+def test_a_malformed_pin_names_its_file(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "one.pin"
+    file.write_bytes(content)
+    problems: list[str] = []
+    collect(problems, lambda: images.load(tmp_path))
+    assert problems[0].startswith(f"{file}: ")
+    assert message in problems[0]
