@@ -1,15 +1,14 @@
 """From the typed structs of `cdk8s_plus_27.k8s` to the plain data that is written.
 
-`k8s.KubeDeployment(...)` costs several messages to Node for each object, this none: a struct is
-type-checked when it is made, read through its public properties, and named by the `:schema:`
-line of each property's docstring, which is the field's name in Kubernetes. A test proves the
-result equal to what cdk8s itself writes, for every kind and field.
+`k8s.KubeDeployment(...)` costs several messages to Node for each object, this none. A struct is
+type-checked when it is made; what it was given stands in `_values`, and the `:schema:` line of each
+property's docstring says how Kubernetes calls the field. A test proves the result equal to what
+cdk8s itself writes, for every kind and field.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -59,12 +58,9 @@ def plain(value: Any) -> Any:
         case k8s.Quantity() | k8s.IntOrString():
             known = _boundary_values.get(id(value))
             return value.value if known is None else known
-    struct: Any = type(value)
-    return {
-        name: plain(content)
-        for name, read in _fields(struct)
-        if (content := read(value)) is not None
-    }
+    names = _names(type(value))
+    fields = sorted((names[field], content) for field, content in value._values.items())
+    return {name: plain(content) for name, content in fields}
 
 
 @cache
@@ -74,16 +70,18 @@ def _type_of(struct: Any) -> dict[str, str]:
 
 
 @cache
-def _fields(struct: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    fields = []
-    for read in (member.fget for member in vars(struct).values() if isinstance(member, property)):
-        named = _FIELD_NAME.search(read.__doc__ or "") if read else None
-        if not read or not named:
-            raise TypeError(f"{struct.__name__} is no struct of cdk8s_plus_27.k8s with docstrings")
-        fields.append((named[1], read))
-    if not fields:
+def _names(struct: Any) -> dict[str, str]:
+    """The names in Kubernetes of a struct's fields."""
+    names = {}
+    for field, member in vars(struct).items():
+        if isinstance(member, property):
+            named = _FIELD_NAME.search(member.__doc__ or "")
+            if not named:
+                raise TypeError(f"{struct.__name__}.{field} has no docstring that names it")
+            names[field] = named[1]
+    if not names:
         raise TypeError(f"{struct.__name__} is no struct of cdk8s_plus_27.k8s")
-    return tuple(sorted(fields))
+    return names
 
 
 def _remember(value: _T, content: str | int) -> _T:
