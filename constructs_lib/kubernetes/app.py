@@ -81,9 +81,9 @@ class App(cdk8s.App):
 
     def render(self) -> dict[str, str]:
         """What `synth` writes, as text by path: `cerebro/cerebro-api.k8s.yaml`."""
-        with self._outdir:
+        with self._outdir as outdir:
             self.synth()
             return {
-                chart.path: Path(self.outdir, f"{chart.name}.k8s.yaml").read_text("utf-8")
+                chart.path: Path(outdir, f"{chart.name}.k8s.yaml").read_text("utf-8")
                 for chart in self.files
             }

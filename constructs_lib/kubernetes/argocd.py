@@ -7,7 +7,6 @@ from typing import Any
 
 from constructs import Construct
 
-from constructs_lib.kubernetes.app import Platform
 from constructs_lib.kubernetes.chart import Chart
 
 API_VERSION = "argoproj.io/v1alpha1"
@@ -53,7 +52,8 @@ class AppProject(Construct):
     ) -> None:
         """Declare it. The kinds are those of each API group; the group of the core is `""`."""
         super().__init__(scope, name)
-        chart, platform = Chart.above(scope), Platform.of(scope)
+        chart = Chart.above(scope)
+        platform = chart.platform
         chart.add_custom(
             API_VERSION,
             "AppProject",
@@ -93,7 +93,8 @@ class Application(Construct):
         `cascade` (default: on) makes its deletion delete what it synced.
         """
         super().__init__(scope, name)
-        chart, platform = Chart.above(scope), Platform.of(scope)
+        chart = Chart.above(scope)
+        platform = chart.platform
         source: dict[str, Any] = {
             "repoURL": platform.repository,
             "targetRevision": platform.revision,

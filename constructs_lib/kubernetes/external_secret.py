@@ -8,7 +8,6 @@ from typing import Any
 from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.app import Platform
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.model import ClusterTarget, Parameter
 from constructs_lib.names import check_object_name, check_variable
@@ -71,7 +70,8 @@ class ParameterStore(Construct):
 
     def __init__(self, scope: Construct, *, namespaces: tuple[str, ...]) -> None:
         super().__init__(scope, STORE)
-        platform, chart = Platform.of(scope), Chart.above(scope)
+        chart = Chart.above(scope)
+        platform = chart.platform
         chart.add_custom(
             api_version(platform.target),
             "ClusterSecretStore",
@@ -95,7 +95,8 @@ def _add(
     template: Mapping[str, Any],
     annotations: Mapping[str, str] | None = None,
 ) -> None:
-    platform, chart = Platform.of(scope), Chart.above(scope)
+    chart = Chart.above(scope)
+    platform = chart.platform
     chart.parameters.update(keys.values())
     chart.add_custom(
         api_version(platform.target),

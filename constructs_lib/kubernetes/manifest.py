@@ -58,7 +58,8 @@ def plain(value: Any) -> Any:
         case k8s.Quantity() | k8s.IntOrString():
             known = _boundary_values.get(id(value))
             return value.value if known is None else known
-    names = _names(type(value))
+    struct: Any = type(value)
+    names = _names(struct)
     fields = sorted((names[field], content) for field, content in value._values.items())
     return {name: plain(content) for name, content in fields}
 

@@ -9,7 +9,6 @@ from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
-from constructs_lib.kubernetes.app import Platform
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredentials
 from constructs_lib.kubernetes.manifest import quantity
@@ -65,13 +64,12 @@ class Namespace(Construct):
         balancer sends to it.
         """
         super().__init__(scope, name)
-        chart, platform = Chart.above(scope), Platform.of(scope)
+        chart = self.chart = Chart.above(scope)
         if chart.home != name:
             raise DeclarationError(
                 f"stands in a chart of namespace {chart.home!r}", where=self.node.path
             )
-        self._chart = chart
-        version = platform.target.pod_security
+        version = chart.platform.target.pod_security
         profile = {
             f"pod-security.kubernetes.io/{mode}{suffix}": value
             for mode in ("enforce", "audit", "warn")
@@ -92,18 +90,18 @@ class Namespace(Construct):
 
     def _add_quota(self, quota: Quota) -> None:
         hard = {name: quantity(limit) for name, limit in quota.hard().items()}
-        self._chart.add(
+        self.chart.add(
             k8s.KubeResourceQuotaProps(
-                metadata=self._chart.metadata("quota"),
+                metadata=self.chart.metadata("quota"),
                 spec=k8s.ResourceQuotaSpec(hard=hard),
             )
         )
 
     def _add_limit_range(self, defaults: Resources) -> None:
         pairs = defaults.pairs().items()
-        self._chart.add(
+        self.chart.add(
             k8s.KubeLimitRangeProps(
-                metadata=self._chart.metadata("defaults"),
+                metadata=self.chart.metadata("defaults"),
                 spec=k8s.LimitRangeSpec(
                     limits=[
                         k8s.LimitRangeItem(

@@ -10,7 +10,6 @@ from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
-from constructs_lib.kubernetes.app import Platform
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import ExternalSecret
 from constructs_lib.kubernetes.pod import Claim, Pod
@@ -38,7 +37,7 @@ class Workload(Construct):
     ) -> None:
         super().__init__(scope, name)
         self.chart = Chart.above(scope)
-        self.platform = Platform.of(scope)
+        self.platform = self.chart.platform
         self.name = name
         self.containers = {container.program.image or name: container, **(sidecars or {})}
         self.selector = k8s.LabelSelector(match_labels={"app": name})
