@@ -1,0 +1,19 @@
+"""The command line of `python -m ops`: one module a command."""
+
+import typer
+
+app = typer.Typer(
+    name="ops",
+    help="What people do with this platform, one command each.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """What people do with this platform, one command each."""
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m ops")
