@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint format bench lock clean
+.PHONY: help synth test test-deploy lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ synth: $(VENV)/.runtime ## Render dist/
 
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest
+
+test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, in every way it may go
+	@pytest -m deploy tests/deploy
 
 lint: $(VENV)/.tools ## Check style and types
 	@ruff format --check .
@@ -29,6 +32,12 @@ format: $(VENV)/.tools ## Format and sort what can be
 
 bench: $(VENV)/.tools ## Measure the synth against its yardsticks (SHORT=1: once, roughly)
 	@python -m tests.bench $(if $(SHORT),--short)
+
+template: $(VENV)/.runtime ## Write the template snapshot of SecretsStack anew
+	@python -m stacks.template
+
+deploy-secrets: $(VENV)/.runtime ## Deploy SecretsStack, and take its outputs back (ARGS="...")
+	@python -m ops deploy-secrets -- $(ARGS)
 
 lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with hashes
 	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

@@ -2,6 +2,8 @@
 
 import typer
 
+from ops.deploy import deploy_secrets
+
 app = typer.Typer(
     name="ops",
     help="What people do with this platform, one command each.",
@@ -14,6 +16,8 @@ app = typer.Typer(
 def main() -> None:
     """What people do with this platform, one command each."""
 
+
+app.command()(deploy_secrets)
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")

@@ -1,0 +1,6 @@
+"""CloudFormation resources from the catalogue's facts."""
+
+from constructs_lib.aws.external_secrets_role import ExternalSecretsRole
+from constructs_lib.aws.secure_strings import SecureStrings
+
+__all__ = ["ExternalSecretsRole", "SecureStrings"]

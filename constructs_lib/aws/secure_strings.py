@@ -1,0 +1,123 @@
+"""SSM SecureStrings, which CloudFormation itself cannot create."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from aws_cdk import ArnFormat, CustomResource, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.model import Parameter
+
+_HANDLER = Path(__file__).with_name("secure_string_handler.py")
+_INLINE_LIMIT = 4096
+
+
+class SecureStrings(Construct):
+    """Every parameter as a SecureString, each made by a create-only custom resource.
+
+    A missing parameter is made with its placeholder; one that exists is adopted with its value.
+    No update and no removal ever changes or deletes a value. The function's code stands in the
+    template, so it changes only with this repository, not with a library.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        parameters: Iterable[Parameter],
+        tags: Mapping[str, str],
+        key_arn: str | None = None,
+    ) -> None:
+        """Declare them. `tags` go on what is made; `key_arn` (default: the account's own key for
+        SSM) is a customer key's ARN. Raises DeclarationError for a path declared twice.
+        """
+        super().__init__(scope, construct_id)
+        declared: dict[str, Parameter] = {}
+        for parameter in parameters:
+            if parameter.path in declared:
+                raise DeclarationError(f"parameter {parameter.path} is declared twice; keep one")
+            declared[parameter.path] = parameter
+        function = self._function(parameter_arns(self, declared), key_arn)
+        for path, parameter in declared.items():
+            resource = CustomResource(
+                self,
+                path.removeprefix("/cerebro/").replace("/", "-"),
+                service_token=function.function_arn,
+                resource_type="Custom::SecureString",
+                service_timeout=Duration.minutes(5),
+                properties={
+                    "Name": path,
+                    "Description": parameter.description,
+                    "Placeholder": parameter.placeholder,
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                    **({"KeyId": key_arn} if key_arn else {}),
+                },
+            )
+            resource.node.add_dependency(function)
+
+    def _function(self, parameters: list[str], key_arn: str | None) -> lambda_.Function:
+        code = _HANDLER.read_text("utf-8")
+        if len(code) > _INLINE_LIMIT:
+            raise DeclarationError(
+                f"is {len(code)} characters long; CloudFormation takes {_INLINE_LIMIT} in a "
+                "template. Shorten it",
+                where=_HANDLER,
+            )
+        log = logs.LogGroup(
+            self,
+            "log",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        return lambda_.Function(
+            self,
+            "function",
+            description="Makes SSM SecureStrings that are missing; never changes or deletes one",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            handler="index.handler",
+            code=lambda_.Code.from_inline(code),
+            timeout=Duration.minutes(2),
+            log_group=log,
+            role=self._role(parameters, key_arn, log),
+        )
+
+    def _role(self, parameters: list[str], key_arn: str | None, log: logs.LogGroup) -> iam.Role:
+        statements = [
+            iam.PolicyStatement(
+                actions=["ssm:AddTagsToResource", "ssm:GetParameterHistory", "ssm:PutParameter"],
+                resources=parameters,
+            ),
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[log.log_group_arn],
+            ),
+        ]
+        if key_arn:
+            statements.append(iam.PolicyStatement(actions=["kms:Encrypt"], resources=[key_arn]))
+        return iam.Role(
+            self,
+            "role",
+            description="Makes the SSM parameters of Gnosis Analytics",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"parameters": iam.PolicyDocument(statements=statements)},
+        )
+
+
+def parameter_arns(scope: Construct, paths: Iterable[str]) -> list[str]:
+    """The ARNs of parameters, in the stack's own account and region."""
+    return [
+        Stack.of(scope).format_arn(
+            service="ssm",
+            resource="parameter",
+            resource_name=path.removeprefix("/"),
+            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+        )
+        for path in paths
+    ]

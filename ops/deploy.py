@@ -1,0 +1,139 @@
+"""`ops deploy-secrets`: the stack, and its outputs on their way back into the manifests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from catalogue import handover
+from catalogue.hosts import Hosts
+from catalogue.installation import INSTALLATION
+from catalogue.parameters import Parameters
+from constructs_lib.errors import DeclarationError
+
+_POLL_SECONDS = 10
+console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+def deploy_secrets(
+    cdk_arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Further arguments of `cdk deploy`, after `--`.", show_default=False),
+    ] = None,
+) -> None:
+    """Deploy SecretsStack, and write its outputs into catalogue/handover.json.
+
+    Uses the AWS credentials of your environment, in the installation's region. Without a hosted
+    zone in catalogue/installation.py it prints the DNS records that the certificate waits for.
+
+    Exit status: 0 deployed, 1 not deployed (the hand-over is as it was), else that of `cdk`.
+    """
+    with tempfile.TemporaryDirectory(prefix="deploy-") as workshop:
+        outputs = Path(workshop, "outputs.json")
+        status = _deploy(outputs, cdk_arguments or [])
+        if status:
+            raise typer.Exit(status)
+        try:
+            handover.load(INSTALLATION.region, outputs)
+        except DeclarationError as error:
+            console.print(f"error: {error.message}", style="red")
+            raise typer.Exit(1) from error
+        _replace(handover.FILE, outputs.read_text("utf-8").rstrip() + "\n")
+    _report_keys()
+    console.print(
+        f"{handover.FILE.name} holds the stack's outputs. Run `make synth`, and commit both."
+    )
+
+
+def _deploy(outputs: Path, arguments: list[str]) -> int:
+    region = {"AWS_REGION": INSTALLATION.region, "AWS_DEFAULT_REGION": INSTALLATION.region}
+    command = ["cdk", "deploy", handover.STACK, "--outputs-file", str(outputs), *arguments]
+    done = threading.Event()
+    watcher = threading.Thread(target=_show_records, args=(done,), daemon=True)
+    if INSTALLATION.hosted_zone_id is None:
+        watcher.start()
+    try:
+        return subprocess.run(command, env={**os.environ, **region}, check=False).returncode
+    except FileNotFoundError:
+        console.print("error: no `cdk` on the PATH; run `make deploy-secrets`", style="red")
+        return 1
+    finally:
+        done.set()
+
+
+def _show_records(done: threading.Event) -> None:
+    """Print each DNS record that the certificate waits for, once."""
+    shown: set[str] = set()
+    while not done.wait(_POLL_SECONDS):
+        try:
+            records = validation_records()
+        except (BotoCoreError, ClientError) as error:
+            console.print(f"cannot ask ACM for the DNS records: {error}", style="yellow")
+            return
+        for record in records - shown:
+            console.print(f"The certificate waits for this DNS record: {record}", style="yellow")
+        shown |= records
+
+
+def validation_records() -> set[str]:
+    """`NAME CNAME VALUE` for every record that a certificate of our hosts waits for."""
+    client = boto3.client("acm", region_name=INSTALLATION.region)
+    names = {host.fqdn for host in Hosts}
+    pages = client.get_paginator("list_certificates").paginate(
+        CertificateStatuses=["PENDING_VALIDATION"]
+    )
+    waiting = [
+        summary["CertificateArn"]
+        for page in pages
+        for summary in page["CertificateSummaryList"]
+        if summary["DomainName"] in names
+    ]
+    options = [
+        option
+        for arn in waiting
+        for option in client.describe_certificate(CertificateArn=arn)["Certificate"].get(
+            "DomainValidationOptions", []
+        )
+    ]
+    return {
+        f"{record['Name']} {record['Type']} {record['Value']}"
+        for option in options
+        if option.get("ValidationStatus") != "SUCCESS" and (record := option.get("ResourceRecord"))
+    }
+
+
+def _report_keys() -> None:
+    """Name the adopted parameters that are encrypted with another key than the installation's."""
+    wanted = INSTALLATION.kms_key_arn or "alias/aws/ssm"
+    try:
+        client = boto3.client("ssm", region_name=INSTALLATION.region)
+        pages = client.get_paginator("describe_parameters").paginate(
+            ParameterFilters=[
+                {"Key": "Name", "Values": [parameter.path for parameter in Parameters]}
+            ]
+        )
+        found = {p["Name"]: p.get("KeyId", "") for page in pages for p in page["Parameters"]}
+    except (BotoCoreError, ClientError) as error:
+        console.print(f"cannot ask SSM for the parameters' keys: {error}", style="yellow")
+        return
+    for name, key in sorted(found.items()):
+        if key != wanted:
+            console.print(f"{name} is encrypted with {key}, not with {wanted}", style="yellow")
+
+
+def _replace(file: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+    ) as fresh:
+        fresh.write(text)
+    Path(fresh.name).chmod(0o644)
+    Path(fresh.name).replace(file)

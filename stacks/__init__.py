@@ -1,0 +1,1 @@
+"""The CDK half: what AWS must hold for the manifests to work."""

@@ -1,0 +1,222 @@
+"""The template of SecretsStack: locked by a snapshot, and by what must stay true of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Validations
+from aws_cdk import aws_s3 as s3
+from cdk_nag import AwsSolutionsChecks
+
+from catalogue.hosts import Hosts
+from catalogue.installation import INSTALLATION
+from catalogue.parameters import Parameters
+from constructs_lib.errors import DeclarationError
+from constructs_lib.model import Parameter
+from constructs_lib.names import looks_secret
+from stacks.secrets_stack import SecretsStack
+from stacks.template import SNAPSHOT, render
+from tests.conftest import ROOT
+
+Template = dict[str, Any]
+_KEY = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    """What is committed."""
+    content: Template = json.loads(SNAPSHOT.read_text("utf-8"))
+    return content
+
+
+def synthesized(**settings: Any) -> Template:
+    """The template for an installation with other settings."""
+    app = App(analytics_reporting=False)
+    SecretsStack(app, replace(INSTALLATION, **settings))
+    content: Template = json.loads(render(app))
+    return content
+
+
+def resources(template: Template, kind: str) -> list[Template]:
+    return [r for r in template["Resources"].values() if r["Type"] == kind]
+
+
+def statements(template: Template) -> Iterator[tuple[str, str, str]]:
+    """Every right of every role: its description's first word, an action, a resource."""
+    for role in resources(template, "AWS::IAM::Role"):
+        name = role["Properties"]["Description"].split()[0]
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                for action in _list(statement["Action"]):
+                    for resource in _list(statement["Resource"]):
+                        yield name, action, _text(resource)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(resource: Any) -> str:
+    """A resource's ARN; what CloudFormation fills in stands in braces."""
+    if isinstance(resource, str):
+        return resource
+    if "Fn::Join" in resource:
+        return "".join(map(_text, resource["Fn::Join"][1]))
+    return "{" + next(iter(resource.values()))[0 if "Fn::GetAtt" in resource else slice(None)] + "}"
+
+
+def test_the_template_is_the_snapshot() -> None:
+    assert render() == SNAPSHOT.read_text("utf-8"), "run `make template` and commit its snapshot"
+
+
+def test_the_template_is_the_same_on_any_machine(tmp_path: Path) -> None:
+    other = {"PYTHONHASHSEED": "4711", "TZ": "Pacific/Kiritimati", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", "from stacks.template import render; print(render(), end='')"],
+        cwd=tmp_path,
+        env=other,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == SNAPSHOT.read_text("utf-8")
+
+
+def test_every_parameter_of_the_catalogue_is_a_create_only_resource(template: Template) -> None:
+    made = {
+        r["Properties"]["Name"]: r["Properties"]["Placeholder"]
+        for r in resources(template, "Custom::SecureString")
+    }
+    assert made == {parameter.path: parameter.placeholder for parameter in Parameters}
+    assert not resources(template, "AWS::SSM::Parameter")
+
+
+def test_no_secret_stands_in_the_template(template: Template) -> None:
+    text = json.dumps(template)
+    assert not [word for word in re.findall(r'"([^"]*)"', text) if looks_secret("", word)]
+
+
+def test_the_roles_may_do_what_they_must_and_no_more(template: Template) -> None:
+    arn = "arn:{AWS::Partition}:ssm:{AWS::Region}:{AWS::AccountId}:parameter"
+    (log,) = (name for name in template["Resources"] if name.startswith("parameterslog"))
+    allowed = {
+        (role, action, f"{arn}{parameter.path}")
+        for parameter in Parameters
+        for role, action in (
+            ("Makes", "ssm:AddTagsToResource"),
+            ("Makes", "ssm:GetParameterHistory"),
+            ("Makes", "ssm:PutParameter"),
+            ("Reads", "ssm:GetParameter"),
+        )
+    } | {("Makes", f"logs:{verb}", f"{{{log}}}") for verb in ("CreateLogStream", "PutLogEvents")}
+    assert set(statements(template)) == allowed
+    assert not resources(template, "AWS::IAM::Policy")
+    assert not any("ManagedPolicyArns" in r["Properties"] for r in template["Resources"].values())
+
+
+def test_a_customer_key_adds_its_use_and_nothing_else(template: Template) -> None:
+    with_key = synthesized(kms_key_arn=_KEY)
+    assert set(statements(with_key)) - set(statements(template)) == {
+        ("Makes", "kms:Encrypt", _KEY),
+        ("Reads", "kms:Decrypt", _KEY),
+    }
+    strings = resources(with_key, "Custom::SecureString")
+    assert {string["Properties"]["KeyId"] for string in strings} == {_KEY}
+
+
+def trust(template: Template) -> Template:
+    (role,) = (
+        role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+        for role in resources(template, "AWS::IAM::Role")
+        if role["Properties"]["Description"].startswith("Reads")
+    )
+    return dict(role)
+
+
+def test_pod_identity_is_trusted_for_the_operators_service_account(template: Template) -> None:
+    statement = trust(template)
+    assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert not resources(template, "AWS::EKS::PodIdentityAssociation")
+    (association,) = resources(
+        synthesized(cluster_name="analytics"), "AWS::EKS::PodIdentityAssociation"
+    )
+    assert association["Properties"]["ClusterName"] == "analytics"
+
+
+def test_irsa_is_a_setting() -> None:
+    provider = "oidc.eks.eu-central-1.amazonaws.com/id/ABC"
+    template = synthesized(
+        oidc_provider_arn=f"arn:aws:iam::111122223333:oidc-provider/{provider}",
+        cluster_name="analytics",
+    )
+    statement = trust(template)
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert statement["Condition"]["StringEquals"] == {
+        f"{provider}:aud": "sts.amazonaws.com",
+        f"{provider}:sub": "system:serviceaccount:external-secrets:external-secrets",
+    }
+    assert not resources(template, "AWS::EKS::PodIdentityAssociation")
+
+
+def test_the_certificate_covers_the_hosts_and_outlives_its_replacement(template: Template) -> None:
+    (certificate,) = resources(template, "AWS::CertificateManager::Certificate")
+    names = certificate["Properties"]
+    assert [names["DomainName"], *names["SubjectAlternativeNames"]] == [h.fqdn for h in Hosts]
+    assert certificate["UpdateReplacePolicy"] == certificate["DeletionPolicy"] == "Retain"
+    strings = {
+        name
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "Custom::SecureString"
+    }
+    assert strings <= set(certificate["DependsOn"])
+
+
+def test_a_hosted_zone_validates_the_certificate_by_itself() -> None:
+    (certificate,) = resources(
+        synthesized(hosted_zone_id="Z123"), "AWS::CertificateManager::Certificate"
+    )
+    options = certificate["Properties"]["DomainValidationOptions"]
+    assert {option["HostedZoneId"] for option in options} == {"Z123"}
+
+
+def test_an_account_binds_the_stack_to_it_and_its_region() -> None:
+    app = App(analytics_reporting=False)
+    stack = SecretsStack(app, replace(INSTALLATION, account="111122223333"))
+    assert (stack.account, stack.region) == ("111122223333", INSTALLATION.region)
+    assert stack.termination_protection
+
+
+def test_a_path_declared_twice_is_refused() -> None:
+    one = Parameter("/cerebro/test/one", "One", "")
+    with pytest.raises(DeclarationError, match="/cerebro/test/one is declared twice"):
+        SecretsStack(App(), parameters=[one, replace(one, description="Another")])
+
+
+def test_cdk_nag_finds_nothing_but_would() -> None:
+    app = App(analytics_reporting=False)
+    stack = SecretsStack(app)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()
+    s3.Bucket(stack, "careless")
+    with pytest.raises(RuntimeError, match="Validation failed"):
+        app.synth(force=True)
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    linter = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run(
+        [str(linter), str(SNAPSHOT), "--regions", INSTALLATION.region],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

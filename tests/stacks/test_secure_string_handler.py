@@ -1,0 +1,138 @@
+"""The function that makes SecureStrings, with a stubbed client: what the emulator cannot show."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from constructs_lib.aws import secure_string_handler as subject
+
+_WANTED = {
+    "Name": "/cerebro/test/one",
+    "Description": "One",
+    "Placeholder": "placeholder",
+    "Tags": [{"Key": "a", "Value": "b"}],
+}
+_EVENT = {
+    "RequestType": "Create",
+    "ResourceProperties": _WANTED,
+    "StackId": "stack",
+    "RequestId": "request",
+    "LogicalResourceId": "logical",
+    "ResponseURL": "https://example.org/answer",
+}
+
+
+@pytest.fixture
+def ssm(monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    client = boto3.client("ssm", "eu-central-1")
+    monkeypatch.setattr(subject, "_client", lambda: client)
+    monkeypatch.setattr(subject.time, "sleep", lambda _: None)
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Any:
+    sent: dict[str, Any] = {}
+
+    class Response:
+        def close(self) -> None: ...
+
+    def urlopen(request: Any, **_: Any) -> Response:
+        sent.update(json.loads(request.data))
+        return Response()
+
+    monkeypatch.setattr(subject.urllib.request, "urlopen", urlopen)
+    return sent
+
+
+def history(*versions: dict[str, Any]) -> dict[str, Any]:
+    return {"Parameters": list(versions)}
+
+
+def exists(ssm: Any, **newest: Any) -> None:
+    """The parameter is there; its history ends with `newest`."""
+    ssm.add_client_error("put_parameter", "ParameterAlreadyExists")
+    older = {"Type": "String"}
+    ssm.add_response(
+        "get_parameter_history",
+        history(older, newest),
+        {"Name": _WANTED["Name"], "WithDecryption": False},
+    )
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_a_missing_parameter_is_made(ssm: Any, answer: Any, request_type: str) -> None:
+    ssm.add_response(
+        "put_parameter",
+        {"Version": 1},
+        {
+            "Name": _WANTED["Name"],
+            "Description": "One",
+            "Value": "placeholder",
+            "Type": "SecureString",
+            "Overwrite": False,
+            "Tags": _WANTED["Tags"],
+        },
+    )
+    subject.handler({**_EVENT, "RequestType": request_type}, None)
+    assert answer["Status"] == "SUCCESS"
+    assert answer["PhysicalResourceId"] == _WANTED["Name"]
+    assert answer["Data"]["Outcome"] == "created"
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_what_exists_is_adopted_and_its_key_reported(
+    ssm: Any, answer: Any, request_type: str
+) -> None:
+    exists(ssm, Type="SecureString", KeyId="alias/other")
+    subject.handler({**_EVENT, "RequestType": request_type}, None)
+    assert answer["Data"] == {"Outcome": "adopted", "KeyId": "alias/other"}
+
+
+def test_a_string_of_that_name_fails_and_says_what_to_do(ssm: Any, answer: Any) -> None:
+    exists(ssm, Type="String")
+    subject.handler(_EVENT, None)
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("/cerebro/test/one: it exists as a String, which cannot")
+
+
+def test_a_removal_calls_nothing(ssm: Any, answer: Any) -> None:
+    subject.handler({**_EVENT, "RequestType": "Delete"}, None)
+    assert answer["Status"] == "SUCCESS"
+    del ssm
+
+
+def test_rights_that_do_not_hold_yet_are_waited_for(ssm: Any, answer: Any) -> None:
+    for _ in range(3):
+        ssm.add_client_error("put_parameter", "AccessDeniedException")
+    ssm.add_response("put_parameter", {"Version": 1})
+    subject.handler(_EVENT, None)
+    assert answer["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("code", "tries"), [("AccessDeniedException", 4), ("ThrottlingException", 1)]
+)
+def test_a_failure_names_the_parameter(ssm: Any, answer: Any, code: str, tries: int) -> None:
+    for _ in range(tries):
+        ssm.add_client_error("put_parameter", code)
+    subject.handler(_EVENT, None)
+    assert answer["Status"] == "FAILED"
+    assert "/cerebro/test/one: " in answer["Reason"]
+    assert code in answer["Reason"]
+
+
+def test_the_log_holds_no_value(ssm: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    exists(ssm, Type="SecureString", Value="hunter2")
+    subject.handler(_EVENT, None)
+    assert "hunter2" not in json.dumps(answer)
+    assert capsys.readouterr().out == "adopted /cerebro/test/one\n"
