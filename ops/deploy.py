@@ -55,6 +55,7 @@ def deploy_secrets(
 
 
 def _deploy(outputs: Path, arguments: list[str]) -> int:
+    _make_room()
     region = {"AWS_REGION": INSTALLATION.region, "AWS_DEFAULT_REGION": INSTALLATION.region}
     command = ["cdk", "deploy", handover.STACK, "--outputs-file", str(outputs), *arguments]
     done = threading.Event()
@@ -68,6 +69,19 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
         return 1
     finally:
         done.set()
+
+
+def _make_room() -> None:
+    """Let cdk delete what is left of a first deploy that failed: an empty, protected stack."""
+    try:
+        client = boto3.client("cloudformation", region_name=INSTALLATION.region)
+        stack = client.describe_stacks(StackName=handover.STACK)["Stacks"][0]
+        if stack["StackStatus"] == "ROLLBACK_COMPLETE":
+            client.update_termination_protection(
+                StackName=handover.STACK, EnableTerminationProtection=False
+            )
+    except (BotoCoreError, ClientError):
+        return  # no such stack; or no access, of which cdk tells more than we could
 
 
 def _show_records(done: threading.Event) -> None:

@@ -48,6 +48,16 @@ def objects(committed: dict[str, str]) -> list[Manifest]:
     return list(parse(committed))
 
 
+def copy_checkout(folder: Path) -> Path:
+    """This checkout as it lies there, in `folder`; what set-up installed is shared."""
+    installed = (".venv", "node_modules")
+    made = shutil.ignore_patterns(".git", "cdk.out", "__pycache__", ".*_cache", *installed)
+    shutil.copytree(ROOT, folder, ignore=made, dirs_exist_ok=True)
+    for name in installed:
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
 def parse(files: dict[str, str]) -> Iterator[Manifest]:
     """The objects in rendered files."""
     for path, text in files.items():

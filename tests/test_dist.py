@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,23 +12,13 @@ import pytest
 
 from charts.dist import render
 from constructs_lib.output import read, swap
-from tests.conftest import ROOT
-
-_SOURCES = ("app.py", "cdk8s.yaml", "catalogue", "charts", "constructs_lib", "dist")
+from tests.conftest import ROOT, copy_checkout
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what a synth needs, to be broken at will."""
-    for name in _SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, tmp_path / name)
-    for name in (".venv", "node_modules"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    return tmp_path
+    """A copy of this checkout, to be broken at will."""
+    return copy_checkout(tmp_path)
 
 
 def synth(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -46,7 +46,7 @@ class SecureStrings(Construct):
             declared[parameter.path] = parameter
         function = self._function(parameter_arns(self, declared), key_arn)
         for path, parameter in declared.items():
-            resource = CustomResource(
+            CustomResource(
                 self,
                 path.removeprefix("/cerebro/").replace("/", "-"),
                 service_token=function.function_arn,
@@ -60,7 +60,6 @@ class SecureStrings(Construct):
                     **({"KeyId": key_arn} if key_arn else {}),
                 },
             )
-            resource.node.add_dependency(function)
 
     def _function(self, parameters: list[str], key_arn: str | None) -> lambda_.Function:
         code = _HANDLER.read_text("utf-8")
