@@ -137,6 +137,7 @@ def test_the_readme_followed_word_for_word_works(
     commands = readme_commands()
     assert "make deploy-secrets" in commands
     monkeypatch.setenv("ARGS", "--require-approval never")  # nobody is there to answer
+    assert deployment.run("git", "init", "--quiet") == 0
     for command in commands:
         assert deployment.run("bash", "-c", command) == 0, deployment.output
     assert deployment.values() == fresh()
