@@ -1,0 +1,162 @@
+"""One service's trial: build the image from its sample, look into it, run it, stop it."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from .containers import Container, Program
+from .dockerfiles import DOCKER
+from .plan import SAMPLES, Run, Service
+from .store import ImageConfig, Store
+
+#: Longest wait for a program to get healthy, or to end by itself.
+_PATIENCE_SECONDS = 60
+
+#: What a build needs and a running container must not have.
+_BUILD_TOOLS = (
+    "cargo",
+    "cc",
+    "corepack",
+    "g++",
+    "gcc",
+    "git",
+    "go",
+    "ld",
+    "make",
+    "npm",
+    "npx",
+    "pnpm",
+    "rustc",
+)
+_PATH = (
+    "bin",
+    "sbin",
+    "usr/bin",
+    "usr/sbin",
+    "usr/local/bin",
+    "usr/local/sbin",
+    "usr/local/go/bin",
+    "opt/venv/bin",
+)
+
+_CONFINED = {"CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1"}
+
+
+def run(service: Service, store: Store, volumes: tuple[str, ...], *, cached: bool) -> None:
+    """Prints a line for each step; AssertionError or BuildError says what went wrong."""
+    seconds = _build(service, store, volumes, cached=cached)
+    image = store.config(service.tag)
+    print(f"{service.name}: built in {seconds:.0f} s")
+    with store.root(service.tag) as root:
+        _examine(root, image)
+        if image.health:
+            _unhealthy_without_its_program(service, image, root, store.scratch)
+        for each in service.runs:
+            print(f"  {each.name}: {_run(service, each, image, root, store.scratch)}")
+
+
+def _build(service: Service, store: Store, volumes: tuple[str, ...], *, cached: bool) -> float:
+    folder = DOCKER / service.name
+    arguments = {"REVISION": "0" * 40} | service.arguments
+    if service.upstream:
+        prefix, sample = service.upstream
+        repository = store.scratch / "upstream" / sample
+        commit = _commit(SAMPLES / "upstream" / sample, repository)
+        arguments |= {
+            f"{prefix}_REPOSITORY": f"file:///upstream/{sample}",
+            f"{prefix}_COMMIT": commit,
+        }
+        volumes += (f"{repository.parent}:/upstream:ro",)
+    return store.build(
+        service.tag,
+        SAMPLES / service.name,
+        folder / "Dockerfile",
+        contexts={"config": folder},
+        arguments=arguments,
+        volumes=volumes,
+        cached=cached,
+    )
+
+
+def _commit(sample: Path, repository: Path) -> str:
+    """A git repository of the sample's files; its commit is the same for the same files."""
+    shutil.copytree(sample, repository)
+    who = {"NAME": "sample", "EMAIL": "sample@localhost", "DATE": "2026-01-01T00:00:00Z"}
+    env = os.environ | {
+        f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()
+    }
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(repository), "-c", "commit.gpgsign=false", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message=sample")
+    return git("rev-parse", "HEAD").strip()
+
+
+def _examine(root: Path, image: ImageConfig) -> None:
+    """The user's entry, and nothing left of the build."""
+    entries = [line.split(":") for line in (root / "etc/passwd").read_text().splitlines()]
+    assert image.user == "1000:1000", f"the image runs as {image.user!r}"
+    assert ["1000", "1000"] in [entry[2:4] for entry in entries if entry[0] == "appuser"], entries
+    assert list(_left_over(root)) == [], f"left in the image: {', '.join(_left_over(root))}"
+    assert image.labels["org.opencontainers.image.revision"] == "0" * 40, image.labels
+
+
+def _left_over(root: Path) -> Iterator[str]:
+    for folder in _PATH:
+        yield from (
+            f"/{folder}/{tool}" for tool in _BUILD_TOOLS if os.path.lexists(root / folder / tool)
+        )
+    for folder in ("var/lib/apt/lists", "var/cache/apt/archives", "root/.cache", "root/.npm"):
+        yield from (
+            f"/{folder}/{path.name}"
+            for path in (root / folder).glob("*")
+            if path.name not in ("lock", "partial")
+        )
+
+
+def _unhealthy_without_its_program(
+    service: Service, image: ImageConfig, root: Path, scratch: Path
+) -> None:
+    idle = Program(command=("sleep", "60"))
+    with Container(f"{service.name}-idle", image, root, idle, scratch).start() as container:
+        assert container.exec(image.health).returncode, (
+            "the health check passes without the program"
+        )
+
+
+def _run(service: Service, each: Run, image: ImageConfig, root: Path, scratch: Path) -> str:
+    """What the run showed, in one line."""
+    with ExitStack() as stack:
+        name = f"{service.name}-{service.runs.index(each)}"
+        container = Container(name, image, root, each.program, scratch)
+        stack.enter_context(container.start())
+        if each.says is not None:
+            status = container.wait_ended(_PATIENCE_SECONDS)
+            assert status == 0 and each.says in container.output, (status, container.output)
+            return "ended with status 0"
+        if each.beside:
+            second = Container(f"{name}-beside", image, root, each.beside, scratch)
+            stack.enter_context(second.start(beside=container))
+            second.wait_healthy(_PATIENCE_SECONDS)
+        healthy = (
+            f"healthy after {container.wait_healthy(_PATIENCE_SECONDS):.1f} s, "
+            if image.health
+            else ""
+        )
+        assert not container.ended, f"ended by itself:\n{container.output}"
+        expected = _CONFINED | {"Uid": "1000", "Gid": "1000"}
+        assert container.confinement() == expected, container.confinement()
+        if each.check:
+            each.check(container)
+        if not healthy:
+            time.sleep(1)  # until the interpreter is up; a signal before that would prove nothing
+        seconds = container.stop(service.grace_seconds)
+        return f"{healthy}ended {seconds:.1f} s after {image.stop_signal} (grace period {service.grace_seconds:.0f} s)"
