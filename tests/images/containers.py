@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from .dockerfiles import WRITABLE_PATHS_LABEL
 from .store import ImageConfig
 
 _POLL_SECONDS = 0.2
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _NAMESPACES = ("pid", "mount", "ipc", "uts", "network")
 
 
@@ -50,6 +51,14 @@ class Answer:
             return json.loads(self.body)
         except ValueError:
             raise AssertionError(f"not JSON: {self}") from None
+
+
+def remove_control_groups(name: str) -> None:
+    """Removes the control groups that containers with this scratch folder's name left when killed."""
+    for group in (*_CONTROL_GROUPS.glob(f"*/{name}"), *_CONTROL_GROUPS.glob(name)):
+        for folder in (*group.glob("*/"), group):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 class Container(AbstractContextManager["Container"]):
@@ -213,7 +222,10 @@ class Container(AbstractContextManager["Container"]):
             "root": {"path": str(self._root), "readonly": True},
             "hostname": self._name,
             "mounts": self._mounts(gid),
-            "linux": {"namespaces": namespaces},
+            "linux": {
+                "namespaces": namespaces,
+                "cgroupsPath": f"/{self._bundle.parent.name}/{self._name}",
+            },
         }
 
     def _mounts(self, gid: int) -> list[dict[str, Any]]:

@@ -89,14 +89,13 @@ class Store:
         )
 
     def label(self, tag: str, name: str) -> str | None:
-        """A label of an image that may not exist; None if either is missing."""
+        """A label of an image; None if the image lacks it or is not there."""
         found = self._run("inspect", "--type=image", tag, check=False)
-        labels = (
-            json.loads(found.stdout)["Docker"]["config"].get("Labels")
-            if not found.returncode
-            else None
-        )
-        return (labels or {}).get(name)
+        if found.returncode and "not known" in found.stderr:
+            return None
+        found.check_returncode()
+        labels: dict[str, str] = json.loads(found.stdout)["Docker"]["config"].get("Labels") or {}
+        return labels.get(name)
 
     @contextmanager
     def root(self, tag: str) -> Iterator[Path]:
