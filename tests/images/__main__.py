@@ -1,8 +1,8 @@
 """Builds every image of docker/ from its sample, runs each as a pod would, and says what it saw.
 
-Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git; without
-them it says what is missing and ends with status 0 (with --require: 1). The first run makes stand-ins
-for the base images and fills the caches; all of it is kept in $XDG_CACHE_HOME/gnosis-images.
+Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git;
+without them it says what is missing and ends with status 0 (with --require: 1). The first run makes
+stand-ins for the base images and fills the caches, all kept in $XDG_CACHE_HOME/gnosis-images.
 """
 
 import argparse
@@ -35,8 +35,8 @@ _TOOLS = {
     "unshare": "util-linux",
 }
 
-# PID and mount namespaces of its own: whatever ends this process ends its builds and containers, and no
-# mount outlives them.
+# PID and mount namespaces of its own: whatever ends this process ends its builds and containers,
+# and no mount outlives them.
 _NAMESPACES = (
     *("setpriv", "--pdeathsig=KILL"),
     *(
@@ -130,7 +130,7 @@ def _scratch() -> Iterator[Path]:
 
 
 def _in_namespaces(scratch: Path) -> int:
-    """This program again, in namespaces of its own; killed with all its children if this one ends."""
+    """This program again, in namespaces of its own; killed with its children if this one ends."""
     words = [*_NAMESPACES, sys.executable, "-u", "-m", "tests.images", *sys.argv[1:]]
     child = subprocess.Popen([*words, f"--scratch={scratch}"], start_new_session=True)
     try:
@@ -148,16 +148,21 @@ def _build_and_run(chosen: list[Service], cache: Path, scratch: Path, *, cached:
         store.sweep()
         volumes = clients.mounts(scratch / "clients")
         standins.make(store, volumes, print)
-    except BuildError as error:
+    except (BuildError, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
         return 1
     for service in chosen:
         try:
             trial.run(service, store, volumes, cached=cached)
-        except (AssertionError, BuildError) as error:
+        except (AssertionError, BuildError, subprocess.SubprocessError) as error:
             failed.append(service.name)
             print(f"{service.name}: FAILED\n{error}", file=sys.stderr)
-    print("\nThe base images were stand-ins for this machine's processor. They differ:")
+    print(
+        "\nEach ran under runc as its pod would: UID and GID 1000, a read-only root, no capability."
+    )
+    print(
+        "The base images were stand-ins for this machine's processor, which differ from the real:"
+    )
     for stand_in in standins.ALL:
         print(f"  {stand_in.reference.split('/')[-1]}: {stand_in.differs}")
     outcome = f"failed: {', '.join(failed)}" if failed else "all passed"

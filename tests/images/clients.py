@@ -1,8 +1,9 @@
 """Lets pip, npm and go inside a build reach their registries the way they do on this machine.
 
-A build sees none of the caller's configuration. What exists of it is mounted read-only for the time of
-a RUN step and never becomes part of an image: configuration files, the settings that stand in the
-environment, and the certificates this machine trusts. Proxies are passed on by buildah itself.
+A build sees none of the caller's configuration. What exists of it is mounted read-only for the time
+of a RUN step: configuration files, the settings that stand in the environment, and the certificates
+this machine trusts. An image keeps empty mount points of it, no content. Proxies buildah passes on
+itself.
 """
 
 import json
@@ -15,7 +16,7 @@ _CERTIFICATES = Path("/etc/ssl/certs")
 
 
 def mounts(scratch: Path) -> tuple[str, ...]:
-    """buildah's --volume values, each HOST:BUILD:ro; files that have to be written lie in `scratch`."""
+    """buildah's --volume values, each HOST:BUILD:ro; what has to be written lies in `scratch`."""
     scratch.mkdir(parents=True)
     settings = {
         "/etc/pip.conf": _pip(),

@@ -1,15 +1,15 @@
 """Starts a built image as a pod would: by runc, the runtime of the cluster's nodes.
 
-UID and GID of the image, its own PID, mount and network namespace, a read-only root, no capability and
-no new privilege; an empty folder at each path the image declares as writable, with the group and mode
-that an emptyDir with fsGroup has.
+UID and GID of the image, its own PID, mount and network namespace, a read-only root, no capability
+and no new privilege; an empty folder at each path the image declares as writable, with the group and
+mode that an emptyDir with fsGroup has.
 """
 
 import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ _NAMESPACES = ("pid", "mount", "ipc", "uts", "network")
 
 @dataclass(frozen=True)
 class Program:
-    """What a pod's container sets: `command` replaces the ENTRYPOINT and CMD, `args` the CMD alone."""
+    """What a pod's container sets: `command` replaces ENTRYPOINT and CMD, `args` the CMD alone."""
 
     args: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Answer:
 
 
 def remove_control_groups(name: str) -> None:
-    """Removes the control groups that containers with this scratch folder's name left when killed."""
+    """Removes the control groups that killed containers left, by the name of their scratch folder."""
     for group in (*_CONTROL_GROUPS.glob(f"*/{name}"), *_CONTROL_GROUPS.glob(name)):
         for folder in (*group.glob("*/"), group):
             with suppress(OSError):
@@ -75,7 +75,7 @@ class Container(AbstractContextManager["Container"]):
         self._runc = ("runc", f"--root={scratch / 'runc'}")
 
     def start(self, *, beside: "Container | None" = None) -> Self:
-        """Starts it, in the network namespace of `beside` if that is given; returns once it has a process."""
+        """Starts it, in the network of `beside` if that is given; returns once it has a process."""
         self._bundle.mkdir(parents=True)
         (self._bundle / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
         (self._bundle / "config.json").write_text(
@@ -85,13 +85,8 @@ class Container(AbstractContextManager["Container"]):
         # The program may open its standard output again by name, as it may in a pod.
         os.fchown(log.fileno(), *self._user)
         self._process = subprocess.Popen(
-            [
-                *self._runc,
-                "run",
-                f"--bundle={self._bundle}",
-                f"--pid-file={self._pid_file}",
-                self._name,
-            ],
+            [*self._runc, "run", f"--pid-file={self._pid_file}", self._name],
+            cwd=self._bundle,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -154,12 +149,22 @@ class Container(AbstractContextManager["Container"]):
         return done.stdout.decode()
 
     def wait_healthy(self, seconds: float) -> float:
-        """The seconds from its start until the image's health check passes; AssertionError if not in time."""
+        """The seconds from its start until the image's health check passes.
+
+        AssertionError if it does not within `seconds`.
+        """
+        return self._wait(lambda: self.exec(self.image.health).returncode == 0, "healthy", seconds)
+
+    def wait_output(self, seconds: float) -> float:
+        """The seconds from its start until the program said something; AssertionError as above."""
+        return self._wait(lambda: bool(self.output), "heard of", seconds)
+
+    def _wait(self, reached: Callable[[], bool], state: str, seconds: float) -> float:
         while time.monotonic() - self._started < seconds and not self.ended:
-            if self.exec(self.image.health).returncode == 0:
+            if reached():
                 return time.monotonic() - self._started
             time.sleep(_POLL_SECONDS)
-        how = "ended before it was healthy" if self.ended else f"not healthy within {seconds:.0f} s"
+        how = f"ended before it was {state}" if self.ended else f"not {state} in {seconds:.0f} s"
         raise AssertionError(f"{how}; its output:\n{self.output}")
 
     def wait_ended(self, seconds: float) -> int:
@@ -176,19 +181,21 @@ class Container(AbstractContextManager["Container"]):
         try:
             self._process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(
-                f"{self.image.stop_signal} did not end it within its grace period of {grace_seconds:.0f} s"
-            ) from None
+            how = f"{self.image.stop_signal} did not end it within its grace period"
+            raise AssertionError(f"{how} of {grace_seconds:.0f} s") from None
         return time.monotonic() - start
 
-    def confinement(self) -> dict[str, str]:
-        """What the kernel says of PID 1: its user, group, capabilities, right to gain more."""
+    def assert_confined(self) -> None:
+        """The user, no capability and no way to one; only the declared paths can be written to."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-        return {
-            name: fields[name].split("\t")[0]
-            for name in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs")
-        }
+        status = {name: value.split()[:1] for name, _, value in (x.partition(":") for x in lines)}
+        uid, gid = self._user
+        expected = {"Uid": uid, "Gid": gid, "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": 1}
+        for name, value in expected.items():
+            assert status[name] == [str(value)], f"{name} of PID 1 is {status[name]}, not {value}"
+        for folder in ("/", "/etc", "/usr", self.image.cwd, *self._writable_paths):
+            written = self.exec(("touch", f"{folder}/touched")).returncode == 0
+            assert written == (folder in self._writable_paths), f"{folder}: written is {written}"
 
     @property
     def _log(self) -> Path:
@@ -197,6 +204,10 @@ class Container(AbstractContextManager["Container"]):
     @property
     def _pid_file(self) -> Path:
         return self._bundle / "pid"
+
+    @property
+    def _writable_paths(self) -> list[str]:
+        return self.image.labels[WRITABLE_PATHS_LABEL].split(",")
 
     @property
     def _user(self) -> tuple[int, int]:
@@ -238,7 +249,7 @@ class Container(AbstractContextManager["Container"]):
             mount("/dev/shm", "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", "mode=1777"),
             mount("/etc/hosts", "bind", str(self._bundle / "hosts"), "bind", "ro"),
         ]
-        for path in filter(None, self.image.labels.get(WRITABLE_PATHS_LABEL, "").split(",")):
+        for path in self._writable_paths:
             folder = self._bundle / f"empty{path.replace('/', '-')}"
             folder.mkdir()
             os.chown(folder, 0, gid)

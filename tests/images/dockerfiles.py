@@ -21,7 +21,7 @@ _LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(?P<port>\d+)(?P<pat
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its name in capitals, flags (`--from=builder`), words, and where it stands."""
+    """One instruction: its name in capitals, flags (`--from=builder`), words, where it stands."""
 
     name: str
     flags: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What every Dockerfile of docker/ must keep, each rule a function from an image to its complaints."""
+"""What every Dockerfile of docker/ must keep: each rule turns an image into its complaints."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,21 +14,12 @@ _LABELS = tuple(
     for name in ("title", "description", "source", "base.name", "revision", "created")
 )
 _OTHER_PROCESSORS = re.compile(r"\b(amd64|x86[_-]64|x64|i[36]86)\b", re.IGNORECASE)
-_BUILD_TOOLS = {
-    *(
-        "build-essential",
-        "cargo",
-        "clang",
-        "cmake",
-        "corepack",
-        "g++",
-        "gcc",
-        "git",
-        "go",
-        "golang",
-    ),
-    *("make", "npm", "npx", "pip", "pip3", "pnpm", "rustc", "yarn"),
-}
+#: What a build needs and a running container must not have.
+BUILD_TOOLS = frozenset(
+    ("cargo", "cc", "clang", "cmake", "corepack", "g++", "gcc", "git", "go", "ld", "make")
+    + ("npm", "npx", "pnpm", "rustc", "yarn")
+)
+_INSTALLERS = frozenset(("build-essential", "golang", "pip", "pip3"))
 _INSTALL = re.compile(r"\b(pip install|npm (ci|install)|pnpm install|go mod download)\b")
 _DOWNLOADS = re.compile(rf"{_INSTALL.pattern}|\b(cargo|go) build\b")
 _MANIFESTS = (
@@ -49,7 +40,7 @@ def pinned(image: Image) -> Iterator[str]:
             continue
         tag = stage.base.rpartition("/")[2].partition(":")[2]
         if tag in ("", "latest"):
-            yield f"line {stage.start.line}: {stage.base} names no version: give the most exact tag there is"
+            yield f"line {stage.start.line}: {stage.base} names no version: give its most exact tag"
 
 
 def fit_for_arm64(image: Image) -> Iterator[str]:
@@ -59,12 +50,12 @@ def fit_for_arm64(image: Image) -> Iterator[str]:
             yield f"line {stage.start.line}: --platform={platform} fixes the processor"
         for instruction in stage.instructions:
             if found := _OTHER_PROCESSORS.search(" ".join((*instruction.flags, instruction.text))):
-                yield f"line {instruction.line}: {found[0]} is not the processor of the nodes: use TARGETARCH"
+                yield f"line {instruction.line}: {found[0]} is not what the nodes are: use TARGETARCH"
 
 
 def numeric_user(image: Image) -> Iterator[str]:
     if image.user != "1000:1000":
-        yield f"runs as {image.user or 'root'!r}: end with USER 1000:1000, which the kubelet can verify"
+        yield f"runs as {image.user or 'root'!r}: use 1000:1000, which the kubelet can verify"
 
 
 def exec_form(image: Image) -> Iterator[str]:
@@ -73,7 +64,7 @@ def exec_form(image: Image) -> Iterator[str]:
         yield "names no program: give an ENTRYPOINT or a CMD"
     for instruction in given:
         if not instruction.exec_form:
-            yield f"line {instruction.line}: {instruction.name} in shell form gives signals to the shell: use a list"
+            yield f"line {instruction.line}: {instruction.name} lets a shell take the signals: use a list"
 
 
 def health(image: Image) -> Iterator[str]:
@@ -85,8 +76,8 @@ def no_build_tools(image: Image) -> Iterator[str]:
     for instruction in image.final.all("RUN"):
         for word in re.split(r"[\s;&|()]+", instruction.text):
             name = word.split("=")[0]
-            if name in _BUILD_TOOLS or name.endswith("-dev"):
-                yield f"line {instruction.line}: {name} in the stage that runs: move it to the build stage"
+            if name in BUILD_TOOLS | _INSTALLERS or name.endswith("-dev"):
+                yield f"line {instruction.line}: {name} in the stage that runs: move it to a build stage"
 
 
 def labels(image: Image) -> Iterator[str]:
@@ -106,7 +97,7 @@ def writable_paths(image: Image) -> Iterator[str]:
 def dependencies_first(image: Image) -> Iterator[str]:
     for stage in image.stages:
         for line, copied in _copied_before_install(stage):
-            yield f"line {line}: copies {copied} before the dependencies are installed: every change installs them anew"
+            yield f"line {line}: {copied} before the dependencies: every change installs them anew"
 
 
 def _copied_before_install(stage: Stage) -> Iterator[tuple[int, str]]:

@@ -1,7 +1,7 @@
 """Stand-ins for the base images that the Dockerfiles name, where no image registry can be reached.
 
-Each is Debian from its packages, or a Dockerfile of standins/ on top of that, under the reference of
-the published image. They are kept in the store and made again only when their recipe changes.
+Each is Debian from its packages, or a Dockerfile of standins/ on top of that, under the reference
+of the published image. They are kept in the store and made again only when their recipe changes.
 """
 
 import hashlib
@@ -111,15 +111,19 @@ def _assemble(stand_in: StandIn, context: Path) -> None:
     shutil.copytree(_FOLDER / stand_in.recipe, context)
     if stand_in.on is None:
         subprocess.run(
-            ["nice", "-n", "19", "mmdebstrap", "--quiet", "--variant=minbase"]
-            + ["--include=ca-certificates", _SUITE, str(context / "root.tar")],
+            (
+                *("nice", "-n", "19", "mmdebstrap", "--quiet", "--variant=minbase"),
+                *("--include=ca-certificates", _SUITE, str(context / "root.tar")),
+            ),
             check=True,
             stdin=subprocess.DEVNULL,
             env=os.environ | {"TMPDIR": str(context.parent)},
         )
     if stand_in.wheel:
         subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
-            + ["--disable-pip-version-check", "--target", str(context), stand_in.wheel],
+            (
+                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"),
+                *("--disable-pip-version-check", "--target", str(context), stand_in.wheel),
+            ),
             check=True,
         )

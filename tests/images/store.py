@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,19 @@ class ImageConfig:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True)
 class Store:
     """buildah's storage under `cache`, its running state and mounts under `scratch`."""
 
-    cache: Path
-    scratch: Path
-    driver: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        for folder in (self.cache / "tmp", self.cache / "logs"):
+    def __init__(self, cache: Path, scratch: Path) -> None:
+        self.scratch = scratch
+        self._logs = cache / "logs"
+        self._driver = _driver(scratch)
+        temporary = cache / "tmp"  # its cache mounts lie there
+        for folder in (self._logs, temporary):
             folder.mkdir(parents=True, exist_ok=True)
-        object.__setattr__(self, "driver", _driver(self.scratch))
+        self._environment = os.environ | {"TMPDIR": str(temporary)}
+        self._buildah = ["nice", "-n", "19", "buildah", f"--storage-driver={self._driver}"]
+        self._buildah += [f"--root={cache / 'storage'}", f"--runroot={scratch / 'storage'}"]
 
     def build(
         self,
@@ -59,7 +60,7 @@ class Store:
     ) -> float:
         """Builds `tag` and returns the seconds it took."""
         command = ["bud", "--format=docker", "--pull-never", "--network=host", "--isolation=chroot"]
-        command += [f"--layers={str(cached and self.driver == 'overlay').lower()}"]
+        command += [f"--layers={str(cached and self._driver == 'overlay').lower()}"]
         command += [f"--tag={tag}", f"--file={dockerfile}"]
         command += [f"--build-context={name}={path}" for name, path in (contexts or {}).items()]
         command += [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
@@ -74,8 +75,7 @@ class Store:
         return time.monotonic() - start
 
     def config(self, tag: str) -> ImageConfig:
-        answer: dict[str, Any] = json.loads(self._output("inspect", "--type=image", tag))
-        config = answer["Docker"]["config"]
+        config = self._inspect(tag)
         kind, *words = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
         return ImageConfig(
             entrypoint=tuple(config.get("Entrypoint") or ()),
@@ -90,57 +90,53 @@ class Store:
 
     def label(self, tag: str, name: str) -> str | None:
         """A label of an image; None if the image lacks it or is not there."""
-        found = self._run("inspect", "--type=image", tag, check=False)
-        if found.returncode and "not known" in found.stderr:
-            return None
-        found.check_returncode()
-        labels: dict[str, str] = json.loads(found.stdout)["Docker"]["config"].get("Labels") or {}
+        try:
+            labels: Mapping[str, str] = self._inspect(tag).get("Labels") or {}
+        except BuildError as error:
+            if "not known" in str(error):
+                return None
+            raise
         return labels.get(name)
 
     @contextmanager
     def root(self, tag: str) -> Iterator[Path]:
         """The image's root file system, mounted as long as the context lasts."""
-        container = self._output("from", "--pull-never", tag).strip()
+        container = self._run("from", "--pull-never", tag).strip()
         try:
-            yield Path(self._output("mount", container).strip())
+            yield Path(self._run("mount", container).strip())
         finally:
-            self._run("umount", container, check=False)
-            self._run("rm", container, check=False)
+            self._run("umount", container)
+            self._run("rm", container)
 
     def sweep(self) -> None:
         """Removes the working containers that an interrupted run left."""
-        self._run("rm", "--all", check=False)
+        self._run("rm", "--all")
 
-    def _command(self, *words: str) -> list[str]:
-        storage = [f"--root={self.cache / 'storage'}", f"--runroot={self.scratch / 'storage'}"]
-        return ["nice", "-n", "19", "buildah", *storage, f"--storage-driver={self.driver}", *words]
+    def _inspect(self, tag: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self._run("inspect", "--type=image", tag))
+        config: dict[str, Any] = answer["Docker"]["config"]
+        return config
 
-    def _environment(self) -> dict[str, str]:
-        return os.environ | {"TMPDIR": str(self.cache / "tmp")}  # its cache mounts lie there
-
-    def _run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def _run(self, *words: str) -> str:
         done = subprocess.run(
-            self._command(*words),
+            [*self._buildah, *words],
             capture_output=True,
             text=True,
-            env=self._environment(),
+            env=self._environment,
             check=False,
         )
-        if check and done.returncode:
-            raise BuildError(f"buildah {words[0]} failed: {done.stderr.strip()}")
-        return done
-
-    def _output(self, *words: str) -> str:
-        return self._run(*words).stdout
+        if done.returncode:
+            raise BuildError(f"buildah {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
 
     def _logged(self, tag: str, words: list[str]) -> None:
-        log = self.cache / "logs" / f"{tag.rsplit('/', 1)[-1].replace(':', '-')}.log"
+        log = self._logs / f"{tag.rsplit('/', 1)[-1].replace(':', '-')}.log"
         with log.open("w", encoding="utf-8") as out:
             done = subprocess.run(
-                self._command(*words),
+                [*self._buildah, *words],
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=self._environment(),
+                env=self._environment,
                 check=False,
             )
         if done.returncode:

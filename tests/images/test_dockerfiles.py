@@ -1,5 +1,7 @@
-"""Every Dockerfile keeps every rule, and each rule notices when one does not. Nothing is built here;
-`python -m tests.images` builds and runs the images."""
+"""Every Dockerfile keeps every rule, and each rule notices when one does not.
+
+Nothing is built here; `python -m tests.images` builds and runs the images.
+"""
 
 import subprocess
 from pathlib import Path

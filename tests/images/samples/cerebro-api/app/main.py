@@ -1,4 +1,4 @@
-"""Answers the health path of the data API, with the caller's address as the server understood it."""
+"""Answers the health path of the data API, with the caller's address as the server sees it."""
 
 from fastapi import FastAPI, Request
 
