@@ -1,8 +1,8 @@
 """Starts a built image as a pod would: by runc, the runtime of the cluster's nodes.
 
 UID and GID of the image, its own PID, mount and network namespace, a read-only root, no capability
-and no new privilege; an empty folder at each path the image declares as writable, with the group and
-mode that an emptyDir with fsGroup has.
+and no new privilege; an empty folder at each path the image declares as writable, with the group
+and mode that an emptyDir with fsGroup has.
 """
 
 import json
@@ -54,7 +54,7 @@ class Answer:
 
 
 def remove_control_groups(name: str) -> None:
-    """Removes the control groups that killed containers left, by the name of their scratch folder."""
+    """Removes the control groups that killed containers left; `name` is their scratch folder's."""
     for group in (*_CONTROL_GROUPS.glob(f"*/{name}"), *_CONTROL_GROUPS.glob(name)):
         for folder in (*group.glob("*/"), group):
             with suppress(OSError):

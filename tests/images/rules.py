@@ -16,8 +16,10 @@ _LABELS = tuple(
 _OTHER_PROCESSORS = re.compile(r"\b(amd64|x86[_-]64|x64|i[36]86)\b", re.IGNORECASE)
 #: What a build needs and a running container must not have.
 BUILD_TOOLS = frozenset(
-    ("cargo", "cc", "clang", "cmake", "corepack", "g++", "gcc", "git", "go", "ld", "make")
-    + ("npm", "npx", "pnpm", "rustc", "yarn")
+    (
+        *("cargo", "cc", "clang", "cmake", "corepack", "g++", "gcc", "git", "go", "ld", "make"),
+        *("npm", "npx", "pnpm", "rustc", "yarn"),
+    )
 )
 _INSTALLERS = frozenset(("build-essential", "golang", "pip", "pip3"))
 _INSTALL = re.compile(r"\b(pip install|npm (ci|install)|pnpm install|go mod download)\b")
@@ -50,7 +52,7 @@ def fit_for_arm64(image: Image) -> Iterator[str]:
             yield f"line {stage.start.line}: --platform={platform} fixes the processor"
         for instruction in stage.instructions:
             if found := _OTHER_PROCESSORS.search(" ".join((*instruction.flags, instruction.text))):
-                yield f"line {instruction.line}: {found[0]} is not what the nodes are: use TARGETARCH"
+                yield f"line {instruction.line}: {found[0]} is not the nodes': use TARGETARCH"
 
 
 def numeric_user(image: Image) -> Iterator[str]:
@@ -62,9 +64,9 @@ def exec_form(image: Image) -> Iterator[str]:
     given = [i for i in (image.final.last("ENTRYPOINT"), image.final.last("CMD")) if i]
     if not given:
         yield "names no program: give an ENTRYPOINT or a CMD"
-    for instruction in given:
-        if not instruction.exec_form:
-            yield f"line {instruction.line}: {instruction.name} lets a shell take the signals: use a list"
+    for one in given:
+        if not one.exec_form:
+            yield f"line {one.line}: {one.name} lets a shell take the signals: make it a list"
 
 
 def health(image: Image) -> Iterator[str]:
@@ -77,7 +79,7 @@ def no_build_tools(image: Image) -> Iterator[str]:
         for word in re.split(r"[\s;&|()]+", instruction.text):
             name = word.split("=")[0]
             if name in BUILD_TOOLS | _INSTALLERS or name.endswith("-dev"):
-                yield f"line {instruction.line}: {name} in the stage that runs: move it to a build stage"
+                yield f"line {instruction.line}: {name} in the last stage: move it to a build stage"
 
 
 def labels(image: Image) -> Iterator[str]:
