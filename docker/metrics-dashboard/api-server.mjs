@@ -2,7 +2,7 @@
 // for does: `export default (req, res)` or `module.exports = (req, res)`, with req.query, req.body,
 // res.status(), res.json() and res.send() on top of Node's own request and response.
 //
-// Every file that exports a function answers /api/<its name>; the others are their helpers. The
+// Every file that exports a function answers /api/<its name>; the others are what those share. The
 // rewrites of /api come from the repository's vercel.json.
 
 import { readFileSync, readdirSync } from 'node:fs';

@@ -2,7 +2,8 @@
 
 Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git;
 without them it says what is missing and ends with status 0 (with --require: 1). The first run makes
-stand-ins for the base images and fills the caches, all kept in $XDG_CACHE_HOME/gnosis-images.
+stand-ins for the base images and fills the caches, all kept in $XDG_CACHE_HOME/gnosis-images
+(some 3 GB; delete it to start afresh).
 """
 
 import argparse

@@ -1,4 +1,4 @@
-// A helper of the handlers: the last answer by key, in a file under /tmp as in the real ones.
+// Shared by the handlers: the last answer by key, in a file under /tmp as in the real ones.
 const { mkdirSync, writeFileSync } = require('node:fs');
 
 module.exports = {
