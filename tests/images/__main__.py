@@ -1,0 +1,176 @@
+"""Builds every image of docker/ from its sample, runs each as a pod would, and says what it saw.
+
+Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git;
+without them it says what is missing and ends with status 0 (with --require: 1). The first run makes
+stand-ins for the base images and fills the caches, all kept in $XDG_CACHE_HOME/gnosis-images
+(some 3 GB; delete it to start afresh).
+"""
+
+import argparse
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import clients, containers, standins, trial
+from .plan import SERVICES, Service
+from .store import BuildError, Store
+
+_TOOLS = {
+    "buildah": "buildah",
+    "curl": "curl",
+    "git": "git",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "newuidmap": "uidmap",
+    "nsenter": "util-linux",
+    "runc": "runc",
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
+}
+
+# PID and mount namespaces of its own: whatever ends this process ends its builds and containers,
+# and no mount outlives them.
+_NAMESPACES = (
+    *("setpriv", "--pdeathsig=KILL"),
+    *(
+        "unshare",
+        "--mount",
+        "--propagation=slave",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ),
+)
+
+
+def main() -> int:
+    options = _options()
+    if options.scratch:
+        chosen = [service for service in SERVICES if service.name in options.services]
+        return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
+    if missing := _missing():
+        print(f"images: skipped, {'; '.join(missing)}", file=sys.stderr)
+        return 1 if options.require else 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with _locked(_cache()), _scratch() as scratch:
+            return _in_namespaces(scratch)
+    except KeyboardInterrupt:
+        print("images: interrupted", file=sys.stderr)
+        return 130
+
+
+def _options() -> argparse.Namespace:
+    names = [service.name for service in SERVICES]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.images",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "services", nargs="*", metavar="service", help=f"default: all of {', '.join(names)}"
+    )
+    parser.add_argument("--no-cache", action="store_true", help="build every layer again")
+    parser.add_argument("--require", action="store_true", help="fail where a tool is missing")
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if unknown := set(options.services) - set(names):
+        parser.error(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    options.services = set(options.services or names)
+    if "cryo-indexer" in options.services:
+        options.services.add("cryo-base")  # its base image
+    return options
+
+
+def _missing() -> list[str]:
+    packages = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
+    missing = [f"not installed: {', '.join(packages)} (apt-get install)"] if packages else []
+    return missing + ([] if os.geteuid() == 0 else ["it must run as root"])
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "gnosis-images"
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Keeps the cache folder for one run at a time."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"images: waiting for another run that uses {cache}", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary folder; it and the containers' control groups are gone afterwards."""
+    scratch = Path(tempfile.mkdtemp(prefix="gnosis-images-"))
+    try:
+        yield scratch
+    finally:
+        for _ in range(100):  # 10 s for killed processes to let go
+            shutil.rmtree(scratch, ignore_errors=True)
+            containers.remove_control_groups(scratch.name)
+            if not scratch.exists():
+                break
+            time.sleep(0.1)
+
+
+def _in_namespaces(scratch: Path) -> int:
+    """This program again, in namespaces of its own; killed with its children if this one ends."""
+    words = [*_NAMESPACES, sys.executable, "-u", "-m", "tests.images", *sys.argv[1:]]
+    child = subprocess.Popen([*words, f"--scratch={scratch}"], start_new_session=True)
+    try:
+        return child.wait()
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _build_and_run(chosen: list[Service], cache: Path, scratch: Path, *, cached: bool) -> int:
+    start = time.monotonic()
+    failed = []
+    try:
+        store = Store(cache, scratch)
+        store.sweep()
+        volumes = clients.mounts(scratch / "clients")
+        standins.make(store, volumes, print)
+    except (BuildError, subprocess.SubprocessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for service in chosen:
+        try:
+            trial.run(service, store, volumes, cached=cached)
+        except (AssertionError, BuildError, subprocess.SubprocessError) as error:
+            failed.append(service.name)
+            print(f"{service.name}: FAILED\n{error}", file=sys.stderr)
+    print(
+        "\nEach ran under runc as its pod would: UID and GID 1000, a read-only root, no capability."
+    )
+    print(
+        "The base images were stand-ins for this machine's processor, which differ from the real:"
+    )
+    for stand_in in standins.ALL:
+        print(f"  {stand_in.reference.split('/')[-1]}: {stand_in.differs}")
+    outcome = f"failed: {', '.join(failed)}" if failed else "all passed"
+    seconds = time.monotonic() - start
+    print(f"\nimages: {len(chosen)} built and run in {seconds:.0f} s, {outcome}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Reads what a Dockerfile of docker/<service>/ promises to whoever runs its image.
+
+    read("cerebro-api").health_urls  ->  (HealthUrl(port=8000, path="/"),)
+
+The text is parsed by BuildKit's own parser (PyPI `dockerfile`); nothing is built.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dockerfile  # type: ignore[import-not-found]  # a compiled module, without stubs
+
+DOCKER = Path(__file__).resolve().parents[2] / "docker"
+
+#: The label in which an image names the paths it writes to, comma-separated, absolute.
+WRITABLE_PATHS_LABEL = "io.gnosis.writable-paths"
+
+_LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(?P<port>\d+)(?P<path>/[^\s'\"]*)")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: its name in capitals, flags (`--from=builder`), words, where it stands."""
+
+    name: str
+    flags: tuple[str, ...]
+    words: tuple[str, ...]
+    exec_form: bool
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The words as one string, for a search in what a RUN does."""
+        return " ".join(self.words)
+
+    def flag(self, name: str) -> str | None:
+        """The value of `--name=value`, or None."""
+        return next(
+            (f.removeprefix(f"--{name}=") for f in self.flags if f.startswith(f"--{name}=")), None
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A build stage: its base image (arguments filled in), its name if it has one, what it does."""
+
+    base: str
+    name: str | None
+    start: Instruction
+    instructions: tuple[Instruction, ...]
+
+    def all(self, name: str) -> tuple[Instruction, ...]:
+        return tuple(i for i in self.instructions if i.name == name)
+
+    def last(self, name: str) -> Instruction | None:
+        return next(reversed(self.all(name)), None)
+
+
+@dataclass(frozen=True)
+class HealthUrl:
+    """A URL of the container itself that its health check asks."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the final stage of a Dockerfile says about the containers of its image."""
+
+    service: str
+    path: Path
+    text: str = field(repr=False)
+    stages: tuple[Stage, ...] = field(repr=False)
+    user: str
+    ports: tuple[int, ...]
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    health_command: tuple[str, ...]
+    """HEALTHCHECK's command, in shell form one string; empty where the image has none."""
+    health_urls: tuple[HealthUrl, ...]
+    writable_paths: tuple[str, ...]
+    labels: dict[str, str] = field(repr=False)
+    env: dict[str, str] = field(repr=False)
+
+    @property
+    def final(self) -> Stage:
+        return self.stages[-1]
+
+    @property
+    def uid(self) -> int:
+        return int(self.user.split(":")[0])
+
+    @property
+    def gid(self) -> int:
+        return int(self.user.split(":")[1])
+
+
+def services() -> tuple[str, ...]:
+    """Every folder of docker/ that holds a Dockerfile, in alphabetical order."""
+    return tuple(sorted(path.parent.name for path in DOCKER.glob("*/Dockerfile")))
+
+
+def read(service: str) -> Image:
+    """The image that docker/<service>/Dockerfile describes; FileNotFoundError if there is none."""
+    path = DOCKER / service / "Dockerfile"
+    return parse(path.read_text(encoding="utf-8"), path)
+
+
+def parse(text: str, path: Path) -> Image:
+    """The image that this Dockerfile text describes; `path` names it in messages."""
+    stages = _stages(text)
+    final = stages[-1]
+    labels, env = _pairs(final, "LABEL"), _pairs(final, "ENV")
+    health = final.last("HEALTHCHECK")
+    command = health.words[1:] if health else ()
+    user = final.last("USER")
+    return Image(
+        service=path.parent.name,
+        path=path,
+        text=text,
+        stages=stages,
+        user=user.text if user else "",
+        ports=tuple(int(word.split("/")[0]) for i in final.all("EXPOSE") for word in i.words),
+        entrypoint=_words(final, "ENTRYPOINT"),
+        cmd=_words(final, "CMD"),
+        health_command=command,
+        health_urls=tuple(
+            HealthUrl(int(match["port"]), match["path"])
+            for match in _LOCAL_URL.finditer(" ".join(command))
+        ),
+        writable_paths=tuple(filter(None, labels.get(WRITABLE_PATHS_LABEL, "").split(","))),
+        labels=labels,
+        env=env,
+    )
+
+
+def _stages(text: str) -> tuple[Stage, ...]:
+    arguments: dict[str, str] = {}
+    stages: list[tuple[Instruction, list[Instruction]]] = []
+    for parsed in dockerfile.parse_string(text):
+        instruction = Instruction(
+            parsed.cmd.upper(), parsed.flags, parsed.value, parsed.json, parsed.start_line
+        )
+        if instruction.name == "FROM":
+            stages.append((instruction, []))
+        elif stages:
+            stages[-1][1].append(instruction)
+        elif instruction.name == "ARG":
+            arguments |= dict(word.split("=", 1) for word in instruction.words if "=" in word)
+    return tuple(
+        Stage(
+            base=re.sub(r"\$\{?(\w+)\}?", lambda m: arguments.get(m[1], m[0]), start.words[0]),
+            name=start.words[2] if len(start.words) == 3 else None,
+            start=start,
+            instructions=tuple(instructions),
+        )
+        for start, instructions in stages
+    )
+
+
+def _pairs(stage: Stage, name: str) -> dict[str, str]:
+    words = [word.strip('"') for instruction in stage.all(name) for word in instruction.words]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _words(stage: Stage, name: str) -> tuple[str, ...]:
+    instruction = stage.last(name)
+    return instruction.words if instruction else ()

@@ -1,0 +1,124 @@
+"""How each service of docker/ is built from its sample and run: the arguments its charts give, what
+the running container must show, and how long it may take to end.
+
+A sample is a tiny repository with the paths that the Dockerfile takes from the real one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import checks
+from .containers import Container, Program
+
+SAMPLES = Path(__file__).parent / "samples"
+REGISTRY = "localhost/gnosis"
+
+Check = Callable[[Container], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of the image: by default a server, which gets healthy and is stopped."""
+
+    name: str
+    program: Program = field(default_factory=Program)
+    beside: Program | None = None
+    """A second container of the same pod, from the same image."""
+    check: Check | None = None
+    says: str | None = None
+    """Set for a program that ends by itself: it must succeed, and say this."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """An image to build and the runs it has to pass."""
+
+    name: str
+    runs: tuple[Run, ...]
+    arguments: dict[str, str] = field(default_factory=dict)
+    """Build arguments."""
+    upstream: tuple[str, str] | None = None
+    """For a build that fetches another repository: the prefix of its two arguments, the sample."""
+    grace_seconds: float = 30
+
+    @property
+    def tag(self) -> str:
+        return f"{REGISTRY}/{self.name}:sample"
+
+
+_EMBER = (
+    "--ingestor=csv",
+    "--create-table-sql=queries/ember/create_ember_table.sql",
+    "--insert-sql=queries/ember/insert_ember_data.sql",
+    "--optimize-sql=queries/ember/optimize_ember_data.sql",
+)
+
+SERVICES = (
+    Service(
+        "cerebro-api",
+        (Run("serve", Program(env={"FORWARDED_ALLOW_IPS": "*"}), check=checks.sees_the_visitor),),
+    ),
+    Service("cerebro-mcp", (Run("serve", Program(("--sse",)), check=checks.has_the_built_page),)),
+    Service(
+        "metrics-dashboard",
+        (
+            Run(
+                "web and api",
+                Program(),
+                beside=Program(("api",), env={"API_KEY": checks.DASHBOARD_KEY}),
+                check=checks.dashboard,
+            ),
+            Run("api alone", Program(("api",), env={"API_KEY": checks.DASHBOARD_KEY})),
+        ),
+        arguments={"VITE_API_KEY": checks.DASHBOARD_KEY},
+    ),
+    Service(
+        "cryo-base",
+        (
+            Run("default", says="usage: cryo"),
+            Run("patched", Program(("cryo", "help", "blocks")), says="\nwithdrawals\n"),
+        ),
+        upstream=("CRYO", "cryo"),
+    ),
+    Service(
+        "cryo-indexer",
+        (
+            Run("worker", Program((), env={"OPERATION": "continuous"})),
+            Run(
+                "migrations",
+                Program(("migrations",), env={"MIGRATIONS_DIR": "/app/migrations_live"}),
+                says="migrations_live/001_blocks.sql",
+            ),
+        ),
+        arguments={"CRYO_BASE": f"{REGISTRY}/cryo-base:sample"},
+    ),
+    Service(
+        "beacon-indexer",
+        (
+            Run("realtime", Program(("load", "realtime"))),
+            Run("transform", Program(("transform", "run", "--continuous"))),
+            Run("validators", Program(("load", "backfill"))),
+            Run("migrate", Program(("migrate",)), says="migrations/001_specs.sql"),
+        ),
+    ),
+    Service(
+        "nebula",
+        (Run("crawl", Program(("crawl",)), check=checks.has_awk),),
+        upstream=("NEBULA", "nebula"),
+        grace_seconds=60,
+    ),
+    Service("ip-crawler", (Run("crawl"),)),
+    Service(
+        "click-runner",
+        (
+            Run("ember", Program(_EMBER), says="optimize_ember_data"),
+            Run(
+                "ember by command",
+                Program(_EMBER, command=("python", "run_queries.py")),
+                says="optimize_ember_data",
+            ),
+            Run("forum", Program(("--ingestor=forum",))),
+        ),
+    ),
+)

@@ -1,0 +1,175 @@
+"""What every Dockerfile of docker/ must keep: each rule turns an image into its complaints."""
+
+import re
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+from .dockerfiles import Image, Stage
+
+Rule = Callable[[Image], Iterator[str]]
+
+_LABELS = tuple(
+    f"org.opencontainers.image.{name}"
+    for name in ("title", "description", "source", "base.name", "revision", "created")
+)
+_OTHER_PROCESSORS = re.compile(r"\b(amd64|x86[_-]64|x64|i[36]86)\b", re.IGNORECASE)
+#: What a build needs and a running container must not have.
+BUILD_TOOLS = frozenset(
+    (
+        *("cargo", "cc", "clang", "cmake", "corepack", "g++", "gcc", "git", "go", "ld", "make"),
+        *("npm", "npx", "pnpm", "rustc", "yarn"),
+    )
+)
+_INSTALLERS = frozenset(("build-essential", "golang", "pip", "pip3"))
+_INSTALL = re.compile(r"\b(pip install|npm (ci|install)|pnpm install|go mod download)\b")
+_DOWNLOADS = re.compile(rf"{_INSTALL.pattern}|\b(cargo|go) build\b")
+_MANIFESTS = (
+    *("requirements*.txt", "pyproject.toml", "package*.json", "pnpm-*.yaml", "go.mod", "go.sum"),
+    *("Cargo.toml", "Cargo.lock"),
+)
+
+
+def stages(image: Image) -> Iterator[str]:
+    if len(image.stages) < 2:
+        yield "has one stage: build in one and copy the result into another"
+
+
+def pinned(image: Image) -> Iterator[str]:
+    names = {stage.name for stage in image.stages}
+    for stage in image.stages:
+        if stage.base == "scratch" or stage.base in names or "@sha256:" in stage.base:
+            continue
+        tag = stage.base.rpartition("/")[2].partition(":")[2]
+        if tag in ("", "latest"):
+            yield f"line {stage.start.line}: {stage.base} names no version: give its most exact tag"
+
+
+def fit_for_arm64(image: Image) -> Iterator[str]:
+    for stage in image.stages:
+        platform = stage.start.flag("platform")
+        if platform not in (None, "$BUILDPLATFORM", "$TARGETPLATFORM"):
+            yield f"line {stage.start.line}: --platform={platform} fixes the processor"
+        for instruction in stage.instructions:
+            if found := _OTHER_PROCESSORS.search(" ".join((*instruction.flags, instruction.text))):
+                yield f"line {instruction.line}: {found[0]} is not the nodes': use TARGETARCH"
+
+
+def numeric_user(image: Image) -> Iterator[str]:
+    if image.user != "1000:1000":
+        yield f"runs as {image.user or 'root'!r}: use 1000:1000, which the kubelet can verify"
+
+
+def exec_form(image: Image) -> Iterator[str]:
+    given = [i for i in (image.final.last("ENTRYPOINT"), image.final.last("CMD")) if i]
+    if not given:
+        yield "names no program: give an ENTRYPOINT or a CMD"
+    for one in given:
+        if not one.exec_form:
+            yield f"line {one.line}: {one.name} lets a shell take the signals: make it a list"
+
+
+def health(image: Image) -> Iterator[str]:
+    if image.final.last("HEALTHCHECK") is None:
+        yield "has no HEALTHCHECK: add one, or HEALTHCHECK NONE with the reason"
+
+
+def no_build_tools(image: Image) -> Iterator[str]:
+    for instruction in image.final.all("RUN"):
+        for word in re.split(r"[\s;&|()]+", instruction.text):
+            name = word.split("=")[0]
+            if name in BUILD_TOOLS | _INSTALLERS or name.endswith("-dev"):
+                yield f"line {instruction.line}: {name} in the last stage: move it to a build stage"
+
+
+def labels(image: Image) -> Iterator[str]:
+    for label in _LABELS:
+        if not image.labels.get(label):
+            yield f"lacks the label {label}"
+
+
+def writable_paths(image: Image) -> Iterator[str]:
+    for path in image.writable_paths:
+        if not PurePosixPath(path).is_absolute():
+            yield f"writable path {path!r} is not absolute"
+    if "/tmp" not in image.writable_paths:
+        yield "its label io.gnosis.writable-paths does not name /tmp"
+
+
+def dependencies_first(image: Image) -> Iterator[str]:
+    for stage in image.stages:
+        for line, copied in _copied_before_install(stage):
+            yield f"line {line}: {copied} before the dependencies: every change installs them anew"
+
+
+def _copied_before_install(stage: Stage) -> Iterator[tuple[int, str]]:
+    copies = []
+    for instruction in stage.instructions:
+        if instruction.name == "COPY" and not instruction.flag("from"):
+            copies += [(instruction.line, source) for source in instruction.words[:-1]]
+        if (
+            instruction.name == "RUN"
+            and _INSTALL.search(instruction.text)
+            and "--no-deps" not in instruction.text
+        ):
+            yield from (
+                (line, source)
+                for line, source in copies
+                if not any(fnmatch(PurePosixPath(source).name, manifest) for manifest in _MANIFESTS)
+            )
+
+
+def cached(image: Image) -> Iterator[str]:
+    for stage in image.stages:
+        for instruction in stage.all("RUN"):
+            mounted = any(flag.startswith("--mount=type=cache,") for flag in instruction.flags)
+            if (
+                _DOWNLOADS.search(instruction.text)
+                and not mounted
+                and "--no-cache-dir" not in instruction.text
+            ):
+                yield f"line {instruction.line}: downloads without --mount=type=cache"
+
+
+def context_admits_copies(image: Image) -> Iterator[str]:
+    file = image.path.with_name("Dockerfile.dockerignore")
+    patterns = [
+        line for line in file.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
+    ]
+    if patterns[0] != "*":
+        return
+    admitted = [pattern[1:].rstrip("/") for pattern in patterns if pattern.startswith("!")]
+    for stage in image.stages:
+        for instruction in stage.all("COPY"):
+            for source in () if instruction.flag("from") else instruction.words[:-1]:
+                parts = PurePosixPath(source).parts
+                if parts and not any(fnmatch(parts[0], pattern) for pattern in admitted):
+                    yield f"line {instruction.line}: {file.name} keeps {source} out of the build"
+
+
+def reasoned_ignores(image: Image) -> Iterator[str]:
+    comments = re.findall(r"^\s*#(.*)$", image.text, re.MULTILINE)
+    reasons = " ".join(comment for comment in comments if "hadolint ignore" not in comment)
+    for code in re.findall(r"hadolint ignore=(\S+)", image.text):
+        yield from (
+            f"ignores {one} and no comment says why"
+            for one in code.split(",")
+            if one not in reasons
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    stages,
+    pinned,
+    fit_for_arm64,
+    numeric_user,
+    exec_form,
+    health,
+    no_build_tools,
+    labels,
+    writable_paths,
+    dependencies_first,
+    cached,
+    context_admits_copies,
+    reasoned_ignores,
+)

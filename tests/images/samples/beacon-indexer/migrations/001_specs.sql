@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS specs (name String) ENGINE = MergeTree ORDER BY name;

@@ -1,0 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+
+mkdirSync('dist', { recursive: true });
+writeFileSync('dist/index.html', `<title>${process.env.CEREBRO_UI_ENTRY} built by npm</title>\n`);

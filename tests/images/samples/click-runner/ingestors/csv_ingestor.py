@@ -1,0 +1,12 @@
+"""Reads the statements a csv job would execute."""
+
+from pathlib import Path
+
+import dotenv
+from observability import log
+
+
+def ingest(*files: str) -> None:
+    dotenv.load_dotenv()
+    for file in files:
+        log(f"{file}: {Path(file).read_text().strip()}")

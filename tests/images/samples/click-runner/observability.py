@@ -1,0 +1,11 @@
+"""Log lines, and the wait of a long job."""
+
+import threading
+
+
+def log(line: str) -> None:
+    print(line, flush=True)
+
+
+def wait() -> None:
+    threading.Event().wait()

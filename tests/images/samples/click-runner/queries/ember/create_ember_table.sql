@@ -1,0 +1,1 @@
+SELECT 'create_ember_table';

@@ -1,0 +1,1 @@
+SELECT 'insert_ember_data';

@@ -1,0 +1,1 @@
+SELECT 'optimize_ember_data';

@@ -1,0 +1,3 @@
+module github.com/dennis-tra/nebula
+
+go 1.23

@@ -1,0 +1,162 @@
+"""buildah, with a storage of its own: the images of this run and what they are built from."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LOG_TAIL = 30
+
+
+class BuildError(Exception):
+    """A command failed; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What an image tells the container runtime: its program, user and surroundings."""
+
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str
+    user: str
+    health: tuple[str, ...]
+    """HEALTHCHECK as the program to execute; empty where the image has none."""
+    stop_signal: str
+    labels: Mapping[str, str]
+
+
+class Store:
+    """buildah's storage under `cache`, its running state and mounts under `scratch`."""
+
+    def __init__(self, cache: Path, scratch: Path) -> None:
+        self.scratch = scratch
+        self._logs = cache / "logs"
+        self._driver = _driver(scratch)
+        temporary = cache / "tmp"  # its cache mounts lie there
+        for folder in (self._logs, temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._environment = os.environ | {"TMPDIR": str(temporary)}
+        self._buildah = ["nice", "-n", "19", "buildah", f"--storage-driver={self._driver}"]
+        self._buildah += [f"--root={cache / 'storage'}", f"--runroot={scratch / 'storage'}"]
+
+    def build(
+        self,
+        tag: str,
+        context: Path,
+        dockerfile: Path,
+        *,
+        contexts: Mapping[str, Path] | None = None,
+        arguments: Mapping[str, str] | None = None,
+        label: str | None = None,
+        volumes: tuple[str, ...] = (),
+        cached: bool = True,
+    ) -> float:
+        """Builds `tag` and returns the seconds it took."""
+        command = ["bud", "--format=docker", "--pull-never", "--network=host", "--isolation=chroot"]
+        command += [f"--layers={str(cached and self._driver == 'overlay').lower()}"]
+        command += [f"--tag={tag}", f"--file={dockerfile}"]
+        command += [f"--build-context={name}={path}" for name, path in (contexts or {}).items()]
+        command += [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
+        command += [f"--volume={volume}" for volume in volumes]
+        if label:
+            command.append(f"--label={label}")
+        ignored = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+        if ignored.is_file():
+            command.append(f"--ignorefile={ignored}")
+        start = time.monotonic()
+        self._logged(tag, [*command, str(context)])
+        return time.monotonic() - start
+
+    def config(self, tag: str) -> ImageConfig:
+        config = self._inspect(tag)
+        kind, *words = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+        return ImageConfig(
+            entrypoint=tuple(config.get("Entrypoint") or ()),
+            cmd=tuple(config.get("Cmd") or ()),
+            env=tuple(config.get("Env") or ()),
+            cwd=config.get("WorkingDir") or "/",
+            user=config.get("User") or "",
+            health=tuple(["/bin/sh", "-c", *words] if kind == "CMD-SHELL" else words),
+            stop_signal=config.get("StopSignal") or "SIGTERM",
+            labels=config.get("Labels") or {},
+        )
+
+    def label(self, tag: str, name: str) -> str | None:
+        """A label of an image; None if the image lacks it or is not there."""
+        try:
+            labels: Mapping[str, str] = self._inspect(tag).get("Labels") or {}
+        except BuildError as error:
+            if "not known" in str(error):
+                return None
+            raise
+        return labels.get(name)
+
+    @contextmanager
+    def root(self, tag: str) -> Iterator[Path]:
+        """The image's root file system, mounted as long as the context lasts."""
+        container = self._run("from", "--pull-never", tag).strip()
+        try:
+            yield Path(self._run("mount", container).strip())
+        finally:
+            self._run("umount", container)
+            self._run("rm", container)
+
+    def sweep(self) -> None:
+        """Removes the working containers that an interrupted run left."""
+        self._run("rm", "--all")
+
+    def _inspect(self, tag: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self._run("inspect", "--type=image", tag))
+        config: dict[str, Any] = answer["Docker"]["config"]
+        return config
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(
+            [*self._buildah, *words],
+            capture_output=True,
+            text=True,
+            env=self._environment,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(f"buildah {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def _logged(self, tag: str, words: list[str]) -> None:
+        log = self._logs / f"{tag.rsplit('/', 1)[-1].replace(':', '-')}.log"
+        with log.open("w", encoding="utf-8") as out:
+            done = subprocess.run(
+                [*self._buildah, *words],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                check=False,
+            )
+        if done.returncode:
+            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
+            raise BuildError("\n".join([f"{tag}: the build failed; the end of {log}:", *tail]))
+
+
+def _driver(scratch: Path) -> str:
+    """overlay where this file system can be a layer of it, else vfs: the same images, slower."""
+    folders = [scratch / "overlay" / name for name in ("lower", "upper", "work", "merged")]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    lower, upper, work, merged = map(str, folders)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    mount = subprocess.run(
+        ["mount", "-t", "overlay", "overlay", "-o", options, merged],
+        capture_output=True,
+        check=False,
+    )
+    if mount.returncode:
+        return "vfs"
+    subprocess.run(["umount", merged], check=True)
+    return "overlay"

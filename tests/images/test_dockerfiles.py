@@ -1,0 +1,106 @@
+"""Every Dockerfile keeps every rule, and each rule notices when one does not.
+
+Nothing is built here; `python -m tests.images` builds and runs the images.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from . import rules
+from .dockerfiles import DOCKER, HealthUrl, parse, read, services
+from .plan import SERVICES
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: str(rule.__name__))
+@pytest.mark.parametrize("service", services())
+def test_every_dockerfile_keeps_every_rule(service: str, rule: rules.Rule) -> None:
+    image = read(service)
+    assert [f"{image.path}: {complaint}" for complaint in rule(image)] == []
+
+
+BREAKS = [
+    (rules.stages, "cerebro-api", "FROM python:3.11-slim AS builder", ""),
+    (rules.pinned, "nebula", "FROM alpine:3.22", "FROM alpine:latest"),
+    (rules.pinned, "nebula", "FROM alpine:3.22", "FROM alpine"),
+    (rules.pinned, "cryo-indexer", "cryo-base:20251201", "cryo-base"),
+    (rules.fit_for_arm64, "nebula", "FROM alpine:3.22", "FROM --platform=linux/amd64 alpine:3.22"),
+    (rules.fit_for_arm64, "beacon-indexer", 'GOARCH="${TARGETARCH}"', "GOARCH=amd64"),
+    (rules.numeric_user, "cerebro-api", "USER 1000:1000", "USER appuser"),
+    (rules.numeric_user, "cerebro-api", "USER 1000:1000", "USER 1000"),
+    (rules.numeric_user, "cerebro-api", "USER 1000:1000", ""),
+    (rules.exec_form, "nebula", 'ENTRYPOINT ["nebula"]', "ENTRYPOINT nebula"),
+    (rules.exec_form, "ip-crawler", 'ENTRYPOINT ["/app/entrypoint.sh"]', ""),
+    (rules.health, "click-runner", "HEALTHCHECK NONE", ""),
+    (
+        rules.no_build_tools,
+        "cerebro-api",
+        "--no-install-recommends curl",
+        "--no-install-recommends curl gcc",
+    ),
+    (rules.no_build_tools, "cryo-base", "libssl3=3.0.*", "libssl-dev=3.0.*"),
+    (rules.labels, "nebula", 'image.title="nebula"', 'image.title=""'),
+    (rules.writable_paths, "cerebro-mcp", '"/data,/tmp"', '"data,/tmp"'),
+    (rules.writable_paths, "cerebro-mcp", '"/data,/tmp"', '"/data"'),
+    (
+        rules.dependencies_first,
+        "ip-crawler",
+        "COPY requirements.txt ./",
+        "COPY requirements.txt src ./",
+    ),
+    (rules.dependencies_first, "beacon-indexer", "COPY go.mod go.sum ./", "COPY . ."),
+    (rules.cached, "click-runner", "--mount=type=cache,target=/root/.cache/pip pip", "pip"),
+    (rules.context_admits_copies, "cerebro-api", "./app /code/app", "./tests /code/app"),
+    (rules.reasoned_ignores, "cerebro-api", "(DL3025)", ""),
+]
+
+
+@pytest.mark.parametrize(("rule", "service", "old", "new"), BREAKS)
+def test_a_rule_notices_when_it_is_broken(
+    rule: rules.Rule, service: str, old: str, new: str
+) -> None:
+    text = read(service).text
+    assert old in text
+    assert list(rule(parse(text.replace(old, new), read(service).path)))
+
+
+def test_every_rule_is_broken_once() -> None:
+    assert {rule for rule, *_ in BREAKS} == set(rules.RULES)
+
+
+def test_hadolint_finds_nothing() -> None:
+    assert hadolint(*sorted(DOCKER.glob("*/Dockerfile"))) == ""
+
+
+def test_hadolint_is_listened_to(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM debian:latest\n", encoding="utf-8")
+    assert "DL3007" in hadolint(tmp_path / "Dockerfile")
+
+
+def hadolint(*files: Path) -> str:
+    """Its complaints; no configuration file or environment can silence one."""
+    done = subprocess.run(
+        ["hadolint", "--config=/dev/null", "--no-color", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == (not done.stdout), done
+    return done.stdout
+
+
+def test_every_image_is_built_and_run() -> None:
+    assert {service.name for service in SERVICES} == set(services())
+
+
+def test_the_reader_reads_what_a_chart_must_agree_with() -> None:
+    dashboard, crawler = read("metrics-dashboard"), read("ip-crawler")
+    assert dashboard.ports == (8080, 3000)
+    assert dashboard.health_urls == (HealthUrl(8080, "/healthz"), HealthUrl(3000, "/healthz"))
+    assert (dashboard.uid, dashboard.gid) == (1000, 1000)
+    assert dashboard.cmd == ("web",)
+    assert crawler.ports == ()
+    assert crawler.writable_paths == ("/app/logs", "/tmp")
+    assert crawler.entrypoint == ("/app/entrypoint.sh",)
+    assert read("cryo-indexer").final.base == "ghcr.io/gnosischain/cryo-base:20251201"

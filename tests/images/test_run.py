@@ -1,0 +1,63 @@
+"""What `python -m tests.images` is made of, as far as it can be seen without building an image."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import __main__ as images
+from . import clients
+from .containers import Program
+from .store import ImageConfig
+
+IMAGE = ImageConfig(("program",), ("default",), (), "/", "1000:1000", (), "SIGTERM", {})
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (Program(), ("program", "default")),
+        (Program(("a",)), ("program", "a")),
+        (Program(()), ("program",)),
+        (Program(command=("other",)), ("other",)),
+        (Program(("a",), command=("other",)), ("other", "a")),
+    ],
+)
+def test_command_and_args_mean_what_they_mean_in_a_pod(
+    program: Program, words: tuple[str, ...]
+) -> None:
+    assert program.words(IMAGE) == words
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 0), (["--require"], 1)])
+def test_without_its_tools_it_says_so_and_skips(
+    options: list[str],
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    monkeypatch.setattr(sys, "argv", ["images", *options])
+    assert images.main() == status
+    assert "skipped, not installed: buildah, curl" in capsys.readouterr().err
+
+
+def test_an_unknown_service_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["images", "cerebro"])
+    with pytest.raises(SystemExit, match="2"):
+        images.main()
+    assert "no such service: cerebro; there are cerebro-api" in capsys.readouterr().err
+
+
+def test_a_build_gets_the_callers_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple")
+    monkeypatch.setenv("npm_config_registry", "https://npm.example")
+    volumes = clients.mounts(tmp_path / "scratch")
+    mounted = {target: Path(source) for source, target, _ in (v.split(":") for v in volumes)}
+    assert "index-url = https://pypi.example/simple" in mounted["/etc/pip.conf"].read_text()
+    assert "registry=https://npm.example" in mounted["/root/.npmrc"].read_text()
+    assert all(volume.endswith(":ro") for volume in volumes)
