@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test test-deploy lint format bench template deploy-secrets lock clean
+.PHONY: help synth test test-deploy images lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +20,9 @@ test: $(VENV)/.tools ## Run the quick tests
 
 test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, in every way it may go
 	@pytest -m deploy tests/deploy
+
+images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod would (Debian, root)
+	@python -m tests.images $(ARGS)
 
 lint: $(VENV)/.tools ## Check style and types
 	@ruff format --check .

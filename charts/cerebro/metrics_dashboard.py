@@ -4,9 +4,13 @@ from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from charts.shared import CLICKHOUSE, clickhouse
 from constructs_lib.kubernetes import Alb, App, Chart, Container, Program, WebService
-from constructs_lib.model import HttpGet, Probe, Resources
+from constructs_lib.model import Command, HttpGet, Probe, Resources
 
+KEEP_ALIVE_SECONDS = 75
+"""keepalive_timeout of docker/metrics-dashboard/nginx.conf."""
 _IMAGE = "metrics-dashboard"
+# from inside: they listen on the loopback address only
+_HANDLERS_ANSWER = Command(("curl", "-fsS", "http://127.0.0.1:3000/healthz"))
 
 
 class MetricsDashboard(Chart):
@@ -26,8 +30,8 @@ class MetricsDashboard(Chart):
                 resources=Resources(cpu=("100m", "500m"), memory=("256Mi", "512Mi")),
                 egress=(CLICKHOUSE,),
             ),
-            liveness=Probe(HttpGet("/healthz", port=3000), period_seconds=30),
-            startup=Probe(HttpGet("/healthz", port=3000), period_seconds=5, failure_threshold=12),
+            liveness=Probe(_HANDLERS_ANSWER, period_seconds=30, timeout_seconds=5),
+            startup=Probe(_HANDLERS_ANSWER, period_seconds=5, failure_threshold=12),
         )
         WebService(
             self,
@@ -45,6 +49,6 @@ class MetricsDashboard(Chart):
             ingress=Alb(
                 host=Hosts.DASHBOARD,
                 scheme="internet-facing",
-                keep_alive_seconds=75,  # keepalive_timeout in docker/metrics-dashboard
+                keep_alive_seconds=KEEP_ALIVE_SECONDS,
             ),
         )

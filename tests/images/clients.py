@@ -16,7 +16,7 @@ _CERTIFICATES = Path("/etc/ssl/certs")
 
 
 def mounts(scratch: Path) -> tuple[str, ...]:
-    """buildah's --volume values, each HOST:BUILD:ro; what has to be written lies in `scratch`."""
+    """Buildah's --volume values, each HOST:BUILD:ro; what has to be written lies in `scratch`."""
     scratch.mkdir(parents=True)
     settings = {
         "/etc/pip.conf": _pip(),

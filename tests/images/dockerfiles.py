@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dockerfile  # type: ignore[import-not-found]  # a compiled module, without stubs
+import dockerfile
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 

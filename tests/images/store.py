@@ -145,7 +145,7 @@ class Store:
 
 
 def _driver(scratch: Path) -> str:
-    """overlay where this file system can be a layer of it, else vfs: the same images, slower."""
+    """Overlay where this file system can be a layer of it, else vfs: the same images, slower."""
     folders = [scratch / "overlay" / name for name in ("lower", "upper", "work", "merged")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
