@@ -72,6 +72,9 @@ def _secure(answer: Answer) -> None:
 
 
 def _handlers(web: Container) -> None:
+    # the pod is ready once both containers are; the health check is content with one of them
+    patience = ("--retry", "30", "--retry-connrefused", "--retry-delay", "1")
+    web.get("http://localhost:3000/healthz", extra=patience)
     key = {"X-API-Key": DASHBOARD_KEY}
     for path in (
         "metrics/active_validators",
