@@ -34,10 +34,15 @@ class Installation:
     """Where ClickHouse fetches the Circles blacklist. Without it that job is not rendered, and
     likewise for every id below."""
     dune_labels_query_id: str | None = None
+    """Dune's query of address labels, one day of them."""
     dune_prices_query_id: str | None = None
+    """Dune's query of prices, one day of them."""
     dune_bridge_flows_query_id: str | None = None
+    """Dune's query of bridge flows, one day of them."""
     dune_gno_supply_query_id: str | None = None
+    """Dune's query of the GNO supply."""
     mixpanel_project_id: str | None = None
+    """The project whose events and profiles are fetched."""
     mixpanel_region: str = "US"
     """US, EU or IN; the program's own default is US."""
 

@@ -11,7 +11,7 @@ from constructs_lib.errors import PlatformError, collect
 from constructs_lib.output import Written, swap
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
-FOLDER = Path("dist")
+FOLDER = Path(__file__).parents[1] / "dist"
 
 
 def render() -> dict[str, str]:
@@ -34,7 +34,7 @@ def _render_into(files: dict[str, str]) -> None:
 
 def synth() -> int:
     """Render dist/ and report; the exit status. After a mistake dist/ is as it was."""
-    folder = Path(os.environ.get(OUTPUT) or FOLDER)
+    folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
         files = render()
     except PlatformError as error:

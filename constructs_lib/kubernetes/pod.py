@@ -39,7 +39,9 @@ class Claim:
     """A PersistentVolumeClaim of the same chart, mounted read-write."""
 
     name: str
+    """Of the claim, and of the volume in the pod."""
     path: str
+    """Where it is mounted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +52,18 @@ class Pod:
     containers: Mapping[str, Container]
     """By container name; the first is the workload's own."""
     service_account: str
+    """Its ServiceAccount, whose token is not mounted."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     grace_seconds: int | None = None
+    """From SIGTERM to SIGKILL. None: Kubernetes' 30."""
     restart_policy: str | None = None
+    """None: `Always`, the only one that a Deployment takes."""
     claims: tuple[Claim, ...] = ()
+    """Disks that outlive the pod, mounted into every container."""
     spread_over_zones: bool = False
+    """Whether the scheduler prefers a zone with fewer of these pods."""
     pre_stop_seconds: int | None = None
+    """How long each container sleeps before it gets SIGTERM. None: not at all."""
 
     def template(self, platform: Platform, secrets: Mapping[str, str]) -> k8s.PodTemplateSpec:
         """The template. `secrets` names each container's own Secret, where it has one."""

@@ -90,5 +90,8 @@ class Container:
     port: int | None = None
     """What it listens on; named `http` in the pod. Default: nothing."""
     readiness: Probe | None = None
+    """Whether it gets traffic. Default: as soon as it runs."""
     liveness: Probe | None = None
+    """Whether it is left running. Default: as long as its process does."""
     startup: Probe | None = None
+    """What the other two wait for. Default: nothing."""
