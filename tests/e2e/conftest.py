@@ -1,0 +1,124 @@
+"""Fixtures of the tests on a real control plane, and how a run reports.
+
+A test asks for `control_plane` and gets a running one, shared by the whole run. Its External
+Secrets serves v1beta1, unless the test is marked `@pytest.mark.external_secrets("v1beta1", "v1")`:
+then it runs once on each. pytest orders tests so that each control plane starts once.
+"""
+
+import signal
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.e2e.harness.control_plane import ControlPlane, running_control_plane
+from tests.e2e.harness.installing import Say
+from tests.e2e.harness.report import Claims, state_of
+
+DEFAULT = "v1beta1"
+CLAIMS = pytest.StashKey[Claims]()
+
+Claimed = Callable[[str], AbstractContextManager[Callable[[object], None]]]
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Say:
+    """Write a line of progress past pytest's capture."""
+    capture: Any = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def write(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n  {line}", end="", flush=True)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlPlane]:
+    """A running control plane with the External Secrets that the test is for."""
+    with running_control_plane(request.param, say) as running:
+        yield running
+
+
+@pytest.fixture
+def empty_control_plane(say: Say) -> Iterator[ControlPlane]:
+    """A control plane of the test's own, on which nothing has happened yet."""
+    with running_control_plane(DEFAULT, say) as running:
+        yield running
+
+
+@pytest.fixture
+def claim(request: pytest.FixtureRequest, pytestconfig: pytest.Config, say: Say) -> Claimed:
+    """State what a test shows, for the table at the end of the run.
+
+    `with claim("Pods run on arm64 nodes alone") as measured: ...; measured("14 pods")`
+    """
+    _, bracket, parameters = request.node.name.partition("[")
+
+    def make(sentence: str) -> AbstractContextManager[Callable[[object], None]]:
+        said = f"{sentence} {bracket}{parameters}".rstrip()
+        say(said)
+        return pytestconfig.stash[CLAIMS].make(said)
+
+    return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _terminated_as_interrupted() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C, so that fixtures are torn down and no process stays."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[CLAIMS] = Claims()
+    for marker in (
+        "e2e: runs on a real control plane, which `make e2e` builds; set on all tests here",
+        "external_secrets(*versions): run once with each version of its API",
+    ):
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, so that the quick tests can leave them out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("e2e")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "control_plane" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("external_secrets")
+        versions = marker.args if marker else (DEFAULT,)
+        metafunc.parametrize("control_plane", versions, indirect=True, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the state of the control plane below a failed test's traceback."""
+    report = yield
+    if report.failed:
+        arguments = getattr(item, "funcargs", {}).values()
+        used = {id(one): one for one in arguments if isinstance(one, ControlPlane)}
+        for control_plane in used.values():
+            report.sections.extend(state_of(control_plane))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    claims = config.stash[CLAIMS]
+    if claims.made:
+        terminalreporter.section("claims")
+        for line in claims.table(get_terminal_size().columns):
+            terminalreporter.write_line(line)

@@ -1,0 +1,183 @@
+"""Argo CD: its repo-server and application-controller, and what tests ask of Applications."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.e2e.harness.cluster import Cluster, Object
+from tests.e2e.harness.installing import Installed, redis_server
+from tests.e2e.harness.processes import Process, Processes, answers, free_port, listens
+from tests.e2e.harness.waiting import eventually
+
+NAMESPACE = "argocd"
+INSTALLATION = Path(__file__).with_name("argocd.yaml")
+RESYNC_SECONDS = 10
+"""How often it looks at git and at the cluster by itself (Argo CD's default is 180)."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """The status of an Application."""
+
+    name: str
+    sync: str
+    """Synced, OutOfSync or Unknown."""
+    health: str
+    """Healthy, Progressing, Degraded, Missing, Suspended or Unknown."""
+    revision: str
+    """The commit that `sync` is about."""
+    operation: str
+    """Phase of the last sync operation: Running, Succeeded, Failed, Error, or empty."""
+    messages: tuple[str, ...]
+    """What the last operation, the conditions and the failed resources say."""
+    resources: tuple[Object, ...]
+    """What it manages: group, version, kind, namespace, name, status and health of each."""
+
+    @classmethod
+    def of(cls, obj: Object) -> "Application":
+        status = obj.get("status", {})
+        sync, operation = status.get("sync", {}), status.get("operationState", {})
+        results = operation.get("syncResult", {}).get("resources", ())
+        said = [operation, *status.get("conditions", ()), *results]
+        return cls(
+            name=obj["metadata"]["name"],
+            sync=sync.get("status", ""),
+            health=status.get("health", {}).get("status", ""),
+            revision=sync.get("revision", ""),
+            operation=operation.get("phase", ""),
+            messages=tuple(one["message"] for one in said if one.get("message")),
+            resources=tuple(status.get("resources", ())),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.sync} {self.health} {self.operation}".rstrip()
+
+
+class ArgoCd:
+    """Argo CD on a cluster."""
+
+    def __init__(self, processes: Processes, cluster: Cluster, installed: Installed) -> None:
+        self._cluster = cluster
+        cluster.apply(*yaml.safe_load_all(INSTALLATION.read_text()))
+        redis, repo_server = free_port(), free_port()
+        self.redis = processes.start(
+            "redis",
+            redis_server(),
+            f"--port {redis}",
+            "--bind 127.0.0.1",
+            "--save",
+            "",
+            ready=lambda: listens(redis),
+        )
+        self.repo_server = processes.start(
+            "argocd-repo-server",
+            installed.path,
+            f"--redis=127.0.0.1:{redis}",
+            "--disable-tls",
+            "--address=127.0.0.1",
+            f"--port={repo_server}",
+            "--metrics-address=127.0.0.1",
+            f"--metrics-port={free_port()}",
+            f"--revision-cache-expiration={RESYNC_SECONDS}s",
+            environment={
+                "ARGOCD_BINARY_NAME": "argocd-repo-server",
+                "ARGOCD_GPG_ENABLED": "false",
+                "KUBECONFIG": str(cluster.kubeconfig),
+            },
+            ready=lambda: listens(repo_server),
+        )
+        self.controller = self._start_controller(
+            processes, installed, f"127.0.0.1:{redis}", f"127.0.0.1:{repo_server}"
+        )
+
+    def _start_controller(
+        self, processes: Processes, installed: Installed, redis: str, repo_server: str
+    ) -> Process:
+        """Its metrics port is the one that cannot be bound to the loopback interface alone."""
+        metrics = free_port()
+        return processes.start(
+            "argocd-application-controller",
+            installed.path,
+            f"--kubeconfig={self._cluster.kubeconfig}",
+            f"--namespace={NAMESPACE}",
+            f"--redis={redis}",
+            f"--repo-server={repo_server}",
+            "--repo-server-plaintext",
+            f"--app-resync={RESYNC_SECONDS}",
+            f"--metrics-port={metrics}",
+            environment={
+                "ARGOCD_BINARY_NAME": "argocd-application-controller",
+                # what it takes for the cluster it runs in is the kubeconfig's
+                "ARGOCD_FAKE_IN_CLUSTER": "true",
+                "KUBECONFIG": str(self._cluster.kubeconfig),
+            },
+            ready=lambda: answers(f"http://127.0.0.1:{metrics}/healthz"),
+        )
+
+    def applications(self) -> dict[str, Application]:
+        """Every Application by its name."""
+        found = map(Application.of, self._cluster.list("Application", NAMESPACE))
+        return {application.name: application for application in found}
+
+    def wait(
+        self,
+        *names: str,
+        sync: str = "Synced",
+        health: str = "Healthy",
+        revision: str = "",
+        within: float = 180,
+    ) -> dict[str, Application]:
+        """Wait until the named Applications, or all there are, show this status at rest.
+
+        revision: the commit that the status must be about; without it an old status counts too.
+        """
+
+        def show_it() -> Mapping[str, Application]:
+            there = self.applications()
+            assert there, "there is no Application"
+            missing = set(names) - set(there)
+            assert not missing, f"no Application {', '.join(sorted(missing))}"
+            wanted = [there[name] for name in names or there]
+            others = [
+                str(one)
+                for one in wanted
+                if (one.sync, one.health) != (sync, health)
+                or revision not in ("", one.revision)
+                or (one.sync == "Synced" and one.operation == "Running")
+            ]
+            assert not others, "; ".join(others)
+            return there
+
+        return dict(eventually(f"Applications {sync} and {health}", show_it, within))
+
+    def wait_until_syncing(self, name: str, within: float = 60) -> None:
+        """Wait for the moment at which a sync of this Application is under way."""
+
+        def syncing() -> bool:
+            return self.applications()[name].operation == "Running"
+
+        eventually(f"{name} syncing", syncing, within, every=0.05)
+
+    def refresh(self, *names: str, within: float = 60) -> None:
+        """Make Argo CD compare now, past its caches, the named Applications or all there are."""
+        refreshed = names or tuple(self.applications())
+        for name in refreshed:
+            note = {"argocd.argoproj.io/refresh": "hard"}
+            self._cluster.annotate("Application", name, NAMESPACE, note)
+
+        def done() -> bool:
+            objects = self._cluster.list("Application", NAMESPACE)
+            return not any(
+                "argocd.argoproj.io/refresh" in one["metadata"].get("annotations", {})
+                for one in objects
+                if one["metadata"]["name"] in refreshed
+            )
+
+        eventually("Applications refreshed", done, within)
+
+    def delete(self, name: str, within: float = 120) -> None:
+        """Delete an Application and wait until its finalizer has deleted what it manages."""
+        self._cluster.delete("Application", name, NAMESPACE)
+        eventually(f"{name} gone", lambda: name not in self.applications(), within)

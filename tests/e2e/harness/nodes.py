@@ -1,0 +1,71 @@
+"""The cluster's nodes: objects that kwok answers for, with no machine and no kubelet behind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.e2e.harness.aws import REGION
+from tests.e2e.harness.cluster import Cluster, Object
+
+STAGES = Path(__file__).with_name("kwok.yaml")
+ZONES = tuple(f"{REGION}{letter}" for letter in "abc")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast pods go through their life. kwok runs no probe and no preStop hook, only this."""
+
+    seconds_to_ready: float = 3
+    """From running to ready; long enough to be seen by a test that samples."""
+    seconds_to_complete: float = 2
+    """How long the pod of a Job runs."""
+    longest_termination: float = 6
+    """A deleted pod takes its grace period, but no longer than this."""
+
+    def stages(self) -> str:
+        """The configuration of kwok."""
+        stages = {one["metadata"]["name"]: one for one in yaml.safe_load_all(STAGES.read_text())}
+        for name, seconds in (
+            ("pod-ready", self.seconds_to_ready),
+            ("pod-complete", self.seconds_to_complete),
+        ):
+            stages[name]["spec"]["delay"]["durationMilliseconds"] = int(seconds * 1000)
+        grace = stages["pod-delete"]["spec"]["delay"]["durationFrom"]["jq"]
+        grace["expression"] = grace["expression"].replace("LONGEST", str(self.longest_termination))
+        return yaml.safe_dump_all(stages.values())
+
+
+NORMAL_PACE = Pace()
+
+
+def add_nodes(cluster: Cluster) -> None:
+    """Three arm64 nodes, one a zone, and an amd64 node that nothing of arm64 may land on."""
+    for zone in ZONES:
+        _add(cluster, _node(f"arm64-{zone}", "arm64", zone))
+    _add(cluster, _node("amd64", "amd64", ZONES[0]))
+
+
+def _node(name: str, architecture: str, zone: str) -> Object:
+    """A node of the size of an m7g.4xlarge, with 58 pods as the AWS network plugin allows."""
+    room = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "100Gi", "pods": "58"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/arch": architecture,
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "topology.kubernetes.io/region": REGION,
+                "topology.kubernetes.io/zone": zone,
+            },
+        },
+        "status": {"allocatable": room, "capacity": room},
+    }
+
+
+def _add(cluster: Cluster, node: Object) -> None:
+    cluster.apply({key: node[key] for key in ("apiVersion", "kind", "metadata")})
+    cluster.apply(node, subresource="status")

@@ -1,0 +1,116 @@
+"""Stand-ins for the AWS controllers that write back into the cluster, and nothing but that.
+
+The AWS Load Balancer Controller and the EBS CSI driver need AWS itself. Argo CD and the scheduler
+only look at what they write: an Ingress's address, a volume for a claim. No load balancer and no
+disk exists behind these, so nothing about traffic or storage is shown by a test.
+"""
+
+from tests.e2e.harness.aws import REGION
+from tests.e2e.harness.cluster import Cluster, Object
+
+STORAGE_CLASSES = ("gp3", "gp2")
+"""The first is the default class."""
+EBS = "ebs.csi.aws.com"
+
+
+class AwsLoadBalancerControllerStandIn:
+    """Gives each Ingress of class `alb` the address that an Application Load Balancer would."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        cluster.apply(
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "IngressClass",
+                "metadata": {"name": "alb"},
+                "spec": {"controller": "ingress.k8s.aws/alb"},
+            }
+        )
+
+    def reconcile(self) -> None:
+        for ingress in self._cluster.list("Ingress"):
+            waiting = not ingress["status"].get("loadBalancer", {}).get("ingress")
+            if waiting and self._is_mine(ingress):
+                self._publish_address(ingress["metadata"])
+
+    def _is_mine(self, ingress: Object) -> bool:
+        annotations = ingress["metadata"].get("annotations", {})
+        legacy = annotations.get("kubernetes.io/ingress.class")
+        return "alb" in (legacy, ingress["spec"].get("ingressClassName"))
+
+    def _publish_address(self, metadata: Object) -> None:
+        name = f"k8s-{metadata['namespace']}-{metadata['name']}"
+        address = {"hostname": f"{name}.{REGION}.elb.amazonaws.com"}
+        self._cluster.apply(
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "Ingress",
+                "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+                "status": {"loadBalancer": {"ingress": [address]}},
+            },
+            subresource="status",
+        )
+
+
+class EbsCsiDriverStandIn:
+    """Makes a volume for each claim whose pod is scheduled, and removes it with the claim."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        cluster.apply(
+            {
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "CSIDriver",
+                "metadata": {"name": EBS},
+                "spec": {"attachRequired": False},
+            },
+            *map(_storage_class, STORAGE_CLASSES),
+        )
+
+    def reconcile(self) -> None:
+        for claim in self._cluster.list("PersistentVolumeClaim"):
+            annotations = claim["metadata"].get("annotations", {})
+            scheduled = "volume.kubernetes.io/selected-node" in annotations
+            if claim["status"]["phase"] == "Pending" and scheduled:
+                self._cluster.apply(_volume(claim))
+        for volume in self._cluster.list("PersistentVolume"):
+            if volume["status"]["phase"] == "Released":
+                self._cluster.delete("PersistentVolume", volume["metadata"]["name"])
+
+
+def _storage_class(name: str) -> Object:
+    default = str(name == STORAGE_CLASSES[0]).lower()
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": name,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": default},
+        },
+        "provisioner": EBS,
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+
+
+def _volume(claim: Object) -> Object:
+    metadata, spec = claim["metadata"], claim["spec"]
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pvc-{metadata['uid']}"},
+        "spec": {
+            "accessModes": spec["accessModes"],
+            "capacity": spec["resources"]["requests"],
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "csi": {"driver": EBS, "volumeHandle": f"vol-{metadata['uid']}"},
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": spec["storageClassName"],
+            "volumeMode": spec["volumeMode"],
+        },
+    }
