@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test test-deploy images lint format bench template deploy-secrets lock clean
+.PHONY: help synth test test-deploy images e2e lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,6 +22,9 @@ test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, in every 
 
 images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod would (Debian, root)
 	@python -m tests.images $(ARGS)
+
+e2e: $(VENV)/.tools ## Take dist/ through a real control plane (its programs are built once, from source)
+	@pytest -m e2e tests/e2e $(ARGS)
 
 lint: $(VENV)/.tools ## Check style and types
 	@ruff format --check .

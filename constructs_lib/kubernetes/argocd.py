@@ -16,6 +16,9 @@ CLUSTER = "https://kubernetes.default.svc"
 """The cluster that Argo CD itself runs in."""
 DIST = "dist"
 """Where the manifests lie in the repository."""
+_COMPARE = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+"""The API server itself says what a sync would change: Argo CD's own schemas are those of one
+Kubernetes version, and call an object with a field of a later one Unknown."""
 _CASCADE = "resources-finalizer.argocd.argoproj.io"
 
 _WRITTEN_BY_OTHERS = [
@@ -31,7 +34,13 @@ _WRITTEN_BY_OTHERS = [
 ]
 _SYNC_POLICY: dict[str, Any] = {
     "automated": {"prune": True, "selfHeal": True},
-    "syncOptions": ["ServerSideApply=true", "RespectIgnoreDifferences=true"],
+    "syncOptions": [
+        # A file may be synced before the one with its namespace: a release job whose first sync
+        # failed for that would be waited for endlessly. The namespace's own file then completes it.
+        "CreateNamespace=true",
+        "RespectIgnoreDifferences=true",
+        "ServerSideApply=true",
+    ],
     # Five attempts within five minutes: while it retries, Argo CD takes up no newer commit.
     "retry": {"limit": 5, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "3m0s"}},
 }
@@ -105,7 +114,7 @@ class Application(Construct):
         chart.add_custom(
             API_VERSION,
             "Application",
-            chart.metadata(name, finalizers=(_CASCADE,) if cascade else ()),
+            chart.metadata(name, annotations=_COMPARE, finalizers=(_CASCADE,) if cascade else ()),
             {
                 "project": project,
                 "source": source,

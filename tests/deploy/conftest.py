@@ -10,13 +10,13 @@ import pytest
 
 from catalogue.handover import STACK
 from tests.conftest import copy_checkout
-from tests.deploy.emulator import Emulator
+from tests.deploy.emulator import Emulator, running_emulator
 
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """The emulator, with CDK's bootstrap resources."""
-    with Emulator() as running:
+    with running_emulator() as running:
         done = running.run(["cdk", "bootstrap", "--quiet"])
         assert done.returncode == 0, done.stderr
         yield running

@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.harness.control_plane import ControlPlane, running_control_plane
 from tests.e2e.harness.installing import Say
 from tests.e2e.harness.report import Claims, state_of
+from tests.e2e.installation import Installation, install
 
 DEFAULT = "v1beta1"
 CLAIMS = pytest.StashKey[Claims]()
@@ -41,6 +42,12 @@ def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlP
     """A running control plane with the External Secrets that the test is for."""
     with running_control_plane(request.param, say) as running:
         yield running
+
+
+@pytest.fixture
+def installation(control_plane: ControlPlane, say: Say) -> Installation:
+    """The platform on that control plane: dist/ in git, SecretsStack deployed, all synced."""
+    return install(control_plane, say)
 
 
 @pytest.fixture

@@ -22,10 +22,6 @@ from tests.e2e.harness.programs import (
 )
 from tests.e2e.harness.waiting import eventually
 
-FEATURES = "--feature-gates=DeploymentReplicaSetTerminatingReplicas=false"
-"""Argo CD 2.14 knows Deployments as of Kubernetes 1.31. With server-side apply and its default diff
-it calls one that carries the later status.terminatingReplicas Unknown, for ever."""
-
 
 class Kubernetes:
     """The control plane of one cluster, in the order in which it has to start."""
@@ -67,7 +63,6 @@ class Kubernetes:
             f"--service-account-signing-key-file={self._folder / 'sa.key'}",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--endpoint-reconciler-type=none",
-            FEATURES,
             ready=self._api_server_ready,
         )
 
@@ -95,7 +90,6 @@ class Kubernetes:
             *alone,
             f"--service-account-private-key-file={self._folder / 'sa.key'}",
             f"--root-ca-file={self._certificate}",
-            FEATURES,
             ready=lambda: cluster.get("ServiceAccount", "default", "default") is not None,
         )
         self._processes.start("kube-scheduler", self._path(SCHEDULER), *alone, ready=lambda: True)

@@ -1,0 +1,42 @@
+"""Removing one service removes just its objects; an empty cluster fills itself."""
+
+from __future__ import annotations
+
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.control_plane import ControlPlane
+from tests.e2e.harness.installing import Say
+from tests.e2e.harness.waiting import eventually
+from tests.e2e.installation import Installation, install
+
+
+def test_a_removed_service_takes_its_objects_along_and_nothing_else(
+    installation: Installation, claim: Claimed
+) -> None:
+    with claim("Removing one service removes exactly its objects") as measured:
+        before = installation.identities()
+        own = {
+            (o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
+            for o in installation.objects("dist/crawlers/nebula.k8s.yaml")
+        }
+        installation.repository.remove("dist/crawlers/nebula.k8s.yaml")
+        applications = installation.objects("dist/argocd/applications.k8s.yaml")
+        installation.repository.write_objects(
+            "dist/argocd/applications.k8s.yaml",
+            (one for one in applications if one["metadata"]["name"] != "nebula"),
+        )
+        installation.repository.commit("Remove nebula")
+        installation.argocd.refresh("root")
+        eventually("nebula gone", lambda: "nebula" not in installation.argocd.applications(), 120)
+        installation.wait()
+        assert before - installation.identities() == own
+        measured(f"{len(own)} objects")
+    installation.restore()
+    assert installation.identities() == before
+
+
+def test_an_empty_cluster_fills_itself(
+    empty_control_plane: ControlPlane, claim: Claimed, say: Say
+) -> None:
+    with claim("An empty cluster with Argo CD, External Secrets and the root alone fills itself"):
+        installation = install(empty_control_plane, say)
+        assert installation.is_as_committed()

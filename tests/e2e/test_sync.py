@@ -1,0 +1,95 @@
+"""Argo CD syncs dist/ as committed, and nothing drifts; for both cluster targets."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.waiting import eventually
+from tests.e2e.installation import SERVICES, Installation
+
+pytestmark = pytest.mark.external_secrets("v1beta1", "v1")
+
+
+def test_every_application_is_synced_and_healthy(
+    installation: Installation, claim: Claimed
+) -> None:
+    with claim("Argo CD shows every Application of dist/ Synced and Healthy") as measured:
+        installation.wait()
+        applications = installation.argocd.applications()
+        stated = {
+            o["metadata"]["name"] for o in installation.objects() if o["kind"] == "Application"
+        }
+        assert stated == set(applications)
+        resources = sum(len(one.resources) for one in applications.values())
+        measured(f"{len(applications)} Applications, {resources} objects")
+
+
+def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: Claimed) -> None:
+    with claim("Pods pass Pod Security and quotas, and run on arm64 nodes") as measured:
+        wanted = {
+            o["metadata"]["name"]: o["spec"]["replicas"]
+            for o in installation.objects()
+            if o["kind"] == "Deployment"
+        }
+        running = list(installation.running().values())
+        assert {app: running.count(app) for app in wanted} == wanted
+        nodes = {pod["spec"]["nodeName"] for pod in installation.pods().values()}
+        assert all(node.startswith("arm64-") for node in nodes), nodes
+        refused = [
+            e["message"]
+            for namespace in SERVICES
+            for e in installation.cluster.list("Event", namespace)
+            if e.get("reason") == "FailedCreate" and "violates PodSecurity" in e["message"]
+        ]
+        assert not refused
+        measured(f"{len(running)} pods on {len(nodes)} nodes")
+
+
+def test_every_cron_job_runs_by_hand(installation: Installation, claim: Claimed) -> None:
+    with claim("Every CronJob is accepted, and a run by hand completes") as measured:
+        jobs = [(o["metadata"]["namespace"], o["metadata"]["name"])
+                for o in installation.objects() if o["kind"] == "CronJob"]  # fmt: skip
+        kubectl = installation.cluster.kubectl
+        for namespace, name in jobs:
+            kubectl("create", "job", f"--from=cronjob/{name}", f"{name}-hand", "-n", namespace)
+        for namespace, name in jobs:
+            kubectl("wait", "--for=condition=Complete", f"job/{name}-hand", "-n", namespace,
+                    "--timeout=90s")  # fmt: skip
+            kubectl("delete", "job", f"{name}-hand", "-n", namespace)
+        measured(f"{len(jobs)} CronJobs")
+
+
+def test_every_secret_holds_the_keys_its_pods_read(
+    installation: Installation, claim: Claimed
+) -> None:
+    with claim("Every ExternalSecret is SecretSynced, with the keys its pods read") as measured:
+        installation.external_secrets.wait_until_synced()
+        keys = 0
+        for stated in (o for o in installation.objects() if o["kind"] == "ExternalSecret"):
+            metadata = stated["metadata"]
+            secret = installation.cluster.get("Secret", metadata["name"], metadata["namespace"])
+            assert secret, metadata["name"]
+            template = stated["spec"]["target"].get("template", {}).get("data")
+            expected = set(template or (item["secretKey"] for item in stated["spec"]["data"]))
+            assert set(secret["data"]) == expected
+            keys += len(expected)
+        measured(f"{keys} keys")
+
+
+def test_nothing_drifts(installation: Installation, claim: Claimed) -> None:
+    with claim("Two refreshes later all is Synced, and a dry run differs in nothing") as measured:
+        for _ in range(2):
+            installation.argocd.refresh()
+            installation.wait()
+        objects = installation.objects()
+        assert installation.cluster.difference(objects) == ""
+        measured(f"{len(objects)} objects read back")
+
+
+def test_a_drift_would_be_seen(installation: Installation) -> None:
+    objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
+    deployment = next(o for o in objects if o["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1001m"
+    assert "1001m" in installation.cluster.difference(objects)
+    eventually("still as committed", installation.is_as_committed)
