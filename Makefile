@@ -21,10 +21,14 @@ pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex> (ARGS=--
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest
 
-lint: $(VENV)/.tools ## Check style and types
+lint: $(VENV)/.tools ## Check style, types and workflows
 	@ruff format --check .
 	@ruff check .
 	@mypy
+	@mypy .github/scripts/comment.py
+	@shellcheck .ci/run .github/scripts/*.sh
+	@actionlint .github/workflows/*.yml .github/examples/*.yml
+	@zizmor --offline --quiet --persona pedantic .github .github/examples/*.yml
 
 format: $(VENV)/.tools ## Format and sort what can be
 	@ruff format .
