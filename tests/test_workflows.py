@@ -72,7 +72,7 @@ def exposed(workflow: Workflow) -> Iterator[str]:
             continue
         if any(level != "read" for level in job.get("permissions", {}).values()):
             yield f"{name} gives a pull request a permission to write"
-        if "environment" in job or "secrets." in str(job) or "secrets" in job:
+        if "environment" in job or re.search(r"\bsecrets\b", str(job)):
             yield f"{name} gives a pull request secrets"
 
 
@@ -180,6 +180,8 @@ COMMENT, DEPLOY = "review-comment.yml", "deploy-secrets.yml"
         (exposed, PULL, ("contents: read", "contents: write"), "test gives a pull request a perm"),
         (exposed, PULL, ("contents: read", "id-token: write"), "test gives a pull request a perm"),
         (exposed, PULL, ("run: make test", "env: {KEY: '${{ secrets.KEY }}'}\n        run: make"),
+         "test gives a pull request secrets"),
+        (exposed, PULL, ("run: make test", "env: {KEYS: '${{ toJSON(secrets) }}'}\n        run: m"),
          "test gives a pull request secrets"),
         (exposed, DEPLOY, (r"github.event_name != 'pull_request' && ", ""),
          "deploy gives a pull request a permission to write"),
