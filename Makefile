@@ -6,13 +6,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test test-deploy images e2e lint format bench template deploy-secrets lock clean
+.PHONY: help synth pin test test-deploy images e2e lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 synth: $(VENV)/.runtime ## Render dist/
 	@python app.py
+
+pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex> (ARGS=--no-verify)
+	@python -m ops pin $(ARGS) -- "$(SERVICE)" "$(SHA)"
 
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest
@@ -26,10 +29,14 @@ images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod
 e2e: $(VENV)/.tools ## Take dist/ through a real control plane (its programs are built once, from source)
 	@pytest -m e2e tests/e2e $(ARGS)
 
-lint: $(VENV)/.tools ## Check style and types
+lint: $(VENV)/.tools ## Check style, types and workflows
 	@ruff format --check .
 	@ruff check .
 	@mypy
+	@mypy .github/scripts/comment.py
+	@shellcheck .ci/run .github/scripts/*.sh
+	@actionlint .github/workflows/*.yml .github/examples/*.yml
+	@zizmor --offline --quiet --persona pedantic .github .github/examples/*.yml
 
 format: $(VENV)/.tools ## Format and sort what can be
 	@ruff format .

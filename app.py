@@ -1,18 +1,13 @@
 """The one entry: without argument it renders the manifests, with `cloud` the CDK assembly."""
 
-import os
-import shutil
 import sys
-from pathlib import Path
 
-# jsii runs on the Node of the virtual environment, whether that is activated or not.
-os.environ.setdefault(
-    "JSII_NODE", shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
-)
+from constructs_lib.node import use_environments_node
 
 
 def main() -> None:
     """Import only the half that is asked for, and run it."""
+    use_environments_node()
     if sys.argv[1:] == ["cloud"]:
         from stacks.cloud import synth
     elif not sys.argv[1:]:

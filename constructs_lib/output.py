@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +34,15 @@ def swap(files: Mapping[str, str], folder: Path) -> Written:
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8", newline="\n")
-        if folder.exists():
-            folder.rename(old)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+        with undisturbed():
+            if folder.exists():
+                folder.rename(old)
+            try:
+                fresh.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
     return Written(
         added=tuple(sorted(files.keys() - before.keys())),
         changed=tuple(
@@ -46,6 +50,34 @@ def swap(files: Mapping[str, str], folder: Path) -> Written:
         ),
         removed=tuple(sorted(before.keys() - files.keys())),
     )
+
+
+def replace(file: Path, text: str) -> None:
+    """Make `file` hold `text`, or leave it as it was."""
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        fresh.write_text(text, "utf-8", newline="\n")
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and termination take effect only after the block."""
+    late: list[int] = []
+    before = {
+        number: signal.signal(number, lambda received, _: late.append(received))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if threading.current_thread() is threading.main_thread()
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for received in late:
+            signal.raise_signal(received)
 
 
 def read(folder: Path) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 import typer
 
+from constructs_lib.node import use_environments_node
 from ops.deploy import deploy_secrets
+from ops.pin import pin
 
 app = typer.Typer(
     name="ops",
@@ -15,9 +17,11 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """What people do with this platform, one command each."""
+    use_environments_node()
 
 
 app.command()(deploy_secrets)
+app.command()(pin)
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")

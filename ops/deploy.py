@@ -18,6 +18,7 @@ from catalogue import handover
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
+from constructs_lib import output
 from constructs_lib.errors import DeclarationError
 
 _POLL_SECONDS = 10
@@ -47,7 +48,7 @@ def deploy_secrets(
         except DeclarationError as error:
             console.print(f"error: {error.message}", style="red")
             raise typer.Exit(1) from error
-        _replace(handover.FILE, outputs.read_text("utf-8").rstrip() + "\n")
+        output.replace(handover.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
     console.print(
         f"{handover.FILE.name} holds the stack's outputs. Run `make synth`, and commit both."
@@ -142,12 +143,3 @@ def _report_keys() -> None:
     for name, key in sorted(found.items()):
         if key != wanted:
             console.print(f"{name} is encrypted with {key}, not with {wanted}", style="yellow")
-
-
-def _replace(file: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-    ) as fresh:
-        fresh.write(text)
-    Path(fresh.name).chmod(0o644)
-    Path(fresh.name).replace(file)

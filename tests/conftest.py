@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-os.environ.setdefault(
-    "JSII_NODE", shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
-)
 
 from catalogue.platform import AnalyticsPlatform, current
 from charts import registry

@@ -87,11 +87,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CLAIMS] = Claims()
-    for marker in (
-        "e2e: runs on a real control plane, which `make e2e` builds; set on all tests here",
-        "external_secrets(*versions): run once with each version of its API",
-    ):
-        config.addinivalue_line("markers", marker)
+    config.addinivalue_line(
+        "markers", "external_secrets(*versions): run once with each version of its API"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,183 @@
+"""A client of OCI image registries: whether an image is there, and for which platform."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.request import parse_http_list, parse_keqv_list
+
+import requests
+from docker.errors import DockerException
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from docker import auth
+
+_INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_RETRIES = Retry(
+    total=2,
+    read=False,  # a timeout is one
+    backoff_factor=0.5,
+    status_forcelist=(429, 502, 503, 504),
+    raise_on_status=False,
+    respect_retry_after_header=False,  # it may ask for minutes
+)
+
+
+class RegistryError(Exception):
+    """Nothing is known of the image: the registry cannot be asked, or gives no usable answer."""
+
+
+class ImageMissingError(RegistryError):
+    """The registry knows no such image, or none for the platform."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as a registry has it."""
+
+    reference: str
+    """`<registry>/<repository>:<tag>`."""
+    digest: str
+    """Of what the tag names, be it an index or a single manifest: `sha256:…`."""
+
+
+def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: float = 10) -> Image:
+    """The image that `reference` names, which is there and runs on `platform`.
+
+    The credentials are Docker's own (`docker login`); without any it asks anonymously. As Docker
+    does, it speaks HTTP to a registry on the loopback interface and HTTPS to any other.
+
+    Raises ImageMissingError when the registry has no such image for that platform, and
+    RegistryError when that cannot be told.
+    """
+    name, _, tag = reference.rpartition(":")
+    repository = _Repository(name, timeout_seconds)
+    answer = repository.manifest(tag)
+    try:
+        found = repository.platforms(_json(answer))
+        if platform not in found:
+            built = ", ".join(sorted(found)) or "no platform"
+            raise ImageMissingError(f"{reference} is built for {built}, not for {platform}")
+        if child := found[platform]:
+            repository.manifest(child)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RegistryError(f"{reference} is no image that can be read: {error!r}") from error
+    return Image(reference, f"sha256:{hashlib.sha256(answer.content).hexdigest()}")
+
+
+class _Repository:
+    """One repository of a registry, asked under one login."""
+
+    def __init__(self, name: str, timeout_seconds: float) -> None:
+        self._name = name
+        self._host, _, path = name.partition("/")
+        local = self._host.partition(":")[0] in ("localhost", "127.0.0.1")
+        self._url = f"{'http' if local else 'https'}://{self._host}/v2/{path}"
+        self._timeout = timeout_seconds
+        self._session = requests.Session()
+        self._session.auth = lambda request: request  # or the user's ~/.netrc has a say
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+
+    def manifest(self, tag_or_digest: str) -> requests.Response:
+        """The index or manifest under a tag or digest."""
+        return self._get("manifests", tag_or_digest, ", ".join((*_INDEXES, *_MANIFESTS)))
+
+    def platforms(self, manifest: dict[str, Any]) -> dict[str, str | None]:
+        """Every platform, with the digest of its manifest; None where that is `manifest` itself.
+
+        Attestations (provenance, SBOM) stand in an index as entries for unknown/unknown.
+        """
+        if "manifests" in manifest:
+            entries = [(entry["platform"], entry["digest"]) for entry in manifest["manifests"]]
+            return {_platform(p): digest for p, digest in entries if p["os"] != "unknown"}
+        return {_platform(_json(self._get("blobs", manifest["config"]["digest"], "*/*"))): None}
+
+    def _get(self, kind: str, key: str, accept: str) -> requests.Response:
+        """The registry's answer, after logging in where it asks for that."""
+        what = f"{self._name}{'@' if key.startswith('sha256:') else ':'}{key}"
+        url, headers = f"{self._url}/{kind}/{key}", {"Accept": accept}
+        answer = self._request(url, headers=headers)
+        if answer.status_code == requests.codes.unauthorized:
+            self._log_in(what, answer.headers.get("WWW-Authenticate", ""))
+            answer = self._request(url, headers=headers)
+        if answer.status_code == requests.codes.not_found:
+            raise ImageMissingError(f"{what} does not exist")
+        self._check(what, answer)
+        return answer
+
+    def _log_in(self, what: str, challenge: str) -> None:
+        """Fetch the token that the registry's challenge asks for, and send it from now on."""
+        scheme, _, rest = challenge.partition(" ")
+        try:
+            asked = parse_keqv_list(parse_http_list(rest))
+            realm = asked.pop("realm")
+        except (ValueError, LookupError):
+            realm = ""
+        if scheme.lower() != "bearer" or not realm:
+            raise RegistryError(f"{self._host} offers no login with a token, but {challenge!r}")
+        answer = self._request(realm, params=asked, auth=_credentials(self._host))
+        self._check(what, answer)
+        try:
+            content = _json(answer)
+            token = content.get("token") or content["access_token"]
+        except (ValueError, KeyError) as error:
+            raise RegistryError(f"{realm} answers without a token") from error
+        self._session.auth = partial(_bear, token)
+
+    def _check(self, what: str, answer: requests.Response) -> None:
+        if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+            raise RegistryError(
+                f"{self._host} refuses to show {what} ({answer.status_code}): it does not exist, "
+                f"or is private; in that case run `docker login {self._host}`"
+            )
+        if not answer.ok:
+            raise RegistryError(f"{self._host} answers {answer.status_code} for {what}; try again")
+
+    def _request(self, url: str, **options: Any) -> requests.Response:
+        try:
+            return self._session.get(url, timeout=self._timeout, **options)
+        except requests.Timeout as error:
+            raise RegistryError(
+                f"{self._host} gives no answer within {self._timeout:g} s; try again"
+            ) from error
+        except requests.RequestException as error:
+            reason = getattr(error.args[0], "reason", error) if error.args else error
+            raise RegistryError(f"{self._host} cannot be reached: {reason}") from error
+
+
+def _bear(token: str, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request
+
+
+def _platform(facts: dict[str, Any]) -> str:
+    return f"{facts['os']}/{facts['architecture']}"
+
+
+def _json(answer: requests.Response) -> dict[str, Any]:
+    content = answer.json()
+    if not isinstance(content, dict):
+        raise ValueError("the registry's answer is no JSON object")  # noqa: TRY004 as for bad JSON
+    return content
+
+
+def _credentials(host: str) -> tuple[str, str] | None:
+    """User and password for `host` of Docker's configuration, credential helpers included."""
+    try:
+        entry = auth.resolve_authconfig(auth.load_config(), host) or {}
+    except (DockerException, ValueError) as error:
+        raise RegistryError(f"Docker's configuration cannot be used: {error}") from error
+    login = {key.lower(): value for key, value in entry.items()}
+    user, password = login.get("username"), login.get("password")
+    return (user, password) if user and password else None

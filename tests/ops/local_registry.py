@@ -1,0 +1,128 @@
+"""A small image registry on the loopback interface: manifests, blobs, and a token service."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_TOKEN = "a-token"  # noqa: S105 of this registry alone
+
+Platform = tuple[str, str]
+ATTESTATION: Platform = ("unknown", "unknown")
+
+
+class LocalRegistry:
+    """What is in the registry, and how it behaves."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        """By path, each a status and a body; where there is none, 404."""
+        self.login: tuple[str, str] | None = None
+        """User and password the token service asks for; None: anybody gets a token."""
+        self.token_status = 200
+        self.asked: list[str] = []
+        """The scopes that tokens were asked for."""
+        self.silent = threading.Event()
+        """Set: no request is answered until the registry ends."""
+        self.ends = threading.Event()
+
+    def push(self, repository: str, tag: str, *platforms: Platform) -> str:
+        """An index of manifests, one for each platform; its digest."""
+        entries = [
+            {
+                "mediaType": _MANIFEST,
+                "digest": self._manifest(repository, platform),
+                "platform": {"os": platform[0], "architecture": platform[1]},
+            }
+            for platform in platforms
+        ]
+        return self._put(repository, "manifests", {"mediaType": _INDEX, "manifests": entries}, tag)
+
+    def push_single(self, repository: str, tag: str, platform: Platform) -> str:
+        """One manifest without an index; its digest."""
+        digest = self._manifest(repository, platform)
+        path = f"/v2/{repository}/manifests/"
+        self.answers[path + tag] = self.answers[path + digest]
+        return digest
+
+    def _manifest(self, repository: str, platform: Platform) -> str:
+        facts = {"os": platform[0], "architecture": platform[1]}
+        config = {"digest": self._put(repository, "blobs", facts)}
+        return self._put(repository, "manifests", {"mediaType": _MANIFEST, "config": config})
+
+    def _put(self, repository: str, kind: str, content: Any, tag: str | None = None) -> str:
+        body = json.dumps(content).encode()
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        for key in (digest, tag) if tag else (digest,):
+            self.answers[f"/v2/{repository}/{kind}/{key}"] = (200, body)
+        return digest
+
+
+class _Handler(BaseHTTPRequestHandler):
+    registry: ClassVar[LocalRegistry]
+
+    def do_GET(self) -> None:
+        registry, url = self.registry, urlsplit(self.path)
+        if registry.silent.is_set():
+            registry.ends.wait()
+        elif url.path == "/token":
+            registry.asked += parse_qs(url.query)["scope"]
+            self._answer(*self._token())
+        elif self.headers["Authorization"] == f"Bearer {_TOKEN}":
+            self._answer(*registry.answers.get(url.path, (404, b"")))
+        else:
+            repository = url.path.removeprefix("/v2/").rpartition("/")[0].rpartition("/")[0]
+            challenge = (
+                f'Bearer realm="http://{registry.host}/token",service="{registry.host}",'
+                f'scope="repository:{repository}:pull"'
+            )
+            self._answer(401, b"", challenge)
+
+    def _token(self) -> tuple[int, bytes]:
+        login = self.registry.login
+        if login:
+            wanted = base64.b64encode(":".join(login).encode()).decode()
+            if self.headers["Authorization"] != f"Basic {wanted}":
+                return 403, b'{"errors": [{"code": "DENIED"}]}'
+        return self.registry.token_status, json.dumps({"token": _TOKEN}).encode()
+
+    def _answer(self, status: int, body: bytes, challenge: str | None = None) -> None:
+        self.send_response(status)
+        if challenge:
+            self.send_header("WWW-Authenticate", challenge)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def local_registry() -> Iterator[LocalRegistry]:
+    """A registry on a free port, which ends with the block."""
+
+    class Handler(_Handler):
+        pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        registry = LocalRegistry(f"127.0.0.1:{server.server_port}")
+        Handler.registry = registry
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield registry
+        finally:
+            registry.ends.set()
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,286 @@
+"""Pinning an image: that image and nothing else, or nothing at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from charts import registry as charts
+from constructs_lib.errors import DeclarationError, PlatformError
+from constructs_lib.output import Written, read, swap
+from ops.pin import RefusedError, bump
+from ops.registry import Image, ImageMissingError
+from tests.conftest import ROOT
+from tests.ops.local_registry import ATTESTATION, LocalRegistry
+
+OLD, NEW = 40 * "a", 40 * "b"
+
+
+def git(checkout: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    command = ("git", *identity, *arguments)
+    subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+
+
+def copy(names: tuple[str, ...], checkout: Path) -> Path:
+    for name in names:
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    git(checkout, "init", "--quiet")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "as it is")
+    return checkout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A committed copy of what a bump reads and writes."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    return copy(("catalogue/images", "dist"), folder)
+
+
+def files(checkout: Path) -> dict[str, str]:
+    return {path: text for path, text in read(checkout).items() if not path.startswith(".git/")}
+
+
+def found(reference: str) -> Image:
+    return Image(reference, "sha256:1")
+
+
+def pinned(checkout: Path, commit: str, service: str = "cryo-indexer") -> dict[str, str]:
+    bump(service, commit, find=found, root=checkout)
+    after = files(checkout)
+    git(checkout, "commit", "--quiet", "--all", "--message", commit)
+    return after
+
+
+def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
+    before = files(checkout)
+    done = bump("cryo-indexer", NEW, find=found, root=checkout)
+    pin, manifest = "catalogue/images/cryo-indexer.pin", "dist/crawlers/cryo-indexer.k8s.yaml"
+    assert [str(path) for path in done.written] == [pin, manifest]
+    assert files(checkout) == {
+        **before,
+        pin: f"sha-{NEW}\n",
+        manifest: before[manifest].replace("cryo-indexer:latest", f"cryo-indexer:sha-{NEW}"),
+    }
+    assert done.image == found(f"ghcr.io/gnosischain/cryo-indexer:sha-{NEW}")
+
+
+def test_the_same_bump_again_changes_nothing(checkout: Path) -> None:
+    once = bump("nebula", NEW, find=found, root=checkout)
+    after = files(checkout)
+    again = bump("nebula", NEW, find=found, root=checkout)
+    assert (files(checkout), again.written) == (after, ())
+    assert once.written
+
+
+def test_a_rollback_restores_every_byte(checkout: Path) -> None:
+    good = pinned(checkout, OLD)
+    assert pinned(checkout, NEW) != good
+    assert pinned(checkout, OLD) == good
+
+
+def test_bumps_of_two_services_merge(checkout: Path) -> None:
+    git(checkout, "switch", "--create", "other")
+    pinned(checkout, NEW, "nebula")
+    git(checkout, "switch", "-")
+    pinned(checkout, NEW, "cerebro-api")
+    git(checkout, "merge", "other", "--message", "both")
+    assert not bump("nebula", NEW, find=found, root=checkout).written
+    assert not bump("cerebro-api", NEW, find=found, root=checkout).written
+
+
+def _clean(_: Path) -> None:
+    """As committed."""
+
+
+def _edited(path: str) -> Callable[[Path], None]:
+    def edit(checkout: Path) -> None:
+        with (checkout / path).open("a") as file:
+            file.write("# edited\n")
+
+    return edit
+
+
+def _untracked(checkout: Path) -> None:
+    (checkout / "dist" / "crawlers" / "other.k8s.yaml").write_text("kind: Other\n")
+
+
+def _staged(checkout: Path) -> None:
+    (checkout / "dist" / "crawlers" / "nebula.k8s.yaml").unlink()
+    git(checkout, "add", "--all")
+
+
+def _pin_is_edited(checkout: Path) -> None:
+    (checkout / "catalogue" / "images" / "nebula.pin").write_text(f"sha-{OLD}\n")
+
+
+def _not_rendered(checkout: Path) -> None:
+    _edited("dist/cerebro/cerebro-mcp.k8s.yaml")(checkout)
+    git(checkout, "commit", "--quiet", "--all", "--message", "edited by hand")
+
+
+def _no_repository(checkout: Path) -> None:
+    shutil.rmtree(checkout / ".git")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "service", "commit", "message"),
+    [
+        (_clean, "nebule", NEW, "no service 'nebule' in catalogue/images; .*, nebula are"),
+        (_clean, "../x", NEW, r"no service '\.\./x'"),
+        (_clean, "nebula", "", "'' is no full commit, 40 hex digits"),
+        (_clean, "nebula", NEW[:7], "'bbbbbbb' is no full commit, 40 hex digits"),
+        (_clean, "nebula", NEW + "b", "is no full commit"),
+        (_clean, "nebula", NEW + "\n", "is no full commit"),
+        (_clean, "nebula", NEW.upper(), "is no full commit, 40 hex digits in lower case"),
+        (_clean, "nebula", f"sha-{NEW}", "is no full commit"),
+        (_clean, "nebula", "latest", "'latest' is no full commit"),
+        (_edited("dist/crawlers/nebula.k8s.yaml"), "nebula", NEW,
+         "not committed: dist/crawlers/nebula.k8s.yaml. Commit that first, or undo it with `git"),
+        (_untracked, "nebula", NEW, "not committed: dist/crawlers/other.k8s.yaml"),
+        (_staged, "nebula", NEW, "not committed: dist/crawlers/nebula.k8s.yaml"),
+        (_pin_is_edited, "nebula", NEW, "not committed: catalogue/images/nebula.pin"),
+        (_not_rendered, "nebula", NEW,
+         f"more than the image ghcr.io/gnosischain/nebula:sha-{NEW}: dist/cerebro/cerebro-mcp.k8s"
+         r".yaml\. Run `make synth`"),
+        (_no_repository, "nebula", NEW, "git cannot tell .*not a git repository"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_why_and_changes_nothing(
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    prepare: Callable[[Path], None],
+    service: str,
+    commit: str,
+    message: str,
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(checkout.parent))
+    prepare(checkout)
+    before = files(checkout)
+    with pytest.raises(RefusedError, match=message):
+        bump(service, commit, find=found, root=checkout)
+    assert files(checkout) == before
+
+
+def test_an_image_that_is_not_there_is_not_pinned(checkout: Path) -> None:
+    def missing(reference: str) -> Image:
+        raise ImageMissingError(f"{reference} does not exist")
+
+    before = files(checkout)
+    with pytest.raises(ImageMissingError, match=f"nebula:sha-{NEW} does not exist"):
+        bump("nebula", NEW, find=missing, root=checkout)
+    assert files(checkout) == before
+
+
+def test_a_mistake_in_a_declaration_is_said(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> dict[str, str]:
+        raise DeclarationError("is wrong", where="nebula/nebula")
+
+    monkeypatch.setattr(charts, "render", broken)
+    with pytest.raises(PlatformError, match="nebula/nebula: is wrong"):
+        bump("nebula", NEW, find=found, root=checkout)
+
+
+def test_the_map_of_dist_may_change_but_not_go(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = charts.render
+    (checkout / "dist" / "README.md").write_text("of yesterday\n")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "a map")
+    with pytest.raises(RefusedError, match=r"more than the image .*: dist/README\.md"):
+        bump("nebula", NEW, find=found, root=checkout)
+    monkeypatch.setattr(charts, "render", lambda at: {**render(at), "README.md": "of today\n"})
+    assert Path("dist/README.md") in bump("nebula", NEW, find=found, root=checkout).written
+    assert (checkout / "dist" / "README.md").read_text() == "of today\n"
+
+
+@pytest.mark.parametrize("step", ["write_text", "rename", "replace"])
+def test_a_failure_half_way_leaves_everything_as_it_was(
+    checkout: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(checkout)
+    original = getattr(Path, step)
+
+    def fail_once(*_: object, **__: object) -> object:
+        monkeypatch.setattr(Path, step, original)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, step, fail_once)
+    with pytest.raises(RefusedError, match="cannot write: no space left"):
+        bump("nebula", NEW, find=found, root=checkout)
+    assert files(checkout) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_half_way_waits_until_all_is_written(
+    checkout: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled: list[int] = []
+
+    def interrupted(rendered: dict[str, str], dist: Path) -> Written:
+        signal.raise_signal(number)
+        return swap(rendered, dist)
+
+    monkeypatch.setattr("ops.pin.output.swap", interrupted)
+    before = signal.signal(number, lambda received, _: handled.append(received))
+    try:
+        bump("nebula", NEW, find=found, root=checkout)
+    finally:
+        signal.signal(number, before)
+    assert handled == [number]
+    monkeypatch.undo()
+    assert not bump("nebula", NEW, find=found, root=checkout).written
+
+
+def test_the_command_asks_the_registry_and_reports(tmp_path: Path, server: LocalRegistry) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("catalogue", "charts", "constructs_lib", "dist", "ops"):
+        shutil.copytree(ROOT / name, checkout / name)
+    for path in (checkout / "constructs_lib/kubernetes/app.py", *checkout.glob("dist/*/*.yaml")):
+        path.write_text(path.read_text().replace("ghcr.io/", f"{server.host}/"))
+    copy((), checkout)
+    digest = server.push("gnosischain/nebula", f"sha-{NEW}", ("linux", "arm64"), ATTESTATION)
+    image = f"{server.host}/gnosischain/nebula"
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            (sys.executable, "-m", "ops", "pin", *arguments),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    status, said, wrong = run("nebula", OLD)
+    assert (status, said) == (1, "")
+    assert f"error: {image}:sha-{OLD} does not exist; the work" in wrong
+    assert wrong.endswith("Nothing was changed.\n")
+
+    status, said, wrong = run("nebula", NEW)
+    assert (status, wrong) == (0, "")
+    assert said.splitlines()[:4] == [
+        f"nebula: latest -> sha-{NEW}",
+        f"{image}:sha-{NEW} is in the registry, for linux/arm64 ({digest})",
+        "~ catalogue/images/nebula.pin",
+        "~ dist/crawlers/nebula.k8s.yaml",
+    ]
+    assert run("nebula", NEW, "--no-verify")[1] == (
+        f"nebula is pinned to sha-{NEW} already; nothing changed.\n"
+    )
+    assert run("nebula")[0] == 2

@@ -1,0 +1,164 @@
+"""The registry client, against a registry that speaks the protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.registry import ImageMissingError, RegistryError, find
+from tests.ops.local_registry import ATTESTATION, LocalRegistry
+
+ARM64 = ("linux", "arm64")
+AMD64 = ("linux", "amd64")
+REPOSITORY = "gnosischain/cerebro-api"
+
+
+def image(server: LocalRegistry) -> str:
+    return f"{server.host}/{REPOSITORY}:sha-1"
+
+
+def test_an_index_with_attestations_is_found_with_a_token(server: LocalRegistry) -> None:
+    digest = server.push(REPOSITORY, "sha-1", ARM64, ATTESTATION)
+    found = find(image(server))
+    assert (found.reference, found.digest) == (image(server), digest)
+    assert server.asked == [f"repository:{REPOSITORY}:pull"]
+
+
+def test_a_single_manifest_is_known_by_its_configuration(server: LocalRegistry) -> None:
+    digest = server.push_single(REPOSITORY, "sha-1", ARM64)
+    assert find(image(server)).digest == digest
+
+
+def _nothing(_: LocalRegistry) -> None:
+    """An empty registry."""
+
+
+def _another_tag(server: LocalRegistry) -> None:
+    server.push(REPOSITORY, "sha-2", ARM64)
+
+
+def _amd64(server: LocalRegistry) -> None:
+    server.push(REPOSITORY, "sha-1", AMD64, ATTESTATION)
+
+
+def _single_amd64(server: LocalRegistry) -> None:
+    server.push_single(REPOSITORY, "sha-1", AMD64)
+
+
+def _attestation_alone(server: LocalRegistry) -> None:
+    server.push(REPOSITORY, "sha-1", ATTESTATION)
+
+
+def _child_is_gone(server: LocalRegistry) -> None:
+    server.push(REPOSITORY, "sha-1", ARM64)
+    _, index = server.answers[f"/v2/{REPOSITORY}/manifests/sha-1"]
+    child = json.loads(index)["manifests"][0]["digest"]
+    del server.answers[f"/v2/{REPOSITORY}/manifests/{child}"]
+
+
+def _private(server: LocalRegistry) -> None:
+    server.push(REPOSITORY, "sha-1", ARM64)
+    server.login = ("operator", "secret")
+
+
+def _token_service_is_broken(server: LocalRegistry) -> None:
+    server.token_status = 500
+
+
+def _answers(status: int, body: bytes) -> Callable[[LocalRegistry], None]:
+    def broken(server: LocalRegistry) -> None:
+        server.answers[f"/v2/{REPOSITORY}/manifests/sha-1"] = (status, body)
+
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("prepare", "error", "message"),
+    [
+        (_nothing, ImageMissingError, "cerebro-api:sha-1 does not exist"),
+        (_another_tag, ImageMissingError, "cerebro-api:sha-1 does not exist"),
+        (_amd64, ImageMissingError, "is built for linux/amd64, not for linux/arm64"),
+        (_single_amd64, ImageMissingError, "is built for linux/amd64, not for linux/arm64"),
+        (_attestation_alone, ImageMissingError, "is built for no platform, not for linux/arm64"),
+        (_child_is_gone, ImageMissingError, r"cerebro-api@sha256:\w{64} does not exist"),
+        (_private, RegistryError, r"\(403\): it does not exist, or is private; .* `docker login"),
+        (_token_service_is_broken, RegistryError, "answers 500"),
+        (_answers(418, b""), RegistryError, "answers 418 for"),
+        (_answers(401, b""), RegistryError, r"refuses to show .* \(401\)"),
+        (_answers(200, b"<html>"), RegistryError, "no image that can be read"),
+        (_answers(200, b"[]"), RegistryError, "no image that can be read"),
+        (_answers(200, b"{}"), RegistryError, "no image that can be read"),
+        (_answers(200, b'{"manifests": [1]}'), RegistryError, "no image that can be read"),
+    ],
+)
+def test_what_is_not_there_or_cannot_be_told_is_said(
+    server: LocalRegistry,
+    prepare: Callable[[LocalRegistry], None],
+    error: type[RegistryError],
+    message: str,
+) -> None:
+    prepare(server)
+    with pytest.raises(RegistryError, match=message) as raised:
+        find(image(server))
+    assert raised.type is error
+
+
+def test_silence_ends_after_the_time_that_was_given(server: LocalRegistry) -> None:
+    server.silent.set()
+    with pytest.raises(RegistryError, match=r"gives no answer within 0\.1 s; try again"):
+        find(image(server), timeout_seconds=0.1)
+
+
+def test_a_registry_that_is_not_there_is_named() -> None:
+    with pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 cannot be reached: .*refused"):
+        find("127.0.0.1:1/gnosischain/cerebro-api:sha-1")
+
+
+def docker_configuration(content: object) -> Path:
+    folder = Path(os.environ["DOCKER_CONFIG"])
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_private_image_is_found_with_the_login_of_docker(server: LocalRegistry) -> None:
+    _private(server)
+    login = base64.b64encode(b"operator:secret").decode()
+    docker_configuration({"auths": {server.host: {"auth": login}}})
+    assert find(image(server)).reference == image(server)
+
+
+def test_a_private_image_is_found_with_a_credential_helper(
+    server: LocalRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _private(server)
+    folder = docker_configuration({"auths": {server.host: {}}, "credsStore": "keys"})
+    helper = folder / "docker-credential-keys"
+    helper.write_text(
+        "#!/bin/sh\nread -r server\n"
+        '[ "$1 $server" = "get $HOST" ] || exit 1\n'
+        'echo \'{"Username": "operator", "Secret": "secret"}\'\n'
+    )
+    helper.chmod(helper.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("HOST", server.host)
+    assert find(image(server)).reference == image(server)
+
+
+@pytest.mark.filterwarnings("ignore:docker-credential-absent")
+@pytest.mark.parametrize(
+    "content",
+    [{"auths": {"ghcr.io": {"auth": "no base64"}}}, {"credsStore": "absent"}, {"auths": {"a": 1}}],
+)
+def test_an_unusable_configuration_of_docker_is_said(
+    server: LocalRegistry, content: object
+) -> None:
+    docker_configuration(content)
+    with pytest.raises(RegistryError, match="Docker's configuration cannot be used: "):
+        find(image(server))

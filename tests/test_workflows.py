@@ -1,0 +1,255 @@
+"""The workflows keep to their rules, and each rule notices when one is broken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from catalogue.platform import AnalyticsPlatform
+from tests.conftest import ROOT
+
+GITHUB = ROOT / ".github"
+_PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+")
+
+Job = dict[str, Any]
+
+
+class Workflow:
+    """One workflow as GitHub reads it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.content: dict[Any, Any] = yaml.safe_load(text)
+        self.triggers: dict[str, Any] = self.content[True]  # YAML 1.1 takes `on` for that
+        self.jobs: dict[str, Job] = self.content["jobs"]
+
+    @classmethod
+    def read(cls, path: str) -> Workflow:
+        return cls((GITHUB / path).read_text())
+
+    def steps(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, job in self.jobs.items():
+            yield from ((name, step) for step in job.get("steps", ()))
+
+    def runs_pull_requests(self, name: str) -> bool:
+        """Whether a pull request starts this job; one that needs a skipped job is skipped."""
+        job = self.jobs[name]
+        condition = job.get("if", "")
+        if "pull_request" not in self.triggers:
+            return False
+        if condition.startswith("github.event_name != 'pull_request'") and "||" not in condition:
+            return False
+        needs = job.get("needs", [])
+        return all(
+            self.runs_pull_requests(need) for need in ([needs] if isinstance(needs, str) else needs)
+        )
+
+
+def unpinned(workflow: Workflow) -> Iterator[str]:
+    """Actions that are not named by their commit, with the version beside it."""
+    for line in workflow.text.splitlines():
+        if "uses:" in line and not _PINNED.fullmatch(line.strip().removeprefix("- ")):
+            yield f"{line.strip()} is not pinned to a commit and its version"
+
+
+def unrestricted(workflow: Workflow) -> Iterator[str]:
+    """Jobs that get the permissions of the repository's settings."""
+    if workflow.content.get("permissions") != {}:
+        yield "the workflow does not start from no permissions"
+    for name, job in workflow.jobs.items():
+        if not isinstance(job.get("permissions"), dict):
+            yield f"{name} does not say which permissions it needs"
+
+
+def exposed(workflow: Workflow) -> Iterator[str]:
+    """What code of a pull request could read or do."""
+    for name, job in workflow.jobs.items():
+        if not workflow.runs_pull_requests(name):
+            continue
+        if any(level != "read" for level in job.get("permissions", {}).values()):
+            yield f"{name} gives a pull request a permission to write"
+        if "environment" in job or re.search(r"\bsecrets\b", str(job)):
+            yield f"{name} gives a pull request secrets"
+
+
+def trusting(workflow: Workflow) -> Iterator[str]:
+    """Code of a pull request that runs where there is a token to write with."""
+    if "pull_request_target" in workflow.triggers:
+        yield "pull_request_target gives a pull request a token to write with"
+    if "workflow_run" in workflow.triggers:
+        for name, step in workflow.steps():
+            if "checkout" in step.get("uses", "") and step["with"].keys() & {"ref", "repository"}:
+                yield f"{name} checks out something else than the default branch"
+
+
+def leaking(workflow: Workflow) -> Iterator[str]:
+    """Checkouts that leave their token on disk."""
+    for name, step in workflow.steps():
+        kept = step.get("with", {}).get("persist-credentials") is not False
+        if "actions/checkout@" in step.get("uses", "") and kept:
+            yield f"{name} leaves the token of its checkout on disk"
+
+
+def expanding(workflow: Workflow) -> Iterator[str]:
+    """Expressions that GitHub pastes into a shell script."""
+    for name, step in workflow.steps():
+        if "${{" in step.get("run", ""):
+            yield f"{name} pastes an expression into a script; hand it over in `env`"
+
+
+def endless(workflow: Workflow) -> Iterator[str]:
+    """Jobs that may hang for GitHub's six hours."""
+    for name, job in workflow.jobs.items():
+        if "timeout-minutes" not in job:
+            yield f"{name} has no timeout"
+
+
+def cancelling(workflow: Workflow) -> Iterator[str]:
+    """Runs that are not ordered, and runs that are cancelled though they change something."""
+    concurrency = workflow.content.get("concurrency", {})
+    cancels = concurrency.get("cancel-in-progress")
+    if "group" not in concurrency:
+        yield "runs are not ordered"
+    elif cancels is True and set(workflow.triggers) != {"pull_request"}:
+        yield "runs that are not of a pull request are cancelled"
+    elif cancels not in (True, False, "${{ github.event_name == 'pull_request' }}"):
+        yield f"{cancels} cancels who knows what"
+
+
+def untested(workflow: Workflow) -> Iterator[str]:
+    """Pushes of what was not tested, and rollouts of what was not pushed."""
+    steps = workflow.jobs["build"]["steps"]
+    tests = [n for n, step in enumerate(steps) if "test-image.sh" in step.get("run", "")]
+    if len(tests) != 1 or steps[tests[0]].keys() & {"if", "continue-on-error"}:
+        yield "the image is not always tested, once"
+        return
+    built = [step["with"] for step in steps if "build-push-action" in step.get("uses", "")]
+    for number, step in enumerate(steps):
+        uses, inputs = step.get("uses", ""), step.get("with", {})
+        if number < tests[0] and ("login-action" in uses or inputs.get("push")):
+            yield "something can be pushed before the test"
+        if number > tests[0] and "if" in step:
+            yield "a step after the test does not depend on it"
+    tested, pushed = built
+    for key in tested.keys() - {"tags", "load"}:
+        if tested[key] != pushed.get(key):
+            yield f"{key} of what is pushed is not that of what was tested"
+    if workflow.jobs["roll-out"].get("needs") != "build":
+        yield "the rollout does not wait for the push"
+
+
+EVERYWHERE = (unrestricted, exposed, trusting, leaking, expanding)
+Rule = Callable[[Workflow], Iterator[str]]
+RULES: dict[str, tuple[Rule, ...]] = {
+    **{
+        f"workflows/{path.name}": (*EVERYWHERE, unpinned, endless, cancelling)
+        for path in sorted((GITHUB / "workflows").iterdir())
+    },
+    "examples/image.yml": EVERYWHERE,
+}
+RULES["workflows/build-image.yml"] += (untested,)
+
+
+@pytest.mark.parametrize("path", RULES)
+def test_every_workflow_keeps_to_the_rules(path: str) -> None:
+    workflow = Workflow.read(path)
+    assert [problem for rule in RULES[path] for problem in rule(workflow)] == []
+
+
+BUILD, PULL = "build-image.yml", "pull-request.yml"
+COMMENT, DEPLOY = "review-comment.yml", "deploy-secrets.yml"
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "edit", "problem"),
+    [
+        (unpinned, BUILD, (" # v4.4.0", ""), "login-action@af1e73f9"),
+        (unpinned, BUILD, (r"(login-action)@\w{40}", r"\1@v4"), "login-action@v4 # v4.4.0 is not"),
+        (unpinned, BUILD, (r"(login-action@\w{7})\w{33}", r"\1"), "login-action@af1e73f #"),
+        (unrestricted, PULL, (r"^permissions: \{\}\n", ""), "does not start from no permissions"),
+        (unrestricted, PULL, (r"    permissions:\n      contents: read\n", ""),
+         "test does not say which permissions it needs"),
+        (unrestricted, DEPLOY, (r"permissions:\n      contents: read\n    steps", "steps"),
+         "diff does not say which permissions"),
+        (unrestricted, BUILD, (r"permissions:\n      packages: read .*", "permissions: write-all"),
+         "roll-out does not say which permissions it needs"),
+        (exposed, PULL, ("contents: read", "contents: write"), "test gives a pull request a perm"),
+        (exposed, PULL, ("contents: read", "id-token: write"), "test gives a pull request a perm"),
+        (exposed, PULL, ("run: make test", "env: {KEY: '${{ secrets.KEY }}'}\n        run: make"),
+         "test gives a pull request secrets"),
+        (exposed, PULL, ("run: make test", "env: {KEYS: '${{ toJSON(secrets) }}'}\n        run: m"),
+         "test gives a pull request secrets"),
+        (exposed, DEPLOY, (r"github.event_name != 'pull_request' && ", ""),
+         "deploy gives a pull request a permission to write"),
+        (exposed, DEPLOY, (r"(github.event_name != 'pull_request') &&", r"\1 ||"),
+         "deploy gives a pull request secrets"),
+        (exposed, DEPLOY, (r"    needs: deploy\n", ""), "hand-over gives a pull request secrets"),
+        (trusting, PULL, ("  pull_request:", "  pull_request_target:"), "pull_request_target"),
+        (trusting, COMMENT, ("persist-credentials: false",
+         "persist-credentials: false\n          ref: ${{ github.event.workflow_run.head_sha }}"),
+         "comment checks out something else"),
+        (leaking, DEPLOY, (r"          persist-credentials: false\n", ""), "diff leaves the token"),
+        (leaking, DEPLOY, ("credentials: false", "credentials: true"), "diff leaves the token"),
+        (expanding, BUILD, (r'"pin/\$SERVICE"', '"pin/${{ inputs.service }}"'), "roll-out pastes"),
+        (endless, BUILD, (r"    timeout-minutes: 120\n", ""), "build has no timeout"),
+        (cancelling, PULL, (r"concurrency:\n.*\n.*\n", ""), "runs are not ordered"),
+        (cancelling, BUILD, ("cancel-in-progress: false", "cancel-in-progress: true"),
+         "runs that are not of a pull request are cancelled"),
+        (cancelling, DEPLOY, ("== 'pull_request' }}\n\n", "!= '' }}\n\n"), "cancels who knows"),
+        (untested, BUILD, (r"      - name: Test\n(?s:.*?)\n\n", ""), "not always tested"),
+        (untested, BUILD, ("name: Test", "name: Test\n        continue-on-error: true"),
+         "not always tested"),
+        (untested, BUILD, ("name: Test", "name: Test\n        if: github.ref == ''"),
+         "not always tested"),
+        (untested, BUILD, ("load: true", "push: true"), "can be pushed before the test"),
+        (untested, BUILD, (r"( +- name: Build\n(?s:.*?))( +# Only here(?s:.*?)\n\n)", r"\2\1"),
+         "can be pushed before the test"),
+        (untested, BUILD, ("name: Push", "name: Push\n        if: always()"), "does not depend on"),
+        (untested, BUILD, ("context: service", "context: other"), "context of what is pushed is"),
+        (untested, BUILD, (r"    needs: build\n", ""), "the rollout does not wait"),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_is_noticed(
+    rule: Rule,
+    path: str,
+    edit: tuple[str, str],
+    problem: str,
+) -> None:
+    text = (GITHUB / "workflows" / path).read_text()
+    broken = re.sub(*edit, text, count=1, flags=re.MULTILINE)
+    assert broken != text
+    assert problem in "\n".join(rule(Workflow(broken)))
+
+
+def test_an_action_has_one_version() -> None:
+    pins: dict[str, set[str]] = {}
+    for path in (GITHUB / "workflows").iterdir():
+        for found in _PINNED.finditer(path.read_text()):
+            pins.setdefault(found["action"], set()).add(found["commit"])
+    assert {action: commits for action, commits in pins.items() if len(commits) > 1} == {}
+
+
+def test_a_deployment_starts_for_what_was_shown_on_the_pull_request() -> None:
+    triggers = Workflow.read("workflows/deploy-secrets.yml").triggers
+    assert triggers["push"]["paths"] == triggers["pull_request"]["paths"]
+
+
+def test_the_example_calls_what_there_is(platform: AnalyticsPlatform) -> None:
+    (job,) = Workflow.read("examples/image.yml").jobs.values()
+    called = Workflow.read("workflows/build-image.yml").triggers["workflow_call"]
+    repository = platform.repository.removeprefix("https://github.com/").removesuffix(".git")
+    assert job["uses"] == f"{repository}/.github/workflows/build-image.yml@{platform.revision}"
+    assert job["with"].keys() <= called["inputs"].keys()
+    assert job["with"].keys() >= {n for n, i in called["inputs"].items() if i.get("required")}
+    assert job["secrets"].keys() == called["secrets"].keys()
+    assert job["with"]["service"] in platform.images
+
+
+def test_dependabot_looks_at_every_kind_of_dependency() -> None:
+    content = yaml.safe_load((GITHUB / "dependabot.yml").read_text())
+    kinds = {update["package-ecosystem"] for update in content["updates"]}
+    assert kinds == {"github-actions", "npm", "pip"}

@@ -1,0 +1,80 @@
+"""A runner of the workflows, on which GitHub, Docker and the CDK are stand-ins and git is real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SCRIPTS = ROOT / ".github" / "scripts"
+COMMIT = 40 * "c"
+
+
+@dataclass
+class Runner:
+    """A runner of GitHub's: a folder, an environment, and programs that note their calls."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def program(self, name: str, body: str = "") -> None:
+        """Put a stand-in on the PATH; `body` is shell."""
+        file = self.folder / "bin" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'#!/bin/sh\necho "{name} $*" >> "{self.folder}/calls"\n{body}\n')
+        file.chmod(0o755)
+
+    @property
+    def calls(self) -> list[str]:
+        file = self.folder / "calls"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def run(self, *command: str | Path, at: str = "", **variables: str) -> tuple[int, str, str]:
+        environment = {
+            **os.environ,
+            **self.environment,
+            **variables,
+            "HOME": str(self.folder),
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=self.folder / at,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def git(self, *arguments: str, at: str = "") -> str:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+        status, said, wrong = self.run("git", *identity, *arguments, at=at)
+        assert status == 0, wrong
+        return said
+
+    def write(self, files: Mapping[str, str | None], at: str = "") -> None:
+        """Write files by path; one that is None is removed."""
+        for path, text in files.items():
+            file = self.folder / at / path
+            if text is None:
+                file.unlink()
+            else:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+
+    def commit(self, files: Mapping[str, str | None], at: str = "") -> None:
+        self.write(files, at)
+        self.git("add", "--all", at=at)
+        self.git("commit", "--quiet", "--message", "one", at=at)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)

@@ -1,0 +1,134 @@
+"""The comment on a pull request, against a stand-in for GitHub's API."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
+
+
+class GitHub(BaseHTTPRequestHandler):
+    """As much of GitHub's API as a comment needs."""
+
+    artifact: ClassVar[bytes | None]
+    comments: ClassVar[list[dict[str, Any]]]
+    written: ClassVar[list[tuple[str, str, str]]]
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/blobs/"):
+            assert "Authorization" not in self.headers
+            return self.answer(self.artifact or b"")
+        assert self.headers["Authorization"] == "Bearer a-token"
+        path = self.path.removeprefix("/repos/gnosischain/deployments/")
+        if path == "actions/artifacts/5/zip":
+            self.send_response(302)
+            self.send_header("Location", "/blobs/5")
+            return self.end_headers()
+        pull = {"number": 7, "head": {"sha": COMMIT}}
+        moved = {"number": 8, "head": {"sha": 40 * "d"}}
+        contents: dict[str, Any] = {
+            "actions/runs/3/artifacts?name=comment": {
+                "artifacts": [{"id": 5}] if self.artifact else []
+            },
+            "pulls?state=open&head=fork%3Amain": [pull, moved],
+            "issues/7/comments?per_page=100&page=1": self.comments[:100],
+            "issues/7/comments?per_page=100&page=2": self.comments[100:],
+        }
+        return self.answer(json.dumps(contents[path]).encode())
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+        self.written.append((self.command, self.path.rpartition("deployments/")[2], body))
+        self.answer(b"{}")
+
+    do_PATCH = do_POST  # noqa: N815 as the base class wants it
+
+    def answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class TestComment:
+    MARKER = "<!-- what this pull request does -->"
+
+    @pytest.fixture
+    def github(self, runner: Runner) -> Iterator[type[GitHub]]:
+        class Fresh(GitHub):
+            artifact = None
+            comments: ClassVar[list[dict[str, Any]]] = []
+            written: ClassVar[list[tuple[str, str, str]]] = []
+
+        with HTTPServer(("127.0.0.1", 0), Fresh) as server:
+            runner.environment = {
+                "GITHUB_API_URL": f"http://127.0.0.1:{server.server_port}",
+                "GITHUB_SERVER_URL": "https://github.com",
+                "GITHUB_REPOSITORY": "gnosischain/deployments",
+                "GITHUB_TOKEN": "a-token",
+                "RUN": "3",
+                "HEAD": "fork:main",
+                "HEAD_SHA": COMMIT,
+                "NO_PROXY": "127.0.0.1",
+            }
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            try:
+                yield Fresh
+            finally:
+                server.shutdown()
+                thread.join()
+
+    def comment(self, runner: Runner, github: type[GitHub], text: str) -> str:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("comment.md", text)
+        github.artifact = file.getvalue()
+        status, said, wrong = runner.run(SCRIPTS / "comment.py")
+        assert status == 0, wrong
+        return said
+
+    def test_the_first_run_posts(self, runner: Runner, github: type[GitHub]) -> None:
+        github.comments += [
+            {"id": 1, "user": {"login": "somebody"}, "body": f"{self.MARKER}\nforged"},
+            {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "something else"},
+        ]
+        assert self.comment(runner, github, "`$(id)` ü") == "Commented on #7.\n"
+        assert github.written == [("POST", "issues/7/comments", f"{self.MARKER}\n`$(id)` ü")]
+
+    def test_a_later_run_updates(self, runner: Runner, github: type[GitHub]) -> None:
+        other = {"id": 1, "user": {"login": "somebody"}, "body": "a question"}
+        ours = {"id": 9, "user": {"login": "github-actions[bot]"}, "body": f"{self.MARKER}\nold"}
+        github.comments += [*[other] * 120, ours]
+        self.comment(runner, github, "new")
+        assert github.written == [("PATCH", "issues/comments/9", f"{self.MARKER}\nnew")]
+
+    def test_too_long_a_text_becomes_a_pointer(self, runner: Runner, github: type[GitHub]) -> None:
+        self.comment(runner, github, 70_000 * "x")
+        ((_, _, body),) = github.written
+        assert body == (
+            f"{self.MARKER}\nToo long for a comment: see the artifact of "
+            "https://github.com/gnosischain/deployments/actions/runs/3."
+        )
+
+    def test_a_pull_request_that_moved_on_waits(self, runner: Runner, github: type[GitHub]) -> None:
+        runner.environment["HEAD_SHA"] = 40 * "e"
+        assert self.comment(runner, github, "old") == ""
+        assert github.written == []
+
+    def test_a_run_that_wrote_nothing_changes_nothing(
+        self, runner: Runner, github: type[GitHub]
+    ) -> None:
+        assert runner.run(SCRIPTS / "comment.py")[:2] == (0, "The run wrote no comment.\n")
+        assert github.written == []

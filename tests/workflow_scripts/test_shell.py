@@ -1,0 +1,215 @@
+"""The shell scripts of the workflows, and the scripts that stand in a workflow itself."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from catalogue.installation import INSTALLATION
+from catalogue.platform import AnalyticsPlatform
+from tests.conftest import ROOT
+from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
+
+
+class TestNameImage:
+    @pytest.fixture
+    def named(self, runner: Runner) -> Runner:
+        runner.write({"deployments/docker/nebula/Dockerfile": ""})
+        (runner.folder / "service").mkdir()
+        runner.git("init", "--quiet", at="service")
+        runner.environment = {
+            "SERVICE": "nebula",
+            "DOCKERFILE": "",
+            "DEFAULT_BRANCH": "main",
+            "GITHUB_REF": "refs/heads/main",
+            "GITHUB_SHA": COMMIT,
+            "GIT_COMMITTER_DATE": "2026-01-31T23:30:00-0200",
+        }
+        runner.commit({"README.md": ""}, at="service")
+        return runner
+
+    def test_the_default_branch_is_the_latest(
+        self, named: Runner, platform: AnalyticsPlatform
+    ) -> None:
+        name = f"{platform.registry}/nebula"
+        assert named.run(SCRIPTS / "name-image.sh")[1].splitlines() == [
+            f"name={name}",
+            "dockerfile=deployments/docker/nebula/Dockerfile",
+            "folder=deployments/docker/nebula",
+            "created=2026-02-01T01:30:00Z",
+            "tags<<END",
+            f"{name}:sha-{COMMIT}",
+            f"{name}:latest",
+            "END",
+        ]
+
+    @pytest.mark.parametrize("ref", ["refs/heads/fix", "refs/tags/main", "refs/heads/main2"])
+    def test_nothing_else_is_the_latest(self, named: Runner, ref: str) -> None:
+        said = named.run(SCRIPTS / "name-image.sh", GITHUB_REF=ref)[1]
+        assert f":sha-{COMMIT}\n" in said
+        assert "latest" not in said
+
+    def test_a_service_may_bring_its_own_dockerfile(self, named: Runner) -> None:
+        named.write({"service/Dockerfile": ""})
+        said = named.run(SCRIPTS / "name-image.sh", DOCKERFILE="Dockerfile")[1]
+        assert "dockerfile=service/Dockerfile\nfolder=service\n" in said
+
+    @pytest.mark.parametrize(
+        ("variables", "message"),
+        [
+            ({"SERVICE": "Nebula"}, "the service 'Nebula' is no image name"),
+            ({"SERVICE": "a\nb=c"}, "is no image name"),
+            ({"SERVICE": "../nebula"}, "is no image name"),
+            ({"SERVICE": "nebule"}, "there is no deployments/docker/nebule/Dockerfile"),
+            ({"DOCKERFILE": "Dockerfile"}, "there is no service/Dockerfile"),
+        ],
+    )
+    def test_what_cannot_be_built_is_said(
+        self, named: Runner, variables: dict[str, str], message: str
+    ) -> None:
+        status, said, wrong = named.run(SCRIPTS / "name-image.sh", **variables)
+        assert (status, said) == (1, "")
+        assert message in wrong
+
+
+@pytest.mark.parametrize(
+    ("built", "test", "status", "said"),
+    [
+        ("linux/arm64 as 1000:1000", 'echo "tested $IMAGE"', 0, "tested an/image:test"),
+        ("linux/arm64 as 1000:1000", "false\necho went on", 1, ""),
+        ("linux/arm64 as 1000:1000", "false | true\necho went on", 1, ""),
+        ("linux/arm64 as 1000:1000", " \n", 1, "no commands to test an/image:test with"),
+        ("linux/amd64 as 1000:1000", "true", 1, "is linux/amd64 as 1000:1000, but the charts run"),
+        (
+            "linux/arm64 as ",
+            "true",
+            1,
+            "is linux/arm64 as , but the charts run linux/arm64 as 1000",
+        ),
+    ],
+)
+def test_an_image_is_tested(runner: Runner, built: str, test: str, status: int, said: str) -> None:
+    runner.program("docker", f"echo '{built}'")
+    done = runner.run(SCRIPTS / "test-image.sh", IMAGE="an/image:test", TEST=test)
+    assert done[0] == status
+    assert said in done[1] + done[2]
+    assert "went on" not in done[1]
+
+
+class TestPropose:
+    @pytest.fixture
+    def cloned(self, runner: Runner) -> Runner:
+        runner.write({"body.md": "what was done\n"})
+        runner.git("init", "--quiet", "--bare", "--initial-branch=main", "origin")
+        runner.git("clone", "--quiet", "origin", "clone")
+        runner.commit({"one.pin": "latest\n"}, at="clone")
+        runner.git("push", "--quiet", "origin", "main", at="clone")
+        runner.program("gh")
+        return runner
+
+    def propose(self, runner: Runner) -> tuple[int, str, str]:
+        arguments = ("pin/one", "Roll out one", str(runner.folder / "body.md"))
+        return runner.run(SCRIPTS / "propose.sh", *arguments, at="clone", AUTHOR="bot[bot]")
+
+    def test_what_has_changed_is_pushed_and_proposed(self, cloned: Runner) -> None:
+        cloned.write({"clone/one.pin": "sha-1\n", "clone/new.yaml": "kind: New\n"})
+        assert self.propose(cloned)[0] == 0
+        assert cloned.git("show", "pin/one:one.pin", "pin/one:new.yaml", at="origin") == (
+            "sha-1\nkind: New\n"
+        )
+        assert cloned.git("log", "-1", "--format=%an: %B", "pin/one", at="origin").strip() == (
+            "bot[bot]: Roll out one\n\nwhat was done"
+        )
+        assert cloned.git("show", "main:one.pin", at="origin") == "latest\n"
+        body = cloned.folder / "body.md"
+        assert cloned.calls[0] == "gh auth setup-git"
+        assert cloned.calls[-1] == (
+            f"gh pr create --base main --head pin/one --title Roll out one --body-file {body}"
+        )
+
+    def test_an_open_pull_request_is_brought_up_to_date(self, cloned: Runner) -> None:
+        cloned.write({"clone/one.pin": "sha-1\n"})
+        self.propose(cloned)
+        cloned.git("switch", "--quiet", "main", at="clone")
+        cloned.write({"clone/one.pin": "sha-2\n"})
+        cloned.program("gh", '[ "$2" = list ] && echo 7; exit 0')
+        assert self.propose(cloned)[0] == 0
+        assert cloned.git("show", "pin/one:one.pin", at="origin") == "sha-2\n"
+        assert cloned.git("rev-list", "--count", "main..pin/one", at="origin") == "1\n"
+        assert cloned.calls[-1].startswith("gh pr edit 7 --title Roll out one")
+
+    def test_without_a_change_nothing_is_proposed(self, cloned: Runner) -> None:
+        assert self.propose(cloned)[1] == "Nothing has changed, so there is nothing to propose.\n"
+        assert cloned.calls == []
+
+
+class TestTemplateDiff:
+    def test_it_compares_with_the_snapshot_of_the_revision(self, runner: Runner) -> None:
+        runner.program("cdk", 'cat "$4"')
+        snapshot = "tests/snapshots/SecretsStack.template.json"
+        runner.git("init", "--quiet")
+        runner.commit({snapshot: "{}"})
+        runner.commit({snapshot: '{"before": 1}'})
+        runner.commit({snapshot: '{"after": 1}'})
+        status, said, _ = runner.run(SCRIPTS / "template-diff.sh", "HEAD^1")
+        assert status == 0
+        assert '```\n{"before": 1}```\n' in said
+        assert runner.calls[0].startswith("cdk diff SecretsStack --template ")
+
+    def test_a_first_template_is_all_new_and_a_failure_is_one(self, runner: Runner) -> None:
+        runner.program("cdk", 'cat "$4"; exit 3')
+        runner.git("init", "--quiet")
+        runner.commit({"README.md": ""})
+        status, said, _ = runner.run(SCRIPTS / "template-diff.sh", "HEAD")
+        assert (status, said) == (3, "### SecretsStack\n\n```\n{}\n")
+
+    def test_a_revision_that_is_not_there_is_said(self, runner: Runner) -> None:
+        runner.git("init", "--quiet")
+        runner.commit({"README.md": ""})
+        status, said, wrong = runner.run(SCRIPTS / "template-diff.sh", "HEAD^1")
+        assert (status, said) == (1, "")
+        assert "there is no revision HEAD^1 in this clone" in wrong
+
+
+def inline(runner: Runner, workflow: str, job: str, name: str, **variables: str) -> int:
+    """Run a script that stands in the workflow itself; its exit status."""
+    content = yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text())
+    (step,) = [step for step in content["jobs"][job]["steps"] if step.get("name") == name]
+    return runner.run("bash", "-eo", "pipefail", "-c", step["run"], **variables)[0]
+
+
+class TestInline:
+    def test_the_region_is_the_installation_s(self, runner: Runner) -> None:
+        (runner.folder / "catalogue").symlink_to(ROOT / "catalogue")
+        output = runner.folder / "output"
+        inline(
+            runner, "deploy-secrets.yml", "deploy", "Ask for the region", GITHUB_OUTPUT=str(output)
+        )
+        assert output.read_text() == f"region={INSTALLATION.region}\n"
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            ({}, 0),
+            ({"dist/one.yaml": "edited\n"}, 1),
+            ({"dist/new.yaml": "added\n"}, 1),
+            ({"dist/one.yaml": None}, 1),
+        ],
+    )
+    def test_a_file_that_differs_from_the_charts_fails(
+        self, runner: Runner, change: dict[str, str | None], status: int
+    ) -> None:
+        runner.git("init", "--quiet")
+        runner.commit({"dist/one.yaml": "one\n", "dist/two.yaml": "two\n"})
+        runner.write(change)
+        name = "Nothing has changed, nothing is new"
+        assert inline(runner, "pull-request.yml", "rendered", name) == status
+
+    def test_the_comment_names_the_files_that_change(self, runner: Runner) -> None:
+        runner.git("init", "--quiet")
+        runner.commit({"dist/one.yaml": "one\n", "charts/one.py": "one\n"})
+        runner.commit({"dist/one.yaml": "two\n", "charts/one.py": "two\n"})
+        assert inline(runner, "pull-request.yml", "comment", "Write the comment") == 0
+        text = (runner.folder / "comment.md").read_text()
+        assert "dist/one.yaml | 2 +-" in text
+        assert "charts" not in text
