@@ -46,6 +46,7 @@ class Installation:
         self.processes = control_plane.processes
         self.write_dist(self.rendered())
         self.repository.commit("Render the platform")
+        self._kinds = {o["kind"] for o in self.objects()} - {"Application", "AppProject"}
 
     def rendered(self) -> Mapping[str, str]:
         """dist/ for this control plane: as committed, or for the newer cluster target."""
@@ -135,10 +136,9 @@ class Installation:
 
     def identities(self) -> set[Identity]:
         """Every object of the kinds that dist/ holds, but pods and what controllers make."""
-        kinds = {o["kind"] for o in self.objects()} - {"Application", "AppProject"}
         return {
             (kind, o["metadata"].get("namespace", ""), o["metadata"]["name"])
-            for kind in kinds
+            for kind in self._kinds
             for o in self.cluster.list(kind)
             if o["metadata"].get("namespace", SERVICES[0]) in SERVICES
             and not o["metadata"].get("ownerReferences")
