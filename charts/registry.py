@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from functools import partial
+from pkgutil import resolve_name
 
-from catalogue import platform as catalogue
-from catalogue.platform import AnalyticsPlatform
-from charts.argocd.applications import Applications, Root
-from charts.cerebro.cerebro_api import CerebroApi
-from charts.cerebro.cerebro_mcp import CerebroMcp
-from charts.cerebro.metrics_dashboard import MetricsDashboard
-from charts.cluster.namespaces import CerebroNamespace, CrawlersNamespace
-from charts.cluster.secret_store import SecretStore
-from charts.crawlers.beacon_indexer import BeaconIndexer
-from charts.crawlers.click_runner import ClickRunner
-from charts.crawlers.cryo_indexer import CryoIndexer
-from charts.crawlers.ip_crawler import IpCrawler
-from charts.crawlers.nebula import Nebula
+from catalogue.platform import AnalyticsPlatform, current
 from constructs_lib.errors import PlatformError, collect
 from constructs_lib.kubernetes import App
 
+__all__ = ["CHARTS", "build", "current", "render"]
+
 CHARTS = (
-    CerebroApi,
-    CerebroMcp,
-    MetricsDashboard,
-    BeaconIndexer,
-    ClickRunner,
-    CryoIndexer,
-    IpCrawler,
-    Nebula,
-    CerebroNamespace,
-    CrawlersNamespace,
-    SecretStore,
-    Root,
-    Applications,
+    "charts.cerebro.cerebro_api:CerebroApi",
+    "charts.cerebro.cerebro_mcp:CerebroMcp",
+    "charts.cerebro.metrics_dashboard:MetricsDashboard",
+    "charts.crawlers.beacon_indexer:BeaconIndexer",
+    "charts.crawlers.click_runner:ClickRunner",
+    "charts.crawlers.cryo_indexer:CryoIndexer",
+    "charts.crawlers.ip_crawler:IpCrawler",
+    "charts.crawlers.nebula:Nebula",
+    "charts.cluster.namespaces:CerebroNamespace",
+    "charts.cluster.namespaces:CrawlersNamespace",
+    "charts.cluster.secret_store:SecretStore",
+    "charts.argocd.applications:Root",
+    "charts.argocd.applications:Applications",
 )
-"""Every chart of the platform. `Applications` comes last: it makes one for each before it."""
+"""Every chart of the platform, as module and class: a line a service. `Applications` comes last,
+since it makes one for each before it."""
 
 
 def build(platform: AnalyticsPlatform) -> App:
@@ -43,17 +35,16 @@ def build(platform: AnalyticsPlatform) -> App:
     app = App(platform)
     problems: list[str] = []
     for chart in CHARTS:
-        collect(problems, partial(chart, app))
+        collect(problems, partial(_declare, chart, app))
     if problems:
         raise PlatformError(problems)
     return app
 
 
+def _declare(chart: str, app: App) -> None:
+    resolve_name(chart)(app)
+
+
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
     return build(platform).render()
-
-
-def current() -> AnalyticsPlatform:
-    """The platform as committed; every mistake in the catalogue is a PlatformError."""
-    return catalogue.current()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_failed_synth_leaves_dist_as_it_was(
 
 def test_a_removed_service_leaves_no_file_behind(checkout: Path) -> None:
     registry = checkout / "charts" / "registry.py"
-    text = registry.read_text().replace("    Nebula,\n", "", 1)
+    text = registry.read_text().replace('    "charts.crawlers.nebula:Nebula",\n', "", 1)
     registry.write_text(text)
     (checkout / "catalogue" / "images" / "nebula.pin").unlink()
     done = synth(checkout)
@@ -116,43 +117,18 @@ def test_a_swap_that_fails_half_way_restores_the_folder(
     assert [entry.name for entry in tmp_path.iterdir()] == ["dist"]
 
 
-_NEW_SERVICE = '''
-"""hello."""
-
-from catalogue.parameters import Parameters
-from constructs_lib.kubernetes import App, Chart, Program, WebService
-from constructs_lib.model import HttpGet, Probe, Resources
-
-
-class Hello(Chart):
-    """Says hello."""
-
-    def __init__(self, scope: App) -> None:
-        super().__init__(scope, "hello", namespace="cerebro")
-        WebService(
-            self,
-            "hello",
-            port=8000,
-            program=Program(
-                secrets={"API_KEYS": Parameters.API_KEYS},
-                resources=Resources(cpu=("50m", "100m"), memory=("64Mi", "128Mi")),
-            ),
-            readiness=Probe(HttpGet("/ready")),
-            liveness=Probe(HttpGet("/live")),
-        )
-'''
+def readme_service() -> str:
+    """The chart that the README adds."""
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Adding a service")[2]
+    return dedent("   " + section.partition("```python")[2].partition("```")[0].strip("\n "))
 
 
 def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
-    (checkout / "charts" / "cerebro" / "hello.py").write_text(_NEW_SERVICE)
+    (checkout / "charts" / "cerebro" / "hello.py").write_text(readme_service())
     (checkout / "catalogue" / "images" / "hello.pin").write_text("latest\n")
     registry = checkout / "charts" / "registry.py"
-    text = registry.read_text().replace("CHARTS = (", "CHARTS = (\n    Hello,", 1)
-    registry.write_text(
-        text.replace(
-            "from constructs", "from charts.cerebro.hello import Hello\nfrom constructs", 1
-        )
-    )
+    line = '    "charts.cerebro.hello:Hello",\n'
+    registry.write_text(registry.read_text().replace("CHARTS = (\n", f"CHARTS = (\n{line}", 1))
     done = synth(checkout)
     assert done.returncode == 0, done.stderr
     written = (checkout / "dist" / "cerebro" / "hello.k8s.yaml").read_text()
