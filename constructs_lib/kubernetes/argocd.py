@@ -38,7 +38,8 @@ _SYNC_POLICY: dict[str, Any] = {
         # A file may be synced before the one with its namespace: a release job whose first sync
         # failed for that would be waited for endlessly. The namespace's own file then completes it.
         "CreateNamespace=true",
-        "RespectIgnoreDifferences=true",
+        # What others wrote stays theirs. Not with RespectIgnoreDifferences: it would make such a
+        # field Argo CD's own, and its file, which lacks the field, out of sync for ever.
         "ServerSideApply=true",
     ],
     # Five attempts within five minutes: while it retries, Argo CD takes up no newer commit.
