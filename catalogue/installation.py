@@ -1,6 +1,10 @@
 """What only the operator of an installation knows. None means: not known yet, an open item."""
 
+import re
 from dataclasses import dataclass
+from ipaddress import ip_network
+
+from constructs_lib.errors import DeclarationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -8,7 +12,8 @@ class Installation:
     """The settings of one installation."""
 
     region: str = "eu-central-1"
-    """AWS region of cluster, parameters and certificate. An example; the owner replaces it."""
+    """AWS region of cluster, parameters and certificate: whatever region the credentials are for,
+    the stack goes there. An example; the owner replaces it."""
     account: str | None = None
     """AWS account of 12 digits. None: whichever the credentials of `cdk deploy` belong to."""
     repository: str = "https://github.com/gnosischain/analytics-deployments.git"
@@ -46,5 +51,26 @@ class Installation:
     mixpanel_region: str = "US"
     """US, EU or IN; the program's own default is US."""
 
+    def __post_init__(self) -> None:
+        for name, form in _FORMS.items():
+            value = getattr(self, name)
+            if value is not None and not re.fullmatch(form, value):
+                raise DeclarationError(f"{name} {value!r} has not the form {form}")
+        for subnet in self.alb_subnets:
+            try:
+                ip_network(subnet)
+            except ValueError as error:
+                raise DeclarationError(f"alb_subnets: {error}; write 10.0.1.0/24") from error
+
+
+_FORMS = {
+    "region": r"[a-z]{2}(-[a-z]+)+-\d",
+    "account": r"\d{12}",
+    "repository": r"(https|ssh|file)://\S+|git@\S+",
+    "hosted_zone_id": r"Z[A-Z0-9]+",
+    "kms_key_arn": r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+",
+    "oidc_provider_arn": r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/\S+",
+    "mixpanel_region": r"US|EU|IN",
+}
 
 INSTALLATION = Installation()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from pkgutil import resolve_name
 
 from catalogue.platform import AnalyticsPlatform, current
-from constructs_lib.errors import PlatformError, collect
+from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.kubernetes import App
 
 __all__ = ["CHARTS", "build", "current", "render"]
@@ -42,7 +43,14 @@ def build(platform: AnalyticsPlatform) -> App:
 
 
 def _declare(chart: str, app: App) -> None:
-    resolve_name(chart)(app)
+    try:
+        declare = resolve_name(chart)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DeclarationError(
+            f"{chart!r} names no chart ({error}); write package.module:Class, with a comma after",
+            where=Path(__file__),
+        ) from error
+    declare(app)
 
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:

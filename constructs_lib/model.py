@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.names import check_fqdn
-from constructs_lib.quantity import amount, canonical
+from constructs_lib.names import check_fqdn, looks_secret
+from constructs_lib.quantity import amount, check_canonical
 
 _PARAMETER_PATH = re.compile(r"/cerebro(/[a-z0-9][a-z0-9-]*){2}")
 _PIN = re.compile(r"latest|sha-[0-9a-f]{40}")
@@ -21,7 +21,7 @@ class Parameter:
     path: str
     """Its name there, `/cerebro/<area>/<name>`."""
     description: str
-    """What it holds, for the console and the README."""
+    """What it holds, as the AWS console shows it."""
     placeholder: str
     """What it holds before an operator sets it: a value its reader can parse, never a secret."""
 
@@ -30,6 +30,11 @@ class Parameter:
             raise DeclarationError(
                 f"{self.path!r} is no parameter of this platform; "
                 "name it /cerebro/<area>/<name> in lower case"
+            )
+        if looks_secret("", self.placeholder):
+            raise DeclarationError(
+                f"the placeholder of {self.path} looks like a secret and would be published; "
+                "an operator sets the value"
             )
 
 
@@ -97,10 +102,7 @@ class Resources:
                     f"{name} {pair!r} has no limit; write a request and a limit, ('250m', '1')"
                 )
             for text in pair:
-                if canonical(text) != text:
-                    raise DeclarationError(
-                        f"{name} {text!r} is stored as {canonical(text)!r}; write that"
-                    )
+                check_canonical(text, name)
             if amount(pair[1]) < amount(pair[0]):
                 raise DeclarationError(
                     f"{name} limit {pair[1]} is below the request {pair[0]}; "
@@ -121,8 +123,13 @@ class HttpGet:
     """Healthy while GET `path` answers with a status from 200 to 399."""
 
     path: str
+    """Absolute, with its leading slash."""
     port: int | None = None
     """Default: the port of the workload."""
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/"):
+            raise DeclarationError(f"{self.path!r} is no path; begin it with a slash")
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,7 @@ class Command:
     """Healthy while `command`, run inside the container without a shell, exits with 0."""
 
     command: tuple[str, ...]
+    """Program and arguments."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ class Probe:
     """A health check. What is None is left to Kubernetes, whose default is named."""
 
     check: HttpGet | TcpSocket | Command
+    """What is asked."""
     _: KW_ONLY
     initial_delay_seconds: int | None = None
     """Before the first check; 0."""
@@ -165,3 +174,4 @@ class Egress:
     to: Literal["anywhere", "public"] = "public"
     """`public` leaves out private, link-local and shared address ranges."""
     protocols: tuple[Literal["TCP", "UDP"], ...] = ("TCP",)
+    """Each port of each of them."""

@@ -8,6 +8,7 @@ from constructs_lib.errors import DeclarationError
 
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _FQDN = re.compile(r"(?=.{4,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+_MOUNT_PATH = re.compile(r"(/[a-z0-9]+)+")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 _SECRET_NAME = re.compile(
@@ -46,6 +47,14 @@ def check_fqdn(fqdn: str) -> None:
     if not _FQDN.fullmatch(fqdn):
         raise DeclarationError(
             f"{fqdn!r} is no host name; write it bare and in lower case, as api.example.org"
+        )
+
+
+def check_mount_path(path: str) -> None:
+    """Refuse a path that is no absolute one, or that no volume can be named after."""
+    if not _MOUNT_PATH.fullmatch(path):
+        raise DeclarationError(
+            f"{path!r} is no path to mount at; write an absolute one of lower-case words, /app/data"
         )
 
 

@@ -43,6 +43,12 @@ def spell(value: Fraction | int, *, binary: bool) -> str:
     return f"{int(value / scale)}{suffix}" if value else "0"
 
 
+def check_canonical(text: str, what: str) -> None:
+    """Refuse a spelling that the API server would store as another."""
+    if canonical(text) != text:
+        raise DeclarationError(f"{what} {text!r} is stored as {canonical(text)!r}; write that")
+
+
 def canonical(text: str) -> str:
     """`text` as the API server stores it: 1024Mi is 1Gi, 1000m is 1."""
     return spell(amount(text), binary=text.endswith("i"))

@@ -30,12 +30,11 @@ class SecretsStack(Stack):
         hosts: Iterable[Host] = Hosts,
     ) -> None:
         """Declare it. The defaults are the catalogue's; a test gives others."""
-        account = installation.account
         super().__init__(
             scope,
             STACK,
             description="SSM parameters and load balancer certificate of Gnosis Analytics",
-            env=Environment(account=account, region=installation.region) if account else None,
+            env=Environment(account=installation.account, region=installation.region),
             termination_protection=True,
             tags=_TAGS,
         )

@@ -4,12 +4,16 @@ from constructs_lib.kubernetes import App, Application, AppProject, Chart
 from constructs_lib.kubernetes.argocd import NAMESPACE
 
 PROJECT = "gnosis-analytics"
+ROOT_PROJECT = "gnosis-analytics-root"
 _FOLDER = "argocd"
-_NAMESPACES = ("cerebro", "crawlers", NAMESPACE)
+_NAMESPACES = ("cerebro", "crawlers")
 
 
 class Root(Chart):
-    """The project and the root Application: the one file that a person applies by hand."""
+    """The projects and the root Application: the one file that a person applies by hand.
+
+    The root is in a project of its own, the only one that may make Applications and projects.
+    """
 
     def __init__(self, scope: App) -> None:
         super().__init__(scope, "root", namespace=NAMESPACE, folder=_FOLDER)
@@ -31,15 +35,22 @@ class Root(Chart):
                     "ServiceAccount",
                 ),
                 "apps": ("Deployment",),
-                "argoproj.io": ("Application", "AppProject"),
                 "batch": ("CronJob", "Job"),
                 "external-secrets.io": ("ExternalSecret",),
                 "networking.k8s.io": ("Ingress", "NetworkPolicy"),
                 "policy": ("PodDisruptionBudget",),
             },
         )
+        AppProject(
+            self,
+            ROOT_PROJECT,
+            description="The Applications of Gnosis Analytics",
+            namespaces=(NAMESPACE,),
+            cluster_kinds={},
+            namespaced_kinds={"argoproj.io": ("Application", "AppProject")},
+        )
         Application(
-            self, "root", project=PROJECT, folder=_FOLDER, namespace=NAMESPACE, cascade=False
+            self, "root", project=ROOT_PROJECT, folder=_FOLDER, namespace=NAMESPACE, cascade=False
         )
 
 
@@ -57,5 +68,5 @@ class Applications(Chart):
                 project=PROJECT,
                 folder=folder,
                 file=file,
-                namespace=chart.home or NAMESPACE,
+                namespace=chart.home or _NAMESPACES[0],
             )

@@ -7,6 +7,8 @@ from constructs_lib.kubernetes import Alb, App, Chart, Program, WebService
 from constructs_lib.model import HttpGet, Probe, Resources
 
 _KEEP_ALIVE_SECONDS = 75
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""Where a load balancer stands that nothing more is known of."""
 
 
 class CerebroApi(Chart):
@@ -24,8 +26,9 @@ class CerebroApi(Chart):
                     "DBT_MANIFEST_URL": DBT_MANIFEST_URL,
                     "DBT_MANIFEST_REFRESH_ENABLED": "true",
                     "DBT_MANIFEST_REFRESH_INTERVAL_SECONDS": "300",
-                    # uvicorn reads these two: only the load balancer reaches it
-                    "FORWARDED_ALLOW_IPS": "*",
+                    # uvicorn reads these two. Whom it trusts it passes over in X-Forwarded-For, so
+                    # that a caller cannot write an address of its own in front.
+                    "FORWARDED_ALLOW_IPS": ",".join(self.platform.alb_subnets or _PRIVATE),
                     "UVICORN_TIMEOUT_KEEP_ALIVE": str(_KEEP_ALIVE_SECONDS),
                 },
                 secrets={

@@ -45,10 +45,12 @@ class MetricsDashboard(Chart):
             readiness=Probe(HttpGet("/healthz"), period_seconds=10),
             liveness=Probe(HttpGet("/healthz"), initial_delay_seconds=10, period_seconds=30),
             sidecars={"api": handlers},
-            longest_request_seconds=60,
+            longest_request_seconds=60,  # what a handler may take
             ingress=Alb(
                 host=Hosts.DASHBOARD,
                 scheme="internet-facing",
+                idle_timeout_seconds=70,
+                deregistration_delay_seconds=60,
                 keep_alive_seconds=KEEP_ALIVE_SECONDS,
             ),
         )

@@ -1,8 +1,8 @@
 """The two namespaces, and what all pods of each may ask for together.
 
-A quota is what `dist/README.md` shows as the worst moment (a rolling update of every web service
-with the old pods still ending, while every job runs), and at least a third more, for jobs made by
-hand and one more service.
+A quota is the worst moment (a rolling update of every web service with the old pods still ending,
+while every job runs) and at least a third more, for jobs made by
+hand and one more service. The numbers are our estimate.
 """
 
 from catalogue.parameters import Parameters

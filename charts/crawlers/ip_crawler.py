@@ -27,7 +27,6 @@ class IpCrawler(Chart):
                     "CLICKHOUSE_SECURE": "true",
                     "CLICKHOUSE_DATABASE": "crawlers_data",
                     "CRAWLER_MODE": "continuous",
-                    "SLEEP_INTERVAL": "5",
                 },
                 secrets={**clickhouse(), "IPINFO_API_TOKEN": Parameters.IPINFO_TOKEN},
                 resources=Resources(cpu=("100m", "500m"), memory=("256Mi", "512Mi")),

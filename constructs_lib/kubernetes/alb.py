@@ -39,7 +39,8 @@ class Alb:
     idle_timeout_seconds: int = 60
     """How long the load balancer holds an idle connection open, 1 to 4000 (its own default)."""
     deregistration_delay_seconds: int = 30
-    """How long a leaving pod may finish requests, 0 to 3600. Our estimate; AWS defaults to 300."""
+    """How long a leaving pod may finish requests, 0 to 3600, and no shorter than the service's
+    longest. Our estimate; AWS defaults to 300."""
     listeners: tuple[Literal["HTTP", "HTTPS"], ...] = ("HTTP", "HTTPS")
     """On port 80 and 443. A redirect to HTTPS needs both."""
     ssl_redirect: bool = True
@@ -61,6 +62,19 @@ class Alb:
             raise DeclarationError(
                 f"keep_alive_seconds={self.keep_alive_seconds} must be longer than "
                 f"idle_timeout_seconds={self.idle_timeout_seconds}, or clients see 502"
+            )
+
+    def check_longest_request(self, seconds: int) -> None:
+        """Refuse a load balancer that would cut off the longest request of its service."""
+        if self.deregistration_delay_seconds < seconds:
+            raise DeclarationError(
+                f"deregistration_delay_seconds={self.deregistration_delay_seconds} is shorter than "
+                f"longest_request_seconds={seconds}, so a rollout would cut such a request off"
+            )
+        if self.idle_timeout_seconds <= seconds:
+            raise DeclarationError(
+                f"idle_timeout_seconds={self.idle_timeout_seconds} must be longer than "
+                f"longest_request_seconds={seconds}, or the load balancer gives up first"
             )
 
     @property

@@ -11,10 +11,11 @@ from cronsim import CronSim, CronSimError
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.workload import Workload
+from constructs_lib.kubernetes.workload import STAY, Workload
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
+_START_WITHIN_SECONDS = 1800
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -51,9 +52,10 @@ class ScheduledJob(Workload):
     ) -> None:
         """Declare it.
 
-        `schedule` is five cron fields, in UTC. `retries` (2) is how often a failed pod is
-        started again: 0 for what must not be done twice. `deadline_seconds` (default: none) ends
-        a run that hangs. `grace_seconds` (default: 30) is what it takes to end after SIGTERM.
+        `schedule` is five cron fields, in UTC; a run that cannot start within half an hour (our
+        estimate) is left out. `retries` (2) is the Job's `backoffLimit`: how many failures of its
+        container end it; 0 for what must not be done twice. `deadline_seconds` (default: none)
+        ends a run that hangs. `grace_seconds` (default: 30) is what it takes to end after SIGTERM.
         """
         super().__init__(scope, name, Container(program=program))
         with self.refusals():
@@ -66,7 +68,7 @@ class ScheduledJob(Workload):
                         schedule=schedule,
                         time_zone="Etc/UTC",
                         concurrency_policy="Forbid",
-                        starting_deadline_seconds=1800,
+                        starting_deadline_seconds=_START_WITHIN_SECONDS,
                         successful_jobs_history_limit=_HISTORY,
                         failed_jobs_history_limit=_HISTORY,
                         job_template=k8s.JobTemplateSpec(
@@ -74,7 +76,10 @@ class ScheduledJob(Workload):
                                 backoff_limit=retries,
                                 active_deadline_seconds=deadline_seconds,
                                 template=self.pod_template(
-                                    restart_policy="OnFailure", grace_seconds=grace_seconds
+                                    annotations=STAY,
+                                    # a container restarted in place is not counted in time
+                                    restart_policy="OnFailure" if retries else "Never",
+                                    grace_seconds=grace_seconds,
                                 ),
                             )
                         ),
@@ -103,8 +108,9 @@ class ReleaseJob(Workload):
     ) -> None:
         """Declare it.
 
-        What it does must be safe to repeat: it runs with every sync. `retries` (3) counts failed
-        pods; `deadline_seconds` (30 minutes) ends the hook, and with it a sync that hangs.
+        What it does must be safe to repeat: it runs with every sync. `retries` (3, our estimate)
+        is the Job's `backoffLimit`; `deadline_seconds` (30 minutes, our estimate) ends the hook,
+        and with it a sync that hangs.
         """
         super().__init__(scope, name, Container(program=program))
         with self.refusals():
@@ -122,7 +128,9 @@ class ReleaseJob(Workload):
                     spec=k8s.JobSpec(
                         backoff_limit=retries,
                         active_deadline_seconds=deadline_seconds,
-                        template=self.pod_template(restart_policy="OnFailure"),
+                        template=self.pod_template(
+                            annotations=STAY, restart_policy="OnFailure" if retries else "Never"
+                        ),
                     ),
                 )
             )

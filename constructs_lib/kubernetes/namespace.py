@@ -22,7 +22,7 @@ class Quota:
     resources: Resources
     """Sums of requests and of limits."""
     pods: int
-    """How many pods, leaving and finished-but-kept ones not counted by the API server."""
+    """How many pods; one that is ending counts until it is gone, one that has finished does not."""
     volume_claims: int = 0
     """How many PersistentVolumeClaims."""
 

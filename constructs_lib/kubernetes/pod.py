@@ -159,7 +159,7 @@ def _probe(probe: Probe | None, port: int | None) -> k8s.Probe | None:
     if probe is None:
         return None
     check = probe.check
-    at = int_or_string(check.port or port or 0) if not isinstance(check, Command) else None
+    at = None if isinstance(check, Command) else int_or_string(_port_of(check, port))
     return k8s.Probe(
         http_get=k8s.HttpGetAction(path=check.path, port=at)
         if isinstance(check, HttpGet) and at
@@ -171,6 +171,15 @@ def _probe(probe: Probe | None, port: int | None) -> k8s.Probe | None:
         timeout_seconds=probe.timeout_seconds,
         failure_threshold=probe.failure_threshold,
     )
+
+
+def _port_of(check: HttpGet | TcpSocket, port: int | None) -> int:
+    known = check.port or port
+    if known is None:
+        raise DeclarationError(
+            f"{check} needs a port to ask; give the workload one, or {type(check).__name__}(port=…)"
+        )
+    return known
 
 
 @cache

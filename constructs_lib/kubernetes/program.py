@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.external_secret import ExternalSecret
 from constructs_lib.model import Egress, Parameter, Probe, Resources
-from constructs_lib.names import check_variable, looks_secret
-from constructs_lib.quantity import amount, spell
+from constructs_lib.names import check_mount_path, check_variable, looks_secret
+from constructs_lib.quantity import amount, check_canonical, spell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,15 @@ class Program:
     shares one process namespace, in which it is not PID 1."""
 
     def __post_init__(self) -> None:
+        for path, size in self.disks.items():
+            check_mount_path(path)
+            check_canonical(size, path)
+        for argument in (*self.command, *self.args):
+            if looks_secret("", argument):
+                raise DeclarationError(
+                    "an argument looks like a secret and would be published in dist/; let the "
+                    "program read it from a variable, declared under secrets"
+                )
         for name, value in self.env.items():
             check_variable(name)
             if looks_secret(name, value):

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
+from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.manifest import quantity
 from constructs_lib.kubernetes.pod import Claim
 from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.web_service import RECREATE
-from constructs_lib.kubernetes.workload import Workload
+from constructs_lib.kubernetes.workload import STAY, Workload
 from constructs_lib.model import Probe
-
-_STAY = {
-    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-    "karpenter.sh/do-not-disrupt": "true",
-}
+from constructs_lib.names import check_mount_path
+from constructs_lib.quantity import check_canonical
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +26,10 @@ class Storage:
     """Where it is mounted."""
     size: str
     """How much it holds, `1Gi`. It can grow later, but not shrink."""
+
+    def __post_init__(self) -> None:
+        check_mount_path(self.path)
+        check_canonical(self.size, self.path)
 
 
 class SingleWriter(Workload):
@@ -61,6 +63,8 @@ class SingleWriter(Workload):
             scope, name, Container(program=program, port=port, liveness=liveness, startup=startup)
         )
         with self.refusals():
+            if storage and storage.path in program.disks:
+                raise DeclarationError(f"{storage.path} is mounted twice; keep one")
             self.surround()
             claims = (self._claim(storage),) if storage else ()
             self.chart.add(
@@ -71,7 +75,7 @@ class SingleWriter(Workload):
                         strategy=RECREATE,
                         selector=self.selector,
                         template=self.pod_template(
-                            annotations=_STAY, grace_seconds=grace_seconds, claims=claims
+                            annotations=STAY, grace_seconds=grace_seconds, claims=claims
                         ),
                     ),
                 )

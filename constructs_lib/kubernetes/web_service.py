@@ -55,8 +55,9 @@ class WebService(Workload):
 
         `port` is that of container and Service. `readiness`, `liveness`, `startup`: the first
         two are required. `ingress` (default: none, and callers come from its own namespace)
-        opens it to the outside. `longest_request_seconds` is what a pod may still take to answer
-        after it has left the load balancer. `sidecars` are further containers by name.
+        opens it to the outside. `longest_request_seconds` (30, our estimate) is what an answer
+        may take; a pod that has left the load balancer still gets as long. `sidecars` are further
+        containers by name.
         """
         own = Container(
             program=program, port=port, readiness=readiness, liveness=liveness, startup=startup
@@ -69,6 +70,8 @@ class WebService(Workload):
             self.replicas = replicas
             self.ingress = ingress
             self.longest_request_seconds = longest_request_seconds
+            if ingress:
+                ingress.check_longest_request(longest_request_seconds)
             self.surround([self._callers()])
             self._add_deployment()
             self._add_service()

@@ -16,6 +16,12 @@ from constructs_lib.kubernetes.pod import Claim, Pod
 from constructs_lib.kubernetes.program import Container
 from constructs_lib.names import check_object_name
 
+STAY = {
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+"""On pods that no autoscaler may move: what they were doing would be lost."""
+
 
 class Workload(Construct):
     """A workload and what stands around it: ServiceAccount, ExternalSecrets, NetworkPolicy.
@@ -27,6 +33,7 @@ class Workload(Construct):
     component: str
     """The `app.kubernetes.io/component` label of the kind."""
     longest_name = 63
+    """The most characters that the kind's names may have."""
 
     def __init__(
         self,
@@ -39,7 +46,10 @@ class Workload(Construct):
         self.chart = Chart.above(scope)
         self.platform = self.chart.platform
         self.name = name
-        self.containers = {container.program.image or name: container, **(sidecars or {})}
+        own = container.program.image or name
+        if own in (sidecars or {}):
+            raise DeclarationError(f"sidecar {own!r} bears the name of the container it stands by")
+        self.containers = {own: container, **(sidecars or {})}
         self.selector = k8s.LabelSelector(match_labels={"app": name})
         self.labels = {
             "app": name,
@@ -60,6 +70,8 @@ class Workload(Construct):
     def surround(self, ingress: Sequence[k8s.NetworkPolicyIngressRule] = ()) -> None:
         """Add the ServiceAccount, the ExternalSecrets and the NetworkPolicy."""
         check_object_name(self.name, longest=self.longest_name)
+        for container in self.containers:
+            check_object_name(container)
         self.chart.add(
             k8s.KubeServiceAccountProps(
                 metadata=self.metadata,
