@@ -12,8 +12,8 @@ class Installation:
     """The settings of one installation."""
 
     region: str = "eu-central-1"
-    """AWS region of cluster, parameters and certificate: whatever region the credentials are for,
-    the stack goes there. An example; the owner replaces it."""
+    """AWS region of cluster, parameters and certificate. `make deploy-secrets` deploys there; a
+    bare `cdk deploy` does so once `account` is set. An example; the owner replaces it."""
     account: str | None = None
     """AWS account of 12 digits. None: whichever the credentials of `cdk deploy` belong to."""
     repository: str = "https://github.com/gnosischain/analytics-deployments.git"

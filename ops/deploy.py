@@ -36,7 +36,8 @@ def deploy_secrets(
     Uses the AWS credentials of your environment, in the installation's region. Without a hosted
     zone in catalogue/installation.py it prints the DNS records that the certificate waits for.
 
-    Exit status: 0 deployed, 1 not deployed (the hand-over is as it was), else that of `cdk`.
+    Exit status: 0 deployed and handed over, 1 deployed with outputs that do not fit this checkout,
+    else that of `cdk`. Unless it is 0, the hand-over is as it was.
     """
     with tempfile.TemporaryDirectory(prefix="deploy-") as workshop:
         outputs = Path(workshop, "outputs.json")
@@ -46,7 +47,11 @@ def deploy_secrets(
         try:
             handover.load(INSTALLATION.region, outputs)
         except DeclarationError as error:
-            console.print(f"error: {error.message}", style="red")
+            console.print(
+                f"error: {handover.STACK} is deployed, but its outputs do not fit this checkout: "
+                f"{error.message}. {handover.FILE.name} is as it was",
+                style="red",
+            )
             raise typer.Exit(1) from error
         output.replace(handover.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
@@ -92,8 +97,8 @@ def _show_records(done: threading.Event) -> None:
         try:
             records = validation_records()
         except (BotoCoreError, ClientError) as error:
-            console.print(f"cannot ask ACM for the DNS records: {error}", style="yellow")
-            return
+            console.print(f"cannot ask ACM for the DNS records yet: {error}", style="yellow")
+            continue
         for record in records - shown:
             console.print(f"The certificate waits for this DNS record: {record}", style="yellow")
         shown |= records

@@ -30,11 +30,12 @@ class SecretsStack(Stack):
         hosts: Iterable[Host] = Hosts,
     ) -> None:
         """Declare it. The defaults are the catalogue's; a test gives others."""
+        account = installation.account
         super().__init__(
             scope,
             STACK,
             description="SSM parameters and load balancer certificate of Gnosis Analytics",
-            env=Environment(account=installation.account, region=installation.region),
+            env=Environment(account=account, region=installation.region) if account else None,
             termination_protection=True,
             tags=_TAGS,
         )

@@ -11,14 +11,19 @@ from typing import Any
 import pytest
 
 from catalogue import handover, images
-from constructs_lib.errors import PlatformError, collect
+from catalogue.installation import Installation
+from catalogue.platform import AnalyticsPlatform
+from charts import registry
+from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.kubernetes import (
     App,
     Chart,
+    Container,
     ExternalSecret,
     Namespace,
     Program,
     ScheduledJob,
+    Storage,
     WebService,
 )
 from constructs_lib.model import Host, HttpGet, Parameter, Pin, Probe, TcpSocket
@@ -104,6 +109,25 @@ def twice(chart: Chart) -> None:
         (named("a" * 64), "at most 63 characters"),
         (lambda c: ScheduledJob(c, "a" * 53, program=base.PROGRAM, schedule="0 2 * * *"),
          "at most 52 characters"),
+        (program(args=("--api-key=sk_live_internal_key",)), "an argument looks like a secret"),
+        (program(scratch={"/data": "1024Ki"}), "/data '1024Ki' is stored as '1Mi'; write that"),
+        (program(scratch={"data": "1Mi"}), "'data' is no path to mount at"),
+        (lambda _: HttpGet("health"), "'health' is no path; begin it with a slash"),
+        (lambda chart: base.single_writer(chart, liveness=Probe(HttpGet("/health"))),
+         "needs a port to ask; give the workload one, or HttpGet(port="),
+        (lambda _: Storage(path="/a", size="1024Mi"), "/a '1024Mi' is stored as '1Gi'"),
+        (lambda chart: base.single_writer(chart, storage=Storage(path="/tmp", size="1Gi")),
+         "/tmp is mounted twice; keep one"),
+        (service(sidecars={"one": Container(program=base.PROGRAM)}),
+         "sidecar 'one' bears the name of the container it stands by"),
+        (service(longest_request_seconds=45), "so a rollout would cut such a request off"),
+        (alb(idle_timeout_seconds=20), "or the load balancer gives up first"),
+        (lambda _: Parameter("/cerebro/a/b", "One", "sk_live_internal_key"),
+         "the placeholder of /cerebro/a/b looks like a secret"),
+        (lambda _: Installation(region="Frankfurt"), "region 'Frankfurt' has not the form"),
+        (lambda _: Installation(account="12"), "account '12' has not the form"),
+        (lambda _: Installation(kms_key_arn="alias/x"), "kms_key_arn 'alias/x' has not the form"),
+        (lambda _: Installation(alb_subnets=("10.0.0.0/33",)), "alb_subnets: '10.0.0.0/33'"),
         (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs a listener to redirect from"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
@@ -120,13 +144,33 @@ def test_a_mistake_is_told_with_its_line(declare: Declare, message: str) -> None
     collect(problems, lambda: declare(base.chart()))
     (problem,) = problems
     assert message in problem
-    assert re.search(r"\(tests/\S+\.py:\d+\)$", problem)
+    assert re.search(r"\((tests|catalogue)/\S+\.py:\d+\)$", problem)
 
 
 def test_a_mistake_in_a_construct_names_its_path() -> None:
     problems: list[str] = []
     collect(problems, lambda: base.program(base.chart(), image="unknown"))
     assert problems[0].startswith("chart/one: no image 'unknown'")
+
+
+@pytest.mark.parametrize(
+    "entry", ["charts.cerebro.hello:Hello", "charts.cerebro.cerebro_api:Api", ""]
+)
+def test_a_wrong_line_in_the_registry_is_named(
+    monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform, entry: str
+) -> None:
+    monkeypatch.setattr(registry, "CHARTS", (entry,))
+    with pytest.raises(PlatformError) as refused:
+        registry.build(platform)
+    assert str(refused.value).startswith(f"charts/registry.py: {entry!r} names no chart")
+
+
+def test_a_construct_outside_of_app_and_chart_is_told_where_it_belongs() -> None:
+    app = App(base.PLATFORM)
+    with pytest.raises(DeclarationError, match="stands in no Chart"):
+        ExternalSecret(app, "one", {"A": base.TOKEN})
+    with pytest.raises(DeclarationError, match="stands below no App with a AnalyticsPlatform"):
+        AnalyticsPlatform.of(base.chart())
 
 
 def test_an_error_that_is_no_mistake_of_the_declaration_is_raised() -> None:
@@ -196,7 +240,7 @@ def test_two_charts_for_one_file_are_refused() -> None:
     assert "space/one.k8s.yaml is written by two charts; rename one" in charts(declare)
 
 
-_ARN = "arn:aws:acm:eu-central-1:111122223333:certificate/01234567-89ab-cdef-0123-456789abcdef"
+_ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"
 
 
 def outputs(**values: Any) -> str:
@@ -225,6 +269,10 @@ def test_a_malformed_handover_is_refused(tmp_path: Path, content: str, message: 
     collect(problems, lambda: handover.load("eu-central-1", file))
     assert problems[0].startswith(f"{file}: ")
     assert message in problems[0]
+
+
+def test_the_example_that_is_shipped_is_no_deployment_of_another_region() -> None:
+    assert handover.load("us-east-1") == handover.Handover()
 
 
 def test_a_handover_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:

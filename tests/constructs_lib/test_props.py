@@ -115,7 +115,7 @@ _CHANGES: dict[Any, Change] = {
             "startup": _PROBE,
             "replicas": 1,
             "ingress": None,
-            "longest_request_seconds": 90,
+            "longest_request_seconds": 20,
             "sidecars": {"side": Container(program=replace(base.PROGRAM, image="two"))},
         },
     ),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Validations
+from aws_cdk import App, Token, Validations
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
@@ -190,10 +190,14 @@ def test_a_hosted_zone_validates_the_certificate_by_itself() -> None:
 
 
 def test_an_account_binds_the_stack_to_it_and_its_region() -> None:
-    app = App(analytics_reporting=False)
-    stack = SecretsStack(app, replace(INSTALLATION, account="111122223333"))
-    assert (stack.account, stack.region) == ("111122223333", INSTALLATION.region)
-    assert stack.termination_protection
+    anywhere = SecretsStack(App(analytics_reporting=False), INSTALLATION)
+    assert Token.is_unresolved(anywhere.account)
+    assert Token.is_unresolved(anywhere.region)
+    bound = SecretsStack(
+        App(analytics_reporting=False), replace(INSTALLATION, account="111122223333")
+    )
+    assert (bound.account, bound.region) == ("111122223333", INSTALLATION.region)
+    assert bound.termination_protection
 
 
 def test_a_path_declared_twice_is_refused() -> None:
