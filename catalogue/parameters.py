@@ -15,7 +15,7 @@ _NO_URL = "https://placeholder.invalid"
 
 
 class Parameters(Parameter, Enum):
-    """The parameters; the seed page lists the first five."""
+    """The parameters; the deployment page lists the first five."""
 
     CLICKHOUSE_HOST = "/cerebro/clickhouse/host", "ClickHouse Cloud hostname", _NO_HOST
     CLICKHOUSE_USER = "/cerebro/clickhouse/user", "ClickHouse username", _UNSET

@@ -70,7 +70,7 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterTarget:
-    """What the cluster serves, where it may be newer than the forms of the seed page."""
+    """What the cluster serves, where it may be newer than the forms of the deployment page."""
 
     external_secrets: Literal["v1beta1", "v1"] = "v1beta1"
     """The API version of External Secrets: v1beta1 up to 0.16, v1 from 0.16 on."""
