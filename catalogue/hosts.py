@@ -6,7 +6,7 @@ from constructs_lib.model import Host
 
 
 class Hosts(Host, Enum):
-    """The hosts. API is the deployment page's; the other two are examples that the owner replaces."""
+    """The hosts. API is the deployment page's; the others are examples that the owner replaces."""
 
     API = "api.analytics.gnosis.io"
     MCP = "mcp.analytics.gnosis.io"

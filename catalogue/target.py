@@ -1,4 +1,4 @@
-"""Which forms the cluster serves. The defaults are the deployment page's; change a line to switch."""
+"""Which forms the cluster serves. The defaults are the deployment page's; change one to switch."""
 
 from constructs_lib.model import ClusterTarget
 

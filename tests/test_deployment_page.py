@@ -1,4 +1,4 @@
-"""The contract: every field of the deployment page's five examples is rendered as the page shows it.
+"""The contract: every field of the deployment page's five examples is rendered as it shows it.
 
 The exceptions stand in the first table of docs/decisions.md, which this test reads. It renders
 with the page's own choices: images on `latest`, the default cluster target.

@@ -24,7 +24,7 @@ TARGETS = {
     "v1beta1": ClusterTarget(),
     "v1": ClusterTarget(external_secrets="v1", ingress_class="field"),
 }
-"""The cluster target for what External Secrets serves: the deployment page's forms, the newer ones."""
+"""The cluster target for what External Secrets serves: the page's forms, the newer ones."""
 WORKLOADS = ("Deployment", "CronJob", "Job")
 SERVICES = ("cerebro", "crawlers")
 """The namespaces of the services."""
