@@ -180,7 +180,8 @@ def inline(runner: Runner, workflow: str, job: str, name: str, **variables: str)
 
 class TestInline:
     def test_the_region_is_the_installation_s(self, runner: Runner) -> None:
-        (runner.folder / "catalogue").symlink_to(ROOT / "catalogue")
+        for name in ("catalogue", "constructs_lib"):
+            (runner.folder / name).symlink_to(ROOT / name)
         output = runner.folder / "output"
         inline(
             runner, "deploy-secrets.yml", "deploy", "Ask for the region", GITHUB_OUTPUT=str(output)
