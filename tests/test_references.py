@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from constructs_lib.kubernetes.capacity import pod_template
@@ -61,21 +62,24 @@ def backends(ingress: Manifest) -> Iterator[Manifest]:
 
 def unserved_ports(item: Manifest, objects: list[Manifest]) -> Iterator[str]:
     """A Service, probe or Ingress whose port nothing listens on."""
+    name = item["metadata"]["name"]
     if item["kind"] == "Service":
-        (pods,) = (
+        selected = [
             template
             for o in objects
             if (template := pod_template(o))
             and item["spec"]["selector"].items() <= template["metadata"]["labels"].items()
-        )
-        listening = {
-            port["containerPort"]
-            for container in pods["spec"]["containers"]
-            for port in container.get("ports", ())
-        }
+        ]
         for port in item["spec"]["ports"]:
-            if port["targetPort"] not in listening:
-                yield f"Service {item['metadata']['name']} sends to port {port['targetPort']}"
+            if not any(port["targetPort"] in listening(pods) for pods in selected):
+                yield f"Service {name} sends to port {port['targetPort']}"
+    if template := pod_template(item):
+        for container in template["spec"]["containers"]:
+            for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+                for check in ("httpGet", "tcpSocket"):
+                    asked = container.get(probe, {}).get(check, {}).get("port")
+                    if asked is not None and asked not in listening(template):
+                        yield f"{probe} of {name} asks port {asked}"
     if item["kind"] == "Ingress":
         ports = {
             (o["metadata"]["name"], port["port"])
@@ -86,7 +90,16 @@ def unserved_ports(item: Manifest, objects: list[Manifest]) -> Iterator[str]:
         for backend in backends(item):
             wanted = (backend["name"], backend["port"].get("number"))
             if backend["name"] not in _ACTIONS and wanted not in ports:
-                yield f"Ingress {item['metadata']['name']} sends to {wanted}"
+                yield f"Ingress {name} sends to {wanted}"
+
+
+def listening(template: Manifest) -> set[int]:
+    """The ports of a pod."""
+    return {
+        port["containerPort"]
+        for container in template["spec"]["containers"]
+        for port in container.get("ports", ())
+    }
 
 
 def test_every_reference_resolves(objects: list[Manifest]) -> None:
@@ -96,6 +109,13 @@ def test_every_reference_resolves(objects: list[Manifest]) -> None:
 def test_a_missing_object_is_noticed(objects: list[Manifest]) -> None:
     for kind in ("Service", "ServiceAccount", "ExternalSecret", "ClusterSecretStore"):
         assert list(dangling([o for o in objects if o["kind"] != kind])), kind
+
+
+def test_a_port_that_nobody_listens_on_is_noticed(objects: list[Manifest]) -> None:
+    text = json.dumps(next(o for o in objects if o["metadata"]["name"] == "nebula"
+                           and o["kind"] == "Deployment"))  # fmt: skip
+    moved = json.loads(text.replace('"containerPort": 9090', '"containerPort": 81'))
+    assert "startupProbe of nebula asks port 9090" in list(unserved_ports(moved, []))
 
 
 def test_a_moved_port_is_noticed(objects: list[Manifest]) -> None:
