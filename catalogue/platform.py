@@ -17,6 +17,7 @@ class AnalyticsPlatform(Platform):
     """What charts find in the tree beside what constructs need."""
 
     installation: Installation
+    """The settings as the operator wrote them; what constructs need of them stands above."""
 
 
 def current() -> AnalyticsPlatform:

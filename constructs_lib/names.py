@@ -21,7 +21,7 @@ _SECRET_VALUE = re.compile(
     | \bgh[pousr]_[A-Za-z0-9]{36,}             # GitHub token
     | \bgithub_pat_[A-Za-z0-9_]{22,}
     | \bxox[abprs]-[A-Za-z0-9-]{10,}           # Slack token
-    | \bsk_(live|test)_\w{8,}                  # the key form of cerebro-api, and Stripe's
+    | \bsk_(live|test)_\w{8,}                  # Stripe's form, used by others, too
     | \beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.         # JSON Web Token
     | ://[^/\s:@]*:[^/\s@]+@                   # a password inside a URL
     | [?&](api_?key|apikey|access_token|token|password|secret)=[^&\s{]+

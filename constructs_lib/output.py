@@ -16,8 +16,11 @@ class Written:
     """What a swap did to a folder: paths relative to it."""
 
     added: tuple[str, ...]
+    """Were not there before."""
     changed: tuple[str, ...]
+    """Hold other text than before."""
     removed: tuple[str, ...]
+    """Are no longer there."""
 
 
 def swap(files: Mapping[str, str], folder: Path) -> Written:

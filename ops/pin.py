@@ -32,8 +32,11 @@ class Pinned:
     """What one bump did."""
 
     service: str
+    """Whose image it is."""
     before: Pin
+    """What ran until now."""
     after: Pin
+    """What will run."""
     image: registry.Image | None
     """As the registry has it; None if that was not asked."""
     written: tuple[Path, ...]

@@ -74,12 +74,7 @@ def unserved_ports(item: Manifest, objects: list[Manifest]) -> Iterator[str]:
             if not any(port["targetPort"] in listening(pods) for pods in selected):
                 yield f"Service {name} sends to port {port['targetPort']}"
     if template := pod_template(item):
-        for container in template["spec"]["containers"]:
-            for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
-                for check in ("httpGet", "tcpSocket"):
-                    asked = container.get(probe, {}).get(check, {}).get("port")
-                    if asked is not None and asked not in listening(template):
-                        yield f"{probe} of {name} asks port {asked}"
+        yield from (f"{probe} of {name}" for probe in unserved_probes(template))
     if item["kind"] == "Ingress":
         ports = {
             (o["metadata"]["name"], port["port"])
@@ -91,6 +86,15 @@ def unserved_ports(item: Manifest, objects: list[Manifest]) -> Iterator[str]:
             wanted = (backend["name"], backend["port"].get("number"))
             if backend["name"] not in _ACTIONS and wanted not in ports:
                 yield f"Ingress {name} sends to {wanted}"
+
+
+def unserved_probes(template: Manifest) -> Iterator[str]:
+    for container in template["spec"]["containers"]:
+        for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+            for check in ("httpGet", "tcpSocket"):
+                asked = container.get(probe, {}).get(check, {}).get("port")
+                if asked is not None and asked not in listening(template):
+                    yield f"port {asked} asked by {probe}"
 
 
 def listening(template: Manifest) -> set[int]:
@@ -115,7 +119,7 @@ def test_a_port_that_nobody_listens_on_is_noticed(objects: list[Manifest]) -> No
     text = json.dumps(next(o for o in objects if o["metadata"]["name"] == "nebula"
                            and o["kind"] == "Deployment"))  # fmt: skip
     moved = json.loads(text.replace('"containerPort": 9090', '"containerPort": 81'))
-    assert "startupProbe of nebula asks port 9090" in list(unserved_ports(moved, []))
+    assert "port 9090 asked by startupProbe of nebula" in list(unserved_ports(moved, []))
 
 
 def test_a_moved_port_is_noticed(objects: list[Manifest]) -> None:

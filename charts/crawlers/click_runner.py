@@ -32,6 +32,7 @@ class Job:
     schedule: str
     """Cron, UTC."""
     args: tuple[str, ...]
+    """Flags of run_queries.py."""
     env: Mapping[str, str | None] = field(default_factory=dict)
     """Plain variables; one that is None keeps the job from being rendered until it is known."""
     optional: Mapping[str, str | None] = field(default_factory=dict)
@@ -134,7 +135,7 @@ def _dune(known: Installation) -> Iterator[Job]:
     for name, (variable, query_id, insert) in tables.items():
         yield Job(
             name=f"dune-{name}",
-            schedule="0 3 * * *",
+            schedule="0 3 * * *",  # of gno-supply our estimate
             args=_csv(f"queries/dune/{name.replace('-', '_')}", "create_table", insert),
             env={f"CH_QUERY_VAR_{variable}": query_id},
             vendor="dune",

@@ -58,7 +58,11 @@ class AppProject(Construct):
         cluster_kinds: Mapping[str, tuple[str, ...]],
         namespaced_kinds: Mapping[str, tuple[str, ...]],
     ) -> None:
-        """Declare it. The kinds are those of each API group; the group of the core is `""`."""
+        """Declare it.
+
+        `namespaces` are those that its Applications may sync into. The kinds are those of each API
+        group; the group of the core is `""`.
+        """
         super().__init__(scope, name)
         chart = Chart.above(scope)
         platform = chart.platform
@@ -96,7 +100,8 @@ class Application(Construct):
         file: str | None = None,
         cascade: bool = True,
     ) -> None:
-        """Declare it: `folder` below dist/, and `file` there (default: all of them).
+        """Declare it: `folder` below dist/, and `file` there (default: all of them), synced into
+        `namespace` within the bounds of the AppProject `project`.
 
         `cascade` (default: on) makes its deletion delete what it synced.
         """

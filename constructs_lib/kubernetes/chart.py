@@ -24,8 +24,9 @@ class Pending:
     """A workload that is declared but not rendered, because a setting is not filled in yet."""
 
     name: str
+    """Of the object that it will be."""
     settings: tuple[str, ...]
-    """The settings it waits for, as a person finds them."""
+    """The variables whose values it waits for."""
     parameters: tuple[Parameter, ...]
     """The parameters it will read."""
 

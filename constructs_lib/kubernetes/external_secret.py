@@ -53,6 +53,7 @@ class RegistryCredentials(Construct):
     """
 
     def __init__(self, scope: Construct, parameter: Parameter) -> None:
+        """`parameter` holds a docker config.json."""
         super().__init__(scope, PULL_SECRET)
         template = {
             "engineVersion": "v2",
@@ -69,6 +70,7 @@ class ParameterStore(Construct):
     """
 
     def __init__(self, scope: Construct, *, namespaces: tuple[str, ...]) -> None:
+        """`namespaces` are those whose ExternalSecrets may use it."""
         super().__init__(scope, STORE)
         chart = Chart.above(scope)
         platform = chart.platform

@@ -49,11 +49,13 @@ class Pod:
     """What a workload decides about its pods; everything else is the same for all."""
 
     labels: Mapping[str, str]
+    """With `app`, by which the pods are selected."""
     containers: Mapping[str, Container]
     """By container name; the first is the workload's own."""
     service_account: str
     """Its ServiceAccount, whose token is not mounted."""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    """Default: none."""
     grace_seconds: int | None = None
     """From SIGTERM to SIGKILL. None: Kubernetes' 30."""
     restart_policy: str | None = None

@@ -96,6 +96,7 @@ class Container:
     """One container of a pod: a program and how its health is seen."""
 
     program: Program
+    """What runs in it."""
     port: int | None = None
     """What it listens on; named `http` in the pod. Default: nothing."""
     readiness: Probe | None = None
