@@ -21,6 +21,7 @@ _HEALTHY = Probe(HttpGet("/health"), period_seconds=30)
 # the port opens only after the program has reached ClickHouse
 _STARTED = Probe(HttpGet("/health"), period_seconds=10, failure_threshold=60)
 _STOP_SECONDS = 10
+_HEAVY = Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"))
 
 
 class BeaconIndexer(Chart):
@@ -45,8 +46,11 @@ class BeaconIndexer(Chart):
             ignores_sigterm=True,
         )
         loader = replace(program, shared_secrets=(database, node), egress=(CLICKHOUSE, _BEACON_API))
-        heavy = Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"))
+        self._add_migrations(program)
+        self._add_workers(program, loader)
+        self._add_validators(loader)
 
+    def _add_migrations(self, program: Program) -> None:
         ReleaseJob(
             self,
             "beacon-indexer-migrations",
@@ -56,39 +60,37 @@ class BeaconIndexer(Chart):
                 resources=Resources(cpu=("100m", "500m"), memory=("256Mi", "512Mi")),
             ),
         )
-        SingleWriter(
-            self,
-            "beacon-indexer-realtime",
-            program=replace(
-                loader,
-                args=("load", "realtime"),
-                env={
-                    **program.env,
-                    "ENABLED_LOADERS": "blocks,rewards,data_column_sidecars",
-                    "CHUNK_SIZE": "100",
-                    "REALTIME_SLOT_DELAY": "700",
-                },
-            ),
-            port=9090,
-            liveness=_HEALTHY,
-            startup=_STARTED,
-            grace_seconds=_STOP_SECONDS,
+
+    def _add_workers(self, program: Program, loader: Program) -> None:
+        realtime = replace(
+            loader,
+            args=("load", "realtime"),
+            env={
+                **program.env,
+                "ENABLED_LOADERS": "blocks,rewards,data_column_sidecars",
+                "CHUNK_SIZE": "100",
+                "REALTIME_SLOT_DELAY": "700",
+            },
         )
-        SingleWriter(
-            self,
-            "beacon-indexer-transform",
-            program=replace(
-                program,
-                args=("transform", "run", "--continuous"),
-                # more chunks at a time of the validators' data do not fit into the memory
-                env={**program.env, "TRANSFORM_CHUNKS_PER_BATCH": "1"},
-                resources=heavy,
-            ),
-            port=9090,
-            liveness=_HEALTHY,
-            startup=_STARTED,
-            grace_seconds=_STOP_SECONDS,
+        transform = replace(
+            program,
+            args=("transform", "run", "--continuous"),
+            # more chunks at a time of the validators' data do not fit into the memory
+            env={**program.env, "TRANSFORM_CHUNKS_PER_BATCH": "1"},
+            resources=_HEAVY,
         )
+        for name, worker in (("realtime", realtime), ("transform", transform)):
+            SingleWriter(
+                self,
+                f"beacon-indexer-{name}",
+                program=worker,
+                port=9090,
+                liveness=_HEALTHY,
+                startup=_STARTED,
+                grace_seconds=_STOP_SECONDS,
+            )
+
+    def _add_validators(self, loader: Program) -> None:
         ScheduledJob(
             self,
             "beacon-indexer-validators",
@@ -96,8 +98,8 @@ class BeaconIndexer(Chart):
             program=replace(
                 loader,
                 args=("load", "backfill"),
-                env={**program.env, "ENABLED_LOADERS": "validators", "CHUNK_SIZE": "100"},
-                resources=heavy,
+                env={**loader.env, "ENABLED_LOADERS": "validators", "CHUNK_SIZE": "100"},
+                resources=_HEAVY,
             ),
             retries=1,
             deadline_seconds=12 * 3600,  # a run takes over four hours
