@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from constructs_lib.kubernetes import (
     Alb,
     App,
+    Application,
+    AppProject,
     Chart,
+    Container,
+    ExternalSecret,
     Namespace,
+    ParameterStore,
     Platform,
     Program,
     Quota,
     ReleaseJob,
     ScheduledJob,
     SingleWriter,
+    Storage,
     WebService,
 )
-from constructs_lib.model import ClusterTarget, Host, HttpGet, Parameter, Pin, Probe, Resources
+from constructs_lib.model import (
+    ClusterTarget,
+    Egress,
+    Host,
+    HttpGet,
+    Parameter,
+    Pin,
+    Probe,
+    Resources,
+)
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")
 TOKEN = Parameter("/cerebro/test/token", "A token", "placeholder")
@@ -42,7 +58,7 @@ def chart(platform: Platform = PLATFORM, name: str = "chart", namespace: str = "
     return Chart(App(platform), name, namespace=namespace)
 
 
-def web_service(to: Chart, **changes: Any) -> None:
+def web_service(to: Chart, /, **changes: Any) -> None:
     props: dict[str, Any] = {
         "program": PROGRAM,
         "port": 8000,
@@ -53,26 +69,85 @@ def web_service(to: Chart, **changes: Any) -> None:
     WebService(to, "one", **{**props, **changes})
 
 
-def single_writer(to: Chart, **changes: Any) -> None:
+def single_writer(to: Chart, /, **changes: Any) -> None:
     SingleWriter(to, "one", **{"program": PROGRAM, **changes})
 
 
-def scheduled_job(to: Chart, **changes: Any) -> None:
+def scheduled_job(to: Chart, /, **changes: Any) -> None:
     ScheduledJob(to, "one", **{"program": PROGRAM, "schedule": "0 2 * * *", **changes})
 
 
-def release_job(to: Chart, **changes: Any) -> None:
+def release_job(to: Chart, /, **changes: Any) -> None:
     ReleaseJob(to, "one", **{"program": PROGRAM, **changes})
 
 
-def namespace(to: Chart, **changes: Any) -> None:
+def namespace(to: Chart, /, **changes: Any) -> None:
     props = {"quota": QUOTA, "container_defaults": RESOURCES, "registry_credentials": TOKEN}
     Namespace(to, "space", **{**props, **changes})
 
 
-def program(to: Chart, **changes: Any) -> None:
+def program(to: Chart, /, **changes: Any) -> None:
     web_service(to, program=replace(PROGRAM, **changes))
 
 
-def alb(to: Chart, **changes: Any) -> None:
+def alb(to: Chart, /, **changes: Any) -> None:
     web_service(to, ingress=replace(ALB, **changes))
+
+
+def probe(to: Chart, /, **changes: Any) -> None:
+    web_service(to, readiness=replace(Probe(HttpGet("/ready")), **changes))
+
+
+def http(to: Chart, /, **changes: Any) -> None:
+    probe(to, check=replace(HttpGet("/ready"), **changes))
+
+
+def liveness(check: Any) -> Callable[..., None]:
+    def declare(to: Chart, /, **changes: Any) -> None:
+        web_service(to, liveness=Probe(replace(check, **changes)))
+
+    return declare
+
+
+def resources(to: Chart, /, **changes: Any) -> None:
+    program(to, resources=replace(RESOURCES, **changes))
+
+
+def egress(to: Chart, /, **changes: Any) -> None:
+    program(to, egress=(replace(Egress((443,)), **changes),))
+
+
+def storage(to: Chart, /, **changes: Any) -> None:
+    single_writer(to, storage=replace(Storage(path="/a", size="1Gi"), **changes))
+
+
+def quota(to: Chart, /, **changes: Any) -> None:
+    namespace(to, quota=replace(QUOTA, **changes))
+
+
+def sidecar(to: Chart, /, **changes: Any) -> None:
+    side = Container(program=replace(PROGRAM, image="two"), port=9000)
+    web_service(to, sidecars={"side": replace(side, **changes)})
+
+
+def external_secret(to: Chart, /, **changes: Any) -> None:
+    ExternalSecret(to, "one", **{"keys": {"PASSWORD": PASSWORD}, **changes})
+
+
+def store(to: Chart, /, **changes: Any) -> None:
+    ParameterStore(to, **{"namespaces": ("one",), **changes})
+
+
+def project(to: Chart, /, **changes: Any) -> None:
+    props: dict[str, Any] = {
+        "description": "One",
+        "namespaces": ("one",),
+        "cluster_kinds": {"": ("Namespace",)},
+        "namespaced_kinds": {"": ("Service",)},
+    }
+    AppProject(to, "one", **{**props, **changes})
+
+
+def application(to: Chart, /, **changes: Any) -> None:
+    props: dict[str, Any] = {"project": "one", "folder": "one", "namespace": "one"}
+    Application(to, "one", **{**props, **changes})

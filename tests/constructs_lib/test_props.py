@@ -13,7 +13,6 @@ from constructs_lib.kubernetes import (
     Alb,
     Application,
     AppProject,
-    Chart,
     Container,
     ExternalSecret,
     Namespace,
@@ -41,65 +40,6 @@ from constructs_lib.model import (
 from tests.constructs_lib import declarations as base
 
 _PROBE = Probe(HttpGet("/other"))
-
-
-def _probe(chart: Chart, **changes: Any) -> None:
-    base.web_service(chart, readiness=replace(Probe(HttpGet("/ready")), **changes))
-
-
-def _http(chart: Chart, **changes: Any) -> None:
-    _probe(chart, check=replace(HttpGet("/ready"), **changes))
-
-
-def _liveness(check: Any) -> Callable[..., None]:
-    def declare(chart: Chart, **changes: Any) -> None:
-        base.web_service(chart, liveness=Probe(replace(check, **changes)))
-
-    return declare
-
-
-def _resources(chart: Chart, **changes: Any) -> None:
-    base.program(chart, resources=replace(base.RESOURCES, **changes))
-
-
-def _egress(chart: Chart, **changes: Any) -> None:
-    base.program(chart, egress=(replace(Egress((443,)), **changes),))
-
-
-def _storage(chart: Chart, **changes: Any) -> None:
-    base.single_writer(chart, storage=replace(Storage(path="/a", size="1Gi"), **changes))
-
-
-def _quota(chart: Chart, **changes: Any) -> None:
-    base.namespace(chart, quota=replace(base.QUOTA, **changes))
-
-
-def _sidecar(chart: Chart, **changes: Any) -> None:
-    side = Container(program=replace(base.PROGRAM, image="two"), port=9000)
-    base.web_service(chart, sidecars={"side": replace(side, **changes)})
-
-
-def _external_secret(chart: Chart, **changes: Any) -> None:
-    ExternalSecret(chart, "one", **{"keys": {"PASSWORD": base.PASSWORD}, **changes})
-
-
-def _store(chart: Chart, **changes: Any) -> None:
-    ParameterStore(chart, **{"namespaces": ("one",), **changes})
-
-
-def _project(chart: Chart, **changes: Any) -> None:
-    props: dict[str, Any] = {
-        "description": "One",
-        "namespaces": ("one",),
-        "cluster_kinds": {"": ("Namespace",)},
-        "namespaced_kinds": {"": ("Service",)},
-    }
-    AppProject(chart, "one", **{**props, **changes})
-
-
-def _application(chart: Chart, **changes: Any) -> None:
-    props: dict[str, Any] = {"project": "one", "folder": "one", "namespace": "one"}
-    Application(chart, "one", **{**props, **changes})
 
 
 Change = tuple[Callable[..., None], dict[str, Any]]
@@ -157,10 +97,10 @@ _CHANGES: dict[Any, Change] = {
             "readiness_gates": True,
         },
     ),
-    ExternalSecret: (_external_secret, {"keys": {"PASSWORD": base.TOKEN}}),
-    ParameterStore: (_store, {"namespaces": ("one", "two")}),
+    ExternalSecret: (base.external_secret, {"keys": {"PASSWORD": base.TOKEN}}),
+    ParameterStore: (base.store, {"namespaces": ("one", "two")}),
     AppProject: (
-        _project,
+        base.project,
         {
             "description": "Two",
             "namespaces": ("two",),
@@ -169,7 +109,7 @@ _CHANGES: dict[Any, Change] = {
         },
     ),
     Application: (
-        _application,
+        base.application,
         {
             "project": "two",
             "folder": "two",
@@ -195,7 +135,7 @@ _CHANGES: dict[Any, Change] = {
         },
     ),
     Container: (
-        _sidecar,
+        base.sidecar,
         {
             "program": replace(base.PROGRAM, image="one"),
             "port": 9001,
@@ -215,9 +155,9 @@ _CHANGES: dict[Any, Change] = {
             "denied_paths": (),
         },
     ),
-    Storage: (_storage, {"path": "/b", "size": "2Gi"}),
+    Storage: (base.storage, {"path": "/b", "size": "2Gi"}),
     Quota: (
-        _quota,
+        base.quota,
         {
             "resources": Resources(cpu=("2", "2"), memory=("1Gi", "2Gi")),
             "pods": 11,
@@ -225,7 +165,7 @@ _CHANGES: dict[Any, Change] = {
         },
     ),
     Resources: (
-        _resources,
+        base.resources,
         {
             "cpu": ("150m", "200m"),
             "memory": ("32Mi", "128Mi"),
@@ -233,7 +173,7 @@ _CHANGES: dict[Any, Change] = {
         },
     ),
     Probe: (
-        _probe,
+        base.probe,
         {
             "check": HttpGet("/other"),
             "initial_delay_seconds": 7,
@@ -242,10 +182,10 @@ _CHANGES: dict[Any, Change] = {
             "failure_threshold": 7,
         },
     ),
-    HttpGet: (_http, {"path": "/other", "port": 9000}),
-    TcpSocket: (_liveness(TcpSocket()), {"port": 9000}),
-    Command: (_liveness(Command(("true",))), {"command": ("false",)}),
-    Egress: (_egress, {"ports": (80,), "to": "anywhere", "protocols": ("UDP",)}),
+    HttpGet: (base.http, {"path": "/other", "port": 9000}),
+    TcpSocket: (base.liveness(TcpSocket()), {"port": 9000}),
+    Command: (base.liveness(Command(("true",))), {"command": ("false",)}),
+    Egress: (base.egress, {"ports": (80,), "to": "anywhere", "protocols": ("UDP",)}),
 }
 
 _PLATFORM_CHANGES: dict[str, Any] = {
@@ -294,7 +234,7 @@ def test_a_changed_platform_changes_the_objects(prop: str) -> None:
     for chart in (before, after):
         base.web_service(chart)
         SingleWriter(chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi"))
-        _store(chart)
+        base.store(chart)
         Application(chart, "three", project="one", folder="one", namespace="one")
     assert before.manifests != after.manifests
 
