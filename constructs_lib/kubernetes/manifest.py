@@ -9,14 +9,23 @@ cdk8s itself writes, for every kind and field.
 from __future__ import annotations
 
 import re
+import typing
 from datetime import UTC, datetime
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from cdk8s_plus_27 import k8s
 
 Manifest = dict[str, Any]
 """One Kubernetes object as plain data, its keys in the order cdk8s writes them."""
+
+# A struct looks up its own type hints anew each time one is made, which takes as long as checking
+# against them; cdk8s-plus-32 and later remember them. The structs' module is given a `typing` that
+# does, too: what is checked stays the same.
+k8s.ObjectMeta.__init__.__globals__["typing"] = SimpleNamespace(
+    **{**vars(typing), "get_type_hints": cache(typing.get_type_hints)}
+)
 
 _FIELD_NAME = re.compile(r":schema: \S+#(\S+)")
 _boundary_values: dict[int, str | int] = {}

@@ -67,6 +67,12 @@ def read_type(of: Any, name: str) -> Any:
     return hints["return"]
 
 
+def test_structs_still_check_their_types() -> None:
+    for _ in range(2):
+        with pytest.raises(TypeError, match="type of argument name must be"):
+            k8s.ObjectMeta(name=1)  # type: ignore[arg-type]
+
+
 def test_what_is_no_struct_is_refused() -> None:
     metadata = k8s.ObjectMeta(name="one")
     with pytest.raises(TypeError, match="no struct"):
