@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.kubernetes.capacity import pod_template
+from constructs_lib.capacity import pod_template
 from tests.conftest import Manifest
 
 # Named like a Service, but answered by the load balancer from the annotation `actions.deny`.

@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 from cdk8s_plus_27 import k8s
 
-Manifest = dict[str, Any]
-"""One Kubernetes object as plain data, its keys in the order cdk8s writes them."""
+from constructs_lib.model import Manifest
 
 _FIELD_NAME = re.compile(r":schema: \S+#(\S+)")
 _boundary_values: dict[int, str | int] = {}
