@@ -2,6 +2,8 @@
 
 import typer
 
+from ops.review.command import review
+
 app = typer.Typer(
     name="ops",
     help="What people do with this platform, one command each.",
@@ -14,6 +16,8 @@ app = typer.Typer(
 def main() -> None:
     """What people do with this platform, one command each."""
 
+
+app.command()(review)
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")
