@@ -6,6 +6,7 @@ from functools import partial
 
 from catalogue import platform as catalogue
 from catalogue.platform import AnalyticsPlatform
+from charts import overview
 from charts.argocd.applications import Applications, Root
 from charts.cerebro.cerebro_api import CerebroApi
 from charts.cerebro.cerebro_mcp import CerebroMcp
@@ -51,7 +52,8 @@ def build(platform: AnalyticsPlatform) -> App:
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
-    return build(platform).render()
+    app = build(platform)
+    return {**app.render(), overview.FILE: overview.render(app, platform)}
 
 
 def current() -> AnalyticsPlatform:

@@ -19,7 +19,8 @@ from ops.review.shapes import misshapen
 
 STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
-_MANIFESTS = (".yaml", ".yml", ".json")  # what Argo CD reads in a folder
+MANIFESTS = (".yaml", ".yml", ".json")
+"""The endings of the files that Argo CD reads."""
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
 
@@ -28,7 +29,9 @@ Parsed = tuple[tuple[int, Manifest], ...]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """As the API server reads YAML: a date is text, and a key that stands twice is an error."""
+    """As the API server reads YAML: a date is text, null is nothing, and a key that stands twice
+    is an error.
+    """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
@@ -43,7 +46,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 None, None, f"{twice.value!r} stands here twice", twice.start_mark
             )
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
+        return {name: value for name, value in mapping.items() if value is not None}
 
 
 class Reader:
@@ -72,7 +75,7 @@ class Reader:
     def _objects(self, file: str, text: str, revision: str) -> Iterator[Object]:
         if file == STACK:
             yield from _stack(file, text, revision)
-        elif PurePosixPath(file).suffix in _MANIFESTS:
+        elif PurePosixPath(file).suffix in MANIFESTS:
             for line, manifest, written in self._manifests(file, text, revision):
                 key = _key(manifest, f"{file}:{line} at {revision}")
                 yield Object(key, manifest, file, line, written)
@@ -88,7 +91,7 @@ class Reader:
             except yaml.YAMLError as error:
                 raise ReviewError(_complaint(error, file, first, revision)) from error
             for line, manifest in self._documents[document]:
-                yield first + line, manifest, document
+                yield first + line, manifest, document.removeprefix("---").strip()
             first += document.count("\n")
 
 

@@ -87,7 +87,7 @@ def of_binding(binding: Object) -> list[str]:
     """Who may do what a Role allows."""
     role = binding.manifest.get("roleRef") or {}
     return [
-        f"{subject.get('kind')} {subject.get('namespace', '')}/{subject.get('name')} do what "
+        f"let {subject.get('kind')} {subject.get('namespace', '')}/{subject.get('name')} do what "
         f"{role.get('kind')} {role.get('name')} allows"
         for subject in binding.manifest.get("subjects") or ()
     ]
@@ -97,13 +97,13 @@ def of_project(project: Object) -> list[str]:
     """What Argo CD may sync for the Applications of a project."""
     spec = project.spec
     return [
-        *(f"Argo CD sync from {source}" for source in spec.get("sourceRepos") or ()),
+        *(f"let Argo CD sync from {source}" for source in spec.get("sourceRepos") or ()),
         *(
-            f"Argo CD sync into namespace {each.get('namespace')} of {each.get('server')}"
+            f"let Argo CD sync into namespace {each.get('namespace')} of {each.get('server')}"
             for each in spec.get("destinations") or ()
         ),
         *(
-            f"Argo CD sync {each.get('kind')} of API group {each.get('group') or 'core'}"
+            f"let Argo CD sync {each.get('kind')} of API group {each.get('group') or 'core'}"
             for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist")
             for each in spec.get(field) or ()
         ),
@@ -114,9 +114,9 @@ def of_store(store: Object) -> list[str]:
     """Who may read from a store of secrets."""
     conditions = store.spec.get("conditions")
     if not conditions:
-        return ["ExternalSecrets of every namespace read from it"]
+        return ["be read by ExternalSecrets of every namespace"]
     return [
-        f"ExternalSecrets of namespace {name} read from it"
+        f"be read by ExternalSecrets of namespace {name}"
         for condition in conditions
         for name in condition.get("namespaces") or [value(condition)]
     ]

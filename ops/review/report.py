@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ops.review.comparison import Comparison, Sides
 from ops.review.model import Finding, Key, Risk, Severity
-from ops.review.objects import Reader
+from ops.review.objects import MANIFESTS, Reader
 from ops.review.revisions import Revision
 from ops.review.rules import RULES
 from ops.review.rules.capacity import Row
@@ -131,7 +131,11 @@ class Report:
         return dict(sorted(services.items()))
 
     def _noise(self) -> Iterator[Finding]:
-        """What is written differently, and means the same."""
+        """What is written differently, and means the same.
+
+        A file that Argo CD does not read, as dist/README.md, follows the others: it is told only
+        where it differs alone.
+        """
         comparison, text = self.comparison, "is written differently, and means the same"
         meant = {side.file for sides in comparison.sides() for side in sides if side}
         for key, item in comparison.after.objects.items():
@@ -140,5 +144,5 @@ class Report:
                 meant.add(item.file)
                 yield Finding(Risk.NOISE, Severity.LOW, key, text)
         for file in self.changed_files:
-            if file not in meant:
+            if file not in meant and (file.endswith(MANIFESTS) or not meant):
                 yield Finding(Risk.NOISE, Severity.LOW, Key("", _FILE, "", file), text)

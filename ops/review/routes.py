@@ -16,6 +16,8 @@ SCHEME = f"{_ALB}scheme"
 LISTENERS = f"{_ALB}listen-ports"
 REDIRECT = f"{_ALB}ssl-redirect"
 CERTIFICATE = f"{_ALB}certificate-arn"
+REDIRECTED = "a redirect to HTTPS"
+"""What answers at a listener without TLS that sends people on."""
 _FROM_ANNOTATION = "use-annotation"
 _DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 _ANY_HOST = "*"
@@ -74,7 +76,7 @@ def _routes(snapshot: Snapshot, paths: Paths) -> Iterator[tuple[str, Route]]:
             host = rule.get("host", _ANY_HOST)
             for origin, redirects in _origins(ingress, host):
                 if redirects:
-                    yield f"{origin}/", Route(ingress.key, audience, "a redirect to HTTPS")
+                    yield f"{origin}/", Route(ingress.key, audience, REDIRECTED)
                     continue
                 for path in paths[host]:
                     if service := _service_at(path, rule):

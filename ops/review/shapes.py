@@ -25,6 +25,10 @@ class Each:
     value: Shape
 
 
+_NOTHING = object()
+"""Stands for a null among the items of a list, which has no shape at all."""
+
+
 def misshapen(manifest: Any) -> str | None:
     """What is wrong with an object, if anything is: `spec.replicas is no whole number`."""
     found = next(_problems(manifest, _OBJECT, ""), None)
@@ -34,7 +38,7 @@ def misshapen(manifest: Any) -> str | None:
 
 
 def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:
-    if value is None:
+    if value is None:  # a field that is not there
         return
     wanted = {dict: dict, Each: dict, list: list}.get(type(shape), shape)
     if isinstance(wanted, type) and not isinstance(value, wanted):
@@ -43,10 +47,10 @@ def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:
         yield from _of_fields(value, shape, path)
     elif isinstance(shape, list):
         for place, item in enumerate(value):
-            yield from _problems({} if item is None else item, shape[0], f"{path}[{place}]")
+            yield from _problems(_NOTHING if item is None else item, shape[0], f"{path}[{place}]")
     elif isinstance(shape, Each):
         for name, item in value.items():
-            yield from _problems("" if item is None else item, shape.value, f"{path}[{name}]")
+            yield from _problems(item, shape.value, f"{path}[{name}]")
     elif not isinstance(shape, type):
         try:
             shape(value)
@@ -211,7 +215,7 @@ _KINDS: dict[str, Shape] = {
                 {
                     "host": str,
                     "http": {
-                        "paths": [
+                        "paths!": [
                             {
                                 "path!": str,
                                 "pathType": str,
@@ -237,7 +241,7 @@ _KINDS: dict[str, Shape] = {
     "PodDisruptionBudget": {
         "spec": {"selector": _SELECTOR, "maxUnavailable": _share, "minAvailable": _share}
     },
-    "ResourceQuota": {"spec": {"hard": _QUANTITIES}},
+    "ResourceQuota": {"spec!": {"hard!": _QUANTITIES}},
     "Role": _ROLE,
     "RoleBinding": _BINDING,
     "Secret": {"data": dict, "stringData": dict},

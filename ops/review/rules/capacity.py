@@ -10,10 +10,11 @@ from math import ceil
 
 from constructs_lib import capacity
 from constructs_lib.model import Manifest
-from constructs_lib.quantity import amount, readable
+from constructs_lib.quantity import readable
 from ops.review.comparison import Comparison
-from ops.review.model import Change, Difference, Finding, Key, Object, Risk, Severity, spell
+from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity, spell
 from ops.review.objects import Snapshot
+from ops.review.rules.replacement import shrinks
 from ops.review.wording import listed, value
 from ops.review.workloads import TEMPLATE, Rollout, Workload, share
 
@@ -62,7 +63,7 @@ class Row:
 def rows(comparison: Comparison) -> list[Row]:
     """What changes, by namespace and in total."""
     was, now = _sums(comparison.before), _sums(comparison.after)
-    bounds = capacity.quotas(item.manifest for item in comparison.after.of("ResourceQuota"))
+    bounds = _quotas(comparison.after)
     return [
         Row(namespace, resource, before, after, bounds.get(namespace, {}).get(resource))
         for namespace in dict.fromkeys([*now, *was])
@@ -75,6 +76,14 @@ def rows(comparison: Comparison) -> list[Row]:
 def _resources(*sums: dict[str, Fraction]) -> list[str]:
     named = dict.fromkeys(resource for each in sums for resource in each)
     return sorted(named, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+
+
+def _quotas(snapshot: Snapshot) -> Sums:
+    return capacity.quotas(
+        {**item.manifest, "spec": {"hard": _texts(item.spec["hard"])}}
+        for item in snapshot.of("ResourceQuota")
+        if item.key.namespace
+    )
 
 
 def _sums(snapshot: Snapshot) -> Sums:
@@ -156,16 +165,15 @@ def bounds(comparison: Comparison) -> Iterator[Finding]:
     for change in comparison.changed("ResourceQuota"):
         asked = _sums(comparison.after).get(change.key.namespace, {})
         for each in change.at("spec"):
-            allowed = capacity.quotas([change.after.manifest])[change.key.namespace]
-            resource = each.path[-1]
-            below = asked.get(resource, _NONE) > allowed.get(resource, asked.get(resource, _NONE))
+            allowed = _quotas(comparison.after).get(change.key.namespace, {}).get(each.path[-1])
+            below = allowed is not None and asked.get(each.path[-1], _NONE) > allowed
             yield _told(change, each, Severity.HIGH if below else Severity.LOW, _BELOW[below])
     for change in comparison.changed("LimitRange"):
         for each in change.at("spec"):
             yield _told(change, each, Severity.LOW, ", for containers that state none")
     for change in comparison.changed("PersistentVolumeClaim"):
         for each in change.at(*_SIZE):
-            if amount(str(each.after)) > amount(str(each.before)):
+            if ABSENT not in (each.before, each.after) and not shrinks(each):
                 yield _told(change, each, Severity.LOW, ", if its storage class lets it grow")
 
 

@@ -11,6 +11,7 @@ from ops.review.routes import (
     CERTIFICATE,
     LISTENERS,
     REDIRECT,
+    REDIRECTED,
     SCHEME,
     Route,
     controller,
@@ -66,8 +67,13 @@ def hosts(comparison: Comparison) -> Iterator[Finding]:
     for (key, former, latter), urls in shifts.items():
         more = " any more" if latter == _NOBODY else ""
         severity = Severity.HIGH if latter == "the internet" else Severity.MEDIUM
-        text = f"{latter} can reach {', '.join(urls)}{more}; before, {former} could"
+        told = [url for url in urls if REDIRECTED not in (_service(url, was), _service(url, now))]
+        text = f"{latter} can reach {', '.join(told or urls)}{more}; before, {former} could"
         yield _host_finding(comparison, key, severity, text)
+
+
+def _service(url: str, side: dict[str, Route]) -> str:
+    return side.get(url, _NOWHERE).service
 
 
 def _host_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:

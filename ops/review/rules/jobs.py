@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from datetime import datetime
 
-from cronsim import CronSim
-
-from constructs_lib.schedule import words
+from constructs_lib.schedule import starts, words
 from ops.review.comparison import Comparison
 from ops.review.model import Finding, Object, Risk, Severity
 from ops.review.objects import Snapshot
 from ops.review.wording import listed, value
 
-_MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
-_WEEK = timedelta(days=7)
 _OVERLAPS = {
     "Allow": "a run may start while another is under way",
     "Forbid": "a run is left out while another is under way",
@@ -54,9 +49,7 @@ def _company(job: Object, snapshot: Snapshot) -> str:
 
 
 def _starts(job: Object) -> set[datetime]:
-    """When it starts in a week that begins on a Monday and the first of a year."""
-    times = CronSim(job.spec["schedule"], _MONDAY - timedelta(minutes=1))
-    return set(takewhile(lambda time: time < _MONDAY + _WEEK, times))
+    return set(starts(job.spec["schedule"]))
 
 
 def overlaps(comparison: Comparison) -> Iterator[Finding]:

@@ -103,7 +103,7 @@ def _of_application(item: Object, comparison: Comparison) -> str:
 
 def _of_workload(item: Object, _comparison: Comparison) -> str:
     workload = Workload(item)
-    return f"its {plural(workload.replicas, 'pod')}" if workload.serves else "a run under way"
+    return plural(workload.replicas, "pod") if workload.serves else "a run under way"
 
 
 def _of_store(_item: Object, _comparison: Comparison) -> str:

@@ -10,10 +10,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from constructs_lib.model import Manifest
 from ops.review.comparison import Comparison, Sides
-from ops.review.model import Finding, Object, Risk, Severity
+from ops.review.model import Finding, Key, Object, Risk, Severity
 from ops.review.objects import Snapshot
 from ops.review.wording import listed
-from ops.review.workloads import selects, workloads
+from ops.review.workloads import TEMPLATE, Workload, selects, workloads
 
 _ANYONE = "anyone"
 _EVERY_PORT = "every port"
@@ -37,38 +37,58 @@ class Opening:
         )
 
 
+@dataclass(frozen=True)
+class Pods:
+    """Some pods, by their labels on both sides."""
+
+    name: str
+    before: dict[str, str]
+    after: dict[str, str]
+
+
 def policies(comparison: Comparison) -> Iterator[Finding]:
     """What a policy that is new, changed or removed opens and closes.
 
     Only for pods that are on both sides: those of a new service had nothing to be closed.
     """
     for sides in comparison.sides("NetworkPolicy"):
-        for direction in _DIRECTIONS:
-            yield from _shifted(comparison, sides, direction)
+        yield from _shifted(comparison, sides.item.key, list(_selected(comparison, sides)))
 
 
-def _shifted(comparison: Comparison, sides: Sides, direction: str) -> Iterator[Finding]:
-    key = sides.item.key
-    named: dict[tuple[Severity, str], list[str]] = defaultdict(list)
-    for name, labels in _pods(comparison, sides):
-        was, now = (
-            _openings(side, key.namespace, labels, direction)
-            for side in (comparison.before, comparison.after)
-        )
-        opened = [each for each in now if not any(each.within(other) for other in was)]
-        closed = [each for each in was if not any(each.within(other) for other in now)]
-        for openings, severity in ((opened, Severity.HIGH), (closed, Severity.MEDIUM)):
-            if openings:
-                named[severity, _spelled(openings)].append(name)
-    for (severity, openings_text), names in named.items():
-        verb = _DIRECTIONS[direction]
-        moment = "now" if severity is Severity.HIGH else "no longer:"
-        text = f"{moment} {listed(names)} {verb} {openings_text}"
-        yield Finding(Risk.EXPOSURE, severity, key, text, comparison.differences(key, ("spec",)))
+def relabelled(comparison: Comparison) -> Iterator[Finding]:
+    """Pods that other policies select now, by their new labels."""
+    for change in comparison.changed(*TEMPLATE):
+        before, after = Workload(change.before), Workload(change.after)
+        if before.labels != after.labels:
+            pods = Pods(change.key.name, before.labels, after.labels)
+            yield from _shifted(comparison, change.key, [pods])
 
 
-def _pods(comparison: Comparison, sides: Sides) -> Iterator[tuple[str, dict[str, str]]]:
-    """Name and labels of the workloads that a policy selects, before or after."""
+def _shifted(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
+    explains = comparison.differences(key, ("spec",)) if key.kind == "NetworkPolicy" else ()
+    for direction, verb in _DIRECTIONS.items():
+        named: dict[tuple[Severity, str], list[str]] = defaultdict(list)
+        for pods in selected:
+            was = _openings(comparison.before, key.namespace, pods.before, direction)
+            now = _openings(comparison.after, key.namespace, pods.after, direction)
+            for severity, openings in (
+                (Severity.HIGH, _beyond(now, was)),
+                (Severity.MEDIUM, _beyond(was, now)),
+            ):
+                if openings:
+                    named[severity, _spelled(openings)].append(pods.name)
+        for (severity, openings_text), names in named.items():
+            moment = "now" if severity is Severity.HIGH else "no longer:"
+            text = f"{moment} {listed(names)} {verb} {openings_text}"
+            yield Finding(Risk.EXPOSURE, severity, key, text, explains)
+
+
+def _beyond(openings: list[Opening], others: list[Opening]) -> list[Opening]:
+    return [each for each in openings if not any(each.within(other) for other in others)]
+
+
+def _selected(comparison: Comparison, sides: Sides) -> Iterator[Pods]:
+    """The workloads that a policy selects, before or after."""
     policies = [side for side in sides if side]
     former = {workload.key for workload in workloads(comparison.before)}
     selected = [
@@ -78,10 +98,13 @@ def _pods(comparison: Comparison, sides: Sides) -> Iterator[tuple[str, dict[str,
     ]
     for workload in selected:
         if workload.key in former:
-            yield workload.key.name, workload.labels
-    if not selected and len(policies) == 2:
-        labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
-        yield "pods " + listed([f"{name}={label}" for name, label in labels.items()]), labels
+            yield Pods(workload.key.name, workload.labels, workload.labels)
+    labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
+    if not labels:
+        yield Pods("any other pod of the namespace", {}, {})
+    elif not selected and len(policies) == 2:
+        name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
+        yield Pods(name, labels, labels)
 
 
 def _selects(policy: Object, namespace: str, labels: dict[str, str]) -> bool:
@@ -158,8 +181,14 @@ def _is_part(addresses: str, of: str) -> bool:
 def _spelled(openings: list[Opening]) -> str:
     ports: dict[str, list[str]] = defaultdict(list)
     for opening in dict.fromkeys(openings):
-        ports[opening.peer].append(opening.port)
+        ports[_brief(opening.peer)].append(opening.port)
     return "; ".join(f"{peer} on {', '.join(of_peer)}" for peer, of_peer in ports.items())
 
 
-RULES = (policies,)
+def _brief(peer: str) -> str:
+    addresses, _, left_out = peer.partition(" except ")
+    ranges = left_out.split(", ")
+    return f"{addresses} except {len(ranges)} ranges" if len(ranges) > 3 else peer
+
+
+RULES = (policies, relabelled)

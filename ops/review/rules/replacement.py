@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.quantity import amount
 from ops.review.argocd import protections
 from ops.review.comparison import Comparison
@@ -60,32 +59,36 @@ def replaced(comparison: Comparison) -> Iterator[Finding]:
 
 def _is_fixed(change: Change, difference: Difference) -> bool:
     if change.key.kind == "PersistentVolumeClaim" and difference.path == _SIZE:
-        return _shrinks(difference)
+        return shrinks(difference)
     if change.key.kind == "Service" and difference.after is ABSENT:
         return False  # the API server keeps the address
     return any(difference.below(*path) for path in _FIXED[change.key.kind])
 
 
-def _shrinks(difference: Difference) -> bool:
-    try:
-        return amount(str(difference.after)) < amount(str(difference.before))
-    except DeclarationError:
+def shrinks(difference: Difference) -> bool:
+    """Whether an amount becomes less."""
+    sides = (difference.after, difference.before)
+    if ABSENT in sides:
         return False
+    after, before = (amount(str(side)) for side in sides)
+    return after < before
 
 
 def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
     fields = ", ".join(dict.fromkeys(".".join(d.path[:2]) for d in fixed))
     if {"Force=true", "Replace=true"} <= protections(change.after):
         return f"{fields} cannot change: Argo CD deletes it and makes it anew (Force=true)"
-    cost = {
-        "PersistentVolumeClaim": "and with it the data",
-        "Service": "and gets another address",
-    }.get(change.key.kind, "and makes it anew")
-    if change.key.kind == "PersistentVolumeClaim" and fixed[0].path == _SIZE:
-        fields = "a smaller spec.resources"
-    return (
-        f"the API server refuses {fields}: the sync fails until someone deletes the object, {cost}"
-    )
+    if fixed[0].path == _SIZE:
+        fields = "a smaller volume"
+    cost = _COST.get(change.key.kind, "")
+    return f"the API server refuses {fields}: the sync fails until someone deletes the object{cost}"
+
+
+_COST = {
+    **dict.fromkeys(("DaemonSet", "Deployment", "StatefulSet"), ", which stops its pods"),
+    "PersistentVolumeClaim": ", and with it the data",
+    "Service": "; the new one has another address",
+}
 
 
 def contradicting(comparison: Comparison) -> Iterator[Finding]:

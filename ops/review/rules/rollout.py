@@ -36,12 +36,13 @@ class Restart:
             if path[0] in ("containers", "initContainers"):
                 path = path[2:]  # the same in another container is the same
             alike = json.dumps([path, each.before, each.after], default=str, sort_keys=True)
-            causes[alike] = spell(path[: 3 if path[0] in _DEEP else 2])
+            listed_item = len(path) > 1 and path[1].startswith("[")
+            causes[alike] = spell(path[: 2 if listed_item else _STEPS.get(path[0], 1)])
         return causes
 
 
-_DEEP = ("resources", "metadata", "securityContext")
-"""Fields whose name says little without two more steps of the path."""
+_STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2}
+"""How much of a path says what it is about, where one step does not."""
 
 
 def restarts(comparison: Comparison) -> Iterator[Finding]:

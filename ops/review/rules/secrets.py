@@ -30,9 +30,10 @@ def parameters(comparison: Comparison) -> Iterator[Finding]:
         if fate and not fate.deleted:
             continue  # it stays behind, and goes on reading
         was, now = (_sources(side) if side else {} for side in (before, after))
+        late = _late(comparison, after) if before and after else ""
         moved = [name for name in now if name in was and now[name] != was[name]]
         for name in moved:
-            text = f"reads {name} from {now[name]} instead of {was[name]}"
+            text = f"reads {name} from {now[name]} instead of {was[name]}{late}"
             differences = comparison.differences(key, (*_DATA, f"[{name}]"))
             yield Finding(Risk.SECRET, Severity.MEDIUM, key, text, differences)
         for finding in shift(
@@ -44,7 +45,6 @@ def parameters(comparison: Comparison) -> Iterator[Finding]:
             severities=(Severity.MEDIUM, Severity.MEDIUM if after else Severity.LOW),
             explains=tuple(d for d in comparison.differences(key, _DATA) if d.path[-1] != ORDER),
         ):
-            late = _late(comparison, after) if before and after else ""
             yield Finding(
                 finding.risk, finding.severity, key, f"{finding.text}{late}", finding.explains
             )
