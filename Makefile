@@ -7,13 +7,16 @@ export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint format bench lock clean
+.PHONY: help synth review test lint format bench lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 synth: $(VENV)/.runtime ## Render dist/
 	@python app.py
+
+review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=branch)
+	@python -m ops review $(BASE) $(HEAD)
 
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest

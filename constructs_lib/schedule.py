@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import takewhile
 
 from cronsim import CronSim
@@ -14,6 +15,7 @@ _DAILY = re.compile(r"At (.+) every day")
 _ON_THE_HOUR = re.compile(r"At minute 0 past every (.+) hour")
 
 
+@cache
 def words(schedule: str) -> str:
     """What five cron fields mean: `daily at 02:00`. Raises CronSimError for anything else."""
     text = CronSim(schedule, _MONDAY).explain()
@@ -24,7 +26,8 @@ def words(schedule: str) -> str:
     return text[0].lower() + text[1:]
 
 
-def starts(schedule: str) -> list[datetime]:
+@cache
+def starts(schedule: str) -> tuple[datetime, ...]:
     """When it starts in a week that begins on a Monday and the first of a year."""
     times = CronSim(schedule, _MONDAY - timedelta(minutes=1))
-    return list(takewhile(lambda time: time < _MONDAY + _WEEK, times))
+    return tuple(takewhile(lambda time: time < _MONDAY + _WEEK, times))

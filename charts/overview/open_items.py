@@ -19,7 +19,8 @@ UNKNOWN = {
 }
 """Settings of catalogue/installation.py that are open while nothing stands there, and what that
 means. Those that a job waits for are told with the job; the others have a default that holds."""
-_EXAMPLES = ("region", "repository")
+EXAMPLES = ("region", "repository")
+"""Settings whose default is an example that the owner replaces."""
 
 
 def open_items(app: App, platform: AnalyticsPlatform) -> Iterator[str]:
@@ -27,7 +28,7 @@ def open_items(app: App, platform: AnalyticsPlatform) -> Iterator[str]:
     installation = platform.installation
     for field in fields(Installation):
         value = getattr(installation, field.name)
-        if field.name in _EXAMPLES and value == field.default:
+        if field.name in EXAMPLES and value == field.default:
             yield f"`{field.name}` in `catalogue/installation.py` is still the example, `{value}`."
         elif field.name in UNKNOWN and not value:
             yield f"`{field.name}` in `catalogue/installation.py`: {UNKNOWN[field.name]}."

@@ -108,6 +108,11 @@ class Snapshot:
             yield from self._by_kind.get(kind, ())
 
     @cached_property
+    def namespaces(self) -> set[str]:
+        """Those that some object is in."""
+        return {key.namespace for key in self.objects}
+
+    @cached_property
     def _by_kind(self) -> dict[str, list[Object]]:
         kinds: dict[str, list[Object]] = {}
         for item in self.objects.values():

@@ -31,7 +31,7 @@ def show(report: Report, diff: RawDiff, console: Console, *, whole_diff: bool) -
         _show_groups(report, severity, console)
     _show_capacity(report, console)
     _show_services(report, console)
-    console.print(Rule(Text(f"Raw diff: {diff}", style="bold"), align="left"))
+    console.print(Rule(Text(f"Raw diff: {diff}", style="bold"), align="left", style="dim"))
     if whole_diff:
         for line in diff.text.splitlines():
             console.print(Text(line, style=_LINES.get(line[:1], "")), soft_wrap=True)
@@ -43,7 +43,9 @@ def _show_groups(report: Report, severity: Severity, console: Console) -> None:
     groups = [group for group in report.groups if group.severity is severity]
     if not groups:
         return
-    console.print(Rule(Text(severity.capitalize(), style=_STYLES[severity]), align="left"))
+    console.print(
+        Rule(Text(severity.capitalize(), style=_STYLES[severity]), align="left", style="dim")
+    )
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True, min_width=8)
     table.add_column(overflow="fold")
@@ -59,7 +61,9 @@ def _show_groups(report: Report, severity: Severity, console: Console) -> None:
 def _show_capacity(report: Report, console: Console) -> None:
     if not report.capacity:
         return
-    console.print(Rule(Text("Capacity at the worst moment", style="bold"), align="left"))
+    console.print(
+        Rule(Text("Capacity at the worst moment", style="bold"), align="left", style="dim")
+    )
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("Namespace")
     table.add_column("Resource")
@@ -81,7 +85,7 @@ def _show_capacity(report: Report, console: Console) -> None:
 
 def _show_services(report: Report, console: Console) -> None:
     for file, changed in report.services.items():
-        console.print(Rule(Text(file, style="bold"), align="left"))
+        console.print(Rule(Text(file, style="bold"), align="left", style="dim"))
         for sides in changed:
             _show_object(report, sides, console)
         console.print()

@@ -101,7 +101,9 @@ def _selected(comparison: Comparison, sides: Sides) -> Iterator[Pods]:
             yield Pods(workload.key.name, workload.labels, workload.labels)
     labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
     if not labels:
-        yield Pods("any other pod of the namespace", {}, {})
+        namespace = sides.item.key.namespace
+        if all(namespace in side.namespaces for side in (comparison.before, comparison.after)):
+            yield Pods("any other pod of the namespace", {}, {})
     elif not selected and len(policies) == 2:
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
         yield Pods(name, labels, labels)
