@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth pin test test-deploy images e2e lint format bench template deploy-secrets lock clean
+.PHONY: help synth pin review test test-deploy images e2e lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -16,6 +16,9 @@ synth: $(VENV)/.runtime ## Render dist/
 
 pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex> (ARGS=--no-verify)
 	@python -m ops pin $(ARGS) -- "$(SERVICE)" "$(SHA)"
+
+review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=branch)
+	@python -m ops review $(BASE) $(HEAD)
 
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest

@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from catalogue.platform import AnalyticsPlatform, current
+from charts import overview
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.kubernetes import App
 
@@ -55,4 +56,5 @@ def _declare(chart: str, app: App) -> None:
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
-    return build(platform).render()
+    app = build(platform)
+    return {**app.render(), overview.FILE: overview.render(app, platform)}

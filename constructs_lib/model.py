@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.names import check_fqdn, looks_secret
 from constructs_lib.quantity import amount, check_canonical
+
+Manifest = dict[str, Any]
+"""One Kubernetes object as plain data, its keys in the order in which they are written."""
 
 _PARAMETER_PATH = re.compile(r"/cerebro(/[a-z0-9][a-z0-9-]*){2}")
 _PIN = re.compile(r"latest|sha-[0-9a-f]{40}")

@@ -52,3 +52,10 @@ def check_canonical(text: str, what: str) -> None:
 def canonical(text: str) -> str:
     """`text` as the API server stores it: 1024Mi is 1Gi, 1000m is 1."""
     return spell(amount(text), binary=text.endswith("i"))
+
+
+def readable(value: Fraction, *, binary: bool) -> str:
+    """`value` for people, rounded to two places: `2.35` cores, `7.25Gi` of memory."""
+    unit = "" if not binary else "Gi" if value >= 2**30 or not value else "Mi"
+    scale = _BINARY[unit] if unit else Fraction(1)
+    return f"{float(value / scale):.2f}".rstrip("0").rstrip(".") + (unit if value else "")

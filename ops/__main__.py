@@ -5,6 +5,7 @@ import typer
 from constructs_lib.node import use_environments_node
 from ops.deploy import deploy_secrets
 from ops.pin import pin
+from ops.review.command import review
 
 app = typer.Typer(
     name="ops",
@@ -22,6 +23,7 @@ def main() -> None:
 
 app.command()(deploy_secrets)
 app.command()(pin)
+app.command()(review)
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")

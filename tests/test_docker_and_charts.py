@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from charts.cerebro.metrics_dashboard import KEEP_ALIVE_SECONDS
-from constructs_lib.kubernetes.capacity import pod_template
+from constructs_lib.capacity import pod_template
 from tests.conftest import ROOT, Manifest, parse
 from tests.images.dockerfiles import DOCKER, HealthUrl, Image, read
 

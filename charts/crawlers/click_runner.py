@@ -190,7 +190,7 @@ def _prices(source: str) -> tuple[str, ...]:
 
 
 class ClickRunner(Chart):
-    """Every job of the table, each a CronJob of its own.
+    """SQL jobs that bring other parties' data into ClickHouse, each a CronJob of its own.
 
     A vendor's keys are a Secret of their own, so that one that is missing stops no other job.
     """

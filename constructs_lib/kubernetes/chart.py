@@ -12,8 +12,8 @@ from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.app import App
-from constructs_lib.kubernetes.manifest import Manifest, manifest, plain
-from constructs_lib.model import Parameter
+from constructs_lib.kubernetes.manifest import manifest, plain
+from constructs_lib.model import Manifest, Parameter
 from constructs_lib.names import check_object_name
 
 PART_OF = {"app.kubernetes.io/managed-by": "cdk8s", "app.kubernetes.io/part-of": "gnosis-analytics"}

@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 from cdk8s_plus_27 import k8s
 
-Manifest = dict[str, Any]
-"""One Kubernetes object as plain data, its keys in the order cdk8s writes them."""
+from constructs_lib.model import Manifest
 
 # A struct looks up its own type hints anew each time one is made, which takes as long as checking
 # against them; cdk8s-plus-32 and later remember them. The structs' module is given a `typing` that

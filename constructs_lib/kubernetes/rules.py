@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from constructs_lib.kubernetes import capacity
-from constructs_lib.kubernetes.manifest import Manifest
+from constructs_lib import capacity
+from constructs_lib.model import Manifest
 from constructs_lib.quantity import spell
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 platform/empty        `python app.py` over an app with one empty Chart
 thousand/javascript   1,000 web services over plain JavaScript cdk8s writing the same as literals
 growth                1,000 web services over 100
+review/diff           `ops review` of 301 changed objects over `git diff` and a bare parse of them
 peak_mb               the larger of the synth's two processes, Python and Node
 
 Runs are taken in turn, so that a machine that slows down slows all of them; medians are printed,
@@ -22,9 +23,12 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from tests.bench import review
 from tests.bench.services import app, names
 
 _ROOT = Path(__file__).parents[2]
+_FOLDERS = ("dist", "ours", "theirs", "hundred", "changes")
+_REVIEW = [sys.executable, "-m", "ops", "review", "--format", "markdown"]
 _EMPTY = "import cdk8s; app = cdk8s.App(); cdk8s.Chart(app, 'empty'); app.synth()"
 _LITERALS = """
 const {{ App, Chart, ApiObject }} = require('cdk8s');
@@ -51,8 +55,8 @@ def literals(count: int) -> str:
     return _LITERALS.format(objects=text, names=json.dumps(names(count)))
 
 
-def run(command: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds and peak megabytes of a command that writes into `folder`."""
+def run(command: list[str], folder: Path, checkout: Path) -> tuple[float, float]:
+    """Seconds and peak megabytes of a command that writes into `folder`, run in `checkout`."""
     environment = {
         **os.environ,
         "CDK8S_OUTDIR": str(folder),
@@ -60,7 +64,7 @@ def run(command: list[str], folder: Path) -> tuple[float, float]:
         "PYTHONPATH": str(_ROOT),
     }
     start = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=_ROOT)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=checkout)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -84,7 +88,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = defaultdict(list)
     peak = 0.0
     with tempfile.TemporaryDirectory(prefix="bench-") as workshop:
-        folder = {name: Path(workshop, name) for name in ("dist", "ours", "theirs", "hundred")}
+        folder = {name: Path(workshop, name) for name in _FOLDERS}
         for path in folder.values():
             path.mkdir()
         script = Path(workshop, "literals.js")
@@ -97,12 +101,16 @@ def main() -> None:
             "javascript": (["node", str(script)], "theirs", 1),
             "thousand": (thousand, "ours", 1),
             "hundred": (hundred, "hundred", 1),
+            "diff": ([python, "-c", review.LEAST, *review.REVISIONS], "changes", 3),
+            "review": ([*_REVIEW, *review.REVISIONS], "changes", 3),
         }
+        review.repository(folder["changes"])
         for number in range(rounds):
             for name, (command, place, times) in commands.items():
                 print(f"\rround {number + 1} of {rounds}: {name:<12}", end="", file=sys.stderr)
                 for _ in range(times):
-                    took, megabytes = run(command, folder[place])
+                    checkout = folder[place] if place == "changes" else _ROOT
+                    took, megabytes = run(command, folder[place], checkout)
                     seconds[name].append(took)
                     peak = max(peak, megabytes) if name == "platform" else peak
         compare(folder["ours"], folder["theirs"])
@@ -113,7 +121,8 @@ def main() -> None:
     print(
         f"ratios: platform/empty={median['platform'] / median['empty']:.1f} "
         f"thousand/javascript={median['thousand'] / median['javascript']:.1f} "
-        f"growth={median['thousand'] / median['hundred']:.1f} peak_mb={peak:.0f}"
+        f"growth={median['thousand'] / median['hundred']:.1f} "
+        f"review/diff={median['review'] / median['diff']:.1f} peak_mb={peak:.0f}"
     )
 
 

@@ -65,8 +65,12 @@ def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
     before = files(checkout)
     done = bump("cryo-indexer", NEW, find=found, root=checkout)
     pin, manifest = "catalogue/images/cryo-indexer.pin", "dist/crawlers/cryo-indexer.k8s.yaml"
-    assert [str(path) for path in done.written] == [pin, manifest]
-    assert files(checkout) == {
+    page = "dist/README.md"
+    assert [str(path) for path in done.written] == [pin, page, manifest]
+    after = files(checkout)
+    assert f"sha-{NEW}" in after.pop(page)
+    assert f"sha-{NEW}" not in before.pop(page)
+    assert after == {
         **before,
         pin: f"sha-{NEW}\n",
         manifest: before[manifest].replace("cryo-indexer:latest", f"cryo-indexer:sha-{NEW}"),
@@ -197,11 +201,12 @@ def test_the_map_of_dist_may_change_but_not_go(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     render = charts.render
-    (checkout / "dist" / "README.md").write_text("of yesterday\n")
-    git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message", "a map")
-    with pytest.raises(RefusedError, match=r"more than the image .*: dist/README\.md"):
-        bump("nebula", NEW, find=found, root=checkout)
+    with monkeypatch.context() as gone:
+        gone.setattr(
+            charts, "render", lambda at: {k: v for k, v in render(at).items() if k != "README.md"}
+        )
+        with pytest.raises(RefusedError, match=r"more than the image .*: dist/README\.md"):
+            bump("nebula", NEW, find=found, root=checkout)
     monkeypatch.setattr(charts, "render", lambda at: {**render(at), "README.md": "of today\n"})
     assert Path("dist/README.md") in bump("nebula", NEW, find=found, root=checkout).written
     assert (checkout / "dist" / "README.md").read_text() == "of today\n"
@@ -274,10 +279,11 @@ def test_the_command_asks_the_registry_and_reports(tmp_path: Path, server: Local
 
     status, said, wrong = run("nebula", NEW)
     assert (status, wrong) == (0, "")
-    assert said.splitlines()[:4] == [
+    assert said.splitlines()[:5] == [
         f"nebula: latest -> sha-{NEW}",
         f"{image}:sha-{NEW} is in the registry, for linux/arm64 ({digest})",
         "~ catalogue/images/nebula.pin",
+        "~ dist/README.md",
         "~ dist/crawlers/nebula.k8s.yaml",
     ]
     assert run("nebula", NEW, "--no-verify")[1] == (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from constructs_lib.kubernetes.manifest import Manifest
+from constructs_lib.model import Manifest
 from constructs_lib.quantity import amount
 
 

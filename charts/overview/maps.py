@@ -1,0 +1,180 @@
+"""The diagrams: Mermaid, which GitHub draws."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from charts.overview.inventory import Inventory, Workload, audience
+from constructs_lib.kubernetes import Chart
+from constructs_lib.kubernetes.external_secret import PULL_SECRET
+from constructs_lib.model import Manifest
+from constructs_lib.schedule import starts, words
+
+_GANTT = (
+    "gantt",
+    "  dateFormat HH:mm",
+    "  axisFormat %H:%M",
+    "  tickInterval 2hour",
+    "  todayMarker off",
+)
+_MOST_STARTS = 6
+"""A job that starts more often in a day is drawn as a bar over all of it."""
+
+
+class Diagram:
+    """The lines of a flowchart, whose nodes are drawn when they are first asked for."""
+
+    def __init__(self) -> None:
+        self.lines = ["flowchart LR"]
+        self._drawn: set[str] = set()
+
+    def node(self, identity: str, label: str, shape: str = '["{}"]') -> str:
+        """The id of a node, made of what it is, so that it stays when others come and go."""
+        name = re.sub(r"\W+", "_", identity)
+        if name not in self._drawn:
+            self._drawn.add(name)
+            self.lines.append(f"  {name}{shape.format(label)}")
+        return name
+
+    def arrow(self, start: str, end: str) -> None:
+        """From one node to another, once."""
+        line = f"  {start} --> {end}"
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def __str__(self) -> str:
+        return _fenced(self.lines)
+
+
+_ROUND, _DRUM, _HEX = '(["{}"])', '[("{}")]', '{{{{"{}"}}}}'
+
+
+def pods(inventory: Inventory) -> str:
+    """Who reaches which host, which Service answers, and what runs; a diagram each namespace.
+
+    Where nothing has a host there is nothing to follow: its pods stand in a row.
+    """
+    homes = dict.fromkeys(chart.home for chart in inventory.services)
+    return "\n".join(_namespace(inventory, str(home)) for home in homes)
+
+
+def _namespace(inventory: Inventory, name: str) -> str:
+    charts = [chart for chart in inventory.services if chart.home == name]
+    ingresses = [ingress for chart, ingress in inventory.of("Ingress") if chart in charts]
+    diagram = Diagram()
+    diagram.lines.append(f"  subgraph {name}")
+    if not ingresses:
+        diagram.lines.append("  direction TB")
+    for chart in charts:
+        _draw_pods(diagram, inventory, chart)
+    diagram.lines.append("  end")
+    for ingress in ingresses:
+        people = diagram.node(audience(ingress), audience(ingress), _ROUND)
+        for rule in ingress["spec"]["rules"]:
+            host = diagram.node(f"host {rule['host']}", rule["host"], _HEX)
+            diagram.arrow(people, host)
+            for service in _backends(rule):
+                diagram.arrow(host, diagram.node(f"Service {service}", service))
+    return str(diagram)
+
+
+def _backends(rule: Manifest) -> Iterator[str]:
+    for path in rule["http"]["paths"]:
+        service = path["backend"]["service"]
+        if "number" in service["port"]:  # otherwise the load balancer itself answers
+            yield service["name"]
+
+
+def _draw_pods(diagram: Diagram, inventory: Inventory, chart: Chart) -> None:
+    """One node for all that a service runs, and its Service before it, where it has one."""
+    pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
+    for manifest in chart.manifests:
+        if manifest["kind"] == "Service":
+            name, port = manifest["metadata"]["name"], manifest["spec"]["ports"][0]["port"]
+            diagram.arrow(diagram.node(f"Service {name}", f"Service {name}:{port}"), pods)
+
+
+def _running(inventory: Inventory, chart: Chart) -> str:
+    workloads = inventory.workloads_of(chart)
+    counts = {
+        "pod": sum(workload.pods for workload in workloads),
+        "scheduled job": sum(workload.kind == "CronJob" for workload in workloads),
+        "release job": sum(workload.kind == "Job" for workload in workloads),
+    }
+    return "<br>".join(
+        f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count
+    )
+
+
+def secrets(inventory: Inventory) -> str:
+    """Which parameters go into which Secret, and whose pods read it.
+
+    Parameters that the same Secrets read, and workloads of a service that read the same Secrets,
+    are one node.
+    """
+    diagram = Diagram()
+    for secrets, parameters in _read_together(inventory).items():
+        node = diagram.node(f"SSM {parameters[0]}", "<br>".join(parameters), _DRUM)
+        for secret in secrets:
+            diagram.arrow(node, diagram.node(f"Secret {secret}", secret, _HEX))
+    for chart in inventory.services:
+        alike: dict[tuple[str, ...], list[Workload]] = defaultdict(list)
+        for workload in inventory.workloads_of(chart):
+            alike[workload.secrets].append(workload)
+            for secret in workload.pull_secrets:
+                puller = f"every pod of {chart.home}"
+                pulling = _secret(chart, secret)
+                node = diagram.node(f"Secret {pulling}", pulling, _HEX)
+                diagram.arrow(node, diagram.node(puller, puller))
+        for names, workloads in alike.items():
+            label = "<br>".join(workload.name for workload in workloads)
+            for name in names:
+                secret = _secret(chart, name)
+                pods = diagram.node(f"pods {workloads[0].name}", label)
+                diagram.arrow(diagram.node(f"Secret {secret}", secret, _HEX), pods)
+    return str(diagram)
+
+
+def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
+    """The parameters, by the Secrets that they are read into."""
+    secrets: dict[str, dict[str, None]] = defaultdict(dict)
+    for chart, external in inventory.of("ExternalSecret"):
+        for entry in external["spec"]["data"]:
+            secrets[entry["remoteRef"]["key"]][_secret(chart, external["metadata"]["name"])] = None
+    together: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for parameter, named in secrets.items():
+        together[tuple(named)].append(parameter)
+    return together
+
+
+def _secret(chart: Chart, name: str) -> str:
+    """A Secret's name; with its namespace where each namespace has one of that name."""
+    return f"{chart.home}/{name}" if name == PULL_SECRET else name
+
+
+def day(inventory: Inventory) -> str:
+    """When each job starts, in UTC."""
+    lines = list(_GANTT)
+    section = ""
+    for chart, job in inventory.of("CronJob"):
+        if chart.name != section:
+            section = chart.name
+            lines.append(f"  section {section}")
+        name = job["metadata"]["name"].removeprefix(f"{chart.name}-")
+        lines += _bars(name, job["spec"]["schedule"])
+    return _fenced(lines) if section else ""
+
+
+def _bars(name: str, schedule: str) -> Iterator[str]:
+    times = dict.fromkeys(f"{start:%H:%M}" for start in starts(schedule))
+    if len(times) > _MOST_STARTS:
+        yield f"  {name}, {words(schedule).replace(':', '.')} :active, 00:00, 24h"
+        return
+    for time in times:
+        yield f"  {name} :{time}, 30m"
+
+
+def _fenced(lines: list[str]) -> str:
+    return "\n".join(["```mermaid", *lines, "```", ""])

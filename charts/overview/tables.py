@@ -1,0 +1,175 @@
+"""The tables."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from catalogue.parameters import Parameters
+from catalogue.platform import AnalyticsPlatform
+from charts.overview.inventory import Inventory, Workload, audience
+from constructs_lib import capacity
+from constructs_lib.quantity import readable
+from constructs_lib.schedule import words
+
+_SOURCES = "https://github.com/"
+_OUR_REGISTRY = "ghcr.io/"
+
+
+def services(inventory: Inventory) -> str:
+    """What each chart runs, in its own words."""
+    return _table(
+        ("Service", "What it is", "What runs"),
+        (
+            (
+                f"[{chart.name}]({chart.path})",
+                inspect.cleandoc(chart.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
+                "<br>".join(_summed(inventory.workloads_of(chart))),
+            )
+            for chart in inventory.services
+        ),
+    )
+
+
+def _summed(workloads: list[Workload]) -> list[str]:
+    serving = [workload for workload in workloads if workload.kind == "Deployment"]
+    lines = [
+        f"{f'{workload.name}: ' if len(serving) > 1 else ''}"
+        f"{_count(workload.pods, 'pod')}, {_update(workload)}"
+        for workload in serving
+    ]
+    for kind, noun in (("CronJob", "scheduled job"), ("Job", "job with each sync")):
+        if count := sum(workload.kind == kind for workload in workloads):
+            lines.append(_count(count, noun))
+    return lines
+
+
+def _update(workload: Workload) -> str:
+    recreated = workload.manifest["spec"]["strategy"]["type"] == "Recreate"
+    return "stopped for an update" if recreated else "updated without a gap"
+
+
+def _count(count: int, noun: str) -> str:
+    head, _, tail = noun.partition(" with ")
+    plural = head if count == 1 else f"{head}s"
+    return f"{count} {plural} with {tail}" if tail else f"{count} {plural}"
+
+
+def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
+    """What each SSM parameter holds, and which key of which Secret shows it to a program."""
+    secrets: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for _, secret in inventory.of("ExternalSecret"):
+        for entry in secret["spec"]["data"]:
+            read_as = secrets[entry["remoteRef"]["key"]][f"`{entry['secretKey']}` in"]
+            read_as.append(secret["metadata"]["name"])
+    for chart in inventory.charts:
+        for pending in chart.pending:
+            for parameter in pending.parameters:
+                secrets[parameter.path]["once they are rendered:"].append(pending.name)
+    descriptions = {parameter.path: parameter.description for parameter in Parameters}
+    return _table(
+        ("Parameter", "What it holds", "Read into"),
+        (
+            (
+                f"`{path}`",
+                descriptions.get(path, ""),
+                "<br>".join(f"{how} {', '.join(dict.fromkeys(to))}" for how, to in keys.items()),
+            )
+            for path in platform.parameters
+            for keys in (secrets[path],)
+        ),
+    )
+
+
+def jobs(inventory: Inventory) -> str:
+    """When each job runs."""
+    return _table(
+        ("Job", "When, UTC", "Schedule"),
+        (
+            (
+                job["metadata"]["name"],
+                words(job["spec"]["schedule"]),
+                f"`{job['spec']['schedule']}`",
+            )
+            for _, job in inventory.of("CronJob")
+        ),
+    )
+
+
+def images(inventory: Inventory) -> str:
+    """Which build of each image runs, and where.
+
+    In HTML, whose rows take several lines: two bumps change lines that do not touch, and merge.
+    """
+    users: dict[str, list[str]] = defaultdict(list)
+    for workload in inventory.workloads:
+        for container in workload.containers:
+            users[container["image"]].append(workload.chart.name)
+    rows = "".join(
+        f"<tr><td><code>{image.partition(':')[0]}</code></td>\n"
+        f"<td>{_build(image)}</td>\n"
+        f"<td>{', '.join(dict.fromkeys(charts))}</td></tr>\n"
+        for image, charts in sorted(users.items())
+    )
+    headings = "<tr><th>Image</th><th>Build</th><th>Runs in</th></tr>"
+    return f"<table>\n{headings}\n{rows}</table>\n"
+
+
+def _build(image: str) -> str:
+    name, _, tag = image.partition(":")
+    commit = tag.removeprefix("sha-")
+    if tag == commit:
+        return f"<code>{tag}</code>, open: nothing rolls it out anew"
+    source = f"{_SOURCES}{name.removeprefix(_OUR_REGISTRY)}/commit/{commit}"
+    return f'<a href="{source}"><code>{tag[:11]}</code></a>'
+
+
+def hosts(inventory: Inventory) -> str:
+    """Who reaches each host."""
+    return _table(
+        ("Host", "Reached from", "Service"),
+        (
+            (
+                f"`{rule['host']}`",
+                audience(ingress),
+                f"[{chart.name}]({chart.path})",
+            )
+            for chart, ingress in inventory.of("Ingress")
+            for rule in ingress["spec"]["rules"]
+        ),
+    )
+
+
+def capacity_table(inventory: Inventory) -> str:
+    """What the pods of each namespace ask for, and its quota."""
+    manifests = [manifest for chart in inventory.charts for manifest in chart.manifests]
+    quotas = capacity.quotas(manifests)
+    rows = []
+    peak = capacity.peak(manifests)
+    for namespace, sums in {**peak, "together": _total(peak.values())}.items():
+        bounds = quotas.get(namespace, {})
+        for name in dict.fromkeys([*bounds, *sums]):
+            asked, bound = sums.get(name), bounds.get(name)
+            binary = "memory" in name or "storage" in name
+            spelled = ("" if n is None else readable(n, binary=binary) for n in (asked, bound))
+            share = f"{float(asked / bound):.0%}" if asked and bound else ""
+            rows.append((namespace, name, *spelled, share))
+    return _table(("Namespace", "Resource", "Asked for", "Quota", "Used"), rows, right=3)
+
+
+def _total(sums: Iterable[dict[str, Fraction]]) -> dict[str, Fraction]:
+    total: dict[str, Fraction] = defaultdict(Fraction)
+    for each in sums:
+        for name, asked in each.items():
+            total[name] += asked
+    return dict(sorted(total.items()))
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 0) -> str:
+    """A Markdown table whose last `right` columns are numbers."""
+    lines = [headings, ["-"] * (len(headings) - right) + ["-:"] * right, *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines
+    )

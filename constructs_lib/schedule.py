@@ -1,0 +1,33 @@
+"""Cron schedules: in words, and as moments."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import takewhile
+
+from cronsim import CronSim
+
+_MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
+_WEEK = timedelta(days=7)
+_DAILY = re.compile(r"At (.+) every day")
+_ON_THE_HOUR = re.compile(r"At minute 0 past every (.+) hour")
+
+
+@cache
+def words(schedule: str) -> str:
+    """What five cron fields mean: `daily at 02:00`. Raises CronSimError for anything else."""
+    text = CronSim(schedule, _MONDAY).explain()
+    if daily := _DAILY.fullmatch(text):
+        return f"daily at {daily[1]}"
+    if hours := _ON_THE_HOUR.fullmatch(text):
+        return f"every {hours[1]} hour"
+    return text[0].lower() + text[1:]
+
+
+@cache
+def starts(schedule: str) -> tuple[datetime, ...]:
+    """When it starts in a week that begins on a Monday and the first of a year."""
+    times = CronSim(schedule, _MONDAY - timedelta(minutes=1))
+    return tuple(takewhile(lambda time: time < _MONDAY + _WEEK, times))

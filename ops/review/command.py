@@ -1,0 +1,99 @@
+"""The command line of `ops review`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalogue.installation import INSTALLATION
+from ops.review.errors import ReviewError
+from ops.review.model import Risk
+from ops.review.raw import RawDiff, raw_diff
+from ops.review.render.markdown import LIMIT
+from ops.review.report import Report
+from ops.review.revisions import Repository, Revision
+
+FOUND, FAILED = 1, 2
+"""Exit statuses: a class of `--fail-on` was found; nothing could be compared."""
+
+
+class Format(StrEnum):
+    """Who reads the report."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def review(
+    base: Annotated[
+        str | None,
+        typer.Argument(
+            help="Compare with this commit, branch or tag. Default: where what is checked out "
+            f"left {INSTALLATION.revision}.",
+            show_default=False,
+        ),
+    ] = None,
+    head: Annotated[
+        str | None,
+        typer.Argument(help="What to compare. Default: the working tree.", show_default=False),
+    ] = None,
+    *,
+    format_: Annotated[
+        Format, typer.Option("--format", help="For people, for GitHub, for programs.")
+    ] = Format.TERMINAL,
+    fail_on: Annotated[
+        list[Risk] | None,
+        typer.Option(help="End with status 1 if there is a finding of this class; repeatable."),
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the raw diff, too.")] = False,
+    limit: Annotated[int, typer.Option(help="The most characters of Markdown.", min=2000)] = LIMIT,
+    full_report: Annotated[
+        str, typer.Option(help="Where the whole report is, for Markdown that had to be cut.")
+    ] = "`python -m ops review`",
+) -> None:
+    """Tell what a change of dist/ and of the SecretsStack will do, object by object.
+
+    Exit status: 0; 1 if --fail-on found something; 2 if the revisions could not be compared.
+    """
+    try:
+        report = Report(*_revisions(base, head))
+        drawn = raw_diff(report.base, report.head)
+    except ReviewError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    _print(report, drawn, format_, whole_diff=diff, limit=limit, full=full_report)
+    if set(fail_on or ()) & {finding.risk for finding in report.findings}:
+        raise typer.Exit(FOUND)
+
+
+def _revisions(base: str | None, head: str | None) -> tuple[Revision, Revision]:
+    repository = Repository(Path.cwd())
+    return (
+        repository.revision(base) if base else repository.merge_base(INSTALLATION.revision),
+        repository.revision(head) if head else repository.working_tree(),
+    )
+
+
+def _print(
+    report: Report, diff: RawDiff, format_: Format, *, whole_diff: bool, limit: int, full: str
+) -> None:
+    match format_:
+        case Format.TERMINAL:
+            from rich.console import Console
+
+            from ops.review.render import terminal
+
+            console = Console(highlight=False)
+            terminal.show(report, diff, console, whole_diff=whole_diff)
+        case Format.MARKDOWN:
+            from ops.review.render import markdown
+
+            typer.echo(markdown.render(report, diff, full=full, limit=limit), nl=False)
+        case Format.JSON:
+            from ops.review.render import document
+
+            typer.echo(document.render(report, diff))

@@ -1,0 +1,135 @@
+"""Where two objects differ: field by field, list items matched by what names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.quantity import amount
+from ops.review.model import ABSENT, Change, Difference, Path
+from ops.review.objects import Snapshot
+
+ORDER = "[order]"
+"""The last step of a path where only the order of a list's items differs."""
+
+_NAMED_BY: tuple[Path, ...] = (
+    ("name",),
+    ("mountPath",),
+    ("secretKey",),
+    ("secretRef", "name"),
+    ("configMapRef", "name"),
+    ("host",),
+    ("path",),
+    ("containerPort",),
+    ("port",),
+    ("topologyKey",),
+)
+_QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeLimit"}
+_DURATIONS = {"refreshInterval", "duration", "maxDuration"}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def changes(before: Snapshot, after: Snapshot) -> list[Change]:
+    """The objects of both sides that differ, in the order of `after`."""
+    found = []
+    for key, item in after.objects.items():
+        former = before.objects.get(key)
+        differing = tuple(compare(former.manifest, item.manifest)) if former else ()
+        if former and differing:
+            found.append(Change(former, item, differing))
+    return found
+
+
+def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
+    """Every field in which two values differ. What the API server stores alike is none."""
+    before, after = (ABSENT if side is None else side for side in (before, after))
+    if before is after:
+        return
+    sides = [side for side in (before, after) if side is not ABSENT]
+    if _filled(dict, sides):
+        for name in dict.fromkeys(name for side in sides for name in side):
+            yield from compare(_field(before, name), _field(after, name), (*path, str(name)))
+    elif _filled(list, sides):
+        yield from _compare_lists(before, after, path)
+    elif not _stored_alike(before, after, path):
+        yield Difference(path, before, after)
+
+
+def _filled(kind: type, sides: list[Any]) -> bool:
+    """Whether what is there is of a kind; alone, it must hold something to be taken apart."""
+    return all(isinstance(side, kind) for side in sides) and (len(sides) == 2 or bool(sides[0]))
+
+
+def _field(side: Any, name: Any) -> Any:
+    return ABSENT if side is ABSENT else side.get(name, ABSENT)
+
+
+def _compare_lists(before: Any, after: Any, path: Path) -> Iterator[Difference]:
+    old, new = ([] if side is ABSENT else side for side in (before, after))
+    field = next((field for field in _NAMED_BY if _names(field, old) and _names(field, new)), None)
+    if field:
+        yield from _compare_named(old, new, field, path)
+    elif len(old) == len(new) and all(isinstance(item, dict) for item in (*old, *new)):
+        for place, (former, item) in enumerate(zip(old, new, strict=True)):
+            yield from compare(former, item, (*path, f"[{place}]"))
+    elif old != new:
+        yield Difference(path, before, after)
+
+
+def _compare_named(old: list[Any], new: list[Any], field: Path, path: Path) -> Iterator[Difference]:
+    formers, items = ({_dig(item, field): item for item in side} for side in (old, new))
+    for name in dict.fromkeys([*formers, *items]):
+        former, item = (side.get(name, ABSENT) for side in (formers, items))
+        if ABSENT in (former, item):  # its name is told by the path
+            former, item = (_unnamed(side, field) for side in (former, item))
+        yield from compare(former, item, (*path, f"[{name}]"))
+    was, now = ([n for n in side if n in formers and n in items] for side in (formers, items))
+    if was != now:
+        yield Difference((*path, ORDER), was, now)
+
+
+def _names(field: Path, items: list[Any]) -> bool:
+    """Whether a field tells the items of a list apart."""
+    names = [_dig(item, field) for item in items]
+    return all(names) and len(set(names)) == len(names)
+
+
+def _dig(item: Any, field: Path) -> str:
+    for name in field:
+        item = item.get(name) if isinstance(item, dict) else None
+    return str(item) if isinstance(item, str | int) else ""
+
+
+def _unnamed(item: Any, field: Path) -> Any:
+    if item is ABSENT or len(item) == 1:
+        return item
+    return {name: content for name, content in item.items() if (name,) != field}
+
+
+def _stored_alike(before: Any, after: Any, path: Path) -> bool:
+    if before == after and type(before) is type(after):
+        return True
+    if _QUANTITIES.intersection(path) and ABSENT not in (before, after):
+        return _amount(before) == _amount(after) is not None
+    if path and path[-1] in _DURATIONS:
+        return _seconds(before) == _seconds(after) is not None
+    return False
+
+
+def _amount(value: Any) -> object:
+    try:
+        return amount(str(value))
+    except DeclarationError:
+        return None
+
+
+def _seconds(value: Any) -> float | None:
+    """`1h`, which External Secrets v1 stores as `1h0m0s`."""
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        return None
+    return sum(
+        float(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", value)
+    )

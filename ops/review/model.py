@@ -1,0 +1,157 @@
+"""What a review speaks of: objects, what differs in them, and what comes of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, NamedTuple
+
+from constructs_lib.model import Manifest
+
+
+class Risk(StrEnum):
+    """The classes, the worst first. docs/review.md states the rules behind each."""
+
+    DELETE = "delete"
+    REPLACE = "replace"
+    DOWNTIME = "downtime"
+    PRIVILEGE = "privilege"
+    EXPOSURE = "exposure"
+    SECRET = "secret"  # noqa: S105 the name of a class
+    UNKNOWN = "unknown"
+    RESTART = "restart"
+    CAPACITY = "capacity"
+    SCHEDULE = "schedule"
+    IMAGE = "image"
+    UPDATE = "update"
+    CREATE = "create"
+    NOISE = "noise"
+
+
+class Severity(StrEnum):
+    """How much a finding asks of a reviewer, the most first."""
+
+    HIGH = "high"
+    """Something stops, is lost, or opens: be sure that it is meant."""
+    MEDIUM = "medium"
+    """Something is interrupted, or works differently: look at it."""
+    LOW = "low"
+    """It happens, and asks nothing of anybody."""
+
+
+class Key(NamedTuple):
+    """What makes two manifests the same object. The API version is none of it."""
+
+    group: str
+    kind: str
+    namespace: str
+    """Empty for a cluster-scoped object."""
+    name: str
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {place}{self.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """One object of a revision, and where it stands."""
+
+    key: Key
+    manifest: Manifest
+    file: str
+    line: int
+    text: str
+    """As it is written there."""
+
+    @property
+    def service(self) -> str:
+        """The file's name without its endings: that of the chart."""
+        return self.file.rpartition("/")[2].partition(".")[0]
+
+    @property
+    def spec(self) -> Manifest:
+        """Its `spec`; empty where it has none."""
+        return self.manifest.get("spec") or {}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Its annotations."""
+        return self.manifest["metadata"].get("annotations") or {}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        return self.manifest["metadata"].get("labels") or {}
+
+
+class Absent(Enum):
+    """The value of a field that is not there."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+Path = tuple[str, ...]
+_PLAIN = re.compile(r"[\w-]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """One field that differs; ABSENT on the side that lacks it."""
+
+    path: Path
+    """Field names; an item of a list is `[<what names it>]`."""
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return spell(self.path)
+
+    def below(self, *prefix: str) -> bool:
+        """Whether it stands at that path or below."""
+        return self.path[: len(prefix)] == prefix
+
+
+def spell(path: Path) -> str:
+    """A path as people write it: `spec.containers[api].image`."""
+    steps = (
+        step if step.startswith("[") else f".{step}" if _PLAIN.fullmatch(step) else f"[{step}]"
+        for step in path
+    )
+    return "".join(steps).removeprefix(".")
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """An object that is on both sides, but differs."""
+
+    before: Object
+    after: Object
+    differences: tuple[Difference, ...]
+
+    @property
+    def key(self) -> Key:
+        """Whose change it is."""
+        return self.after.key
+
+    def at(self, *prefix: str) -> tuple[Difference, ...]:
+        """The differences at that path or below."""
+        return tuple(each for each in self.differences if each.below(*prefix))
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One thing that will happen."""
+
+    risk: Risk
+    severity: Severity
+    key: Key
+    """The object it happens to, or comes from."""
+    text: str
+    """What happens, in words."""
+    explains: tuple[Difference, ...] = ()
+    """The differences that it accounts for; those that no finding does are `unknown`."""
+    pods: int = 0
+    """How many pods start anew."""

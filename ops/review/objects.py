@@ -1,0 +1,186 @@
+"""From files to objects: every document of dist/ and every entry of the stack's template."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from constructs_lib.model import Manifest
+from ops.review.errors import ReviewError
+from ops.review.model import Key, Object
+from ops.review.revisions import STACK, Revision
+from ops.review.shapes import misshapen
+
+STACK_GROUP = "cloudformation"
+STACK_NAME = "SecretsStack"
+MANIFESTS = (".yaml", ".yml", ".json")
+"""The endings of the files that Argo CD reads."""
+_DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+_RESTORE = "restore it with `make synth`"
+
+Parsed = tuple[tuple[int, Manifest], ...]
+"""The manifests of a text, each with its line there, counted from 0."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """As the API server reads YAML: a date is text, null is nothing, and a key that stands twice
+    is an error.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
+        first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 as PyYAML calls it
+        own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if len(set(map(str, own))) < len(own):
+            twice = next(key for key, _ in node.value if own.count(key.value) > 1)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{twice.value!r} stands here twice", twice.start_mark
+            )
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return {name: value for name, value in mapping.items() if value is not None}
+
+
+class Reader:
+    """Reads revisions; a document that both sides share is parsed once."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, Parsed] = {}
+
+    def read(self, revision: Revision) -> Snapshot:
+        """Every object of a revision.
+
+        Raises ReviewError, naming file, line and revision, for what cannot be parsed, is no
+        Kubernetes object, or stands there twice.
+        """
+        objects: dict[Key, Object] = {}
+        for file, text in revision.files.items():
+            for item in self._objects(file, text, revision.name):
+                twin = objects.setdefault(item.key, item)
+                if twin is not item:
+                    raise ReviewError(
+                        f"{item.key} stands twice at {revision.name}: {_place(twin)} and "
+                        f"{_place(item)}; rename one, or remove it"
+                    )
+        return Snapshot(revision, objects)
+
+    def _objects(self, file: str, text: str, revision: str) -> Iterator[Object]:
+        if file == STACK:
+            yield from _stack(file, text, revision)
+        elif PurePosixPath(file).suffix in MANIFESTS:
+            for line, manifest, written in self._manifests(file, text, revision):
+                key = _key(manifest, f"{file}:{line} at {revision}")
+                yield Object(key, manifest, file, line, written)
+
+    def _manifests(
+        self, file: str, text: str, revision: str
+    ) -> Iterator[tuple[int, Manifest, str]]:
+        first = 1
+        for document in _split(text):
+            try:
+                if document not in self._documents:
+                    self._documents[document] = tuple(_parse(document))
+            except yaml.YAMLError as error:
+                raise ReviewError(_complaint(error, file, first, revision)) from error
+            for line, manifest in self._documents[document]:
+                yield first + line, manifest, document.removeprefix("---").strip()
+            first += document.count("\n")
+
+
+class Snapshot:
+    """All objects of a revision."""
+
+    def __init__(self, revision: Revision, objects: Mapping[Key, Object]) -> None:
+        self.revision = revision
+        self.objects = objects
+
+    def of(self, *kinds: str) -> Iterator[Object]:
+        """The objects of some kinds, in the order of their files."""
+        for kind in kinds:
+            yield from self._by_kind.get(kind, ())
+
+    @cached_property
+    def namespaces(self) -> set[str]:
+        """Those that some object is in."""
+        return {key.namespace for key in self.objects}
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Object]]:
+        kinds: dict[str, list[Object]] = {}
+        for item in self.objects.values():
+            kinds.setdefault(item.key.kind, []).append(item)
+        return kinds
+
+
+def _split(text: str) -> Iterator[str]:
+    """The documents of a file, each with the `---` before it; together they are the text."""
+    if re.search(r"^%", text, re.MULTILINE):  # a directive belongs to the document after it
+        yield text
+        return
+    starts = [0, *(match.start() for match in _DOCUMENT.finditer(text) if match.start())]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        yield text[start:end]
+
+
+def _parse(document: str) -> Iterator[tuple[int, Manifest]]:
+    loader = _Loader(document)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            content = loader.construct_document(node)
+            yield from ((node.start_mark.line, item) for item in _expanded(content))
+    finally:
+        loader.dispose()
+
+
+def _expanded(content: Any) -> Iterator[Any]:
+    """A List is its items; an empty document is nothing."""
+    if isinstance(content, dict) and isinstance(content.get("items"), list):
+        yield from content["items"]
+    elif content is not None:
+        yield content
+
+
+def _key(manifest: Any, place: str) -> Key:
+    if problem := misshapen(manifest):
+        raise ReviewError(f"{place}: {problem}; {_RESTORE}")
+    metadata = manifest["metadata"]
+    group = manifest["apiVersion"].rpartition("/")[0]
+    return Key(group, manifest["kind"], metadata.get("namespace") or "", metadata["name"])
+
+
+def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
+    """Resources by their type, and the entries of every other section by its name."""
+    try:
+        template = json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise ReviewError(f"{file}:{line} at {revision}: {error}; {_RESTORE}") from error
+    if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
+        raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_RESTORE}")
+    for section, entries in template.items():
+        named = entries if isinstance(entries, dict) else {section: entries}
+        for name, entry in named.items():
+            content = entry if isinstance(entry, dict) else {"Value": entry}
+            kind = str(content.get("Type")) if section == "Resources" else section
+            manifest = {"metadata": {"name": name}, **content}
+            yield Object(Key(STACK_GROUP, kind, STACK_NAME, name), manifest, file, 1, "")
+
+
+def _place(item: Object) -> str:
+    return f"{item.file}:{item.line}"
+
+
+def _complaint(error: yaml.YAMLError, file: str, first: int, revision: str) -> str:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line = first + (mark.line if mark else 0)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{file}:{line} at {revision}: {problem}; {_RESTORE}"

@@ -1,0 +1,148 @@
+"""What an object lets somebody do, as phrases after `may`: two sides differ by their phrases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from constructs_lib.model import Manifest
+from ops.review.model import Key, Object
+from ops.review.objects import Snapshot
+from ops.review.wording import listed, value
+from ops.review.workloads import Workload
+
+_ROLE = "eks.amazonaws.com/role-arn"
+_NODE_NAMESPACES = {"hostIPC": "IPC", "hostNetwork": "network", "hostPID": "process"}
+_CONFINED = ("RuntimeDefault", "Localhost")
+
+
+def of_pods(workload: Workload, snapshot: Snapshot) -> list[str]:
+    """What its pods may do beyond the `restricted` profile, and beyond reading their image."""
+    pod = workload.pod
+    found = [
+        f"use the node's {kind} namespace"
+        for name, kind in _NODE_NAMESPACES.items()
+        if pod.get(name)
+    ]
+    mounted = [v["hostPath"] for v in pod.get("volumes") or () if v.get("hostPath")]
+    found += [f"use {path.get('path')} of the node" for path in mounted]
+    account = pod.get("serviceAccountName") or "default"
+    if _has_token(workload, account, snapshot):
+        found.append(f"call the API server as service account {account}")
+    for name, container in workload.containers.items():
+        found += [f"{power} (container {name})" for power in _of_container(container, pod)]
+    return found
+
+
+def _has_token(workload: Workload, account: str, snapshot: Snapshot) -> bool:
+    own: bool | None = workload.pod.get("automountServiceAccountToken")
+    if own is not None:
+        return own
+    known = snapshot.objects.get(Key("", "ServiceAccount", workload.key.namespace, account))
+    return not known or known.manifest.get("automountServiceAccountToken") is not False
+
+
+def _of_container(container: Manifest, pod: Manifest) -> Iterator[str]:
+    own = container.get("securityContext") or {}
+    context = {**(pod.get("securityContext") or {}), **own}
+    capabilities = own.get("capabilities") or {}
+    if own.get("privileged"):
+        yield "do on its node what root may"
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield "gain more privileges than it started with"
+    if "ALL" not in (capabilities.get("drop") or ()):
+        yield "use the capabilities that the container runtime grants by default"
+    for capability in capabilities.get("add") or ():
+        yield f"use the capability {capability}"
+    if not own.get("readOnlyRootFilesystem"):
+        yield "write to its root file system"
+    if context.get("runAsUser") == 0 or not context.get("runAsNonRoot"):
+        yield "run as root"
+    if (context.get("seccompProfile") or {}).get("type") not in _CONFINED:
+        yield "make any system call (no seccomp profile)"
+    for port in container.get("ports") or ():
+        if port.get("hostPort"):
+            yield f"take port {port['hostPort']} of its node"
+
+
+def of_account(account: Object) -> list[str]:
+    """What the pods of a service account may do without asking for it."""
+    found = [f"act as IAM role {role}"] if (role := account.annotations.get(_ROLE)) else []
+    if account.manifest.get("automountServiceAccountToken") is not False:
+        found.append("call the API server with its token, where a pod does not refuse it")
+    return found
+
+
+def of_role(role: Object) -> list[str]:
+    """What whoever is bound to a Role may do."""
+    return [
+        f"{', '.join(rule.get('verbs') or ())} "
+        f"{', '.join(rule.get('resources') or rule.get('nonResourceURLs') or ())} "
+        f"of API group {', '.join(group or 'core' for group in rule.get('apiGroups') or ('core',))}"
+        + (f", named {listed(rule['resourceNames'])}" if rule.get("resourceNames") else "")
+        for rule in role.manifest.get("rules") or ()
+    ]
+
+
+def of_binding(binding: Object) -> list[str]:
+    """Who may do what a Role allows."""
+    role = binding.manifest.get("roleRef") or {}
+    return [
+        f"let {subject.get('kind')} {subject.get('namespace', '')}/{subject.get('name')} do what "
+        f"{role.get('kind')} {role.get('name')} allows"
+        for subject in binding.manifest.get("subjects") or ()
+    ]
+
+
+def of_project(project: Object) -> list[str]:
+    """What Argo CD may sync for the Applications of a project."""
+    spec = project.spec
+    return [
+        *(f"let Argo CD sync from {source}" for source in spec.get("sourceRepos") or ()),
+        *(
+            f"let Argo CD sync into namespace {each.get('namespace')} of {each.get('server')}"
+            for each in spec.get("destinations") or ()
+        ),
+        *(
+            f"let Argo CD sync {each.get('kind')} of API group {each.get('group') or 'core'}"
+            for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist")
+            for each in spec.get(field) or ()
+        ),
+    ]
+
+
+def of_store(store: Object) -> list[str]:
+    """Who may read from a store of secrets."""
+    conditions = store.spec.get("conditions")
+    if not conditions:
+        return ["be read by ExternalSecrets of every namespace"]
+    return [
+        f"be read by ExternalSecrets of namespace {name}"
+        for condition in conditions
+        for name in condition.get("namespaces") or [value(condition)]
+    ]
+
+
+def of_policy(document: Manifest) -> list[str]:
+    """What the statements of an IAM policy allow or deny."""
+    statements = document.get("Statement") or []
+    listed_statements = statements if isinstance(statements, list) else [statements]
+    return [_statement(each) for each in listed_statements]
+
+
+def _statement(statement: Manifest) -> str:
+    who = statement.get("Principal")
+    parts = [
+        "" if statement.get("Effect") == "Allow" else "be denied:",
+        _flat(statement.get("Action", statement.get("NotAction"))),
+        f"on {_flat(statement['Resource'])}" if "Resource" in statement else "",
+        f"by {_flat(who)}" if who else "",
+        f"if {_flat(statement['Condition'])}" if statement.get("Condition") else "",
+    ]
+    negated = "all but: " if "NotAction" in statement or "NotResource" in statement else ""
+    return negated + " ".join(part for part in parts if part)
+
+
+def _flat(content: object) -> str:
+    if isinstance(content, list):
+        return ", ".join(map(_flat, content))
+    return value(content)

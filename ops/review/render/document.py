@@ -1,0 +1,76 @@
+"""The report for programs: JSON, whose schema stands in docs/review.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ops.review.comparison import Sides
+from ops.review.model import ABSENT, Key
+from ops.review.raw import RawDiff
+from ops.review.report import Report
+from ops.review.revisions import Revision
+
+VERSION = 1
+"""Of the schema. It changes where a field goes, or changes its meaning."""
+
+
+def render(report: Report, diff: RawDiff) -> str:
+    """The whole report; nothing is cut."""
+    document = {
+        "version": VERSION,
+        "base": _revision(report.base),
+        "head": _revision(report.head),
+        "verdict": report.verdict,
+        "severity": report.severity,
+        "findings": [
+            {
+                "class": finding.risk,
+                "severity": finding.severity,
+                "object": _object(finding.key),
+                "text": finding.text,
+                "pods": finding.pods,
+            }
+            for finding in report.findings
+        ],
+        "capacity": [
+            {
+                "namespace": row.namespace,
+                "resource": row.resource,
+                "before": row.spelled(row.before),
+                "after": row.spelled(row.after),
+                "quota": row.bound or None,
+            }
+            for row in report.capacity
+        ],
+        "objects": [
+            _changed(report, sides) for changed in report.services.values() for sides in changed
+        ],
+        "diff": {"files": diff.files, "added": diff.added, "removed": diff.removed},
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, default=str)
+
+
+def _revision(revision: Revision) -> dict[str, str | None]:
+    return {"name": revision.name, "commit": revision.commit}
+
+
+def _object(key: Key) -> dict[str, str]:
+    return key._asdict()
+
+
+def _changed(report: Report, sides: Sides) -> dict[str, Any]:
+    return {
+        "object": _object(sides.item.key),
+        "file": sides.item.file,
+        "change": "changed" if all(sides) else "added" if sides.after else "removed",
+        "differences": [
+            {"path": str(each), **_values(before=each.before, after=each.after)}
+            for each in report.comparison.differences(sides.item.key, ())
+        ],
+    }
+
+
+def _values(**values: Any) -> dict[str, Any]:
+    """A side that lacks the field is left out."""
+    return {name: content for name, content in values.items() if content is not ABSENT}

@@ -1,0 +1,104 @@
+"""The report in a terminal: readable in 80 columns, with or without colour."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from ops.review.comparison import Sides
+from ops.review.model import Severity
+from ops.review.raw import RawDiff
+from ops.review.report import Report
+from ops.review.wording import brief, objects, plural, value
+
+_STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}
+_LINES = {"+": "green", "-": "red", "@": "cyan"}
+_MOST_FIELDS = 12
+_LONGEST = 60
+
+
+def show(report: Report, diff: RawDiff, console: Console, *, whole_diff: bool) -> None:
+    """Print the report; the diff itself only if `whole_diff`."""
+    style = _STYLES[report.severity] if report.severity else "bold green"
+    console.print(Text(report.verdict, style=style))
+    if not report.findings:
+        return
+    console.print(Text(f"{report.scope}\n", style="dim"))
+    for severity in Severity:
+        _show_groups(report, severity, console)
+    _show_capacity(report, console)
+    _show_services(report, console)
+    console.print(Rule(Text(f"Raw diff: {diff}", style="bold"), align="left", style="dim"))
+    if whole_diff:
+        for line in diff.text.splitlines():
+            console.print(Text(line, style=_LINES.get(line[:1], "")), soft_wrap=True)
+    else:
+        console.print(Text("--diff shows it here", style="dim"))
+
+
+def _show_groups(report: Report, severity: Severity, console: Console) -> None:
+    groups = [group for group in report.groups if group.severity is severity]
+    if not groups:
+        return
+    console.print(
+        Rule(Text(severity.capitalize(), style=_STYLES[severity]), align="left", style="dim")
+    )
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True, min_width=8)
+    table.add_column(overflow="fold")
+    for group in groups:
+        pods = f" ({plural(group.pods, 'pod')})" if group.pods else ""
+        table.add_row(
+            Text(group.risk, style=_STYLES[severity]),
+            Text.assemble((objects(group.keys), "bold"), pods, "\n", group.text),
+        )
+    console.print(table, "")
+
+
+def _show_capacity(report: Report, console: Console) -> None:
+    if not report.capacity:
+        return
+    console.print(
+        Rule(Text("Capacity at the worst moment", style="bold"), align="left", style="dim")
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("Namespace")
+    table.add_column("Resource")
+    for heading in ("Before", "After", "Quota"):
+        table.add_column(heading, justify="right")
+    shown = ""
+    for row in report.capacity:
+        table.add_row(
+            "" if row.namespace == shown else row.namespace,
+            row.resource,
+            row.spelled(row.before),
+            row.spelled(row.after),
+            row.bound,
+            style="bold red" if row.exceeds else "",
+        )
+        shown = row.namespace
+    console.print(table, "")
+
+
+def _show_services(report: Report, console: Console) -> None:
+    for file, changed in report.services.items():
+        console.print(Rule(Text(file, style="bold"), align="left", style="dim"))
+        for sides in changed:
+            _show_object(report, sides, console)
+        console.print()
+
+
+def _show_object(report: Report, sides: Sides, console: Console) -> None:
+    mark, style = ("~", "yellow") if all(sides) else ("+", "green") if sides.after else ("-", "red")
+    console.print(Text(f"{mark} {sides.item.key}", style=style))
+    differences = report.comparison.differences(sides.item.key, ())
+    for each in differences[:_MOST_FIELDS]:
+        was, now = value(each.before, _LONGEST), value(each.after, _LONGEST)
+        path = brief(sides.item.key.kind, each.path)
+        console.print(Padding(Text.assemble((f"{path}: ", "dim"), f"{was} → {now}"), (0, 0, 0, 4)))
+    if len(differences) > _MOST_FIELDS:
+        more = plural(len(differences) - _MOST_FIELDS, "field")
+        console.print(Padding(Text(f"and {more} more", style="dim"), (0, 0, 0, 4)))

@@ -1,0 +1,148 @@
+"""The report: what all rules find in a comparison, in order, and the sentence that sums it up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from ops.review.comparison import Comparison, Sides
+from ops.review.model import Finding, Key, Risk, Severity
+from ops.review.objects import MANIFESTS, Reader
+from ops.review.revisions import Revision
+from ops.review.rules import RULES
+from ops.review.rules.capacity import Row
+from ops.review.rules.capacity import rows as capacity_rows
+from ops.review.rules.settings import leftovers
+from ops.review.wording import plural
+
+_FILE = "File"
+_RISKS, _SEVERITIES = list(Risk), list(Severity)
+_SUMMARY: dict[Risk, Callable[[int], str]] = {
+    Risk.DELETE: lambda count: f"{plural(count, 'object')} deleted",
+    Risk.REPLACE: lambda count: f"{plural(count, 'object')} to be replaced",
+    Risk.DOWNTIME: lambda count: f"{plural(count, 'workload')} interrupted",
+    Risk.PRIVILEGE: lambda count: f"privileges of {plural(count, 'object')}",
+    Risk.EXPOSURE: lambda count: f"exposure by {plural(count, 'object')}",
+    Risk.SECRET: lambda count: f"secrets of {plural(count, 'object')}",
+    Risk.UNKNOWN: lambda count: f"{plural(count, 'object')} with unknown effect",
+    Risk.RESTART: lambda count: f"{plural(count, 'pod')} restarted",
+    Risk.CAPACITY: lambda count: f"capacity of {plural(count, 'object')}",
+    Risk.SCHEDULE: lambda count: plural(count, "schedule"),
+    Risk.IMAGE: lambda count: plural(count, "image"),
+    Risk.UPDATE: lambda count: f"{plural(count, 'object')} updated in place",
+    Risk.CREATE: lambda count: f"{plural(count, 'object')} created",
+    Risk.NOISE: lambda count: f"{count} written differently",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The same thing happening to several objects: a row of the table."""
+
+    risk: Risk
+    severity: Severity
+    text: str
+    keys: tuple[Key, ...]
+    pods: int
+
+
+class Report:
+    """What happens between two revisions."""
+
+    def __init__(self, base: Revision, head: Revision) -> None:
+        """Raises ReviewError for a revision that cannot be read."""
+        reader = Reader()
+        self.base, self.head = base, head
+        self.comparison = Comparison(reader.read(base), reader.read(head))
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """All of them, the worst first."""
+        found = [finding for rule in RULES for finding in rule(self.comparison)]
+        found += leftovers(self.comparison, found)
+        found += self._noise()
+        return sorted(
+            found, key=lambda each: (_SEVERITIES.index(each.severity), _RISKS.index(each.risk))
+        )
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The findings, those that say the same of several objects together."""
+        alike: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
+        for finding in self.findings:
+            alike[finding.risk, finding.severity, finding.text].append(finding)
+        return [
+            Group(*said, tuple(each.key for each in of), sum(each.pods for each in of))
+            for said, of in alike.items()
+        ]
+
+    @cached_property
+    def capacity(self) -> list[Row]:
+        """What the pods of each namespace, and of all, ask for, where that changes."""
+        return capacity_rows(self.comparison)
+
+    @property
+    def severity(self) -> Severity | None:
+        """That of the worst finding; None where there is none, or noise alone."""
+        real = [each.severity for each in self.findings if each.risk is not Risk.NOISE]
+        return real[0] if real else None
+
+    @property
+    def verdict(self) -> str:
+        """The report in one line."""
+        between = f"between {self.base.name} and {self.head.name}"
+        if not self.findings:
+            return f"No change {between}."
+        counts = ", ".join(
+            summary(count) for risk, summary in _SUMMARY.items() if (count := self._count(risk))
+        )
+        if not self.severity:
+            return f"Nothing happens in the cluster {between}: {counts}."
+        return f"{self.severity.capitalize()} risk: {counts}."
+
+    @property
+    def scope(self) -> str:
+        """What was compared, and how much of it differs."""
+        everything = self.comparison.before.objects.keys() | self.comparison.after.objects.keys()
+        differing = sum(1 for _ in self.comparison.sides())
+        return (
+            f"{self.base.name} → {self.head.name}: {differing} of "
+            f"{plural(len(everything), 'object')} in {plural(len(self.changed_files), 'file')}"
+        )
+
+    def _count(self, risk: Risk) -> int:
+        of = [each for each in self.findings if each.risk is risk]
+        return sum(each.pods for each in of) or len({each.key for each in of})
+
+    @property
+    def changed_files(self) -> list[str]:
+        """The files whose text differs."""
+        was, now = self.base.files, self.head.files
+        return [path for path in sorted(was.keys() | now.keys()) if was.get(path) != now.get(path)]
+
+    @cached_property
+    def services(self) -> dict[str, list[Sides]]:
+        """What is new, changed or gone, by file."""
+        services: dict[str, list[Sides]] = defaultdict(list)
+        for sides in self.comparison.sides():
+            services[sides.item.file].append(sides)
+        return dict(sorted(services.items()))
+
+    def _noise(self) -> Iterator[Finding]:
+        """What is written differently, and means the same.
+
+        A file that Argo CD does not read, as dist/README.md, follows the others: it is told only
+        where it differs alone.
+        """
+        comparison, text = self.comparison, "is written differently, and means the same"
+        meant = {side.file for sides in comparison.sides() for side in sides if side}
+        for key, item in comparison.after.objects.items():
+            former = comparison.before.objects.get(key)
+            if former and former.text != item.text and key not in comparison.changes:
+                meant.add(item.file)
+                yield Finding(Risk.NOISE, Severity.LOW, key, text)
+        for file in self.changed_files:
+            if file not in meant and (file.endswith(MANIFESTS) or not meant):
+                yield Finding(Risk.NOISE, Severity.LOW, Key("", _FILE, "", file), text)

@@ -1,0 +1,146 @@
+"""Reading what is compared: files of a commit, or of the working tree."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.review.errors import ReviewError
+
+DIST = "dist"
+STACK = "tests/snapshots/SecretsStack.template.json"
+WORKING_TREE = "the working tree"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """The files that are compared, as they are at one revision."""
+
+    name: str
+    """As a person says it: what was asked for and the commit, or `the working tree`."""
+    commit: str | None
+    """None for the working tree."""
+    files: Mapping[str, str]
+    """Text by path in the repository. Empty where there is none of it yet."""
+
+
+class Repository:
+    """The Git repository around a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ReviewError outside of a repository, and without Git."""
+        self.root = folder
+        self.root = Path(self._ask("rev-parse", "--show-toplevel"))
+
+    def revision(self, name: str, label: str | None = None) -> Revision:
+        """The files at a commit, branch or tag. Raises ReviewError where there is no such one."""
+        commit = self._commit(name)
+        if not commit:
+            raise ReviewError(
+                f"there is no revision {name!r} here; {self._how_to_fetch(name)}, or name another"
+            )
+        short = commit[:9]
+        label = label or (short if commit.startswith(name) else f"{name} ({short})")
+        return Revision(name=label, commit=commit, files=dict(self._files(commit, label)))
+
+    def working_tree(self) -> Revision:
+        """The files on disk, those that Git does not know included."""
+        files = [file for file in sorted((self.root / DIST).rglob("*")) if file.is_file()]
+        stack = self.root / STACK
+        texts = {
+            file.relative_to(self.root).as_posix(): file.read_bytes()
+            for file in [*files, *([stack] if stack.is_file() else [])]
+        }
+        decoded = {path: _text(content, path, WORKING_TREE) for path, content in texts.items()}
+        return Revision(name=WORKING_TREE, commit=None, files=decoded)
+
+    def merge_base(self, branch: str) -> Revision:
+        """Where the commit that is checked out left `branch`, or what is fetched of it."""
+        known = next((name for name in (branch, f"origin/{branch}") if self._commit(name)), None)
+        if not known:
+            raise ReviewError(
+                f"there is no branch {branch!r} here to compare with; "
+                f"{self._how_to_fetch(branch)}, or name what to compare with: ops review BASE"
+            )
+        base = self._try("merge-base", known, "HEAD")
+        if not base:
+            raise ReviewError(
+                f"{known} and what is checked out have no commit in common here; "
+                f"{self._how_to_fetch(branch)}, or name what to compare with: ops review BASE"
+            )
+        return self.revision(base, f"{known} ({base[:9]})")
+
+    def _commit(self, name: str) -> str | None:
+        return self._try(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        )
+
+    def _how_to_fetch(self, name: str) -> str:
+        if self._ask("rev-parse", "--is-shallow-repository") == "true":
+            return "the clone is shallow: `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
+        return f"fetch it: `git fetch origin {name}`"
+
+    def _files(self, commit: str, label: str) -> Iterator[tuple[str, str]]:
+        listing = self._read("ls-tree", "-r", "-z", "--full-tree", commit, "--", DIST, STACK)
+        entries = [entry.partition(b"\t") for entry in listing.split(b"\0") if entry]
+        blobs = [
+            (path.decode("utf-8", "replace"), about.split()[2])
+            for about, _, path in entries
+            if about.split()[1] == b"blob"
+        ]
+        contents = self._contents(blob for _, blob in blobs)
+        for (path, _), content in zip(blobs, contents, strict=True):
+            yield path, _text(content, path, label)
+
+    def _contents(self, blobs: Iterable[bytes]) -> Iterator[bytes]:
+        """The blobs' bytes, from one process of Git."""
+        batch = self._read("cat-file", "--batch", feed=b"\n".join(blobs))
+        place = 0
+        while place < len(batch):
+            end = batch.index(b"\n", place)
+            _, kind, *size = batch[place:end].split()
+            if kind != b"blob":
+                raise ReviewError(
+                    "a file of that revision is missing from this clone; fetch it: `git fetch`"
+                )
+            start = end + 1
+            place = start + int(size[0]) + 1
+            yield batch[start : place - 1]
+
+    def _ask(self, *command: str) -> str:
+        return self._read(*command).decode().strip()
+
+    def _read(self, *command: str, feed: bytes = b"") -> bytes:
+        done = self._run(*command, feed=feed)
+        if done.returncode:
+            reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+            raise ReviewError(f"git {command[0]} failed: {reason}")
+        return done.stdout
+
+    def _try(self, *command: str) -> str | None:
+        done = self._run(*command)
+        return None if done.returncode else done.stdout.decode().strip()
+
+    def _run(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(
+                ["git", *command],
+                cwd=self.root,
+                input=feed,
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise ReviewError("git is not installed, or not on the PATH; install it") from error
+
+
+def _text(content: bytes, path: str, label: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ReviewError(
+            f"{path}:{line} at {label} is no UTF-8 text; restore it with `make synth`"
+        ) from error

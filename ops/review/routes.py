@@ -1,0 +1,121 @@
+"""Which addresses Ingresses answer at, to whom, and which Service answers."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from constructs_lib.model import Manifest
+from ops.review.model import Key, Object
+from ops.review.objects import Snapshot
+
+_ALB = "alb.ingress.kubernetes.io/"
+SCHEME = f"{_ALB}scheme"
+LISTENERS = f"{_ALB}listen-ports"
+REDIRECT = f"{_ALB}ssl-redirect"
+CERTIFICATE = f"{_ALB}certificate-arn"
+REDIRECTED = "a redirect to HTTPS"
+"""What answers at a listener without TLS that sends people on."""
+_FROM_ANNOTATION = "use-annotation"
+_DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
+_ANY_HOST = "*"
+
+Paths = dict[str, dict[str, None]]
+"""The paths of each host that are told apart."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """What happens to a request to one address."""
+
+    ingress: Key
+    audience: str
+    """Who can send one."""
+    service: str
+
+
+def scheme(ingress: Object) -> str:
+    """`internet-facing`, or `internal`, which is the controller's default."""
+    return ingress.annotations.get(SCHEME, "internal")
+
+
+def controller(ingress: Object) -> str | None:
+    """The ingress class, in whichever of the two places it stands."""
+    named = ingress.annotations.get("kubernetes.io/ingress.class")
+    return named or ingress.spec.get("ingressClassName")
+
+
+def hosts_of(ingress: Object) -> list[str]:
+    """The hosts it answers to."""
+    return [rule.get("host", _ANY_HOST) for rule in _rules(ingress)]
+
+
+def services_behind(ingress: Object) -> set[str]:
+    """The Services it sends to."""
+    services = (_service(path) for rule in _rules(ingress) for path in rule["http"]["paths"])
+    return {service["name"] for service in services if service}
+
+
+def routes(*sides: Snapshot) -> list[dict[str, Route]]:
+    """By address, for each side; all sides are asked at the same paths."""
+    paths: Paths = defaultdict(dict)
+    for side in sides:
+        for ingress in side.of("Ingress"):
+            for rule in _rules(ingress):
+                named = (path["path"] for path in rule["http"]["paths"])
+                paths[rule.get("host", _ANY_HOST)] |= dict.fromkeys(named)
+    return [dict(_routes(side, paths)) for side in sides]
+
+
+def _routes(snapshot: Snapshot, paths: Paths) -> Iterator[tuple[str, Route]]:
+    for ingress in snapshot.of("Ingress"):
+        audience = "the internet" if scheme(ingress) == "internet-facing" else "the VPC"
+        for rule in _rules(ingress):
+            host = rule.get("host", _ANY_HOST)
+            for origin, redirects in _origins(ingress, host):
+                if redirects:
+                    yield f"{origin}/", Route(ingress.key, audience, REDIRECTED)
+                    continue
+                for path in paths[host]:
+                    if service := _service_at(path, rule):
+                        yield f"{origin}{path}", Route(ingress.key, audience, service)
+
+
+def _rules(ingress: Object) -> list[Manifest]:
+    return [rule for rule in ingress.spec.get("rules") or () if rule.get("http")]
+
+
+def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
+    """What stands before the path, for each listener, and whether it only redirects."""
+    default = '[{"HTTPS":443}]' if CERTIFICATE in ingress.annotations else '[{"HTTP":80}]'
+    for listener in json.loads(ingress.annotations.get(LISTENERS, default)):
+        for protocol, port in listener.items():
+            at = "" if _DEFAULT_PORTS.get(protocol) == port else f":{port}"
+            redirects = protocol == "HTTP" and REDIRECT in ingress.annotations
+            yield f"{protocol.lower()}://{host}{at}", redirects
+
+
+def _service_at(path: str, rule: Manifest) -> str | None:
+    """Which Service answers there; None where nothing does but the load balancer itself."""
+    matching = [candidate for candidate in rule["http"]["paths"] if _matches(candidate, path)]
+    nearest = max(matching, key=lambda candidate: len(candidate["path"]), default=None)
+    service = _service(nearest) if nearest else None
+    if not service:
+        return None
+    port = service.get("port") or {}
+    return f"Service {service['name']}:{port.get('number', port.get('name'))}"
+
+
+def _service(path: Manifest) -> Manifest | None:
+    service: Manifest | None = path["backend"].get("service")
+    answered = (service or {}).get("port", {}).get("name") == _FROM_ANNOTATION
+    return None if answered else service
+
+
+def _matches(candidate: Manifest, path: str) -> bool:
+    if candidate.get("pathType") == "Exact":
+        return bool(candidate["path"] == path)
+    prefix = candidate["path"].rstrip("/*")
+    return path == prefix or path.startswith(f"{prefix}/")

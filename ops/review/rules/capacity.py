@@ -1,0 +1,188 @@
+"""`capacity`: what all pods ask for together, before and after, against the quotas."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from constructs_lib import capacity
+from constructs_lib.model import Manifest
+from constructs_lib.quantity import readable
+from ops.review.comparison import Comparison
+from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity, spell
+from ops.review.objects import Snapshot
+from ops.review.rules.replacement import shrinks
+from ops.review.wording import listed, value
+from ops.review.workloads import TEMPLATE, Rollout, Workload, share
+
+TOTAL = "all namespaces"
+_SIZE = ("spec", "resources", "requests", "storage")
+_NONE = Fraction(0)
+_ORDER = {"requests.cpu": 0, "requests.memory": 1, "limits.cpu": 2, "limits.memory": 3}
+"""What decides first whether a pod fits."""
+
+Sums = dict[str, dict[str, Fraction]]
+"""Amounts by namespace and resource."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the pods of a namespace ask for of one resource at the worst moment."""
+
+    namespace: str
+    resource: str
+    """`requests.cpu` and the like; `pods`, `persistentvolumeclaims`."""
+    before: Fraction
+    after: Fraction
+    quota: Fraction | None
+    """After the change. None: nothing bounds it."""
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the quota does not hold it."""
+        return self.quota is not None and self.after > self.quota
+
+    def __str__(self) -> str:
+        was, now = (self.spelled(asked) for asked in (self.before, self.after))
+        return f"{self.resource} {was} → {now}{self.bound and f' of {self.bound}'}"
+
+    @property
+    def bound(self) -> str:
+        """The quota as people write it; empty where there is none."""
+        return "" if self.quota is None else self.spelled(self.quota)
+
+    def spelled(self, asked: Fraction) -> str:
+        """An amount as people write it: `2.35`, `7.25Gi`."""
+        binary = "memory" in self.resource or "storage" in self.resource
+        return readable(asked, binary=binary)
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """What changes, by namespace and in total."""
+    was, now = _sums(comparison.before), _sums(comparison.after)
+    bounds = _quotas(comparison.after)
+    return [
+        Row(namespace, resource, before, after, bounds.get(namespace, {}).get(resource))
+        for namespace in dict.fromkeys([*now, *was])
+        for resource in _resources(was.get(namespace, {}), now.get(namespace, {}))
+        if (before := was.get(namespace, {}).get(resource, _NONE))
+        != (after := now.get(namespace, {}).get(resource, _NONE))
+    ]
+
+
+def _resources(*sums: dict[str, Fraction]) -> list[str]:
+    named = dict.fromkeys(resource for each in sums for resource in each)
+    return sorted(named, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+
+
+def _quotas(snapshot: Snapshot) -> Sums:
+    return capacity.quotas(
+        {**item.manifest, "spec": {"hard": _texts(item.spec["hard"])}}
+        for item in snapshot.of("ResourceQuota")
+        if item.key.namespace
+    )
+
+
+def _sums(snapshot: Snapshot) -> Sums:
+    defaults = {item.key.namespace: item for item in snapshot.of("LimitRange")}
+    sums = capacity.peak(
+        _measurable(item, defaults.get(item.key.namespace))
+        for item in snapshot.of(*TEMPLATE, "PersistentVolumeClaim")
+    )
+    total: dict[str, Fraction] = {}
+    for each in sums.values():
+        for resource, asked in each.items():
+            total[resource] = total.get(resource, _NONE) + asked
+    return {**sums, TOTAL: total}
+
+
+def _measurable(item: Object, defaults: Object | None) -> Manifest:
+    """The manifest with what the API server fills in: a limit range's defaults, whole numbers."""
+    if item.key.kind not in TEMPLATE:
+        return item.manifest
+    workload = Workload(item)
+    filled = [_with_resources(each, defaults) for each in workload.pod.get("containers") or ()]
+    spec: Manifest = {"template": {"spec": {"containers": filled}}}
+    kind = "Deployment" if workload.serves else "Job"
+    if workload.serves:
+        spec |= {"replicas": workload.replicas, "strategy": _strategy(workload)}
+    return {"kind": kind, "metadata": item.manifest["metadata"], "spec": spec}
+
+
+def _strategy(workload: Workload) -> Manifest:
+    if workload.key.kind != "Deployment" or workload.rollout is Rollout.RECREATE:
+        return {}
+    rolling = (workload.object.spec.get("strategy") or {}).get("rollingUpdate") or {}
+    surge = share(rolling.get("maxSurge", "25%"), workload.replicas, ceil)
+    return {"rollingUpdate": {"maxSurge": surge}}
+
+
+def _with_resources(container: Manifest, defaults: Object | None) -> Manifest:
+    stated = container.get("resources") or {}
+    bounds = (defaults.spec.get("limits") or ()) if defaults else ()
+    own: Manifest = next((bound for bound in bounds if bound.get("type") == "Container"), {})
+    limits = {**(own.get("default") or {}), **(stated.get("limits") or {})}
+    fallback = {**(stated.get("limits") or {}), **(own.get("defaultRequest") or {})}
+    requests = {**fallback, **(stated.get("requests") or {})}
+    return {"resources": {"requests": _texts(requests), "limits": _texts(limits)}}
+
+
+def _texts(quantities: Manifest) -> dict[str, str]:
+    return {name: str(quantity) for name, quantity in quantities.items()}
+
+
+def namespaces(comparison: Comparison) -> Iterator[Finding]:
+    """What the pods of each namespace ask for, and whether its quota still holds them."""
+    changed: dict[str, list[Row]] = defaultdict(list)
+    for row in rows(comparison):
+        changed[row.namespace].append(row)
+    changed.pop(TOTAL, None)
+    for namespace, of_namespace in changed.items():
+        above = [row for row in of_namespace if row.exceeds]
+        text = listed(list(map(str, above or of_namespace)), 2)
+        if above:
+            text = f"above the quota, so that pods are refused: {text}"
+        severity = Severity.HIGH if above else Severity.LOW
+        key = Key("", "Namespace", "", namespace)
+        yield Finding(Risk.CAPACITY, severity, key, text, _causes(comparison, namespace))
+
+
+def _causes(comparison: Comparison, namespace: str) -> tuple[Difference, ...]:
+    return tuple(
+        each
+        for change in comparison.changed(*TEMPLATE)
+        if change.key.namespace == namespace
+        for each in change.differences
+        if "resources" in each.path
+    )
+
+
+def bounds(comparison: Comparison) -> Iterator[Finding]:
+    """Quotas, defaults for containers that state nothing, and growing volumes."""
+    for change in comparison.changed("ResourceQuota"):
+        asked = _sums(comparison.after).get(change.key.namespace, {})
+        for each in change.at("spec"):
+            allowed = _quotas(comparison.after).get(change.key.namespace, {}).get(each.path[-1])
+            below = allowed is not None and asked.get(each.path[-1], _NONE) > allowed
+            yield _told(change, each, Severity.HIGH if below else Severity.LOW, _BELOW[below])
+    for change in comparison.changed("LimitRange"):
+        for each in change.at("spec"):
+            yield _told(change, each, Severity.LOW, ", for containers that state none")
+    for change in comparison.changed("PersistentVolumeClaim"):
+        for each in change.at(*_SIZE):
+            if ABSENT not in (each.before, each.after) and not shrinks(each):
+                yield _told(change, each, Severity.LOW, ", if its storage class lets it grow")
+
+
+_BELOW = {True: ", less than the pods ask for: pods are refused", False: ""}
+
+
+def _told(change: Change, each: Difference, severity: Severity, more: str) -> Finding:
+    text = f"{spell(each.path[1:])}: {value(each.before)} → {value(each.after)}{more}"
+    return Finding(Risk.CAPACITY, severity, change.key, text, (each,))
+
+
+RULES = (namespaces, bounds)

@@ -1,0 +1,141 @@
+"""What the next `cdk deploy` does: changes of the SecretsStack's template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from constructs_lib.model import Manifest
+from ops.review.comparison import Comparison, Sides, shift
+from ops.review.model import Difference, Finding, Object, Risk, Severity
+from ops.review.objects import STACK_GROUP
+from ops.review.powers import of_policy
+from ops.review.rules.secrets import parameter_of
+from ops.review.wording import value
+
+_REPLACING: dict[str, tuple[str, ...]] = {
+    "AWS::CertificateManager::Certificate": (
+        "DomainName",
+        "DomainValidationOptions",
+        "KeyAlgorithm",
+        "SubjectAlternativeNames",
+        "ValidationMethod",
+    ),
+    "AWS::IAM::ManagedPolicy": ("Description", "ManagedPolicyName", "Path"),
+    "AWS::IAM::Role": ("Path", "RoleName"),
+    "AWS::Lambda::Function": ("FunctionName", "PackageType"),
+    "AWS::Logs::LogGroup": ("LogGroupName",),
+}
+"""What CloudFormation's reference marks `Update requires: Replacement`."""
+_IN_PLACE: dict[str, tuple[str, ...]] = {
+    "AWS::Lambda::Function": (
+        "Architectures",
+        "Code",
+        "Environment",
+        "Handler",
+        "LoggingConfig",
+        "MemorySize",
+        "Runtime",
+        "Timeout",
+    ),
+    "AWS::Logs::LogGroup": ("RetentionInDays",),
+}
+"""What it changes without making the resource anew."""
+_HARMLESS = ("Description", "Tags")
+_RIGHTS = ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
+_KEPT = ("Retain", "RetainExceptOnCreate")
+_AROUND = {
+    "DeletionPolicy": (Severity.MEDIUM, "what becomes of it when the stack no longer has it"),
+    "DependsOn": (Severity.LOW, "what is made before it"),
+    "Metadata": (Severity.LOW, "nothing: notes of the template's author"),
+    "UpdateReplacePolicy": (Severity.MEDIUM, "what becomes of it when it is made anew"),
+}
+_SECTIONS = {
+    "Description": (Severity.LOW, "described in other words"),
+    "Outputs": (Severity.MEDIUM, "what `cdk deploy` hands over to the manifests"),
+}
+
+
+def stack(comparison: Comparison) -> Iterator[Finding]:
+    """What becomes of everything in the template."""
+    for sides in comparison.sides():
+        if sides.item.key.group == STACK_GROUP:
+            yield from _rights(comparison, sides)
+            before, after = sides
+            if before and after:
+                for each in comparison.differences(after.key, ()):
+                    yield from _changed(after, each)
+            elif after:
+                yield _new(after)
+            elif before:
+                yield _gone(before)
+
+
+def _new(item: Object) -> Finding:
+    if parameter := parameter_of(item):
+        text = f"SSM {parameter} is made with a placeholder: put its value in"
+        return Finding(Risk.SECRET, Severity.MEDIUM, item.key, text)
+    return Finding(Risk.CREATE, Severity.LOW, item.key, "is new with the next `cdk deploy`")
+
+
+def _gone(item: Object) -> Finding:
+    what = f"SSM {parameter}" if (parameter := parameter_of(item)) else "it"
+    policy = item.manifest.get("DeletionPolicy")
+    if policy in _KEPT:
+        text = f"the stack lets go of {what}, which stays behind in AWS ({policy})"
+        return Finding(Risk.DELETE, Severity.LOW, item.key, text)
+    if "::" not in item.key.kind:
+        text = "the template no longer has it"
+        return Finding(Risk.UPDATE, Severity.MEDIUM, item.key, text)
+    text = f"the next `cdk deploy` deletes {what}"
+    return Finding(Risk.DELETE, Severity.HIGH, item.key, text)
+
+
+def _changed(item: Object, each: Difference) -> Iterator[Finding]:
+    kind, sides = item.key.kind, f"{value(each.before, 60)} → {value(each.after, 60)}"
+    section, *steps = each.path
+    if section in _AROUND and "::" in kind:
+        severity, effect = _AROUND[section]
+        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {sides}", (each,))
+    elif kind in _SECTIONS:
+        severity, effect = _SECTIONS[kind]
+        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {sides}", (each,))
+    elif section == "Properties" and _replaces(item, steps[0]):
+        text = f"the next `cdk deploy` makes it anew: {steps[0]} {sides}"
+        yield Finding(Risk.REPLACE, Severity.HIGH, item.key, text, (each,))
+    elif section == "Properties" and steps[0] in (*_IN_PLACE.get(kind, ()), *_HARMLESS):
+        text = f"changes in place with the next `cdk deploy`: {steps[0]}"
+        yield Finding(Risk.UPDATE, Severity.LOW, item.key, text, (each,))
+
+
+def _replaces(item: Object, field: str) -> bool:
+    renamed = field == "Name" and parameter_of(item) is not None
+    return renamed or field in _REPLACING.get(item.key.kind, ())
+
+
+def _rights(comparison: Comparison, sides: Sides) -> Iterator[Finding]:
+    """The statements of roles and policies."""
+    if sides.item.key.kind.startswith("AWS::IAM::"):
+        was, now = (list(_statements(side)) if side else [] for side in sides)
+        key = sides.item.key
+        yield from shift(
+            Risk.PRIVILEGE,
+            key,
+            was,
+            now,
+            words=("may now:", "may no longer:"),
+            explains=comparison.differences(key, *(("Properties", field) for field in _RIGHTS)),
+        )
+
+
+def _statements(item: Object) -> Iterator[str]:
+    properties: Manifest = item.manifest.get("Properties") or {}
+    inline = [each.get("PolicyDocument") for each in properties.get("Policies") or ()]
+    for document in (properties.get("PolicyDocument"), *inline):
+        yield from of_policy(document or {})
+    for statement in of_policy(properties.get("AssumeRolePolicyDocument") or {}):
+        yield f"be assumed with {statement}"
+    for managed in properties.get("ManagedPolicyArns") or ():
+        yield f"do what {value(managed)} allows"
+
+
+RULES = (stack,)

@@ -1,0 +1,149 @@
+"""`exposure`, of Ingresses and Services: who can reach what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ops.review.comparison import Comparison, shift
+from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity
+from ops.review.routes import (
+    CERTIFICATE,
+    LISTENERS,
+    REDIRECT,
+    REDIRECTED,
+    SCHEME,
+    Route,
+    controller,
+    routes,
+)
+from ops.review.wording import value
+
+_ANNOTATIONS = ("metadata", "annotations")
+_ALB = "alb.ingress.kubernetes.io/"
+_SETTINGS = {
+    CERTIFICATE: "the certificate",
+    f"{_ALB}auth-type": "who must log in",
+    f"{_ALB}group.name": "the load balancer it shares",
+    f"{_ALB}inbound-cidrs": "the addresses let in",
+    f"{_ALB}security-groups": "the security groups",
+    f"{_ALB}ssl-policy": "the TLS policy",
+    f"{_ALB}wafv2-acl-arn": "the web firewall",
+}
+"""Annotations that decide about reach by their value alone."""
+_ROUTING = (
+    *((*_ANNOTATIONS, name) for name in (SCHEME, LISTENERS, REDIRECT)),
+    ("spec", "rules"),
+)
+_CONTROLLER = ((*_ANNOTATIONS, "kubernetes.io/ingress.class"), ("spec", "ingressClassName"))
+_ACTION = f"{_ALB}actions."
+_NOBODY = "nobody"
+_NOWHERE = Route(Key("", "", "", ""), _NOBODY, "")
+_INSIDE = "pods of the cluster"
+_REACHED_BY = {
+    "LoadBalancer": "whoever reaches its load balancer",
+    "NodePort": "whoever reaches a node",
+}
+_SERVICE_SETTINGS = (
+    "externalIPs",
+    "externalTrafficPolicy",
+    "loadBalancerSourceRanges",
+    "selector",
+)
+
+
+def hosts(comparison: Comparison) -> Iterator[Finding]:
+    """Addresses that somebody reaches now and did not before, or the other way round."""
+    was, now = routes(comparison.before, comparison.after)
+    shifts: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
+    for url in dict.fromkeys([*now, *was]):
+        before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
+        if _NOWHERE not in (before, after) and before.service != after.service:
+            text = f"{url} goes to {after.service}; before, to {before.service}"
+            yield _host_finding(comparison, after.ingress, Severity.MEDIUM, text)
+        if before.audience != after.audience:
+            key = (before if after is _NOWHERE else after).ingress
+            shifts[key, before.audience, after.audience].append(url)
+    for (key, former, latter), urls in shifts.items():
+        more = " any more" if latter == _NOBODY else ""
+        severity = Severity.HIGH if latter == "the internet" else Severity.MEDIUM
+        told = [url for url in urls if REDIRECTED not in (_service(url, was), _service(url, now))]
+        text = f"{latter} can reach {', '.join(told or urls)}{more}; before, {former} could"
+        yield _host_finding(comparison, key, severity, text)
+
+
+def _service(url: str, side: dict[str, Route]) -> str:
+    return side.get(url, _NOWHERE).service
+
+
+def _host_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:
+    answers = [d for d in comparison.differences(key, _ANNOTATIONS) if _is_answer(d)]
+    explains = (*comparison.differences(key, *_ROUTING), *answers)
+    return Finding(Risk.EXPOSURE, severity, key, text, explains)
+
+
+def _is_answer(each: Difference) -> bool:
+    """Whether it is what the load balancer answers by itself, that is new or gone."""
+    return each.path[-1].startswith(_ACTION) and ABSENT in (each.before, each.after)
+
+
+def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
+    """Certificates, TLS policies and the like, and the controller that reads them."""
+    for change in comparison.changed("Ingress"):
+        for annotation, what in _SETTINGS.items():
+            yield from _settings(change, what, change.at(*_ANNOTATIONS, annotation))
+        actions = (d for d in change.at(*_ANNOTATIONS) if d.path[-1].startswith(_ACTION))
+        for action in actions:
+            if not _is_answer(action):
+                yield from _settings(change, "what it answers by itself", (action,))
+        was, now = (controller(side) or "the default" for side in (change.before, change.after))
+        if was != now:
+            text = f"another controller serves it: {now}; before, {was}"
+            differences = comparison.differences(change.key, *_CONTROLLER)
+            yield Finding(Risk.EXPOSURE, Severity.HIGH, change.key, text, differences)
+
+
+def services(comparison: Comparison) -> Iterator[Finding]:
+    """Who reaches a Service, on which ports, and which pods answer."""
+    for before, after in comparison.sides("Service"):
+        if not after:
+            continue
+        was, now = _reached_by(before), _reached_by(after)
+        if was != now:
+            severity = Severity.MEDIUM if now == _INSIDE else Severity.HIGH
+            text = f"{now} can reach it; before, {was if before else _NOBODY} could"
+            differences = comparison.differences(after.key, ("spec", "type"))
+            yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
+    for change in comparison.changed("Service"):
+        yield from shift(
+            Risk.EXPOSURE,
+            change.key,
+            _ports(change.before),
+            _ports(change.after),
+            words=("now answers on", "no longer answers on"),
+            severities=(Severity.MEDIUM, Severity.MEDIUM),
+            explains=change.at("spec", "ports"),
+        )
+        for field in _SERVICE_SETTINGS:
+            yield from _settings(change, f"spec.{field}", change.at("spec", field))
+
+
+def _settings(change: Change, what: str, differences: tuple[Difference, ...]) -> Iterator[Finding]:
+    for each in differences:
+        text = f"{what}: {value(each.before, 80)} → {value(each.after, 80)}"
+        yield Finding(Risk.EXPOSURE, Severity.MEDIUM, change.key, text, (each,))
+
+
+def _reached_by(service: Object | None) -> str:
+    return _REACHED_BY.get(service.spec.get("type", ""), _INSIDE) if service else _INSIDE
+
+
+def _ports(service: Object) -> list[str]:
+    return [
+        f"{port.get('protocol', 'TCP')} {port['port']}, the pods' "
+        f"{port.get('targetPort', port['port'])}"
+        for port in service.spec.get("ports") or ()
+    ]
+
+
+RULES = (hosts, load_balancer_settings, services)

@@ -1,0 +1,196 @@
+"""`exposure`, of NetworkPolicies: who can connect to the pods, and where the pods can connect."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from constructs_lib.model import Manifest
+from ops.review.comparison import Comparison, Sides
+from ops.review.model import Finding, Key, Object, Risk, Severity
+from ops.review.objects import Snapshot
+from ops.review.wording import listed
+from ops.review.workloads import TEMPLATE, Workload, selects, workloads
+
+_ANYONE = "anyone"
+_EVERY_PORT = "every port"
+_DIRECTIONS = {"Ingress": "can be reached by", "Egress": "can connect to"}
+_PEERS = {"Ingress": "from", "Egress": "to"}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One peer on one port."""
+
+    peer: str
+    port: str
+
+    def within(self, other: Opening) -> bool:
+        """Whether `other` lets through at least as much."""
+        protocol = self.port.partition(" ")[0]
+        ports = (self.port, f"every {protocol} port", _EVERY_PORT)
+        return other.port in ports and (
+            other.peer in (self.peer, _ANYONE) or _is_part(self.peer, other.peer)
+        )
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Some pods, by their labels on both sides."""
+
+    name: str
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+def policies(comparison: Comparison) -> Iterator[Finding]:
+    """What a policy that is new, changed or removed opens and closes.
+
+    Only for pods that are on both sides: those of a new service had nothing to be closed.
+    """
+    for sides in comparison.sides("NetworkPolicy"):
+        yield from _shifted(comparison, sides.item.key, list(_selected(comparison, sides)))
+
+
+def relabelled(comparison: Comparison) -> Iterator[Finding]:
+    """Pods that other policies select now, by their new labels."""
+    for change in comparison.changed(*TEMPLATE):
+        before, after = Workload(change.before), Workload(change.after)
+        if before.labels != after.labels:
+            pods = Pods(change.key.name, before.labels, after.labels)
+            yield from _shifted(comparison, change.key, [pods])
+
+
+def _shifted(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
+    explains = comparison.differences(key, ("spec",)) if key.kind == "NetworkPolicy" else ()
+    for direction, verb in _DIRECTIONS.items():
+        named: dict[tuple[Severity, str], list[str]] = defaultdict(list)
+        for pods in selected:
+            was = _openings(comparison.before, key.namespace, pods.before, direction)
+            now = _openings(comparison.after, key.namespace, pods.after, direction)
+            for severity, openings in (
+                (Severity.HIGH, _beyond(now, was)),
+                (Severity.MEDIUM, _beyond(was, now)),
+            ):
+                if openings:
+                    named[severity, _spelled(openings)].append(pods.name)
+        for (severity, openings_text), names in named.items():
+            moment = "now" if severity is Severity.HIGH else "no longer:"
+            text = f"{moment} {listed(names)} {verb} {openings_text}"
+            yield Finding(Risk.EXPOSURE, severity, key, text, explains)
+
+
+def _beyond(openings: list[Opening], others: list[Opening]) -> list[Opening]:
+    return [each for each in openings if not any(each.within(other) for other in others)]
+
+
+def _selected(comparison: Comparison, sides: Sides) -> Iterator[Pods]:
+    """The workloads that a policy selects, before or after."""
+    policies = [side for side in sides if side]
+    former = {workload.key for workload in workloads(comparison.before)}
+    selected = [
+        workload
+        for workload in workloads(comparison.after)
+        if any(_selects(policy, workload.key.namespace, workload.labels) for policy in policies)
+    ]
+    for workload in selected:
+        if workload.key in former:
+            yield Pods(workload.key.name, workload.labels, workload.labels)
+    labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
+    if not labels:
+        namespace = sides.item.key.namespace
+        if all(namespace in side.namespaces for side in (comparison.before, comparison.after)):
+            yield Pods("any other pod of the namespace", {}, {})
+    elif not selected and len(policies) == 2:
+        name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
+        yield Pods(name, labels, labels)
+
+
+def _selects(policy: Object, namespace: str, labels: dict[str, str]) -> bool:
+    return policy.key.namespace == namespace and selects(policy.spec.get("podSelector"), labels)
+
+
+def _openings(
+    snapshot: Snapshot, namespace: str, labels: dict[str, str], direction: str
+) -> list[Opening]:
+    """All that a namespace's policies together leave open for some pods."""
+    deciding = [
+        policy
+        for policy in snapshot.of("NetworkPolicy")
+        if _selects(policy, namespace, labels) and direction in _types(policy)
+    ]
+    if not deciding:
+        return [Opening(_ANYONE, _EVERY_PORT)]
+    return [
+        Opening(peer, port)
+        for policy in deciding
+        for rule in policy.spec.get(direction.lower()) or ()
+        for peer in map(_peer, rule.get(_PEERS[direction]) or [{}])
+        for port in map(_port, rule.get("ports") or [{}])
+    ]
+
+
+def _types(policy: Object) -> list[str]:
+    default = ["Ingress", *(["Egress"] if policy.spec.get("egress") else [])]
+    return policy.spec.get("policyTypes") or default
+
+
+def _peer(peer: Manifest) -> str:
+    if block := peer.get("ipBlock"):
+        left_out = ", ".join(sorted(block.get("except") or ()))
+        return f"{block['cidr']} except {left_out}" if left_out else str(block["cidr"])
+    if not peer:
+        return _ANYONE
+    pods = f"pods{_labelled(peer.get('podSelector'))}"
+    namespaces = peer.get("namespaceSelector")
+    if namespaces is None:
+        return f"{pods} of its namespace"
+    return f"{pods} of namespaces{_labelled(namespaces) or ' of any name'}"
+
+
+def _labelled(selector: Manifest | None) -> str:
+    labels = [
+        f"{name}={label}" for name, label in ((selector or {}).get("matchLabels") or {}).items()
+    ]
+    rules = [str(rule) for rule in (selector or {}).get("matchExpressions") or ()]
+    return "".join(f" {each}" for each in (*labels, *rules))
+
+
+def _port(port: Manifest) -> str:
+    if not port:
+        return _EVERY_PORT
+    protocol = port.get("protocol", "TCP")
+    if port.get("port") is None:
+        return f"every {protocol} port"
+    last = f"-{port['endPort']}" if port.get("endPort") else ""
+    return f"{protocol} {port['port']}{last}"
+
+
+def _is_part(addresses: str, of: str) -> bool:
+    """Whether a range of addresses lies within another, of which nothing is left out."""
+    with suppress(ValueError):
+        part, whole = ip_network(addresses.partition(" ")[0]), ip_network(of)
+        if isinstance(part, IPv4Network) and isinstance(whole, IPv4Network):
+            return part.subnet_of(whole)
+        if isinstance(part, IPv6Network) and isinstance(whole, IPv6Network):
+            return part.subnet_of(whole)
+    return False
+
+
+def _spelled(openings: list[Opening]) -> str:
+    ports: dict[str, list[str]] = defaultdict(list)
+    for opening in dict.fromkeys(openings):
+        ports[_brief(opening.peer)].append(opening.port)
+    return "; ".join(f"{peer} on {', '.join(of_peer)}" for peer, of_peer in ports.items())
+
+
+def _brief(peer: str) -> str:
+    addresses, _, left_out = peer.partition(" except ")
+    ranges = left_out.split(", ")
+    return f"{addresses} except {len(ranges)} ranges" if len(ranges) > 3 else peer
+
+
+RULES = (policies, relabelled)

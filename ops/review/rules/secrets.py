@@ -1,0 +1,172 @@
+"""`secret`: what is read from SSM, which keys a Secret holds, and who misses one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.review.comparison import Comparison, shift
+from ops.review.differences import ORDER
+from ops.review.model import Finding, Key, Object, Risk, Severity
+from ops.review.objects import STACK_GROUP, Snapshot
+from ops.review.wording import listed, value
+from ops.review.workloads import SecretRead, readers, secret_reads, workloads
+
+_DATA = ("spec", "data")
+_CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
+_WHERE = (
+    ("spec", "secretStoreRef"),
+    ("spec", "target"),
+    ("spec", "dataFrom"),
+    ("spec", "provider"),
+)
+
+
+def parameters(comparison: Comparison) -> Iterator[Finding]:
+    """SSM parameters that are read into the keys of a Secret now, or no longer."""
+    for sides in comparison.sides("ExternalSecret"):
+        before, after = sides
+        key = sides.item.key
+        fate = comparison.removal.fate(before) if before else None
+        if fate and not fate.deleted:
+            continue  # it stays behind, and goes on reading
+        was, now = (_sources(side) if side else {} for side in (before, after))
+        late = _late(comparison, after) if before and after else ""
+        moved = [name for name in now if name in was and now[name] != was[name]]
+        for name in moved:
+            text = f"reads {name} from {now[name]} instead of {was[name]}{late}"
+            differences = comparison.differences(key, (*_DATA, f"[{name}]"))
+            yield Finding(Risk.SECRET, Severity.MEDIUM, key, text, differences)
+        for finding in shift(
+            Risk.SECRET,
+            key,
+            [f"{was[name]} as {name}" for name in was if name not in moved],
+            [f"{now[name]} as {name}" for name in now if name not in moved],
+            words=("reads", "no longer reads"),
+            severities=(Severity.MEDIUM, Severity.MEDIUM if after else Severity.LOW),
+            explains=tuple(d for d in comparison.differences(key, _DATA) if d.path[-1] != ORDER),
+        ):
+            yield Finding(
+                finding.risk, finding.severity, key, f"{finding.text}{late}", finding.explains
+            )
+
+
+def _sources(item: Object) -> dict[str, str]:
+    """Where each key of the Secret comes from."""
+    sources = {}
+    for entry in item.spec.get("data") or ():
+        remote = entry.get("remoteRef") or {}
+        details = [remote[field] for field in ("property", "version") if remote.get(field)]
+        sources[entry["secretKey"]] = " ".join([str(remote.get("key")), *map(str, details)])
+    return sources
+
+
+def _late(comparison: Comparison, item: Object) -> str:
+    """Who goes on with the old Secret."""
+    unaware = [
+        workload.key.name
+        for workload in readers(comparison.after, item.key.namespace, secret_of(item))
+        if workload.serves
+        and not workload.reloads(secret_of(item))
+        and workload.key not in comparison.changes
+    ]
+    return f"; {listed(unaware)} will see it when restarted" if unaware else ""
+
+
+def settings(comparison: Comparison) -> Iterator[Finding]:
+    """From which store, and into which Secret, with which template."""
+    for change in comparison.changed("ExternalSecret", "ClusterSecretStore", "SecretStore"):
+        for each in comparison.differences(change.key, *_WHERE):
+            text = f"{each}: {value(each.before, 80)} → {value(each.after, 80)}"
+            yield Finding(Risk.SECRET, Severity.MEDIUM, change.key, text, (each,))
+
+
+def plain_secrets(comparison: Comparison) -> Iterator[Finding]:
+    """Keys of a Secret that stands in dist/ itself, where it does not belong."""
+    for _, after in comparison.sides("Secret"):
+        if after:
+            fields = (("data",), ("stringData",))
+            yield Finding(
+                Risk.SECRET,
+                Severity.HIGH,
+                after.key,
+                f"holds {listed(sorted(_keys(after)), 5) or 'nothing'} in Git, for all to read",
+                comparison.differences(after.key, *fields),
+            )
+
+
+def missing(comparison: Comparison) -> Iterator[Finding]:
+    """Pods that read a Secret, or a key of one, that nothing provides."""
+    known = set(_missing(comparison.before))
+    for key, read in _missing(comparison.after):
+        if (key, read) not in known:
+            what = f"key {read.key} of Secret {read.name}" if read.key else f"Secret {read.name}"
+            text = f"reads {what}, which no ExternalSecret provides: its pods do not start"
+            yield Finding(Risk.SECRET, Severity.HIGH, key, text)
+
+
+def _missing(snapshot: Snapshot) -> Iterator[tuple[Key, SecretRead]]:
+    provided = _provided(snapshot)
+    for workload in workloads(snapshot):
+        pulled = [SecretRead(each["name"]) for each in workload.pod.get("imagePullSecrets") or ()]
+        for read in dict.fromkeys([*secret_reads(workload), *pulled]):
+            keys = provided.get((workload.key.namespace, read.name), set())
+            if keys == set() or (keys and read.key and read.key not in keys):
+                yield workload.key, read
+
+
+def _provided(snapshot: Snapshot) -> dict[tuple[str, str], set[str] | None]:
+    """The keys of every Secret; None where they are known in the cluster only."""
+    provided: dict[tuple[str, str], set[str] | None] = {
+        (item.key.namespace, item.key.name): _keys(item) for item in snapshot.of("Secret")
+    }
+    for item in snapshot.of("ExternalSecret"):
+        template = ((item.spec.get("target") or {}).get("template") or {}).get("data")
+        keys = set(template or _sources(item))
+        provided[item.key.namespace, secret_of(item)] = None if item.spec.get("dataFrom") else keys
+    return provided
+
+
+def _keys(secret: Object) -> set[str]:
+    return {key for field in ("data", "stringData") for key in secret.manifest.get(field) or ()}
+
+
+def secret_of(external_secret: Object) -> str:
+    """The Secret that it makes."""
+    target = external_secret.spec.get("target") or {}
+    return str(target.get("name") or external_secret.key.name)
+
+
+def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
+    """Namespace and name of the Secrets whose content changes."""
+    return [
+        (change.key.namespace, secret_of(change.after))
+        for change in comparison.changed("ExternalSecret")
+        if any(d.path[-1] != ORDER for d in comparison.differences(change.key, *_CONTENT))
+    ]
+
+
+def unmade(comparison: Comparison) -> Iterator[Finding]:
+    """SSM parameters that are read now, but that the stack does not make."""
+    made = {name for item in comparison.after.objects.values() if (name := parameter_of(item))}
+    read_before = _paths(comparison.before)
+    for item in comparison.after.of("ExternalSecret"):
+        unknown = [p for p in _sources(item).values() if made and p.split()[0] not in made]
+        new = [path for path in unknown if path not in read_before]
+        if new:
+            text = f"reads {listed(new)}, which SecretsStack does not make"
+            yield Finding(Risk.SECRET, Severity.HIGH, item.key, text)
+
+
+def _paths(snapshot: Snapshot) -> set[str]:
+    return {path for item in snapshot.of("ExternalSecret") for path in _sources(item).values()}
+
+
+def parameter_of(item: Object) -> str | None:
+    """The SSM parameter that a resource of the stack makes."""
+    if item.key.group != STACK_GROUP:
+        return None
+    name = (item.manifest.get("Properties") or {}).get("Name")
+    return name if isinstance(name, str) and name.startswith("/") else None
+
+
+RULES = (parameters, settings, plain_secrets, missing, unmade)

@@ -1,0 +1,251 @@
+"""Whether an object has the shape that the rules read: none of them stumbles over it then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cronsim import CronSimError
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.quantity import amount
+from constructs_lib.schedule import words
+
+Shape = Any
+"""A type; the shapes of fields, one that ends in `!` required; `[the shape of every item]`; `Each`;
+or a function that raises ValueError with what is wrong."""
+
+
+@dataclass(frozen=True)
+class Each:
+    """A mapping of any names to values of one shape."""
+
+    value: Shape
+
+
+_NOTHING = object()
+"""Stands for a null among the items of a list, which has no shape at all."""
+
+
+def misshapen(manifest: Any) -> str | None:
+    """What is wrong with an object, if anything is: `spec.replicas is no whole number`."""
+    found = next(_problems(manifest, _OBJECT, ""), None)
+    if found or not isinstance(manifest, dict):
+        return found
+    return next(_problems(manifest, _KINDS.get(manifest["kind"], _ANY), ""), None)
+
+
+def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    if value is None:  # a field that is not there
+        return
+    wanted = {dict: dict, Each: dict, list: list}.get(type(shape), shape)
+    if isinstance(wanted, type) and not isinstance(value, wanted):
+        yield f"{path or 'it'} is no {_CALLED[wanted]}"
+    elif isinstance(shape, dict):
+        yield from _of_fields(value, shape, path)
+    elif isinstance(shape, list):
+        for place, item in enumerate(value):
+            yield from _problems(_NOTHING if item is None else item, shape[0], f"{path}[{place}]")
+    elif isinstance(shape, Each):
+        for name, item in value.items():
+            yield from _problems(item, shape.value, f"{path}[{name}]")
+    elif not isinstance(shape, type):
+        try:
+            shape(value)
+        except ValueError as error:
+            yield f"{path} {error}"
+
+
+def _of_fields(value: dict[str, Any], shape: dict[str, Shape], path: str) -> Iterator[str]:
+    for field, inner in shape.items():
+        name = field.removesuffix("!")
+        below = f"{path}.{name}".removeprefix(".")
+        if field != name and value.get(name) in (None, ""):
+            yield f"{below} is missing"
+        yield from _problems(value.get(name), inner, below)
+
+
+_CALLED = {dict: "mapping", list: "list", str: "text", bool: "true or false"}
+
+
+def _whole(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("is no whole number")
+
+
+def _quantity(value: Any) -> None:
+    try:
+        amount(str(value))
+    except DeclarationError as error:
+        raise ValueError("is no quantity") from error
+
+
+def _schedule(value: Any) -> None:
+    try:
+        words(str(value))
+    except CronSimError as error:
+        raise ValueError("is no schedule of five cron fields") from error
+
+
+def _share(value: Any) -> None:
+    if not str(value).removesuffix("%").isdigit():
+        raise ValueError("is no number or percentage")
+
+
+def _listeners(value: Any) -> None:
+    listeners = json.loads(value)
+    if not isinstance(listeners, list) or not all(isinstance(each, dict) for each in listeners):
+        raise ValueError('is no list of listeners like [{"HTTPS":443}]')
+
+
+_ANY: Shape = {}
+_TEXTS = Each(str)
+_QUANTITIES = Each(_quantity)
+_OBJECT = {
+    "apiVersion!": str,
+    "kind!": str,
+    "metadata!": {
+        "name!": str,
+        "namespace": str,
+        "labels": _TEXTS,
+        "annotations": _TEXTS,
+        "finalizers": [str],
+    },
+    "spec": dict,
+}
+_SELECTOR = {
+    "matchLabels": _TEXTS,
+    "matchExpressions": [{"key!": str, "operator!": str, "values": [str]}],
+}
+_KEY = {"name!": str, "key": str, "optional": bool}
+_CONTAINER = {
+    "name!": str,
+    "image": str,
+    "args": [str],
+    "command": [str],
+    "env": [{"name!": str, "valueFrom": {"secretKeyRef": _KEY}}],
+    "envFrom": [{"secretRef": _KEY}],
+    "ports": [dict],
+    "resources": {"requests": _QUANTITIES, "limits": _QUANTITIES},
+    "securityContext": {
+        "capabilities": {"add": [str], "drop": [str]},
+        "seccompProfile": {"type": str},
+    },
+}
+_TEMPLATE = {
+    "metadata": {"labels": _TEXTS, "annotations": _TEXTS},
+    "spec": {
+        "containers": [_CONTAINER],
+        "initContainers": [_CONTAINER],
+        "imagePullSecrets": [{"name!": str}],
+        "securityContext": {"seccompProfile": {"type": str}},
+        "volumes": [
+            {
+                "name!": str,
+                "hostPath": dict,
+                "secret": {"secretName!": str, "items": [{"key!": str}]},
+            }
+        ],
+    },
+}
+_ROLLING = {"type": str, "rollingUpdate": {"maxSurge": _share, "maxUnavailable": _share}}
+_SERVING = {
+    "spec!": {
+        "replicas": _whole,
+        "selector": _SELECTOR,
+        "strategy": _ROLLING,
+        "updateStrategy": _ROLLING,
+        "template!": _TEMPLATE,
+    }
+}
+_ROLE = {
+    "rules": [
+        {"apiGroups": [str], "verbs": [str], "resources": [str], "resourceNames": [str]}
+        | {"nonResourceURLs": [str]}
+    ]
+}
+_BINDING = {"subjects": [dict], "roleRef": dict}
+_STORE = {"spec": {"conditions": [{"namespaces": [str]}], "provider": dict}}
+_PEERS = [
+    {
+        "ipBlock": {"cidr!": str, "except": [str]},
+        "podSelector": _SELECTOR,
+        "namespaceSelector": _SELECTOR,
+    }
+]
+_KINDS: dict[str, Shape] = {
+    "AppProject": {
+        "spec": {
+            "sourceRepos": [str],
+            "destinations": [dict],
+            "clusterResourceWhitelist": [dict],
+            "namespaceResourceWhitelist": [dict],
+        }
+    },
+    "Application": {
+        "spec": {
+            "source": {"path": str, "directory": {"include": str, "exclude": str}},
+            "sources": [{"path": str, "directory": {"include": str, "exclude": str}}],
+            "syncPolicy": {"automated": dict},
+        }
+    },
+    "ClusterRole": _ROLE,
+    "ClusterRoleBinding": _BINDING,
+    "ClusterSecretStore": _STORE,
+    "CronJob": {
+        "spec!": {"schedule!": _schedule, "timeZone": str, "concurrencyPolicy": str}
+        | {"jobTemplate!": {"spec!": {"template!": _TEMPLATE}}}
+    },
+    "DaemonSet": _SERVING,
+    "Deployment": _SERVING,
+    "ExternalSecret": {
+        "spec": {
+            "data": [{"secretKey!": str, "remoteRef": dict}],
+            "dataFrom": [dict],
+            "target": {"name": str, "creationPolicy": str, "template": {"data": dict}},
+        }
+    },
+    "Ingress": {
+        "metadata": {"annotations": {"alb.ingress.kubernetes.io/listen-ports": _listeners}},
+        "spec": {
+            "ingressClassName": str,
+            "rules": [
+                {
+                    "host": str,
+                    "http": {
+                        "paths!": [
+                            {
+                                "path!": str,
+                                "pathType": str,
+                                "backend!": {"service": {"name!": str, "port": dict}},
+                            }
+                        ]
+                    },
+                }
+            ],
+        },
+    },
+    "Job": {"spec!": {"template!": _TEMPLATE}},
+    "LimitRange": {"spec": {"limits": [{"default": _QUANTITIES, "defaultRequest": _QUANTITIES}]}},
+    "NetworkPolicy": {
+        "spec": {
+            "podSelector": _SELECTOR,
+            "policyTypes": [str],
+            "ingress": [{"from": _PEERS, "ports": [dict]}],
+            "egress": [{"to": _PEERS, "ports": [dict]}],
+        }
+    },
+    "PersistentVolumeClaim": {"spec": {"resources": {"requests": _QUANTITIES}}},
+    "PodDisruptionBudget": {
+        "spec": {"selector": _SELECTOR, "maxUnavailable": _share, "minAvailable": _share}
+    },
+    "ResourceQuota": {"spec!": {"hard!": _QUANTITIES}},
+    "Role": _ROLE,
+    "RoleBinding": _BINDING,
+    "Secret": {"data": dict, "stringData": dict},
+    "Service": {"spec": {"type": str, "selector": _TEXTS, "ports": [{"port!": _whole}]}},
+    "StatefulSet": _SERVING,
+}
+"""What the rules read of each kind."""

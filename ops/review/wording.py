@@ -1,0 +1,60 @@
+"""How findings put things."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ops.review.model import ABSENT, Absent, Key, Path, spell
+from ops.review.workloads import TEMPLATE
+
+_COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 pod`, `2 pods`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("cy") else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first few of some names, and how many more there are."""
+    few = ", ".join(names[:most])
+    return f"{few} and {len(names) - most} more" if len(names) > most else few
+
+
+def value(content: Any | Absent, longest: int = 0) -> str:
+    """A field's value on one line; shortened to `longest` characters, unless that is 0."""
+    if content is ABSENT:
+        return "(none)"
+    if isinstance(content, str):
+        text = content if content.strip() == content and content.isprintable() else repr(content)
+    else:
+        text = json.dumps(content, ensure_ascii=False, default=str)
+    if not longest:
+        return text
+    text = _COMMIT.sub(r"\1", text)
+    return f"{text[: longest - 1]}…" if len(text) > longest else text
+
+
+def objects(keys: Sequence[Key], most: int = 4) -> str:
+    """`Deployment, Service cerebro/api; Job crawlers/migrations and 3 more`."""
+    kinds: dict[str, list[str]] = {}
+    for key in keys:
+        place = f"{key.namespace}/{key.name}" if key.namespace else key.name
+        kinds.setdefault(place, []).append(key.kind)
+    places: dict[str, list[str]] = {}
+    for place, of in list(kinds.items())[:most]:
+        places.setdefault(", ".join(of), []).append(place)
+    shown = "; ".join(f"{of} {', '.join(at)}" for of, at in places.items())
+    hidden = sum(len(of) for of in list(kinds.values())[most:])
+    return f"{shown} and {hidden} more" if hidden else shown
+
+
+def brief(kind: str, path: Path) -> str:
+    """A path without the steps that lead to a pod's own fields."""
+    pod = (*TEMPLATE.get(kind, ()), "spec")
+    return spell(path[len(pod) :] if path[: len(pod)] == pod and len(pod) > 1 else path)

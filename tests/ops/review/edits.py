@@ -1,0 +1,146 @@
+"""Edits as people make them, and what the review says of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+from catalogue.platform import current
+from charts import registry
+from constructs_lib.model import Pin
+from ops.review.report import Report
+from ops.review.revisions import Revision
+from tests.conftest import ROOT
+
+Files = dict[str, str]
+"""dist/ as text by path below it."""
+Edit = Callable[[Files], Files]
+
+OLD, NEW = "sha-" + 40 * "a", "sha-" + 40 * "b"
+
+
+PLATFORM = replace(current(), images=dict.fromkeys(current().images, Pin("latest")))
+"""As committed, but with images that no bump has pinned yet."""
+
+
+@cache
+def rendered() -> Files:
+    """dist/ of that platform, which edits start from."""
+    return _render(registry.CHARTS)
+
+
+def review(before: Files, after: Files) -> Report:
+    return Report(revision(before, "before"), revision(after, "after"))
+
+
+def revision(files: Files, name: str = "a test") -> Revision:
+    paths = {f"dist/{path}": text for path, text in files.items()}
+    return Revision(name=name, commit=None, files=paths)
+
+
+def said(report: Report) -> set[str]:
+    """Class and object of every finding: `delete Deployment crawlers/nebula`."""
+    return {f"{finding.risk} {finding.key}" for finding in report.findings}
+
+
+def write(service: str, *changes: tuple[str, str]) -> Edit:
+    """Edit the text of `dist/<service>.k8s.yaml`: replace each `old` by `new`, everywhere."""
+
+    def edit(files: Files) -> Files:
+        path = f"{service}.k8s.yaml"
+        text = files[path]
+        for old, new in changes:
+            assert re.search(old, text), f"{path} has no {old!r}"
+            text = re.sub(old, new, text)
+        return {**files, path: text}
+
+    return edit
+
+
+def drop(service: str, *kinds: str) -> Edit:
+    """Delete the documents of some kinds from `dist/<service>.k8s.yaml`; no kinds: the file."""
+
+    def edit(files: Files) -> Files:
+        path = f"{service}.k8s.yaml"
+        rest = {other: text for other, text in files.items() if other != path}
+        kept = [
+            document
+            for document in files[path].split("---\n")
+            if not any(f"\nkind: {kind}\n" in document for kind in kinds)
+        ]
+        assert len(kept) < len(files[path].split("---\n")) or not kinds, f"{path} has no {kinds}"
+        return {**rest, path: "---\n".join(kept)} if kinds else rest
+
+    return edit
+
+
+def together(*edits: Edit) -> Edit:
+    """Several edits, one after the other."""
+
+    def edit(files: Files) -> Files:
+        for each in edits:
+            files = each(files)
+        return files
+
+    return edit
+
+
+def unchanged(files: Files) -> Files:
+    return files
+
+
+def add(service: str, api_version: str, kind: str, name: str, body: str = "") -> Edit:
+    """Add a document to `dist/<service>.k8s.yaml`, in the namespace that its folder names."""
+    head = f"apiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: {name}\n"
+    namespace = service.partition("/")[0]
+    return write(service, (r"\Z", f"---\n{head}  namespace: {namespace}\n{body}"))
+
+
+def annotate(service: str, kind: str, annotation: str) -> Edit:
+    """Add an annotation to the objects of a kind that have none yet."""
+    head = f"kind: {kind}\nmetadata:\n"
+    return write(service, (head, f"{head}  annotations:\n    {annotation}\n"))
+
+
+def declare(chart: str, old: str, new: str) -> Edit:
+    """Edit `charts/<chart>.py` and render everything."""
+    return lambda _: _rendered(chart, old, new)
+
+
+@cache
+def _rendered(chart: str, old: str, new: str) -> Files:
+    source = (ROOT / "charts" / f"{chart}.py").read_text("utf-8")
+    assert old in source, f"{chart}.py has no {old!r}"
+    name = f"charts.{chart.replace('/', '.')}"
+    edited = ModuleType(name)
+    exec(compile(source.replace(old, new), f"{name}.py", "exec"), vars(edited))  # noqa: S102 our own
+    with patch.dict(sys.modules, {name: edited}):
+        return _render(registry.CHARTS)
+
+
+def without(chart: str, image: str) -> Edit:
+    """Take a chart out of the registry, and the pin of its image out of the catalogue."""
+    charts = tuple(entry for entry in registry.CHARTS if not entry.endswith(f":{chart}"))
+    images = {name: pin for name, pin in PLATFORM.images.items() if name != image}
+    return lambda _: _render(charts, images=images)
+
+
+def platform(**changes: Any) -> Edit:
+    """Change the platform's facts and render everything."""
+    return lambda _: _render(registry.CHARTS, **changes)
+
+
+def pinned(service: str, tag: str) -> Edit:
+    """Pin an image and render everything."""
+    return platform(images={**PLATFORM.images, service: Pin(tag)})
+
+
+def _render(charts: tuple[Any, ...], **changes: Any) -> Files:
+    with patch.object(registry, "CHARTS", charts):
+        return registry.render(replace(PLATFORM, **changes))

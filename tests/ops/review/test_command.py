@@ -1,0 +1,72 @@
+"""`python -m ops review`, as people and workflows call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ops.__main__ import app
+from tests.ops.review.edits import rendered, write
+from tests.ops.review.test_revisions import Checkout
+
+STOPPED = write("cerebro/cerebro-api", ("replicas: 2", "replicas: 0"))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    checkout = Checkout(tmp_path / "checkout")
+    checkout.commit(rendered())
+    monkeypatch.chdir(checkout.folder)
+    return checkout
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["review", *arguments])
+
+
+def test_nothing_to_review_is_one_line(checkout: Checkout) -> None:
+    done = run()
+    assert done.exit_code == 0
+    base = checkout.git("rev-parse", "HEAD")[:9]
+    assert done.output.split() == f"No change between main ({base}) and the working tree.".split()
+
+
+def test_a_change_is_told_in_every_form(checkout: Checkout) -> None:
+    checkout.write(STOPPED(rendered()))
+    assert "downtime" in run().output
+    assert "`downtime`" in run("--format", "markdown").output
+    found = json.loads(run("--format", "json").output)["findings"]
+    assert [finding["class"] for finding in found] == ["downtime", "capacity"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ((), 0),
+        (("--fail-on", "delete"), 0),
+        (("--fail-on", "downtime"), 1),
+        (("--fail-on", "delete", "--fail-on", "capacity"), 1),
+        (("--fail-on", "disaster"), 2),
+        (("v9",), 2),
+        (("HEAD", "HEAD", "--fail-on", "downtime"), 0),
+    ],
+)
+def test_the_exit_status(checkout: Checkout, arguments: tuple[str, ...], status: int) -> None:
+    checkout.write(STOPPED(rendered()))
+    assert run(*arguments).exit_code == status
+
+
+def test_an_error_is_told_on_standard_error_alone(checkout: Checkout) -> None:
+    checkout.write({"cerebro/broken.k8s.yaml": "a: b: c"})
+    done = run("--format", "json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: dist/cerebro/broken.k8s.yaml:1 at the working tree: ")
+
+
+def test_a_comment_that_is_cut_says_where_the_rest_is(checkout: Checkout) -> None:
+    checkout.write(STOPPED(rendered()))
+    done = run("--format", "markdown", "--limit", "2000", "--full-report", "https://example.org/1")
+    assert done.output.endswith("All of it: https://example.org/1\n")

@@ -1,0 +1,159 @@
+"""The three forms of a report, whatever the values in it hold."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+
+import jsonschema
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from ops.review.raw import RawDiff, raw_diff
+from ops.review.render import document, markdown, terminal
+from ops.review.report import Report
+from tests.bench.services import app
+from tests.conftest import ROOT
+from tests.ops.review.edits import Edit, Files, pinned, rendered, review, unchanged, write
+
+NASTY = "a|b ```x``` ` </details> <script>alert(1)</script> @team [x](y) *z* \\\\| ~~~"
+
+
+@cache
+def many() -> Files:
+    """315 objects of 45 services."""
+    return app(45).render()
+
+
+def changed_everywhere(files: Files) -> Files:
+    """Every object of `many` with another label, every pod with another variable."""
+    return {
+        path: text.replace("part-of: gnosis-analytics", "part-of: other").replace(
+            'value: "1"', f"value: '{NASTY}'"
+        )
+        for path, text in files.items()
+    }
+
+
+def comment(report: Report, limit: int = markdown.LIMIT) -> str:
+    diff = raw_diff(report.base, report.head)
+    return markdown.render(report, diff, full="in the artifact", limit=limit)
+
+
+def page(text: str) -> str:
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
+
+
+def screen(report: Report, *, whole_diff: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    terminal.show(report, raw_diff(report.base, report.head), console, whole_diff=whole_diff)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+REPORTS: dict[str, tuple[Callable[[], Files], Edit]] = {
+    "no change": (rendered, unchanged),
+    "noise": (rendered, write("cluster/aws-ssm", (r"\A", "# the store\n"))),
+    "a pin": (rendered, pinned("cerebro-api", f"sha-{40 * 'a'}")),
+    "nasty values": (rendered, write("cerebro/cerebro-api", ('"300"', f"'{NASTY}'"))),
+    "everything": (many, changed_everywhere),
+    "the first commit": (dict, lambda _: rendered()),
+}
+
+
+@pytest.fixture(params=REPORTS)
+def report(request: pytest.FixtureRequest) -> Report:
+    files, edit = REPORTS[request.param]
+    return review(files(), edit(files()))
+
+
+def test_markdown_is_a_comment_that_github_takes(report: Report) -> None:
+    text = comment(report)
+    assert len(text.encode("utf-16-le")) // 2 <= 65_536
+    assert text.splitlines()[0] == "<!-- ops review -->"
+    shown = page(text)
+    assert shown.count("<details>") == shown.count("</details>") == shown.count("<summary>")
+    assert "<script>" not in shown
+    cells = {row.count("<t") for row in re.findall(r"<tr>(.*?)</tr>", shown, re.DOTALL)}
+    assert cells <= {4, 5}  # of the findings, and of the capacity
+    assert not re.search(r"@team", re.sub(r"<code.*?</code>", "", shown, flags=re.DOTALL))
+
+
+def test_markdown_shows_values_as_they_are() -> None:
+    shown = page(comment(review(rendered(), REPORTS["nasty values"][1](rendered()))))
+    assert (
+        f"<code>{html.escape(NASTY.replace(chr(92) * 2, chr(92)), quote=False)}"
+        in shown.replace("&quot;", '"')
+    )
+
+
+@pytest.mark.parametrize("limit", [2_000, 5_000, 20_000, markdown.LIMIT])
+def test_what_does_not_fit_is_counted_and_pointed_to(limit: int) -> None:
+    text = comment(review(many(), changed_everywhere(many())), limit)
+    assert len(text) <= limit
+    assert re.search(r"Cut to fit into a comment: .+ All of it: in the artifact\n$", text)
+    assert page(text).count("<details>") == page(text).count("</details>")
+
+
+def test_a_report_that_fits_is_whole() -> None:
+    report = review(rendered(), REPORTS["a pin"][1](rendered()))
+    assert "Cut to fit" not in comment(report)
+    assert raw_diff(report.base, report.head).text in comment(report)
+
+
+def test_json_is_as_documented(report: Report) -> None:
+    guide = (ROOT / "docs" / "review.md").read_text("utf-8")
+    (schema,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    text = document.render(report, raw_diff(report.base, report.head))
+    jsonschema.validate(json.loads(text), json.loads(schema))
+
+
+def test_json_leaves_nothing_out() -> None:
+    report = review(many(), changed_everywhere(many()))
+    content = json.loads(document.render(report, RawDiff("", 0, 0, 0)))
+    assert len(content["objects"]) == 315
+    assert len(content["findings"]) == len(report.findings)
+
+
+def test_a_terminal_shows_80_columns(report: Report) -> None:
+    lines = screen(report).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()).startswith(report.verdict)
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
+    edit = write("cerebro/cerebro-api", ("replicas: 2", "replicas: 0"), ('"300"', '"600"'))
+    shown = screen(review(rendered(), edit(rendered())), whole_diff=True)
+    order = [
+        "High risk",
+        "High ─",
+        "stops: 0 pods",
+        "Low ─",
+        "Capacity at",
+        "dist/cerebro",
+        "diff --git",
+    ]
+    assert all(shown.index(one) < shown.index(other) for one, other in pairwise(order))
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("no change", "No change between before and after."),
+        (
+            "noise",
+            "Nothing happens in the cluster between before and after: 1 written differently.",
+        ),
+        ("a pin", "Low risk: 2 pods restarted, 1 image."),
+    ],
+)
+def test_the_verdict_is_one_line(name: str, verdict: str) -> None:
+    files, edit = REPORTS[name]
+    assert review(files(), edit(files())).verdict == verdict

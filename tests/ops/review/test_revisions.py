@@ -1,0 +1,161 @@
+"""Reading commits and the working tree, and what is said where that cannot be done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ops.review.errors import ReviewError
+from ops.review.report import Report
+from ops.review.revisions import Repository
+from tests.ops.review.edits import rendered, said
+
+_GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
+MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
+
+
+class Checkout:
+    """A repository in a folder, for tests to commit to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *command: str) -> str:
+        nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        done = subprocess.run(
+            [*_GIT, *command],
+            cwd=self.folder,
+            env={**os.environ, **nobody},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def write(self, files: dict[str, str]) -> None:
+        for path, text in files.items():
+            file = self.folder / "dist" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+
+    def commit(self, files: dict[str, str]) -> str:
+        self.write(files)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=change")
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "checkout")
+
+
+def findings(checkout: Checkout, base: str | None = None, head: str | None = None) -> set[str]:
+    repository = Repository(checkout.folder)
+    return said(
+        Report(
+            repository.revision(base) if base else repository.merge_base("main"),
+            repository.revision(head) if head else repository.working_tree(),
+        )
+    )
+
+
+def test_the_working_tree_is_compared_with_what_it_left_main_at(checkout: Checkout) -> None:
+    checkout.commit({"a/one.yaml": MANIFEST})
+    checkout.git("switch", "--quiet", "--create", "branch")
+    checkout.commit({"a/two.yaml": MANIFEST.replace("one", "committed")})
+    checkout.git("switch", "--quiet", "main")
+    checkout.commit({"a/three.yaml": MANIFEST.replace("one", "elsewhere")})
+    checkout.git("switch", "--quiet", "branch")
+    checkout.write({"a/four.yaml": MANIFEST.replace("one", "untracked")})
+    assert findings(checkout) == {"create ConfigMap committed", "create ConfigMap untracked"}
+
+
+def test_two_commits_are_compared_whatever_is_checked_out(checkout: Checkout) -> None:
+    first = checkout.commit({"a/one.yaml": MANIFEST})
+    second = checkout.commit({"a/one.yaml": MANIFEST.replace("one", "other")})
+    checkout.write({"a/one.yaml": "{"})
+    assert findings(checkout, first, second) == {"create ConfigMap other", "delete ConfigMap one"}
+
+
+def test_without_dist_at_the_base_everything_is_new(checkout: Checkout) -> None:
+    first = checkout.commit({})
+    checkout.commit(rendered())
+    classes = [each.split()[0] for each in findings(checkout, first, "HEAD")]
+    assert classes.count("create") > 90
+    assert not {"delete", "replace", "restart", "noise"}.intersection(classes)
+
+
+def test_a_moved_file_is_no_change_of_its_objects(checkout: Checkout) -> None:
+    first = checkout.commit({"a/one.yaml": MANIFEST})
+    checkout.git("mv", "dist/a/one.yaml", "dist/a/moved.yaml")
+    assert findings(checkout, first) == {
+        "noise File dist/a/one.yaml",
+        "noise File dist/a/moved.yaml",
+    }
+
+
+def test_a_missing_revision_says_how_to_fetch_it(checkout: Checkout) -> None:
+    checkout.commit({})
+    with pytest.raises(ReviewError, match="no revision 'v9' here; fetch it: `git fetch origin v9`"):
+        Repository(checkout.folder).revision("v9")
+
+
+def test_an_option_is_no_revision(checkout: Checkout) -> None:
+    checkout.commit({})
+    with pytest.raises(ReviewError, match="there is no revision '--all' here"):
+        Repository(checkout.folder).revision("--all")
+
+
+def test_a_missing_main_branch_is_told(checkout: Checkout) -> None:
+    checkout.commit({})
+    checkout.git("branch", "--move", "trunk")
+    with pytest.raises(ReviewError, match=r"no branch 'main' here .* name what to compare with"):
+        Repository(checkout.folder).merge_base("main")
+
+
+def test_what_was_fetched_of_main_serves_as_well(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.commit({"a/one.yaml": MANIFEST})
+    clone = Checkout(tmp_path / "clone")
+    clone.git("pull", "--quiet", str(checkout.folder), "main")
+    clone.git("remote", "add", "origin", str(checkout.folder))
+    clone.git("fetch", "--quiet", "origin")
+    clone.git("branch", "--move", "feature")
+    assert Repository(clone.folder).merge_base("main").name.startswith("origin/main (")
+
+
+def test_a_shallow_clone_says_how_to_deepen_it(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.commit({"a/one.yaml": MANIFEST})
+    checkout.git("switch", "--quiet", "--create", "branch")
+    checkout.commit({"a/two.yaml": MANIFEST.replace("one", "two")})
+    shallow = tmp_path / "shallow"
+    checkout.git("clone", "--quiet", "--depth=1", "--no-single-branch",
+                 checkout.folder.as_uri(), str(shallow))  # fmt: skip
+    with pytest.raises(ReviewError, match=r"no commit in common here; the clone is shallow: "):
+        Repository(shallow).merge_base("main")
+    with pytest.raises(ReviewError, match=r"fetch-depth: 0"):
+        Repository(shallow).revision("branch~1")
+
+
+def test_outside_of_a_repository_git_has_the_word(tmp_path: Path) -> None:
+    with pytest.raises(ReviewError, match="not a git repository"):
+        Repository(tmp_path)
+
+
+def test_a_machine_without_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ReviewError, match="git is not installed"):
+        Repository(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_named(checkout: Checkout) -> None:
+    checkout.commit({})
+    (checkout.folder / "dist").mkdir()
+    (checkout.folder / "dist" / "one.yaml").write_bytes(b"a: b\nc: \xff\n")
+    with pytest.raises(ReviewError, match=r"dist/one.yaml:2 at the working tree is no UTF-8 text"):
+        Repository(checkout.folder).working_tree()

@@ -1,0 +1,111 @@
+"""Files that cannot be read as they should: a clear error or a clear report, never `no change`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+
+from ops.review.errors import ReviewError
+from ops.review.report import Report
+from tests.ops.review.edits import Files, rendered, review, revision
+
+FILE = "crawlers/nebula.k8s.yaml"
+ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
+
+
+def with_file(text: str) -> Files:
+    return {**rendered(), FILE: text}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{ONE}---\na: [", f"dist/{FILE}:7 at after: did not find expected node content"),
+        ("a: b: c", f"dist/{FILE}:1 at after: mapping values are not allowed"),
+        (f"{ONE}---\n{ONE}  name: two\n", f"dist/{FILE}:9 at after: 'name' stands here twice"),
+        (f"{ONE}---\n- a\n- b\n", f"dist/{FILE}:6 at after: it is no mapping"),
+        (f"{ONE}---\nkind: Service\n", f"dist/{FILE}:6 at after: apiVersion is missing"),
+        (ONE.replace("one", "''"), "metadata.name is missing"),
+        (ONE.replace("one", "7"), "metadata.name is no text"),
+        (f"{ONE}---\n{ONE}", f"ConfigMap one stands twice at after: dist/{FILE}:1 and dist/"),
+        (rendered()[FILE].replace("replicas: 1", "replicas: one"), "replicas is no whole number"),
+        ("!!python/object:os.system {}", "could not determine a constructor"),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_named_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(ReviewError) as refused:
+        review(rendered(), with_file(text))
+    assert message in str(refused.value)
+    assert str(refused.value).endswith(("restore it with `make synth`", "rename one, or remove it"))
+
+
+def test_an_object_of_two_files_is_told_with_both() -> None:
+    files = {**rendered(), "cerebro/copy.k8s.yaml": rendered()[FILE]}
+    with pytest.raises(
+        ReviewError, match=r"stands twice .*nebula.k8s.yaml:1 and dist/cerebro/copy"
+    ):
+        review(rendered(), files)
+
+
+def test_a_broken_base_is_named_as_such() -> None:
+    with pytest.raises(ReviewError, match=r"at before: "):
+        review(with_file("a: b: c"), rendered())
+
+
+def test_an_empty_file_is_read_as_one_without_objects() -> None:
+    report = review(rendered(), with_file("# nothing is left\n---\n"))
+    assert {finding.risk for finding in report.findings if finding.key.name == "nebula"} == {
+        "delete"
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_stands_in_a_field_there_is_an_error_or_a_report(seed: int) -> None:
+    chosen = random.Random(seed)  # noqa: S311 a choice that can be repeated
+    files = {path: text for path, text in rendered().items() if path.endswith(".yaml")}
+    for _ in range(60):
+        path = chosen.choice(sorted(files))
+        former = list(yaml.load_all(files[path], Loader=yaml.CSafeLoader))
+        objects = deepcopy(former)
+        chosen.choice(list(_fields(objects)))(chosen.choice(_CONTENTS))
+        text = yaml.dump_all(objects, Dumper=yaml.CSafeDumper)
+        sides = {path: files[path]}, {path: text}
+        if objects != former:
+            for before, after in (sides, sides[::-1]):
+                assert _said(before, after), f"{path} {text}"
+
+
+_CONTENTS: tuple[Any, ...] = (
+    "text",
+    7,
+    -3.5,
+    True,
+    None,
+    [],
+    {},
+    ["x"],
+    [None],
+    {"a": "b"},
+    [{"a": "b"}],
+)
+
+
+def _fields(content: Any) -> Iterator[Any]:
+    """A function for every field of some objects, which puts something else there."""
+    pairs = content.items() if isinstance(content, dict) else enumerate(content)
+    for name, inner in list(pairs):
+        yield lambda value, name=name: content.__setitem__(name, deepcopy(value))
+        if isinstance(inner, dict | list):
+            yield from _fields(inner)
+
+
+def _said(before: Files, after: Files) -> bool:
+    try:
+        return bool(Report(revision(before), revision(after)).findings)
+    except ReviewError as error:
+        return bool(str(error))

@@ -1,0 +1,109 @@
+"""What the review says, in words, where the words are the point."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.review.model import Severity
+from tests.ops.review.edits import (
+    NEW,
+    OLD,
+    Edit,
+    Files,
+    declare,
+    drop,
+    pinned,
+    rendered,
+    review,
+    together,
+    unchanged,
+    without,
+    write,
+)
+
+API, MCP = "cerebro/cerebro-api", "cerebro/cerebro-mcp"
+CLICK, CRYO, IP = "crawlers/click-runner", "crawlers/cryo-indexer", "crawlers/ip-crawler"
+HIGH, MEDIUM, LOW = Severity
+MANIFEST_URL = ("dbt-cerebro/manifest.json", "dbt-cerebro/other.json")
+
+
+def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]:
+    before: Files = given(rendered())
+    report = review(before, edit(before))
+    return [
+        (finding.severity, f"{finding.key.name}: {finding.text}") for finding in report.findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "severity", "sentence"),
+    [
+        (drop("cluster/namespace-cerebro", "Namespace"), LOW,
+         "cerebro: stays behind in the cluster: Prune=false protects it"),
+        (drop("crawlers/nebula"), MEDIUM,
+         "nebula: stays behind in the cluster: Argo CD refuses to empty Application argocd/nebula"),
+        (drop(IP, "ExternalSecret"), HIGH,
+         "ip-crawler-secrets: Argo CD prunes it, and with it Secret ip-crawler-secrets, "
+         "read by ip-crawler"),
+        (drop(IP, "PersistentVolumeClaim"), HIGH,
+         "ip-crawler: Argo CD prunes it, and with it the volume and its data, "
+         "unless its storage class retains it"),
+        (without("Nebula", "nebula"), HIGH,
+         "nebula: Argo CD prunes it, and with it what it synced: 4 objects"),
+        (write(API, ("replicas: 2", "replicas: 0")), HIGH,
+         "cerebro-api: stops: 0 pods instead of 2"),
+        (declare("cerebro/cerebro_mcp", '="internal"', '="internet-facing"'), HIGH,
+         "cerebro-mcp: the internet can reach https://mcp.analytics.gnosis.io/; "
+         "before, the VPC could"),
+        (declare("cerebro/cerebro_api", "keep_alive", "denied_paths=(), keep_alive"), HIGH,
+         "cerebro-api: the internet can reach https://api.analytics.gnosis.io/metrics; "
+         "before, nobody could"),
+        (write(API, (r"    alb.+/ssl-redirect: .+\n", "")), MEDIUM,
+         "cerebro-api: http://api.analytics.gnosis.io/ goes to Service cerebro-api:8000; "
+         "before, to a redirect to HTTPS"),
+        (drop("cluster/namespace-crawlers", "NetworkPolicy"), HIGH,
+         "default-deny: now any other pod of the namespace can be reached by "
+         "anyone on every port"),
+        (write(API, (r"  ingress:\n    - ports", "  ingress:\n    - from:\n        - ipBlock:\n"
+                     "            cidr: 10.0.0.0/8\n      ports")), MEDIUM,
+         "cerebro-api: no longer: cerebro-api can be reached by anyone on TCP 8000"),
+        (declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), MEDIUM,
+         "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts together with "
+         "click-runner-governance-forum, cryo-indexer-auto-maintain"),
+        (write(API, ("cpu: 250m", "cpu: 800m")), HIGH,
+         "cerebro: above the quota, so that pods are refused: requests.cpu 2.5 → 5.25 of 4"),
+        (declare("cerebro/cerebro_api", "replicas=2", "replicas=3"), LOW,
+         "cerebro: requests.cpu 2.5 → 3 of 4, requests.memory 5.5Gi → 6.5Gi of 8Gi and 5 more"),
+        (write(MCP, ("key: /cerebro/mcp/auth-token", "key: /cerebro/mcp/token")), LOW,
+         "cerebro-mcp: restarts by Reloader: Secret cerebro-mcp-secrets changes"),
+        (write(IP, ("key: /cerebro/ipinfo/token", "key: /cerebro/ipinfo/key")), MEDIUM,
+         "ip-crawler-secrets: reads IPINFO_API_TOKEN from /cerebro/ipinfo/key instead of "
+         "/cerebro/ipinfo/token; ip-crawler will see it when restarted"),
+    ],
+)  # fmt: skip
+def test_a_finding_says_what_happens(edit: Edit, severity: Severity, sentence: str) -> None:
+    assert (severity, sentence) in sentences(edit)
+
+
+def test_two_commits_are_linked() -> None:
+    link = f"https://github.com/gnosischain/nebula/compare/{40 * 'a'}...{40 * 'b'}"
+    said = sentences(pinned("nebula", NEW), pinned("nebula", OLD))
+    assert (LOW, f"nebula: nebula: sha-aaaaaaa → sha-bbbbbbb: {link}") in said
+
+
+def test_a_restart_by_what_is_shared_is_told_from_one_by_a_services_own_change() -> None:
+    shared = together(write(API, MANIFEST_URL), write(MCP, MANIFEST_URL))
+    why = "restarts, only because a shared thing changes: env[DBT_MANIFEST_URL]"
+    said = sentences(together(shared, write(API, ('"300"', '"600"'))))
+    assert (LOW, f"cerebro-mcp: {why}") in said
+    assert (
+        LOW,
+        "cerebro-api: restarts: env[DBT_MANIFEST_URL], env[DBT_MANIFEST_REFRESH_INTERVAL_SECONDS]",
+    ) in said
+
+
+def test_pods_are_counted() -> None:
+    report = review(rendered(), write(API, ('"300"', '"600"'))(rendered()))
+    (restart,) = report.findings
+    assert restart.pods == 2
+    assert report.verdict == "Low risk: 2 pods restarted."

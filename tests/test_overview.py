@@ -1,0 +1,98 @@
+"""dist/README.md: all that runs is on it, and it stands in nobody's way."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.installation import Installation
+from catalogue.parameters import Parameters
+from catalogue.platform import AnalyticsPlatform
+from charts.overview import FILE
+from charts.overview.open_items import EXAMPLES, UNKNOWN
+from charts.registry import render
+from constructs_lib.model import Pin
+from tests.conftest import Manifest
+
+_BUMPS = ("cerebro-api", "cerebro-mcp")  # neighbours on the page
+
+
+@pytest.fixture(scope="module")
+def page(platform: AnalyticsPlatform) -> str:
+    return render(platform)[FILE]
+
+
+def test_everything_that_runs_is_on_the_page(page: str, objects: list[Manifest]) -> None:
+    named = {o["metadata"]["name"] for o in objects if o["kind"] in ("CronJob", "Service")}
+    hosts = {r["host"] for o in objects if o["kind"] == "Ingress" for r in o["spec"]["rules"]}
+    images = set(re.findall(r"image: (\S+):", str(objects).replace("'", "")))
+    parameters = {parameter.path for parameter in Parameters}
+    services = {o["metadata"]["labels"]["app"] for o in objects if o["kind"] == "Deployment"}
+    assert not {one for one in named | hosts | images | parameters | services if one not in page}
+
+
+def test_every_arrow_of_a_diagram_leads_from_a_node_to_a_node(page: str) -> None:
+    diagrams = re.findall(r"```mermaid\n(flowchart.*?)```", page, re.DOTALL)
+    assert len(diagrams) == 3
+    for diagram in diagrams:
+        nodes = set(re.findall(r'^  (\w+)[\[({]+"', diagram, re.MULTILINE))
+        ends = {end for arrow in re.findall(r"(\w+) --> (\w+)", diagram) for end in arrow}
+        assert ends <= nodes
+
+
+def test_two_bumps_merge(platform: AnalyticsPlatform, tmp_path: Path) -> None:
+    pins = {name: Pin(f"sha-{number:040x}") for number, name in enumerate(_BUMPS)}
+
+    def bumped(*names: str) -> str:
+        images = {**platform.images, **{name: pins[name] for name in names}}
+        return render(replace(platform, images=images))[FILE]
+
+    sides = {"ours": bumped(_BUMPS[0]), "base": bumped(), "theirs": bumped(_BUMPS[1])}
+    for name, text in sides.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    merged = subprocess.run(
+        ["git", "merge-file", "--stdout", *sides],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,  # it ends with the number of conflicts
+    )
+    assert merged.stdout.decode("utf-8") == bumped(*_BUMPS)
+
+
+def test_an_item_is_open_until_it_is_known(platform: AnalyticsPlatform, page: str) -> None:
+    forms = {
+        "account": "123456789012",
+        "alb_subnets": ("10.0.0.0/24",),
+        "hosted_zone_id": "Z123",
+        "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1",
+        "oidc_provider_arn": "arn:aws:iam::123456789012:oidc-provider/one",
+        "region": "eu-west-1",
+        "repository": "https://example.org/known.git",
+    }
+    known: dict[str, Any] = {
+        field.name: forms.get(field.name, f"known-{field.name}")
+        for field in fields(Installation)
+        if field.name not in ("mixpanel_region", "revision")
+    }
+    complete = replace(
+        platform,
+        installation=Installation(**known),
+        certificate_arn="arn:aws:acm:eu-central-1:123456789012:certificate/1",
+    )
+    assert "`cluster_name` in `catalogue/installation.py`" in page
+    assert render(complete)[FILE].endswith("is open, too.\n\nNone.\n")
+
+
+def test_open_items_are_settings() -> None:
+    assert {*UNKNOWN, *EXAMPLES} <= {field.name for field in fields(Installation)}
+
+
+def test_argo_cd_does_not_read_the_page(objects: list[Manifest]) -> None:
+    sources = [o["spec"]["source"] for o in objects if o["kind"] == "Application"]
+    assert all(re.fullmatch(r"dist/\w+", source["path"]) for source in sources)
+    assert not any(source.get("directory", {}).get("recurse") for source in sources)
