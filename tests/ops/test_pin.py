@@ -68,8 +68,7 @@ def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
     page = "dist/README.md"
     assert [str(path) for path in done.written] == [pin, page, manifest]
     after = files(checkout)
-    assert f"sha-{NEW}" in after.pop(page)
-    assert f"sha-{NEW}" not in before.pop(page)
+    assert after.pop(page) != before.pop(page)
     assert after == {
         **before,
         pin: f"sha-{NEW}\n",
