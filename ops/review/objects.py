@@ -23,6 +23,7 @@ MANIFESTS = (".yaml", ".yml", ".json")
 """The endings of the files that Argo CD reads."""
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
+_FROM_GIT = "restore it from Git"
 
 Parsed = tuple[tuple[int, Manifest], ...]
 """The manifests of a text, each with its line there, counted from 0."""
@@ -70,7 +71,7 @@ class Reader:
                         f"{item.key} stands twice at {revision.name}: {_place(twin)} and "
                         f"{_place(item)}; rename one, or remove it"
                     )
-        return Snapshot(revision, objects)
+        return Snapshot(objects)
 
     def _objects(self, file: str, text: str, revision: str) -> Iterator[Object]:
         if file == STACK:
@@ -98,8 +99,7 @@ class Reader:
 class Snapshot:
     """All objects of a revision."""
 
-    def __init__(self, revision: Revision, objects: Mapping[Key, Object]) -> None:
-        self.revision = revision
+    def __init__(self, objects: Mapping[Key, Object]) -> None:
         self.objects = objects
 
     def of(self, *kinds: str) -> Iterator[Object]:
@@ -163,9 +163,9 @@ def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
         template = json.loads(text)
     except ValueError as error:
         line = getattr(error, "lineno", 1)
-        raise ReviewError(f"{file}:{line} at {revision}: {error}; {_RESTORE}") from error
+        raise ReviewError(f"{file}:{line} at {revision}: {error}; {_FROM_GIT}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
-        raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_RESTORE}")
+        raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_FROM_GIT}")
     for section, entries in template.items():
         named = entries if isinstance(entries, dict) else {section: entries}
         for name, entry in named.items():
