@@ -10,7 +10,7 @@ from functools import cached_property
 from ops.review.comparison import Comparison, Sides
 from ops.review.errors import ReviewError
 from ops.review.model import Finding, Key, Risk, Severity
-from ops.review.objects import MANIFESTS, Reader
+from ops.review.objects import MANIFESTS, read
 from ops.review.revisions import Revision
 from ops.review.rules import RULES
 from ops.review.rules.capacity import Row
@@ -59,9 +59,8 @@ class Report:
                 f"neither {base.name} nor {head.name} has a dist/; run it in the checkout of the "
                 "repository whose change is reviewed"
             )
-        reader = Reader()
         self.base, self.head = base, head
-        self.comparison = Comparison(reader.read(base), reader.read(head))
+        self.comparison = Comparison(read(base), read(head))
 
     @cached_property
     def findings(self) -> list[Finding]:
