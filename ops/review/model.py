@@ -66,11 +66,6 @@ class Object:
     """As it is written there."""
 
     @property
-    def service(self) -> str:
-        """The file's name without its endings: that of the chart."""
-        return self.file.rpartition("/")[2].partition(".")[0]
-
-    @property
     def spec(self) -> Manifest:
         """Its `spec`; empty where it has none."""
         return self.manifest.get("spec") or {}

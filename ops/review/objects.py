@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,9 +23,17 @@ MANIFESTS = (".yaml", ".yml", ".json")
 """The endings of the files that Argo CD reads."""
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
+_FROM_GIT = "restore it from Git"
 
-Parsed = tuple[tuple[int, Manifest], ...]
-"""The manifests of a text, each with its line there, counted from 0."""
+
+class Parsed(NamedTuple):
+    """A manifest of a text."""
+
+    line: int
+    """Where it starts there, counted from 0."""
+    manifest: Any
+    problem: str | None
+    """What is wrong with it, if anything is."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -49,57 +57,47 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return {name: value for name, value in mapping.items() if value is not None}
 
 
-class Reader:
-    """Reads revisions; a document that both sides share is parsed once."""
+def read(revision: Revision) -> Snapshot:
+    """Every object of a revision.
 
-    def __init__(self) -> None:
-        self._documents: dict[str, Parsed] = {}
+    Raises ReviewError, naming file, line and revision, for what cannot be parsed, is no
+    Kubernetes object, or stands there twice.
+    """
+    objects: dict[Key, Object] = {}
+    for file, text in revision.files.items():
+        for item in _objects(file, text, revision.name):
+            twin = objects.setdefault(item.key, item)
+            if twin is not item:
+                raise ReviewError(
+                    f"{item.key} stands twice at {revision.name}: {_place(twin)} and "
+                    f"{_place(item)}; rename one, or remove it"
+                )
+    return Snapshot(objects)
 
-    def read(self, revision: Revision) -> Snapshot:
-        """Every object of a revision.
 
-        Raises ReviewError, naming file, line and revision, for what cannot be parsed, is no
-        Kubernetes object, or stands there twice.
-        """
-        objects: dict[Key, Object] = {}
-        for file, text in revision.files.items():
-            for item in self._objects(file, text, revision.name):
-                twin = objects.setdefault(item.key, item)
-                if twin is not item:
-                    raise ReviewError(
-                        f"{item.key} stands twice at {revision.name}: {_place(twin)} and "
-                        f"{_place(item)}; rename one, or remove it"
-                    )
-        return Snapshot(revision, objects)
-
-    def _objects(self, file: str, text: str, revision: str) -> Iterator[Object]:
-        if file == STACK:
-            yield from _stack(file, text, revision)
-        elif PurePosixPath(file).suffix in MANIFESTS:
-            for line, manifest, written in self._manifests(file, text, revision):
-                key = _key(manifest, f"{file}:{line} at {revision}")
-                yield Object(key, manifest, file, line, written)
-
-    def _manifests(
-        self, file: str, text: str, revision: str
-    ) -> Iterator[tuple[int, Manifest, str]]:
+def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
+    if file == STACK:
+        yield from _stack(file, text, revision)
+    elif PurePosixPath(file).suffix in MANIFESTS:
         first = 1
         for document in _split(text):
             try:
-                if document not in self._documents:
-                    self._documents[document] = tuple(_parse(document))
+                manifests = _parse(document)
             except yaml.YAMLError as error:
                 raise ReviewError(_complaint(error, file, first, revision)) from error
-            for line, manifest in self._documents[document]:
-                yield first + line, manifest, document.removeprefix("---").strip()
+            for line, manifest, problem in manifests:
+                if problem:
+                    place = f"{file}:{first + line} at {revision}"
+                    raise ReviewError(f"{place}: {problem}; {_RESTORE}")
+                written = document.removeprefix("---").strip()
+                yield Object(_key(manifest), manifest, file, first + line, written)
             first += document.count("\n")
 
 
 class Snapshot:
     """All objects of a revision."""
 
-    def __init__(self, revision: Revision, objects: Mapping[Key, Object]) -> None:
-        self.revision = revision
+    def __init__(self, objects: Mapping[Key, Object]) -> None:
         self.objects = objects
 
     def of(self, *kinds: str) -> Iterator[Object]:
@@ -130,28 +128,31 @@ def _split(text: str) -> Iterator[str]:
         yield text[start:end]
 
 
-def _parse(document: str) -> Iterator[tuple[int, Manifest]]:
+@cache
+def _parse(document: str) -> tuple[Parsed, ...]:
+    """The manifests of a document; one that both revisions share is parsed once."""
     loader = _Loader(document)
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            content = loader.construct_document(node)
-            yield from ((node.start_mark.line, item) for item in _expanded(content))
+        return tuple(_parsed(loader))
     finally:
         loader.dispose()
 
 
-def _expanded(content: Any) -> Iterator[Any]:
+def _parsed(loader: Any) -> Iterator[Parsed]:
+    while loader.check_node():
+        node = loader.get_node()
+        for manifest in _expanded(loader.construct_document(node)):
+            yield Parsed(node.start_mark.line, manifest, misshapen(manifest))
+
+
+def _expanded(content: Any) -> list[Any]:
     """A List is its items; an empty document is nothing."""
     if isinstance(content, dict) and isinstance(content.get("items"), list):
-        yield from content["items"]
-    elif content is not None:
-        yield content
+        return list(content["items"])
+    return [] if content is None else [content]
 
 
-def _key(manifest: Any, place: str) -> Key:
-    if problem := misshapen(manifest):
-        raise ReviewError(f"{place}: {problem}; {_RESTORE}")
+def _key(manifest: Manifest) -> Key:
     metadata = manifest["metadata"]
     group = manifest["apiVersion"].rpartition("/")[0]
     return Key(group, manifest["kind"], metadata.get("namespace") or "", metadata["name"])
@@ -163,9 +164,9 @@ def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
         template = json.loads(text)
     except ValueError as error:
         line = getattr(error, "lineno", 1)
-        raise ReviewError(f"{file}:{line} at {revision}: {error}; {_RESTORE}") from error
+        raise ReviewError(f"{file}:{line} at {revision}: {error}; {_FROM_GIT}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
-        raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_RESTORE}")
+        raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_FROM_GIT}")
     for section, entries in template.items():
         named = entries if isinstance(entries, dict) else {section: entries}
         for name, entry in named.items():

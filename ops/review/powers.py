@@ -10,7 +10,15 @@ from ops.review.objects import Snapshot
 from ops.review.wording import listed, value
 from ops.review.workloads import Workload
 
-_ROLE = "eks.amazonaws.com/role-arn"
+ROLE = "eks.amazonaws.com/role-arn"
+"""The annotation of a service account that names its IAM role."""
+PROJECT_BOUNDS = (
+    "clusterResourceWhitelist",
+    "destinations",
+    "namespaceResourceWhitelist",
+    "sourceRepos",
+)
+"""What an AppProject allows."""
 _NODE_NAMESPACES = {"hostIPC": "IPC", "hostNetwork": "network", "hostPID": "process"}
 _CONFINED = ("RuntimeDefault", "Localhost")
 
@@ -28,9 +36,19 @@ def of_pods(workload: Workload, snapshot: Snapshot) -> list[str]:
     account = pod.get("serviceAccountName") or "default"
     if _has_token(workload, account, snapshot):
         found.append(f"call the API server as service account {account}")
-    for name, container in workload.containers.items():
-        found += [f"{power} (container {name})" for power in _of_container(container, pod)]
-    return found
+    return [*found, *_of_containers(workload)]
+
+
+def _of_containers(workload: Workload) -> Iterator[str]:
+    """What its containers may do; which of them, unless all may."""
+    powers = {
+        name: list(_of_container(container, workload.pod))
+        for name, container in workload.containers.items()
+    }
+    for power in dict.fromkeys(power for each in powers.values() for power in each):
+        holders = [name for name, each in powers.items() if power in each]
+        everyone = len(holders) == len(powers)
+        yield power if everyone else f"{power} (container {', '.join(holders)})"
 
 
 def _has_token(workload: Workload, account: str, snapshot: Snapshot) -> bool:
@@ -66,7 +84,7 @@ def _of_container(container: Manifest, pod: Manifest) -> Iterator[str]:
 
 def of_account(account: Object) -> list[str]:
     """What the pods of a service account may do without asking for it."""
-    found = [f"act as IAM role {role}"] if (role := account.annotations.get(_ROLE)) else []
+    found = [f"act as IAM role {role}"] if (role := account.annotations.get(ROLE)) else []
     if account.manifest.get("automountServiceAccountToken") is not False:
         found.append("call the API server with its token, where a pod does not refuse it")
     return found

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ops.review.comparison import Comparison, Sides
+from ops.review.errors import ReviewError
 from ops.review.model import Finding, Key, Risk, Severity
-from ops.review.objects import MANIFESTS, Reader
+from ops.review.objects import MANIFESTS, read
 from ops.review.revisions import Revision
 from ops.review.rules import RULES
 from ops.review.rules.capacity import Row
@@ -53,9 +54,13 @@ class Report:
 
     def __init__(self, base: Revision, head: Revision) -> None:
         """Raises ReviewError for a revision that cannot be read."""
-        reader = Reader()
+        if not base.files and not head.files:
+            raise ReviewError(
+                f"neither {base.name} nor {head.name} has a dist/; run it in the checkout of the "
+                "repository whose change is reviewed"
+            )
         self.base, self.head = base, head
-        self.comparison = Comparison(reader.read(base), reader.read(head))
+        self.comparison = Comparison(read(base), read(head))
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -144,5 +149,8 @@ class Report:
                 meant.add(item.file)
                 yield Finding(Risk.NOISE, Severity.LOW, key, text)
         for file in self.changed_files:
-            if file not in meant and (file.endswith(MANIFESTS) or not meant):
-                yield Finding(Risk.NOISE, Severity.LOW, Key("", _FILE, "", file), text)
+            key = Key("", _FILE, "", file)
+            if file not in meant and file.endswith(MANIFESTS):
+                yield Finding(Risk.NOISE, Severity.LOW, key, text)
+            elif not meant:
+                yield Finding(Risk.NOISE, Severity.LOW, key, "is nothing that Argo CD reads")

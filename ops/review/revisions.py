@@ -142,5 +142,5 @@ def _text(content: bytes, path: str, label: str) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ReviewError(
-            f"{path}:{line} at {label} is no UTF-8 text; restore it with `make synth`"
+            f"{path}:{line} at {label} is no UTF-8 text; restore it from Git"
         ) from error

@@ -15,9 +15,7 @@ _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 
 def plural(count: int, noun: str) -> str:
     """`1 pod`, `2 pods`."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun[:-1]}ies" if noun.endswith("cy") else f"{count} {noun}s"
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

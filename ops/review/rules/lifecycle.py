@@ -61,7 +61,8 @@ def deleted(comparison: Comparison) -> Iterator[Finding]:
         if not fate:
             continue
         if not fate.deleted:
-            severity = Severity.LOW if protections(item) else Severity.MEDIUM
+            meant = {"Prune=false", "Delete=false"} & protections(item)
+            severity = Severity.LOW if meant else Severity.MEDIUM
             text = f"stays behind in the cluster: {fate.why}"
             yield Finding(Risk.DELETE, severity, item.key, text)
             continue

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from ops.review.comparison import Comparison, shift
 from ops.review.model import Difference, Finding, Object, Risk, Severity
-from ops.review.powers import of_account, of_binding, of_pods, of_project, of_role, of_store
+from ops.review.powers import (
+    PROJECT_BOUNDS,
+    ROLE,
+    of_account,
+    of_binding,
+    of_pods,
+    of_project,
+    of_role,
+    of_store,
+)
 from ops.review.wording import value
 from ops.review.workloads import TEMPLATE, Workload
 
@@ -20,7 +29,7 @@ _TOLD_AS_POWERS = {
     "hostNetwork",
     "hostPID",
     "hostPort",
-    "localhostProfile",
+    "path",
     "privileged",
     "readOnlyRootFilesystem",
     "runAsNonRoot",
@@ -77,7 +86,7 @@ def _security(comparison: Comparison, item: Object) -> list[Difference]:
 def accounts(comparison: Comparison) -> Iterator[Finding]:
     """Service accounts, roles, their bindings, Argo CD's project and the stores of secrets."""
     powers = {
-        "AppProject": (of_project, (("spec",),)),
+        "AppProject": (of_project, tuple(("spec", field) for field in PROJECT_BOUNDS)),
         "ClusterRole": (of_role, (("rules",), ("aggregationRule",))),
         "ClusterRoleBinding": (of_binding, (("subjects",), ("roleRef",))),
         "ClusterSecretStore": (of_store, (("spec", "conditions"),)),
@@ -85,7 +94,7 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
         "RoleBinding": (of_binding, (("subjects",), ("roleRef",))),
         "ServiceAccount": (
             of_account,
-            (("automountServiceAccountToken",), ("metadata", "annotations"), ("secrets",)),
+            (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
         ),
     }
     for sides in comparison.sides(*powers):

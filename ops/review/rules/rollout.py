@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ops.review.comparison import Comparison
+from ops.review.fields import is_known_field
 from ops.review.model import Difference, Finding, Risk, Severity, spell
 from ops.review.rules.secrets import changed_secrets
 from ops.review.wording import listed, plural
-from ops.review.workloads import TEMPLATE, Rollout, Workload, is_known_field, workloads
+from ops.review.workloads import TEMPLATE, Rollout, Workload, workloads
 
 
 @dataclass(frozen=True, eq=False)

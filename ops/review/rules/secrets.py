@@ -9,7 +9,7 @@ from ops.review.differences import ORDER
 from ops.review.model import Finding, Key, Object, Risk, Severity
 from ops.review.objects import STACK_GROUP, Snapshot
 from ops.review.wording import listed, value
-from ops.review.workloads import SecretRead, readers, secret_reads, workloads
+from ops.review.workloads import TEMPLATE, SecretRead, readers, secret_reads, workloads
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
@@ -43,7 +43,9 @@ def parameters(comparison: Comparison) -> Iterator[Finding]:
             [f"{now[name]} as {name}" for name in now if name not in moved],
             words=("reads", "no longer reads"),
             severities=(Severity.MEDIUM, Severity.MEDIUM if after else Severity.LOW),
-            explains=tuple(d for d in comparison.differences(key, _DATA) if d.path[-1] != ORDER),
+            explains=comparison.differences(
+                key, *((*_DATA, f"[{name}]") for name in was.keys() ^ now.keys())
+            ),
         ):
             yield Finding(
                 finding.risk, finding.severity, key, f"{finding.text}{late}", finding.explains
@@ -67,7 +69,7 @@ def _late(comparison: Comparison, item: Object) -> str:
         for workload in readers(comparison.after, item.key.namespace, secret_of(item))
         if workload.serves
         and not workload.reloads(secret_of(item))
-        and workload.key not in comparison.changes
+        and not comparison.differences(workload.key, TEMPLATE[workload.key.kind])
     ]
     return f"; {listed(unaware)} will see it when restarted" if unaware else ""
 

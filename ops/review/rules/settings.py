@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ops.review.comparison import Comparison
+from ops.review.fields import is_known_field
 from ops.review.model import Change, Difference, Finding, Path, Risk, Severity, spell
 from ops.review.objects import STACK_GROUP
+from ops.review.powers import PROJECT_BOUNDS
 from ops.review.wording import listed, value
-from ops.review.workloads import TEMPLATE, Rollout, Workload, is_known_field
+from ops.review.workloads import TEMPLATE, Rollout, Workload
 
 Effects = dict[Path, tuple[Severity, str]]
 """What a change of a field, or of one below it, does."""
@@ -72,14 +74,7 @@ _RUNS = ("activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 _EFFECTS: dict[str, Effects] = {
     "AppProject": {
         **_fields(_LOW, "described in other words", "spec.description"),
-        **_fields(
-            _LOW,
-            _SAME_AS_BEFORE,
-            "spec.clusterResourceWhitelist",
-            "spec.destinations",
-            "spec.namespaceResourceWhitelist",
-            "spec.sourceRepos",
-        ),
+        **_fields(_LOW, _SAME_AS_BEFORE, *(f"spec.{field}" for field in PROJECT_BOUNDS)),
     },
     "Application": {
         **_fields(_MEDIUM, "what its deletion deletes", "metadata.finalizers"),

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
 
 from constructs_lib.model import ClusterTarget
 from ops.review.model import Risk
+from tests.conftest import ROOT
 from tests.ops.review.edits import (
     NEW,
     OLD,
@@ -152,6 +154,11 @@ def test_an_edit_is_classed(
     before = given[0](rendered()) if given else rendered()
     report = review(before, edit(rendered() if edit is unchanged else before))
     assert said(report) == set(filter(None, expected.split("; ")))
+
+
+def test_each_class_is_documented() -> None:
+    guide = (ROOT / "docs" / "review.md").read_text("utf-8")
+    assert re.findall(r"^### (\w+)$", guide, re.MULTILINE) == [str(risk) for risk in Risk]
 
 
 def test_each_class_has_three_cases_and_is_quiet_in_others() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from ops.review.errors import ReviewError
+from ops.review.raw import raw_diff
 from ops.review.report import Report
 from ops.review.revisions import Repository
-from tests.ops.review.edits import rendered, said
+from tests.ops.review.edits import rendered, revision, said
 
 _GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
@@ -159,3 +160,26 @@ def test_a_file_that_is_no_text_is_named(checkout: Checkout) -> None:
     (checkout.folder / "dist" / "one.yaml").write_bytes(b"a: b\nc: \xff\n")
     with pytest.raises(ReviewError, match=r"dist/one.yaml:2 at the working tree is no UTF-8 text"):
         Repository(checkout.folder).working_tree()
+
+
+def test_a_blob_that_is_missing_is_told(checkout: Checkout) -> None:
+    checkout.commit({"a/one.yaml": MANIFEST})
+    blob = checkout.git("rev-parse", "HEAD:dist/a/one.yaml")
+    (checkout.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(ReviewError, match="a file of that revision is missing from this clone"):
+        Repository(checkout.folder).revision("HEAD")
+
+
+def test_two_revisions_without_dist_are_no_review(checkout: Checkout) -> None:
+    checkout.commit({})
+    with pytest.raises(ReviewError, match=r"neither .* has a dist/; run it in the checkout of the"):
+        findings(checkout, "HEAD")
+
+
+def test_a_git_that_draws_no_diff_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "git"
+    broken.write_text("#!/bin/sh\necho 'fatal: no space left' >&2\nexit 128\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ReviewError, match="git diff failed: fatal: no space left"):
+        raw_diff(revision({}), revision({}))

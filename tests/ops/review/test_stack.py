@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ops.review.errors import ReviewError
 from ops.review.model import Severity
 from ops.review.report import Report
 from ops.review.revisions import STACK, Revision
@@ -148,6 +150,20 @@ def test_reformatting_the_template_is_noise() -> None:
         Revision(name="b", commit=None, files={**manifests, STACK: json.dumps(TEMPLATE, indent=2)}),
     )
     assert [(finding.risk, finding.key.name) for finding in report.findings] == [("noise", STACK)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"Resources": {},', f"{STACK}:1 at a test: Expecting property name"),
+        ("[]", f"{STACK}:1 at a test: is no CloudFormation template; restore it from Git"),
+    ],
+)
+def test_a_broken_template_is_named(text: str, message: str) -> None:
+    before = revision(rendered())
+    with pytest.raises(ReviewError) as refused:
+        Report(before, replace(before, files={**before.files, STACK: text}))
+    assert message in str(refused.value)
 
 
 def test_a_parameter_that_the_stack_does_not_make_is_noticed() -> None:
