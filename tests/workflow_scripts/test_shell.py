@@ -206,11 +206,16 @@ class TestInline:
         name = "Nothing has changed, nothing is new"
         assert inline(runner, "pull-request.yml", "rendered", name) == status
 
-    def test_the_comment_names_the_files_that_change(self, runner: Runner) -> None:
+    def test_the_comment_says_what_a_change_will_do(self, runner: Runner) -> None:
+        for name in (".venv", "catalogue", "charts", "constructs_lib", "ops"):
+            (runner.folder / name).symlink_to(ROOT / name)
         runner.git("init", "--quiet")
-        runner.commit({"dist/one.yaml": "one\n", "charts/one.py": "one\n"})
-        runner.commit({"dist/one.yaml": "two\n", "charts/one.py": "two\n"})
-        assert inline(runner, "pull-request.yml", "comment", "Write the comment") == 0
-        text = (runner.folder / "comment.md").read_text()
-        assert "dist/one.yaml | 2 +-" in text
-        assert "charts" not in text
+        file = "dist/crawlers/nebula.k8s.yaml"
+        text = (ROOT / file).read_text("utf-8")
+        runner.commit({file: text})
+        runner.commit({file: text.replace("nebula:latest", f"nebula:sha-{'a' * 40}")})
+        url = {"RUN_URL": "https://example.org/run"}
+        assert inline(runner, "pull-request.yml", "comment", "Write the comment", **url) == 0
+        comment = (runner.folder / "comment.md").read_text("utf-8")
+        assert "image" in comment
+        assert "crawlers/nebula" in comment
