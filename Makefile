@@ -20,8 +20,8 @@ pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex> (ARGS=--
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest
 
-test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, in every way it may go
-	@pytest -m deploy tests/deploy
+test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, and set its values, in every way it may go
+	@pytest -m deploy tests/deploy tests/ops
 
 images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod would (Debian, root)
 	@python -m tests.images $(ARGS)

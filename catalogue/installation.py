@@ -1,6 +1,7 @@
 """What only the operator of an installation knows. None means: not known yet, an open item."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,9 @@ class Installation:
     """The project whose events and profiles are fetched."""
     mixpanel_region: str = "US"
     """US, EU or IN; the program's own default is US."""
+
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """Open items of `ops checklist` that are meant to stay as they are: by name, why."""
 
 
 INSTALLATION = Installation()
