@@ -23,8 +23,8 @@ review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest
 
-test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, in every way it may go
-	@pytest -m deploy tests/deploy
+test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, and set its values, in every way it may go
+	@pytest -m deploy tests/deploy tests/ops
 
 images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod would (Debian, root)
 	@python -m tests.images $(ARGS)

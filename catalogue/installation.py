@@ -1,7 +1,8 @@
 """What only the operator of an installation knows. None means: not known yet, an open item."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from constructs_lib.errors import DeclarationError
@@ -50,6 +51,9 @@ class Installation:
     """The project whose events and profiles are fetched."""
     mixpanel_region: str = "US"
     """US, EU or IN; the program's own default is US."""
+
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """Open items of `ops checklist` that are meant to stay as they are: by name, why."""
 
     def __post_init__(self) -> None:
         for name, form in _FORMS.items():

@@ -3,6 +3,8 @@
 import typer
 
 from constructs_lib.node import use_environments_node
+from ops import jobs, manifest, secrets
+from ops.checklist import checklist
 from ops.deploy import deploy_secrets
 from ops.pin import pin
 from ops.review.command import review
@@ -21,9 +23,13 @@ def main() -> None:
     use_environments_node()
 
 
+app.command()(checklist)
 app.command()(deploy_secrets)
 app.command()(pin)
 app.command()(review)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(manifest.app, name="manifest")
+app.add_typer(secrets.app, name="secrets")
 
 if __name__ == "__main__":
     app(prog_name="python -m ops")

@@ -1,0 +1,118 @@
+"""What nobody but the operator knows, listed until it is real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalogue.handover import EXAMPLE_ACCOUNT
+from catalogue.hosts import Hosts
+from catalogue.installation import Installation
+from catalogue.platform import AnalyticsPlatform
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes import Pending
+from constructs_lib.model import Host
+
+EXAMPLE_HOSTS = frozenset({"mcp.analytics.gnosis.io", "dashboard.analytics.gnosis.io"})
+"""The names that `catalogue/hosts.py` is shipped with and that no source gives."""
+
+_SETTINGS = Path(__file__).with_name("installation.py")
+
+
+@dataclass(frozen=True)
+class OpenItem:
+    """Something that is not known yet."""
+
+    name: str
+    """What `Installation.settled` calls it."""
+    consequence: str
+    """What holds until it is known."""
+    remedy: str
+
+
+def open_items(
+    platform: AnalyticsPlatform, pending: Iterable[Pending] = (), hosts: Iterable[Host] = Hosts
+) -> list[OpenItem]:
+    """Every open item of `platform` that is not settled.
+
+    `pending` are the workloads that are declared but not rendered. Raises DeclarationError for a
+    settled name that is no open item (any more).
+    """
+    found = [
+        *_certificate(platform.certificate_arn),
+        *_images(platform),
+        *_hosts(hosts),
+        *_settings(platform.installation),
+        *_jobs(pending),
+    ]
+    settled = platform.installation.settled
+    if unknown := settled.keys() - {item.name for item in found}:
+        raise DeclarationError(
+            f"settled names {', '.join(sorted(unknown))}, which is no open item (any more); "
+            "remove it",
+            where=_SETTINGS,
+        )
+    return [item for item in found if item.name not in settled]
+
+
+def _certificate(arn: str | None) -> Iterator[OpenItem]:
+    remedy = "`make deploy-secrets`, then `make synth`"
+    if arn is None:
+        consequence = "the load balancer controller looks for one by host, and finds none"
+        yield OpenItem("certificate", f"there is none yet: {consequence}", remedy)
+    elif f":{EXAMPLE_ACCOUNT}:" in arn:
+        consequence = f"of AWS's example account {EXAMPLE_ACCOUNT}: no load balancer takes it"
+        yield OpenItem("certificate", consequence, remedy)
+
+
+def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
+    for service, pin in platform.images.items():
+        if pin.floats:
+            yield OpenItem(
+                f"image {service}",
+                f"runs {pin.tag}: a new build is never rolled out, and none can be rolled back",
+                f"`make pin SERVICE={service} SHA=<commit>`",
+            )
+
+
+def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:
+    for host in hosts:
+        if host.fqdn in EXAMPLE_HOSTS:
+            yield OpenItem(
+                f"host {host.fqdn}",
+                "is an example: the certificate and an Ingress bear it",
+                "the real name in catalogue/hosts.py",
+            )
+
+
+def _settings(known: Installation) -> Iterator[OpenItem]:
+    example = Installation.__dataclass_fields__["repository"].default
+    open_settings = {
+        "repository": (known.repository == example, "is the example, so Argo CD reads nothing"),
+        "hosted_zone_id": (
+            known.hosted_zone_id is None,
+            "is not known: a person makes the certificate's DNS records",
+        ),
+        "cluster_name": (
+            known.cluster_name is None and known.oidc_provider_arn is None,
+            "is not known: External Secrets' role is associated with no cluster",
+        ),
+        "alb_subnets": (
+            not known.alb_subnets,
+            "are not known: the web services' ports are open to any source in the VPC",
+        ),
+        "ember_data_url": (known.ember_data_url is None, "is not known: click-runner-ember fails"),
+    }
+    for name, (is_open, consequence) in open_settings.items():
+        if is_open:
+            yield OpenItem(name, consequence, f"{name} in catalogue/installation.py")
+
+
+def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
+    for job in pending:
+        yield OpenItem(
+            job.name,
+            f"is not rendered: {', '.join(job.settings)} is not known",
+            "its setting in catalogue/installation.py",
+        )

@@ -1,0 +1,59 @@
+"""What a command asks before it writes: a secret value, and whether to go on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import terminal
+from ops.errors import OpsError, Status, end
+
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, repr=False)
+class SecretValue:
+    """A value that is shown nowhere: not in messages, not in tracebacks."""
+
+    text: str
+
+
+def secret_value(prompt: str, file: Path | None, *, twice: bool = True) -> SecretValue:
+    """The value in `file`, on standard input (`-`), or else typed unseen, by default twice.
+
+    A line break at the end belongs to the file, not to the value. Raises OpsError where there is
+    nothing to read.
+    """
+    if file == STANDARD_INPUT:
+        if terminal.someone_is_there():
+            raise OpsError(
+                "standard input is this terminal, which would show the value; leave out --file"
+            )
+        text = sys.stdin.read()
+    elif file:
+        text = _content(file)
+    elif terminal.someone_is_there():
+        text = terminal.ask_hidden(prompt, twice=twice)
+    else:
+        raise OpsError("nobody is here to type the value; give it with --file PATH, or --file -")
+    return SecretValue(text.removesuffix("\n").removesuffix("\r"))
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Go on only if a person agrees, or did so on the command line."""
+    if yes:
+        return
+    if not terminal.someone_is_there():
+        raise OpsError("nobody is here to be asked; nothing was changed. Add --yes to agree")
+    if not terminal.confirm(question):
+        terminal.tell("Nothing was changed.")
+        end(Status.FAILED)
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise OpsError(f"{file} cannot be read: {reason}") from None

@@ -1,0 +1,189 @@
+"""`ops checklist`: whether everything is in place for the services to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalogue import images
+from catalogue.parameters import Parameters
+from constructs_lib.errors import DeclarationError
+from constructs_lib.output import read
+from ops import rendered, terminal
+from ops.aws import ParameterStore, Stored
+from ops.checklist import declared, live, prerequisites, report
+from ops.checklist.model import Finding, Item, Outcome, Service
+from ops.cluster import Cluster
+from ops.errors import OpsError, Status, end, told
+from ops.options import AsJson, Context
+from ops.secrets.readers import Source
+
+if TYPE_CHECKING:
+    from catalogue.open_items import OpenItem
+
+
+@told
+def checklist(
+    service: Annotated[
+        str | None, typer.Argument(help="One service, in detail. Default: all, as a table.")
+    ] = None,
+    *,
+    aws: Annotated[bool, typer.Option("--aws", help="Also ask SSM for the parameters.")] = False,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Also ask the registry for the images.")
+    ] = False,
+    cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="Also ask the cluster, and for what it has to provide."),
+    ] = False,
+    context: Context = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go through the deployment checklist, and list what is still open.
+
+    Looks at this checkout: dist/ as it lies there, the code, the Dockerfiles.
+    What only AWS, the registry or the cluster can tell is "not checked"
+    without the option that asks them, and never counts as passed.
+
+    Exit status: 0 everything passed, 1 something failed or is open, 3 nothing
+    did, but something was not checked.
+    """
+    chosen = _chosen(service)
+    asked = Asked(
+        stored=live.asked(
+            lambda: ParameterStore().read(parameter.path for parameter in Parameters),
+            "--aws",
+            wanted=aws,
+        ),
+        look=live.asked(live.registry_look, "--registry", wanted=registry),
+        cluster=live.asked(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
+    )
+    with terminal.waiting("Checking ..."):
+        results = {one.name: _check(one, asked) for one in chosen}
+        required = _required(asked.cluster) if cluster else []
+    findings = report.Report(results, required, _open(service))
+    if as_json:
+        terminal.show_json(findings.as_json())
+    elif service:
+        findings.show_details(service)
+    else:
+        findings.show()
+    end(_STATUS.get(findings.outcome, Status.DONE))
+
+
+_STATUS = {
+    Outcome.FAILED: Status.FAILED,
+    Outcome.OPEN: Status.FAILED,
+    Outcome.NOT_CHECKED: Status.NOT_CHECKED,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whom the live checks ask."""
+
+    stored: Mapping[str, Stored] | live.NotAsked
+    look: live.Look | live.NotAsked
+    cluster: Cluster | live.NotAsked
+
+
+def services(dist: Mapping[str, str]) -> list[Service]:
+    """Every chart that runs pods, with what `dist` holds of it."""
+    found = []
+    for chart in rendered.app().files:
+        templates = filter(None, map(rendered.pod_template, chart.manifests))
+        references = {
+            container["image"].rpartition(":")[0]: None
+            for template in templates
+            for container in template["spec"]["containers"]
+        }
+        if references:
+            objects = declared.parse(dist.get(chart.path, ""))
+            found.append(
+                Service(chart.name, chart.home or "", chart.path, tuple(references), objects)
+            )
+    return found
+
+
+def committed() -> dict[str, str]:
+    """dist/ as it lies in the checkout."""
+    return read(declared.ROOT / "dist")
+
+
+def _reachable(cluster: Cluster) -> Cluster:
+    """The cluster, after it has answered once."""
+    cluster.connection.get("/version")
+    return cluster
+
+
+def _chosen(name: str | None) -> list[Service]:
+    every = services(committed())
+    chosen = [one for one in every if name in (None, one.name)]
+    if not chosen:
+        names = ", ".join(one.name for one in every)
+        raise OpsError(f"there is no service {name}; there are {names}")
+    return chosen
+
+
+def _check(service: Service, asked: Asked) -> dict[Item, list[Finding]]:
+    dist, pins = committed(), images.load()
+    sources = [
+        Source.of(item)
+        for text in dist.values()
+        if "kind: ExternalSecret" in text
+        for item in declared.parse(text)
+        if item["kind"] == "ExternalSecret"
+    ]
+    secrets = declared.secrets_of(service)
+    paths = {
+        path: None
+        for source in sources
+        if source.namespace == service.namespace and source.secret in secrets
+        for path in source.paths.values()
+    }
+    return {
+        Item.BUILDS: [
+            *declared.dockerfile(service),
+            *live.built(service, pins, asked.look),
+        ],
+        Item.PUSHED: list(live.pushed(service, pins, asked.look)),
+        Item.MANIFESTS: [
+            declared.manifests(service, dist, rendered.files()),
+            *live.application(service, asked.cluster),
+        ],
+        Item.PARAMETERS: list(live.parameters(paths, asked.stored)),
+        Item.EXTERNAL_SECRETS: [
+            *declared.external_secrets(service, sources),
+            *live.synced(service, secrets, asked.cluster),
+        ],
+        Item.RESOURCES: declared.resources(service),
+        Item.PROBES: declared.probes(service),
+        Item.NODE_SELECTOR: declared.node_selector(service),
+        Item.UPDATE: declared.update(service),
+    }
+
+
+def _required(cluster: Cluster | live.NotAsked) -> list[tuple[str, Finding]]:
+    if isinstance(cluster, live.NotAsked):
+        return [("Cluster", Finding(Outcome.NOT_CHECKED, cluster.why))]
+    return prerequisites.required(cluster)
+
+
+def _open(service: str | None) -> list[OpenItem]:
+    """The open items; with a service, without those of other services."""
+    from catalogue.open_items import open_items
+    from catalogue.platform import current
+
+    try:
+        every = open_items(current(), rendered.pending())
+    except DeclarationError as error:
+        raise OpsError(str(error)) from error
+    if not service:
+        return every
+    others = {f"image {one}" for one in images.load() if one != service} | {
+        job.name for chart in rendered.app().files if chart.name != service for job in chart.pending
+    }
+    return [item for item in every if item.name not in others]

@@ -1,0 +1,220 @@
+"""What the manifests take for granted in the cluster that they are applied to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+from catalogue.hosts import Hosts
+from catalogue.installation import INSTALLATION
+from catalogue.target import TARGET
+from ops import rendered
+from ops.checklist.model import Finding, either, failed, not_applicable, not_checked, passed
+from ops.cluster import Cluster, ClusterError, Object, Sync
+
+_POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
+"""Network plugins that enforce NetworkPolicies whenever they run, by their DaemonSet."""
+_EXTERNAL_SECRETS = "/apis/external-secrets.io"
+_WORKLOADS = ("deployments", "daemonsets", "statefulsets")
+
+
+def required(cluster: Cluster) -> list[tuple[str, Finding]]:
+    """Every prerequisite by its name, and what was found."""
+    checks: dict[str, Callable[[Cluster], Iterator[Finding]]] = {
+        "arm64 nodes": nodes,
+        "Argo CD": argo_cd,
+        "External Secrets": external_secrets,
+        "AWS Load Balancer Controller": load_balancer_controller,
+        "Reloader": reloader,
+        "NetworkPolicies are enforced": network_policies,
+        "Pod Identity agent": pod_identity,
+        "Cluster DNS": cluster_dns,
+        "Public DNS": public_dns,
+    }
+    return [(name, finding) for name, check in checks.items() for finding in _told(check, cluster)]
+
+
+def _told(check: Callable[[Cluster], Iterator[Finding]], cluster: Cluster) -> list[Finding]:
+    try:
+        return list(check(cluster))
+    except ClusterError as error:
+        return [not_checked(error)]
+
+
+def nodes(cluster: Cluster) -> Iterator[Finding]:
+    """Nodes that the pods' selector finds."""
+    found = cluster.connection.items("/api/v1/nodes", labelSelector="kubernetes.io/arch=arm64")
+    ready = [node for node in found if _condition(node, "Ready") == "True"]
+    yield either(
+        ready,
+        f"{len(ready)} are ready",
+        "no ready node has kubernetes.io/arch=arm64, so no pod can run; add Graviton nodes",
+    )
+
+
+def argo_cd(cluster: Cluster) -> Iterator[Finding]:
+    """What applies dist/."""
+    yield _runs(cluster, "argocd", "nothing applies dist/")
+
+
+def external_secrets(cluster: Cluster) -> Iterator[Finding]:
+    """The operator, in a version that serves the API that dist/ speaks, and its store."""
+    yield _runs(cluster, "external-secrets", "no Secret is made")
+    served = [
+        version["version"]
+        for version in (cluster.connection.get(_EXTERNAL_SECRETS) or {}).get("versions", ())
+    ]
+    wanted = TARGET.external_secrets
+    if wanted not in served:
+        yield failed(
+            f"it serves {', '.join(served) or 'nothing'}, but dist/ speaks {wanted}; change "
+            "external_secrets in catalogue/target.py"
+        )
+        return
+    yield passed(f"serves {', '.join(served)}, of which dist/ speaks {wanted}")
+    (name,) = (
+        item["metadata"]["name"]
+        for item in rendered.objects()
+        if item["kind"] == "ClusterSecretStore"
+    )
+    store = cluster.connection.get(f"{_EXTERNAL_SECRETS}/{wanted}/clustersecretstores/{name}")
+    state = Sync.of(store) if store else None
+    yield either(
+        state and state.ready,
+        f"ClusterSecretStore {name} is ready",
+        f"ClusterSecretStore {name}: {state.message if state else 'is not in the cluster'}",
+    )
+
+
+def load_balancer_controller(cluster: Cluster) -> Iterator[Finding]:
+    """What makes load balancers of Ingresses."""
+    yield _runs(cluster, "aws-load-balancer-controller", "no Ingress gets a load balancer")
+
+
+def reloader(cluster: Cluster) -> Iterator[Finding]:
+    """What restarts the web services when a Secret of theirs changes."""
+    without = "a secret that External Secrets renews reaches no web service until it is restarted"
+    yield _runs(cluster, "reloader", without)
+
+
+def network_policies(cluster: Cluster) -> Iterator[Finding]:
+    """A network plugin that does not just store them."""
+    found = _workloads(cluster, "daemonsets")
+    by_name = {item["metadata"]["name"]: item for item in found}
+    for name, engine in _POLICY_ENGINES.items():
+        if name in by_name:
+            yield passed(f"by {engine}")
+            return
+    if "aws-node" not in by_name:
+        yield not_checked("no network plugin that is known here; try a connection that is denied")
+        return
+    arguments = [
+        argument
+        for container in by_name["aws-node"]["spec"]["template"]["spec"]["containers"]
+        for argument in container.get("args", ())
+    ]
+    if "--enable-network-policy=true" not in arguments:
+        yield failed(
+            "the VPC CNI enforces none: every pod may connect anywhere. Set enableNetworkPolicy "
+            "in the configuration of the add-on vpc-cni"
+        )
+        return
+    endpoints = cluster.connection.items("/apis/networking.k8s.aws/v1alpha1/policyendpoints")
+    yield either(
+        endpoints,
+        "by the VPC CNI",
+        "the VPC CNI's agent would enforce them, but no PolicyEndpoint is made of them: the "
+        "controller that makes them comes with the managed add-on vpc-cni",
+    )
+
+
+def pod_identity(cluster: Cluster) -> Iterator[Finding]:
+    """What hands External Secrets its role."""
+    if INSTALLATION.oidc_provider_arn:
+        yield not_applicable("the role trusts the cluster's OIDC provider")
+        return
+    yield _runs(cluster, "eks-pod-identity-agent", "External Secrets gets no role")
+
+
+def cluster_dns(cluster: Cluster) -> Iterator[Finding]:
+    """Pods that the NetworkPolicies' rule for DNS names."""
+    found = cluster.pods("kube-system", "k8s-app=kube-dns")
+    ready = [pod for pod in found if pod.ready]
+    yield either(
+        ready,
+        f"{len(ready)} pods with k8s-app=kube-dns",
+        "no ready pod in kube-system has k8s-app=kube-dns, the only DNS that the NetworkPolicies "
+        "let pods ask",
+    )
+
+
+def public_dns(cluster: Cluster) -> Iterator[Finding]:
+    """Each host's name, and whether it leads to its load balancer."""
+    ingresses = cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
+    balancers = {
+        rule.get("host"): [
+            entry.get("hostname") or entry.get("ip", "")
+            for entry in item.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+        ]
+        for item in ingresses
+        for rule in item["spec"].get("rules", ())
+    }
+    for host in Hosts:
+        yield _leads_to(host.fqdn, balancers.get(host.fqdn, []))
+
+
+def addresses(name: str) -> set[str]:
+    """What a name resolves to here; nothing if it does not."""
+    try:
+        found = socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {str(address[0]) for *_, address in found}
+
+
+def _leads_to(host: str, balancers: list[str]) -> Finding:
+    if not balancers:
+        return failed(f"{host}: its Ingress has no load balancer yet")
+    found = addresses(host)
+    if not found:
+        return failed(f"{host} does not resolve here; point it to {balancers[0]}")
+    expected = {address for balancer in balancers for address in addresses(balancer)}
+    if not expected:
+        return not_checked(f"{host} resolves, but its load balancer {balancers[0]} does not here")
+    return either(
+        found & expected,
+        f"{host} leads to {balancers[0]}",
+        f"{host} leads to {', '.join(sorted(found))}, not to {balancers[0]}",
+    )
+
+
+def _runs(cluster: Cluster, image: str, without: str) -> Finding:
+    """Whether a workload of an image, whatever registry it is from, has a ready pod."""
+    seen = False
+    for kind in _WORKLOADS:
+        for item in _workloads(cluster, kind):
+            references = [c["image"] for c in item["spec"]["template"]["spec"]["containers"]]
+            matching = [one for one in references if _short(one) == image]
+            if not matching:
+                continue
+            seen = True
+            status = item.get("status", {})
+            if status.get("readyReplicas") or status.get("numberReady"):
+                place = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+                return passed(f"{place}, {matching[0]}")
+    state = "has no ready pod" if seen else "is not in the cluster"
+    return failed(f"the image {image} {state}: {without}")
+
+
+def _workloads(cluster: Cluster, kind: str) -> list[Object]:
+    return cluster.connection.items(f"/apis/apps/v1/{kind}")
+
+
+def _short(image: str) -> str:
+    """`reloader`, of `ghcr.io/stakater/reloader:v1.4@sha256:…`."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def _condition(item: Object, kind: str) -> str:
+    conditions = item.get("status", {}).get("conditions", ())
+    return next((str(one["status"]) for one in conditions if one["type"] == kind), "")

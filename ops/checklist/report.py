@@ -1,0 +1,124 @@
+"""What the checklist shows: a table of all services, or one of them in detail."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ops import terminal
+from ops.checklist.model import Finding, Item, Outcome, worst
+
+if TYPE_CHECKING:
+    from catalogue.open_items import OpenItem
+
+_MARKS = {
+    Outcome.PASSED: ("✓", "green"),
+    Outcome.FAILED: ("✗", "red"),
+    Outcome.OPEN: ("○", "yellow"),
+    Outcome.NOT_CHECKED: ("?", "yellow"),
+    Outcome.NOT_APPLICABLE: ("-", None),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was found."""
+
+    services: dict[str, dict[Item, list[Finding]]]
+    required: list[tuple[str, Finding]]
+    """What the cluster has to provide; empty if that was not asked for."""
+    open_items: list[OpenItem]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What all of it comes to."""
+        found = [
+            finding.outcome
+            for items in self.services.values()
+            for findings in items.values()
+            for finding in findings
+        ]
+        found += [finding.outcome for _, finding in self.required]
+        return worst([*found, *([Outcome.OPEN] if self.open_items else [])])
+
+    def show(self) -> None:
+        """All services as a table, and below it whatever did not pass."""
+        terminal.show_table(
+            *("Service", *(str(item.number) for item in Item)),
+            rows=[
+                (service, *(_MARKS[_of(findings)][0] for findings in items.values()))
+                for service, items in self.services.items()
+            ],
+        )
+        terminal.show()
+        for item in Item:
+            terminal.show(f"{item.number}  {item.value}")
+            for finding, services in self._remarkable(item).items():
+                everywhere = len(services) == len(self.services)
+                who = "all services" if everywhere else ", ".join(services)
+                _show(Finding(finding.outcome, f"{who}: {finding.detail}"))
+        terminal.show()
+        self._show_rest()
+
+    def show_details(self, service: str) -> None:
+        """One service, with the evidence of every item."""
+        for item, findings in self.services[service].items():
+            terminal.show(f"{item.number}  {item.value}")
+            for finding in findings:
+                _show(finding)
+        terminal.show()
+        self._show_rest()
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it for a script."""
+        return {
+            "outcome": self.outcome,
+            "services": {
+                service: [
+                    {
+                        "item": item.number,
+                        "title": item.value,
+                        "outcome": _of(findings),
+                        "findings": [asdict(finding) for finding in findings],
+                    }
+                    for item, findings in items.items()
+                ]
+                for service, items in self.services.items()
+            },
+            "cluster": [{"name": name, **asdict(finding)} for name, finding in self.required],
+            "openItems": [asdict(item) for item in self.open_items],
+        }
+
+    def _remarkable(self, item: Item) -> dict[Finding, list[str]]:
+        """What did not pass, and for which services."""
+        found = defaultdict(list)
+        for service, items in self.services.items():
+            for finding in items[item]:
+                if finding.outcome in (Outcome.FAILED, Outcome.OPEN, Outcome.NOT_CHECKED):
+                    found[finding].append(service)
+        return found
+
+    def _show_rest(self) -> None:
+        if self.required:
+            terminal.show("What the manifests take for granted in the cluster")
+            for name, finding in self.required:
+                _show(Finding(finding.outcome, f"{name}: {finding.detail}"))
+            terminal.show()
+        if self.open_items:
+            terminal.show_table(
+                *("Open: what only the operator knows", "Until then", "To do"),
+                rows=[(item.name, item.consequence, item.remedy) for item in self.open_items],
+            )
+            terminal.show()
+        marks = ", ".join(f"{mark} {outcome}" for outcome, (mark, _) in _MARKS.items())
+        terminal.show(f"{marks}. All together: {self.outcome}.")
+
+
+def _of(findings: list[Finding]) -> Outcome:
+    return worst(finding.outcome for finding in findings)
+
+
+def _show(finding: Finding) -> None:
+    mark, style = _MARKS[finding.outcome]
+    terminal.show(f"   {mark} {finding.detail}", style)

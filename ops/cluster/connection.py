@@ -1,0 +1,217 @@
+"""JSON to and from an API server, and plain sentences for what it refuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+from yaml import YAMLError
+
+from catalogue.installation import INSTALLATION
+from ops.errors import OpsError
+
+Object = dict[str, Any]
+"""A Kubernetes object as its JSON states it."""
+
+FIELD_MANAGER = "gnosis-analytics-ops"
+_MERGE_PATCH = "application/merge-patch+json"
+_SECONDS = (5, 30)
+"""To connect, and between two bytes of an answer."""
+_CLUSTER_NAME = re.compile(r":cluster/([\w-]+)$")
+
+
+class ClusterError(OpsError):
+    """The cluster cannot be asked, or refuses."""
+
+
+class ConflictError(ClusterError):
+    """There is an object of that name already."""
+
+
+class Connection:
+    """One API server, under one context of the kubeconfig."""
+
+    def __init__(self, context: str | None = None) -> None:
+        """Raises ClusterError for a kubeconfig that is missing, broken, or of another cluster.
+
+        `context` is one of the kubeconfig, by default its current one.
+        """
+        # it takes a second to import, and most commands do not need it
+        from kubernetes.config import new_client_from_config
+
+        connect: Any = new_client_from_config
+        chosen = _context(context)
+        self.context = str(chosen["name"])
+        with _logged() as said:
+            try:
+                self.client: Any = connect(config_file=_kubeconfig(), context=self.context)
+            except Exception as error:  # the library raises whatever a broken file leads to
+                raise ClusterError(
+                    f"the kubeconfig's context {self.context} cannot be used: {error}"
+                ) from error
+        if said:  # its credential command failed, of which the library only logs
+            raise ClusterError(
+                f"the credentials of context {self.context} cannot be had: {said[-1]}; log in again"
+            )
+        self._check_cluster(chosen)
+
+    def get(self, path: str, **query: str) -> Object | None:
+        """The object or answer there; None if there is none."""
+        answer = self._ask("GET", path, query=query, missing=True)
+        return _json(answer) if answer else None
+
+    def items(self, path: str, **query: str) -> list[Object]:
+        """The objects of a collection; none where the cluster serves no such kind."""
+        found = self.get(path, **query) or {}
+        objects: list[Object] = found.get("items") or []
+        return objects
+
+    def create(self, path: str, body: Object) -> Object:
+        """Add an object to a collection."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return _json(self._ask("POST", path, query=query, body=body))
+
+    def merge(self, path: str, body: Object) -> Object:
+        """Change what `body` states of an object, and nothing else."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return _json(self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH))
+
+    def lines(self, path: str, **query: str) -> Iterator[str]:
+        """An answer that comes line by line, for as long as it takes."""
+        answer = self._ask("GET", path, query=query, seconds=None)
+        rest = b""
+        with self.explained():
+            for chunk in answer.response.stream(decode_content=True):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode("utf-8", "replace") for line in lines)
+        if rest:
+            yield rest.decode("utf-8", "replace")
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        missing: bool = False,
+        seconds: tuple[int, int] | None = _SECONDS,
+    ) -> Any:
+        """The answer; None for 404 where `missing` allows that."""
+        request = self.client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        with self.explained():
+            answer = self.client.call_api(*request, _request_timeout=seconds)
+            if answer.status == 404 and missing:
+                return None
+            if not 200 <= answer.status < 300:
+                kind = ConflictError if answer.status == 409 else ClusterError
+                raise kind(self._refusal(answer, method, path))
+            return answer
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """What keeps the API server from answering is a ClusterError."""
+        from kubernetes.client import ApiException  # of TLS, and of WebSockets
+
+        try:
+            yield
+        except (HTTPError, OSError, ApiException) as error:
+            raise ClusterError(
+                f"the cluster of context {self.context} cannot be reached at "
+                f"{self.client.configuration.host} ({type(error).__name__}); check network and "
+                "VPN, or choose another with --context"
+            ) from error
+
+    def _refusal(self, answer: Any, method: str, path: str) -> str:
+        try:
+            message = str(json.loads(answer.read()).get("message", ""))
+        except (ValueError, AttributeError):
+            message = ""
+        if answer.status == 401 or "system:anonymous" in message:
+            return (
+                f"the cluster does not accept the credentials of context {self.context}; log in "
+                "again, or choose another with --context"
+            )
+        if answer.status == 403:
+            return f"context {self.context} lacks a permission in the cluster: {message}"
+        if answer.status == 429:
+            return "the cluster takes no more requests for the moment; try again in a minute"
+        return f"the cluster refuses {method} {path}: {message or answer.reason}"
+
+    def _check_cluster(self, chosen: Object) -> None:
+        """Refuse a context that names another EKS cluster than the installation's."""
+        wanted, named = INSTALLATION.cluster_name, _eks_cluster(chosen)
+        if wanted and named and wanted != named:
+            raise ClusterError(
+                f"context {self.context} is of the cluster {named}, but the installation's is "
+                f"{wanted}; choose another with --context"
+            )
+
+
+def _json(answer: Any) -> Object:
+    content: Object = json.loads(answer.read())
+    return content
+
+
+def _kubeconfig() -> str:
+    return os.environ.get("KUBECONFIG", "~/.kube/config")
+
+
+def _context(name: str | None) -> Object:
+    """The context of the kubeconfig that is called so; None: the current one."""
+    from kubernetes.config import ConfigException, list_kube_config_contexts
+
+    read: Any = list_kube_config_contexts
+    try:
+        contexts, current = read(config_file=_kubeconfig())
+    except (ConfigException, YAMLError, OSError) as error:
+        if name:  # a kubeconfig without a current context cannot be listed, but used
+            return {"name": name, "context": {}}
+        raise ClusterError(
+            f"no cluster is chosen in {_kubeconfig()} ({str(error).splitlines()[0]}); "
+            "`aws eks update-kubeconfig --name <cluster>` does that, or name a context with "
+            "--context"
+        ) from error
+    known: dict[str, Object] = {context["name"]: context for context in contexts}
+    chosen = known.get(name) if name else current
+    if not chosen:
+        raise ClusterError(f"the kubeconfig has no context {name}; it has {', '.join(known)}")
+    return dict(chosen)
+
+
+def _eks_cluster(context: Object) -> str | None:
+    """The EKS cluster that a context names, as `aws eks update-kubeconfig` writes it."""
+    named = _CLUSTER_NAME.search(str(context["context"].get("cluster", "")))
+    return named[1] if named else None
+
+
+@contextmanager
+def _logged() -> Iterator[list[str]]:
+    """What is logged inside, which is then not printed."""
+    said: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage().strip())
+
+    collector = Collector(logging.ERROR)
+    root = logging.getLogger()
+    root.addHandler(collector)
+    try:
+        yield said
+    finally:
+        root.removeHandler(collector)

@@ -1,0 +1,160 @@
+"""Who reads which parameter, as the manifests say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ops.rendered import pod_template
+
+if TYPE_CHECKING:
+    from constructs_lib.model import Manifest
+
+_RELOADER = "secret.reloader.stakater.com/reload"
+_COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
+
+
+class Takes(StrEnum):
+    """How a workload comes to a new value."""
+
+    ROLLING = "rolling restart"
+    REPLACED = "restart with a gap"
+    """One pod ends before the next begins."""
+    NEXT_RUN = "next run"
+    NEXT_SYNC = "next sync of Argo CD"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An ExternalSecret, and the Secret that External Secrets makes of it."""
+
+    namespace: str
+    name: str
+    secret: str
+    paths: Mapping[str, str] = field(hash=False)
+    """The parameter under each key of the Secret."""
+
+    @classmethod
+    def of(cls, item: Manifest) -> Source:
+        """Read it from an ExternalSecret."""
+        target = item["spec"]["target"]
+        read = {entry["secretKey"]: entry["remoteRef"]["key"] for entry in item["spec"]["data"]}
+        template = target.get("template", {}).get("data")
+        if template is not None:
+            copied = {key: _COPIED.fullmatch(text) for key, text in template.items()}
+            read = {key: read[match[1]] for key, match in copied.items() if match}
+        metadata = item["metadata"]
+        return cls(metadata["namespace"], metadata["name"], target["name"], read)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Something whose pods get Secrets as environment variables."""
+
+    kind: str
+    namespace: str
+    name: str
+    app: str
+    """The label `app` of its pods."""
+    secrets: tuple[str, ...]
+    takes: Takes
+    reloaded: tuple[str, ...]
+    """The Secrets at whose change Reloader restarts it."""
+
+    @classmethod
+    def of(cls, item: Manifest, template: Manifest) -> Workload:
+        """Read it from an object with a pod template."""
+        metadata = item["metadata"]
+        named = [
+            source["secretRef"]["name"]
+            for container in template["spec"]["containers"]
+            for source in container.get("envFrom", ())
+            if "secretRef" in source
+        ]
+        reloaded = metadata.get("annotations", {}).get(_RELOADER, "")
+        return cls(
+            item["kind"],
+            metadata["namespace"],
+            metadata["name"],
+            template["metadata"]["labels"]["app"],
+            tuple(dict.fromkeys(named)),
+            _takes(item),
+            tuple(filter(None, reloaded.split(","))),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Readers:
+    """All ways of one parameter into the cluster."""
+
+    path: str
+    sources: tuple[Source, ...]
+    workloads: tuple[Workload, ...]
+
+    def taking(self, *ways: Takes) -> list[Workload]:
+        """The workloads that come to a new value in one of these ways."""
+        return [workload for workload in self.workloads if workload.takes in ways]
+
+    def restarted(self) -> list[Workload]:
+        """The workloads that run on with an old value until they are restarted; those that lose
+        no request by it come first.
+        """
+        return [*self.taking(Takes.ROLLING), *self.taking(Takes.REPLACED)]
+
+    def sources_of(self, workload: Workload) -> list[Source]:
+        """Where a workload has the parameter from."""
+        return [
+            source
+            for source in self.sources
+            if source.namespace == workload.namespace and source.secret in workload.secrets
+        ]
+
+    def variables(self, workload: Workload) -> list[str]:
+        """What a workload calls the parameter."""
+        return [
+            key
+            for source in self.sources_of(workload)
+            for key, path in source.paths.items()
+            if path == self.path
+        ]
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Where it is read."""
+        return sorted({source.namespace for source in self.sources})
+
+
+def readers(path: str, objects: Iterable[Manifest]) -> Readers:
+    """Who reads the parameter at `path`, among these objects."""
+    every = list(objects)
+    sources = [Source.of(item) for item in every if item["kind"] == "ExternalSecret"]
+    sources = [source for source in sources if path in source.paths.values()]
+    secrets = {(source.namespace, source.secret) for source in sources}
+    workloads = [Workload.of(item, template) for item in every if (template := pod_template(item))]
+    return Readers(
+        path,
+        tuple(sources),
+        tuple(
+            workload
+            for workload in workloads
+            if any((workload.namespace, secret) in secrets for secret in workload.secrets)
+        ),
+    )
+
+
+def _takes(item: Manifest) -> Takes:
+    if item["kind"] == "CronJob":
+        return Takes.NEXT_RUN
+    if item["kind"] == "Job":
+        return Takes.NEXT_SYNC
+    rolling = item["spec"]["strategy"]["type"] == "RollingUpdate"
+    return Takes.ROLLING if rolling else Takes.REPLACED

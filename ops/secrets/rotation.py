@@ -1,0 +1,206 @@
+"""A value on its way from SSM to the last pod that reads it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TypeVar
+
+import humanize
+
+from ops import terminal
+from ops.cluster import Cluster
+from ops.errors import OpsError, Status, end
+from ops.secrets.reach import Holds, Reach
+from ops.secrets.readers import Readers, Source, Takes, Workload
+
+T = TypeVar("T")
+
+POLL_SECONDS = 2.0
+SYNC_SECONDS = 120.0
+"""How long External Secrets may take, which is a matter of seconds."""
+
+
+def reachable(cluster: Cluster, concerned: Readers) -> Readers:
+    """The readers that the cluster has, all of which may be changed.
+
+    Raises ClusterError for another cluster, and OpsError for a permission that is missing, before
+    anything is written.
+    """
+    cluster.require(*concerned.namespaces)
+    groups = ("external-secrets.io", "externalsecrets"), ("apps", "deployments")
+    for namespace in concerned.namespaces:
+        for group, resource in groups:
+            if not cluster.may("patch", group, resource, namespace):
+                raise OpsError(
+                    f"context {cluster.context} may not patch {resource} in {namespace}; nothing "
+                    "was changed. Use another context, or have the permission added"
+                )
+    there = replace(
+        concerned,
+        sources=tuple(s for s in concerned.sources if cluster.sync(s.namespace, s.name)),
+        workloads=tuple(
+            one
+            for one in concerned.workloads
+            if one.kind != "Deployment" or cluster.rollout(one.namespace, one.name)
+        ),
+    )
+    missing = {*concerned.sources, *concerned.workloads} - {*there.sources, *there.workloads}
+    for one in sorted(map(str, missing)):
+        terminal.warn(f"{one} is not in the cluster, and is left out.")
+    return there
+
+
+def plan(concerned: Readers, context: str) -> None:
+    """Tell what will happen in the cluster."""
+    terminal.tell(f"In the cluster of context {context}:")
+    _tell("  External Secrets reads it now, into", concerned.sources)
+    _tell("  Restarted together, without a lost request", concerned.taking(Takes.ROLLING))
+    _tell("  Restarted one after another, each with a gap", concerned.taking(Takes.REPLACED))
+    _tell("  With their next run", concerned.taking(Takes.NEXT_RUN))
+    _tell("  With the next sync of Argo CD", concerned.taking(Takes.NEXT_SYNC))
+    if not concerned.workloads:
+        terminal.tell("  Nothing restarts.")
+
+
+def follow(rotation: Rotation) -> None:
+    """Run a rotation, and tell where it stands however it ends."""
+    try:
+        rotation.run()
+    except OpsError:
+        rotation.report_state()
+        raise
+    except KeyboardInterrupt:
+        terminal.tell("\nInterrupted.")
+        rotation.report_state()
+        end(Status.INTERRUPTED)
+    rotation.report()
+
+
+@dataclass
+class Rotation:
+    """What is done and what is left; `run` does what is left, so it can be run again.
+
+    Nothing is kept between two runs: which Secrets hold the value, and which pods started with
+    it, is seen in the cluster.
+    """
+
+    reach: Reach
+    version: int
+    """The version in SSM of the value that `reach` follows."""
+    patience_seconds: float
+    """How long a workload may take to end its old pods and start its new ones."""
+    synced: list[Source] = field(default_factory=list)
+    outcomes: dict[Workload, str] = field(default_factory=dict)
+    _begun: set[Workload] = field(default_factory=set)
+
+    @property
+    def _cluster(self) -> Cluster:
+        return self.reach.cluster
+
+    @property
+    def _readers(self) -> Readers:
+        return self.reach.readers
+
+    def run(self) -> None:
+        """Bring the value to every pod. Raises OpsError where a step does not succeed in time."""
+        self._sync()
+        self._renew(self._readers.taking(Takes.ROLLING))
+        for workload in self._readers.taking(Takes.REPLACED):
+            self._renew([workload])
+
+    def _sync(self) -> None:
+        """Have External Secrets read the parameter, and wait until every Secret holds it."""
+        for source in self._readers.sources:
+            if self.reach.of(source) is Holds.CURRENT:
+                self.synced.append(source)
+            else:
+                self._cluster.sync_now(source.namespace, source.name)
+        left = [source for source in self._readers.sources if source not in self.synced]
+        if not left:
+            return
+
+        def waits_for(source: Source) -> str | None:
+            if self.reach.of(source) is Holds.CURRENT:
+                self.synced.append(source)
+                return None
+            sync = self._cluster.sync(source.namespace, source.name)
+            return f"External Secrets does not bring it into {source}: {sync and sync.message}"
+
+        _until_done("External Secrets to read the new value", left, waits_for, SYNC_SECONDS)
+        time.sleep(POLL_SECONDS)  # a pod's start is told from the Secret's by whole seconds
+
+    def _renew(self, workloads: list[Workload]) -> None:
+        """Restart what started before its Secret was written, all at once, and wait."""
+
+        def waits_for(workload: Workload) -> str | None:
+            rollout = self._cluster.rollout(workload.namespace, workload.name)
+            pods = self.reach.pods(workload)
+            if rollout is None or (rollout.done and not pods.behind):
+                begun = workload in self._begun
+                self.outcomes[workload] = "restarted" if begun else "had it already"
+                return None
+            under_way = pods.fresh and not rollout.done  # Reloader, or an earlier run of ours
+            if workload not in self._begun and not under_way:
+                self._cluster.restart(workload.namespace, workload.name)
+            self._begun.add(workload)
+            if stuck := next((pod for pod in pods.fresh if pod.stuck), None):
+                raise OpsError(
+                    f"{workload} does not come up: its new pod {stuck.name} is in {stuck.stuck}; "
+                    f"`kubectl logs --namespace {workload.namespace} {stuck.name}` may say why"
+                )
+            return f"{workload} is not done: {len(pods.behind)} pods are to be replaced"
+
+        names = ", ".join(map(str, workloads))
+        _until_done(f"{names} to restart", workloads, waits_for, self.patience_seconds)
+
+    def report(self) -> None:
+        """Show what happened to every reader."""
+        terminal.show(f"{self._readers.path}: version {self.version} is everywhere.")
+        rows = [
+            (
+                workload.kind,
+                str(workload),
+                self.outcomes.get(workload, f"with its {workload.takes}"),
+            )
+            for workload in self._readers.workloads
+        ]
+        if rows:
+            terminal.show_table("Kind", "Workload", "Takes the value", rows=rows)
+
+    def report_state(self) -> None:
+        """Tell how far it has come, and how to go on."""
+        left = [source for source in self._readers.sources if source not in self.synced]
+        restarted = self._readers.restarted()
+        done = [one for one in restarted if one in self.outcomes]
+        terminal.tell(f"SSM holds the value, as version {self.version}.")
+        _tell("In the cluster, these Secrets hold it", self.synced)
+        _tell("These do not yet", left)
+        _tell("Restarted, or found with the value", done)
+        _tell("Not restarted yet", [one for one in restarted if one not in done])
+        terminal.tell(f"To go on: python -m ops secrets rotate {self._readers.path} --continue")
+
+
+def _tell(what: str, names: Iterable[object]) -> None:
+    if listed := ", ".join(map(str, names)):
+        terminal.tell(f"{what}: {listed}.")
+
+
+def _until_done(
+    what: str, things: list[T], waits_for: Callable[[T], str | None], seconds: float
+) -> None:
+    """Wait until each thing waits for nothing any more; raise OpsError with what it is."""
+    deadline = time.monotonic() + seconds
+    left = things
+    with terminal.waiting(f"Waiting for {what} ..."):
+        while left:
+            reasons = {thing: waits_for(thing) for thing in left}
+            left = [thing for thing, reason in reasons.items() if reason]
+            if left and time.monotonic() > deadline:
+                waited = humanize.precisedelta(timedelta(seconds=seconds))
+                reason = "; ".join(filter(None, reasons.values()))
+                raise OpsError(f"after {waited}: {reason}")
+            if left:
+                time.sleep(POLL_SECONDS)

@@ -1,0 +1,162 @@
+"""The state of every parameter: in SSM and, where asked for, in the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from catalogue.parameters import Parameters
+from ops import rendered, terminal
+from ops.aws import SECURE, Description, ParameterStore, Stored
+from ops.cluster import Cluster
+from ops.secrets.reach import Holds, Reach
+from ops.secrets.readers import Readers, readers
+
+
+class State(StrEnum):
+    """What a parameter is in SSM."""
+
+    SET = "set"
+    PLACEHOLDER = "placeholder"
+    MISSING = "missing"
+    NOT_SECURE = "no SecureString"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One parameter."""
+
+    parameter: Parameters
+    readers: Readers
+    awaited_by: list[str]
+    """The workloads that will read it once they are rendered."""
+    state: State
+    version: int | None = None
+    changed: datetime | None = None
+    changed_by: str = ""
+    behind: list[str] | None = None
+    """What in the cluster does not have it yet; None if that was not looked at."""
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing is to be done; what nobody reads yet needs no value."""
+        unread = not self.readers.sources
+        return (self.state is State.SET or unread) and not self.behind
+
+
+def standings(store: ParameterStore, cluster: Cluster | None) -> list[Standing]:
+    """Every parameter of the catalogue. Raises OpsError where AWS or the cluster says no."""
+    paths = [parameter.path for parameter in Parameters]
+    stored, described = store.read(paths), store.describe(paths)
+    objects = rendered.objects()
+    return [
+        _standing(
+            parameter,
+            readers(parameter.path, objects),
+            stored.get(parameter.path),
+            described.get(parameter.path),
+            cluster,
+        )
+        for parameter in Parameters
+    ]
+
+
+def state_of(parameter: Parameters, stored: Stored | None) -> State:
+    """What a parameter is, of what SSM holds."""
+    if stored is None:
+        return State.MISSING
+    if stored.type != SECURE:
+        return State.NOT_SECURE
+    return State.PLACEHOLDER if stored.value.text == parameter.placeholder else State.SET
+
+
+def _standing(
+    parameter: Parameters,
+    concerned: Readers,
+    stored: Stored | None,
+    description: Description | None,
+    cluster: Cluster | None,
+) -> Standing:
+    return Standing(
+        parameter=parameter,
+        readers=concerned,
+        awaited_by=[job.name for job in rendered.pending() if parameter in job.parameters],
+        state=state_of(parameter, stored),
+        version=stored.version if stored else None,
+        changed=stored.changed if stored else None,
+        changed_by=description.changed_by if description else "",
+        behind=_behind(Reach(cluster, concerned, stored.value)) if stored and cluster else None,
+    )
+
+
+def _behind(reach: Reach) -> list[str]:
+    secrets = [
+        f"Secret {source.namespace}/{source.secret} has {held}"
+        for source in reach.readers.sources
+        if (held := reach.of(source)) is not Holds.CURRENT
+    ]
+    pods = [
+        f"{len(behind)} pods of {workload} started before it"
+        for workload in reach.readers.restarted()
+        if (behind := reach.pods(workload).behind)
+    ]
+    return secrets + pods
+
+
+def show(found: list[Standing]) -> None:
+    """The list for people."""
+    for one in found:
+        fine = one.state is State.SET
+        terminal.show(f"{one.parameter.path}  {_summary(one)}", None if fine else "yellow")
+        for line in _reading(one):
+            terminal.show(f"    {line}")
+        for line in one.behind or ():
+            terminal.show(f"    {line}", "yellow")
+
+
+def _summary(one: Standing) -> str:
+    if one.state is not State.SET:
+        return one.state
+    by = f" by {one.changed_by}" if one.changed_by else ""
+    everywhere = ", everywhere" if one.behind == [] and one.readers.sources else ""
+    return f"version {one.version}, set {terminal.when(one.changed)}{by}{everywhere}"
+
+
+def _reading(one: Standing) -> list[str]:
+    by_variable: dict[str, list[str]] = {}
+    for workload in one.readers.workloads:
+        for variable in one.readers.variables(workload):
+            by_variable.setdefault(variable, []).append(str(workload))
+    read = [f"{variable} of {', '.join(names)}" for variable, names in by_variable.items()]
+    pulls = [f"to pull images: {source}" for source in one.readers.sources]
+    return read or pulls or [f"read by {name}, once it is rendered" for name in one.awaited_by]
+
+
+def as_json(found: list[Standing]) -> list[dict[str, Any]]:
+    """The same for a script."""
+    return [
+        {
+            "parameter": one.parameter.path,
+            "description": one.parameter.description,
+            "state": one.state,
+            "version": one.version,
+            "changed": one.changed,
+            "changedBy": one.changed_by or None,
+            "readBy": [
+                {
+                    "kind": workload.kind,
+                    "namespace": workload.namespace,
+                    "name": workload.name,
+                    "variables": one.readers.variables(workload),
+                    "takes": workload.takes,
+                }
+                for workload in one.readers.workloads
+            ],
+            "awaitedBy": one.awaited_by,
+            "behind": one.behind,
+            "fine": one.fine,
+        }
+        for one in found
+    ]

@@ -1,0 +1,98 @@
+"""What people see and are asked: results on standard output, everything else beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import humanize
+import typer
+from rich.console import Console
+from rich.table import Table
+
+_WIDE = 160
+"""Columns of a table that goes into a file or a pipe."""
+
+
+def _console(*, stderr: bool) -> Console:
+    piped = not (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr, width=_WIDE if piped else None, highlight=False, markup=False, emoji=False
+    )
+
+
+def show(line: str = "", style: str | None = None) -> None:
+    """A line of the result."""
+    _console(stderr=False).print(line, style=style, soft_wrap=True)
+
+
+def show_json(content: Any) -> None:
+    """The result for a script."""
+    print(json.dumps(content, indent=2, default=_plain))
+
+
+def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
+    """The result as a table."""
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    _console(stderr=False).print(table)
+
+
+def tell(line: str, style: str | None = None) -> None:
+    """A line for the person at the terminal, which is no part of the result."""
+    _console(stderr=True).print(line, style=style, soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Something that a person should know, and that stops nothing."""
+    tell(line, "yellow")
+
+
+def fail(line: str) -> None:
+    """What went wrong."""
+    tell(f"error: {line}", "red")
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show that something takes its time; in a pipe, say so once."""
+    console = _console(stderr=True)
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        tell(what)
+        yield
+
+
+def someone_is_there() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
+
+
+def ask_hidden(prompt: str, *, twice: bool) -> str:
+    """What a person types unseen; twice alike, if so wanted. Ctrl-C raises typer.Abort."""
+    again = "The same again" if twice else False
+    answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
+    return answer
+
+
+def confirm(question: str) -> bool:
+    """Whether a person agrees; Enter alone means no. Ctrl-C raises typer.Abort."""
+    return typer.confirm(question, err=True)
+
+
+def when(time: datetime | None, now: datetime | None = None) -> str:
+    """`3 hours ago`, `in 2 days`; `never` for None."""
+    if time is None:
+        return "never"
+    return humanize.naturaltime(time, when=now or datetime.now(UTC))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,208 @@
+"""The operator's commands on a real control plane."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from base64 import b64decode
+from typing import Any
+
+import pytest
+
+from catalogue.parameters import Parameters
+from ops.secrets.readers import Readers, readers
+from tests.conftest import ROOT
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.cluster import Object
+from tests.e2e.harness.waiting import eventually
+from tests.e2e.installation import Installation
+
+PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
+JOB = "click-runner-ember"
+
+
+def command(installation: Installation, *arguments: str) -> dict[str, Any]:
+    """How to start a command against the control plane and its AWS."""
+    environment = {
+        **os.environ,
+        **installation.aws.environment,
+        "KUBECONFIG": str(installation.cluster.kubeconfig),
+    }
+    return {"args": [sys.executable, "-m", "ops", *arguments], "cwd": ROOT, "env": environment}
+
+
+def ops(
+    installation: Installation, *arguments: str, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    started = command(installation, *arguments)
+    return subprocess.run(**started, input=given, capture_output=True, text=True, check=False)
+
+
+def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
+    """The workload of every pod that is no longer there, once its successor is."""
+    now = eventually("pods replaced", lambda: same_size(installation, before))
+    return sorted(app for uid, app in before.items() if uid not in now)
+
+
+def same_size(installation: Installation, before: dict[str, str]) -> dict[str, str]:
+    now = installation.running()
+    return now if sorted(now.values()) == sorted(before.values()) else {}
+
+
+def concerned(installation: Installation, parameter: Parameters) -> Readers:
+    return readers(parameter.path, installation.objects())
+
+
+def values(installation: Installation, parameter: Parameters) -> set[str]:
+    """What the Secrets hold of a parameter."""
+    found = set()
+    for source in concerned(installation, parameter).sources:
+        secret = installation.cluster.get("Secret", source.secret, source.namespace)
+        assert secret, source
+        found |= {
+            b64decode(secret["data"][key]).decode()
+            for key, path in source.paths.items()
+            if path == parameter.path
+        }
+    return found
+
+
+def test_a_rotated_password_reaches_every_reader(
+    installation: Installation, claim: Claimed
+) -> None:
+    with claim("`ops secrets rotate`: every reader has the ClickHouse password") as measured:
+        before, jobs = installation.running(), installation.cluster.list("Job")
+        done = ops(installation, "secrets", "rotate", PASSWORD.path, "--file", "-", "--yes",
+                   given="first-of-the-test")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "first-of-the-test" not in done.stdout + done.stderr
+        assert values(installation, PASSWORD) == {"first-of-the-test"}
+        restarted = {one.name for one in concerned(installation, PASSWORD).restarted()}
+        assert set(replaced(installation, before)) == restarted
+        assert [job["metadata"]["uid"] for job in installation.cluster.list("Job")] == [
+            job["metadata"]["uid"] for job in jobs
+        ]
+        measured(f"{len(before)} pods of {len(restarted)} workloads replaced")
+    with claim("`ops secrets rotate` again, with the same value: nothing restarts"):
+        before = installation.running()
+        done = ops(installation, "secrets", "rotate", PASSWORD.path, "--continue", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert installation.running() == before
+    installation.argocd.refresh()
+    installation.wait()
+    assert installation.is_as_committed()
+
+
+def test_nothing_but_the_readers_restarts(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops secrets rotate`: what does not read the parameter keeps running") as measured:
+        before = installation.running()
+        done = ops(installation, "secrets", "rotate", KEYS.path, "--file", "-", "--yes",
+                   given='{"key-of-the-test": "tier3"}')  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert set(replaced(installation, before)) == {"cerebro-api"}
+        measured(f"{list(before.values()).count('cerebro-api')} of {len(before)} pods replaced")
+
+
+def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops secrets rotate`, interrupted, tells the state; --continue does the rest"):
+        before = installation.running()
+        started = command(installation, "secrets", "rotate", PASSWORD.path, "--file", "-", "--yes")
+        with subprocess.Popen(**started, text=True, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL) as process:  # fmt: skip
+            assert process.stdin
+            assert process.stderr
+            process.stdin.write("second-of-the-test")
+            process.stdin.close()
+            for line in process.stderr:
+                if line.startswith("Waiting for cerebro/cerebro-mcp to restart"):
+                    process.send_signal(signal.SIGINT)
+                    break
+            told = process.stderr.read()
+        assert process.returncode == 130
+        assert f"secrets rotate {PASSWORD.path} --continue" in told
+        assert "Not restarted yet: cerebro/cerebro-mcp, crawlers/" in told
+
+        half = installation.running()
+        done = ops(installation, "secrets", "rotate", PASSWORD.path, "--continue", "--yes")
+        assert done.returncode == 0, done.stderr
+        after = eventually("pods replaced", lambda: same_size(installation, before))
+        kept = {app for uid, app in half.items() if uid in after}
+        assert kept == {"cerebro-api", "metrics-dashboard"}
+        assert not set(before) & set(after)
+
+
+def test_a_job_runs_by_hand_once_at_a_time(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops jobs run` refuses a second run while one is under way"):
+        first = ops(installation, "jobs", "run", JOB, "--yes", "--no-follow")
+        assert first.returncode == 0, first.stderr
+        second = ops(installation, "jobs", "run", JOB, "--yes")
+        assert second.returncode == 1
+        assert "is running already" in second.stderr
+        eventually("first run ended", lambda: newest_run(installation)["outcome"] == "succeeded")
+        third = ops(installation, "jobs", "run", JOB, "--yes")
+        assert third.returncode == 0, third.stderr
+        assert f"crawlers/{JOB}-manual-2 succeeded" in third.stderr
+        assert newest_run(installation)["name"] == f"{JOB}-manual-2"
+    for number in (1, 2):
+        installation.cluster.delete("Job", f"{JOB}-manual-{number}", "crawlers")
+
+
+def newest_run(installation: Installation) -> dict[str, Any]:
+    rows = json.loads(ops(installation, "jobs", "--json").stdout)
+    found: dict[str, Any] = next(row["last"] for row in rows if row["name"] == JOB)
+    return found
+
+
+def test_the_checklist_sees_the_cluster(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops checklist --cluster`: sees what is synced, and what the cluster lacks"):
+        done = ops(installation, "checklist", "--aws", "--cluster", "--json")
+        assert done.returncode == 1, done.stderr
+        found = json.loads(done.stdout)
+        for items in found["services"].values():
+            assert {item["outcome"] for item in items if item["item"] in (3, 5)} == {"passed"}
+        cluster = {(one["name"], one["outcome"]) for one in found["cluster"]}
+        assert {("arm64 nodes", "passed"), ("Reloader", "failed")} <= cluster
+        details = {one["detail"] for one in found["cluster"] if one["name"] == "External Secrets"}
+        assert "ClusterSecretStore aws-ssm is ready" in details
+    with claim("`ops checklist --cluster`: sees a controller once it runs"):
+        installation.cluster.apply(reloader())
+        eventually("Reloader seen", lambda: reloader_seen(installation))
+        installation.cluster.delete("Deployment", "reloader", "default")
+
+
+def reloader_seen(installation: Installation) -> bool:
+    found = json.loads(ops(installation, "checklist", "nebula", "--cluster", "--json").stdout)
+    return ("Reloader", "passed") in {(one["name"], one["outcome"]) for one in found["cluster"]}
+
+
+def reloader() -> Object:
+    labels = {"app": "reloader"}
+    containers = [{"name": "reloader", "image": "ghcr.io/stakater/reloader:v1.4.0"}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "reloader", "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+        },
+    }
+
+
+@pytest.mark.parametrize("arguments", [("secrets", "status", "--cluster"), ("jobs",)])
+def test_an_unreachable_cluster_is_told_in_one_sentence(
+    installation: Installation, arguments: tuple[str, ...]
+) -> None:
+    api_server = installation.processes["kube-apiserver"]
+    api_server.stop()
+    try:
+        done = ops(installation, *arguments)
+    finally:
+        api_server.start()
+        api_server.wait_until_ready()
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "cannot be reached" in line

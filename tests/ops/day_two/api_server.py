@@ -1,0 +1,171 @@
+"""An API server that keeps objects by their path, as far as the commands speak to one."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import yaml
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
+
+from tests.ops.day_two.serving import Answer, JsonHandler, serving
+
+Object = dict[str, Any]
+TOKEN = "a-token"  # noqa: S105 of this server alone
+_NAMESPACE = re.compile(r"/namespaces/[^/]+(?=/)")
+
+
+class ApiServer:
+    """What is in the cluster, and who reacts to changes in it."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        """By path: `/api/v1/namespaces/cerebro/secrets/x`."""
+        self.answers: dict[str, Answer] = {}
+        """What is answered instead, by path."""
+        self.denied: set[tuple[str, str]] = set()
+        """Verb and resource of what an access review says no to."""
+        self.logs: dict[str, str] = {}
+        """By pod."""
+        self.forwards: dict[str, int] = {}
+        """The loopback port behind each pod's ports."""
+        self.changes: list[tuple[str, str, Object]] = []
+        """Method, path and body of every change."""
+        self.on_read: Callable[[str], None] = lambda path: None
+        self.on_change: Callable[[str], None] = lambda path: None
+        self.authorizations: set[str | None] = set()
+
+    def collection(self, path: str, labels: str = "") -> list[Object]:
+        """The objects right below a path, of all namespaces where it names none."""
+        wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
+        return [
+            item
+            for place, item in self.objects.items()
+            if path in (parent := place.rpartition("/")[0], _NAMESPACE.sub("", parent))
+            and wanted.items() <= item["metadata"].get("labels", {}).items()
+        ]
+
+
+class _Handler(JsonHandler):
+    server_state: ClassVar[ApiServer]
+
+    def do_GET(self) -> None:  # noqa: N802 as http.server calls it
+        state, url = self.server_state, urlsplit(self.path)
+        path = unquote(url.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        state.authorizations.add(self.headers["Authorization"])
+        if path.endswith("/portforward"):
+            self._forward(path.split("/")[-2], int(query["ports"]))
+            return
+        state.on_read(path)
+        if path in state.answers:
+            self.answer(*state.answers[path])
+        elif path.endswith("/log"):
+            self._text(state.logs[path.split("/")[-2]])
+        elif path in state.objects:
+            self.answer(200, state.objects[path])
+        elif found := state.collection(path, query.get("labelSelector", "")):
+            self.answer(200, {"items": found})
+        elif path.rpartition("/")[2].endswith("s"):
+            self.answer(200, {"items": []})
+        else:
+            self.answer(404, {"message": f"{path} not found"})
+
+    def do_PATCH(self) -> None:  # noqa: N802 as http.server calls it
+        state, path, body = self.server_state, urlsplit(self.path).path, self.body()
+        state.changes.append(("PATCH", path, body))
+        if path in state.answers:
+            self.answer(*state.answers[path])
+            return
+        _merge(state.objects[path], body)
+        state.on_change(path)
+        self.answer(200, state.objects[path])
+
+    def do_POST(self) -> None:  # noqa: N802 as http.server calls it
+        state, path, body = self.server_state, urlsplit(self.path).path, self.body()
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = body["spec"]["resourceAttributes"]
+            denied = (asked["verb"], asked["resource"]) in state.denied
+            self.answer(201, {"status": {"allowed": not denied}})
+            return
+        place = f"{path}/{body['metadata']['name']}"
+        state.changes.append(("POST", place, body))
+        if place in state.objects:
+            self.answer(409, {"message": "already exists"})
+            return
+        state.objects[place] = body
+        state.on_change(place)
+        self.answer(201, body)
+
+    def _text(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def _forward(self, pod: str, port: int) -> None:
+        """One request and its answer between the client's WebSocket and what is behind the pod."""
+        socket_, web = self.connection, WSConnection(ConnectionType.SERVER)
+        web.initiate_upgrade_connection(
+            [(name.encode(), value.encode()) for name, value in self.headers.items()], self.path
+        )
+        assert isinstance(next(web.events()), Request)
+        socket_.sendall(web.send(AcceptConnection(subprotocol="v4.channel.k8s.io")))
+        for channel in (0, 1):
+            number = bytes((channel, *port.to_bytes(2, "little")))
+            socket_.sendall(web.send(BytesMessage(number)))
+        request = b""
+        while b"\r\n\r\n" not in request:
+            web.receive_data(socket_.recv(4096))
+            for event in web.events():
+                assert isinstance(event, BytesMessage), event
+                assert event.data[0] == 0
+                request += event.data[1:]
+        try:
+            with socket.create_connection(("127.0.0.1", self.server_state.forwards[pod])) as behind:
+                behind.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+                while received := behind.recv(4096):
+                    socket_.sendall(web.send(BytesMessage(b"\0" + received)))
+        except ConnectionRefusedError:
+            socket_.sendall(web.send(BytesMessage(b"\1connection refused")))
+        socket_.sendall(web.send(CloseConnection(1000)))
+        self.close_connection = True
+
+
+def _merge(item: Object, change: Object) -> None:
+    for name, value in change.items():
+        if isinstance(value, dict):
+            _merge(item.setdefault(name, {}), value)
+        else:
+            item[name] = value
+
+
+@contextmanager
+def running_api_server(kubeconfig: Path) -> Iterator[ApiServer]:
+    """An empty one, to which the current context of `kubeconfig` leads."""
+
+    class Handler(_Handler):
+        server_state = ApiServer()
+
+    with serving(Handler) as address:
+        write_kubeconfig(kubeconfig, address)
+        yield Handler.server_state
+
+
+def write_kubeconfig(file: Path, address: str, *, cluster: str = "test") -> None:
+    """A kubeconfig of one context, `test`."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": cluster, "user": "test"}}],
+        "clusters": [{"name": cluster, "cluster": {"server": address}}],
+        "users": [{"name": "test", "user": {"token": TOKEN}}],
+    }
+    file.write_text(yaml.safe_dump(content), "utf-8")

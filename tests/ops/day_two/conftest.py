@@ -1,0 +1,121 @@
+"""An AWS account and a cluster with the platform in it, and the commands run against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from catalogue.parameters import Parameters
+from constructs_lib.kubernetes import App
+from ops import jobs, rendered
+from ops.__main__ import app as commands
+from ops.secrets import rotation
+from tests.deploy.emulator import Emulator, running_emulator
+from tests.ops.day_two.api_server import ApiServer, running_api_server
+from tests.ops.day_two.world import World
+
+SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """One AWS for all tests; none of the values that they wrote is in its log."""
+    with running_emulator() as running:
+        yield running
+        assert SECRET not in running.log
+
+
+@dataclass(frozen=True)
+class Account:
+    """The parameters in an AWS account."""
+
+    emulator: Emulator
+    ssm: Any
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads the commands to it."""
+        return {**self.emulator.aws.environment, "AWS_MAX_ATTEMPTS": "1"}
+
+    def put(self, parameter: Parameters, value: str, **options: Any) -> int:
+        """What somebody else does."""
+        settings = {"Type": "SecureString", "Overwrite": True, **options}
+        version: int = self.ssm.put_parameter(Name=parameter.path, Value=value, **settings)[
+            "Version"
+        ]
+        return version
+
+    def value(self, parameter: Parameters) -> str:
+        found = self.ssm.get_parameter(Name=parameter.path, WithDecryption=True)
+        value: str = found["Parameter"]["Value"]
+        return value
+
+    def version(self, parameter: Parameters) -> int:
+        found: int = self.ssm.get_parameter(Name=parameter.path)["Parameter"]["Version"]
+        return found
+
+    def values(self) -> dict[str, str]:
+        """The value of every parameter, by path."""
+        pages = self.ssm.get_paginator("get_parameters_by_path")
+        return {
+            one["Name"]: one["Value"]
+            for page in pages.paginate(Path="/cerebro", Recursive=True, WithDecryption=True)
+            for one in page["Parameters"]
+        }
+
+
+@pytest.fixture
+def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """Every parameter as SecretsStack makes it, with its placeholder."""
+    made = Account(emulator, emulator.client("ssm"))
+    for parameter in Parameters:
+        made.put(parameter, parameter.placeholder)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    yield made
+    for path in made.values():
+        made.ssm.delete_parameter(Name=path)
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """An API server that the kubeconfig leads to."""
+    kubeconfig = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    with running_api_server(kubeconfig) as running:
+        yield running
+
+
+@pytest.fixture
+def world(api: ApiServer, account: Account, app: App) -> World:
+    """The platform in the cluster, synced with the account."""
+    return World(api, [item for chart in app.files for item in chart.manifests], account.values)
+
+
+@pytest.fixture
+def run(app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Run:
+    """Runs a command; what it prints and logs must hold no value."""
+    monkeypatch.setattr(rendered, "app", lambda: app)
+    monkeypatch.setattr(rotation, "POLL_SECONDS", 0)
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0)
+    return Run(caplog)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The command line, inside this process."""
+
+    caplog: pytest.LogCaptureFixture
+
+    def __call__(self, *arguments: str, given: str = "") -> Result:
+        """The result of `python -m ops <arguments>`, with `given` on standard input."""
+        result = CliRunner().invoke(commands, arguments, input=given)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert SECRET not in result.output + self.caplog.text
+        return result

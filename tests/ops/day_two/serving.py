@@ -1,0 +1,59 @@
+"""Small HTTP servers on the loopback interface, for the time of a block."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = tuple[int, Any]
+"""An HTTP status, and JSON."""
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on a free port, which ends with the block."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """Answers JSON, and says nothing."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or an answer waits for 40 ms
+
+    def body(self) -> Any:
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return json.loads(content) if content else None
+
+    def answer(self, status: int, content: Any) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def posted(answers: Callable[[JsonHandler], Answer]) -> type[JsonHandler]:
+    """A handler that answers every POST so."""
+
+    class Handler(JsonHandler):
+        def do_POST(self) -> None:
+            self.answer(*answers(self))
+
+    return Handler

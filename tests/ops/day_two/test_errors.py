@@ -1,0 +1,144 @@
+"""Whatever AWS or the cluster says no with: one plain sentence, and a status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from catalogue.installation import INSTALLATION
+from ops.cluster import connection
+from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
+from tests.ops.day_two.conftest import Run
+from tests.ops.day_two.serving import posted, serving
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+def refused(run: Run, *arguments: str, status: int = 1) -> str:
+    """The one line that a command ends with."""
+    done = run(*arguments)
+    assert done.exit_code == status
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in done.output
+    return line.removeprefix("error: ")
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Credentials of nobody, and none of whoever runs the tests."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("status", "code", "message", "sentence"),
+    [
+        (400, "ThrottlingException", "Rate exceeded", "AWS takes no more requests for the moment"),
+        (400, "ExpiredTokenException", "expired", "the AWS credentials have expired; log in again"),
+        (400, "UnrecognizedClientException", "invalid", "AWS does not accept the credentials"),
+        (
+            400,
+            "AccessDeniedException",
+            "User: arn is not authorized to perform: ssm:GetParameters on resource: x because …",
+            "these AWS credentials lack the permission ssm:GetParameters; use others",
+        ),
+        (400, "AccessDeniedException", "KMS", "lack the permission ssm:GetParameters"),
+        (500, "InternalServerError", "", "AWS has an internal error (InternalServerError)"),
+        (400, "Unheard", "of", "AWS refuses ssm:GetParameters: Unheard: of"),
+    ],
+)
+def test_what_aws_says_no_with(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: int,
+    code: str,
+    message: str,
+    sentence: str,
+) -> None:
+    with serving(posted(lambda _: (status, {"__type": code, "message": message}))) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        assert sentence in refused(run, "secrets", "status")
+
+
+@pytest.mark.usefixtures("credentials")
+def test_the_way_to_aws(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", NOWHERE)
+    assert "AWS cannot be reached (Could not connect" in refused(run, "secrets", "status")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert "there are no AWS credentials (The config prof" in refused(run, "secrets", "status")
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "there are no AWS credentials (Unable to locate" in refused(run, "secrets", "status")
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "sentence"),
+    [
+        (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
+        (403, "jobs is forbidden: User x", "lacks a permission in the cluster: jobs is forbidden"),
+        (403, "User system:anonymous", "the cluster does not accept the credentials"),
+        (429, "slow", "the cluster takes no more requests for the moment"),
+        (500, "etcd", "the cluster refuses GET /api/v1/namespaces/crawlers: etcd"),
+        (404, "", "has no namespace crawlers; is it the right one?"),
+    ],
+)
+def test_what_the_cluster_says_no_with(
+    run: Run, api: ApiServer, status: int, message: str, sentence: str
+) -> None:
+    api.answers["/api/v1/namespaces/crawlers"] = (status, {"message": message})
+    assert sentence in refused(run, "jobs")
+
+
+def test_the_way_to_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    assert "no cluster is chosen in" in refused(run, "jobs")
+    file.write_text("{")
+    assert "no cluster is chosen in" in refused(run, "jobs")
+    write_kubeconfig(file, NOWHERE)
+    assert f"the cluster of context test cannot be reached at {NOWHERE}" in refused(run, "jobs")
+    assert "the kubeconfig has no context other; it has test" in refused(
+        run, "jobs", "--context", "other"
+    )
+
+
+def test_another_cluster_than_the_installations_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    write_kubeconfig(file, NOWHERE, cluster="arn:aws:eks:eu-central-1:123456789012:cluster/other")
+    wanted = type(INSTALLATION)(cluster_name="production")
+    monkeypatch.setattr(connection, "INSTALLATION", wanted)
+    assert "context test is of the cluster other, but the installation's is production" in refused(
+        run, "jobs"
+    )
+
+
+def test_a_credential_command_that_fails_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    write_kubeconfig(file, NOWHERE)
+    content = yaml.safe_load(file.read_text())
+    command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "false"}
+    content["users"] = [{"name": "test", "user": {"exec": command}}]
+    file.write_text(yaml.safe_dump(content))
+    assert "the credentials of context test cannot be had: exec: process returned 1" in refused(
+        run, "jobs"
+    )

@@ -1,0 +1,153 @@
+"""What runs on a schedule, and running it by hand: never two at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops import jobs
+from tests.ops.day_two.api_server import ApiServer, Object
+from tests.ops.day_two.conftest import Run
+from tests.ops.day_two.world import World
+
+NAME = "click-runner-ember"
+JOBS = "/apis/batch/v1/namespaces/crawlers/jobs"
+
+
+def moment(minutes_ago: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes_ago)).isoformat()
+
+
+def job(name: str, started: int, ended: int | None = None, *, failed: bool = False) -> Object:
+    """A Job of the CronJob, by when it started and ended, in minutes ago."""
+    condition = {
+        "type": "Failed" if failed else "Complete",
+        "status": "True",
+        "lastTransitionTime": moment(ended or 0),
+        "message": "Job has reached the specified backoff limit",
+    }
+    return {
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": "crawlers",
+            "ownerReferences": [{"kind": "CronJob", "name": NAME}],
+        },
+        "status": {
+            "startTime": moment(started),
+            "conditions": [condition] if ended is not None else [],
+        },
+    }
+
+
+def test_without_the_cluster_the_schedules_are_listed(run: Run) -> None:
+    done = run("jobs", "--offline")
+    assert done.exit_code == 0
+    (line,) = [text for text in done.stdout.splitlines() if NAME in text]
+    assert "At 02:00 every day" in line
+    assert "from now" in line
+
+
+def test_the_list_says_how_the_last_runs_went(world: World, api: ApiServer, run: Run) -> None:
+    api.objects[f"{JOBS}/old"] = job("old", started=3000, ended=2990)
+    api.objects[f"{JOBS}/new"] = job("new", started=180, ended=175, failed=True)
+    world.object("CronJob", "crawlers", "click-runner-cow")["spec"]["suspend"] = True
+    done = run("jobs")
+    lines = {text.split()[0]: text for text in done.stdout.splitlines()}
+    assert "3 hours ago: failed in 5 minutes" in lines[f"crawlers/{NAME}"]
+    assert "never" in lines["crawlers/click-runner-defillama"]
+    assert "suspended" in lines["crawlers/click-runner-cow"]
+
+    rows = {row["name"]: row for row in json.loads(run("jobs", "--json").stdout)}
+    assert rows[NAME]["last"]["outcome"] == "failed"
+    assert datetime.fromisoformat(rows[NAME]["next"]) > datetime.now(UTC)
+    assert rows["click-runner-cow"]["next"] is None
+
+
+@pytest.fixture
+def ending(world: World, api: ApiServer) -> dict[str, Object]:
+    """How the Jobs that are made end; each has one pod, which prints two lines."""
+    how: dict[str, Object] = {"type": "Complete", "status": "True"}  # type: ignore[dict-item]
+    world.api.on_change = lambda path: end(api, path, how)
+    return how
+
+
+def end(api: ApiServer, path: str, how: Object) -> None:
+    made = api.objects[path]
+    name = made["metadata"]["name"]
+    condition = {**how, "lastTransitionTime": moment(0)}
+    made["status"] = {"startTime": moment(2), "conditions": [condition]}
+    state = {"terminated": {"startedAt": moment(2)}}
+    api.objects[f"/api/v1/namespaces/crawlers/pods/{name}-x"] = {
+        "metadata": {"name": f"{name}-x", "labels": {"job-name": name}},
+        "status": {"phase": "Succeeded", "containerStatuses": [{"state": state}]},
+    }
+    api.logs[f"{name}-x"] = "first line\n[bold]second line\n"
+
+
+@pytest.mark.usefixtures("ending")
+def test_a_job_runs_as_the_cron_job_in_the_cluster_says(
+    world: World, api: ApiServer, run: Run
+) -> None:
+    done = run("jobs", "run", NAME, "--yes")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "first line\n[bold]second line\n"
+    assert "crawlers/click-runner-ember-manual-1 succeeded after 2 minutes" in done.stderr
+    made = api.objects[f"{JOBS}/{NAME}-manual-1"]
+    template = world.object("CronJob", "crawlers", NAME)["spec"]["jobTemplate"]["spec"]
+    assert made["spec"] == template
+    assert made["metadata"]["annotations"] == {"cronjob.kubernetes.io/instantiate": "manual"}
+    assert made["metadata"]["ownerReferences"][0]["name"] == NAME
+    again = run("jobs", "run", f"crawlers/{NAME}", "--yes", "--no-follow")
+    assert again.exit_code == 0
+    assert f"{JOBS}/{NAME}-manual-2" in api.objects
+
+
+def test_a_job_that_fails_ends_with_a_status(ending: dict[str, Object], run: Run) -> None:
+    ending |= {"type": "Failed", "message": "backoff limit"}  # type: ignore[dict-item]
+    done = run("jobs", "run", NAME, "--yes")
+    assert done.exit_code == 1
+    assert "crawlers/click-runner-ember-manual-1 failed after 2 minutes" in done.stderr
+
+
+@pytest.mark.usefixtures("world")
+def test_a_second_run_is_refused_while_one_is_under_way(api: ApiServer, run: Run) -> None:
+    api.objects[f"{JOBS}/running"] = job("running", started=10)
+    done = run("jobs", "run", NAME, "--yes")
+    assert done.exit_code == 1
+    assert f"crawlers/{NAME} is running already: running, started 10 minutes ago" in done.stderr
+
+    del api.objects[f"{JOBS}/running"]
+    api.objects["/api/v1/namespaces/crawlers/pods/stray"] = {
+        "metadata": {"name": "stray", "labels": {"app": NAME}, "creationTimestamp": moment(1)},
+        "spec": {"containers": [{}]},
+    }
+    done = run("jobs", "run", NAME, "--yes")
+    assert done.exit_code == 1
+    assert "is running already: pod stray" in done.stderr
+    assert api.changes == []
+
+
+@pytest.mark.usefixtures("world")
+def test_of_two_who_start_it_in_the_same_moment_one_is_told(
+    api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = jobs._name
+
+    def meanwhile(*arguments: object) -> str:
+        name = choose(*arguments)  # type: ignore[arg-type]
+        api.objects[f"{JOBS}/{name}"] = job(name, started=0)
+        return name
+
+    monkeypatch.setattr(jobs, "_name", meanwhile)
+    done = run("jobs", "run", NAME, "--yes")
+    assert done.exit_code == 1
+    assert f"{NAME}-manual-1 was started in the same moment by somebody else" in done.stderr
+
+
+def test_names_that_are_none(run: Run) -> None:
+    assert "did you mean click-runner-ember" in run("jobs", "run", "click-runner-embre").stderr
+    waiting = run("jobs", "run", "click-runner-dune-labels").stderr
+    assert "is not rendered: it waits for CH_QUERY_VAR_DUNE_LABELS_QUERY_ID_DAY" in waiting

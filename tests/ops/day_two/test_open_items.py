@@ -1,0 +1,83 @@
+"""What only the operator knows is listed until it is real."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from catalogue.installation import Installation
+from catalogue.open_items import open_items
+from catalogue.platform import AnalyticsPlatform
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes import Pending
+from constructs_lib.model import Host, Pin
+
+REAL = Installation(
+    repository="https://git.example.org/deployments.git",
+    hosted_zone_id="Z0123456789",
+    cluster_name="production",
+    alb_subnets=("10.0.0.0/20",),
+    ember_data_url="https://example.org/ember.csv",
+)
+HOSTS = (Host("api.example.org"),)
+CERTIFICATE = "arn:aws:acm:eu-central-1:{}:certificate/00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def real(platform: AnalyticsPlatform) -> AnalyticsPlatform:
+    """A platform of which everything is known."""
+    pins = dict.fromkeys(platform.images, Pin(f"sha-{40 * 'a'}"))
+    certificate = CERTIFICATE.format("123456789012")
+    return replace(platform, installation=REAL, images=pins, certificate_arn=certificate)
+
+
+def names(platform: AnalyticsPlatform, **others: Any) -> list[str]:
+    return [item.name for item in open_items(platform, **{"hosts": HOSTS, **others})]
+
+
+def test_when_everything_is_real_nothing_is_open(real: AnalyticsPlatform) -> None:
+    assert names(real) == []
+    by_oidc = replace(REAL, cluster_name=None, oidc_provider_arn="arn:aws:iam::1:oidc-provider/x")
+    assert names(replace(real, installation=by_oidc)) == []
+
+
+def without(**settings: Any) -> dict[str, Any]:
+    return {"installation": replace(REAL, **settings)}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("certificate", {"certificate_arn": None}),
+        ("certificate", {"certificate_arn": CERTIFICATE.format("111122223333")}),
+        ("image nebula", {"images": {"nebula": Pin("latest")}}),
+        ("repository", without(repository=Installation().repository)),
+        ("hosted_zone_id", without(hosted_zone_id=None)),
+        ("cluster_name", without(cluster_name=None)),
+        ("alb_subnets", without(alb_subnets=())),
+        ("ember_data_url", without(ember_data_url=None)),
+    ],
+)
+def test_each_thing_that_is_not_known_is_one_open_item(
+    real: AnalyticsPlatform, name: str, change: dict[str, Any]
+) -> None:
+    assert names(replace(real, **change)) == [name]
+
+
+def test_jobs_without_an_id_and_example_hosts_are_open(real: AnalyticsPlatform) -> None:
+    job = Pending("click-runner-dune-labels", ("DUNE_ID",), ())
+    assert names(real, pending=[job]) == ["click-runner-dune-labels"]
+    example = Host("mcp.analytics.gnosis.io")
+    assert names(real, hosts=[example]) == ["host mcp.analytics.gnosis.io"]
+
+
+def test_what_is_settled_is_not_open_and_must_be_open_otherwise(real: AnalyticsPlatform) -> None:
+    by_hand = replace(REAL, hosted_zone_id=None, settled={"hosted_zone_id": "DNS is not in AWS"})
+    assert names(replace(real, installation=by_hand)) == []
+    left_over = replace(REAL, settled={"hosted_zone_id": "DNS is not in AWS"})
+    with pytest.raises(
+        DeclarationError, match=r"installation.py: settled names hosted_zone_id, wh"
+    ):
+        names(replace(real, installation=left_over))

@@ -1,0 +1,125 @@
+"""What the manifests take for granted in a cluster is seen to be there, or named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.checklist import prerequisites
+from ops.checklist.model import Outcome
+from ops.cluster import Cluster
+from tests.ops.day_two.api_server import ApiServer, Object
+from tests.ops.day_two.conftest import Run
+from tests.ops.day_two.world import World
+
+FAILED, PASSED, NOT_CHECKED = Outcome.FAILED, Outcome.PASSED, Outcome.NOT_CHECKED
+
+
+def workload(kind: str, image: str, **spec: Any) -> Object:
+    containers = [{"name": "main", "image": image, **spec}]
+    return {
+        "metadata": {"name": kind, "namespace": "kube-system"},
+        "spec": {"template": {"spec": {"containers": containers}}},
+        "status": {"readyReplicas": 1, "numberReady": 1},
+    }
+
+
+@pytest.fixture
+def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
+    """A cluster that has everything that the manifests take for granted."""
+    api = world.api
+    apps = "/apis/apps/v1/namespaces/kube-system"
+    for place, item in {
+        "deployments/argocd": workload("argocd", "quay.io/argoproj/argocd:v2.14"),
+        "deployments/eso": workload("eso", "oci.example.org/external-secrets:v0.9@sha256:1"),
+        "deployments/albc": workload("albc", "ecr.example.org/eks/aws-load-balancer-controller:v2"),
+        "deployments/reloader": workload("reloader", "ghcr.io/stakater/reloader:v1.4.0"),
+        "daemonsets/aws-node": workload(
+            "aws-node", "ecr.example.org/agent", args=["--enable-network-policy=true"]
+        ),
+        "daemonsets/identity": workload("identity", "public.ecr.aws/eks/eks-pod-identity-agent:1"),
+    }.items():
+        item["metadata"]["name"] = place.rpartition("/")[2]
+        api.objects[f"{apps}/{place}"] = item
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    api.objects["/api/v1/nodes/one"] = {
+        "metadata": {"name": "one", "labels": {"kubernetes.io/arch": "arm64"}}, "status": ready,
+    }  # fmt: skip
+    api.answers["/apis/external-secrets.io"] = (200, {"versions": [{"version": "v1beta1"}]})
+    api.objects["/apis/external-secrets.io/v1beta1/clustersecretstores/aws-ssm"] = {
+        "metadata": {"name": "aws-ssm"}, "status": ready,
+    }  # fmt: skip
+    policy = "/apis/networking.k8s.aws/v1alpha1/namespaces/cerebro/policyendpoints/x"
+    api.objects[policy] = {"metadata": {"name": "x"}}
+    api.objects["/api/v1/namespaces/kube-system/pods/dns"] = {
+        "metadata": {"name": "dns", "labels": {"k8s-app": "kube-dns"},
+                     "creationTimestamp": world.tick()},
+        "spec": {"containers": [{}]}, "status": ready,
+    }  # fmt: skip
+    for path, item in api.objects.items():
+        if "/ingresses/" in path:
+            item["status"] = {"loadBalancer": {"ingress": [{"hostname": "alb.example.org"}]}}
+    monkeypatch.setattr(prerequisites, "addresses", lambda _: {"192.0.2.1"})
+    return api
+
+
+def found(run: Run) -> dict[str, set[str]]:
+    del run
+    findings: dict[str, set[str]] = {}
+    for name, finding in prerequisites.required(Cluster()):
+        findings.setdefault(name, set()).add(finding.outcome)
+    return findings
+
+
+def test_a_cluster_that_has_everything_passes(equipped: ApiServer, run: Run) -> None:
+    assert equipped
+    assert set.union(*found(run).values()) == {PASSED}
+
+
+@pytest.mark.parametrize(
+    ("name", "removed"),
+    [
+        ("arm64 nodes", "/nodes/one"),
+        ("Argo CD", "/deployments/argocd"),
+        ("External Secrets", "/deployments/eso"),
+        ("External Secrets", "/clustersecretstores/aws-ssm"),
+        ("AWS Load Balancer Controller", "/deployments/albc"),
+        ("Reloader", "/deployments/reloader"),
+        ("NetworkPolicies are enforced", "/policyendpoints/x"),
+        ("Pod Identity agent", "/daemonsets/identity"),
+        ("Cluster DNS", "/pods/dns"),
+        ("Public DNS", "/ingresses/cerebro-api"),
+    ],
+)
+def test_whatever_is_missing_fails_alone(
+    equipped: ApiServer, run: Run, name: str, removed: str
+) -> None:
+    (path,) = [path for path in equipped.objects if path.endswith(removed)]
+    del equipped.objects[path]
+    findings = found(run)
+    assert FAILED in findings.pop(name)
+    assert set.union(*findings.values()) == {PASSED}
+
+
+def test_an_api_version_that_is_not_served_fails(equipped: ApiServer, run: Run) -> None:
+    equipped.answers["/apis/external-secrets.io"] = (200, {"versions": [{"version": "v1"}]})
+    assert FAILED in found(run)["External Secrets"]
+
+
+def test_a_plugin_that_only_stores_policies_fails(equipped: ApiServer, run: Run) -> None:
+    plugin = equipped.objects["/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node"]
+    (agent,) = plugin["spec"]["template"]["spec"]["containers"]
+    agent["args"] = ["--enable-network-policy=false"]
+    assert found(run)["NetworkPolicies are enforced"] == {FAILED}
+    plugin["metadata"]["name"] = "unheard-of"
+    assert found(run)["NetworkPolicies are enforced"] == {NOT_CHECKED}
+
+
+def test_a_name_that_leads_elsewhere_fails(
+    equipped: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert equipped
+    lead = {"alb.example.org": {"192.0.2.1"}, "api.analytics.gnosis.io": {"198.51.100.1"}}
+    monkeypatch.setattr(prerequisites, "addresses", lambda name: lead.get(name, set()))
+    assert found(run)["Public DNS"] == {FAILED}

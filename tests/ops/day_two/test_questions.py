@@ -1,0 +1,162 @@
+"""What is asked at a terminal: typed unseen, and left with Ctrl-C without a change."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from catalogue.parameters import Parameters
+from tests.conftest import ROOT
+from tests.ops.day_two.api_server import ApiServer
+from tests.ops.day_two.conftest import SECRET, Account
+from tests.ops.day_two.world import World
+
+pytestmark = pytest.mark.deploy  # a command starts in some seconds, and there are eleven
+
+PASSWORD = Parameters.CLICKHOUSE_PASSWORD
+SECONDS = 120
+NEW, AGAIN, KEY = f"New value of {PASSWORD.path}: ", "The same again: ", "API key of tier3: "
+
+Start = Callable[..., "Session"]
+
+
+class Session:
+    """A command at a terminal of its own."""
+
+    def __init__(self, arguments: tuple[str, ...], home: Path) -> None:
+        self.shown = io.StringIO()
+        self._child: pexpect.spawn[str] = pexpect.spawn(
+            sys.executable,
+            ["-m", "ops", *arguments],
+            cwd=str(ROOT),
+            env={**os.environ, "HOME": str(home), "COLUMNS": "200"},
+            encoding="utf-8",
+            timeout=SECONDS,
+            echo=True,
+        )
+        self._child.logfile_read = self.shown
+
+    def answer(self, question: str, answer: str) -> None:
+        self._child.expect_exact(question)
+        self._child.sendline(answer)
+
+    def wait_for(self, text: str) -> None:
+        self._child.expect_exact(text)
+
+    def interrupt(self, question: str) -> None:
+        self._child.expect_exact(question)
+        self._child.sendintr()
+
+    def ended(self) -> tuple[int | None, str]:
+        """Its exit status, and all that the terminal showed."""
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        return self._child.exitstatus, self.shown.getvalue()
+
+    def kill(self) -> None:
+        self._child.close(force=True)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def start(home: Path, world: World) -> Iterator[Start]:
+    """Starts commands; nothing that they show or leave behind holds a value."""
+    assert world
+    sessions: list[Session] = []
+
+    def begin(*arguments: str) -> Session:
+        sessions.append(Session(arguments, home))
+        return sessions[-1]
+
+    yield begin
+    for session in sessions:
+        session.kill()
+        assert SECRET not in session.shown.getvalue()
+    left = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
+    assert not [content for content in left if SECRET.encode() in content]
+
+
+def processes() -> str:
+    """The command line of every process that may be seen."""
+    listing = ["ps", "-eo", "args"]
+    if not Path("/proc/self/cmdline").exists():
+        return subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    seen = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            seen.append(file.read_text("utf-8", "replace"))
+        except OSError:
+            continue  # it has ended
+    return "\n".join(seen)
+
+
+def test_ctrl_c_at_every_question_changes_nothing(
+    start: Start, account: Account, api: ApiServer
+) -> None:
+    secret_set = ("secrets", "set", PASSWORD.path)
+    rotate = ("secrets", "rotate", PASSWORD.path)
+    run = ("jobs", "run", "click-runner-ember")
+    typed: tuple[tuple[str, str], ...] = ((NEW, SECRET), (AGAIN, SECRET))
+    dialogues = [
+        (start(*secret_set), (), NEW),
+        (start(*secret_set), typed[:1], AGAIN),
+        (start(*secret_set), typed, f"Write a new version of {PASSWORD.path}?"),
+        (start(*rotate), (), NEW),
+        (start(*rotate), typed, f"Rotate {PASSWORD.path}?"),
+        (start(*rotate, "--version", "2"), (), f"Rotate {PASSWORD.path}?"),
+        (start(*run), (), "Run it now?"),
+        (start("manifest", "refresh", "--ask-key"), (), KEY),
+    ]
+    account.put(PASSWORD, f"{SECRET}-before")
+    for session, answers, question in dialogues:
+        for asked, answer in answers:
+            session.answer(asked, answer)
+        session.interrupt(question)
+    for session, _, question in dialogues:
+        status, shown = session.ended()
+        assert (question, status) == (question, 130)
+        assert "Interrupted. Nothing was changed." in shown
+    assert (account.version(PASSWORD), api.changes) == (2, [])
+
+
+def test_no_is_no(start: Start, account: Account) -> None:
+    session = start("secrets", "set", PASSWORD.path)
+    session.answer(NEW, SECRET)
+    session.answer(AGAIN, f"{SECRET}-mistyped")
+    session.answer("Error: The two entered values do not match.", SECRET)
+    session.answer(AGAIN, SECRET)
+    session.answer(f"Write a new version of {PASSWORD.path}?", "")
+    status, shown = session.ended()
+    assert (status, account.version(PASSWORD)) == (1, 1)
+    assert "Nothing was changed." in shown
+
+
+def test_of_two_at_once_the_second_is_told(start: Start, account: Account) -> None:
+    question = f"Write a new version of {PASSWORD.path}?"
+    sessions = {name: start("secrets", "set", PASSWORD.path) for name in ("first", "second")}
+    for name, session in sessions.items():
+        session.answer(NEW, f"{SECRET}-{name}")
+        session.answer(AGAIN, f"{SECRET}-{name}")
+    for session in sessions.values():
+        session.wait_for(question)
+    assert SECRET not in processes()
+    ends = {}
+    for name, session in sessions.items():
+        session.answer("[y/N]: ", "y")
+        ends[name] = session.ended()
+    assert (ends["first"][0], ends["second"][0]) == (0, 4)
+    assert "version 2 by root. Your value is version 3, which holds now" in ends["second"][1]
+    assert account.value(PASSWORD) == f"{SECRET}-second"

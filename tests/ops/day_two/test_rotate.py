@@ -1,0 +1,160 @@
+"""A rotation ends with every reader on the new value, and goes on from wherever it stopped."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+
+from catalogue.parameters import Parameters
+from ops.secrets import rotation
+from tests.ops.day_two.api_server import ApiServer
+from tests.ops.day_two.conftest import SECRET, Account, Run
+from tests.ops.day_two.world import World
+
+PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
+LOGIN = Parameters.GHCR_DOCKERCONFIGJSON
+REGISTRY = f'{{"{SECRET}": "tier3"}}'
+TOGETHER = {"cerebro-api", "metrics-dashboard"}
+ALONE = [
+    "cerebro-mcp",
+    "beacon-indexer-realtime",
+    "beacon-indexer-transform",
+    "cryo-indexer",
+    "ip-crawler",
+    "nebula",
+]
+
+
+def held(world: World, namespace: str, secret: str, key: str) -> str:
+    return b64decode(world.object("Secret", namespace, secret)["data"][key]).decode()
+
+
+def test_every_reader_gets_the_value_single_writers_one_at_a_time(
+    world: World, account: Account, run: Run
+) -> None:
+    before = world.pods()
+    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+    assert done.exit_code == 0, done.output
+    assert account.value(PASSWORD) == SECRET
+    assert held(world, "crawlers", "clickhouse-credentials", "CH_PASSWORD") == SECRET
+    assert held(world, "cerebro", "cerebro-api-secrets", "CLICKHOUSE_PASSWORD") == SECRET
+    assert set(world.restarts[:2]) == TOGETHER
+    assert world.restarts[2:] == ALONE
+    assert {world.most_at_once[name] for name in ALONE} == {1}
+    assert not before.keys() & world.pods().keys()
+    assert "version 2 is everywhere" in done.stdout
+    assert "crawlers/click-runner-ember                with its next run" in done.stdout
+
+
+def test_nothing_but_the_readers_restarts(world: World, run: Run) -> None:
+    before = world.pods()
+    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+    assert done.exit_code == 0, done.output
+    gone = {app for name, app in before.items() if name not in world.pods()}
+    assert gone == {"cerebro-api"}
+    assert world.restarts == ["cerebro-api"]
+
+
+def test_again_with_the_same_value_changes_nothing(
+    world: World, account: Account, api: ApiServer, run: Run
+) -> None:
+    for _ in range(2):
+        done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+        assert done.exit_code == 0, done.output
+    assert (account.version(KEYS), world.restarts) == (2, ["cerebro-api"])
+    assert "had it already" in done.stdout
+    assert len(api.changes) == 2  # the annotation of the ExternalSecret, and the restart
+
+
+def test_a_pull_login_restarts_nothing(world: World, run: Run) -> None:
+    login = f'{{"auths": {{"ghcr.io": {{"username": "bot", "password": "{SECRET}"}}}}}}'
+    done = run("secrets", "rotate", LOGIN.path, "--file", "-", "--yes", given=login)
+    assert done.exit_code == 0, done.output
+    assert held(world, "crawlers", "ghcr-pull-secret", ".dockerconfigjson") == login
+    assert world.restarts == []
+
+
+def test_a_step_that_fails_tells_the_state_and_the_next_run_goes_on(
+    world: World, account: Account, run: Run
+) -> None:
+    world.broken = {"cryo-indexer"}
+    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+    assert done.exit_code == 1
+    for line in (
+        "SSM holds the value, as version 2.",
+        "Restarted, or found with the value: cerebro/cerebro-api, cerebro/metrics-dashboard, "
+        "cerebro/cerebro-mcp, crawlers/beacon-indexer-realtime, crawlers/beacon-indexer-transform.",
+        "Not restarted yet: crawlers/cryo-indexer, crawlers/ip-crawler, crawlers/nebula.",
+        f"To go on: python -m ops secrets rotate {PASSWORD.path} --continue",
+        "crawlers/cryo-indexer does not come up: its new pod cryo-indexer-2-0 is in CrashLoopBack",
+    ):
+        assert line in done.stderr
+
+    world.broken = set()
+    world.restarts.clear()
+    world.restart("crawlers", "cryo-indexer")  # by whoever has mended it
+    done = run("secrets", "rotate", PASSWORD.path, "--continue", "--yes")
+    assert done.exit_code == 0, done.output
+    assert world.restarts == ["ip-crawler", "nebula"]
+    assert account.version(PASSWORD) == 2
+
+
+def test_what_reloader_has_restarted_is_only_waited_for(world: World, run: Run) -> None:
+    world.reloader = True
+    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+    assert done.exit_code == 0, done.output
+    assert world.restarts == []
+
+
+def test_external_secrets_that_stands_still_is_named_after_some_time(
+    world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "SYNC_SECONDS", 0)
+    world.stopped = True
+    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+    assert done.exit_code == 1
+    assert "External Secrets does not bring it into cerebro/cerebro-api-secrets" in done.stderr
+    assert "These do not yet: cerebro/cerebro-api-secrets." in done.stderr
+    assert world.restarts == []
+
+
+def test_a_permission_that_is_missing_is_told_before_anything_is_written(
+    world: World, account: Account, api: ApiServer, run: Run
+) -> None:
+    api.denied = {("patch", "deployments")}
+    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+    assert done.exit_code == 1
+    assert "context test may not patch deployments in cerebro; nothing was changed" in done.stderr
+    assert (account.version(KEYS), api.changes, world.restarts) == (1, [], [])
+
+
+def test_what_is_not_in_the_cluster_is_left_out(world: World, api: ApiServer, run: Run) -> None:
+    del api.objects[world.path("Deployment", "crawlers", "nebula")]
+    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+    assert done.exit_code == 0, done.output
+    assert "crawlers/nebula is not in the cluster, and is left out" in done.stderr
+    assert "nebula" not in world.restarts
+
+
+def test_status_follows_a_value_from_ssm_to_the_pods(
+    world: World, account: Account, run: Run
+) -> None:
+    for parameter in Parameters:
+        if parameter is not KEYS:
+            account.put(parameter, f"{SECRET}-{parameter.name}")
+    world.sync_all()
+    before = run("secrets", "status")
+    assert before.exit_code == 1
+    assert f"{KEYS.path}  placeholder\n    API_KEYS of cerebro/cerebro-api\n" in before.stdout
+
+    account.put(KEYS, REGISTRY)
+    assert run("secrets", "status").exit_code == 0
+    behind = run("secrets", "status", "--cluster")
+    assert behind.exit_code == 1
+    assert "Secret cerebro/cerebro-api-secrets has another version" in behind.stdout
+    assert "2 pods of cerebro/cerebro-api started before it" in behind.stdout
+
+    for parameter in (PASSWORD, Parameters.EXECUTION_RPC_URL, KEYS):
+        run("secrets", "rotate", parameter.path, "--continue", "--yes")
+    assert "another version" not in run("secrets", "status", "--cluster").stdout

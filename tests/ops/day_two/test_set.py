@@ -1,0 +1,126 @@
+"""Setting a value in SSM: what is written, what is not, and what two at once are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from catalogue.parameters import Parameters
+from ops.asking import SecretValue
+from ops.aws import Description, ParameterStore
+from tests.ops.day_two.conftest import SECRET, Account, Run
+
+PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
+
+
+def test_a_value_from_standard_input_or_a_file_is_written(
+    account: Account, run: Run, tmp_path: Path
+) -> None:
+    done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=f"{SECRET}-1\n")
+    assert (done.exit_code, account.value(PASSWORD)) == (0, f"{SECRET}-1")
+
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}-2")
+    done = run("secrets", "set", "clickhouse/password", "--file", str(file), "--yes")
+    assert (done.exit_code, account.value(PASSWORD)) == (0, f"{SECRET}-2")
+    assert done.stdout == f"{PASSWORD.path} is set: version 3.\n"
+
+
+def test_it_says_whom_it_concerns_and_keeps_key_and_type(account: Account, run: Run) -> None:
+    account.put(KEYS, "{}", KeyId="alias/of-the-operator")
+    registry = json.dumps({f"{SECRET}-{number}": "tier3" for number in range(200)})
+    done = run("secrets", "set", KEYS.path, "--file", "-", "--yes", given=registry)
+    assert done.exit_code == 0
+    for part in (
+        "(API key registry (JSON)): version 2, the placeholder",
+        "within the hour, into cerebro/cerebro-api-secrets",
+        "restarted by Reloader, where the cluster has it: cerebro/cerebro-api\n",
+        "longer than 4 KB",
+    ):
+        assert part in done.stderr
+    (described,) = ParameterStore().describe([KEYS.path]).values()
+    assert (described.key, described.tier) == ("alias/of-the-operator", "Intelligent-Tiering")
+
+
+@pytest.mark.usefixtures("account")
+def test_the_same_value_is_not_written_again(account: Account, run: Run) -> None:
+    for _ in range(2):
+        done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+        assert (done.exit_code, account.version(PASSWORD)) == (0, 2)
+    assert "holds this value already: version 2" in done.stdout
+
+
+def test_an_earlier_version_comes_back(account: Account, run: Run) -> None:
+    account.put(PASSWORD, f"{SECRET}-good")
+    account.put(PASSWORD, f"{SECRET}-bad")
+    done = run("secrets", "set", PASSWORD.path, "--version", "2", "--yes")
+    assert (done.exit_code, account.value(PASSWORD)) == (0, f"{SECRET}-good")
+    missing = run("secrets", "set", PASSWORD.path, "--version", "9", "--yes")
+    assert "has no version 9; its history goes from 1 to 4" in missing.stderr
+
+
+def test_what_cannot_be_written_is_refused_and_nothing_changes(account: Account, run: Run) -> None:
+    account.ssm.delete_parameter(Name=PASSWORD.path)
+    before = account.values()
+    for arguments, given, message in (
+        ((PASSWORD.path, "--file", "-", "--yes"), SECRET, "`make deploy-secrets` makes it"),
+        (("clickhouse/pasword", "--yes"), "", "did you mean /cerebro/clickhouse/password"),
+        ((KEYS.path, "--file", "-", "--yes"), SECRET, "that is no value"),
+        ((KEYS.path, "--file", "-"), f'{{"{SECRET}": "tier1"}}', "nobody is here to be asked"),
+        ((KEYS.path, "--yes"), "", "nobody is here to type the value"),
+        ((KEYS.path, "--file", "/nonexistent", "--yes"), "", "cannot be read: No such file"),
+    ):
+        done = run("secrets", "set", *arguments, given=given)
+        assert done.exit_code == 1
+        assert message in done.stderr
+        assert account.values() == before
+
+
+def test_a_plain_string_is_not_taken_for_a_secure_one(account: Account, run: Run) -> None:
+    account.ssm.delete_parameter(Name=PASSWORD.path)
+    account.put(PASSWORD, "plain", Type="String", Overwrite=False)
+    done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+    assert done.exit_code == 1
+    assert "is a String, which cannot become a SecureString" in done.stderr
+
+
+def meanwhile(account: Account, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Somebody else writes `value` after the command has looked, and before it writes."""
+    write = ParameterStore.put
+
+    def put(store: ParameterStore, path: str, mine: SecretValue, now: Description) -> int:
+        account.put(PASSWORD, value)
+        return write(store, path, mine, now)
+
+    monkeypatch.setattr(ParameterStore, "put", put)
+
+
+def test_who_writes_over_anothers_value_is_told_which_version_holds_it(
+    account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(account, monkeypatch, f"{SECRET}-theirs")
+    done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=f"{SECRET}-mine")
+    assert done.exit_code == 4
+    assert "somebody else wrote" in done.stderr
+    assert "version 2 by root. Your value is version 3, which holds now" in done.stderr
+    assert f"ops secrets set {PASSWORD.path} --version 2" in done.stderr
+    assert account.value(PASSWORD) == f"{SECRET}-mine"
+
+    monkeypatch.undo()
+    for name, value in account.environment.items():
+        monkeypatch.setenv(name, value)
+    assert {version.value.text for version in ParameterStore().history(PASSWORD.path)} == {
+        PASSWORD.placeholder,
+        f"{SECRET}-theirs",
+        f"{SECRET}-mine",
+    }
+
+
+def test_ones_own_value_written_twice_is_nobody_elses(
+    account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(account, monkeypatch, SECRET)  # as when an answer is lost, and the request repeated
+    done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+    assert (done.exit_code, account.version(PASSWORD)) == (0, 3)

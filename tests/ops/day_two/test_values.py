@@ -1,0 +1,71 @@
+"""What is refused before it is written, and how that is said without the value."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalogue.parameters import Parameters
+from ops.asking import SecretValue
+from ops.errors import OpsError
+from ops.secrets.values import api_keys, check
+
+KEYS, HOST, URL = Parameters.API_KEYS, Parameters.CLICKHOUSE_HOST, Parameters.EXECUTION_RPC_URL
+LOGIN, PASSWORD = Parameters.GHCR_DOCKERCONFIGJSON, Parameters.CLICKHOUSE_PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        (KEYS, '{"sk_live_1": {"user": "alice", "tier": "tier3", "org": null}, "k2": "tier0"}'),
+        (KEYS, '{\n  "sk_live_1": {"tier": "tier1"}\n}'),
+        (HOST, "abc123.eu-central-1.aws.clickhouse.cloud"),
+        (URL, "https://rpc.example.org/v1/key?x=1"),
+        (URL, "http://10.0.0.7:8545"),
+        (LOGIN, '{"auths": {"ghcr.io": {"auth": "dXNlcjpwYXNz"}}}'),
+        (LOGIN, '{"auths": {"ghcr.io": {"username": "user", "password": "pass"}}}'),
+        (PASSWORD, 'a b"c$d{e}é'),
+    ],
+)
+def test_what_the_readers_can_use_is_accepted(parameter: Parameters, value: str) -> None:
+    check(parameter, SecretValue(value))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        (KEYS, '{"s3cret": "tier3"', "it is no JSON (line 1, column 19)"),
+        (KEYS, '["s3cret"]', "it is no JSON object"),
+        (KEYS, '{"s3cret": "pro"}', "entry 1 has no tier of tier0, tier1, tier2, tier3"),
+        (KEYS, '{"a": "tier0", "s3cret": {"user": "x"}}', "entry 2 has no tier"),
+        (KEYS, '{"a": "tier0", "s3cret": ["tier1"]}', "entry 2 has no tier"),
+        (KEYS, '{"s3cret": "tier0", "s3cret": "tier3"}', "entry 2 has the key of an earlier one"),
+        (KEYS, '{" s3cret": "tier0"}', "entry 1 is empty, or begins or ends with a space"),
+        (KEYS, "{}", "it is the placeholder"),
+        (HOST, "https://s3cret.example.org", "it is no bare host name"),
+        (HOST, "s3cret.example.org:8443", "it is no bare host name"),
+        (HOST, "s3cret", "it is no bare host name"),
+        (URL, "s3cret.example.org", "it is no URL"),
+        (URL, "https://s3cret.example.org:99999/", "it is no URL"),
+        (URL, "https://s3cret example.org/", "it is no URL"),
+        (LOGIN, '{"auths": {"docker.io": {"auth": "s3cret"}}}', "it has no login for ghcr.io"),
+        (LOGIN, '{"auths": {"ghcr.io": {"auth": "s3cret"}}}', "neither username and password nor"),
+        (LOGIN, '{"auths": {"ghcr.io": {}}}', "neither username and password nor auth"),
+        (PASSWORD, "s3cret ", "it begins or ends with a space"),
+        (PASSWORD, "s3c\nret", "it has line breaks"),
+        (PASSWORD, "", "it is empty"),
+        (PASSWORD, "s3cret" * 2000, "it has 12000 bytes, and SSM holds 8192"),
+    ],
+)
+def test_what_they_cannot_is_refused_without_repeating_it(
+    parameter: Parameters, value: str, message: str
+) -> None:
+    with pytest.raises(OpsError) as refused:
+        check(parameter, SecretValue(value))
+    assert str(refused.value).startswith(f"that is no value for {parameter.path}: ")
+    assert message in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_the_tiers_of_a_registry_are_those_that_cerebro_api_gives() -> None:
+    registry = '{"a": "tier1", "b": {"user": "bob", "tier": "tier3"}}'
+    assert api_keys(registry) == {"a": "tier1", "b": "tier3"}

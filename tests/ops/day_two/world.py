@@ -1,0 +1,173 @@
+"""The platform in a cluster, and what its controllers do: External Secrets, Deployments, Jobs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.ops.day_two.api_server import ApiServer, Object
+
+PLURALS = {
+    "Namespace": "/api/v1/namespaces",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+    "ExternalSecret": "/apis/external-secrets.io/v1beta1/namespaces/{}/externalsecrets",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "CronJob": "/apis/batch/v1/namespaces/{}/cronjobs",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses",
+}
+LOOKS_TO_SETTLE = 2
+"""How often a Deployment is looked at until its restart is done."""
+
+
+class World:
+    """Every object of dist/ that the commands look at, as if it had been synced long ago."""
+
+    def __init__(
+        self, api: ApiServer, objects: Iterable[Object], values: Callable[[], dict[str, str]]
+    ) -> None:
+        """`values` says what each parameter holds in SSM."""
+        self.api = api
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.restarts: list[str] = []
+        """The Deployments that were restarted, in that order."""
+        self.most_at_once: dict[str, int] = {}
+        """For each, how many Deployments were restarting when it was."""
+        self.broken: set[str] = set()
+        """Deployments whose new pods do not come up."""
+        self.stopped = False
+        """Whether External Secrets stands still."""
+        self.reloader = False
+        """Whether web services restart as soon as a Secret of theirs changes."""
+        self._values = values
+        self._settling: dict[str, int] = {}
+        for item in objects:
+            if item["kind"] in ("Namespace", "ExternalSecret", "Deployment", "CronJob", "Ingress"):
+                self._add(deepcopy(item))
+        self.sync_all()
+        for path in self._paths("Deployment"):
+            self._finish(path)
+        api.on_change, api.on_read = self._changed, self._read
+
+    def path(self, kind: str, namespace: str, name: str) -> str:
+        return f"{PLURALS[kind].format(namespace)}/{name}"
+
+    def object(self, kind: str, namespace: str, name: str) -> Object:
+        return self.api.objects[self.path(kind, namespace, name)]
+
+    def pods(self) -> dict[str, str]:
+        """The workload of every pod, by the pod's name."""
+        return {
+            item["metadata"]["name"]: item["metadata"]["labels"]["app"]
+            for path, item in self.api.objects.items()
+            if "/pods/" in path
+        }
+
+    def sync_all(self) -> None:
+        """What External Secrets does every hour."""
+        values = self._values()
+        for path in self._paths("ExternalSecret"):
+            self._sync(path, values)
+
+    def restart(self, namespace: str, name: str) -> None:
+        """What a person does, and waits for."""
+        path = self.path("Deployment", namespace, name)
+        self.api.objects[path]["metadata"]["generation"] += 1
+        self._finish(path)
+
+    def tick(self) -> str:
+        """The next moment, ten seconds later."""
+        self.now += timedelta(seconds=10)
+        return self.now.isoformat().replace("+00:00", "Z")
+
+    def _add(self, item: Object) -> None:
+        metadata = item["metadata"]
+        metadata |= {"creationTimestamp": self.tick(), "generation": 1, "uid": metadata["name"]}
+        path = self.path(item["kind"], metadata.get("namespace", ""), metadata["name"])
+        self.api.objects[path] = item
+
+    def _paths(self, kind: str) -> list[str]:
+        return [path for path, item in self.api.objects.items() if item.get("kind") == kind]
+
+    def _changed(self, path: str) -> None:
+        item = self.api.objects[path]
+        if "/externalsecrets/" in path and not self.stopped:
+            self._sync(path, self._values())
+            if self.reloader:
+                self.restart(item["metadata"]["namespace"], "cerebro-api")
+        elif "/deployments/" in path:
+            item["metadata"]["generation"] += 1
+            self._settling[path] = LOOKS_TO_SETTLE
+            name = item["metadata"]["name"]
+            self.restarts.append(name)
+            self.most_at_once[name] = len(self._settling)
+
+    def _read(self, path: str) -> None:
+        if path in self._settling:
+            name = self.api.objects[path]["metadata"]["name"]
+            self._settling[path] -= 1
+            if self._settling[path] == 0 or name in self.broken:
+                del self._settling[path]
+                self._finish(path)
+
+    def _sync(self, path: str, values: dict[str, str]) -> None:
+        """What External Secrets does."""
+        item = self.api.objects[path]
+        metadata, target = item["metadata"], item["spec"]["target"]
+        named = {one["secretKey"]: values[one["remoteRef"]["key"]] for one in item["spec"]["data"]}
+        if "template" in target:
+            named = {f".{key}": value for key, value in named.items()}
+        data = {key: b64encode(value.encode()).decode() for key, value in named.items()}
+        place = self.path("Secret", metadata["namespace"], target["name"])
+        if self.api.objects.get(place, {}).get("data") != data:
+            written = {"time": self.tick(), "fieldsV1": {"f:data": {}}}
+            about = {"creationTimestamp": self.tick(), "managedFields": [written]}
+            self.api.objects[place] = {"metadata": about, "data": data}
+        ready = {"type": "Ready", "status": "True", "reason": "SecretSynced", "message": "synced"}
+        item["status"] = {"conditions": [ready]}
+
+    def _finish(self, path: str) -> None:
+        """What the Deployment's controller and the kubelet do."""
+        item = self.api.objects[path]
+        metadata, wanted = item["metadata"], item["spec"]["replicas"]
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        prefix = f"{PLURALS['Pod'].format(metadata['namespace'])}/{metadata['name']}-"
+        broken = metadata["name"] in self.broken
+        if not broken:
+            for old in [place for place in self.api.objects if place.startswith(prefix)
+                        and self.api.objects[place]["metadata"]["labels"] == labels]:  # fmt: skip
+                del self.api.objects[old]
+        for number in range(wanted):
+            name = f"{metadata['name']}-{metadata['generation']}-{number}"
+            self.api.objects[f"{prefix.rpartition('/')[0]}/{name}"] = self._pod(
+                name, labels, item["spec"]["template"]["spec"]["containers"], broken=broken
+            )
+        item["status"] = {
+            "observedGeneration": metadata["generation"],
+            "replicas": wanted,
+            "updatedReplicas": wanted,
+            "availableReplicas": 0 if broken else wanted,
+        }
+
+    def _pod(
+        self, name: str, labels: dict[str, str], containers: list[Any], *, broken: bool
+    ) -> Object:
+        created, started = self.tick(), self.tick()
+        state: Object = (
+            {"waiting": {"reason": "CrashLoopBackOff"}}
+            if broken
+            else {"running": {"startedAt": started}}
+        )
+        return {
+            "metadata": {"name": name, "labels": labels, "creationTimestamp": created},
+            "spec": {"containers": containers},
+            "status": {
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": "False" if broken else "True"}],
+                "containerStatuses": [{"state": state} for _ in containers],
+            },
+        }
