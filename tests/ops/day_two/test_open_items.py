@@ -39,7 +39,8 @@ def names(platform: AnalyticsPlatform, **others: Any) -> list[str]:
 
 def test_when_everything_is_real_nothing_is_open(real: AnalyticsPlatform) -> None:
     assert names(real) == []
-    by_oidc = replace(REAL, cluster_name=None, oidc_provider_arn="arn:aws:iam::1:oidc-provider/x")
+    provider = "arn:aws:iam::123456789012:oidc-provider/x"
+    by_oidc = replace(REAL, cluster_name=None, oidc_provider_arn=provider)
     assert names(replace(real, installation=by_oidc)) == []
 
 
