@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, floor
 from typing import Any
 
@@ -62,7 +62,7 @@ class Workload:
         """The pod's spec."""
         return self.template.get("spec") or {}
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Of its pods."""
         return (self.template.get("metadata") or {}).get("labels") or {}
@@ -128,9 +128,10 @@ class SecretRead:
     key: str | None = None
 
 
-def workloads(snapshot: Snapshot) -> Iterator[Workload]:
-    """Every object that makes pods."""
-    return (Workload(item) for item in snapshot.of(*TEMPLATE))
+@lru_cache(maxsize=2)
+def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
+    """Every object that makes pods, of one of the two revisions."""
+    return tuple(Workload(item) for item in snapshot.of(*TEMPLATE))
 
 
 def readers(snapshot: Snapshot, namespace: str, secret: str) -> list[Workload]:
