@@ -3,7 +3,7 @@
 platform/empty        `python app.py` over an app with one empty Chart
 thousand/javascript   1,000 web services over plain JavaScript cdk8s writing the same as literals
 growth                1,000 web services over 100
-review/diff           `ops review` of 301 changed objects over `git diff` and a bare parse of them
+review/diff           `ops review`, 301 of 700 objects changed, over `git diff` and a bare parse
 peak_mb               the larger of the synth's two processes, Python and Node
 
 Runs are taken in turn, so that a machine that slows down slows all of them; medians are printed,
