@@ -40,9 +40,9 @@ def _summed(workloads: list[Workload]) -> list[str]:
         f"{_count(workload.pods, 'pod')}, {_update(workload)}"
         for workload in serving
     ]
-    for kind, noun in (("CronJob", "scheduled job"), ("Job", "job with each sync")):
+    for kind, noun, when in (("CronJob", "scheduled job", ""), ("Job", "job", " with each sync")):
         if count := sum(workload.kind == kind for workload in workloads):
-            lines.append(_count(count, noun))
+            lines.append(f"{_count(count, noun)}{when}")
     return lines
 
 
@@ -52,9 +52,7 @@ def _update(workload: Workload) -> str:
 
 
 def _count(count: int, noun: str) -> str:
-    head, _, tail = noun.partition(" with ")
-    plural = head if count == 1 else f"{head}s"
-    return f"{count} {plural} with {tail}" if tail else f"{count} {plural}"
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:

@@ -21,6 +21,7 @@ STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
 MANIFESTS = (".yaml", ".yml", ".json")
 """The endings of the files that Argo CD reads."""
+_MERGE = "tag:yaml.org,2002:merge"
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
 _FROM_GIT = "restore it from Git"
@@ -37,24 +38,12 @@ class Parsed(NamedTuple):
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """As the API server reads YAML: a date is text, null is nothing, and a key that stands twice
-    is an error.
-    """
+    """As the API server reads YAML: a date is text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 as PyYAML calls it
-        own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        if len(set(map(str, own))) < len(own):
-            twice = next(key for key, _ in node.value if own.count(key.value) > 1)
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{twice.value!r} stands here twice", twice.start_mark
-            )
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return {name: value for name, value in mapping.items() if value is not None}
 
 
 def read(revision: Revision) -> Snapshot:
@@ -85,6 +74,9 @@ def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
                 manifests = _parse(document)
             except yaml.YAMLError as error:
                 raise ReviewError(_complaint(error, file, first, revision)) from error
+            except RecursionError as error:
+                place = f"{file}:{first} at {revision}"
+                raise ReviewError(f"{place}: something holds itself; {_RESTORE}") from error
             for line, manifest, problem in manifests:
                 if problem:
                     place = f"{file}:{first + line} at {revision}"
@@ -141,8 +133,37 @@ def _parse(document: str) -> tuple[Parsed, ...]:
 def _parsed(loader: Any) -> Iterator[Parsed]:
     while loader.check_node():
         node = loader.get_node()
-        for manifest in _expanded(loader.construct_document(node)):
+        for manifest in _expanded(_content(loader, node)):
             yield Parsed(node.start_mark.line, manifest, misshapen(manifest))
+
+
+def _content(loader: Any, node: yaml.Node) -> Any:
+    """What a node holds; null is nothing, and a key that stands twice is an error.
+
+    PyYAML's own way takes a third longer, and lets the second of two keys win.
+    """
+    match node.tag:
+        case "tag:yaml.org,2002:str":
+            return node.value
+        case "tag:yaml.org,2002:map" if all(_is_plain(key) for key, _ in node.value):
+            content = {key.value: _content(loader, inner) for key, inner in node.value}
+            if len(content) < len(node.value):
+                raise _twice(node)
+            return {name: inner for name, inner in content.items() if inner is not None}
+        case "tag:yaml.org,2002:seq":
+            return [_content(loader, inner) for inner in node.value]
+    return loader.construct_object(node, deep=True)
+
+
+def _is_plain(key: yaml.Node) -> bool:
+    return isinstance(key, yaml.ScalarNode) and key.tag != _MERGE
+
+
+def _twice(node: yaml.Node) -> yaml.YAMLError:
+    names = [key.value for key, _ in node.value]
+    key = next(key for key, _ in node.value if names.count(key.value) > 1)
+    problem = f"{key.value!r} stands here twice"
+    return yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
 
 
 def _expanded(content: Any) -> list[Any]:

@@ -21,9 +21,9 @@ from ops.review.wording import plural
 _FILE = "File"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
 _SUMMARY: dict[Risk, Callable[[int], str]] = {
-    Risk.DELETE: lambda count: f"{plural(count, 'object')} deleted",
+    Risk.DELETE: lambda count: f"{plural(count, 'object')} removed",
     Risk.REPLACE: lambda count: f"{plural(count, 'object')} to be replaced",
-    Risk.DOWNTIME: lambda count: f"{plural(count, 'workload')} interrupted",
+    Risk.DOWNTIME: lambda count: f"availability of {plural(count, 'object')}",
     Risk.PRIVILEGE: lambda count: f"privileges of {plural(count, 'object')}",
     Risk.EXPOSURE: lambda count: f"exposure by {plural(count, 'object')}",
     Risk.SECRET: lambda count: f"secrets of {plural(count, 'object')}",

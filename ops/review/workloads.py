@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil, floor
 from typing import Any
 
@@ -38,6 +38,14 @@ class Rollout(StrEnum):
     BY_HAND = "by hand"
 
 
+@dataclass(frozen=True)
+class SecretRead:
+    """A pod that needs a Secret, or one key of it, to start."""
+
+    name: str
+    key: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Workload:
     """An object that makes pods."""
@@ -57,17 +65,17 @@ class Workload:
             found = (found or {}).get(step)
         return found or {}
 
-    @property
+    @cached_property
     def pod(self) -> Manifest:
         """The pod's spec."""
         return self.template.get("spec") or {}
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Of its pods."""
         return (self.template.get("metadata") or {}).get("labels") or {}
 
-    @property
+    @cached_property
     def containers(self) -> dict[str, Manifest]:
         """By name, those that run first included."""
         return {
@@ -112,25 +120,40 @@ class Workload:
         surge = share(rolling.get("maxSurge", "25%"), self.replicas, ceil)
         return missing or int(not surge and self.replicas > 0)
 
+    @cached_property
+    def secrets(self) -> tuple[SecretRead, ...]:
+        """What its pods cannot start without."""
+        return tuple(dict.fromkeys(self._secrets()))
+
+    def _secrets(self) -> Iterator[SecretRead]:
+        for container in self.containers.values():
+            for source in container.get("envFrom") or ():
+                yield from _needed(source.get("secretRef"))
+            for variable in container.get("env") or ():
+                yield from _needed((variable.get("valueFrom") or {}).get("secretKeyRef"))
+        for volume in self.pod.get("volumes") or ():
+            secret = volume.get("secret")
+            if secret and not secret.get("optional"):
+                name = secret["secretName"]
+                yield SecretRead(name)
+                yield from (SecretRead(name, item["key"]) for item in secret.get("items") or ())
+
+    def reads(self, secret: str) -> bool:
+        """Whether its pods need a Secret."""
+        return any(read.name == secret for read in self.secrets)
+
     def reloads(self, secret: str) -> bool:
         """Whether Reloader restarts it when that Secret changes."""
         annotations = self.object.annotations
         named = [name.strip() for name in annotations.get(_RELOADED, "").split(",")]
-        reads = any(read.name == secret for read in secret_reads(self))
-        return secret in named or (annotations.get(_RELOADED_AUTOMATICALLY) == "true" and reads)
+        automatically = annotations.get(_RELOADED_AUTOMATICALLY) == "true"
+        return secret in named or (automatically and self.reads(secret))
 
 
-@dataclass(frozen=True)
-class SecretRead:
-    """A pod that needs a Secret, or one key of it, to start."""
-
-    name: str
-    key: str | None = None
-
-
-def workloads(snapshot: Snapshot) -> Iterator[Workload]:
-    """Every object that makes pods."""
-    return (Workload(item) for item in snapshot.of(*TEMPLATE))
+@lru_cache(maxsize=2)
+def workloads(snapshot: Snapshot) -> tuple[Workload, ...]:
+    """Every object that makes pods, of one of the two revisions."""
+    return tuple(Workload(item) for item in snapshot.of(*TEMPLATE))
 
 
 def readers(snapshot: Snapshot, namespace: str, secret: str) -> list[Workload]:
@@ -138,8 +161,7 @@ def readers(snapshot: Snapshot, namespace: str, secret: str) -> list[Workload]:
     return [
         workload
         for workload in workloads(snapshot)
-        if workload.key.namespace == namespace
-        and any(read.name == secret for read in secret_reads(workload))
+        if workload.key.namespace == namespace and workload.reads(secret)
     ]
 
 
@@ -175,20 +197,6 @@ def _meets(rule: Manifest, labels: dict[str, str]) -> bool:
         "DoesNotExist": value is None,
     }
     return outcomes[rule["operator"]]
-
-
-def secret_reads(workload: Workload) -> Iterator[SecretRead]:
-    """The Secrets that its pods cannot start without."""
-    for container in workload.containers.values():
-        for source in container.get("envFrom") or ():
-            yield from _needed(source.get("secretRef"))
-        for variable in container.get("env") or ():
-            yield from _needed((variable.get("valueFrom") or {}).get("secretKeyRef"))
-    for volume in workload.pod.get("volumes") or ():
-        secret = volume.get("secret")
-        if secret and not secret.get("optional"):
-            yield SecretRead(secret["secretName"])
-            yield from (SecretRead(secret["secretName"], k["key"]) for k in secret.get("items", ()))
 
 
 def _needed(reference: Manifest | None) -> Iterator[SecretRead]:

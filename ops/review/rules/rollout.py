@@ -47,7 +47,9 @@ _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2
 
 
 def restarts(comparison: Comparison) -> Iterator[Finding]:
-    """Pods that start anew, and those that only do because of what several services share."""
+    """Pods that start anew, those that only do because of what is shared, and those that are
+    missing meanwhile.
+    """
     found = list(_restarts(comparison))
     files: dict[str, set[str]] = defaultdict(set)
     for restart in found:
@@ -63,6 +65,7 @@ def restarts(comparison: Comparison) -> Iterator[Finding]:
             tuple(each for each in restart.template if _is_known(restart.workload, each)),
             restart.workload.replicas,
         )
+        yield from _interruption(restart.workload)
 
 
 def _is_known(workload: Workload, each: Difference) -> bool:
@@ -78,22 +81,15 @@ def _why(restart: Restart, *, shared: bool) -> str:
     return f"restarts by Reloader: Secret {listed(restart.secrets)} changes"
 
 
-def interruptions(comparison: Comparison) -> Iterator[Finding]:
-    """Restarts during which pods are missing."""
-    for restart in _restarts(comparison):
-        workload, missing = restart.workload, restart.workload.may_be_missing
-        if workload.rollout is Rollout.RECREATE:
-            text = f"stops, and starts again (Recreate): {_SINGLE[workload.replicas == 1]}"
-            yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
-        elif missing:
-            text = (
-                f"while it rolls, {missing} of {plural(workload.replicas, 'pod')} may be missing "
-                "(maxUnavailable)"
-            )
-            yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
-
-
-_SINGLE = {True: "no pod runs in between", False: "none of its pods runs in between"}
+def _interruption(workload: Workload) -> Iterator[Finding]:
+    """Whether pods are missing while they start anew."""
+    if workload.rollout is Rollout.RECREATE:
+        text = "stops, and starts again (Recreate): no pod runs in between"
+        yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
+    elif missing := workload.may_be_missing:
+        pods = plural(workload.replicas, "pod")
+        text = f"while it rolls, {missing} of {pods} may be missing (maxUnavailable)"
+        yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
 
 
 def _restarts(comparison: Comparison) -> Iterator[Restart]:
@@ -111,4 +107,4 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
             yield Restart(workload, template, reloaded)
 
 
-RULES = (restarts, interruptions)
+RULES = (restarts,)

@@ -9,7 +9,7 @@ from ops.review.differences import ORDER
 from ops.review.model import Finding, Key, Object, Risk, Severity
 from ops.review.objects import STACK_GROUP, Snapshot
 from ops.review.wording import listed, value
-from ops.review.workloads import TEMPLATE, SecretRead, readers, secret_reads, workloads
+from ops.review.workloads import TEMPLATE, SecretRead, readers, workloads
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
@@ -110,7 +110,7 @@ def _missing(snapshot: Snapshot) -> Iterator[tuple[Key, SecretRead]]:
     provided = _provided(snapshot)
     for workload in workloads(snapshot):
         pulled = [SecretRead(each["name"]) for each in workload.pod.get("imagePullSecrets") or ()]
-        for read in dict.fromkeys([*secret_reads(workload), *pulled]):
+        for read in dict.fromkeys([*workload.secrets, *pulled]):
             keys = provided.get((workload.key.namespace, read.name), set())
             if keys == set() or (keys and read.key and read.key not in keys):
                 yield workload.key, read

@@ -12,7 +12,7 @@ import yaml
 
 from ops.review.errors import ReviewError
 from ops.review.report import Report
-from tests.ops.review.edits import Files, rendered, review, revision
+from tests.ops.review.edits import Files, rendered, review, revision, said
 
 FILE = "crawlers/nebula.k8s.yaml"
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
@@ -35,6 +35,8 @@ def with_file(text: str) -> Files:
         (f"{ONE}---\n{ONE}", f"ConfigMap one stands twice at after: dist/{FILE}:1 and dist/"),
         (rendered()[FILE].replace("replicas: 1", "replicas: one"), "replicas is no whole number"),
         ("!!python/object:os.system {}", "could not determine a constructor"),
+        (f"{ONE}data: &self\n  again: *self\n", f"dist/{FILE}:1 at after: something holds itself"),
+        (f"{ONE}data:\n  ? [a]\n  : b\n", f"dist/{FILE}:6 at after: found unhashable key"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_named_with_its_line(text: str, message: str) -> None:
@@ -42,6 +44,12 @@ def test_a_broken_file_is_named_with_its_line(text: str, message: str) -> None:
         review(rendered(), with_file(text))
     assert message in str(refused.value)
     assert str(refused.value).endswith(("restore it with `make synth`", "rename one, or remove it"))
+
+
+def test_a_merged_key_and_an_alias_are_read_as_yaml_means_them() -> None:
+    plain = f"{ONE}data:\n  a: '1'\n  b: '2'\n"
+    merged = f"{ONE}data:\n  <<: {{a: '1', b: '1'}}\n  b: '2'\n"
+    assert said(review({"a/one.yaml": plain}, {"a/one.yaml": merged})) == {"noise ConfigMap one"}
 
 
 def test_an_object_of_two_files_is_told_with_both() -> None:
