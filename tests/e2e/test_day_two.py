@@ -10,8 +10,6 @@ import sys
 from base64 import b64decode
 from typing import Any
 
-import pytest
-
 from catalogue.parameters import Parameters
 from ops.secrets.readers import Readers, readers
 from tests.conftest import ROOT
@@ -134,28 +132,6 @@ def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, clai
         assert not set(before) & set(after)
 
 
-def test_a_job_runs_by_hand_once_at_a_time(installation: Installation, claim: Claimed) -> None:
-    with claim("`ops jobs run` refuses a second run while one is under way"):
-        first = ops(installation, "jobs", "run", JOB, "--yes", "--no-follow")
-        assert first.returncode == 0, first.stderr
-        second = ops(installation, "jobs", "run", JOB, "--yes")
-        assert second.returncode == 1
-        assert "is running already" in second.stderr
-        eventually("first run ended", lambda: newest_run(installation)["outcome"] == "succeeded")
-        third = ops(installation, "jobs", "run", JOB, "--yes")
-        assert third.returncode == 0, third.stderr
-        assert f"crawlers/{JOB}-manual-2 succeeded" in third.stderr
-        assert newest_run(installation)["name"] == f"{JOB}-manual-2"
-    for number in (1, 2):
-        installation.cluster.delete("Job", f"{JOB}-manual-{number}", "crawlers")
-
-
-def newest_run(installation: Installation) -> dict[str, Any]:
-    rows = json.loads(ops(installation, "jobs", "--json").stdout)
-    found: dict[str, Any] = next(row["last"] for row in rows if row["name"] == JOB)
-    return found
-
-
 def test_the_checklist_sees_the_cluster(installation: Installation, claim: Claimed) -> None:
     with claim("`ops checklist --cluster`: sees what is synced, and what the cluster lacks"):
         done = ops(installation, "checklist", "--aws", "--cluster", "--json")
@@ -190,19 +166,3 @@ def reloader() -> Object:
             "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
         },
     }
-
-
-@pytest.mark.parametrize("arguments", [("secrets", "status", "--cluster"), ("jobs",)])
-def test_an_unreachable_cluster_is_told_in_one_sentence(
-    installation: Installation, arguments: tuple[str, ...]
-) -> None:
-    api_server = installation.processes["kube-apiserver"]
-    api_server.stop()
-    try:
-        done = ops(installation, *arguments)
-    finally:
-        api_server.start()
-        api_server.wait_until_ready()
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert "cannot be reached" in line
