@@ -29,21 +29,22 @@ class OpenItem:
     consequence: str
     """What holds until it is known."""
     remedy: str
+    """What to do, in Markdown."""
 
 
 def open_items(
     platform: AnalyticsPlatform, pending: Iterable[Pending] = (), hosts: Iterable[Host] = Hosts
 ) -> list[OpenItem]:
-    """Every open item of `platform` that is not settled.
+    """Every open item of `platform` that is not settled, in the order in which they are met.
 
     `pending` are the workloads that are declared but not rendered. Raises DeclarationError for a
     settled name that is no open item (any more).
     """
     found = [
+        *_settings(platform),
         *_certificate(platform.certificate_arn),
-        *_images(platform),
         *_hosts(hosts),
-        *_settings(platform.installation),
+        *_images(platform),
         *_jobs(pending),
     ]
     settled = platform.installation.settled
@@ -56,6 +57,46 @@ def open_items(
     return [item for item in found if item.name not in settled]
 
 
+def image_item(service: str) -> str:
+    """What the open item of a service's image is called."""
+    return f"image {service}"
+
+
+def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
+    known, examples = platform.installation, Installation()
+    deployed = not any(_certificate(platform.certificate_arn))
+    open_settings = {
+        "region": (
+            known.region == examples.region and not deployed,
+            f"is the example, {known.region}",
+        ),
+        "account": (
+            known.account is None and not deployed,
+            "is not known: `cdk deploy` takes whichever its credentials belong to",
+        ),
+        "repository": (
+            known.repository == examples.repository,
+            "is the example, so Argo CD reads nothing",
+        ),
+        "cluster_name": (
+            known.cluster_name is None and known.oidc_provider_arn is None,
+            "is not known: External Secrets' role is associated with no cluster",
+        ),
+        "hosted_zone_id": (
+            known.hosted_zone_id is None,
+            "is not known: a person makes the certificate's DNS records",
+        ),
+        "alb_subnets": (
+            not known.alb_subnets,
+            "are not known: the web services' ports are open to any source in the VPC",
+        ),
+        "ember_data_url": (known.ember_data_url is None, "is not known: click-runner-ember fails"),
+    }
+    for name, (is_open, consequence) in open_settings.items():
+        if is_open:
+            yield OpenItem(name, consequence, f"`{name}` in `catalogue/installation.py`")
+
+
 def _certificate(arn: str | None) -> Iterator[OpenItem]:
     remedy = "`make deploy-secrets`, then `make synth`"
     if arn is None:
@@ -66,47 +107,24 @@ def _certificate(arn: str | None) -> Iterator[OpenItem]:
         yield OpenItem("certificate", consequence, remedy)
 
 
-def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
-    for service, pin in platform.images.items():
-        if pin.floats:
-            yield OpenItem(
-                f"image {service}",
-                f"runs {pin.tag}: a new build is never rolled out, and none can be rolled back",
-                f"`make pin SERVICE={service} SHA=<commit>`",
-            )
-
-
 def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:
     for host in hosts:
         if host.fqdn in EXAMPLE_HOSTS:
             yield OpenItem(
                 f"host {host.fqdn}",
                 "is an example: the certificate and an Ingress bear it",
-                "the real name in catalogue/hosts.py",
+                "the real name in `catalogue/hosts.py`",
             )
 
 
-def _settings(known: Installation) -> Iterator[OpenItem]:
-    example = Installation.__dataclass_fields__["repository"].default
-    open_settings = {
-        "repository": (known.repository == example, "is the example, so Argo CD reads nothing"),
-        "hosted_zone_id": (
-            known.hosted_zone_id is None,
-            "is not known: a person makes the certificate's DNS records",
-        ),
-        "cluster_name": (
-            known.cluster_name is None and known.oidc_provider_arn is None,
-            "is not known: External Secrets' role is associated with no cluster",
-        ),
-        "alb_subnets": (
-            not known.alb_subnets,
-            "are not known: the web services' ports are open to any source in the VPC",
-        ),
-        "ember_data_url": (known.ember_data_url is None, "is not known: click-runner-ember fails"),
-    }
-    for name, (is_open, consequence) in open_settings.items():
-        if is_open:
-            yield OpenItem(name, consequence, f"{name} in catalogue/installation.py")
+def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
+    for service, pin in platform.images.items():
+        if pin.floats:
+            yield OpenItem(
+                image_item(service),
+                f"runs {pin.tag}: a new build is never rolled out, and none can be rolled back",
+                f"`make pin SERVICE={service} SHA=<commit>`",
+            )
 
 
 def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
@@ -114,5 +132,5 @@ def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
         yield OpenItem(
             job.name,
             f"is not rendered: {', '.join(job.settings)} is not known",
-            "its setting in catalogue/installation.py",
+            "its setting in `catalogue/installation.py`",
         )

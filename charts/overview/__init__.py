@@ -5,7 +5,6 @@ from __future__ import annotations
 from catalogue.platform import AnalyticsPlatform
 from charts.overview import maps, tables
 from charts.overview.inventory import Inventory
-from charts.overview.open_items import open_items
 from constructs_lib.kubernetes import App
 
 FILE = "README.md"
@@ -50,7 +49,6 @@ What only the operator knows. An image on `latest`, above, is open, too.
 def render(app: App, platform: AnalyticsPlatform) -> str:
     """The page, as Markdown with Mermaid diagrams that GitHub draws."""
     inventory = Inventory(app.files)
-    items = [f"- {item}\n" for item in open_items(app, platform)]
     return _PAGE.format(
         pods=maps.pods(inventory),
         services=tables.services(inventory),
@@ -61,5 +59,5 @@ def render(app: App, platform: AnalyticsPlatform) -> str:
         images=tables.images(inventory),
         hosts=tables.hosts(inventory),
         capacity=tables.capacity_table(inventory),
-        items="".join(items) or "None.\n",
+        items=tables.open_items(inventory, platform),
     )

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.overview.inventory import Inventory, Workload, audience
@@ -138,6 +139,18 @@ def hosts(inventory: Inventory) -> str:
             for rule in ingress["spec"]["rules"]
         ),
     )
+
+
+def open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:
+    """What is not known yet, but for the images: theirs is the table that two bumps can merge."""
+    pending = [job for chart in inventory.charts for job in chart.pending]
+    images_of = {catalogue.image_item(service) for service in platform.images}
+    rows = [
+        (f"`{item.name}`", item.consequence, item.remedy)
+        for item in catalogue.open_items(platform, pending)
+        if item.name not in images_of
+    ]
+    return _table(("What", "Until then", "To do"), rows) if rows else "None.\n"
 
 
 def capacity_table(inventory: Inventory) -> str:

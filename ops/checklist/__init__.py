@@ -174,7 +174,7 @@ def _required(cluster: Cluster | live.NotAsked) -> list[tuple[str, Finding]]:
 
 def _open(service: str | None) -> list[OpenItem]:
     """The open items; with a service, without those of other services."""
-    from catalogue.open_items import open_items
+    from catalogue.open_items import image_item, open_items
     from catalogue.platform import current
 
     try:
@@ -183,7 +183,7 @@ def _open(service: str | None) -> list[OpenItem]:
         raise OpsError(str(error)) from error
     if not service:
         return every
-    others = {f"image {one}" for one in images.load() if one != service} | {
+    others = {image_item(one) for one in images.load() if one != service} | {
         job.name for chart in rendered.app().files if chart.name != service for job in chart.pending
     }
     return [item for item in every if item.name not in others]

@@ -9,6 +9,7 @@ import pytest
 from catalogue.handover import EXAMPLE_ACCOUNT, STACK
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
+from charts.overview import FILE as OVERVIEW
 from constructs_lib.output import read
 from tests.conftest import ROOT
 from tests.deploy.conftest import Deployment
@@ -47,14 +48,19 @@ def test_a_first_deploy_makes_everything_and_hands_over(deployment: Deployment) 
     assert deployment.run("python", "app.py") == 0, deployment.output
     after = read(deployment.folder / "dist")
     changed = {path for path in before if before[path] != after[path]}
-    assert changed == {f"cerebro/{name}.k8s.yaml" for name in
-                       ("cerebro-api", "cerebro-mcp", "metrics-dashboard")}  # fmt: skip
-    for path in changed:
-        lines = set(after[path].splitlines()) - set(before[path].splitlines())
-        (line,) = lines
+    ingresses = {
+        f"cerebro/{name}.k8s.yaml" for name in ("cerebro-api", "cerebro-mcp", "metrics-dashboard")
+    }
+    assert changed == {*ingresses, OVERVIEW}
+    for path in ingresses:
+        (line,) = set(after[path].splitlines()) - set(before[path].splitlines())
         assert line.strip() == (
             f"alb.ingress.kubernetes.io/certificate-arn: {outputs['CertificateArn']}"
         )
+    no_longer_open = set(before[OVERVIEW].splitlines()) - set(after[OVERVIEW].splitlines())
+    assert {line.split(" | ")[0] for line in no_longer_open} == {
+        "| `region`", "| `account`", "| `certificate`"
+    }  # fmt: skip
 
 
 def test_no_deploy_touches_a_value(deployment: Deployment) -> None:

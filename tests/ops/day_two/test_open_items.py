@@ -15,6 +15,8 @@ from constructs_lib.kubernetes import Pending
 from constructs_lib.model import Host, Pin
 
 REAL = Installation(
+    region="eu-west-1",
+    account="123456789012",
     repository="https://git.example.org/deployments.git",
     hosted_zone_id="Z0123456789",
     cluster_name="production",
@@ -42,6 +44,13 @@ def test_when_everything_is_real_nothing_is_open(real: AnalyticsPlatform) -> Non
     provider = "arn:aws:iam::123456789012:oidc-provider/x"
     by_oidc = replace(REAL, cluster_name=None, oidc_provider_arn=provider)
     assert names(replace(real, installation=by_oidc)) == []
+
+
+def test_region_and_account_are_open_until_a_deploy_has_used_them(real: AnalyticsPlatform) -> None:
+    by_default = replace(REAL, region=Installation().region, account=None)
+    assert names(replace(real, installation=by_default)) == []
+    undeployed = replace(real, installation=by_default, certificate_arn=None)
+    assert names(undeployed) == ["region", "account", "certificate"]
 
 
 def without(**settings: Any) -> dict[str, Any]:
