@@ -8,6 +8,7 @@ from ops.checklist import checklist
 from ops.deploy import deploy_secrets
 from ops.pin import pin
 from ops.review.command import review
+from ops.rollback import rollback
 
 app = typer.Typer(
     name="ops",
@@ -27,6 +28,7 @@ app.command()(checklist)
 app.command()(deploy_secrets)
 app.command()(pin)
 app.command()(review)
+app.command()(rollback)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(secrets.app, name="secrets")

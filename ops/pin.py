@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,8 @@ from constructs_lib import output
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.model import Pin
 from ops import registry
+from ops.errors import OpsError
+from ops.git import Git
 
 ROOT = Path(images.__file__).parents[2]
 MAP = "README.md"
@@ -23,7 +24,7 @@ MAP = "README.md"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class RefusedError(Exception):
+class RefusedError(OpsError):
     """Nothing was changed; the message says why, and what to do."""
 
 
@@ -54,18 +55,24 @@ def pin(
     """Pin the image that was built from a commit, and render dist/ with it.
 
     Changes one file of catalogue/images/ and that image in dist/, or nothing.
-    An older commit rolls back. `latest` is no target: the name never changes,
-    so nothing would be rolled out; to undo a first bump, revert its commit.
+    An older commit rolls back; `ops rollback` lists them. `latest` is no target:
+    the name never changes, so nothing would be rolled out; to undo a first
+    bump, revert its commit.
 
     Exit status: 0 pinned (also if it was before), 1 refused, 2 wrong usage.
     """
+    carry_out(service, sha, verify=verify)
+
+
+def carry_out(service: str, commit: str, *, verify: bool) -> None:
+    """Bump, and tell a person how that ended. Raises typer.Exit where it was refused."""
     try:
-        done = bump(service, sha, find=registry.find if verify else None)
+        done = bump(service, commit, find=registry.find if verify else None)
     except registry.ImageMissingError as error:
         raise _refuse(f"{error}; the workflow of the service's repository builds it") from error
     except registry.RegistryError as error:
         raise _refuse(f"{error}; or pin it unseen, with --no-verify") from error
-    except (RefusedError, DeclarationError, PlatformError) as error:
+    except (OpsError, DeclarationError, PlatformError) as error:
         raise _refuse(str(error)) from error
     typer.echo(_report(done))
 
@@ -80,9 +87,9 @@ def bump(
     """Pin `service` to the image of `commit`, and render dist/ with it: both, or neither.
 
     `find` looks the image up by its name and refuses what is not there; None takes it unseen.
-    `root` is the checkout to change, this one by default. Raises RefusedError, RegistryError, and
-    for mistakes in what is rendered DeclarationError or PlatformError; whatever is raised, every
-    file is as it was.
+    `root` is the checkout to change, this one by default. Raises RefusedError, GitError,
+    RegistryError, and for mistakes in what is rendered DeclarationError or PlatformError; whatever
+    is raised, every file is as it was.
     """
     dist = root / "dist"
     folder = root / "catalogue" / "images"
@@ -103,9 +110,14 @@ def bump(
     return Pinned(service, before, after, image, written)
 
 
-def _checked(service: str, commit: str, pins: Mapping[str, Pin]) -> Pin:
+def require_known(service: str, pins: Mapping[str, Pin]) -> None:
+    """Refuse a service that has no pin."""
     if service not in pins:
         raise RefusedError(f"no service {service!r} in catalogue/images; {', '.join(pins)} are")
+
+
+def _checked(service: str, commit: str, pins: Mapping[str, Pin]) -> Pin:
+    require_known(service, pins)
     if not _COMMIT.fullmatch(commit):
         raise RefusedError(
             f"{commit!r} is no full commit, 40 hex digits in lower case; `git rev-parse` prints "
@@ -115,15 +127,9 @@ def _checked(service: str, commit: str, pins: Mapping[str, Pin]) -> Pin:
 
 
 def _require_committed(root: Path, *paths: Path) -> None:
-    command = ("git", "status", "--porcelain", "--untracked-files=all", "--", *map(str, paths))
-    try:
-        status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise RefusedError("no git to ask whether dist/ is committed; install it") from error
-    if status.returncode:
-        raise RefusedError(f"git cannot tell whether dist/ is committed: {status.stderr.strip()}")
-    if status.stdout:
-        changes = ", ".join(line[3:] for line in status.stdout.splitlines())
+    status = Git(root).ask("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths))
+    if status:
+        changes = ", ".join(line[3:] for line in status.splitlines())
         raise RefusedError(
             f"not committed: {changes}. Commit that first, or undo it with `git restore`"
         )

@@ -82,6 +82,18 @@ def ask_hidden(prompt: str, *, twice: bool) -> str:
     return answer
 
 
+def choose(question: str, count: int) -> int:
+    """A number from 1 to `count`, which a person types. Ctrl-C raises typer.Abort."""
+
+    def checked(text: str) -> int:
+        if not (text.isdecimal() and 1 <= int(text) <= count):
+            raise typer.BadParameter(f"type a number from 1 to {count}, or Ctrl-C to leave")
+        return int(text)
+
+    answer: int = typer.prompt(question, value_proc=checked, err=True)
+    return answer
+
+
 def confirm(question: str) -> bool:
     """Whether a person agrees; Enter alone means no. Ctrl-C raises typer.Abort."""
     return typer.confirm(question, err=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from catalogue.installation import INSTALLATION
+from ops.git import GitError
 from ops.review.errors import ReviewError
 from ops.review.model import Risk
 from ops.review.raw import RawDiff, raw_diff
@@ -62,7 +63,7 @@ def review(
     try:
         report = Report(*_revisions(base, head))
         drawn = raw_diff(report.base, report.head)
-    except ReviewError as error:
+    except (ReviewError, GitError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     _print(report, drawn, format_, whole_diff=diff, limit=limit, full=full_report)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.git import Git
 from ops.review.errors import ReviewError
 
 DIST = "dist"
@@ -30,9 +30,9 @@ class Repository:
     """The Git repository around a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ReviewError outside of a repository, and without Git."""
-        self.root = folder
-        self.root = Path(self._ask("rev-parse", "--show-toplevel"))
+        """Raises GitError outside of a repository, and without Git."""
+        self.root = Path(Git(folder).ask("rev-parse", "--show-toplevel"))
+        self._git = Git(self.root)
 
     def revision(self, name: str, label: str | None = None) -> Revision:
         """The files at a commit, branch or tag. Raises ReviewError where there is no such one."""
@@ -64,7 +64,7 @@ class Repository:
                 f"there is no branch {branch!r} here to compare with; "
                 f"{self._how_to_fetch(branch)}, or name what to compare with: ops review BASE"
             )
-        base = self._try("merge-base", known, "HEAD")
+        base = self._git.attempt("merge-base", known, "HEAD")
         if not base:
             raise ReviewError(
                 f"{known} and what is checked out have no commit in common here; "
@@ -73,67 +73,30 @@ class Repository:
         return self.revision(base, f"{known} ({base[:9]})")
 
     def _commit(self, name: str) -> str | None:
-        return self._try(
+        return self._git.attempt(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
         )
 
     def _how_to_fetch(self, name: str) -> str:
-        if self._ask("rev-parse", "--is-shallow-repository") == "true":
+        if self._git.is_shallow:
             return "the clone is shallow: `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
         return f"fetch it: `git fetch origin {name}`"
 
     def _files(self, commit: str, label: str) -> Iterator[tuple[str, str]]:
-        listing = self._read("ls-tree", "-r", "-z", "--full-tree", commit, "--", DIST, STACK)
+        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", DIST, STACK)
         entries = [entry.partition(b"\t") for entry in listing.split(b"\0") if entry]
         blobs = [
-            (path.decode("utf-8", "replace"), about.split()[2])
+            (path.decode("utf-8", "replace"), about.split()[2].decode())
             for about, _, path in entries
             if about.split()[1] == b"blob"
         ]
-        contents = self._contents(blob for _, blob in blobs)
+        contents = self._git.contents(blob for _, blob in blobs)
         for (path, _), content in zip(blobs, contents, strict=True):
-            yield path, _text(content, path, label)
-
-    def _contents(self, blobs: Iterable[bytes]) -> Iterator[bytes]:
-        """The blobs' bytes, from one process of Git."""
-        batch = self._read("cat-file", "--batch", feed=b"\n".join(blobs))
-        place = 0
-        while place < len(batch):
-            end = batch.index(b"\n", place)
-            _, kind, *size = batch[place:end].split()
-            if kind != b"blob":
+            if content is None:
                 raise ReviewError(
-                    "a file of that revision is missing from this clone; fetch it: `git fetch`"
+                    f"{path} at {label} is missing from this clone; fetch it: `git fetch`"
                 )
-            start = end + 1
-            place = start + int(size[0]) + 1
-            yield batch[start : place - 1]
-
-    def _ask(self, *command: str) -> str:
-        return self._read(*command).decode().strip()
-
-    def _read(self, *command: str, feed: bytes = b"") -> bytes:
-        done = self._run(*command, feed=feed)
-        if done.returncode:
-            reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
-            raise ReviewError(f"git {command[0]} failed: {reason}")
-        return done.stdout
-
-    def _try(self, *command: str) -> str | None:
-        done = self._run(*command)
-        return None if done.returncode else done.stdout.decode().strip()
-
-    def _run(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(
-                ["git", *command],
-                cwd=self.root,
-                input=feed,
-                capture_output=True,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise ReviewError("git is not installed, or not on the PATH; install it") from error
+            yield path, _text(content, path, label)
 
 
 def _text(content: bytes, path: str, label: str) -> str:

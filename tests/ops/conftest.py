@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ops.checkouts import CODE, commit, copy
 from tests.ops.local_registry import LocalRegistry, local_registry
 
 
@@ -18,3 +19,13 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReg
         monkeypatch.delenv(proxy, raising=False)
     with local_registry() as registry:
         yield registry
+
+
+@pytest.fixture
+def own(tmp_path: Path, server: LocalRegistry) -> Path:
+    """A committed copy of all that a command needs, whose images are in that registry."""
+    checkout = copy(CODE, tmp_path / "checkout")
+    for path in (checkout / "constructs_lib/kubernetes/app.py", *checkout.glob("dist/*/*.yaml")):
+        path.write_text(path.read_text().replace("ghcr.io/", f"{server.host}/"))
+    commit(checkout, "images of another registry")
+    return checkout

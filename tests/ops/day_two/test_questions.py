@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from catalogue.parameters import Parameters
-from tests.conftest import ROOT
 from tests.ops.day_two.api_server import ApiServer
 from tests.ops.day_two.conftest import SECRET, Account
 from tests.ops.day_two.world import World
+from tests.ops.session import Session
 
 pytestmark = pytest.mark.deploy  # a command starts in some seconds, and there are eleven
 
 PASSWORD = Parameters.CLICKHOUSE_PASSWORD
-SECONDS = 120
 NEW, AGAIN, KEY = f"New value of {PASSWORD.path}: ", "The same again: ", "API key of tier3: "
 
 Start = Callable[..., "Session"]
-
-
-class Session:
-    """A command at a terminal of its own."""
-
-    def __init__(self, arguments: tuple[str, ...], home: Path) -> None:
-        self.shown = io.StringIO()
-        self._child: pexpect.spawn[str] = pexpect.spawn(
-            sys.executable,
-            ["-m", "ops", *arguments],
-            cwd=str(ROOT),
-            env={**os.environ, "HOME": str(home), "COLUMNS": "200"},
-            encoding="utf-8",
-            timeout=SECONDS,
-            echo=True,
-        )
-        self._child.logfile_read = self.shown
-
-    def answer(self, question: str, answer: str) -> None:
-        self._child.expect_exact(question)
-        self._child.sendline(answer)
-
-    def wait_for(self, text: str) -> None:
-        self._child.expect_exact(text)
-
-    def interrupt(self, question: str) -> None:
-        self._child.expect_exact(question)
-        self._child.sendintr()
-
-    def ended(self) -> tuple[int | None, str]:
-        """Its exit status, and all that the terminal showed."""
-        self._child.expect(pexpect.EOF)
-        self._child.close()
-        return self._child.exitstatus, self.shown.getvalue()
-
-    def kill(self) -> None:
-        self._child.close(force=True)
 
 
 @pytest.fixture
@@ -78,7 +37,7 @@ def start(home: Path, world: World) -> Iterator[Start]:
     sessions: list[Session] = []
 
     def begin(*arguments: str) -> Session:
-        sessions.append(Session(arguments, home))
+        sessions.append(Session(*arguments, environment={**os.environ, "HOME": str(home)}))
         return sessions[-1]
 
     yield begin

@@ -1,0 +1,62 @@
+"""What the commands ask Git."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ops.errors import OpsError
+
+
+class GitError(OpsError):
+    """Git is not there, or refuses."""
+
+
+class Git:
+    """Git, in one folder. Every method raises GitError where Git cannot be run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, *command: str, feed: bytes = b"") -> bytes:
+        """What a command prints. Raises GitError with its reason if it fails."""
+        done = self._run(*command, feed=feed)
+        if done.returncode:
+            reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+            raise GitError(f"git {command[0]} failed: {reason}")
+        return done.stdout
+
+    def ask(self, *command: str) -> str:
+        """What a command prints, as text without the line break at its end. Raises as `read`."""
+        return self.read(*command).decode("utf-8", "replace").rstrip("\n")
+
+    def attempt(self, *command: str) -> str | None:
+        """The same; None if it fails."""
+        done = self._run(*command)
+        return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
+
+    def contents(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """What each blob holds, from one process; None for what is no blob here."""
+        batch = self.read("cat-file", "--batch", feed="\n".join(names).encode())
+        place = 0
+        while place < len(batch):
+            start = batch.index(b"\n", place) + 1
+            _, kind, *size = batch[place:start].split()
+            place = start
+            if size:
+                place += int(size[0]) + 1
+            yield batch[start : place - 1] if kind == b"blob" else None
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether the clone lacks a part of the history."""
+        return self.ask("rev-parse", "--is-shallow-repository") == "true"
+
+    def _run(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(
+                ["git", *command], cwd=self.folder, input=feed, capture_output=True, check=False
+            )
+        except FileNotFoundError as error:
+            raise GitError("git is not installed, or not on the PATH; install it") from error

@@ -1,0 +1,208 @@
+"""`ops rollback`: back to a build that a service has run, which is known from Git."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import humanize
+import typer
+
+from catalogue import images
+from catalogue.platform import current
+from constructs_lib.errors import DeclarationError
+from constructs_lib.model import Pin
+from ops import rendered, terminal
+from ops.errors import OpsError, told
+from ops.git import Git
+from ops.options import AsJson
+from ops.pin import ROOT, carry_out, require_known
+
+_FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that a service was pinned to."""
+
+    commit: str
+    """Of the service's repository: 40 hex digits."""
+    since: datetime
+    """When this repository pinned it last."""
+    until: datetime | None
+    """When it pinned another; None for the newest pin."""
+    pinned_by: str
+    """The commit of this repository that did it: number, author, subject."""
+
+    @property
+    def brief(self) -> str:
+        """The commit, in as many digits as tell it from others."""
+        return self.commit[:_SHOWN_DIGITS]
+
+    @property
+    def ran(self) -> str:
+        """`2026-10-31 14:05, for 18 days`, in UTC."""
+        end = self.until or datetime.now(UTC)
+        lasted = humanize.naturaldelta(end - self.since, months=False)
+        return f"{self.since.astimezone(UTC):%Y-%m-%d %H:%M}, for {lasted}"
+
+
+@told
+def rollback(
+    service: Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")],
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT", help="The build to go back to; some digits do. Default: ask."
+        ),
+    ] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="List the builds, and end.")] = False,
+    as_json: AsJson = False,
+    verify: Annotated[
+        bool, typer.Option(help="Ask the registry for the image first; without it, offline.")
+    ] = True,
+) -> None:
+    """Go back to a build that a service has run.
+
+    Lists the builds that were pinned before, from the history of what is
+    checked out, and asks for one. Then it is `ops pin` with that commit: it
+    changes the pin and dist/, which you commit; Argo CD rolls out what is
+    merged. --json lists, too.
+
+    Exit status: 0 pinned or listed, 1 refused, 2 wrong usage, 130 interrupted.
+    """
+    pin, builds = _pin(service), history(service)
+    earlier = [build for build in builds if f"sha-{build.commit}" != pin.tag]
+    if as_json:
+        terminal.show_json([_as_json(build) for build in earlier])
+        return
+    _require_some(service, earlier)
+    if not to:
+        _show(service, pin, earlier)
+    if only_list:
+        return
+    build = _matching(service, pin, earlier, to) if to else _asked(earlier)
+    _tell_what_goes(service, pin, build)
+    carry_out(service, build.commit, verify=verify)
+
+
+def history(service: str, root: Path = ROOT) -> list[Build]:
+    """Every build that `service` was pinned to, once each, the newest first.
+
+    What counts is what the branch itself was at: the pins inside of a merged pull request never
+    ran. Raises GitError.
+    """
+    git = Git(root)
+    path = images.pin_file(service, Path("catalogue/images")).as_posix()
+    log = git.ask("log", "--first-parent", f"--format={_FIELDS}", "--", path)
+    changes = [line.split("\0") for line in log.splitlines()]
+    contents = git.contents(f"{commit}:./{path}" for commit, *_ in changes)
+    builds: dict[str, Build] = {}
+    until = None
+    for (number, date, author, subject), content in zip(changes, contents, strict=True):
+        since = datetime.fromisoformat(date)
+        commit = _commit(content)
+        if commit and commit not in builds:
+            builds[commit] = Build(commit, since, until, f"{number} {author}: {subject}")
+        until = since
+    return list(builds.values())
+
+
+def _commit(content: bytes | None) -> str | None:
+    """The commit that a pin file names; None for `latest`, and for what is no pin."""
+    try:
+        pin = Pin((content or b"").decode("utf-8").strip())
+    except (UnicodeDecodeError, DeclarationError):
+        return None
+    return None if pin.floats else pin.tag.removeprefix("sha-")
+
+
+def _pin(service: str) -> Pin:
+    try:
+        pins = images.load()
+    except DeclarationError as error:
+        raise OpsError(str(error)) from error
+    require_known(service, pins)
+    return pins[service]
+
+
+def _require_some(service: str, earlier: list[Build]) -> None:
+    if Git(ROOT).is_shallow:
+        terminal.warn("This clone lacks older commits; `git fetch --unshallow` gets them.")
+    if not earlier:
+        raise OpsError(
+            f"the history has no other build of {service}. `ops pin {service} <commit>` pins any; "
+            "`latest` is none, since it names another build tomorrow"
+        )
+
+
+def _show(service: str, pin: Pin, earlier: list[Build]) -> None:
+    terminal.show(f"{service} is pinned to {pin.tag}. Before:")
+    terminal.show_table(
+        *("", "Build", "Pinned, UTC", "By"),
+        rows=[
+            (str(number), build.brief, build.ran, build.pinned_by)
+            for number, build in enumerate(earlier, start=1)
+        ],
+    )
+
+
+def _asked(earlier: list[Build]) -> Build:
+    if not terminal.someone_is_there():
+        raise OpsError("nobody is here to choose; nothing was changed. Name one with --to COMMIT")
+    return earlier[terminal.choose("Go back to which one", len(earlier)) - 1]
+
+
+def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build:
+    digits = asked.removeprefix("sha-")
+    found = [build for build in earlier if build.commit.startswith(digits)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise OpsError(
+            f"{asked} may be {' or '.join(build.brief for build in found)}; write more digits"
+        )
+    if pin.tag.startswith(f"sha-{digits}"):
+        raise OpsError(f"{asked} is what {service} is pinned to now; nothing was changed")
+    raise OpsError(
+        f"{service} was never pinned to {asked} here; `ops rollback {service} --list` shows what "
+        f"it was, and `ops pin {service} <commit>` pins any build"
+    )
+
+
+def _tell_what_goes(service: str, pin: Pin, build: Build) -> None:
+    """What the way back means, as far as it is known here."""
+    image = f"{current().registry}/{service}"
+    if not pin.floats:
+        source = image.removeprefix("ghcr.io/")
+        newer = pin.tag.removeprefix("sha-")
+        terminal.tell(f"Taken back: https://github.com/{source}/compare/{build.commit}...{newer}")
+    if migrations := _release_jobs(image):
+        terminal.warn(
+            f"{', '.join(migrations)} will run again, of that build. What migrations of later "
+            "builds changed in the database stays."
+        )
+
+
+def _release_jobs(image: str) -> list[str]:
+    """The Jobs that run a service's image with every sync."""
+    return [
+        item["metadata"]["name"]
+        for item in rendered.objects()
+        if item["kind"] == "Job"
+        for container in item["spec"]["template"]["spec"]["containers"]
+        if container["image"].rpartition(":")[0] == image
+    ]
+
+
+def _as_json(build: Build) -> dict[str, Any]:
+    return {
+        "commit": build.commit,
+        "since": build.since,
+        "until": build.until,
+        "pinnedBy": build.pinned_by,
+    }

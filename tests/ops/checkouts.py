@@ -1,0 +1,53 @@
+"""Checkouts of this repository, for commands that change theirs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+CODE = ("catalogue", "charts", "constructs_lib", "dist", "ops")
+
+
+def git(checkout: Path, *arguments: str) -> None:
+    """Run Git there."""
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    command = ("git", *identity, *arguments)
+    subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+
+
+def copy(names: tuple[str, ...], checkout: Path) -> Path:
+    """These folders in a repository of their own, committed."""
+    for name in names:
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    git(checkout, "init", "--quiet")
+    commit(checkout, "as it is")
+    return checkout
+
+
+def commit(checkout: Path, message: str) -> None:
+    """Everything as it is now."""
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", message)
+
+
+def environment(checkout: Path) -> dict[str, str]:
+    """What makes `python -m ops` the command of a checkout."""
+    return {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def ops(checkout: Path, *arguments: str) -> tuple[int, str, str]:
+    """The status of a checkout's command, and what it said on both outputs."""
+    done = subprocess.run(
+        (sys.executable, "-m", "ops", *arguments),
+        cwd=checkout.parent,
+        env=environment(checkout),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr

@@ -1,0 +1,50 @@
+"""A command at a terminal of its own, and the person in front of it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+
+import pexpect
+
+from tests.conftest import ROOT
+
+SECONDS = 120
+
+
+class Session:
+    """`python -m ops <arguments>`, under way."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str]) -> None:
+        self.shown = io.StringIO()
+        self._child: pexpect.spawn[str] = pexpect.spawn(
+            sys.executable,
+            ["-m", "ops", *arguments],
+            cwd=environment.get("PYTHONPATH", str(ROOT)),
+            env={**environment, "COLUMNS": "200"},
+            encoding="utf-8",
+            timeout=SECONDS,
+            echo=True,
+        )
+        self._child.logfile_read = self.shown
+
+    def answer(self, question: str, answer: str) -> None:
+        self._child.expect_exact(question)
+        self._child.sendline(answer)
+
+    def wait_for(self, text: str) -> None:
+        self._child.expect_exact(text)
+
+    def interrupt(self, question: str) -> None:
+        self._child.expect_exact(question)
+        self._child.sendintr()
+
+    def ended(self) -> tuple[int | None, str]:
+        """Its exit status, and all that the terminal showed."""
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        return self._child.exitstatus, self.shown.getvalue()
+
+    def kill(self) -> None:
+        self._child.close(force=True)

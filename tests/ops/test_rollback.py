@@ -1,0 +1,150 @@
+"""Going back to a build that a service has run."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.__main__ import app
+from ops.rollback import Build, history
+from tests.ops.checkouts import commit, environment, git, ops
+from tests.ops.local_registry import LocalRegistry
+from tests.ops.session import Session
+
+FIRST, SECOND, THIRD, INNER = (40 * digit for digit in "abcd")
+PIN = "catalogue/images/nebula.pin"
+
+
+def noon(day: int) -> datetime:
+    return datetime(2026, 1, day, 12, tzinfo=UTC)
+
+
+def write(checkout: Path, pin: str) -> None:
+    """Pin nebula to `pin` in the catalogue and in dist/, and commit that."""
+    file = checkout / PIN
+    before = file.read_text().strip()
+    file.write_text(f"{pin}\n")
+    for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # which not every one has
+        path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{pin}"))
+    commit(checkout, f"Pin {pin[:8]}")
+
+
+@pytest.fixture
+def past(own: Path) -> Path:
+    """A checkout whose nebula was first on one build, then on another, now on a third."""
+    for build in (FIRST, SECOND, THIRD):
+        write(own, f"sha-{build}")
+    return own
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A repository with a pin alone."""
+    checkout = tmp_path / "checkout"
+    (checkout / PIN).parent.mkdir(parents=True)
+    (checkout / PIN).write_text("latest\n")
+    git(checkout, "init", "--quiet")
+    commit(checkout, "begin")
+    return checkout
+
+
+def test_each_build_that_ran_is_listed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = (f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{FIRST}", "no pin", "latest")
+    for day, pin in enumerate(pins, start=1):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", noon(day).isoformat())
+        write(folder, pin)
+    first, second = history("nebula", folder)
+    assert (first.commit, second.commit) == (FIRST, SECOND)
+    assert (first.since, first.until) == (noon(3), noon(4))
+    assert (second.since, second.until) == (noon(2), noon(3))
+
+
+def test_what_was_pinned_inside_of_a_pull_request_never_ran(folder: Path) -> None:
+    git(folder, "switch", "--quiet", "--create", "bump")
+    write(folder, f"sha-{INNER}")
+    write(folder, f"sha-{FIRST}")
+    git(folder, "switch", "--quiet", "-")
+    git(folder, "merge", "--quiet", "--no-ff", "bump", "--message", "Merge the bump")
+    (build,) = history("nebula", folder)
+    assert (build.commit, build.until) == (FIRST, None)
+    assert build.pinned_by.endswith("test: Merge the bump")
+
+
+def test_a_pin_that_was_taken_away_for_a_while(folder: Path) -> None:
+    write(folder, f"sha-{FIRST}")
+    (folder / PIN).unlink()
+    commit(folder, "Without it")
+    (folder / PIN).write_text(f"sha-{SECOND}\n")
+    commit(folder, "With it")
+    assert [build.commit for build in history("nebula", folder)] == [SECOND, FIRST]
+
+
+def test_a_build_is_named_and_pinned(past: Path, server: LocalRegistry) -> None:
+    status, listed, _ = ops(past, "rollback", "nebula", "--json")
+    assert (status, [one["commit"] for one in json.loads(listed)]) == (0, [SECOND, FIRST])
+
+    status, _, wrong = ops(past, "rollback", "nebula", "--to", FIRST[:7])
+    assert status == 1
+    assert f"nebula:sha-{FIRST} does not exist" in wrong
+    assert (past / PIN).read_text() == f"sha-{THIRD}\n"
+
+    server.push("gnosischain/nebula", f"sha-{FIRST}", ("linux", "arm64"))
+    status, said, told = ops(past, "rollback", "nebula", "--to", FIRST[:7])
+    assert (status, said.splitlines()[0]) == (0, f"nebula: sha-{THIRD} -> sha-{FIRST}")
+    assert f"gnosischain/nebula/compare/{FIRST}...{THIRD}" in told
+    assert (past / PIN).read_text() == f"sha-{FIRST}\n"
+    assert f"nebula:sha-{FIRST}" in (past / "dist/crawlers/nebula.k8s.yaml").read_text()
+
+
+def test_a_person_chooses_or_leaves(past: Path) -> None:
+    question = "Go back to which one: "
+    start = ("rollback", "nebula", "--no-verify")
+    leaving, choosing = (Session(*start, environment=environment(past)) for _ in range(2))
+    leaving.answer(question, "3")
+    leaving.interrupt("Error: type a number from 1 to 2, or Ctrl-C to leave")
+    status, shown = leaving.ended()
+    assert (status, "Nothing was changed." in shown) == (130, True)
+    assert (past / PIN).read_text() == f"sha-{THIRD}\n"
+
+    choosing.answer(question, "1")
+    status, shown = choosing.ended()
+    assert status == 0
+    assert shown.index(SECOND[:12]) < shown.index(FIRST[:12]) < shown.index(question)
+    assert (past / PIN).read_text() == f"sha-{SECOND}\n"
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Build]:
+    """What the history of this repository shall be."""
+    found: list[Build] = []
+    monkeypatch.setattr("ops.rollback.history", lambda _: found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("past_builds", "arguments", "message"),
+    [
+        ((), (), "the history has no other build of nebula"),
+        ((FIRST,), (), "nobody is here to choose; nothing was changed. Name one with --to"),
+        ((FIRST,), ("--to", "e"), "nebula was never pinned to e here; `ops rollback nebula"),
+        ((FIRST, f"aa{SECOND}"[:40]), ("--to", "sha-a"),
+         f"sha-a may be {FIRST[:12]} or aabbbbbbbbbb"),
+        ((FIRST,), ("--to", "latest"), "nebula was never pinned to latest here"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_why(
+    builds: list[Build], past_builds: tuple[str, ...], arguments: tuple[str, ...], message: str
+) -> None:
+    builds += [Build(one, datetime.now(UTC), None, "") for one in past_builds]
+    done = CliRunner().invoke(app, ("rollback", "nebula", *arguments))
+    assert (done.exit_code, message in done.stderr) == (1, True), done.stderr
+
+
+def test_what_is_pinned_now_is_no_way_back(past: Path) -> None:
+    status, _, wrong = ops(past, "rollback", "nebula", "--to", THIRD)
+    assert (status, f"{THIRD} is what nebula is pinned to now" in wrong) == (1, True)
+    assert ops(past, "rollback", "nebule")[0] == 1
