@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from base64 import b64decode
-from typing import Any
 
 from catalogue.parameters import Parameters
 from ops.secrets.readers import Readers, readers
-from tests.conftest import ROOT
+from tests.e2e.commands import ops, ops_under_way
 from tests.e2e.conftest import Claimed
 from tests.e2e.harness.cluster import Object
 from tests.e2e.harness.waiting import eventually
 from tests.e2e.installation import Installation
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
-JOB = "click-runner-ember"
-
-
-def command(installation: Installation, *arguments: str) -> dict[str, Any]:
-    """How to start a command against the control plane and its AWS."""
-    environment = {
-        **os.environ,
-        **installation.aws.environment,
-        "KUBECONFIG": str(installation.cluster.kubeconfig),
-    }
-    return {"args": [sys.executable, "-m", "ops", *arguments], "cwd": ROOT, "env": environment}
-
-
-def ops(
-    installation: Installation, *arguments: str, given: str = ""
-) -> subprocess.CompletedProcess[str]:
-    started = command(installation, *arguments)
-    return subprocess.run(**started, input=given, capture_output=True, text=True, check=False)
 
 
 def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
@@ -107,19 +85,14 @@ def test_nothing_but_the_readers_restarts(installation: Installation, claim: Cla
 def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, claim: Claimed) -> None:
     with claim("`ops secrets rotate`, interrupted, tells the state; --continue does the rest"):
         before = installation.running()
-        started = command(installation, "secrets", "rotate", PASSWORD.path, "--file", "-", "--yes")
-        with subprocess.Popen(**started, text=True, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-                              stdout=subprocess.DEVNULL) as process:  # fmt: skip
-            assert process.stdin
-            assert process.stderr
-            process.stdin.write("second-of-the-test")
-            process.stdin.close()
-            for line in process.stderr:
+        rotate = ("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes")
+        with ops_under_way(installation, *rotate, given="second-of-the-test") as command:
+            for line in command.said:
                 if line.startswith("Waiting for cerebro/cerebro-mcp to restart"):
-                    process.send_signal(signal.SIGINT)
+                    command.process.send_signal(signal.SIGINT)
                     break
-            told = process.stderr.read()
-        assert process.returncode == 130
+            told = command.said.read()
+            assert command.process.wait() == 130
         assert f"secrets rotate {PASSWORD.path} --continue" in told
         assert "Not restarted yet: cerebro/cerebro-mcp, crawlers/" in told
 

@@ -1,0 +1,60 @@
+"""`ops jobs` on a real control plane: a run by hand is never the second one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.commands import ops, ops_under_way
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.waiting import eventually
+from tests.e2e.installation import Installation
+
+NAMESPACE, JOB = "crawlers", "click-runner-ember"
+RUN = ("jobs", "run", JOB, "--yes")
+
+
+@pytest.fixture
+def full(installation: Installation) -> Iterator[Installation]:
+    """A cluster whose nodes take no more pods, so that a run begins and does not end."""
+    nodes = [node["metadata"]["name"] for node in installation.cluster.list("Node")]
+    installation.cluster.kubectl("cordon", *nodes)
+    yield installation
+    installation.cluster.kubectl("uncordon", *nodes)
+    for job in runs(installation):
+        installation.cluster.delete("Job", job["metadata"]["name"], NAMESPACE)
+
+
+def runs(installation: Installation) -> list[dict[str, Any]]:
+    """The runs of the job that the cluster shows."""
+    return [
+        job
+        for job in installation.cluster.list("Job", NAMESPACE)
+        if any(o["name"] == JOB for o in job["metadata"].get("ownerReferences", ()))
+    ]
+
+
+def test_a_second_run_is_refused_until_the_first_has_ended(
+    full: Installation, claim: Claimed
+) -> None:
+    with claim("`ops jobs run` refuses a second run, and follows the first to its end"):
+        with ops_under_way(full, *RUN) as first:
+            (job,) = eventually("a run", lambda: runs(full))
+            name = job["metadata"]["name"]
+            second = ops(full, *RUN)
+            assert second.returncode == 1
+            assert f"{NAMESPACE}/{JOB} is running already: {name}, started" in second.stderr
+            assert len(runs(full)) == 1
+
+            nodes = [node["metadata"]["name"] for node in full.cluster.list("Node")]
+            full.cluster.kubectl("uncordon", *nodes)
+            told = first.said.read()
+            assert first.process.wait() == 0, told
+        assert f"{NAMESPACE}/{name} succeeded after" in told
+    with claim("`ops jobs` tells of the run by hand"):
+        listed = json.loads(ops(full, "jobs", "--json").stdout)
+        (last,) = [row["last"] for row in listed if row["name"] == JOB]
+        assert (last["name"], last["byHand"], last["outcome"]) == (name, True, "succeeded")

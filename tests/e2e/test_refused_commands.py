@@ -1,0 +1,63 @@
+"""What a real API server refuses an operator: one plain sentence, and a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.commands import ops
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.processes import free_port
+from tests.e2e.installation import Installation
+
+Change = Callable[[dict[str, Any], Installation], None]
+
+
+def unreachable(kubeconfig: dict[str, Any], _: Installation) -> None:
+    kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+
+
+def expired(kubeconfig: dict[str, Any], _: Installation) -> None:
+    kubeconfig["users"][0]["user"] = {"token": "of-yesterday"}
+
+
+def without_rights(kubeconfig: dict[str, Any], installation: Installation) -> None:
+    token = installation.cluster.kubectl("create", "token", "default").strip()
+    kubeconfig["users"][0]["user"] = {"token": token}
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "sentence"),
+    [
+        ("An unreachable cluster", unreachable,
+         "the cluster of context e2e cannot be reached at https://127.0.0.1:"),
+        ("A token that is not accepted (any more)", expired,
+         "the cluster does not accept the credentials of context e2e; log in again"),
+        ("A missing permission", without_rights,
+         "context e2e lacks a permission in the cluster: "),
+    ],
+)  # fmt: skip
+def test_a_cluster_that_says_no_is_told_in_a_sentence(
+    installation: Installation,
+    claim: Claimed,
+    tmp_path: Path,
+    *,
+    what: str,
+    change: Change,
+    sentence: str,
+) -> None:
+    kubeconfig = yaml.safe_load(installation.cluster.kubeconfig.read_text())
+    change(kubeconfig, installation)
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(kubeconfig))
+    with claim(f"{what} is told in one sentence"):
+        for arguments in (("jobs",), ("secrets", "status", "--cluster")):
+            done = ops(installation, *arguments, kubeconfig=file)
+            lines = done.stderr.splitlines()
+            assert done.returncode == 1
+            assert lines[-1].startswith(f"error: {sentence}"), done.stderr
+            assert done.stdout == ""
