@@ -167,6 +167,12 @@ class Probe:
     failure_threshold: int | None = None
     """Failures in a row that count as unhealthy; 3."""
 
+    @property
+    def patience_seconds(self) -> int:
+        """From the container's start until it counts as unhealthy, if no check succeeds."""
+        checking = (self.period_seconds or 10) * (self.failure_threshold or 3)
+        return (self.initial_delay_seconds or 0) + checking
+
 
 @dataclass(frozen=True)
 class Egress:

@@ -1,4 +1,4 @@
-"""Every name that an object refers to is the name of an object."""
+"""Objects fit together: every name leads to an object, and deadlines leave time."""
 
 from __future__ import annotations
 
@@ -130,3 +130,11 @@ def test_a_moved_port_is_noticed(objects: list[Manifest]) -> None:
         for o in objects
     ]
     assert list(dangling(moved))
+
+
+def test_no_deployment_is_called_failed_while_it_may_still_start(objects: list[Manifest]) -> None:
+    for spec in (o["spec"] for o in objects if o["kind"] == "Deployment"):
+        for container in spec["template"]["spec"]["containers"]:
+            startup = container.get("startupProbe", {"failureThreshold": 0})
+            waits = startup.get("periodSeconds", 10) * startup.get("failureThreshold", 3)
+            assert waits < spec.get("progressDeadlineSeconds", 600), container["name"]

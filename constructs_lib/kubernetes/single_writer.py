@@ -74,6 +74,7 @@ class SingleWriter(Workload):
                         replicas=1,
                         strategy=RECREATE,
                         selector=self.selector,
+                        progress_deadline_seconds=self.progress_deadline_seconds(),
                         template=self.pod_template(
                             annotations=STAY, grace_seconds=grace_seconds, claims=claims
                         ),

@@ -101,6 +101,7 @@ class WebService(Workload):
                     replicas=self.replicas,
                     strategy=_ROLLING if self.replicas > 1 else RECREATE,
                     selector=self.selector,
+                    progress_deadline_seconds=self.progress_deadline_seconds(),
                     template=self.pod_template(
                         grace_seconds=drain + self.longest_request_seconds,
                         pre_stop_seconds=drain,

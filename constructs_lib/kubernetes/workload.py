@@ -23,6 +23,12 @@ STAY = {
 """On pods that no autoscaler may move: what they were doing would be lost."""
 
 
+_KUBERNETES_DEADLINE_SECONDS = 600
+"""`progressDeadlineSeconds` where it is not stated."""
+_PLACING_SECONDS = 300
+"""What a pod may take until its containers start: a new node, its disk, the pull of its image."""
+
+
 class Workload(Construct):
     """A workload and what stands around it: ServiceAccount, ExternalSecrets, NetworkPolicy.
 
@@ -106,6 +112,15 @@ class Workload(Construct):
             for secret in container.program.shared_secrets
         ]
         return [*self.own_secrets().values(), *shared]
+
+    def progress_deadline_seconds(self) -> int | None:
+        """When Kubernetes, and with it Argo CD, may call the Deployment failed: not while a
+        startup probe still waits. None where Kubernetes' own ten minutes are enough.
+        """
+        starts = [one.startup for one in self.containers.values() if one.startup]
+        longest = max((probe.patience_seconds for probe in starts), default=0)
+        deadline = longest + _PLACING_SECONDS
+        return deadline if deadline > _KUBERNETES_DEADLINE_SECONDS else None
 
     def pod_template(
         self,
