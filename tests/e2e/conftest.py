@@ -51,13 +51,6 @@ def installation(control_plane: ControlPlane, say: Say) -> Installation:
 
 
 @pytest.fixture
-def empty_control_plane(say: Say) -> Iterator[ControlPlane]:
-    """A control plane of the test's own, on which nothing has happened yet."""
-    with running_control_plane(DEFAULT, say) as running:
-        yield running
-
-
-@pytest.fixture
 def claim(request: pytest.FixtureRequest, pytestconfig: pytest.Config, say: Say) -> Claimed:
     """State what a test shows, for the table at the end of the run.
 

@@ -1,12 +1,10 @@
-"""Removing one service removes just its objects; an empty cluster fills itself."""
+"""Removing one service removes just its objects."""
 
 from __future__ import annotations
 
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.control_plane import ControlPlane
-from tests.e2e.harness.installing import Say
 from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation, install
+from tests.e2e.installation import Installation
 
 
 def test_a_removed_service_takes_its_objects_along_and_nothing_else(
@@ -32,11 +30,3 @@ def test_a_removed_service_takes_its_objects_along_and_nothing_else(
         measured(f"{len(own)} objects")
     installation.restore()
     assert installation.identities() == before
-
-
-def test_an_empty_cluster_fills_itself(
-    empty_control_plane: ControlPlane, claim: Claimed, say: Say
-) -> None:
-    with claim("An empty cluster with Argo CD, External Secrets and the root alone fills itself"):
-        installation = install(empty_control_plane, say)
-        assert installation.is_as_committed()

@@ -1,4 +1,4 @@
-"""Argo CD syncs dist/ as committed, and nothing drifts; for both cluster targets."""
+"""An empty cluster fills itself from the root alone, and nothing drifts; for both targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.external_secrets("v1beta1", "v1")
 def test_every_application_is_synced_and_healthy(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("Argo CD shows every Application of dist/ Synced and Healthy") as measured:
+    with claim("From the root alone an empty cluster fills itself: Synced and Healthy") as measured:
         installation.wait()
         applications = installation.argocd.applications()
         stated = {

@@ -1,5 +1,7 @@
 """The External Secrets Operator, reading from the emulated Parameter Store."""
 
+import time
+
 from tests.e2e.harness.aws import Aws
 from tests.e2e.harness.cluster import Cluster, Object
 from tests.e2e.harness.installing import Installed
@@ -34,10 +36,8 @@ class ExternalSecrets:
 
     def force_sync(self, name: str, namespace: str) -> None:
         """Read the parameters now instead of at the next refreshInterval, as its documents say."""
-        found = self._cluster.get("ExternalSecret", name, namespace)
-        assert found, f"no ExternalSecret {namespace}/{name}"
-        count = int(found["metadata"].get("annotations", {}).get("force-sync", "0")) + 1
-        self._cluster.annotate("ExternalSecret", name, namespace, {"force-sync": str(count)})
+        note = {"force-sync": str(time.time_ns())}
+        self._cluster.annotate("ExternalSecret", name, namespace, note)
 
     def ready(self, name: str, namespace: str) -> Object:
         """The condition Ready of an ExternalSecret: status, reason, message; empty if none yet."""
