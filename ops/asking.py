@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +31,9 @@ def secret_value(prompt: str, file: Path | None, *, twice: bool = True) -> Secre
             raise OpsError(
                 "standard input is this terminal, which would show the value; leave out --file"
             )
-        text = sys.stdin.read()
+        text = _read(lambda: sys.stdin.read() if sys.stdin else "", "standard input")
     elif file:
-        text = _content(file)
+        text = _read(lambda: file.read_text("utf-8"), file)
     elif terminal.someone_is_there():
         text = terminal.ask_hidden(prompt, twice=twice)
     else:
@@ -51,9 +52,9 @@ def agree(question: str, *, yes: bool) -> None:
         end(Status.FAILED)
 
 
-def _content(file: Path) -> str:
+def _read(read: Callable[[], str], source: object) -> str:
     try:
-        return file.read_text("utf-8")
+        return read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise OpsError(f"{file} cannot be read: {reason}") from None
+        raise OpsError(f"{source} cannot be read: {reason}") from None

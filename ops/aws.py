@@ -86,6 +86,11 @@ class ParameterStore:
                 )
         return found
 
+    def version(self, path: str) -> int | None:
+        """The version of a parameter that holds now; None without one. Raises AwsError."""
+        found = self.read([path]).get(path)
+        return found.version if found else None
+
     def describe(self, paths: Iterable[str]) -> dict[str, Description]:
         """Those of the parameters that exist, by path. Raises AwsError."""
         found = {}
@@ -192,7 +197,7 @@ def _explain_answer(error: boto.ClientError, permission: str) -> str:
         return f"these AWS credentials lack the permission {missing}; use others, or have it added"
     if code in _NOT_ACCEPTED:
         return f"AWS does not accept the credentials ({code}); log in again, or use others"
-    if re.search("Throttl|TooManyRequests|TooManyUpdates|LimitExceeded|SlowDown", code):
+    if re.search("Throttl|TooManyRequests|TooManyUpdates|^RequestLimitExceeded|SlowDown", code):
         return f"AWS takes no more requests for the moment ({code}); try again in a minute"
     if status >= 500:
         return f"AWS has an internal error ({code}); try again"

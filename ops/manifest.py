@@ -19,8 +19,8 @@ from ops.asking import SecretValue, secret_value
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError
 from ops.errors import OpsError, Status, end, told
-from ops.options import Context
-from ops.secrets.values import api_keys
+from ops.options import Context, context_needs_cluster
+from ops.secrets.values import api_keys, is_header_value
 
 app = typer.Typer(help="The dbt manifest that cerebro-api makes its endpoints of.")
 
@@ -69,6 +69,9 @@ def refresh(
 
     Exit status: 0 every pod that was asked has the newest manifest, 1 not.
     """
+    context_needs_cluster(context, cluster=cluster)
+    if ask_key and key_file:
+        raise typer.BadParameter("--ask-key and --key-file both say the key; leave out one")
     service = _service()
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
     answers = _from_pods(Cluster(context), service, key) if cluster else [_from_public_host(key)]
@@ -119,7 +122,10 @@ class Answer:
 
     def sentence(self, key: SecretValue) -> str:
         """What happened; the key is shown nowhere, even if an answer repeats it."""
-        said = str(self.content.get("detail") or "").replace(key.text, "***")
+        return self._in_words().replace(key.text, "***")
+
+    def _in_words(self) -> str:
+        said = str(self.content.get("detail") or "")
         models = self.content.get("models", "?")
         if self.succeeded:
             return f"{self.who}: {self.content['status']}, {models} models"
@@ -164,7 +170,7 @@ def _service() -> Service:
 
 def _given_key(file: Path | None) -> SecretValue:
     key = secret_value(f"API key of {TIER}", file, twice=False)
-    if not (key.text and key.text.isascii() and key.text.isprintable()):
+    if not is_header_value(key.text):
         raise OpsError("that is no API key: it is empty, or has characters that no header takes")
     return key
 

@@ -50,6 +50,13 @@ def objects() -> list[Manifest]:
     return [item for chart in app().files for item in chart.manifests]
 
 
+def image(service: str) -> str:
+    """The image of a service, without a tag."""
+    from catalogue.platform import current
+
+    return f"{current().registry}/{service}"
+
+
 def pod_template(item: Manifest) -> Manifest | None:
     """The pod template of a Deployment, Job or CronJob; None for any other kind."""
     from constructs_lib import capacity

@@ -11,7 +11,6 @@ import humanize
 import typer
 
 from catalogue import images
-from catalogue.platform import current
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Pin
 from ops import rendered, terminal
@@ -75,6 +74,8 @@ def rollback(
 
     Exit status: 0 pinned or listed, 1 refused, 2 wrong usage, 130 interrupted.
     """
+    if to and (only_list or as_json):
+        raise typer.BadParameter("--to pins a build; leave out --list and --json")
     pin, builds = _pin(service), history(service)
     earlier = [build for build in builds if f"sha-{build.commit}" != pin.tag]
     if as_json:
@@ -98,8 +99,8 @@ def history(service: str, root: Path = ROOT) -> list[Build]:
     """
     git = Git(root)
     path = images.pin_file(service, Path("catalogue/images")).as_posix()
-    log = git.ask("log", "--first-parent", f"--format={_FIELDS}", "--", path)
-    changes = [line.split("\0") for line in log.splitlines()]
+    log = git.ask("log", "--first-parent", "--no-show-signature", f"--format={_FIELDS}", "--", path)
+    changes = [line.split("\0") for line in log.split("\n") if line]
     contents = git.contents(f"{commit}:./{path}" for commit, *_ in changes)
     builds: dict[str, Build] = {}
     until = None
@@ -176,7 +177,7 @@ def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build
 
 def _tell_what_goes(service: str, pin: Pin, build: Build) -> None:
     """What the way back means, as far as it is known here."""
-    image = f"{current().registry}/{service}"
+    image = rendered.image(service)
     if not pin.floats:
         source = image.removeprefix("ghcr.io/")
         newer = pin.tag.removeprefix("sha-")

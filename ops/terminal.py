@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import humanize
 import typer
@@ -19,7 +19,7 @@ _WIDE = 160
 
 
 def _console(*, stderr: bool) -> Console:
-    piped = not (sys.stderr if stderr else sys.stdout).isatty()
+    piped = not _is_terminal(sys.stderr if stderr else sys.stdout)
     return Console(
         stderr=stderr, width=_WIDE if piped else None, highlight=False, markup=False, emoji=False
     )
@@ -72,7 +72,7 @@ def waiting(what: str) -> Iterator[None]:
 
 def someone_is_there() -> bool:
     """Whether a person can be asked."""
-    return sys.stdin.isatty()
+    return _is_terminal(sys.stdin)
 
 
 def ask_hidden(prompt: str, *, twice: bool) -> str:
@@ -104,6 +104,10 @@ def when(time: datetime | None, now: datetime | None = None) -> str:
     if time is None:
         return "never"
     return humanize.naturaltime(time, when=now or datetime.now(UTC))
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # it is None where it was closed
 
 
 def _plain(value: Any) -> str:

@@ -15,14 +15,15 @@ from constructs_lib.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
 from ops.checklist import declared, live, prerequisites, report
-from ops.checklist.model import Finding, Item, Outcome, Service
+from ops.checklist.model import Finding, Item, Outcome, Service, not_checked
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status, end, told
-from ops.options import AsJson, Context
+from ops.options import AsJson, Context, context_needs_cluster
 from ops.secrets.readers import Source
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
+    from constructs_lib.model import Manifest
 
 
 @told
@@ -51,6 +52,7 @@ def checklist(
     Exit status: 0 everything passed, 1 something failed or is open, 3 nothing
     did, but something was not checked.
     """
+    context_needs_cluster(context, cluster=cluster)
     chosen = _chosen(service)
     asked = Asked(
         stored=live.asked(
@@ -101,11 +103,22 @@ def services(dist: Mapping[str, str]) -> list[Service]:
             for container in template["spec"]["containers"]
         }
         if references:
-            objects = declared.parse(dist.get(chart.path, ""))
+            objects, unreadable = _read(chart.path, dist)
+            home = chart.home or ""
             found.append(
-                Service(chart.name, chart.home or "", chart.path, tuple(references), objects)
+                Service(chart.name, home, chart.path, tuple(references), objects, unreadable)
             )
     return found
+
+
+def _read(path: str, dist: Mapping[str, str]) -> tuple[tuple[Manifest, ...], str]:
+    """The objects of a file; or none, and why."""
+    if path not in dist:
+        return (), f"dist/{path} is missing"
+    try:
+        return declared.parse(dist[path]), ""
+    except ValueError as error:
+        return (), f"dist/{path} {error}"
 
 
 def committed() -> dict[str, str]:
@@ -132,9 +145,9 @@ def _check(service: Service, asked: Asked) -> dict[Item, list[Finding]]:
     dist, pins = committed(), images.load()
     sources = [
         Source.of(item)
-        for text in dist.values()
+        for path, text in dist.items()
         if "kind: ExternalSecret" in text
-        for item in declared.parse(text)
+        for item in _read(path, dist)[0]
         if item["kind"] == "ExternalSecret"
     ]
     secrets = declared.secrets_of(service)
@@ -144,7 +157,7 @@ def _check(service: Service, asked: Asked) -> dict[Item, list[Finding]]:
         if source.namespace == service.namespace and source.secret in secrets
         for path in source.paths.values()
     }
-    return {
+    found = {
         Item.BUILDS: [
             *declared.dockerfile(service),
             *live.built(service, pins, asked.look),
@@ -154,6 +167,12 @@ def _check(service: Service, asked: Asked) -> dict[Item, list[Finding]]:
             declared.manifests(service, dist, rendered.files()),
             *live.application(service, asked.cluster),
         ],
+    }
+    if service.unreadable:
+        unseen = [not_checked(service.unreadable)]
+        return {item: found.get(item, unseen) for item in Item}
+    return {
+        **found,
         Item.PARAMETERS: list(live.parameters(paths, asked.stored)),
         Item.EXTERNAL_SECRETS: [
             *declared.external_secrets(service, sources),

@@ -26,8 +26,15 @@ _ARM64 = {"kubernetes.io/arch": "arm64"}
 
 
 def parse(text: str) -> tuple[Manifest, ...]:
-    """The objects of a rendered file."""
-    return tuple(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    """The objects of a rendered file. Raises ValueError for what is none."""
+    try:
+        documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.YAMLError as error:
+        raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from error
+    objects = [one for one in documents if one is not None]
+    if not all(isinstance(one, dict) and {"kind", "metadata"} <= one.keys() for one in objects):
+        raise ValueError("holds what is no Kubernetes object")
+    return tuple(objects)
 
 
 def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Finding]:

@@ -79,6 +79,9 @@ def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) ->
         State.NOT_SECURE: "save its value, delete it, and `make deploy-secrets`",
     }
     for path in paths:
+        if path not in known:
+            yield failed(f"{path} is not in catalogue/parameters.py; run `make synth`")
+            continue
         state = state_of(known[path], stored.get(path))
         if state is State.SET:
             yield passed(f"{path} is set, version {stored[path].version}")

@@ -61,7 +61,9 @@ class Service:
     images: tuple[str, ...]
     """The images of its pods, without tags: `ghcr.io/gnosischain/nebula`."""
     objects: tuple[Manifest, ...]
-    """The objects of its file as committed; none if there is no such file."""
+    """The objects of its file as committed."""
+    unreadable: str = ""
+    """Why nothing can be said of those objects."""
 
 
 def passed(detail: str) -> Finding:

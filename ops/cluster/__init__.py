@@ -13,7 +13,13 @@ from functools import partial
 from typing import Any
 
 from catalogue.target import TARGET
-from ops.cluster.connection import ClusterError, ConflictError, Connection, Object
+from ops.cluster.connection import (
+    ClusterError,
+    ConflictError,
+    Connection,
+    Object,
+    UnreachableError,
+)
 from ops.cluster.objects import FROM_CRON_JOB, Attempt, Job, Pod, Rollout, Secret, Sync
 
 __all__ = [
@@ -27,6 +33,7 @@ __all__ = [
     "Rollout",
     "Secret",
     "Sync",
+    "UnreachableError",
 ]
 
 _EXTERNAL_SECRETS = f"/apis/external-secrets.io/{TARGET.external_secrets}"
@@ -100,15 +107,17 @@ class Cluster:
         change = {"spec": {"template": {"metadata": {"annotations": note}}}}
         self.connection.merge(_deployment(namespace, name), change)
 
-    def pods(self, namespace: str, selector: str) -> list[Pod]:
-        """The pods that a label selector picks, without those that end or have ended."""
+    def pods(self, namespace: str, selector: str, *, ending: bool = False) -> list[Pod]:
+        """The pods that a label selector picks, without those that have ended; those that are
+        about to end only if `ending` is set.
+        """
         found = self.connection.items(
             f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector
         )
         return [
             Pod.of(item)
             for item in found
-            if "deletionTimestamp" not in item["metadata"]
+            if (ending or "deletionTimestamp" not in item["metadata"])
             and item.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
 

@@ -23,11 +23,16 @@ FIELD_MANAGER = "gnosis-analytics-ops"
 _MERGE_PATCH = "application/merge-patch+json"
 _SECONDS = (5, 30)
 """To connect, and between two bytes of an answer."""
+_HANDSHAKE = re.compile(r"Handshake status (401|403)")
 _CLUSTER_NAME = re.compile(r":cluster/([\w-]+)$")
 
 
 class ClusterError(OpsError):
     """The cluster cannot be asked, or refuses."""
+
+
+class UnreachableError(ClusterError):
+    """The cluster gave no answer, so what was asked for may have been done or not."""
 
 
 class ConflictError(ClusterError):
@@ -43,14 +48,18 @@ class Connection:
         `context` is one of the kubeconfig, by default its current one.
         """
         # it takes a second to import, and most commands do not need it
+        from kubernetes.client import Configuration
         from kubernetes.config import new_client_from_config
 
         connect: Any = new_client_from_config
         chosen = _context(context)
         self.context = str(chosen["name"])
+        configuration: Any = Configuration()
+        configuration.keep_alive = True  # a log may be silent for hours
+        options = {"context": self.context, "client_configuration": configuration}
         with _logged() as said:
             try:
-                self.client: Any = connect(config_file=_kubeconfig(), context=self.context)
+                self.client: Any = connect(config_file=_kubeconfig(), **options)
             except Exception as error:  # the library raises whatever a broken file leads to
                 raise ClusterError(
                     f"the kubeconfig's context {self.context} cannot be used: {error}"
@@ -64,7 +73,7 @@ class Connection:
     def get(self, path: str, **query: str) -> Object | None:
         """The object or answer there; None if there is none."""
         answer = self._ask("GET", path, query=query, missing=True)
-        return _json(answer) if answer else None
+        return self._object(answer) if answer else None
 
     def items(self, path: str, **query: str) -> list[Object]:
         """The objects of a collection; none where the cluster serves no such kind."""
@@ -75,12 +84,13 @@ class Connection:
     def create(self, path: str, body: Object) -> Object:
         """Add an object to a collection."""
         query = {"fieldManager": FIELD_MANAGER}
-        return _json(self._ask("POST", path, query=query, body=body))
+        return self._object(self._ask("POST", path, query=query, body=body))
 
     def merge(self, path: str, body: Object) -> Object:
         """Change what `body` states of an object, and nothing else."""
         query = {"fieldManager": FIELD_MANAGER}
-        return _json(self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH))
+        answer = self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH)
+        return self._object(answer)
 
     def lines(self, path: str, **query: str) -> Iterator[str]:
         """An answer that comes line by line, for as long as it takes."""
@@ -130,27 +140,49 @@ class Connection:
         try:
             yield
         except (HTTPError, OSError, ApiException) as error:
-            raise ClusterError(
+            if isinstance(error.__context__, KeyboardInterrupt):  # so does the library hide it
+                raise KeyboardInterrupt from error
+            refused = _HANDSHAKE.search(str(getattr(error, "reason", "")))
+            if refused:
+                raise ClusterError(self._denied(int(refused[1]), "")) from error
+            raise UnreachableError(
                 f"the cluster of context {self.context} cannot be reached at "
                 f"{self.client.configuration.host} ({type(error).__name__}); check network and "
                 "VPN, or choose another with --context"
             ) from error
+
+    def _object(self, answer: Any) -> Object:
+        with self.explained():
+            text = answer.read()
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ClusterError(
+                f"what answers at {self.client.configuration.host} is no API server of Kubernetes; "
+                "check proxy and VPN, or choose another with --context"
+            )
+        return content
 
     def _refusal(self, answer: Any, method: str, path: str) -> str:
         try:
             message = str(json.loads(answer.read()).get("message", ""))
         except (ValueError, AttributeError):
             message = ""
-        if answer.status == 401 or "system:anonymous" in message:
+        if answer.status in (401, 403):
+            return self._denied(answer.status, message)
+        if answer.status == 429:
+            return "the cluster takes no more requests for the moment; try again in a minute"
+        return f"the cluster refuses {method} {path}: {message or answer.reason}"
+
+    def _denied(self, status: int, message: str) -> str:
+        if status == 401 or "system:anonymous" in message:
             return (
                 f"the cluster does not accept the credentials of context {self.context}; log in "
                 "again, or choose another with --context"
             )
-        if answer.status == 403:
-            return f"context {self.context} lacks a permission in the cluster: {message}"
-        if answer.status == 429:
-            return "the cluster takes no more requests for the moment; try again in a minute"
-        return f"the cluster refuses {method} {path}: {message or answer.reason}"
+        return f"context {self.context} lacks a permission in the cluster: {message}".rstrip(": ")
 
     def _check_cluster(self, chosen: Object) -> None:
         """Refuse a context that names another EKS cluster than the installation's."""
@@ -160,11 +192,6 @@ class Connection:
                 f"context {self.context} is of the cluster {named}, but the installation's is "
                 f"{wanted}; choose another with --context"
             )
-
-
-def _json(answer: Any) -> Object:
-    content: Object = json.loads(answer.read())
-    return content
 
 
 def _kubeconfig() -> str:
@@ -178,7 +205,7 @@ def _context(name: str | None) -> Object:
     read: Any = list_kube_config_contexts
     try:
         contexts, current = read(config_file=_kubeconfig())
-    except (ConfigException, YAMLError, OSError) as error:
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError) as error:
         if name:  # a kubeconfig without a current context cannot be listed, but used
             return {"name": name, "context": {}}
         raise ClusterError(

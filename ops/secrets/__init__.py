@@ -12,8 +12,8 @@ from ops import terminal
 from ops.asking import agree
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
-from ops.errors import OpsError, Status, end, told
-from ops.options import AsJson, Context, Yes
+from ops.errors import Status, end, told
+from ops.options import AsJson, Context, Yes, context_needs_cluster
 from ops.secrets import rotation, standing, writing
 from ops.secrets.reach import Reach
 from ops.secrets.values import check
@@ -64,6 +64,7 @@ def status(
     Exit status: 0 all set (and everywhere), 1 something is not, or could not
     be asked.
     """
+    context_needs_cluster(context, cluster=cluster)
     found = standing.standings(ParameterStore(), Cluster(context) if cluster else None)
     if as_json:
         terminal.show_json(standing.as_json(found))
@@ -71,6 +72,11 @@ def status(
         standing.show(found)
     if not all(one.fine for one in found):
         end(Status.FAILED)
+
+
+def _one_source(file: Path | None, version: int | None) -> None:
+    if file and version is not None:
+        raise typer.BadParameter("--file and --version both say the value; leave out one")
 
 
 @app.command("set")
@@ -87,6 +93,7 @@ def set_value(
     Exit status: 0 SSM holds the value, 1 refused, 4 written over a value that
     somebody else wrote in the same moment (which the history keeps).
     """
+    _one_source(file, version)
     store = ParameterStore()
     subject = writing.look_up(store, parameter)
     value = writing.new_value(store, subject, file, version)
@@ -131,7 +138,8 @@ def rotate(
     `ops secrets set`.
     """
     if go_on and (file or version is not None):
-        raise OpsError("--continue takes the value that SSM holds; leave out --file and --version")
+        raise typer.BadParameter("--continue takes what SSM holds; leave out --file and --version")
+    _one_source(file, version)
     store = ParameterStore()
     subject = writing.look_up(store, parameter)
     target = Cluster(context)
@@ -152,4 +160,11 @@ def rotate(
                 "Nothing was restarted; `--continue` does it once it is clear who is right."
             )
             raise
-    rotation.follow(rotation.Rotation(Reach(target, concerned, value), number, 60.0 * patience))
+    rotation.follow(
+        rotation.Rotation(
+            reach=Reach(target, concerned, value),
+            version=number,
+            newest=lambda: store.version(subject.path),
+            patience_seconds=60.0 * patience,
+        )
+    )

@@ -18,6 +18,16 @@ from ops.secrets.readers import Readers, Source, Takes, Workload
 
 T = TypeVar("T")
 
+_NEEDED = (
+    ("get", "", "secrets"),
+    ("list", "", "pods"),
+    ("get", "external-secrets.io", "externalsecrets"),
+    ("patch", "external-secrets.io", "externalsecrets"),
+    ("get", "apps", "deployments"),
+    ("patch", "apps", "deployments"),
+)
+"""Verb, group and resource of what a rotation does."""
+
 POLL_SECONDS = 2.0
 SYNC_SECONDS = 120.0
 """How long External Secrets may take, which is a matter of seconds."""
@@ -26,31 +36,32 @@ SYNC_SECONDS = 120.0
 def reachable(cluster: Cluster, concerned: Readers) -> Readers:
     """The readers that the cluster has, all of which may be changed.
 
-    Raises ClusterError for another cluster, and OpsError for a permission that is missing, before
-    anything is written.
+    Raises ClusterError for another cluster, and OpsError for a permission or an ExternalSecret
+    that is missing, before anything is written.
     """
     cluster.require(*concerned.namespaces)
-    groups = ("external-secrets.io", "externalsecrets"), ("apps", "deployments")
     for namespace in concerned.namespaces:
-        for group, resource in groups:
-            if not cluster.may("patch", group, resource, namespace):
+        for verb, group, resource in _NEEDED:
+            if not cluster.may(verb, group, resource, namespace):
                 raise OpsError(
-                    f"context {cluster.context} may not patch {resource} in {namespace}; nothing "
+                    f"context {cluster.context} may not {verb} {resource} in {namespace}; nothing "
                     "was changed. Use another context, or have the permission added"
                 )
-    there = replace(
-        concerned,
-        sources=tuple(s for s in concerned.sources if cluster.sync(s.namespace, s.name)),
-        workloads=tuple(
-            one
-            for one in concerned.workloads
-            if one.kind != "Deployment" or cluster.rollout(one.namespace, one.name)
-        ),
-    )
-    missing = {*concerned.sources, *concerned.workloads} - {*there.sources, *there.workloads}
-    for one in sorted(map(str, missing)):
-        terminal.warn(f"{one} is not in the cluster, and is left out.")
-    return there
+    for source in concerned.sources:
+        if not cluster.sync(source.namespace, source.name):
+            raise OpsError(
+                f"the cluster has no ExternalSecret {source}; nothing was changed. Let Argo CD "
+                "sync first, or correct external_secrets in catalogue/target.py"
+            )
+    there = [
+        one
+        for one in concerned.workloads
+        if one.kind != "Deployment" or cluster.rollout(one.namespace, one.name)
+    ]
+    for one in concerned.workloads:
+        if one not in there:
+            terminal.warn(f"{one} is not in the cluster, and is left out.")
+    return replace(concerned, workloads=tuple(there))
 
 
 def plan(concerned: Readers, context: str) -> None:
@@ -90,11 +101,13 @@ class Rotation:
     reach: Reach
     version: int
     """The version in SSM of the value that `reach` follows."""
+    newest: Callable[[], int | None]
+    """Asks SSM which version holds now; None if the parameter is gone."""
     patience_seconds: float
     """How long a workload may take to end its old pods and start its new ones."""
     synced: list[Source] = field(default_factory=list)
     outcomes: dict[Workload, str] = field(default_factory=dict)
-    _begun: set[Workload] = field(default_factory=set)
+    _restarted: set[Workload] = field(default_factory=set)
 
     @property
     def _cluster(self) -> Cluster:
@@ -105,11 +118,23 @@ class Rotation:
         return self.reach.readers
 
     def run(self) -> None:
-        """Bring the value to every pod. Raises OpsError where a step does not succeed in time."""
+        """Bring the value to every pod. Raises OpsError where a step does not succeed in time, or
+        somebody else writes another value meanwhile.
+        """
         self._sync()
         self._renew(self._readers.taking(Takes.ROLLING))
         for workload in self._readers.taking(Takes.REPLACED):
             self._renew([workload])
+        self._require_newest()
+
+    def _require_newest(self) -> None:
+        newest = self.newest()
+        if newest != self.version:
+            now = f"version {newest} holds" if newest else "the parameter is gone"
+            raise OpsError(
+                f"somebody else changed {self._readers.path} after version {self.version}: in SSM "
+                f"{now}. Ask whoever did that; --continue brings on what SSM holds"
+            )
 
     def _sync(self) -> None:
         """Have External Secrets read the parameter, and wait until every Secret holds it."""
@@ -126,6 +151,7 @@ class Rotation:
             if self.reach.of(source) is Holds.CURRENT:
                 self.synced.append(source)
                 return None
+            self._require_newest()
             sync = self._cluster.sync(source.namespace, source.name)
             return f"External Secrets does not bring it into {source}: {sync and sync.message}"
 
@@ -134,18 +160,21 @@ class Rotation:
 
     def _renew(self, workloads: list[Workload]) -> None:
         """Restart what started before its Secret was written, all at once, and wait."""
+        if not workloads:
+            return
+        self._require_newest()
 
         def waits_for(workload: Workload) -> str | None:
             rollout = self._cluster.rollout(workload.namespace, workload.name)
             pods = self.reach.pods(workload)
             if rollout is None or (rollout.done and not pods.behind):
-                begun = workload in self._begun
-                self.outcomes[workload] = "restarted" if begun else "had it already"
+                ours = workload in self._restarted
+                self.outcomes[workload] = "restarted" if ours else "had it already"
                 return None
             under_way = pods.fresh and not rollout.done  # Reloader, or an earlier run of ours
-            if workload not in self._begun and not under_way:
+            if pods.behind and workload not in self._restarted and not under_way:
                 self._cluster.restart(workload.namespace, workload.name)
-            self._begun.add(workload)
+                self._restarted.add(workload)
             if stuck := next((pod for pod in pods.fresh if pod.stuck), None):
                 raise OpsError(
                     f"{workload} does not come up: its new pod {stuck.name} is in {stuck.stuck}; "
@@ -175,7 +204,7 @@ class Rotation:
         left = [source for source in self._readers.sources if source not in self.synced]
         restarted = self._readers.restarted()
         done = [one for one in restarted if one in self.outcomes]
-        terminal.tell(f"SSM holds the value, as version {self.version}.")
+        terminal.tell(f"The value is version {self.version} in SSM.")
         _tell("In the cluster, these Secrets hold it", self.synced)
         _tell("These do not yet", left)
         _tell("Restarted, or found with the value", done)

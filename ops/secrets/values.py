@@ -51,8 +51,11 @@ def api_keys(text: str) -> dict[str, str]:
         )
     tiers: dict[str, str] = {}
     for place, (key, entry) in enumerate(entries, start=1):
-        if not key.strip() or key != key.strip():
-            raise ValueError(f"the key of entry {place} is empty, or begins or ends with a space")
+        if not is_header_value(key):
+            raise ValueError(
+                f"the key of entry {place} is empty, begins or ends with a space, or has "
+                "characters that no HTTP header takes"
+            )
         if key in tiers:
             raise ValueError(f"entry {place} has the key of an earlier one")
         tier = dict(entry).get("tier") if isinstance(entry, _Entries) else entry
@@ -60,6 +63,16 @@ def api_keys(text: str) -> dict[str, str]:
             raise ValueError(f"entry {place} has no tier of {', '.join(TIERS)}")
         tiers[key] = tier
     return tiers
+
+
+def is_header_value(text: str) -> bool:
+    """Whether an HTTP header can carry it as it is, which is how a client shows its key."""
+    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
+
+
+def _api_key_registry(text: str) -> None:
+    if not api_keys(text):
+        raise ValueError("it holds no key, so nobody could call the API")
 
 
 class _Entries(list[tuple[str, Any]]):
@@ -71,6 +84,8 @@ def _json(text: str, objects: Callable[[list[tuple[str, Any]]], Any]) -> Any:
         return json.loads(text, object_pairs_hook=objects)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("it is JSON within JSON without end") from None
 
 
 def _host(text: str) -> None:
@@ -122,7 +137,7 @@ def _one_line(text: str) -> None:
 
 
 _CHECKS: dict[Parameters, Callable[[str], object]] = {
-    Parameters.API_KEYS: api_keys,
+    Parameters.API_KEYS: _api_key_registry,
     Parameters.BEACON_NODE_URL: _url,
     Parameters.CLICKHOUSE_HOST: _host,
     Parameters.EXECUTION_RPC_URL: _url,

@@ -109,6 +109,20 @@ def write(store: ParameterStore, subject: Subject, value: SecretValue) -> int:
     except KeyboardInterrupt:
         terminal.tell(f"\n{_UNSURE}.")
         raise
+    try:
+        _require_alone(store, subject, value, number)
+    except KeyboardInterrupt:
+        terminal.tell(
+            f"\nYour value is written, as version {number}. Whether somebody else's stands between "
+            f"that and version {subject.stored.version} was not seen."
+        )
+        raise
+    return number
+
+
+def _require_alone(
+    store: ParameterStore, subject: Subject, value: SecretValue, number: int
+) -> None:
     if number <= subject.stored.version:
         raise OverwroteError(
             f"{subject.path} was deleted and made anew in the same moment; your value is its "
@@ -124,7 +138,6 @@ def write(store: ParameterStore, subject: Subject, value: SecretValue) -> int:
             f"version {number}, which holds now; theirs is in the history, and "
             f"`ops secrets set {subject.path} --version {others[-1].number}` would take it back"
         )
-    return number
 
 
 def _others(
@@ -132,7 +145,8 @@ def _others(
 ) -> list[Version]:
     """The versions between the one that was looked up and `number`, which are not ours.
 
-    One of the same value is ours: a request that was repeated because its answer was lost.
+    One of the same value is ours: a request that was repeated because its answer was lost. One
+    that the history does not show (yet) counts as somebody's.
     """
     between = range(subject.stored.version + 1, number)
     if not between:
@@ -140,8 +154,9 @@ def _others(
     try:
         history = {one.number: one for one in store.history(subject.path)}
     except AwsError:
-        return [Version(other, SecretValue(""), "") for other in between]
-    return [history[other] for other in between if history[other].value != value]
+        history = {}
+    found = [history.get(one, Version(one, SecretValue(""), "")) for one in between]
+    return [one for one in found if one.value != value]
 
 
 def describe(subject: Subject, value: SecretValue) -> None:

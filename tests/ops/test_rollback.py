@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ops.__main__ import app
+from ops.commands import app
 from ops.rollback import Build, history
 from tests.ops.checkouts import commit, environment, git, ops
 from tests.ops.local_registry import LocalRegistry

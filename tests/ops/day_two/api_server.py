@@ -60,7 +60,7 @@ class _Handler(JsonHandler):
         path = unquote(url.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         state.authorizations.add(self.headers["Authorization"])
-        if path.endswith("/portforward"):
+        if path.endswith("/portforward") and path not in state.answers:
             self._forward(path.split("/")[-2], int(query["ports"]))
             return
         state.on_read(path)
@@ -89,6 +89,9 @@ class _Handler(JsonHandler):
 
     def do_POST(self) -> None:  # noqa: N802 as http.server calls it
         state, path, body = self.server_state, urlsplit(self.path).path, self.body()
+        if path in state.answers:
+            self.answer(*state.answers[path])
+            return
         if path.endswith("/selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             denied = (asked["verb"], asked["resource"]) in state.denied

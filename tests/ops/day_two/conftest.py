@@ -12,8 +12,9 @@ from typer.testing import CliRunner, Result
 
 from catalogue.parameters import Parameters
 from constructs_lib.kubernetes import App
-from ops import jobs, rendered
-from ops.__main__ import app as commands
+from ops import rendered
+from ops.commands import app as commands
+from ops.jobs import running
 from ops.secrets import rotation
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.day_two.api_server import ApiServer, running_api_server
@@ -102,7 +103,7 @@ def run(app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixt
     """Runs a command; what it prints and logs must hold no value."""
     monkeypatch.setattr(rendered, "app", lambda: app)
     monkeypatch.setattr(rotation, "POLL_SECONDS", 0)
-    monkeypatch.setattr(jobs, "POLL_SECONDS", 0)
+    monkeypatch.setattr(running, "POLL_SECONDS", 0)
     return Run(caplog)
 
 
@@ -112,7 +113,7 @@ class Run:
 
     caplog: pytest.LogCaptureFixture
 
-    def __call__(self, *arguments: str, given: str = "") -> Result:
+    def __call__(self, *arguments: str, given: str | bytes = "") -> Result:
         """The result of `python -m ops <arguments>`, with `given` on standard input."""
         result = CliRunner().invoke(commands, arguments, input=given)
         if result.exception and not isinstance(result.exception, SystemExit):

@@ -192,3 +192,29 @@ def test_argo_cd_and_external_secrets_have_their_say(world: World, run: Run) -> 
     content = results(run, "nebula", "--cluster")
     assert outcomes(content, "nebula")[4] == FAILED
     assert "no key" in content["services"]["nebula"][4]["findings"][-2]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "dist/crawlers/nebula.k8s.yaml is missing"),
+        ("<<<<<<< ours\na: 1\n=======\n", "dist/crawlers/nebula.k8s.yaml is no YAML: "),
+        ("- a\n", "dist/crawlers/nebula.k8s.yaml holds what is no Kubernetes object"),
+    ],
+)
+def test_of_a_file_that_cannot_be_read_nothing_has_passed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, committed: dict[str, str], text: str, why: str
+) -> None:
+    path = "crawlers/nebula.k8s.yaml"
+    others = {place: content for place, content in committed.items() if place != path}
+    monkeypatch.setattr(checklist, "committed", lambda: others | ({path: text} if text else {}))
+    content = results(run, "nebula")
+    assert outcomes(content, "nebula")[2:] == [FAILED, *[NOT_CHECKED] * 6]
+    assert content["services"]["nebula"][5]["findings"][0]["detail"].startswith(why)
+
+
+def test_a_parameter_that_the_catalogue_has_no_more_fails() -> None:
+    (finding,) = live.parameters(["/cerebro/old"], {})
+    assert finding == Finding(
+        FAILED, "/cerebro/old is not in catalogue/parameters.py; run `make synth`"
+    )

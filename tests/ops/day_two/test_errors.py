@@ -55,6 +55,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "these AWS credentials lack the permission ssm:GetParameters; use others",
         ),
         (400, "AccessDeniedException", "KMS", "lack the permission ssm:GetParameters"),
+        (400, "ParameterMaxVersionLimitExceeded", "label", "AWS refuses ssm:GetParameters: Para"),
         (500, "InternalServerError", "", "AWS has an internal error (InternalServerError)"),
         (400, "Unheard", "of", "AWS refuses ssm:GetParameters: Unheard: of"),
     ],
@@ -142,3 +143,18 @@ def test_a_credential_command_that_fails_is_told(
     assert "the credentials of context test cannot be had: exec: process returned 1" in refused(
         run, "jobs"
     )
+
+
+def test_what_is_no_api_server_is_told(run: Run, api: ApiServer) -> None:
+    api.answers["/api/v1/namespaces/crawlers"] = (200, "Please log in to the network")
+    assert "is no API server of Kubernetes; check proxy and VPN" in refused(run, "jobs")
+
+
+@pytest.mark.parametrize("content", [b"foo", b"- a", b"\xff"])
+def test_a_kubeconfig_that_is_none_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_bytes(content)
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    assert "no cluster is chosen in" in refused(run, "jobs")

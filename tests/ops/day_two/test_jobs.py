@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops import jobs
+from ops.cluster import Cluster
+from ops.jobs import running
+from ops.jobs.schedule import Scheduled
 from tests.ops.day_two.api_server import ApiServer, Object
 from tests.ops.day_two.conftest import Run
 from tests.ops.day_two.world import World
@@ -121,7 +123,12 @@ def test_a_second_run_is_refused_while_one_is_under_way(api: ApiServer, run: Run
 
     del api.objects[f"{JOBS}/running"]
     api.objects["/api/v1/namespaces/crawlers/pods/stray"] = {
-        "metadata": {"name": "stray", "labels": {"app": NAME}, "creationTimestamp": moment(1)},
+        "metadata": {
+            "name": "stray",
+            "labels": {"app": NAME},
+            "creationTimestamp": moment(1),
+            "deletionTimestamp": moment(0),  # but it may still write
+        },
         "spec": {"containers": [{}]},
     }
     done = run("jobs", "run", NAME, "--yes")
@@ -134,14 +141,13 @@ def test_a_second_run_is_refused_while_one_is_under_way(api: ApiServer, run: Run
 def test_of_two_who_start_it_in_the_same_moment_one_is_told(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choose = jobs._name
+    start = running.start
 
-    def meanwhile(*arguments: object) -> str:
-        name = choose(*arguments)  # type: ignore[arg-type]
+    def meanwhile(cluster: Cluster, item: Object, chosen: Scheduled, name: str) -> None:
         api.objects[f"{JOBS}/{name}"] = job(name, started=0)
-        return name
+        start(cluster, item, chosen, name)
 
-    monkeypatch.setattr(jobs, "_name", meanwhile)
+    monkeypatch.setattr(running, "start", meanwhile)
     done = run("jobs", "run", NAME, "--yes")
     assert done.exit_code == 1
     assert f"{NAME}-manual-1 was started in the same moment by somebody else" in done.stderr
@@ -151,3 +157,47 @@ def test_names_that_are_none(run: Run) -> None:
     assert "did you mean click-runner-ember" in run("jobs", "run", "click-runner-embre").stderr
     waiting = run("jobs", "run", "click-runner-dune-labels").stderr
     assert "is not rendered: it waits for CH_QUERY_VAR_DUNE_LABELS_QUERY_ID_DAY" in waiting
+
+
+@pytest.mark.usefixtures("world")
+def test_a_run_that_began_while_it_was_asked_is_seen(
+    api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def agree(*_: object, **__: object) -> None:
+        api.objects[f"{JOBS}/scheduled"] = job("scheduled", started=0)
+
+    monkeypatch.setattr("ops.jobs.agree", agree)
+    done = run("jobs", "run", NAME)
+    assert done.exit_code == 1
+    assert f"crawlers/{NAME} is running already: scheduled, started now" in done.stderr
+    assert api.changes == []
+
+
+@pytest.mark.usefixtures("ending")
+def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_following(
+    api: ApiServer, run: Run
+) -> None:
+    pods = "/api/v1/namespaces/crawlers/pods"
+    left = iter(range(3))
+
+    def away(path: str) -> None:
+        if path == pods and api.changes:  # once the Job is made
+            if next(left, None) is None:
+                api.answers.pop(pods, None)
+            else:
+                api.answers[pods] = (500, {"message": "etcdserver: leader changed"})
+
+    api.on_read = away
+    assert run("jobs", "run", NAME, "--yes").exit_code == 0
+    api.changes.clear()
+    left = iter(range(100))
+    done = run("jobs", "run", NAME, "--yes")
+    assert done.exit_code == 1
+    assert "The Job goes on: `kubectl logs --namespace crawlers --follow" in done.stderr
+
+
+@pytest.mark.usefixtures("ending")
+def test_a_job_that_is_suspended_runs_by_hand_alone(world: World, run: Run) -> None:
+    world.object("CronJob", "crawlers", NAME)["spec"]["suspend"] = True
+    done = run("jobs", "run", NAME, "--yes")
+    assert (done.exit_code, "It is suspended: nothing else runs it." in done.stderr) == (0, True)

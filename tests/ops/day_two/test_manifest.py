@@ -106,9 +106,22 @@ def test_no_answer_and_no_key(
     assert "has no key of tier3; add one with" in run("manifest", "refresh").stderr
     account.put(Parameters.API_KEYS, SECRET)
     assert "cannot be read: it is no JSON" in run("manifest", "refresh").stderr
+    account.put(Parameters.API_KEYS, f'{{"{SECRET}\\nkey": "tier3"}}')
+    assert "the key of entry 1 is empty, begins or ends" in run("manifest", "refresh").stderr
     assert "that is no API key" in run(*REFRESH, given=f"{SECRET}\nx").stderr
     assert cerebro_api.asked == []
     monkeypatch.setattr(manifest, "address", lambda: "http://127.0.0.1:1")
     done = run(*REFRESH, given=KEY)
     assert done.exit_code == 1
     assert "http://127.0.0.1:1: cannot be reached" in done.stderr
+
+
+@pytest.mark.usefixtures("world")
+def test_a_forward_that_is_not_allowed_is_no_fault_of_the_network(
+    cerebro_api: Api, api: ApiServer, run: Run
+) -> None:
+    api.answers["/api/v1/namespaces/cerebro/pods/cerebro-api-1-0/portforward"] = (403, {})
+    done = run(*REFRESH, "--cluster", given=KEY)
+    assert done.exit_code == 1
+    assert "cerebro-api-1-0: cannot be asked: context test lacks a permission" in done.stderr
+    assert len(cerebro_api.asked) == 1

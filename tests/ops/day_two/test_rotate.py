@@ -82,7 +82,7 @@ def test_a_step_that_fails_tells_the_state_and_the_next_run_goes_on(
     done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
     assert done.exit_code == 1
     for line in (
-        "SSM holds the value, as version 2.",
+        "The value is version 2 in SSM.",
         "Restarted, or found with the value: cerebro/cerebro-api, cerebro/metrics-dashboard, "
         "cerebro/cerebro-mcp, crawlers/beacon-indexer-realtime, crawlers/beacon-indexer-transform.",
         "Not restarted yet: crawlers/cryo-indexer, crawlers/ip-crawler, crawlers/nebula.",
@@ -119,14 +119,73 @@ def test_external_secrets_that_stands_still_is_named_after_some_time(
     assert world.restarts == []
 
 
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [("patch", "deployments"), ("get", "secrets"), ("list", "pods"), ("patch", "externalsecrets")],
+)
 def test_a_permission_that_is_missing_is_told_before_anything_is_written(
-    world: World, account: Account, api: ApiServer, run: Run
+    world: World, account: Account, api: ApiServer, run: Run, *, verb: str, resource: str
 ) -> None:
-    api.denied = {("patch", "deployments")}
+    api.denied = {(verb, resource)}
     done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
     assert done.exit_code == 1
-    assert "context test may not patch deployments in cerebro; nothing was changed" in done.stderr
+    assert f"context test may not {verb} {resource} in cerebro; nothing was changed" in done.stderr
     assert (account.version(KEYS), api.changes, world.restarts) == (1, [], [])
+
+
+def test_without_the_external_secret_nothing_is_written(
+    world: World, account: Account, api: ApiServer, run: Run
+) -> None:
+    api.answers[world.path("ExternalSecret", "cerebro", "cerebro-api-secrets")] = (404, {})
+    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+    assert done.exit_code == 1
+    assert "the cluster has no ExternalSecret cerebro/cerebro-api-secrets; nothing" in done.stderr
+    assert (account.version(KEYS), world.restarts) == (1, [])
+
+
+def test_another_value_meanwhile_stops_the_rotation(
+    world: World, account: Account, api: ApiServer, run: Run
+) -> None:
+    react = api.on_change
+
+    def meanwhile(path: str) -> None:
+        react(path)
+        if path.endswith("deployments/cerebro-mcp"):
+            account.put(PASSWORD, f"{SECRET}-theirs")
+
+    api.on_change = meanwhile
+    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
+    assert done.exit_code == 1
+    assert f"somebody else changed {PASSWORD.path} after version 2: in SSM version 3" in done.stderr
+    assert world.restarts[2:] == ["cerebro-mcp"]
+
+
+def test_a_pod_that_somebody_else_replaced_does_not_stand_for_all(
+    world: World, api: ApiServer, run: Run
+) -> None:
+    """One of two pods was evicted after its Secret was written, and is not ready yet."""
+    deployment = world.path("Deployment", "cerebro", "cerebro-api")
+    react, look = api.on_change, api.on_read
+    looks: list[str] = []
+
+    def evicted(path: str) -> None:
+        react(path)
+        if "/externalsecrets/" in path:
+            pod = api.objects[world.path("Pod", "cerebro", "cerebro-api-1-1")]
+            pod["metadata"]["creationTimestamp"] = world.tick()
+            pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = world.tick()
+            api.objects[deployment]["status"]["availableReplicas"] = 1
+
+    def ready_later(path: str) -> None:
+        look(path)
+        if path == deployment and api.objects[deployment]["status"]["availableReplicas"] == 1:
+            looks.append(path)
+            if len(looks) == 3:
+                api.objects[deployment]["status"]["availableReplicas"] = 2
+
+    api.on_change, api.on_read = evicted, ready_later
+    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
+    assert (done.exit_code, world.restarts) == (0, ["cerebro-api"]), done.output
 
 
 def test_what_is_not_in_the_cluster_is_left_out(world: World, api: ApiServer, run: Run) -> None:

@@ -124,3 +124,36 @@ def test_ones_own_value_written_twice_is_nobody_elses(
     meanwhile(account, monkeypatch, SECRET)  # as when an answer is lost, and the request repeated
     done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
     assert (done.exit_code, account.version(PASSWORD)) == (0, 3)
+
+
+def test_what_is_no_text_is_refused(account: Account, run: Run) -> None:
+    done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=b"\xff\xfe")
+    assert done.exit_code == 1
+    assert "standard input cannot be read: it is no UTF-8 text" in done.stderr
+    assert account.version(PASSWORD) == 1
+
+
+def test_a_history_that_lags_still_counts_what_stands_between(
+    account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(account, monkeypatch, f"{SECRET}-theirs")
+    monkeypatch.setattr(ParameterStore, "history", lambda *_: [])
+    done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=f"{SECRET}-mine")
+    assert done.exit_code == 4
+    assert "in the same moment: version 2. Your value is version 3" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("secrets", "set", PASSWORD.path, "--file", "-", "--version", "1"),
+        ("secrets", "rotate", PASSWORD.path, "--continue", "--version", "1"),
+        ("secrets", "status", "--context", "other"),
+        ("manifest", "refresh", "--ask-key", "--key-file", "-"),
+        ("rollback", "nebula", "--to", "abc", "--list"),
+    ],
+)
+def test_options_that_contradict_each_other_are_wrong_usage(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    assert run(*arguments).exit_code == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ops.__main__ import app
+from ops.commands import app
 from tests.ops.review.edits import rendered, write
 from tests.ops.review.test_revisions import Checkout
 

@@ -1,0 +1,145 @@
+"""What runs on a schedule, and how the last runs went."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import humanize
+from cronsim import CronSim
+
+from ops import rendered, terminal
+from ops.cluster import Cluster, Job, Object
+from ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from constructs_lib.model import Manifest
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A CronJob of the manifests."""
+
+    namespace: str
+    name: str
+    schedule: str
+
+    @classmethod
+    def of(cls, item: Manifest) -> Scheduled:
+        """Read it from the object."""
+        metadata = item["metadata"]
+        return cls(metadata["namespace"], metadata["name"], item["spec"]["schedule"])
+
+    @property
+    def words(self) -> str:
+        """The schedule for people, in UTC."""
+        return CronSim(self.schedule, datetime.now(UTC)).explain()
+
+    @property
+    def next_run(self) -> datetime:
+        """When it is due next."""
+        return next(CronSim(self.schedule, datetime.now(UTC)))
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A job, and what the cluster says of it."""
+
+    job: Scheduled
+    item: Object | None = None
+    """The CronJob in the cluster; None if it is not there, or that was not looked at."""
+    last: Job | None = None
+    """Its newest run of those that are kept."""
+    looked: bool = True
+
+    @property
+    def next_run(self) -> datetime | None:
+        """When it is due; None while it is suspended, or not in the cluster."""
+        if self.looked and (not self.item or self.item["spec"].get("suspend")):
+            return None
+        return self.job.next_run
+
+    @property
+    def next_in_words(self) -> str:
+        """`in 3 hours`."""
+        if self.next_run:
+            return terminal.when(self.next_run)
+        return "suspended" if self.item else "not in the cluster"
+
+    @property
+    def last_in_words(self) -> str:
+        """`3 hours ago, by hand: succeeded in 4 minutes`."""
+        if not self.looked:
+            return "not looked at"
+        if not (self.last and self.last.started):
+            last_time = (self.item or {}).get("status", {}).get("lastScheduleTime")
+            return terminal.when(datetime.fromisoformat(last_time) if last_time else None)
+        begun = terminal.when(self.last.started) + (", by hand" if self.last.by_hand else "")
+        if not self.last.ended:
+            return f"{begun}: running"
+        took = humanize.naturaldelta(self.last.ended - self.last.started)
+        return f"{begun}: {self.last.outcome} in {took}"
+
+    def as_json(self) -> Object:
+        """The same for a script."""
+        last = self.last and {
+            "name": self.last.name,
+            "byHand": self.last.by_hand,
+            "started": self.last.started,
+            "ended": self.last.ended,
+            "outcome": self.last.outcome,
+        }
+        return {
+            "namespace": self.job.namespace,
+            "name": self.job.name,
+            "schedule": self.job.schedule,
+            "inWords": self.job.words,
+            "last": last,
+            "next": self.next_run,
+        }
+
+
+def offline() -> list[Row]:
+    """Every scheduled job, as far as the manifests tell."""
+    return [Row(job, looked=False) for job in _scheduled()]
+
+
+def asked(cluster: Cluster) -> list[Row]:
+    """Every scheduled job, and how the cluster's last runs went. Raises ClusterError."""
+    scheduled = _scheduled()
+    namespaces = sorted({job.namespace for job in scheduled})
+    cluster.require(*namespaces)
+    there = {namespace: cluster.cron_jobs(namespace) for namespace in namespaces}
+    runs = {namespace: cluster.jobs(namespace) for namespace in namespaces}
+    return [
+        Row(job, there[job.namespace].get(job.name), _newest(job, runs[job.namespace]))
+        for job in scheduled
+    ]
+
+
+def _newest(job: Scheduled, runs: list[Job]) -> Job | None:
+    own = [(run.started, run) for run in runs if run.cron_job == job.name and run.started]
+    return max(own, key=lambda pair: pair[0])[1] if own else None
+
+
+def _scheduled() -> list[Scheduled]:
+    return [Scheduled.of(item) for item in rendered.objects() if item["kind"] == "CronJob"]
+
+
+def find(name: str) -> Scheduled:
+    """The job of this name, with or without its namespace. Raises OpsError for another one."""
+    known = {job.name: job for job in _scheduled()}
+    plain = name.rpartition("/")[2]
+    if plain in known and name in (plain, str(known[plain])):
+        return known[plain]
+    for waiting in rendered.pending():
+        if waiting.name == plain:
+            raise OpsError(f"{plain} is not rendered: it waits for {', '.join(waiting.settings)}")
+    close = difflib.get_close_matches(plain, known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "`ops jobs --offline` lists them"
+    raise OpsError(f"there is no scheduled job {name}; {hint}")
