@@ -13,9 +13,11 @@ from tests.e2e.conftest import Claimed
 from tests.e2e.harness.cluster import Object
 from tests.e2e.harness.waiting import eventually
 from tests.e2e.installation import Installation
+from tests.ops.session import command_lines
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 RPC = Parameters.EXECUTION_RPC_URL
+SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
 
 
 def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
@@ -31,6 +33,15 @@ def same_size(installation: Installation, before: dict[str, str]) -> dict[str, s
 
 def concerned(installation: Installation, parameter: Parameters) -> Readers:
     return readers(parameter.path, installation.objects())
+
+
+def told_by(installation: Installation, *texts: str) -> list[str]:
+    """What holds a value that it must not hold: these texts, the programs' logs."""
+    logs = (installation.processes.folder / "logs").glob("*.log")
+    searched = {f"text {number}": text for number, text in enumerate(texts)} | {
+        log.name: log.read_text(errors="replace") for log in logs
+    }
+    return [name for name, text in searched.items() if SECRET in text]
 
 
 def values(installation: Installation, parameter: Parameters) -> set[str]:
@@ -53,10 +64,9 @@ def test_a_rotated_password_reaches_every_reader(
     with claim("`ops secrets rotate`: every reader has the ClickHouse password") as measured:
         before, jobs = installation.running(), installation.cluster.list("Job")
         done = ops(installation, "secrets", "rotate", PASSWORD.path, "--file", "-", "--yes",
-                   given="first-of-the-test")  # fmt: skip
+                   given=SECRET)  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert "first-of-the-test" not in done.stdout + done.stderr
-        assert values(installation, PASSWORD) == {"first-of-the-test"}
+        assert values(installation, PASSWORD) == {SECRET}
         restarted = {one.name for one in concerned(installation, PASSWORD).restarted()}
         assert set(replaced(installation, before)) == restarted
         assert [job["metadata"]["uid"] for job in installation.cluster.list("Job")] == [
@@ -65,9 +75,10 @@ def test_a_rotated_password_reaches_every_reader(
         measured(f"{len(before)} pods of {len(restarted)} workloads replaced")
     with claim("`ops secrets rotate` again, with the same value: nothing restarts"):
         before = installation.running()
-        done = ops(installation, "secrets", "rotate", PASSWORD.path, "--continue", "--yes")
-        assert done.returncode == 0, done.stderr
+        again = ops(installation, "secrets", "rotate", PASSWORD.path, "--continue", "--yes")
+        assert again.returncode == 0, again.stderr
         assert installation.running() == before
+    assert told_by(installation, done.stdout, done.stderr, again.stdout, again.stderr) == []
     installation.argocd.refresh()
     installation.wait()
     assert installation.is_as_committed()
@@ -75,21 +86,23 @@ def test_a_rotated_password_reaches_every_reader(
 
 def test_nothing_but_the_readers_restarts(installation: Installation, claim: Claimed) -> None:
     with claim("`ops secrets rotate`: a new key registry restarts cerebro-api alone") as measured:
-        before, keys = installation.running(), '{"key-of-the-test": "tier3"}'
+        before, keys = installation.running(), f'{{"{SECRET}": "tier3"}}'
         done = ops(installation, "secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=keys)
         assert done.returncode == 0, done.stderr
         assert values(installation, KEYS) == {keys}
         assert set(replaced(installation, before)) == {"cerebro-api"}
         measured(f"{list(before.values()).count('cerebro-api')} of {len(before)} pods replaced")
+    assert told_by(installation, done.stdout, done.stderr) == []
 
 
 def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, claim: Claimed) -> None:
     with claim("`ops secrets rotate`, interrupted, tells the state; --continue does the rest"):
         before = installation.running()
         rotate = ("secrets", "rotate", RPC.path, "--file", "-", "--yes")
-        with ops_under_way(installation, *rotate, given="https://of-the-test.example") as command:
+        with ops_under_way(installation, *rotate, given=f"https://{SECRET}.example") as command:
             for line in command.said:
                 if line.startswith("Waiting for crawlers/cryo-indexer to restart"):
+                    seen = command_lines()
                     command.process.send_signal(signal.SIGINT)
                     break
             told = command.said.read()
@@ -102,6 +115,7 @@ def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, clai
         done = ops(installation, "secrets", "rotate", RPC.path, "--continue", "--yes")
         assert done.returncode == 0, done.stderr
         assert replaced(installation, before) == ["cryo-indexer"]
+    assert told_by(installation, told, seen, done.stdout, done.stderr) == []
 
 
 def test_the_checklist_sees_the_cluster(installation: Installation, claim: Claimed) -> None:

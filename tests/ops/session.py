@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pexpect
 
@@ -48,3 +50,17 @@ class Session:
 
     def kill(self) -> None:
         self._child.close(force=True)
+
+
+def command_lines() -> str:
+    """The command line of every process that may be seen."""
+    listing = ["ps", "-eo", "args"]
+    if not Path("/proc/self/cmdline").exists():
+        return subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    seen = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            seen.append(file.read_text("utf-8", "replace"))
+        except OSError:
+            continue  # it has ended
+    return "\n".join(seen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from catalogue.parameters import Parameters
 from tests.ops.day_two.api_server import ApiServer
 from tests.ops.day_two.conftest import SECRET, Account
 from tests.ops.day_two.world import World
-from tests.ops.session import Session
+from tests.ops.session import Session, command_lines
 
 pytestmark = pytest.mark.deploy  # a command starts in some seconds, and there are eleven
 
@@ -46,20 +45,6 @@ def start(home: Path, world: World) -> Iterator[Start]:
         assert SECRET not in session.shown.getvalue()
     left = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
     assert not [content for content in left if SECRET.encode() in content]
-
-
-def processes() -> str:
-    """The command line of every process that may be seen."""
-    listing = ["ps", "-eo", "args"]
-    if not Path("/proc/self/cmdline").exists():
-        return subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-    seen = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            seen.append(file.read_text("utf-8", "replace"))
-        except OSError:
-            continue  # it has ended
-    return "\n".join(seen)
 
 
 def test_ctrl_c_at_every_question_changes_nothing(
@@ -111,7 +96,7 @@ def test_of_two_at_once_the_second_is_told(start: Start, account: Account) -> No
         session.answer(AGAIN, f"{SECRET}-{name}")
     for session in sessions.values():
         session.wait_for(question)
-    assert SECRET not in processes()
+    assert SECRET not in command_lines()
     ends = {}
     for name, session in sessions.items():
         session.answer("[y/N]: ", "y")
