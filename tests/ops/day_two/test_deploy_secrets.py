@@ -1,0 +1,97 @@
+"""What `ops deploy-secrets` tells beside the deployment itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from catalogue.hosts import Hosts
+from catalogue.parameters import Parameters
+from ops import deploy
+from tests.ops.day_two.serving import Answer, JsonHandler, posted, serving
+
+pytestmark = pytest.mark.usefixtures("credentials")
+
+OURS, OTHER = (f"arn:aws:acm:eu-central-1:123456789012:certificate/{name}" for name in "ab")
+Call = Callable[[dict[str, Any]], Answer]
+
+
+class Aws:
+    """Answers calls by their name."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Call] = {}
+
+    def __call__(self, request: JsonHandler) -> Answer:
+        name = request.headers["X-Amz-Target"].rpartition(".")[2]
+        return self.calls[name](request.body())
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    made = Aws()
+    with serving(posted(made)) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        yield made
+
+
+def option(host: str, status: str) -> dict[str, Any]:
+    record = {"Name": f"_x.{host}.", "Type": "CNAME", "Value": f"_y.{host}."}
+    return {"DomainName": host, "ValidationStatus": status, "ResourceRecord": record}
+
+
+def test_each_record_that_our_certificate_waits_for_is_printed_once(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours = Hosts.API.fqdn
+    options = [option(ours, "PENDING_VALIDATION"), option("done.example.org", "SUCCESS"),
+               {"DomainName": "later.example.org"}]  # fmt: skip
+    done, looks = threading.Event(), iter(range(3))
+
+    def listed(_: dict[str, Any]) -> Answer:
+        look = next(looks, None)
+        if look is None:
+            done.set()
+        if look == 0:
+            return 400, {"__type": "AccessDeniedException", "message": "not yet"}
+        found = {OURS: ours, OTHER: "other.example.org"}
+        certificates = [{"CertificateArn": arn, "DomainName": host} for arn, host in found.items()]
+        return 200, {"CertificateSummaryList": certificates}
+
+    def described(asked: dict[str, Any]) -> Answer:
+        assert asked["CertificateArn"] == OURS
+        return 200, {"Certificate": {"DomainValidationOptions": options}}
+
+    aws.calls = {"ListCertificates": listed, "DescribeCertificate": described}
+    monkeypatch.setattr(deploy, "_POLL_SECONDS", 0)
+    deploy._show_records(done)
+    refused, *told = capfd.readouterr().err.splitlines()
+    assert refused.startswith("cannot ask ACM for the DNS records yet: ")
+    assert told == [f"The certificate waits for this DNS record: _x.{ours}. CNAME _y.{ours}."]
+
+
+def test_a_parameter_under_another_key_is_named(
+    aws: Aws, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def described(asked: dict[str, Any]) -> Answer:
+        (names,) = [one["Values"] for one in asked["ParameterFilters"]]
+        adopted = Parameters.API_KEYS.path
+        keys = {name: "alias/other" if name == adopted else "alias/aws/ssm" for name in names}
+        found = [{"Name": name, "KeyId": key} for name, key in keys.items()]
+        return 200, {"Parameters": found}
+
+    aws.calls = {"DescribeParameters": described}
+    deploy._report_keys()
+    assert capfd.readouterr().err.splitlines() == [
+        f"{Parameters.API_KEYS.path} is encrypted with alias/other, not with alias/aws/ssm"
+    ]
+
+
+def test_that_the_keys_cannot_be_seen_is_told(aws: Aws, capfd: pytest.CaptureFixture[str]) -> None:
+    refusal = {"__type": "AccessDeniedException", "message": "no"}
+    aws.calls = {"DescribeParameters": lambda _: (400, refusal)}
+    deploy._report_keys()
+    assert capfd.readouterr().err.startswith("cannot ask SSM for the parameters' keys: ")
