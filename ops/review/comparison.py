@@ -9,6 +9,10 @@ from ops.review.argocd import Removal
 from ops.review.differences import changes
 from ops.review.model import Change, Difference, Finding, Key, Object, Risk, Severity
 from ops.review.objects import Snapshot
+from ops.review.wording import listed
+
+_MOST = 6
+"""Facts that one finding lists; the raw diff has them all."""
 
 
 class Sides(NamedTuple):
@@ -72,5 +76,5 @@ def shift(
     lost = [each for each in dict.fromkeys(before) if each not in after]
     for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
         if facts:
-            text = f"{introduction} {'; '.join(facts)}"
+            text = f"{introduction} {listed(facts, _MOST, '; ')}"
             yield Finding(risk, severity, key, text, explains)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from constructs_lib.model import Manifest
 from ops.review.model import Key, Object
@@ -141,26 +142,37 @@ def of_store(store: Object) -> list[str]:
 
 
 def of_policy(document: Manifest) -> list[str]:
-    """What the statements of an IAM policy allow or deny."""
-    statements = document.get("Statement") or []
-    listed_statements = statements if isinstance(statements, list) else [statements]
-    return [_statement(each) for each in listed_statements]
+    """What the statements of an IAM policy allow or deny, a phrase for each resource."""
+    statements = _several(document.get("Statement") or [])
+    return [phrase for each in statements for phrase in _statement(each)]
 
 
-def _statement(statement: Manifest) -> str:
+def _statement(statement: Manifest) -> Iterator[str]:
     who = statement.get("Principal")
-    parts = [
-        "" if statement.get("Effect") == "Allow" else "be denied:",
-        _flat(statement.get("Action", statement.get("NotAction"))),
-        f"on {_flat(statement['Resource'])}" if "Resource" in statement else "",
-        f"by {_flat(who)}" if who else "",
-        f"if {_flat(statement['Condition'])}" if statement.get("Condition") else "",
-    ]
     negated = "all but: " if "NotAction" in statement or "NotResource" in statement else ""
-    return negated + " ".join(part for part in parts if part)
+    for resource in _several(statement.get("Resource", [None])):
+        parts = [
+            "" if statement.get("Effect") == "Allow" else "be denied:",
+            _flat(statement.get("Action", statement.get("NotAction"))),
+            f"on {_flat(resource)}" if resource else "",
+            f"by {_flat(who)}" if who else "",
+            f"if {_flat(statement['Condition'])}" if statement.get("Condition") else "",
+        ]
+        yield negated + " ".join(part for part in parts if part)
 
 
-def _flat(content: object) -> str:
-    if isinstance(content, list):
-        return ", ".join(map(_flat, content))
+def _several(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [content]
+
+
+def _flat(content: Any) -> str:
+    match content:
+        case list():
+            return ", ".join(map(_flat, content))
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(map(_flat, parts))
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"${{{name}.{attribute}}}"
     return value(content)

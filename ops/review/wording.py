@@ -18,9 +18,9 @@ def plural(count: int, noun: str) -> str:
     return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     """The first few of some names, and how many more there are."""
-    few = ", ".join(names[:most])
+    few = separator.join(names[:most])
     return f"{few} and {len(names) - most} more" if len(names) > most else few
 
 

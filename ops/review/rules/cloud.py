@@ -37,12 +37,15 @@ _IN_PLACE: dict[str, tuple[str, ...]] = {
         "Runtime",
         "Timeout",
     ),
+    "Custom::SecureString": ("Placeholder", "ServiceTimeout", "ServiceToken"),
     "AWS::Logs::LogGroup": ("RetentionInDays",),
 }
 """What it changes without making the resource anew."""
 _HARMLESS = ("Description", "Tags")
 _RIGHTS = ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
 _KEPT = ("Retain", "RetainExceptOnCreate")
+_NEVER_DELETED = "Custom::SecureString"
+"""What its own function lets be, whatever its `DeletionPolicy` says."""
 _AROUND = {
     "DeletionPolicy": (Severity.MEDIUM, "what becomes of it when the stack no longer has it"),
     "DependsOn": (Severity.LOW, "what is made before it"),
@@ -80,8 +83,8 @@ def _new(item: Object) -> Finding:
 def _gone(item: Object) -> Finding:
     what = f"SSM {parameter}" if (parameter := parameter_of(item)) else "it"
     policy = item.manifest.get("DeletionPolicy")
-    if policy in _KEPT:
-        text = f"the stack lets go of {what}, which stays behind in AWS ({policy})"
+    if policy in _KEPT or item.key.kind == _NEVER_DELETED:
+        text = f"the stack lets go of {what}, which stays behind in AWS"
         return Finding(Risk.DELETE, Severity.LOW, item.key, text)
     if "::" not in item.key.kind:
         text = "the template no longer has it"
@@ -91,25 +94,35 @@ def _gone(item: Object) -> Finding:
 
 
 def _changed(item: Object, each: Difference) -> Iterator[Finding]:
-    kind, sides = item.key.kind, f"{value(each.before, 60)} → {value(each.after, 60)}"
-    section, *steps = each.path
-    if section in _AROUND and "::" in kind:
+    kind, (section, *steps) = item.key.kind, each.path
+    if section == "Properties":
+        yield from _property_changed(item, steps[0], each)
+    elif section in _AROUND and "::" in kind:
         severity, effect = _AROUND[section]
-        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {sides}", (each,))
+        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {_shift(each)}", (each,))
     elif kind in _SECTIONS:
         severity, effect = _SECTIONS[kind]
-        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {sides}", (each,))
-    elif section == "Properties" and _replaces(item, steps[0]):
-        text = f"the next `cdk deploy` makes it anew: {steps[0]} {sides}"
+        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {_shift(each)}", (each,))
+
+
+def _property_changed(item: Object, name: str, each: Difference) -> Iterator[Finding]:
+    kind = item.key.kind
+    if name == "Name" and parameter_of(item):
+        text = f"SSM {each.after} is made with a placeholder: put its value in; {each.before} stays"
+        yield Finding(Risk.SECRET, Severity.MEDIUM, item.key, text, (each,))
+    elif (kind, name) == ("AWS::Lambda::Function", "Role"):
+        text = f"acts as another role: {_shift(each)}"
+        yield Finding(Risk.PRIVILEGE, Severity.HIGH, item.key, text, (each,))
+    elif name in _REPLACING.get(kind, ()):
+        text = f"the next `cdk deploy` makes it anew: {name} {_shift(each)}"
         yield Finding(Risk.REPLACE, Severity.HIGH, item.key, text, (each,))
-    elif section == "Properties" and steps[0] in (*_IN_PLACE.get(kind, ()), *_HARMLESS):
-        text = f"changes in place with the next `cdk deploy`: {steps[0]}"
+    elif name in (*_IN_PLACE.get(kind, ()), *_HARMLESS):
+        text = f"changes in place with the next `cdk deploy`: {name}"
         yield Finding(Risk.UPDATE, Severity.LOW, item.key, text, (each,))
 
 
-def _replaces(item: Object, field: str) -> bool:
-    renamed = field == "Name" and parameter_of(item) is not None
-    return renamed or field in _REPLACING.get(item.key.kind, ())
+def _shift(each: Difference) -> str:
+    return f"{value(each.before, 60)} → {value(each.after, 60)}"
 
 
 def _rights(comparison: Comparison, sides: Sides) -> Iterator[Finding]:

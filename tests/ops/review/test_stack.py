@@ -13,58 +13,24 @@ from ops.review.errors import ReviewError
 from ops.review.model import Severity
 from ops.review.report import Report
 from ops.review.revisions import STACK, Revision
+from tests.conftest import ROOT
 from tests.ops.review.edits import rendered, revision
 
 HIGH, MEDIUM, LOW = Severity
-STORE = "arn:aws:ssm:eu-central-1:111122223333:parameter/cerebro/*"
-TEMPLATE: dict[str, Any] = {
-    "Description": "Parameters and certificate",
-    "Resources": {
-        "Certificate": {
-            "Type": "AWS::CertificateManager::Certificate",
-            "Properties": {
-                "DomainName": "api.analytics.gnosis.io",
-                "SubjectAlternativeNames": ["mcp.analytics.gnosis.io"],
-                "ValidationMethod": "DNS",
-            },
-        },
-        "ClickHouseHost": {
-            "Type": "Custom::SecureString",
-            "DeletionPolicy": "Retain",
-            "Properties": {"Name": "/cerebro/clickhouse/host", "Description": "Host"},
-        },
-        "Reader": {
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "AssumeRolePolicyDocument": {
-                    "Statement": [
-                        {
-                            "Action": "sts:AssumeRole",
-                            "Effect": "Allow",
-                            "Principal": {"Service": "pods.eks.amazonaws.com"},
-                        }
-                    ]
-                }
-            },
-        },
-        "Policy": {
-            "Type": "AWS::IAM::Policy",
-            "Properties": {
-                "PolicyDocument": {
-                    "Statement": [
-                        {"Action": "ssm:GetParameter", "Effect": "Allow", "Resource": STORE}
-                    ]
-                }
-            },
-        },
-        "Maker": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {"Code": {"ZipFile": "pass"}, "Timeout": 60},
-        },
-    },
-    "Outputs": {"Region": {"Value": "eu-central-1"}},
-}
-"""As the stack synthesizes, cut down to one of each that the rules know."""
+TEMPLATE: dict[str, Any] = json.loads((ROOT / STACK).read_text("utf-8"))
+ARN = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/cerebro/a/b"
+
+
+def named(start: str) -> str:
+    """The one resource whose logical id begins so."""
+    (found,) = [str(name) for name in TEMPLATE["Resources"] if name.startswith(start)]
+    return found
+
+
+CERTIFICATE, LOG = named("certificate"), named("parameterslog")
+HOST, READER, MAKER = (
+    named(f"parameters{start}") for start in ("clickhousehost", "role", "function")
+)
 
 
 def said(before: Any, after: Any) -> set[tuple[Severity, str, str]]:
@@ -87,40 +53,54 @@ def edited(path: str, content: Any) -> Any:
     if content is None:
         del inner[last]
     else:
-        inner[last] = content
+        inner[int(last) if isinstance(inner, list) else last] = content
     return template
 
 
-POLICY = "Resources.Policy.Properties.PolicyDocument.Statement"
+POLICY = f"Resources.{READER}.Properties.Policies.0.PolicyDocument.Statement"
+ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "AWS::Region"},
+                           ":", {"Ref": "AWS::AccountId"}, ":parameter/cerebro/a/b"]]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("path", "content", "expected"),
     [
-        ("Resources.Certificate.Properties.SubjectAlternativeNames", ["new.analytics.gnosis.io"],
-         (HIGH, "replace Certificate", "the next `cdk deploy` makes it anew: "
-          'SubjectAlternativeNames ["mcp.analytics.gnosis.io"] → ["new.analytics.gnosis.io"]')),
-        ("Resources.ClickHouseHost.Properties.Name", "/cerebro/clickhouse/address",
-         (HIGH, "replace ClickHouseHost", "the next `cdk deploy` makes it anew: "
-          "Name /cerebro/clickhouse/host → /cerebro/clickhouse/address")),
-        ("Resources.ClickHouseHost", None,
-         (LOW, "delete ClickHouseHost", "the stack lets go of SSM /cerebro/clickhouse/host, "
-          "which stays behind in AWS (Retain)")),
+        (f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
+         (HIGH, f"replace {CERTIFICATE}", "the next `cdk deploy` makes it anew: "
+          'SubjectAlternativeNames ["mcp.analytics.gnosis.io", '
+          '"dashboard.analytics.gnosis.io"] → ["new.gnosis.io"]')),
+        (f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
+         (MEDIUM, f"secret {HOST}", "SSM /cerebro/clickhouse/address is made with a placeholder: "
+          "put its value in; /cerebro/clickhouse/host stays")),
+        (f"Resources.{HOST}", None,
+         (LOW, f"delete {HOST}", "the stack lets go of SSM /cerebro/clickhouse/host, "
+          "which stays behind in AWS")),
+        (f"Resources.{HOST}.Properties.Placeholder", "other.invalid",
+         (LOW, f"update {HOST}", "changes in place with the next `cdk deploy`: Placeholder")),
+        (f"Resources.{CERTIFICATE}", None,
+         (LOW, f"delete {CERTIFICATE}", "the stack lets go of it, which stays behind in AWS")),
+        (f"Resources.{LOG}", None,
+         (HIGH, f"delete {LOG}", "the next `cdk deploy` deletes it")),
         ("Resources.Token", {"Type": "Custom::X", "Properties": {"Name": "/cerebro/a/b"}},
          (MEDIUM, "secret Token", "SSM /cerebro/a/b is made with a placeholder: put its value in")),
-        (f"{POLICY}.0.Action", ["ssm:GetParameter", "ssm:PutParameter"],
-         (HIGH, "privilege Policy", f"may now: ssm:GetParameter, ssm:PutParameter on {STORE}")),
-        ("Resources.Maker.Properties.Timeout", 30,
-         (LOW, "update Maker", "changes in place with the next `cdk deploy`: Timeout")),
-        ("Resources.Maker.Properties.Layers", ["arn"],
-         (HIGH, "unknown Maker", "what this does is not known to this review: Properties.Layers "
+        (f"{POLICY}.0.Resource.0", ADDED,
+         (HIGH, f"privilege {READER}", "may now: ssm:AddTagsToResource, ssm:GetParameterHistory, "
+          f"ssm:PutParameter on {ARN}")),
+        (f"Resources.{MAKER}.Properties.Timeout", 30,
+         (LOW, f"update {MAKER}", "changes in place with the next `cdk deploy`: Timeout")),
+        (f"Resources.{MAKER}.Properties.Role", "arn:aws:iam::123456789012:role/admin",
+         (HIGH, f"privilege {MAKER}", "acts as another role: "
+          f'{{"Fn::GetAtt": ["{READER}", "Arn"]}} → '
+          "arn:aws:iam::123456789012:role/admin")),
+        (f"Resources.{MAKER}.Properties.Layers", ["arn"],
+         (HIGH, f"unknown {MAKER}", "what this does is not known to this review: Properties.Layers "
           '(none) → ["arn"]')),
         ("Outputs.Region.Value", "eu-west-1",
          (MEDIUM, "update Region", "what `cdk deploy` hands over to the manifests: "
-          "eu-central-1 → eu-west-1")),
+          '{"Ref": "AWS::Region"} → eu-west-1')),
         ("Description", "Other words",
          (LOW, "update Description", "described in other words: "
-          "Parameters and certificate → Other words")),
+          f"{TEMPLATE['Description'][:59]}… → Other words")),
     ],
 )  # fmt: skip
 def test_a_change_of_the_template(
@@ -132,15 +112,27 @@ def test_a_change_of_the_template(
 
 
 def test_a_role_that_goes_takes_its_rights_along() -> None:
-    assert said(TEMPLATE, edited("Resources.Reader", None)) == {
-        (HIGH, "delete Reader", "the next `cdk deploy` deletes it"),
-        (
-            LOW,
-            "privilege Reader",
-            "may no longer: be assumed with sts:AssumeRole by "
-            '{"Service": "pods.eks.amazonaws.com"}',
-        ),
+    gone = said(TEMPLATE, edited(f"Resources.{READER}", None))
+    found = {(severity, subject): text for severity, subject, text in gone}
+    assert found[HIGH, f"delete {READER}"] == "the next `cdk deploy` deletes it"
+    lost = found[LOW, f"privilege {READER}"]
+    assert lost.startswith("may no longer: ssm:AddTagsToResource, ssm:GetParameterHistory, ssm:Put")
+    assert lost.endswith(" and 11 more")
+
+
+def test_every_property_of_the_stack_is_known_to_the_review() -> None:
+    texts = {
+        (resource["Type"], name): (f"Resources.{place}.Properties.{name}", content)
+        for place, resource in TEMPLATE["Resources"].items()
+        for name, content in resource["Properties"].items()
+        if isinstance(content, str)
     }
+    unknown = [
+        key
+        for key, (path, content) in texts.items()
+        if any("unknown" in about for _, about, _ in said(TEMPLATE, edited(path, f"{content}x")))
+    ]
+    assert (unknown, len(texts) > 8) == ([], True)
 
 
 def test_reformatting_the_template_is_noise() -> None:
@@ -167,7 +159,7 @@ def test_a_broken_template_is_named(text: str, message: str) -> None:
 
 
 def test_a_parameter_that_the_stack_does_not_make_is_noticed() -> None:
-    without_host = edited("Resources.ClickHouseHost.Properties.Name", "/cerebro/other/host")
+    without_host = edited(f"Resources.{HOST}.Properties.Name", "/cerebro/other/host")
     manifests = revision(rendered()).files
     path = "dist/crawlers/nebula.k8s.yaml"
     moved = {**manifests, path: manifests[path].replace("clickhouse/user", "clickhouse/reader")}
