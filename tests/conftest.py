@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ from constructs_lib.output import read
 ROOT = Path(__file__).parents[1]
 
 Manifest = dict[str, Any]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands under test, though a shell may have told us to ignore it, as
+    it does with what it runs in the background.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
