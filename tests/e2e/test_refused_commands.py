@@ -31,30 +31,31 @@ def without_rights(kubeconfig: dict[str, Any], installation: Installation) -> No
 
 
 @pytest.mark.parametrize(
-    ("what", "change", "sentence"),
+    ("change", "sentence"),
     [
-        ("An unreachable cluster", unreachable,
-         "the cluster of context e2e cannot be reached at https://127.0.0.1:"),
-        ("A token that is not accepted (any more)", expired,
-         "the cluster does not accept the credentials of context e2e; log in again"),
-        ("A missing permission", without_rights,
-         "context e2e lacks a permission in the cluster: "),
+        pytest.param(
+            unreachable,
+            "the cluster of context e2e cannot be reached at https://127.0.0.1:",
+            id="unreachable",
+        ),
+        pytest.param(
+            expired,
+            "the cluster does not accept the credentials of context e2e; log in again",
+            id="expired token",
+        ),
+        pytest.param(
+            without_rights, "context e2e lacks a permission in the cluster: ", id="no permission"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_cluster_that_says_no_is_told_in_a_sentence(
-    installation: Installation,
-    claim: Claimed,
-    tmp_path: Path,
-    *,
-    what: str,
-    change: Change,
-    sentence: str,
+    installation: Installation, claim: Claimed, tmp_path: Path, change: Change, sentence: str
 ) -> None:
     kubeconfig = yaml.safe_load(installation.cluster.kubeconfig.read_text())
     change(kubeconfig, installation)
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(kubeconfig))
-    with claim(f"{what} is told in one sentence"):
+    with claim("A cluster that says no is told in one sentence"):
         for arguments in (("jobs",), ("secrets", "status", "--cluster")):
             done = ops(installation, *arguments, kubeconfig=file)
             lines = done.stderr.splitlines()
