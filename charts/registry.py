@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from pkgutil import resolve_name
 
 from catalogue.platform import AnalyticsPlatform, current
 from charts import overview
@@ -26,17 +26,17 @@ CHARTS = (
     "charts.cluster.namespaces:CrawlersNamespace",
     "charts.cluster.secret_store:SecretStore",
     "charts.argocd.applications:Root",
-    "charts.argocd.applications:Applications",
 )
-"""Every chart of the platform, as module and class: a line a service. `Applications` comes last,
-since it makes one for each before it."""
+"""Every chart of the platform, as module and class: a line a service."""
+APPLICATIONS = "charts.argocd.applications:Applications"
+"""Declared after all of them, since it makes an Application for each."""
 
 
 def build(platform: AnalyticsPlatform) -> App:
     """All charts in one App. Raises PlatformError with every mistake of every chart."""
     app = App(platform)
     problems: list[str] = []
-    for chart in CHARTS:
+    for chart in (*CHARTS, APPLICATIONS):
         collect(problems, partial(_declare, chart, app))
     if problems:
         raise PlatformError(problems)
@@ -44,9 +44,13 @@ def build(platform: AnalyticsPlatform) -> App:
 
 
 def _declare(chart: str, app: App) -> None:
+    module, _, name = chart.partition(":")
     try:
-        declare = resolve_name(chart)
-    except (ImportError, AttributeError, ValueError) as error:
+        declare = getattr(import_module(module), name)
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        missing = getattr(error, "name", None) or name
+        if missing != name and not f"{module}.".startswith(f"{missing}."):
+            raise  # it is the chart's own module that asks for it
         raise DeclarationError(
             f"{chart!r} names no chart ({error}); write package.module:Class, with a comma after",
             where=Path(__file__),

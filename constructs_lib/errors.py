@@ -63,8 +63,14 @@ def _refusal(error: BaseException | None) -> DeclarationError | str | None:
     """What is refused, if that is what the error says; enum members wrap theirs in another."""
     if isinstance(error, DeclarationError):
         return error
+    if isinstance(error, SyntaxError):
+        place = _relative(Path(error.filename or ""))
+        return DeclarationError(f"line {error.lineno}: {error.msg}; correct it", where=place)
     if isinstance(error, TypeError) and _is_declaration(_caller(error)):
         return f"{error}. See the docstring of what is called for its arguments"
+    if isinstance(error, (AttributeError, ImportError, NameError)) and _is_mistyped(error):
+        told = error.msg.partition(" (")[0] if isinstance(error, ImportError) else None
+        return f"{told or f'there is no {error.name}'}; check the spelling, or add it first"
     if isinstance(error, RuntimeError) and str(error).startswith(_SAME_NAME):
         return f"{error}; rename one"
     return _refusal(error.__cause__) if error and error.__cause__ else None
@@ -80,6 +86,13 @@ def _declared_at(error: BaseException) -> str | None:
 
 def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _is_mistyped(error: AttributeError | ImportError | NameError) -> bool:
+    """Whether a declaration names what is not there; an enum looks its members up in Python."""
+    calls = [frame.filename for frame in _frames(error) if not frame.filename.endswith("enum.py")]
+    calls = [name for name in calls if not name.startswith("<")]
+    return bool(error.name and calls) and _is_declaration(calls[-1])
 
 
 def _caller(error: BaseException) -> str:

@@ -2,16 +2,16 @@
 
 import sys
 
-from constructs_lib.errors import DeclarationError, explain
+from constructs_lib.errors import explain
+from ops.commands import app
 
 
 def main() -> None:
     """Run a command; a mistake in the catalogue, which all of them read, is told in a line."""
     try:
-        from ops.commands import app
-    except DeclarationError as error:
+        app(prog_name="python -m ops")
+    except Exception as error:  # noqa: BLE001 explain raises what is no mistake of a declaration
         sys.exit(f"error: {explain(error)}")
-    app(prog_name="python -m ops")
 
 
 if __name__ == "__main__":

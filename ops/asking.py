@@ -20,8 +20,12 @@ class SecretValue:
     text: str
 
 
-def secret_value(prompt: str, file: Path | None, *, twice: bool = True) -> SecretValue:
+def secret_value(
+    prompt: str, file: Path | None, *, option: str = "--file", twice: bool = True
+) -> SecretValue:
     """The value in `file`, on standard input (`-`), or else typed unseen, by default twice.
+
+    `option` is what names the file on the command line.
 
     A line break at the end belongs to the file, not to the value. Raises OpsError where there is
     nothing to read.
@@ -29,15 +33,17 @@ def secret_value(prompt: str, file: Path | None, *, twice: bool = True) -> Secre
     if file == STANDARD_INPUT:
         if terminal.someone_is_there():
             raise OpsError(
-                "standard input is this terminal, which would show the value; leave out --file"
+                f"standard input is this terminal, which would show the value; leave out {option}"
             )
-        text = _read(lambda: sys.stdin.read() if sys.stdin else "", "standard input")
+        text = _read(_standard_input, "standard input")
     elif file:
         text = _read(lambda: file.read_text("utf-8"), file)
     elif terminal.someone_is_there():
         text = terminal.ask_hidden(prompt, twice=twice)
     else:
-        raise OpsError("nobody is here to type the value; give it with --file PATH, or --file -")
+        raise OpsError(
+            f"nobody is here to type the value; give it with {option} PATH, or {option} -"
+        )
     return SecretValue(text.removesuffix("\n").removesuffix("\r"))
 
 
@@ -52,9 +58,15 @@ def agree(question: str, *, yes: bool) -> None:
         end(Status.FAILED)
 
 
+def _standard_input() -> str:
+    text = sys.stdin.read() if sys.stdin else ""
+    text.encode()  # what was no UTF-8 may have come in as surrogates
+    return text
+
+
 def _read(read: Callable[[], str], source: object) -> str:
     try:
         return read()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise OpsError(f"{source} cannot be read: {reason}") from None

@@ -33,11 +33,13 @@ def deploy_secrets(
 ) -> None:
     """Deploy SecretsStack, and write its outputs into catalogue/handover.json.
 
-    Uses the AWS credentials of your environment, in the installation's region. Without a hosted
-    zone in catalogue/installation.py it prints the DNS records that the certificate waits for.
+    Uses the AWS credentials of your environment, in the installation's region.
+    Without a hosted zone in catalogue/installation.py it prints the DNS records
+    that the certificate waits for.
 
-    Exit status: 0 deployed and handed over, 1 deployed with outputs that do not fit this checkout,
-    else that of `cdk`. Unless it is 0, the hand-over is as it was.
+    Exit status: 0 deployed and handed over, 1 deployed with outputs that do not
+    fit this checkout, else that of `cdk`. Unless it is 0, the hand-over is as it
+    was.
     """
     with tempfile.TemporaryDirectory(prefix="deploy-") as workshop:
         outputs = Path(workshop, "outputs.json")
@@ -49,14 +51,15 @@ def deploy_secrets(
         except DeclarationError as error:
             console.print(
                 f"error: {handover.STACK} is deployed, but its outputs do not fit this checkout: "
-                f"{error.message}. {handover.FILE.name} is as it was",
+                f"{error.message}. catalogue/{handover.FILE.name} is as it was",
                 style="red",
             )
             raise typer.Exit(1) from error
         output.replace(handover.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
     console.print(
-        f"{handover.FILE.name} holds the stack's outputs. Run `make synth`, and commit both."
+        f"catalogue/{handover.FILE.name} holds the stack's outputs. Run `make synth`, and commit "
+        "both."
     )
 
 

@@ -22,7 +22,9 @@ from ops.errors import OpsError, Status, end, told
 from ops.options import Context, context_needs_cluster
 from ops.secrets.values import api_keys, is_header_value
 
-app = typer.Typer(help="The dbt manifest that cerebro-api makes its endpoints of.")
+app = typer.Typer(
+    add_completion=False, help="The dbt manifest that cerebro-api makes its endpoints of."
+)
 
 TIER = "tier3"
 """What a key needs to refresh."""
@@ -169,7 +171,7 @@ def _service() -> Service:
 
 
 def _given_key(file: Path | None) -> SecretValue:
-    key = secret_value(f"API key of {TIER}", file, twice=False)
+    key = secret_value(f"API key of {TIER}", file, option="--key-file", twice=False)
     if not is_header_value(key.text):
         raise OpsError("that is no API key: it is empty, or has characters that no header takes")
     return key

@@ -102,7 +102,7 @@ def bump(
     if before == after and present == rendered:
         return Pinned(service, before, after, image, ())
     file = images.pin_file(service, folder)
-    _require_committed(root, file, dist)
+    require_committed(root, service)
     _require_just_the_image(present, rendered, f"{name}:{before.tag}", f"{name}:{after.tag}")
     _write(file, f"{after.tag}\n", dist, present, rendered)
     changed = (dist / path for path in sorted(rendered) if rendered[path] != present[path])
@@ -126,7 +126,9 @@ def _checked(service: str, commit: str, pins: Mapping[str, Pin]) -> Pin:
     return Pin(f"sha-{commit}")
 
 
-def _require_committed(root: Path, *paths: Path) -> None:
+def require_committed(root: Path, service: str) -> None:
+    """Refuse changes of dist/ or of the service's pin that are not committed."""
+    paths = (images.pin_file(service, root / "catalogue" / "images"), root / "dist")
     status = Git(root).ask("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths))
     if status:
         changes = ", ".join(line[3:] for line in status.splitlines())

@@ -17,7 +17,7 @@ from ops import rendered, terminal
 from ops.errors import OpsError, told
 from ops.git import Git
 from ops.options import AsJson
-from ops.pin import ROOT, carry_out, require_known
+from ops.pin import ROOT, carry_out, require_committed, require_known
 
 _FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))
 _SHOWN_DIGITS = 12
@@ -86,6 +86,7 @@ def rollback(
         _show(service, pin, earlier)
     if only_list:
         return
+    require_committed(ROOT, service)
     build = _matching(service, pin, earlier, to) if to else _asked(earlier)
     _tell_what_goes(service, pin, build)
     carry_out(service, build.commit, verify=verify)
@@ -181,7 +182,9 @@ def _tell_what_goes(service: str, pin: Pin, build: Build) -> None:
     if not pin.floats:
         source = image.removeprefix("ghcr.io/")
         newer = pin.tag.removeprefix("sha-")
-        terminal.tell(f"Taken back: https://github.com/{source}/compare/{build.commit}...{newer}")
+        terminal.tell(
+            f"This takes back https://github.com/{source}/compare/{build.commit}...{newer}"
+        )
     if migrations := _release_jobs(image):
         terminal.warn(
             f"{', '.join(migrations)} will run again, of that build. What migrations of later "

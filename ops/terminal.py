@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import humanize
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 _WIDE = 160
 """Columns of a table that goes into a file or a pipe."""
@@ -37,7 +37,9 @@ def show_json(content: Any) -> None:
 
 def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
     """The result as a table."""
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    first, *others = columns
+    headings = [Column(first, no_wrap=True), *(Column(one, overflow="fold") for one in others)]
+    table = Table(*headings, title=title, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     _console(stderr=False).print(table)

@@ -86,6 +86,29 @@ def test_a_failed_synth_leaves_dist_as_it_was(
     assert not list(checkout.glob(".dist.*"))
 
 
+@pytest.mark.parametrize(
+    ("written", "mistyped", "told"),
+    [
+        ("import Alb", "import Albb", "cannot import name 'Albb'"),
+        ("from charts.shared", "from charts.shred", "No module named 'charts.shred'"),
+        ("port=8000,", "port=8000", "charts/cerebro/cerebro_api.py: line 2"),
+        ("=Hosts.API", "=Hosts.HELLO", "there is no HELLO; check the spelling, or add it first"),
+        ("Resources(cpu", "Resourses(cpu", "there is no Resourses; check the spelling"),
+    ],
+)
+def test_a_slip_in_a_chart_is_told_with_its_line(
+    checkout: Path, written: str, mistyped: str, told: str
+) -> None:
+    chart = checkout / "charts" / "cerebro" / "cerebro_api.py"
+    chart.write_text(chart.read_text().replace(written, mistyped, 1))
+    done = synth(checkout)
+    assert done.returncode == 1
+    (line, _) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert told in line
+    assert "charts/cerebro/cerebro_api.py" in line
+
+
 def test_a_removed_service_leaves_no_file_behind(checkout: Path) -> None:
     registry = checkout / "charts" / "registry.py"
     text = registry.read_text().replace('    "charts.crawlers.nebula:Nebula",\n', "", 1)
@@ -120,18 +143,20 @@ def test_a_swap_that_fails_half_way_restores_the_folder(
 def readme_service() -> str:
     """The chart that the README adds."""
     section = (ROOT / "README.md").read_text("utf-8").partition("## Adding a service")[2]
-    return dedent("   " + section.partition("```python")[2].partition("```")[0].strip("\n "))
+    chart = dedent("   " + section.partition("```python")[2].partition("```")[0].strip("\n "))
+    return chart.replace("Hello", "HelloOfTheTest").replace('"hello"', '"hello-of-the-test"')
 
 
 def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
-    (checkout / "charts" / "cerebro" / "hello.py").write_text(readme_service())
-    (checkout / "catalogue" / "images" / "hello.pin").write_text("latest\n")
+    (checkout / "charts" / "cerebro" / "hello_of_the_test.py").write_text(readme_service())
+    (checkout / "catalogue" / "images" / "hello-of-the-test.pin").write_text("latest\n")
     registry = checkout / "charts" / "registry.py"
-    line = '    "charts.cerebro.hello:Hello",\n'
-    registry.write_text(registry.read_text().replace("CHARTS = (\n", f"CHARTS = (\n{line}", 1))
+    last = '    "charts.cluster.secret_store:SecretStore",\n'
+    line = '    "charts.cerebro.hello_of_the_test:HelloOfTheTest",\n'
+    registry.write_text(registry.read_text().replace(last, last + line))
     done = synth(checkout)
     assert done.returncode == 0, done.stderr
-    written = (checkout / "dist" / "cerebro" / "hello.k8s.yaml").read_text()
+    written = (checkout / "dist" / "cerebro" / "hello-of-the-test.k8s.yaml").read_text()
     kinds = {line.removeprefix("kind: ") for line in written.splitlines() if line[:6] == "kind: "}
     assert kinds == {
         "Deployment",
@@ -141,4 +166,5 @@ def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
         "Service",
         "ServiceAccount",
     }
-    assert "include: hello.k8s.yaml" in (checkout / "dist/argocd/applications.k8s.yaml").read_text()
+    applications = (checkout / "dist/argocd/applications.k8s.yaml").read_text()
+    assert "include: hello-of-the-test.k8s.yaml" in applications

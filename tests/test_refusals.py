@@ -129,6 +129,7 @@ def twice(chart: Chart) -> None:
         (lambda _: Installation(kms_key_arn="alias/x"), "kms_key_arn 'alias/x' has not the form"),
         (lambda _: Installation(alb_subnets=("10.0.0.0/33",)), "alb_subnets: '10.0.0.0/33'"),
         (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
+        (alb(scheme="internet"), "scheme 'internet' is none; write internet-facing or internal"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs a listener to redirect from"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
         (alb(idle_timeout_seconds=9999), "idle_timeout_seconds must be from 1 to 4000"),
@@ -154,7 +155,13 @@ def test_a_mistake_in_a_construct_names_its_path() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["charts.cerebro.hello:Hello", "charts.cerebro.cerebro_api:Api", ""]
+    "entry",
+    [
+        "charts.cerebro.hello:Hello",
+        "charts.cerebo.cerebro_api:CerebroApi",
+        "charts.cerebro.cerebro_api:Api",
+        "",
+    ],
 )
 def test_a_wrong_line_in_the_registry_is_named(
     monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform, entry: str
@@ -202,6 +209,11 @@ def one(app: App, **changes: Any) -> Chart:
     return chart
 
 
+def misplaced(app: App) -> None:
+    base.namespace(one(app))
+    base.program(Chart(app, "stray", namespace="other"))
+
+
 def beyond_the_quota(app: App) -> None:
     chart = one(app, replicas=4)
     base.namespace(chart, quota=replace(base.QUOTA, resources=base.RESOURCES, pods=8))
@@ -212,6 +224,7 @@ def beyond_the_quota(app: App) -> None:
     [
         (two, {}, "Deployment space/one is declared 2 times, in space/first.k8s.yaml"),
         (two, {}, "host one.example.org is served by space/one, space/one; give each a host"),
+        (misplaced, {}, "other/stray.k8s.yaml is for the namespace other, which no Namespace"),
         (one, {"hosts": ()}, "Ingress space/one serves one.example.org, which the certificate"),
         (one, {"hosts": ("one.example.org", "two.example.org")},
          "host two.example.org of catalogue/hosts.py is served by no Ingress; remove it"),

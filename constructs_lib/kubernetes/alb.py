@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from cdk8s_plus_27 import k8s
 
@@ -21,6 +21,9 @@ DRAIN_MARGIN_SECONDS = 15
 after the controller has seen the pod end, and one controller loop may take that long."""
 
 
+_Scheme = Literal["internet-facing", "internal"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alb:
     """How a web service is reached from outside its cluster. Times are seconds.
@@ -30,7 +33,7 @@ class Alb:
 
     host: Host
     """The name it answers to; the certificate covers it."""
-    scheme: Literal["internet-facing", "internal"]
+    scheme: _Scheme
     """Public, or reachable from inside the VPC only."""
     keep_alive_seconds: int | None
     """How long the server holds an idle connection open. It must outlast the load balancer's, or
@@ -49,6 +52,8 @@ class Alb:
     """Prefixes answered with 403 by the load balancer itself."""
 
     def __post_init__(self) -> None:
+        if self.scheme not in (schemes := get_args(_Scheme)):
+            raise DeclarationError(f"scheme {self.scheme!r} is none; write {' or '.join(schemes)}")
         if self.ssl_redirect and set(self.listeners) != {"HTTP", "HTTPS"}:
             raise DeclarationError(
                 "ssl_redirect needs a listener to redirect from and one to redirect to; "

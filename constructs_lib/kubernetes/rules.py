@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from constructs_lib import capacity
+from constructs_lib.kubernetes.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.model import Manifest
 from constructs_lib.quantity import spell
 
@@ -44,6 +45,19 @@ def no_two_files_alike(app: App) -> Iterator[str]:
     names = [chart.path for chart in app.files]
     for path in sorted({path for path in names if names.count(path) > 1}):
         yield f"{path} is written by two charts; rename one"
+
+
+def namespaces_are_made(app: App) -> Iterator[str]:
+    """A namespace that is mistyped would be made by Argo CD, without quota and pull secret."""
+    made = {item["metadata"]["name"] for item in _objects(app) if item["kind"] == "Namespace"}
+    for chart in app.files:
+        strays = {item["metadata"].get("namespace") for item in chart.manifests} - made
+        for namespace in sorted(strays - {None, ARGO_CD}):
+            if made:
+                yield (
+                    f"{chart.path} is for the namespace {namespace}, which no Namespace makes; "
+                    f"there are {', '.join(sorted(made))}"
+                )
 
 
 def hosts_are_served_once(app: App) -> Iterator[str]:
@@ -122,6 +136,7 @@ def _objects(app: App) -> Iterator[Manifest]:
 RULES = (
     no_two_files_alike,
     no_two_objects_alike,
+    namespaces_are_made,
     hosts_are_served_once,
     parameters_are_read,
     pins_are_used,

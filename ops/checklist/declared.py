@@ -84,7 +84,7 @@ def resources(service: Service) -> list[Finding]:
         for name in _MANDATORY
         if name not in container.get("resources", {}).get(bound, {})
     ]
-    return judged(lacking, f"{len(list(_containers(service)))} containers have both")
+    return judged(lacking, f"both on each of {len(list(_containers(service)))} container(s)")
 
 
 def probes(service: Service) -> list[Finding]:
@@ -117,7 +117,7 @@ def node_selector(service: Service) -> list[Finding]:
         for owner, pod in pods
         if not _ARM64.items() <= pod.get("nodeSelector", {}).items()
     ]
-    return judged(strays, f"{len(pods)} pod templates")
+    return judged(strays, f"on each of {len(pods)} pod template(s)")
 
 
 def update(service: Service) -> list[Finding]:

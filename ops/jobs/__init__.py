@@ -13,7 +13,10 @@ from ops.errors import OpsError, told
 from ops.jobs import running, schedule
 from ops.options import AsJson, Context, Yes
 
-app = typer.Typer(help="What runs on a schedule: when it ran, when it will, and running it now.")
+app = typer.Typer(
+    add_completion=False,
+    help="What runs on a schedule: when it ran, when it will, and running it now.",
+)
 
 
 @app.callback(invoke_without_command=True)

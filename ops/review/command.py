@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from catalogue.installation import INSTALLATION
-from ops.git import GitError
+from ops.git import Git, GitError
 from ops.review.errors import ReviewError
 from ops.review.model import Risk
 from ops.review.raw import RawDiff, raw_diff
@@ -17,6 +17,7 @@ from ops.review.render.markdown import LIMIT
 from ops.review.report import Report
 from ops.review.revisions import Repository, Revision
 
+_SOURCES = ("catalogue", "charts", "constructs_lib")
 FOUND, FAILED = 1, 2
 """Exit statuses: a class of `--fail-on` was found; nothing could be compared."""
 
@@ -67,6 +68,8 @@ def review(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     _print(report, drawn, format_, whole_diff=diff, limit=limit, full=full_report)
+    if not (head or report.findings):
+        _hint_at_synth(report.base.commit)
     if set(fail_on or ()) & {finding.risk for finding in report.findings}:
         raise typer.Exit(FOUND)
 
@@ -77,6 +80,13 @@ def _revisions(base: str | None, head: str | None) -> tuple[Revision, Revision]:
         repository.revision(base) if base else repository.merge_base(INSTALLATION.revision),
         repository.revision(head) if head else repository.working_tree(),
     )
+
+
+def _hint_at_synth(base: str | None) -> None:
+    """Where nothing is rendered anew, though what it is rendered from has changed."""
+    changed = Git(Path.cwd()).attempt("diff", "--quiet", base or "HEAD", "--", *_SOURCES) is None
+    if changed:
+        typer.echo("What dist/ is rendered from has changed; `make synth` renders it.", err=True)
 
 
 def _print(

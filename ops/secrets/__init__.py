@@ -19,6 +19,7 @@ from ops.secrets.reach import Reach
 from ops.secrets.values import check
 
 app = typer.Typer(
+    add_completion=False,
     help="The secret values: what is set, setting one, and bringing a new one to every pod.",
     no_args_is_help=True,
 )

@@ -148,3 +148,10 @@ def test_what_is_pinned_now_is_no_way_back(past: Path) -> None:
     status, _, wrong = ops(past, "rollback", "nebula", "--to", THIRD)
     assert (status, f"{THIRD} is what nebula is pinned to now" in wrong) == (1, True)
     assert ops(past, "rollback", "nebule")[0] == 1
+
+
+def test_what_could_not_be_pinned_is_refused_before_the_question(past: Path) -> None:
+    with (past / "dist" / "README.md").open("a") as file:
+        file.write("edited\n")
+    status, _, wrong = ops(past, "rollback", "nebula")
+    assert (status, "not committed: dist/README.md" in wrong) == (1, True)

@@ -10,7 +10,7 @@ from ops.review.model import Difference, Finding, Object, Risk, Severity
 from ops.review.objects import STACK_GROUP
 from ops.review.powers import of_policy
 from ops.review.rules.secrets import parameter_of
-from ops.review.wording import value
+from ops.review.wording import listed, value
 
 _REPLACING: dict[str, tuple[str, ...]] = {
     "AWS::CertificateManager::Certificate": (
@@ -122,7 +122,14 @@ def _property_changed(item: Object, name: str, each: Difference) -> Iterator[Fin
 
 
 def _shift(each: Difference) -> str:
-    return f"{value(each.before, 60)} → {value(each.after, 60)}"
+    """Old and new; of lists of names, which are long and nearly alike, what came and what went."""
+    before, after = each.before, each.after
+    if isinstance(before, list) and isinstance(after, list):
+        came = [f"+{value(one, 60)}" for one in after if one not in before]
+        went = [f"-{value(one, 60)}" for one in before if one not in after]
+        if came or went:
+            return listed([*came, *went], 6)
+    return f"{value(before, 60)} → {value(after, 60)}"
 
 
 def _rights(comparison: Comparison, sides: Sides) -> Iterator[Finding]:

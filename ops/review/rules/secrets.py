@@ -155,7 +155,10 @@ def unmade(comparison: Comparison) -> Iterator[Finding]:
         unknown = [p for p in _sources(item).values() if made and p.split()[0] not in made]
         new = [path for path in unknown if path not in read_before]
         if new:
-            text = f"reads {listed(new)}, which SecretsStack does not make"
+            text = (
+                f"reads {listed(new)}, which SecretsStack does not make; `make template` renders "
+                "that half, too"
+            )
             yield Finding(Risk.SECRET, Severity.HIGH, item.key, text)
 
 

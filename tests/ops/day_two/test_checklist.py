@@ -39,7 +39,7 @@ def outcomes(content: dict[str, Any], service: str) -> list[str]:
 
 def test_offline_nothing_that_was_not_seen_counts_as_passed(run: Run) -> None:
     content = results(run)
-    assert len(content["services"]) == 8
+    assert set(images.load()) <= set(content["services"])
     assert outcomes(content, "cerebro-api") == [
         *(NOT_CHECKED, OPEN, PASSED, NOT_CHECKED),
         *(PASSED, PASSED, PASSED, PASSED, PASSED),

@@ -73,6 +73,7 @@ def test_ctrl_c_at_every_question_changes_nothing(
         status, shown = session.ended()
         assert (question, status) == (question, 130)
         assert "Interrupted. Nothing was changed." in shown
+        assert "Traceback" not in shown
     assert (account.version(PASSWORD), api.changes) == (2, [])
 
 

@@ -34,6 +34,16 @@ def test_nothing_to_review_is_one_line(checkout: Checkout) -> None:
     assert done.output.split() == f"No change between main ({base}) and the working tree.".split()
 
 
+def test_that_nothing_was_rendered_after_a_change_is_hinted_at(checkout: Checkout) -> None:
+    chart = checkout.folder / "charts" / "one.py"
+    chart.parent.mkdir()
+    chart.write_text("before")
+    checkout.commit({})
+    assert run().stderr == ""
+    chart.write_text("after")
+    assert run().stderr == "What dist/ is rendered from has changed; `make synth` renders it.\n"
+
+
 def test_a_change_is_told_in_every_form(checkout: Checkout) -> None:
     checkout.write(STOPPED(rendered()))
     assert "downtime" in run().output

@@ -67,8 +67,8 @@ ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "
     [
         (f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
          (HIGH, f"replace {CERTIFICATE}", "the next `cdk deploy` makes it anew: "
-          'SubjectAlternativeNames ["mcp.analytics.gnosis.io", '
-          '"dashboard.analytics.gnosis.io"] → ["new.gnosis.io"]')),
+          "SubjectAlternativeNames +new.gnosis.io, -mcp.analytics.gnosis.io, "
+          "-dashboard.analytics.gnosis.io")),
         (f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
          (MEDIUM, f"secret {HOST}", "SSM /cerebro/clickhouse/address is made with a placeholder: "
           "put its value in; /cerebro/clickhouse/host stays")),
@@ -167,6 +167,5 @@ def test_a_parameter_that_the_stack_does_not_make_is_noticed() -> None:
         Revision(name="a", commit=None, files={**manifests, STACK: json.dumps(without_host)}),
         Revision(name="b", commit=None, files={**moved, STACK: json.dumps(without_host)}),
     )
-    assert "reads /cerebro/clickhouse/reader, which SecretsStack does not make" in {
-        finding.text for finding in report.findings
-    }
+    told = "reads /cerebro/clickhouse/reader, which SecretsStack does not make; `make template` "
+    assert [finding for finding in report.findings if finding.text.startswith(told)]
