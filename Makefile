@@ -21,7 +21,7 @@ review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=
 	@python -m ops review $(BASE) $(HEAD)
 
 test: $(VENV)/.tools ## Run the quick tests
-	@pytest
+	@pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, and set its values, in every way it may go
 	@pytest -m deploy tests/deploy tests/ops
