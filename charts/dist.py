@@ -43,7 +43,19 @@ def synth() -> int:
         print(f"{len(error.problems)} refused; {folder} is as it was", file=sys.stderr)
         return 1
     _report(folder, files, swap(files, folder))
+    _hint_at_unlisted()
     return 0
+
+
+def _hint_at_unlisted() -> None:
+    from charts.registry import unlisted
+
+    for file in unlisted():
+        print(
+            f"note: {os.path.relpath(file)} is named by no line of charts/registry.py, so nothing "
+            "is rendered of it",
+            file=sys.stderr,
+        )
 
 
 def _report(folder: Path, files: dict[str, str], written: Written) -> None:

@@ -32,6 +32,20 @@ APPLICATIONS = "charts.argocd.applications:Applications"
 """Declared after all of them, since it makes an Application for each."""
 
 
+def unlisted() -> list[Path]:
+    """The files beside those of CHARTS that no line of it names, so that nothing renders them."""
+    listed = {Path(*chart.partition(":")[0].split(".")[1:]) for chart in (*CHARTS, APPLICATIONS)}
+    here = Path(__file__).parent
+    beside = {
+        file for folder in {one.parent for one in listed} for file in here.glob(f"{folder}/*.py")
+    }
+    return sorted(
+        file
+        for file in beside
+        if not file.stem.startswith("_") and file.relative_to(here).with_suffix("") not in listed
+    )
+
+
 def build(platform: AnalyticsPlatform) -> App:
     """All charts in one App. Raises PlatformError with every mistake of every chart."""
     app = App(platform)
