@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from constructs_lib.model import Manifest
@@ -22,6 +22,20 @@ def peak(objects: Iterable[Manifest]) -> dict[str, dict[str, Fraction]]:
         for name, value in _of(item):
             total[name] = total.get(name, Fraction(0)) + value
     return {namespace: total for namespace, total in sums.items() if total}
+
+
+def total(sums: Mapping[str, Mapping[str, Fraction]]) -> dict[str, Fraction]:
+    """What all namespaces ask for together, by resource."""
+    together: dict[str, Fraction] = {}
+    for each in sums.values():
+        for name, asked in each.items():
+            together[name] = together.get(name, Fraction(0)) + asked
+    return together
+
+
+def is_bytes(resource: str) -> bool:
+    """Whether a resource, `requests.memory` or the like, is counted in bytes."""
+    return "memory" in resource or "storage" in resource
 
 
 def quotas(objects: Iterable[Manifest]) -> dict[str, dict[str, Fraction]]:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from charts.overview.inventory import Inventory, Workload, audience
+from charts.overview.inventory import Inventory, Workload, audience, counted
 from constructs_lib.kubernetes import Chart
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.model import Manifest
@@ -103,9 +103,7 @@ def _running(inventory: Inventory, chart: Chart) -> str:
         "scheduled job": sum(workload.kind == "CronJob" for workload in workloads),
         "release job": sum(workload.kind == "Job" for workload in workloads),
     }
-    return "<br>".join(
-        f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count
-    )
+    return "<br>".join(counted(count, noun) for noun, count in counts.items() if count)
 
 
 def secrets(inventory: Inventory) -> str:

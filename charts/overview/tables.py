@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from charts.overview.inventory import Inventory, Workload, audience
+from charts.overview.inventory import Inventory, Workload, audience, counted
 from constructs_lib import capacity
 from constructs_lib.quantity import readable
 from constructs_lib.schedule import words
@@ -38,22 +37,18 @@ def _summed(workloads: list[Workload]) -> list[str]:
     serving = [workload for workload in workloads if workload.kind == "Deployment"]
     lines = [
         f"{f'{workload.name}: ' if len(serving) > 1 else ''}"
-        f"{_count(workload.pods, 'pod')}, {_update(workload)}"
+        f"{counted(workload.pods, 'pod')}, {_update(workload)}"
         for workload in serving
     ]
     for kind, noun, when in (("CronJob", "scheduled job", ""), ("Job", "job", " with each sync")):
         if count := sum(workload.kind == kind for workload in workloads):
-            lines.append(f"{_count(count, noun)}{when}")
+            lines.append(f"{counted(count, noun)}{when}")
     return lines
 
 
 def _update(workload: Workload) -> str:
     recreated = workload.manifest["spec"]["strategy"]["type"] == "Recreate"
     return "stopped for an update" if recreated else "updated without a gap"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
@@ -159,23 +154,16 @@ def capacity_table(inventory: Inventory) -> str:
     quotas = capacity.quotas(manifests)
     rows = []
     peak = capacity.peak(manifests)
-    for namespace, sums in {**peak, "together": _total(peak.values())}.items():
+    together = dict(sorted(capacity.total(peak).items()))
+    for namespace, sums in {**peak, "together": together}.items():
         bounds = quotas.get(namespace, {})
         for name in dict.fromkeys([*bounds, *sums]):
             asked, bound = sums.get(name), bounds.get(name)
-            binary = "memory" in name or "storage" in name
+            binary = capacity.is_bytes(name)
             spelled = ("" if n is None else readable(n, binary=binary) for n in (asked, bound))
             share = f"{float(asked / bound):.0%}" if asked and bound else ""
             rows.append((namespace, name, *spelled, share))
     return _table(("Namespace", "Resource", "Asked for", "Quota", "Used"), rows, right=3)
-
-
-def _total(sums: Iterable[dict[str, Fraction]]) -> dict[str, Fraction]:
-    total: dict[str, Fraction] = defaultdict(Fraction)
-    for each in sums:
-        for name, asked in each.items():
-            total[name] += asked
-    return dict(sorted(total.items()))
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 0) -> str:

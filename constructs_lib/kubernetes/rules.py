@@ -120,7 +120,7 @@ def quotas_hold(app: App) -> Iterator[str]:
         for name, value in sums.items():
             limit = allowed.get(namespace, {}).get(name)
             if limit is not None and value > limit:
-                binary = "memory" in name or "storage" in name
+                binary = capacity.is_bytes(name)
                 yield (
                     f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
                     f"the worst moment, above its quota of {spell(limit, binary=binary)}; raise "

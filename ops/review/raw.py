@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.review.errors import ReviewError
-from ops.review.revisions import Revision
+from ops.review.revisions import Revision, differing
+from ops.review.wording import plural
 
 _DRAW = ("diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff", "--no-textconv")
 
@@ -23,13 +24,12 @@ class RawDiff:
     removed: int
 
     def __str__(self) -> str:
-        files = "1 file" if self.files == 1 else f"{self.files} files"
-        return f"{files}, +{self.added} -{self.removed} lines"
+        return f"{plural(self.files, 'file')}, +{self.added} -{self.removed} lines"
 
 
 def raw_diff(base: Revision, head: Revision) -> RawDiff:
     """What differs line by line. Files that Git does not know of are in it, too."""
-    paths = [path for path in {**base.files, **head.files} if _differs(path, base, head)]
+    paths = differing(base, head)
     with tempfile.TemporaryDirectory(prefix="review-") as folder:
         for name, revision in (("a", base), ("b", head)):
             Path(folder, name).mkdir()
@@ -49,7 +49,3 @@ def raw_diff(base: Revision, head: Revision) -> RawDiff:
     text = done.stdout.decode("utf-8", "replace")
     lines = [line[:1] for line in text.splitlines() if not line.startswith(("+++ ", "--- "))]
     return RawDiff(text, len(paths), lines.count("+"), lines.count("-"))
-
-
-def _differs(path: str, base: Revision, head: Revision) -> bool:
-    return base.files.get(path) != head.files.get(path)

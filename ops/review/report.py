@@ -11,7 +11,7 @@ from ops.review.comparison import Comparison, Sides
 from ops.review.errors import ReviewError
 from ops.review.model import Finding, Key, Risk, Severity
 from ops.review.objects import MANIFESTS, read
-from ops.review.revisions import Revision
+from ops.review.revisions import Revision, differing
 from ops.review.rules import RULES
 from ops.review.rules.capacity import Row
 from ops.review.rules.capacity import rows as capacity_rows
@@ -124,8 +124,7 @@ class Report:
     @property
     def changed_files(self) -> list[str]:
         """The files whose text differs."""
-        was, now = self.base.files, self.head.files
-        return [path for path in sorted(was.keys() | now.keys()) if was.get(path) != now.get(path)]
+        return differing(self.base, self.head)
 
     @cached_property
     def services(self) -> dict[str, list[Sides]]:

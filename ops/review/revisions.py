@@ -26,6 +26,12 @@ class Revision:
     """Text by path in the repository. Empty where there is none of it yet."""
 
 
+def differing(base: Revision, head: Revision) -> list[str]:
+    """The files whose text is not the same on both sides."""
+    paths = sorted(base.files.keys() | head.files.keys())
+    return [path for path in paths if base.files.get(path) != head.files.get(path)]
+
+
 class Repository:
     """The Git repository around a folder."""
 

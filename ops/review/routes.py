@@ -11,11 +11,11 @@ from constructs_lib.model import Manifest
 from ops.review.model import Key, Object
 from ops.review.objects import Snapshot
 
-_ALB = "alb.ingress.kubernetes.io/"
-SCHEME = f"{_ALB}scheme"
-LISTENERS = f"{_ALB}listen-ports"
-REDIRECT = f"{_ALB}ssl-redirect"
-CERTIFICATE = f"{_ALB}certificate-arn"
+ALB = "alb.ingress.kubernetes.io/"
+SCHEME = f"{ALB}scheme"
+LISTENERS = f"{ALB}listen-ports"
+REDIRECT = f"{ALB}ssl-redirect"
+CERTIFICATE = f"{ALB}certificate-arn"
 REDIRECTED = "a redirect to HTTPS"
 """What answers at a listener without TLS that sends people on."""
 _FROM_ANNOTATION = "use-annotation"

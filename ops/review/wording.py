@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ops.review.model import ABSENT, Absent, Key, Path, spell
+from ops.review.model import ABSENT, Absent, Difference, Key, Path, spell
 from ops.review.workloads import TEMPLATE
 
 _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
@@ -36,6 +36,11 @@ def value(content: Any | Absent, longest: int = 0) -> str:
         return text
     text = _COMMIT.sub(r"\1", text)
     return f"{text[: longest - 1]}…" if len(text) > longest else text
+
+
+def passage(each: Difference, longest: int = 0) -> str:
+    """The field before and after, each as `value` puts it."""
+    return f"{value(each.before, longest)} → {value(each.after, longest)}"
 
 
 def objects(keys: Sequence[Key], most: int = 4) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 from constructs_lib import capacity
@@ -14,12 +15,11 @@ from constructs_lib.quantity import readable
 from ops.review.comparison import Comparison
 from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity, spell
 from ops.review.objects import Snapshot
-from ops.review.rules.replacement import shrinks
-from ops.review.wording import listed, value
+from ops.review.rules.replacement import SIZE, shrinks
+from ops.review.wording import listed, passage
 from ops.review.workloads import TEMPLATE, Rollout, Workload, share
 
 TOTAL = "all namespaces"
-_SIZE = ("spec", "resources", "requests", "storage")
 _NONE = Fraction(0)
 _ORDER = {"requests.cpu": 0, "requests.memory": 1, "limits.cpu": 2, "limits.memory": 3}
 """What decides first whether a pod fits."""
@@ -56,8 +56,7 @@ class Row:
 
     def spelled(self, asked: Fraction) -> str:
         """An amount as people write it: `2.35`, `7.25Gi`."""
-        binary = "memory" in self.resource or "storage" in self.resource
-        return readable(asked, binary=binary)
+        return readable(asked, binary=capacity.is_bytes(self.resource))
 
 
 def rows(comparison: Comparison) -> list[Row]:
@@ -78,6 +77,7 @@ def _resources(*sums: dict[str, Fraction]) -> list[str]:
     return sorted(named, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
 
 
+@lru_cache(maxsize=2)
 def _quotas(snapshot: Snapshot) -> Sums:
     return capacity.quotas(
         {**item.manifest, "spec": {"hard": _texts(item.spec["hard"])}}
@@ -86,17 +86,14 @@ def _quotas(snapshot: Snapshot) -> Sums:
     )
 
 
+@lru_cache(maxsize=2)
 def _sums(snapshot: Snapshot) -> Sums:
     defaults = {item.key.namespace: item for item in snapshot.of("LimitRange")}
     sums = capacity.peak(
         _measurable(item, defaults.get(item.key.namespace))
         for item in snapshot.of(*TEMPLATE, "PersistentVolumeClaim")
     )
-    total: dict[str, Fraction] = {}
-    for each in sums.values():
-        for resource, asked in each.items():
-            total[resource] = total.get(resource, _NONE) + asked
-    return {**sums, TOTAL: total}
+    return {**sums, TOTAL: capacity.total(sums)}
 
 
 def _measurable(item: Object, defaults: Object | None) -> Manifest:
@@ -172,7 +169,7 @@ def bounds(comparison: Comparison) -> Iterator[Finding]:
         for each in change.at("spec"):
             yield _told(change, each, Severity.LOW, ", for containers that state none")
     for change in comparison.changed("PersistentVolumeClaim"):
-        for each in change.at(*_SIZE):
+        for each in change.at(*SIZE):
             if ABSENT not in (each.before, each.after) and not shrinks(each):
                 yield _told(change, each, Severity.LOW, ", if its storage class lets it grow")
 
@@ -181,7 +178,7 @@ _BELOW = {True: ", less than the pods ask for: pods are refused", False: ""}
 
 
 def _told(change: Change, each: Difference, severity: Severity, more: str) -> Finding:
-    text = f"{spell(each.path[1:])}: {value(each.before)} → {value(each.after)}{more}"
+    text = f"{spell(each.path[1:])}: {passage(each)}{more}"
     return Finding(Risk.CAPACITY, severity, change.key, text, (each,))
 
 

@@ -10,7 +10,7 @@ from ops.review.model import Difference, Finding, Object, Risk, Severity
 from ops.review.objects import STACK_GROUP
 from ops.review.powers import of_policy
 from ops.review.rules.secrets import parameter_of
-from ops.review.wording import listed, value
+from ops.review.wording import listed, passage, value
 
 _REPLACING: dict[str, tuple[str, ...]] = {
     "AWS::CertificateManager::Certificate": (
@@ -129,7 +129,7 @@ def _shift(each: Difference) -> str:
         went = [f"-{value(one, 60)}" for one in before if one not in after]
         if came or went:
             return listed([*came, *went], 6)
-    return f"{value(before, 60)} → {value(after, 60)}"
+    return passage(each, 60)
 
 
 def _rights(comparison: Comparison, sides: Sides) -> Iterator[Finding]:

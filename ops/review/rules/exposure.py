@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ops.review.comparison import Comparison, shift
 from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity
 from ops.review.routes import (
+    ALB,
     CERTIFICATE,
     LISTENERS,
     REDIRECT,
@@ -17,18 +18,17 @@ from ops.review.routes import (
     controller,
     routes,
 )
-from ops.review.wording import value
+from ops.review.wording import passage
 
 _ANNOTATIONS = ("metadata", "annotations")
-_ALB = "alb.ingress.kubernetes.io/"
 _SETTINGS = {
     CERTIFICATE: "the certificate",
-    f"{_ALB}auth-type": "who must log in",
-    f"{_ALB}group.name": "the load balancer it shares",
-    f"{_ALB}inbound-cidrs": "the addresses let in",
-    f"{_ALB}security-groups": "the security groups",
-    f"{_ALB}ssl-policy": "the TLS policy",
-    f"{_ALB}wafv2-acl-arn": "the web firewall",
+    f"{ALB}auth-type": "who must log in",
+    f"{ALB}group.name": "the load balancer it shares",
+    f"{ALB}inbound-cidrs": "the addresses let in",
+    f"{ALB}security-groups": "the security groups",
+    f"{ALB}ssl-policy": "the TLS policy",
+    f"{ALB}wafv2-acl-arn": "the web firewall",
 }
 """Annotations that decide about reach by their value alone."""
 _ROUTING = (
@@ -36,7 +36,7 @@ _ROUTING = (
     ("spec", "rules"),
 )
 _CONTROLLER = ((*_ANNOTATIONS, "kubernetes.io/ingress.class"), ("spec", "ingressClassName"))
-_ACTION = f"{_ALB}actions."
+_ACTION = f"{ALB}actions."
 _NOBODY = "nobody"
 _NOWHERE = Route(Key("", "", "", ""), _NOBODY, "")
 _INSIDE = "pods of the cluster"
@@ -130,7 +130,7 @@ def services(comparison: Comparison) -> Iterator[Finding]:
 
 def _settings(change: Change, what: str, differences: tuple[Difference, ...]) -> Iterator[Finding]:
     for each in differences:
-        text = f"{what}: {value(each.before, 80)} → {value(each.after, 80)}"
+        text = f"{what}: {passage(each, 80)}"
         yield Finding(Risk.EXPOSURE, Severity.MEDIUM, change.key, text, (each,))
 
 

@@ -9,7 +9,7 @@ from constructs_lib.schedule import starts, words
 from ops.review.comparison import Comparison
 from ops.review.model import Finding, Object, Risk, Severity
 from ops.review.objects import Snapshot
-from ops.review.wording import listed, value
+from ops.review.wording import listed, passage, value
 
 _OVERLAPS = {
     "Allow": "a run may start while another is under way",
@@ -61,8 +61,7 @@ def overlaps(comparison: Comparison) -> Iterator[Finding]:
             severity = Severity.LOW if policy == "Forbid" else Severity.HIGH
             yield Finding(Risk.SCHEDULE, severity, change.key, text, (each,))
         for each in change.at("spec", "startingDeadlineSeconds"):
-            late = f"{value(each.before)} → {value(each.after)}"
-            text = f"how many seconds late a run may start: {late}"
+            text = f"how many seconds late a run may start: {passage(each)}"
             yield Finding(Risk.SCHEDULE, Severity.LOW, change.key, text, (each,))
 
 

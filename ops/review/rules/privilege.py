@@ -16,7 +16,7 @@ from ops.review.powers import (
     of_role,
     of_store,
 )
-from ops.review.wording import value
+from ops.review.wording import passage
 from ops.review.workloads import TEMPLATE, Workload
 
 _WORDS = ("may now:", "may no longer:")
@@ -146,7 +146,7 @@ def sources(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _told(item: Object, each: Difference, severity: Severity) -> Finding:
-    text = f"{each}: {value(each.before, 80)} → {value(each.after, 80)}"
+    text = f"{each}: {passage(each, 80)}"
     return Finding(Risk.PRIVILEGE, severity, item.key, text, (each,))
 
 

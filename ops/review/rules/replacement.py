@@ -44,7 +44,8 @@ _FIXED: dict[str, tuple[Path, ...]] = {
     ),
 }
 """The fields that the API server lets nobody change, by kind."""
-_SIZE = ("spec", "resources", "requests", "storage")
+SIZE = ("spec", "resources", "requests", "storage")
+"""Where a claim says how much it holds."""
 
 
 def replaced(comparison: Comparison) -> Iterator[Finding]:
@@ -58,7 +59,7 @@ def replaced(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _is_fixed(change: Change, difference: Difference) -> bool:
-    if change.key.kind == "PersistentVolumeClaim" and difference.path == _SIZE:
+    if change.key.kind == "PersistentVolumeClaim" and difference.path == SIZE:
         return shrinks(difference)
     if change.key.kind == "Service" and difference.after is ABSENT:
         return False  # the API server keeps the address
@@ -78,7 +79,7 @@ def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
     fields = ", ".join(dict.fromkeys(".".join(d.path[:2]) for d in fixed))
     if {"Force=true", "Replace=true"} <= protections(change.after):
         return f"{fields} cannot change: Argo CD deletes it and makes it anew (Force=true)"
-    if fixed[0].path == _SIZE:
+    if fixed[0].path == SIZE:
         fields = "a smaller volume"
     cost = _COST.get(change.key.kind, "")
     return f"the API server refuses {fields}: the sync fails until someone deletes the object{cost}"

@@ -8,7 +8,7 @@ from ops.review.comparison import Comparison, shift
 from ops.review.differences import ORDER
 from ops.review.model import Finding, Key, Object, Risk, Severity
 from ops.review.objects import STACK_GROUP, Snapshot
-from ops.review.wording import listed, value
+from ops.review.wording import listed, passage
 from ops.review.workloads import TEMPLATE, SecretRead, readers, workloads
 
 _DATA = ("spec", "data")
@@ -78,7 +78,7 @@ def settings(comparison: Comparison) -> Iterator[Finding]:
     """From which store, and into which Secret, with which template."""
     for change in comparison.changed("ExternalSecret", "ClusterSecretStore", "SecretStore"):
         for each in comparison.differences(change.key, *_WHERE):
-            text = f"{each}: {value(each.before, 80)} → {value(each.after, 80)}"
+            text = f"{each}: {passage(each, 80)}"
             yield Finding(Risk.SECRET, Severity.MEDIUM, change.key, text, (each,))
 
 

@@ -14,7 +14,7 @@ from ops.review.fields import is_known_field
 from ops.review.model import Change, Difference, Finding, Path, Risk, Severity, spell
 from ops.review.objects import STACK_GROUP
 from ops.review.powers import PROJECT_BOUNDS
-from ops.review.wording import listed, value
+from ops.review.wording import listed, passage
 from ops.review.workloads import TEMPLATE, Rollout, Workload
 
 Effects = dict[Path, tuple[Severity, str]]
@@ -170,7 +170,7 @@ def leftovers(comparison: Comparison, found: list[Finding]) -> Iterator[Finding]
             if each not in explained:
                 effects[_effect(change, each)].append(each)
         for (risk, severity, effect), differences in effects.items():
-            fields = [f"{_brief(each)} {_sides(each)}" for each in differences]
+            fields = [f"{_brief(each)} {passage(each, 40)}" for each in differences]
             text = f"{effect}: {listed(fields)}"
             yield Finding(risk, severity, change.key, text, tuple(differences))
     for item in comparison.added:
@@ -207,7 +207,3 @@ def _brief(each: Difference) -> str:
     """The end of a long path says what it is about."""
     template = next((i for i, step in enumerate(each.path) if step == "containers"), None)
     return spell(each.path if template is None else each.path[template + 2 :] or each.path[-1:])
-
-
-def _sides(each: Difference) -> str:
-    return f"{value(each.before, 40)} → {value(each.after, 40)}"
