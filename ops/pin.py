@@ -14,7 +14,7 @@ from catalogue import images
 from constructs_lib import output
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.model import Pin
-from ops import registry
+from ops import registry, terminal
 from ops.errors import OpsError
 from ops.git import Git
 
@@ -191,8 +191,8 @@ def _write(
 
 def _refuse(message: str) -> typer.Exit:
     for line in message.splitlines():
-        typer.secho(f"error: {line}", fg="red", err=True)
-    typer.echo("Nothing was changed.", err=True)
+        terminal.fail(line)
+    terminal.tell("Nothing was changed.")
     return typer.Exit(1)
 
 

@@ -5,10 +5,12 @@ Nothing here imports the charts before it is asked: Node takes two seconds to st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
-from constructs_lib.errors import PlatformError, collect
+from constructs_lib.errors import PlatformError
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -18,29 +20,26 @@ if TYPE_CHECKING:
 
 @cache
 def app() -> App:
-    """Every chart, declared. Raises OpsError with every mistake in a declaration."""
-    made: list[App] = []
-    problems: list[str] = []
+    """Every chart, declared. Raises OpsError with every mistake in a chart, and DeclarationError
+    for one in the catalogue.
+    """
+    from charts import registry
 
-    def declare() -> None:
-        from charts import registry  # mistakes in the catalogue come up when it is imported
-
-        made.append(registry.build(registry.current()))
-
-    try:
-        collect(problems, declare)
-    except PlatformError as error:
-        problems.extend(error.problems)
-    if problems:
-        raise OpsError("\n".join(problems))
-    return made[0]
+    with _refusals():
+        return registry.build(registry.current())
 
 
 @cache
 def files() -> dict[str, str]:
     """What dist/ should hold, text by path. Raises OpsError with everything that is refused."""
-    try:
+    with _refusals():
         return app().render()
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
     except PlatformError as error:
         raise OpsError("\n".join(error.problems)) from error
 

@@ -124,10 +124,7 @@ def _commit(content: bytes | None) -> str | None:
 
 
 def _pin(service: str) -> Pin:
-    try:
-        pins = images.load()
-    except DeclarationError as error:
-        raise OpsError(str(error)) from error
+    pins = images.load()
     require_known(service, pins)
     return pins[service]
 

@@ -10,7 +10,6 @@ import typer
 
 from catalogue import images
 from catalogue.parameters import Parameters
-from constructs_lib.errors import DeclarationError
 from constructs_lib.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
@@ -23,7 +22,7 @@ from ops.secrets.readers import Source
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
-    from constructs_lib.model import Manifest
+    from constructs_lib.model import Manifest, Pin
 
 
 @told
@@ -53,7 +52,8 @@ def checklist(
     did, but something was not checked.
     """
     context_needs_cluster(context, cluster=cluster)
-    chosen = _chosen(service)
+    checkout = Checkout.of(committed())
+    chosen = _chosen(service, checkout.dist)
     asked = Asked(
         stored=live.asked(
             lambda: ParameterStore().read(parameter.path for parameter in Parameters),
@@ -64,7 +64,7 @@ def checklist(
         cluster=live.asked(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
     )
     with terminal.waiting("Checking ..."):
-        results = {one.name: _check(one, asked) for one in chosen}
+        results = {one.name: _check(one, checkout, asked) for one in chosen}
         required = _required(asked.cluster) if cluster else []
     findings = report.Report(results, required, _open(service))
     if as_json:
@@ -81,6 +81,28 @@ _STATUS = {
     Outcome.OPEN: Status.FAILED,
     Outcome.NOT_CHECKED: Status.NOT_CHECKED,
 }
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What lies in the checkout, read once for all services."""
+
+    dist: Mapping[str, str]
+    pins: Mapping[str, Pin]
+    sources: tuple[Source, ...]
+    """The ExternalSecrets of dist/, in whichever file they stand."""
+
+    @classmethod
+    def of(cls, dist: Mapping[str, str]) -> Checkout:
+        """With `dist` as its dist/."""
+        sources = [
+            Source.of(item)
+            for path, text in dist.items()
+            if "kind: ExternalSecret" in text
+            for item in _read(path, dist)[0]
+            if item["kind"] == "ExternalSecret"
+        ]
+        return cls(dist, images.load(), tuple(sources))
 
 
 @dataclass(frozen=True)
@@ -132,8 +154,8 @@ def _reachable(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def _chosen(name: str | None) -> list[Service]:
-    every = services(committed())
+def _chosen(name: str | None, dist: Mapping[str, str]) -> list[Service]:
+    every = services(dist)
     chosen = [one for one in every if name in (None, one.name)]
     if not chosen:
         names = ", ".join(one.name for one in every)
@@ -141,30 +163,22 @@ def _chosen(name: str | None) -> list[Service]:
     return chosen
 
 
-def _check(service: Service, asked: Asked) -> dict[Item, list[Finding]]:
-    dist, pins = committed(), images.load()
-    sources = [
-        Source.of(item)
-        for path, text in dist.items()
-        if "kind: ExternalSecret" in text
-        for item in _read(path, dist)[0]
-        if item["kind"] == "ExternalSecret"
-    ]
+def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, list[Finding]]:
     secrets = declared.secrets_of(service)
     paths = {
         path: None
-        for source in sources
+        for source in checkout.sources
         if source.namespace == service.namespace and source.secret in secrets
         for path in source.paths.values()
     }
     found = {
         Item.BUILDS: [
             *declared.dockerfile(service),
-            *live.built(service, pins, asked.look),
+            *live.built(service, checkout.pins, asked.look),
         ],
-        Item.PUSHED: list(live.pushed(service, pins, asked.look)),
+        Item.PUSHED: list(live.pushed(service, checkout.pins, asked.look)),
         Item.MANIFESTS: [
-            declared.manifests(service, dist, rendered.files()),
+            declared.manifests(service, checkout.dist, rendered.files()),
             *live.application(service, asked.cluster),
         ],
     }
@@ -175,7 +189,7 @@ def _check(service: Service, asked: Asked) -> dict[Item, list[Finding]]:
         **found,
         Item.PARAMETERS: list(live.parameters(paths, asked.stored)),
         Item.EXTERNAL_SECRETS: [
-            *declared.external_secrets(service, sources),
+            *declared.external_secrets(service, checkout.sources),
             *live.synced(service, secrets, asked.cluster),
         ],
         Item.RESOURCES: declared.resources(service),
@@ -196,10 +210,7 @@ def _open(service: str | None) -> list[OpenItem]:
     from catalogue.open_items import image_item, open_items
     from catalogue.platform import current
 
-    try:
-        every = open_items(current(), rendered.pending())
-    except DeclarationError as error:
-        raise OpsError(str(error)) from error
+    every = open_items(current(), rendered.pending())
     if not service:
         return every
     others = {image_item(one) for one in images.load() if one != service} | {

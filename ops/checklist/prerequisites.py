@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
@@ -206,6 +207,7 @@ def _runs(cluster: Cluster, image: str, without: str) -> Finding:
     return failed(f"the image {image} {state}: {without}")
 
 
+@lru_cache(maxsize=len(_WORKLOADS))
 def _workloads(cluster: Cluster, kind: str) -> list[Object]:
     return cluster.connection.items(f"/apis/apps/v1/{kind}")
 
