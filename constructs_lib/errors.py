@@ -90,8 +90,8 @@ def _relative(path: Path) -> Path:
 
 def _is_mistyped(error: AttributeError | ImportError | NameError) -> bool:
     """Whether a declaration names what is not there; an enum looks its members up in Python."""
-    calls = [frame.filename for frame in _frames(error) if not frame.filename.endswith("enum.py")]
-    calls = [name for name in calls if not name.startswith("<")]
+    names = (frame.filename for frame in _frames(error))
+    calls = [name for name in names if not name.startswith("<") and not name.endswith("enum.py")]
     return bool(error.name and calls) and _is_declaration(calls[-1])
 
 

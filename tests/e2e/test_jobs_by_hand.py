@@ -20,12 +20,16 @@ RUN = ("jobs", "run", JOB, "--yes")
 @pytest.fixture
 def full(installation: Installation) -> Iterator[Installation]:
     """A cluster whose nodes take no more pods, so that a run begins and does not end."""
-    nodes = [node["metadata"]["name"] for node in installation.cluster.list("Node")]
-    installation.cluster.kubectl("cordon", *nodes)
+    every_node(installation, "cordon")
     yield installation
-    installation.cluster.kubectl("uncordon", *nodes)
+    every_node(installation, "uncordon")
     for job in runs(installation):
         installation.cluster.delete("Job", job["metadata"]["name"], NAMESPACE)
+
+
+def every_node(installation: Installation, verb: str) -> None:
+    nodes = [node["metadata"]["name"] for node in installation.cluster.list("Node")]
+    installation.cluster.kubectl(verb, *nodes)
 
 
 def runs(installation: Installation) -> list[dict[str, Any]]:
@@ -49,8 +53,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended(
             assert f"{NAMESPACE}/{JOB} is running already: {name}, started" in second.stderr
             assert len(runs(full)) == 1
 
-            nodes = [node["metadata"]["name"] for node in full.cluster.list("Node")]
-            full.cluster.kubectl("uncordon", *nodes)
+            every_node(full, "uncordon")
             told = first.said.read()
             assert first.process.wait() == 0, told
         assert f"{NAMESPACE}/{name} succeeded after" in told

@@ -13,11 +13,19 @@ from tests.conftest import ROOT
 CODE = ("catalogue", "charts", "constructs_lib", "dist", "ops")
 
 
-def git(checkout: Path, *arguments: str) -> None:
-    """Run Git there."""
+def git(checkout: Path, *arguments: str) -> str:
+    """What Git prints there, whatever is configured on this machine."""
     identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    command = ("git", *identity, *arguments)
-    subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    done = subprocess.run(
+        ("git", *identity, *arguments),
+        cwd=checkout,
+        env={**os.environ, **nobody},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
 
 
 def copy(names: tuple[str, ...], checkout: Path) -> Path:

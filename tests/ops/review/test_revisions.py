@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from ops.review.errors import ReviewError
 from ops.review.raw import raw_diff
 from ops.review.report import Report
 from ops.review.revisions import Repository
+from tests.ops.checkouts import git
 from tests.ops.review.edits import rendered, revision, said
 
-_GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 
 
@@ -28,16 +27,7 @@ class Checkout:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *command: str) -> str:
-        nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        done = subprocess.run(
-            [*_GIT, *command],
-            cwd=self.folder,
-            env={**os.environ, **nobody},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
+        return git(self.folder, *command)
 
     def write(self, files: dict[str, str]) -> None:
         for path, text in files.items():
