@@ -4,17 +4,23 @@ import sys
 
 from constructs_lib.node import use_environments_node
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 
 def main() -> None:
     """Import only the half that is asked for, and run it."""
     use_environments_node()
-    if sys.argv[1:] == ["cloud"]:
-        from stacks.cloud import synth
-    elif not sys.argv[1:]:
-        from charts.dist import synth
-    else:
-        sys.exit("usage: python app.py [cloud]")
-    sys.exit(synth())
+    try:
+        if sys.argv[1:] == ["cloud"]:
+            from stacks.cloud import synth
+        elif not sys.argv[1:]:
+            from charts.dist import synth
+        else:
+            sys.exit("usage: python app.py [cloud]")
+        sys.exit(synth())
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

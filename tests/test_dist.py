@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import pexpect
 import pytest
 
 from charts.dist import render
@@ -84,6 +85,31 @@ def test_a_failed_synth_leaves_dist_as_it_was(
     assert synth(checkout).returncode != 0
     assert read(checkout / "dist") == committed
     assert not list(checkout.glob(".dist.*"))
+
+
+LINGERING = """
+import time
+
+print("in the chart", flush=True)
+try:
+    time.sleep(60)
+finally:
+    time.sleep(1)  # so that Node, which the same Ctrl-C reaches, is the first to end
+"""
+
+
+def test_a_synth_left_with_ctrl_c_says_so_in_a_line(
+    checkout: Path, committed: dict[str, str]
+) -> None:
+    with (checkout / "charts" / "crawlers" / "nebula.py").open("a") as chart:
+        chart.write(LINGERING)
+    run = pexpect.spawn(sys.executable, [str(checkout / "app.py")], encoding="utf-8")
+    run.expect_exact("in the chart")
+    run.sendintr()
+    shown = run.read()
+    run.close()
+    assert (run.exitstatus, shown.split()) == (130, ["^C", "interrupted"])
+    assert read(checkout / "dist") == committed
 
 
 @pytest.mark.parametrize(
