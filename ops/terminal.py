@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import humanize
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Column, Table
 
 _WIDE = 160
@@ -43,6 +44,14 @@ def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None
     for row in rows:
         table.add_row(*row)
     _console(stderr=False).print(table)
+
+
+def show_pairs(pairs: Mapping[str, str]) -> None:
+    """Names and what belongs to each, as indented lines of a result."""
+    grid = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
+    for name, text in pairs.items():
+        grid.add_row(name, text)
+    _console(stderr=False).print(Padding(grid, (0, 0, 0, 4), expand=False))
 
 
 def tell(line: str, style: str | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import humanize
 from cronsim import CronSim
 
+from constructs_lib.schedule import words
 from ops import rendered, terminal
 from ops.cluster import Cluster, Job, Object
 from ops.errors import OpsError
@@ -35,7 +36,7 @@ class Scheduled:
     @property
     def words(self) -> str:
         """The schedule for people, in UTC."""
-        return CronSim(self.schedule, datetime.now(UTC)).explain()
+        return words(self.schedule)
 
     @property
     def next_run(self) -> datetime:

@@ -163,6 +163,7 @@ def rotate(
             raise
     rotation.follow(
         rotation.Rotation(
+            cluster=target,
             reach=Reach(target, concerned, value),
             version=number,
             newest=lambda: store.version(subject.path),

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from ops.asking import SecretValue
-from ops.cluster import Cluster, Pod, Secret
+from ops.cluster import Pod, Secret
 from ops.secrets.readers import Readers, Source, Workload
+
+
+class Looking(Protocol):
+    """What of a cluster is looked at."""
+
+    def secret(self, namespace: str, name: str, /) -> Secret | None:
+        """A Secret; None if there is none."""
+
+    def pods(self, namespace: str, selector: str, /) -> list[Pod]:
+        """The pods that a label selector picks."""
 
 
 class Holds(StrEnum):
@@ -22,7 +33,7 @@ class Holds(StrEnum):
 class Reach:
     """A parameter's current value, followed through a cluster. Raises ClusterError."""
 
-    cluster: Cluster
+    cluster: Looking
     readers: Readers
     value: SecretValue
 

@@ -98,6 +98,7 @@ class Rotation:
     it, is seen in the cluster.
     """
 
+    cluster: Cluster
     reach: Reach
     version: int
     """The version in SSM of the value that `reach` follows."""
@@ -108,10 +109,6 @@ class Rotation:
     synced: list[Source] = field(default_factory=list)
     outcomes: dict[Workload, str] = field(default_factory=dict)
     _restarted: set[Workload] = field(default_factory=set)
-
-    @property
-    def _cluster(self) -> Cluster:
-        return self.reach.cluster
 
     @property
     def _readers(self) -> Readers:
@@ -142,7 +139,7 @@ class Rotation:
             if self.reach.of(source) is Holds.CURRENT:
                 self.synced.append(source)
             else:
-                self._cluster.sync_now(source.namespace, source.name)
+                self.cluster.sync_now(source.namespace, source.name)
         left = [source for source in self._readers.sources if source not in self.synced]
         if not left:
             return
@@ -152,7 +149,7 @@ class Rotation:
                 self.synced.append(source)
                 return None
             self._require_newest()
-            sync = self._cluster.sync(source.namespace, source.name)
+            sync = self.cluster.sync(source.namespace, source.name)
             return f"External Secrets does not bring it into {source}: {sync and sync.message}"
 
         _until_done("External Secrets to read the new value", left, waits_for, SYNC_SECONDS)
@@ -165,7 +162,7 @@ class Rotation:
         self._require_newest()
 
         def waits_for(workload: Workload) -> str | None:
-            rollout = self._cluster.rollout(workload.namespace, workload.name)
+            rollout = self.cluster.rollout(workload.namespace, workload.name)
             pods = self.reach.pods(workload)
             if rollout is None or (rollout.done and not pods.behind):
                 ours = workload in self._restarted
@@ -173,7 +170,7 @@ class Rotation:
                 return None
             under_way = pods.fresh and not rollout.done  # Reloader, or an earlier run of ours
             if pods.behind and workload not in self._restarted and not under_way:
-                self._cluster.restart(workload.namespace, workload.name)
+                self.cluster.restart(workload.namespace, workload.name)
                 self._restarted.add(workload)
             if stuck := next((pod for pod in pods.fresh if pod.stuck), None):
                 raise OpsError(

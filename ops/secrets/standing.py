@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from catalogue.parameters import Parameters
 from ops import rendered, terminal
 from ops.aws import SECURE, Description, ParameterStore, Stored
 from ops.cluster import Cluster
-from ops.secrets.reach import Holds, Reach
+from ops.secrets.reach import Holds, Looking, Reach
 from ops.secrets.readers import Readers, readers
 
 
@@ -51,16 +53,25 @@ def standings(store: ParameterStore, cluster: Cluster | None) -> list[Standing]:
     paths = [parameter.path for parameter in Parameters]
     stored, described = store.read(paths), store.describe(paths)
     objects = rendered.objects()
+    look = _OneLook(cluster) if cluster else None
     return [
         _standing(
             parameter,
             readers(parameter.path, objects),
             stored.get(parameter.path),
             described.get(parameter.path),
-            cluster,
+            look,
         )
         for parameter in Parameters
     ]
+
+
+class _OneLook:
+    """A cluster as it is now: no Secret is asked for twice, and no workload's pods."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.secret = cache(cluster.secret)
+        self.pods = cache(cluster.pods)
 
 
 def state_of(parameter: Parameters, stored: Stored | None) -> State:
@@ -77,7 +88,7 @@ def _standing(
     concerned: Readers,
     stored: Stored | None,
     description: Description | None,
-    cluster: Cluster | None,
+    look: Looking | None,
 ) -> Standing:
     return Standing(
         parameter=parameter,
@@ -87,7 +98,7 @@ def _standing(
         version=stored.version if stored else None,
         changed=stored.changed if stored else None,
         changed_by=description.changed_by if description else "",
-        behind=_behind(Reach(cluster, concerned, stored.value)) if stored and cluster else None,
+        behind=_behind(Reach(look, concerned, stored.value)) if stored and look else None,
     )
 
 
@@ -109,11 +120,12 @@ def show(found: list[Standing]) -> None:
     """The list for people."""
     for one in found:
         fine = one.state is State.SET
-        terminal.show(f"{one.parameter.path}  {_summary(one)}", None if fine else "yellow")
-        for line in _reading(one):
-            terminal.show(f"    {line}")
+        terminal.show(f"{one.parameter.path}  {_summary(one)}", "bold" if fine else "yellow")
+        terminal.show_pairs(_reading(one))
         for line in one.behind or ():
             terminal.show(f"    {line}", "yellow")
+    terminal.show()
+    terminal.show(_in_total(found))
 
 
 def _summary(one: Standing) -> str:
@@ -124,14 +136,27 @@ def _summary(one: Standing) -> str:
     return f"version {one.version}, set {terminal.when(one.changed)}{by}{everywhere}"
 
 
-def _reading(one: Standing) -> list[str]:
-    by_variable: dict[str, list[str]] = {}
+def _reading(one: Standing) -> dict[str, str]:
+    """The readers, by what they call the parameter."""
+    read: dict[str, list[str]] = {}
     for workload in one.readers.workloads:
         for variable in one.readers.variables(workload):
-            by_variable.setdefault(variable, []).append(str(workload))
-    read = [f"{variable} of {', '.join(names)}" for variable, names in by_variable.items()]
-    pulls = [f"to pull images: {source}" for source in one.readers.sources]
-    return read or pulls or [f"read by {name}, once it is rendered" for name in one.awaited_by]
+            read.setdefault(variable, []).append(str(workload))
+    if not read:
+        read = {
+            "to pull images": [str(source) for source in one.readers.sources],
+            "once rendered": one.awaited_by,
+        }
+    return {name: ", ".join(readers) for name, readers in read.items() if readers}
+
+
+def _in_total(found: list[Standing]) -> str:
+    states = Counter(one.state for one in found)
+    parts = [f"{states[state]} {state}" for state in State if states[state]]
+    if any(one.behind is not None for one in found):
+        behind = sum(bool(one.behind) for one in found)
+        parts.append(f"{behind} not everywhere in the cluster" if behind else "all everywhere")
+    return f"{len(found)} parameters: {', '.join(parts)}"
 
 
 def as_json(found: list[Standing]) -> list[dict[str, Any]]:

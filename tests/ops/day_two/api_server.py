@@ -37,6 +37,8 @@ class ApiServer:
         """The loopback port behind each pod's ports."""
         self.changes: list[tuple[str, str, Object]] = []
         """Method, path and body of every change."""
+        self.reads: list[str] = []
+        """The path of every read."""
         self.on_read: Callable[[str], None] = lambda path: None
         self.on_change: Callable[[str], None] = lambda path: None
         self.authorizations: set[str | None] = set()
@@ -63,6 +65,7 @@ class _Handler(JsonHandler):
         if path.endswith("/portforward") and path not in state.answers:
             self._forward(path.split("/")[-2], int(query["ports"]))
             return
+        state.reads.append(path)
         state.on_read(path)
         if path in state.answers:
             self.answer(*state.answers[path])

@@ -48,7 +48,7 @@ def test_without_the_cluster_the_schedules_are_listed(run: Run) -> None:
     done = run("jobs", "--offline")
     assert done.exit_code == 0
     (line,) = [text for text in done.stdout.splitlines() if NAME in text]
-    assert "At 02:00 every day" in line
+    assert "daily at 02:00" in line
     assert "from now" in line
 
 

@@ -197,7 +197,7 @@ def test_what_is_not_in_the_cluster_is_left_out(world: World, api: ApiServer, ru
 
 
 def test_status_follows_a_value_from_ssm_to_the_pods(
-    world: World, account: Account, run: Run
+    world: World, account: Account, api: ApiServer, run: Run
 ) -> None:
     for parameter in Parameters:
         if parameter is not KEYS:
@@ -205,14 +205,20 @@ def test_status_follows_a_value_from_ssm_to_the_pods(
     world.sync_all()
     before = run("secrets", "status")
     assert before.exit_code == 1
-    assert f"{KEYS.path}  placeholder\n    API_KEYS of cerebro/cerebro-api\n" in before.stdout
+    assert f"{KEYS.path}  placeholder\n    API_KEYS  cerebro/cerebro-api" in before.stdout
+    total = len(Parameters)
+    assert f"{total} parameters: {total - 1} set, 1 placeholder" in before.stdout
 
     account.put(KEYS, REGISTRY)
     assert run("secrets", "status").exit_code == 0
+    api.reads.clear()
     behind = run("secrets", "status", "--cluster")
+    secrets = [path for path in api.reads if "/secrets/" in path]
+    assert len(secrets) == len(set(secrets)) > 0
     assert behind.exit_code == 1
     assert "Secret cerebro/cerebro-api-secrets has another version" in behind.stdout
     assert "2 pods of cerebro/cerebro-api started before it" in behind.stdout
+    assert behind.stdout.endswith(" not everywhere in the cluster\n")
 
     for parameter in (PASSWORD, Parameters.EXECUTION_RPC_URL, KEYS):
         run("secrets", "rotate", parameter.path, "--continue", "--yes")
