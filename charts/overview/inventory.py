@@ -98,8 +98,3 @@ def audience(ingress: Manifest) -> str:
     """Who reaches the load balancer of an Ingress."""
     scheme = ingress["metadata"]["annotations"].get("alb.ingress.kubernetes.io/scheme")
     return "the internet" if scheme == "internet-facing" else "the VPC"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 pod`, `2 pods`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

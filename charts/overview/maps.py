@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from charts.overview.inventory import Inventory, Workload, audience, counted
+from charts.overview.inventory import Inventory, Workload, audience
 from constructs_lib.kubernetes import Chart
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.model import Manifest
 from constructs_lib.schedule import starts, words
+from constructs_lib.wording import plural
 
 _GANTT = (
     "gantt",
@@ -103,7 +104,7 @@ def _running(inventory: Inventory, chart: Chart) -> str:
         "scheduled job": sum(workload.kind == "CronJob" for workload in workloads),
         "release job": sum(workload.kind == "Job" for workload in workloads),
     }
-    return "<br>".join(counted(count, noun) for noun, count in counts.items() if count)
+    return "<br>".join(plural(count, noun) for noun, count in counts.items() if count)
 
 
 def secrets(inventory: Inventory) -> str:

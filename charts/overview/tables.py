@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from charts.overview.inventory import Inventory, Workload, audience, counted
+from charts.overview.inventory import Inventory, Workload, audience
 from constructs_lib import capacity
 from constructs_lib.quantity import readable
 from constructs_lib.schedule import words
+from constructs_lib.wording import plural
 
 _SOURCES = "https://github.com/"
 _OUR_REGISTRY = "ghcr.io/"
@@ -37,12 +38,12 @@ def _summed(workloads: list[Workload]) -> list[str]:
     serving = [workload for workload in workloads if workload.kind == "Deployment"]
     lines = [
         f"{f'{workload.name}: ' if len(serving) > 1 else ''}"
-        f"{counted(workload.pods, 'pod')}, {_update(workload)}"
+        f"{plural(workload.pods, 'pod')}, {_update(workload)}"
         for workload in serving
     ]
     for kind, noun, when in (("CronJob", "scheduled job", ""), ("Job", "job", " with each sync")):
         if count := sum(workload.kind == kind for workload in workloads):
-            lines.append(f"{counted(count, noun)}{when}")
+            lines.append(f"{plural(count, noun)}{when}")
     return lines
 
 

@@ -50,14 +50,15 @@ def no_two_files_alike(app: App) -> Iterator[str]:
 def namespaces_are_made(app: App) -> Iterator[str]:
     """A namespace that is mistyped would be made by Argo CD, without quota and pull secret."""
     made = {item["metadata"]["name"] for item in _objects(app) if item["kind"] == "Namespace"}
+    if not made:
+        return
     for chart in app.files:
         strays = {item["metadata"].get("namespace") for item in chart.manifests} - made
         for namespace in sorted(strays - {None, ARGO_CD}):
-            if made:
-                yield (
-                    f"{chart.path} is for the namespace {namespace}, which no Namespace makes; "
-                    f"there are {', '.join(sorted(made))}"
-                )
+            yield (
+                f"{chart.path} is for the namespace {namespace}, which no Namespace makes; "
+                f"there are {', '.join(sorted(made))}"
+            )
 
 
 def hosts_are_served_once(app: App) -> Iterator[str]:

@@ -7,9 +7,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from constructs_lib.wording import plural
 from ops.review.errors import ReviewError
 from ops.review.revisions import Revision, differing
-from ops.review.wording import plural
 
 _DRAW = ("diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff", "--no-textconv")
 

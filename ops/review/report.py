@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from constructs_lib.wording import plural
 from ops.review.comparison import Comparison, Sides
 from ops.review.errors import ReviewError
 from ops.review.model import Finding, Key, Risk, Severity
@@ -16,7 +17,6 @@ from ops.review.rules import RULES
 from ops.review.rules.capacity import Row
 from ops.review.rules.capacity import rows as capacity_rows
 from ops.review.rules.settings import leftovers
-from ops.review.wording import plural
 
 _FILE = "File"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)

@@ -13,11 +13,6 @@ from ops.review.workloads import TEMPLATE
 _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 pod`, `2 pods`."""
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     """The first few of some names, and how many more there are."""
     few = separator.join(names[:most])

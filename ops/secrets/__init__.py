@@ -15,7 +15,6 @@ from ops.cluster import Cluster
 from ops.errors import Status, end, told
 from ops.options import AsJson, Context, Yes, context_needs_cluster
 from ops.secrets import rotation, standing, writing
-from ops.secrets.reach import Reach
 from ops.secrets.values import check
 
 app = typer.Typer(
@@ -164,7 +163,8 @@ def rotate(
     rotation.follow(
         rotation.Rotation(
             cluster=target,
-            reach=Reach(target, concerned, value),
+            readers=concerned,
+            value=value,
             version=number,
             newest=lambda: store.version(subject.path),
             patience_seconds=60.0 * patience,

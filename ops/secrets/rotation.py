@@ -11,6 +11,7 @@ from typing import TypeVar
 import humanize
 
 from ops import terminal
+from ops.asking import SecretValue
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status, end
 from ops.secrets.reach import Holds, Reach
@@ -99,9 +100,10 @@ class Rotation:
     """
 
     cluster: Cluster
-    reach: Reach
+    readers: Readers
+    value: SecretValue
     version: int
-    """The version in SSM of the value that `reach` follows."""
+    """The version in SSM of `value`."""
     newest: Callable[[], int | None]
     """Asks SSM which version holds now; None if the parameter is gone."""
     patience_seconds: float
@@ -111,16 +113,16 @@ class Rotation:
     _restarted: set[Workload] = field(default_factory=set)
 
     @property
-    def _readers(self) -> Readers:
-        return self.reach.readers
+    def _reach(self) -> Reach:
+        return Reach(self.cluster, self.readers, self.value)
 
     def run(self) -> None:
         """Bring the value to every pod. Raises OpsError where a step does not succeed in time, or
         somebody else writes another value meanwhile.
         """
         self._sync()
-        self._renew(self._readers.taking(Takes.ROLLING))
-        for workload in self._readers.taking(Takes.REPLACED):
+        self._renew(self.readers.taking(Takes.ROLLING))
+        for workload in self.readers.taking(Takes.REPLACED):
             self._renew([workload])
         self._require_newest()
 
@@ -129,23 +131,23 @@ class Rotation:
         if newest != self.version:
             now = f"version {newest} holds" if newest else "the parameter is gone"
             raise OpsError(
-                f"somebody else changed {self._readers.path} after version {self.version}: in SSM "
+                f"somebody else changed {self.readers.path} after version {self.version}: in SSM "
                 f"{now}. Ask whoever did that; --continue brings on what SSM holds"
             )
 
     def _sync(self) -> None:
         """Have External Secrets read the parameter, and wait until every Secret holds it."""
-        for source in self._readers.sources:
-            if self.reach.of(source) is Holds.CURRENT:
+        for source in self.readers.sources:
+            if self._reach.of(source) is Holds.CURRENT:
                 self.synced.append(source)
             else:
                 self.cluster.sync_now(source.namespace, source.name)
-        left = [source for source in self._readers.sources if source not in self.synced]
+        left = [source for source in self.readers.sources if source not in self.synced]
         if not left:
             return
 
         def waits_for(source: Source) -> str | None:
-            if self.reach.of(source) is Holds.CURRENT:
+            if self._reach.of(source) is Holds.CURRENT:
                 self.synced.append(source)
                 return None
             self._require_newest()
@@ -163,7 +165,7 @@ class Rotation:
 
         def waits_for(workload: Workload) -> str | None:
             rollout = self.cluster.rollout(workload.namespace, workload.name)
-            pods = self.reach.pods(workload)
+            pods = self._reach.pods(workload)
             if rollout is None or (rollout.done and not pods.behind):
                 ours = workload in self._restarted
                 self.outcomes[workload] = "restarted" if ours else "had it already"
@@ -184,29 +186,29 @@ class Rotation:
 
     def report(self) -> None:
         """Show what happened to every reader."""
-        terminal.show(f"{self._readers.path}: version {self.version} is everywhere.")
+        terminal.show(f"{self.readers.path}: version {self.version} is everywhere.")
         rows = [
             (
                 workload.kind,
                 str(workload),
                 self.outcomes.get(workload, f"with its {workload.takes}"),
             )
-            for workload in self._readers.workloads
+            for workload in self.readers.workloads
         ]
         if rows:
             terminal.show_table("Kind", "Workload", "Takes the value", rows=rows)
 
     def report_state(self) -> None:
         """Tell how far it has come, and how to go on."""
-        left = [source for source in self._readers.sources if source not in self.synced]
-        restarted = self._readers.restarted()
+        left = [source for source in self.readers.sources if source not in self.synced]
+        restarted = self.readers.restarted()
         done = [one for one in restarted if one in self.outcomes]
         terminal.tell(f"The value is version {self.version} in SSM.")
         _tell("In the cluster, these Secrets hold it", self.synced)
         _tell("These do not yet", left)
         _tell("Restarted, or found with the value", done)
         _tell("Not restarted yet", [one for one in restarted if one not in done])
-        terminal.tell(f"To go on: python -m ops secrets rotate {self._readers.path} --continue")
+        terminal.tell(f"To go on: python -m ops secrets rotate {self.readers.path} --continue")
 
 
 def _tell(what: str, names: Iterable[object]) -> None:

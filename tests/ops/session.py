@@ -16,13 +16,18 @@ SECONDS = 120
 
 
 class Session:
-    """`python -m ops <arguments>`, under way."""
+    """`python -m ops <arguments>`, or another program of the checkout, under way."""
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str],
+        program: tuple[str, ...] = ("-m", "ops"),
+    ) -> None:
         self.shown = io.StringIO()
         self._child: pexpect.spawn[str] = pexpect.spawn(
             sys.executable,
-            ["-m", "ops", *arguments],
+            [*program, *arguments],
             cwd=environment.get("PYTHONPATH", str(ROOT)),
             env={**environment, "COLUMNS": "200"},
             encoding="utf-8",

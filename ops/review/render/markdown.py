@@ -6,11 +6,12 @@ import html
 import re
 from collections.abc import Iterator
 
+from constructs_lib.wording import plural
 from ops.review.comparison import Sides
 from ops.review.model import Severity
 from ops.review.raw import RawDiff
 from ops.review.report import Group, Report
-from ops.review.wording import brief, objects, plural, value
+from ops.review.wording import brief, objects, value
 
 LIMIT = 65_536
 """The most characters that GitHub takes as a comment."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from constructs_lib.wording import plural
 from ops.review.comparison import Comparison
 from ops.review.model import Finding, Object, Risk, Severity
 from ops.review.objects import Snapshot
 from ops.review.routes import hosts_of, scheme, services_behind
-from ops.review.wording import listed, plural
+from ops.review.wording import listed
 from ops.review.workloads import Rollout, Workload, selects, share, workloads
 
 _PROBES = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from constructs_lib.schedule import words
+from constructs_lib.wording import plural
 from ops.review.argocd import cascades, protections
 from ops.review.comparison import Comparison
 from ops.review.model import Finding, Object, Risk, Severity
 from ops.review.objects import STACK_GROUP
 from ops.review.rules.settings import KNOWN_KINDS
-from ops.review.wording import listed, plural
+from ops.review.wording import listed
 from ops.review.workloads import TEMPLATE, Rollout, Workload, readers
 
 _GRAVE = (

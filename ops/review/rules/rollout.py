@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from constructs_lib.wording import plural
 from ops.review.comparison import Comparison
 from ops.review.fields import is_known_field
 from ops.review.model import Difference, Finding, Risk, Severity, spell
 from ops.review.rules.secrets import changed_secrets
-from ops.review.wording import listed, plural
+from ops.review.wording import listed
 from ops.review.workloads import TEMPLATE, Rollout, Workload, workloads
 
 

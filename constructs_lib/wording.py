@@ -1,0 +1,6 @@
+"""Words for people, alike in what is rendered and in what the commands say."""
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 pod`, `2 pods`."""
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
