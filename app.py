@@ -2,8 +2,10 @@
 
 import atexit
 import gc
+import os
 import sys
 
+from constructs_lib.errors import TRACEBACK
 from constructs_lib.node import prepare_jsii
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -13,13 +15,16 @@ def main() -> None:
     """Import only the half that is asked for, and run it."""
     prepare_jsii()
     _leave_memory_to_the_system()
+    arguments = [one for one in sys.argv[1:] if one != "--traceback"]
+    if arguments != sys.argv[1:]:
+        os.environ[TRACEBACK] = "1"
     try:
-        if sys.argv[1:] == ["cloud"]:
+        if arguments == ["cloud"]:
             from stacks.cloud import synth
-        elif not sys.argv[1:]:
+        elif not arguments:
             from charts.dist import synth
         else:
-            sys.exit("usage: python app.py [cloud]")
+            sys.exit("usage: python app.py [cloud] [--traceback]")
         sys.exit(synth())
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

@@ -9,7 +9,7 @@ from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION, Installation
 from catalogue.parameters import Parameters
 from catalogue.target import TARGET
-from constructs_lib.kubernetes.app import Platform
+from constructs_lib.platform import Platform, Sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,16 @@ def current() -> AnalyticsPlatform:
     """The platform as committed. Raises DeclarationError for unreadable or wrong facts."""
     outputs = handover.load(INSTALLATION.region)
     return AnalyticsPlatform(
+        name="gnosis-analytics",
+        registry="ghcr.io/gnosischain",
+        parameter_prefix="/cerebro/",
+        sources=Sources(
+            charts="charts/registry.py",
+            hosts="catalogue/hosts.py",
+            parameters="catalogue/parameters.py",
+            pin="catalogue/images/{service}.pin",
+            quotas="charts/cluster",
+        ),
         images=images.load(),
         target=TARGET,
         region=INSTALLATION.region,

@@ -40,6 +40,7 @@ def synth() -> int:
     except PlatformError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
+        _hint_at_unlisted()
         print(f"{len(error.problems)} refused; {folder} is as it was", file=sys.stderr)
         return 1
     _report(folder, files, swap(files, folder))
@@ -48,12 +49,14 @@ def synth() -> int:
 
 
 def _hint_at_unlisted() -> None:
-    from charts.registry import unlisted
-
+    try:
+        from charts.registry import unlisted
+    except Exception:  # noqa: BLE001 already reported: it is why nothing was rendered
+        return
     for file in unlisted():
         print(
-            f"note: {os.path.relpath(file)} is named by no line of charts/registry.py, so nothing "
-            "is rendered of it",
+            f"note: {os.path.relpath(file)} is not listed in charts/registry.py, so nothing is "
+            "rendered of it",
             file=sys.stderr,
         )
 

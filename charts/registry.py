@@ -22,19 +22,20 @@ CHARTS = (
     "charts.crawlers.cryo_indexer:CryoIndexer",
     "charts.crawlers.ip_crawler:IpCrawler",
     "charts.crawlers.nebula:Nebula",
-    "charts.cluster.namespaces:CerebroNamespace",
-    "charts.cluster.namespaces:CrawlersNamespace",
-    "charts.cluster.secret_store:SecretStore",
-    "charts.argocd.applications:Root",
+    "charts.cluster.namespaces:declare",
 )
 """Every chart of the platform, as module and class: a line a service."""
-APPLICATIONS = "charts.argocd.applications:Applications"
-"""Declared after all of them, since it makes an Application for each."""
+DERIVED = (
+    "charts.cluster.secret_store:SecretStore",
+    "charts.argocd.applications:Root",
+    "charts.argocd.applications:Applications",
+)
+"""Declared after all of them, since they follow from what those render."""
 
 
 def unlisted() -> list[Path]:
     """The files beside those of CHARTS that no line of it names, so that nothing renders them."""
-    listed = {Path(*chart.partition(":")[0].split(".")[1:]) for chart in (*CHARTS, APPLICATIONS)}
+    listed = {Path(*chart.partition(":")[0].split(".")[1:]) for chart in (*CHARTS, *DERIVED)}
     here = Path(__file__).parent
     beside = {
         file for folder in {one.parent for one in listed} for file in here.glob(f"{folder}/*.py")
@@ -49,11 +50,12 @@ def unlisted() -> list[Path]:
 def build(platform: AnalyticsPlatform) -> App:
     """All charts in one App. Raises PlatformError with every mistake of every chart."""
     app = App(platform)
-    problems: list[str] = []
-    for chart in (*CHARTS, APPLICATIONS):
-        collect(problems, partial(_declare, chart, app))
-    if problems:
-        raise PlatformError(problems)
+    for charts in (CHARTS, DERIVED):
+        problems: list[str] = []
+        for chart in charts:
+            collect(problems, partial(_declare, chart, app))
+        if problems:
+            raise PlatformError(problems)
     return app
 
 
@@ -75,4 +77,4 @@ def _declare(chart: str, app: App) -> None:
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
     app = build(platform)
-    return {**app.render(), overview.FILE: overview.render(app, platform)}
+    return {**app.render(), overview.FILE: overview.render(app.snapshot(), platform)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+TRACEBACK = "TRACEBACK"
+"""The environment variable that asks for whole tracebacks."""
 _LIBRARY = Path(__file__).parent
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _SAME_NAME = "There is already a Construct with name"  # as constructs says it, through jsii
@@ -39,24 +42,43 @@ class PlatformError(Exception):
 
 
 def collect(problems: list[str], declare: Callable[[], object]) -> None:
-    """Run one declaration; a mistake in it is added to `problems`, any other error is raised."""
+    """Run one declaration; whatever is wrong with it is added to `problems`, a line each.
+
+    With the environment variable TRACEBACK, the whole traceback is printed as well.
+    """
     try:
         declare()
-    except Exception as error:  # noqa: BLE001 what is no refusal is raised again
+    except PlatformError as error:
+        problems.extend(error.problems)
+    except Exception as error:  # noqa: BLE001 a chart is a program, and may raise anything
+        if os.environ.get(TRACEBACK):
+            traceback.print_exception(error)
         problems.append(explain(error))
 
 
-def explain(error: BaseException) -> str:
-    """One line for a mistake in a declaration: what, and the file and line that said it.
+def is_refusal(error: Exception) -> bool:
+    """Whether an error says that a declaration is wrong, and is not one of the program's own."""
+    return _refusal(error) is not None
 
-    Errors that are no mistake of the person who declared are raised again as they are.
+
+def explain(error: Exception) -> str:
+    """One line for an error in a declaration: what is wrong, and the file and line that said it.
+
+    An error in the Python code of a chart is shown with its type.
     """
-    refusal = _refusal(error)
-    if refusal is None:
-        raise error
+    refusal = _refusal(error) or _unforeseen(error)
     in_a_file = isinstance(refusal, DeclarationError) and isinstance(refusal.where, Path)
     line = None if in_a_file else _declared_at(error)
     return f"{refusal} ({line})" if line else str(refusal)
+
+
+def _unforeseen(error: Exception) -> str:
+    """What an error that is not ours says, in a line: cdk8s' own, or one of a chart's code."""
+    lines = str(error).splitlines() or [""]
+    said = next((one for one in lines if one.startswith("Error: ")), lines[0])
+    if type(error.__cause__).__name__ == "JavaScriptError":  # importing jsii takes time
+        return said.removeprefix("Error: ")
+    return f"{type(error).__name__}: {said}".removesuffix(": ")
 
 
 def _refusal(error: BaseException | None) -> DeclarationError | str | None:

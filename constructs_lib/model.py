@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from constructs_lib.checks import Between, checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.names import check_fqdn, looks_secret
 from constructs_lib.quantity import amount, check_canonical
 
+Port = Annotated[int, Between(1, 65535)]
+Positive = Annotated[int, Between(1, None)]
+NotNegative = Annotated[int, Between(0, None)]
+
 Manifest = dict[str, Any]
 """One Kubernetes object as plain data, its keys in the order in which they are written."""
 
-_PARAMETER_PATH = re.compile(r"/cerebro(/[a-z0-9][a-z0-9-]*){2}")
+_PARAMETER_PATH = re.compile(r"(/[a-z0-9][a-z0-9-]*){3}")
 _PIN = re.compile(r"latest|sha-[0-9a-f]{40}")
 
 
+@checked
 @dataclass(frozen=True)
 class Parameter:
     """A SecureString in the AWS SSM Parameter Store."""
 
     path: str
-    """Its name there, `/cerebro/<area>/<name>`."""
+    """Its name there, `/<platform>/<area>/<name>`."""
     description: str
     """What it holds, as the AWS console shows it."""
     placeholder: str
@@ -31,8 +37,8 @@ class Parameter:
     def __post_init__(self) -> None:
         if not _PARAMETER_PATH.fullmatch(self.path):
             raise DeclarationError(
-                f"{self.path!r} is no parameter of this platform; "
-                "name it /cerebro/<area>/<name> in lower case"
+                f"{self.path!r} is not a valid path of a parameter; "
+                "name it /<platform>/<area>/<name> in lower case"
             )
         if looks_secret("", self.placeholder):
             raise DeclarationError(
@@ -41,6 +47,7 @@ class Parameter:
             )
 
 
+@checked
 @dataclass(frozen=True)
 class Host:
     """A host name that an Ingress serves and the certificate covers."""
@@ -52,9 +59,10 @@ class Host:
         check_fqdn(self.fqdn)
 
 
+@checked
 @dataclass(frozen=True)
 class Pin:
-    """Which build of an image runs: a tag of `ghcr.io/gnosischain/<service>`."""
+    """Which build of an image runs: a tag of `<registry>/<service>`."""
 
     tag: str
     """`sha-<commit>` with all 40 hex digits, or `latest` before the first bump."""
@@ -71,6 +79,7 @@ class Pin:
         return self.tag == "latest"
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ClusterTarget:
     """What the cluster serves, where it may be newer than the forms of the deployment page."""
@@ -83,6 +92,7 @@ class ClusterTarget:
     """The Kubernetes version whose `restricted` profile is enforced, or `latest`."""
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Resources:
     """What a container asks for and may use; each is a pair (request, limit).
@@ -121,13 +131,14 @@ class Resources:
         }
 
 
+@checked
 @dataclass(frozen=True)
 class HttpGet:
     """Healthy while GET `path` answers with a status from 200 to 399."""
 
     path: str
     """Absolute, with its leading slash."""
-    port: int | None = None
+    port: Port | None = None
     """Default: the port of the workload."""
 
     def __post_init__(self) -> None:
@@ -135,14 +146,16 @@ class HttpGet:
             raise DeclarationError(f"{self.path!r} is no path; begin it with a slash")
 
 
+@checked
 @dataclass(frozen=True)
 class TcpSocket:
     """Healthy while `port` accepts a connection."""
 
-    port: int | None = None
+    port: Port | None = None
     """Default: the port of the workload."""
 
 
+@checked
 @dataclass(frozen=True)
 class Command:
     """Healthy while `command`, run inside the container without a shell, exits with 0."""
@@ -151,6 +164,7 @@ class Command:
     """Program and arguments."""
 
 
+@checked
 @dataclass(frozen=True)
 class Probe:
     """A health check. What is None is left to Kubernetes, whose default is named."""
@@ -158,13 +172,13 @@ class Probe:
     check: HttpGet | TcpSocket | Command
     """What is asked."""
     _: KW_ONLY
-    initial_delay_seconds: int | None = None
+    initial_delay_seconds: NotNegative | None = None
     """Before the first check; 0."""
-    period_seconds: int | None = None
+    period_seconds: Positive | None = None
     """Between checks; 10."""
-    timeout_seconds: int | None = None
+    timeout_seconds: Positive | None = None
     """Until a check counts as failed; 1."""
-    failure_threshold: int | None = None
+    failure_threshold: Positive | None = None
     """Failures in a row that count as unhealthy; 3."""
 
     @property
@@ -174,13 +188,31 @@ class Probe:
         return (self.initial_delay_seconds or 0) + checking
 
 
+@checked
 @dataclass(frozen=True)
 class Egress:
     """Where a pod may open connections to, beside the cluster's DNS."""
 
-    ports: tuple[int, ...]
+    ports: tuple[Port, ...]
     """Destination ports; none means every port."""
     to: Literal["anywhere", "public"] = "public"
     """`public` leaves out private, link-local and shared address ranges."""
     protocols: tuple[Literal["TCP", "UDP"], ...] = ("TCP",)
     """Each port of each of them."""
+
+
+@checked
+@dataclass(frozen=True)
+class Calls:
+    """A web service of the platform that a pod calls inside the cluster.
+
+    It opens the caller's policy and that of the service, for this port alone.
+    """
+
+    service: str
+    """Its name, which is also its host name within its namespace."""
+    _: KW_ONLY
+    namespace: str | None = None
+    """Where it is. Default: the caller's namespace."""
+    port: str = "http"
+    """Which port of its Service, by name."""

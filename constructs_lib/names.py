@@ -9,6 +9,11 @@ from constructs_lib.errors import DeclarationError
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _FQDN = re.compile(r"(?=.{4,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MOUNT_PATH = re.compile(r"(/[a-z0-9]+)+")
+_FILE_PATH = re.compile(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_LABEL_KEY = re.compile(
+    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 _SECRET_NAME = re.compile(
@@ -55,6 +60,29 @@ def check_mount_path(path: str) -> None:
     if not _MOUNT_PATH.fullmatch(path):
         raise DeclarationError(
             f"{path!r} is no path to mount at; write an absolute one of lower-case words, /app/data"
+        )
+
+
+def check_file_path(path: str) -> None:
+    """Refuse a path that is not absolute, or that has characters a ConfigMap's key cannot have."""
+    if not _FILE_PATH.fullmatch(path):
+        raise DeclarationError(
+            f"{path!r} is not a path for a file; write an absolute one of letters, digits and "
+            "._-, as /etc/app/app.toml"
+        )
+
+
+def check_label(key: str, value: str = "") -> None:
+    """Refuse a key that a label or annotation cannot have, and a value that a label cannot."""
+    if not _LABEL_KEY.fullmatch(key):
+        raise DeclarationError(
+            f"{key!r} is not a valid key of a label or annotation; write name or prefix/name of "
+            "letters, digits and ._-, at most 63 characters"
+        )
+    if not _LABEL_VALUE.fullmatch(value):
+        raise DeclarationError(
+            f"{value!r} is not a valid value of the label {key}; use letters, digits and ._-, at "
+            "most 63 characters"
         )
 
 

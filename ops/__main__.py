@@ -2,7 +2,7 @@
 
 import sys
 
-from constructs_lib.errors import explain
+from constructs_lib.errors import explain, is_refusal
 from ops.commands import app
 
 
@@ -10,7 +10,9 @@ def main() -> None:
     """Run a command; a mistake in the catalogue, which all of them read, is told in a line."""
     try:
         app(prog_name="python -m ops")
-    except Exception as error:  # noqa: BLE001 explain raises what is no mistake of a declaration
+    except Exception as error:
+        if not is_refusal(error):
+            raise
         sys.exit(f"error: {explain(error)}")
 
 

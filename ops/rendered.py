@@ -14,7 +14,7 @@ from constructs_lib.errors import PlatformError
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from constructs_lib.kubernetes import App, Pending
+    from constructs_lib.kubernetes import App, Pending, Snapshot
     from constructs_lib.model import Manifest
 
 
@@ -27,6 +27,12 @@ def app() -> App:
 
     with _refusals():
         return registry.build(registry.current())
+
+
+@cache
+def snapshot() -> Snapshot:
+    """Every object, as it will be written."""
+    return app().snapshot()
 
 
 @cache
@@ -46,7 +52,7 @@ def _refusals() -> Iterator[None]:
 
 def objects() -> list[Manifest]:
     """Every object, in the order of the charts."""
-    return [item for chart in app().files for item in chart.manifests]
+    return snapshot().objects
 
 
 def image(service: str) -> str:
@@ -65,4 +71,4 @@ def pod_template(item: Manifest) -> Manifest | None:
 
 def pending() -> list[Pending]:
     """The workloads that wait for a setting."""
-    return [job for chart in app().files for job in chart.pending]
+    return snapshot().pending

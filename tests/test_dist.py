@@ -141,7 +141,7 @@ def test_a_removed_service_leaves_no_file_behind(checkout: Path) -> None:
     (checkout / "catalogue" / "images" / "nebula.pin").unlink()
     done = synth(checkout)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("note: charts/crawlers/nebula.py is named by no line of charts/")
+    assert done.stderr.startswith("note: charts/crawlers/nebula.py is not listed in charts/")
     assert "- dist/crawlers/nebula.k8s.yaml" in done.stdout
     assert not (checkout / "dist" / "crawlers" / "nebula.k8s.yaml").exists()
     assert "name: nebula" not in (checkout / "dist/argocd/applications.k8s.yaml").read_text()

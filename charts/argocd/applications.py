@@ -6,7 +6,12 @@ from constructs_lib.kubernetes.argocd import NAMESPACE
 PROJECT = "gnosis-analytics"
 ROOT_PROJECT = "gnosis-analytics-root"
 _FOLDER = "argocd"
-_NAMESPACES = ("cerebro", "crawlers")
+_POWERFUL_KINDS = {
+    "": ("Namespace",),
+    "external-secrets.io": ("ClusterSecretStore",),
+}
+"""Kinds of cluster scope, and others that give power over the cluster, by API group. All other
+kinds are allowed once a chart renders them; these only by a line here."""
 
 
 class Root(Chart):
@@ -16,38 +21,22 @@ class Root(Chart):
     """
 
     def __init__(self, scope: App) -> None:
+        rendered = scope.snapshot()
         super().__init__(scope, "root", namespace=NAMESPACE, folder=_FOLDER)
         AppProject(
             self,
             PROJECT,
             description="The services of Gnosis Analytics",
-            namespaces=_NAMESPACES,
-            cluster_kinds={
-                "": ("Namespace",),
-                "external-secrets.io": ("ClusterSecretStore",),
-            },
-            namespaced_kinds={
-                "": (
-                    "LimitRange",
-                    "PersistentVolumeClaim",
-                    "ResourceQuota",
-                    "Service",
-                    "ServiceAccount",
-                ),
-                "apps": ("Deployment",),
-                "batch": ("CronJob", "Job"),
-                "external-secrets.io": ("ExternalSecret",),
-                "networking.k8s.io": ("Ingress", "NetworkPolicy"),
-                "policy": ("PodDisruptionBudget",),
-            },
+            namespaces=rendered.namespaces,
+            powerful_kinds=_POWERFUL_KINDS,
+            rendered=rendered.objects,
         )
         AppProject(
             self,
             ROOT_PROJECT,
             description="The Applications of Gnosis Analytics",
             namespaces=(NAMESPACE,),
-            cluster_kinds={},
-            namespaced_kinds={"argoproj.io": ("Application", "AppProject")},
+            powerful_kinds={"argoproj.io": ("Application", "AppProject")},
         )
         Application(
             self, "root", project=ROOT_PROJECT, folder=_FOLDER, namespace=NAMESPACE, cascade=False
@@ -58,15 +47,17 @@ class Applications(Chart):
     """An Application for every chart declared before this one, but those of Argo CD itself."""
 
     def __init__(self, scope: App) -> None:
-        files = [chart for chart in scope.files if chart.home != NAMESPACE]
+        rendered = scope.snapshot()
         super().__init__(scope, "applications", namespace=NAMESPACE, folder=_FOLDER)
-        for chart in files:
-            folder, _, file = chart.path.partition("/")
+        for declared in rendered.files:
+            if declared.namespace == NAMESPACE:
+                continue
+            folder, _, file = declared.path.partition("/")
             Application(
                 self,
-                chart.name,
+                declared.name,
                 project=PROJECT,
                 folder=folder,
                 file=file,
-                namespace=chart.home or _NAMESPACES[0],
+                namespace=declared.namespace or rendered.namespaces[0],
             )

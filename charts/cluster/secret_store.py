@@ -4,8 +4,8 @@ from constructs_lib.kubernetes import App, Chart, ParameterStore
 
 
 class SecretStore(Chart):
-    """`aws-ssm`, which the ExternalSecrets of the two namespaces read from."""
+    """`aws-ssm`, which the ExternalSecrets of the platform's namespaces read from."""
 
     def __init__(self, scope: App) -> None:
         super().__init__(scope, "aws-ssm", namespace=None, folder="cluster")
-        ParameterStore(self, namespaces=("cerebro", "crawlers"))
+        ParameterStore(self, namespaces=scope.snapshot().namespaces)

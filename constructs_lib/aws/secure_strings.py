@@ -48,7 +48,7 @@ class SecureStrings(Construct):
         for path, parameter in declared.items():
             CustomResource(
                 self,
-                path.removeprefix("/cerebro/").replace("/", "-"),
+                path.split("/", 2)[2].replace("/", "-"),
                 service_token=function.function_arn,
                 resource_type="Custom::SecureString",
                 service_timeout=Duration.minutes(5),

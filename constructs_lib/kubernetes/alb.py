@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 from cdk8s_plus_27 import k8s
+from constructs import Construct
 
+from constructs_lib.checks import Between, checked
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.app import Platform
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.model import Host
+from constructs_lib.kubernetes.kube_object import KubeObject
+from constructs_lib.model import Host, Positive
+from constructs_lib.names import check_object_name
+from constructs_lib.platform import Platform
 
 _PREFIX = "alb.ingress.kubernetes.io"
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
@@ -21,9 +26,7 @@ DRAIN_MARGIN_SECONDS = 15
 after the controller has seen the pod end, and one controller loop may take that long."""
 
 
-_Scheme = Literal["internet-facing", "internal"]
-
-
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Alb:
     """How a web service is reached from outside its cluster. Times are seconds.
@@ -33,15 +36,15 @@ class Alb:
 
     host: Host
     """The name it answers to; the certificate covers it."""
-    scheme: _Scheme
+    scheme: Literal["internet-facing", "internal"]
     """Public, or reachable from inside the VPC only."""
-    keep_alive_seconds: int | None
+    keep_alive_seconds: Positive | None
     """How long the server holds an idle connection open. It must outlast the load balancer's, or
     a request on a connection that the server just closed is answered with 502. None: the
     program has no such setting."""
-    idle_timeout_seconds: int = 60
+    idle_timeout_seconds: Annotated[int, Between(1, 4000)] = 60
     """How long the load balancer holds an idle connection open, 1 to 4000 (its own default)."""
-    deregistration_delay_seconds: int = 30
+    deregistration_delay_seconds: Annotated[int, Between(0, 3600)] = 30
     """How long a leaving pod may finish requests, 0 to 3600, and no shorter than the service's
     longest. Our estimate; AWS defaults to 300."""
     listeners: tuple[Literal["HTTP", "HTTPS"], ...] = ("HTTP", "HTTPS")
@@ -50,24 +53,52 @@ class Alb:
     """Whether plain HTTP is redirected to 443."""
     denied_paths: tuple[str, ...] = ("/metrics",)
     """Prefixes answered with 403 by the load balancer itself."""
+    further_hosts: tuple[Host, ...] = ()
+    """Other names that it answers to alike. Default: none."""
+    paths: tuple[str, ...] = ("/",)
+    """Prefixes that go to the service."""
+    group: str | None = None
+    """Shares one load balancer among all Ingresses of this group name, which must agree on what
+    concerns all of it (`scheme`, `idle_timeout_seconds`). None: a load balancer of its own."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Further `alb.ingress.kubernetes.io/` annotations, under their full names. Attributes of the
+    load balancer and the target group are joined with those that are set here."""
 
     def __post_init__(self) -> None:
-        if self.scheme not in (schemes := get_args(_Scheme)):
-            raise DeclarationError(f"scheme {self.scheme!r} is none; write {' or '.join(schemes)}")
         if self.ssl_redirect and set(self.listeners) != {"HTTP", "HTTPS"}:
             raise DeclarationError(
                 "ssl_redirect needs a listener to redirect from and one to redirect to; "
                 'keep listeners=("HTTP", "HTTPS") or set ssl_redirect=False'
             )
-        if not 1 <= self.idle_timeout_seconds <= 4000:
-            raise DeclarationError("idle_timeout_seconds must be from 1 to 4000")
-        if not 0 <= self.deregistration_delay_seconds <= 3600:
-            raise DeclarationError("deregistration_delay_seconds must be from 0 to 3600")
         if self.keep_alive_seconds and self.keep_alive_seconds <= self.idle_timeout_seconds:
             raise DeclarationError(
                 f"keep_alive_seconds={self.keep_alive_seconds} must be longer than "
                 f"idle_timeout_seconds={self.idle_timeout_seconds}, or clients see 502"
             )
+
+        self._check_routes()
+        for key in self.annotations:
+            if not key.startswith(f"{_PREFIX}/"):
+                raise DeclarationError(f"annotation {key} is not one of {_PREFIX}/; remove it")
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Every name that it answers to."""
+        return (self.host, *self.further_hosts)
+
+    def _check_routes(self) -> None:
+        for path in (*self.paths, *self.denied_paths):
+            if not path.startswith("/"):
+                raise DeclarationError(f"{path!r} is not a path; begin it with a slash")
+        if not self.paths:
+            raise DeclarationError('paths is empty, so nothing is served; write ("/",)')
+        routes = [*self.paths, *self.denied_paths]
+        names = [host.fqdn for host in self.hosts]
+        for what, values in (("path", routes), ("host", names)):
+            if twice := sorted({one for one in values if values.count(one) > 1}):
+                raise DeclarationError(f"{what} {twice[0]} is given twice; keep one")
+        if self.group is not None:
+            check_object_name(self.group)
 
     def check_longest_request(self, seconds: int) -> None:
         """Refuse a load balancer that would cut off the longest request of its service."""
@@ -87,7 +118,7 @@ class Alb:
         """How long a leaving pod keeps serving before it is told to stop."""
         return self.deregistration_delay_seconds + DRAIN_MARGIN_SECONDS
 
-    def annotations(self, platform: Platform, health_check_path: str) -> dict[str, str]:
+    def ingress_annotations(self, platform: Platform, health_check_path: str) -> dict[str, str]:
         """What the controller reads, for this platform's certificate and cluster target."""
         ports = {"HTTP": 80, "HTTPS": 443}
         options: dict[str, str | None] = {
@@ -102,48 +133,67 @@ class Alb:
             "target-group-attributes": (
                 f"deregistration_delay.timeout_seconds={self.deregistration_delay_seconds}"
             ),
+            "group.name": self.group,
             f"actions.{_DENY}": _compact(_FORBIDDEN) if self.denied_paths else None,
         }
         named = {f"{_PREFIX}/{key}": value for key, value in options.items() if value is not None}
+        for key, value in self.annotations.items():
+            named[key] = _joined(key, named[key], value) if key in named else value
         if platform.target.ingress_class == "annotation":
             return {"kubernetes.io/ingress.class": "alb", **named}
         return named
 
     def add_ingress(
         self,
-        chart: Chart,
-        platform: Platform,
+        owner: Construct,
         service: str,
         port: int,
         *,
         health_check_path: str,
         labels: dict[str, str],
-    ) -> None:
+    ) -> KubeObject:
         """Add the Ingress `service`, which sends everything but `denied_paths` to that Service."""
-        by_field = platform.target.ingress_class == "field"
-        chart.add(
+        chart = Chart.of(owner)
+        by_field = chart.platform.target.ingress_class == "field"
+        return chart.add(
+            owner,
             k8s.KubeIngressProps(
                 metadata=chart.metadata(
                     service,
                     labels=labels,
-                    annotations=self.annotations(platform, health_check_path),
+                    annotations=self.ingress_annotations(chart.platform, health_check_path),
                 ),
                 spec=k8s.IngressSpec(
                     ingress_class_name="alb" if by_field else None,
                     rules=[
                         k8s.IngressRule(
-                            host=self.host.fqdn,
+                            host=host.fqdn,
                             http=k8s.HttpIngressRuleValue(
                                 paths=[
                                     *(_path(path, _DENIED) for path in self.denied_paths),
-                                    _path("/", _to(service, port)),
+                                    *(_path(path, _to(service, port)) for path in self.paths),
                                 ]
                             ),
                         )
+                        for host in self.hosts
                     ],
                 ),
-            )
+            ),
         )
+
+
+def _joined(key: str, ours: str, theirs: str) -> str:
+    """An annotation that is set here and declared, too. Only lists of attributes can be joined."""
+    if ours == theirs:
+        return ours
+    attributes = [pair.partition("=") for text in (ours, theirs) for pair in text.split(",")]
+    names = [name.strip() for name, _, _ in attributes]
+    if not key.endswith("-attributes") or len(set(names)) < len(names):
+        raise DeclarationError(
+            f"annotation {key} is {ours!r} here and cannot be {theirs!r}; use the prop of Alb for "
+            "it, or remove it"
+        )
+    return ",".join("=".join((name.strip(), value)) for name, _, value in attributes)
 
 
 def _compact(value: object) -> str:

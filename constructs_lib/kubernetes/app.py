@@ -1,89 +1,97 @@
-"""The App, and the Platform that every construct below it finds in the tree."""
+"""The App: all charts of one platform, checked together before any of them is written."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 import cdk8s
-from constructs import IConstruct
+import constructs
+import jsii
 
-from constructs_lib.errors import DeclarationError, PlatformError
-from constructs_lib.model import ClusterTarget, Pin
+from constructs_lib.errors import PlatformError
+from constructs_lib.kubernetes import rules
+from constructs_lib.kubernetes.calls import CallDirectory
+from constructs_lib.kubernetes.snapshot import Snapshot, read
+from constructs_lib.platform import Platform
 
-if TYPE_CHECKING:
-    from constructs_lib.kubernetes.chart import Chart
-
-
-@dataclass(frozen=True, kw_only=True)
-class Platform:
-    """What the constructs need to know of the installation they render for."""
-
-    images: Mapping[str, Pin]
-    """The pin of each service's image, by the service's name."""
-    registry: str = "ghcr.io/gnosischain"
-    """Where the images are: `<registry>/<service>:<pin>`."""
-    target: ClusterTarget
-    """Which forms the cluster serves."""
-    region: str
-    """The AWS region of the parameters and the certificate."""
-    certificate_arn: str | None = None
-    """The load balancers' certificate; None leaves the annotation out, and the controller
-    looks one up by host."""
-    hosts: tuple[str, ...] = ()
-    """The host names that the certificate covers; each is served by exactly one Ingress."""
-    parameters: tuple[str, ...] = ()
-    """The paths of the SSM parameters that exist; each is read by a service."""
-    alb_subnets: tuple[str, ...] = ()
-    """CIDR ranges the load balancers send from; none means any source on a service's port."""
-    storage_class: str | None = None
-    """Of volume claims; None is the cluster's default class."""
-    repository: str
-    """The Git address that Argo CD reads."""
-    revision: str = "main"
-    """The branch or tag that Argo CD follows."""
-
-    @classmethod
-    def of(cls, construct: IConstruct) -> Self:
-        """The platform set at the App above `construct`."""
-        above: IConstruct | None = construct
-        while above:
-            platform = getattr(above, "platform", None)
-            if isinstance(platform, cls):
-                return platform
-            above = above.node.scope
-        raise DeclarationError(
-            f"stands below no App with a {cls.__name__}; make the App as App(platform)",
-            where=construct.node.path,
-        )
+_INVALID = "Validation failed with the following errors:"  # as cdk8s says it
+_PROBLEM = re.compile(r"\n  \[([^]\n]*)\] ")
 
 
 class App(cdk8s.App):
-    """A cdk8s App for one platform, whose charts are checked together before they are written."""
+    """A cdk8s App for one platform.
 
-    def __init__(self, platform: Platform) -> None:
-        self._outdir = tempfile.TemporaryDirectory(prefix="synth-")
-        super().__init__(outdir=self._outdir.name)
+    `synth`, `synth_yaml`, `cdk8s.Testing.synth` and `render` all validate it first: by our rules
+    and by whatever is added with `node.add_validation`.
+    """
+
+    def __init__(self, platform: Platform, *, outdir: str | None = None) -> None:
+        """`outdir` (default: CDK8S_OUTDIR, or dist) is where `synth` writes."""
+        super().__init__(outdir=outdir)
         self.platform = platform
-        self.files: list[Chart] = []
-        """Every chart, in the order of declaration; each is one file."""
+        self.calls = CallDirectory()
+        self._being_validated: Snapshot | None = None
+        self.node.add_validation(_Rules(self))
 
-    def synth(self) -> None:
-        """Check all charts together, then write them into `outdir`. Raises PlatformError."""
-        from constructs_lib.kubernetes.rules import problems
+    def snapshot(self) -> Snapshot:
+        """Every object as it will be written, before anything is checked."""
+        return self._being_validated or read(self)
 
-        if found := problems(self):
-            raise PlatformError(found)
-        super().synth()
+    def validate(self) -> Snapshot:
+        """Check all charts together; what is to be written. Raises PlatformError."""
+        self._being_validated = found = self.snapshot()
+        try:
+            if found.files:
+                with _validation_errors():
+                    # cdk8s validates in this call; it has none that does only that
+                    cdk8s.Chart.to_json(found.files[0].chart)
+        finally:
+            self._being_validated = None
+        return found
 
     def render(self) -> dict[str, str]:
-        """What `synth` writes, as text by path: `cerebro/cerebro-api.k8s.yaml`."""
-        with self._outdir as outdir:
-            self.synth()
-            return {
-                chart.path: Path(outdir, f"{chart.name}.k8s.yaml").read_text("utf-8")
-                for chart in self.files
-            }
+        """The files as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
+        return {file.path: cdk8s.Yaml.stringify(*file.objects) for file in self.validate().files}
+
+    def synth(self) -> None:
+        """Write the files into `outdir`. Raises PlatformError, and then writes none."""
+        for path, text in self.render().items():
+            file = Path(self.outdir, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8", newline="\n")
+
+    def synth_yaml(self) -> str:
+        """Every object in one YAML text. Raises PlatformError."""
+        return cdk8s.Yaml.stringify(*self.validate().objects)
+
+
+@jsii.implements(constructs.IValidation)
+class _Rules:
+    """Our rules, as cdk8s runs them: with every synth, whoever asks for it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def validate(self) -> list[str]:
+        """What the rules find."""
+        app = self._app
+        return [*app.calls.unanswered(), *rules.problems(app.snapshot(), app.platform)]
+
+
+@contextmanager
+def _validation_errors() -> Iterator[None]:
+    """What cdk8s reports in one piece, as a PlatformError of a line each."""
+    try:
+        yield
+    except RuntimeError as error:
+        _, invalid, report = str(error).partition(_INVALID)
+        if not invalid:
+            raise
+        _, *parts = _PROBLEM.split(report)
+        raise PlatformError(
+            f"{path}: {message}" if path else message
+            for path, message in zip(parts[::2], parts[1::2], strict=True)
+        ) from error

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from fnmatch import fnmatch
 from typing import Any
 
 from constructs import Construct
 
+from constructs_lib.checks import checked
+from constructs_lib.kinds import CLUSTER_SCOPED, Kind, gives_power, is_cluster_scoped
+from constructs_lib.kinds import group as group_of
 from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.model import Manifest
 
-API_VERSION = "argoproj.io/v1alpha1"
+GROUP = "argoproj.io"
+API_VERSION = f"{GROUP}/v1alpha1"
 NAMESPACE = "argocd"
 """Where Argo CD runs and looks for Applications."""
 CLUSTER = "https://kubernetes.default.svc"
@@ -45,6 +52,7 @@ _SYNC_POLICY: dict[str, Any] = {
 }
 
 
+@checked
 class AppProject(Construct):
     """The bounds of everything synced here: one repository, some namespaces, some kinds."""
 
@@ -55,18 +63,33 @@ class AppProject(Construct):
         *,
         description: str,
         namespaces: tuple[str, ...],
-        cluster_kinds: Mapping[str, tuple[str, ...]],
-        namespaced_kinds: Mapping[str, tuple[str, ...]],
+        powerful_kinds: Mapping[str, tuple[str, ...]],
+        rendered: Sequence[Manifest] = (),
     ) -> None:
-        """Declare it.
+        """Declare the project.
 
-        `namespaces` are those that its Applications may sync into. The kinds are those of each API
-        group; the group of the core is `""`.
+        Args:
+            scope: The chart.
+            name: Of the project.
+            description: What it is for.
+            namespaces: Those that its Applications may sync into.
+            powerful_kinds: What it allows of the kinds that give power over the cluster (RBAC,
+                webhooks, CRDs, every cluster-scoped kind), by API group; the group of the core is
+                `""`.
+            rendered: The objects that its Applications sync; the kinds of all others among them
+                are allowed. Default: none.
         """
         super().__init__(scope, name)
-        chart = Chart.above(scope)
+        chart = Chart.of(scope)
         platform = chart.platform
-        chart.add_custom(
+        kinds = {(group, kind) for group, of in powerful_kinds.items() for kind in of} | {
+            kind
+            for kind in ((group_of(item), item["kind"]) for item in rendered)
+            if not gives_power(*kind)
+        }
+        cluster = kinds & CLUSTER_SCOPED
+        self.project = chart.add_custom(
+            self,
             API_VERSION,
             "AppProject",
             chart.metadata(name),
@@ -76,12 +99,13 @@ class AppProject(Construct):
                 "destinations": [
                     {"server": CLUSTER, "namespace": namespace} for namespace in namespaces
                 ],
-                "clusterResourceWhitelist": _group_kinds(cluster_kinds),
-                "namespaceResourceWhitelist": _group_kinds(namespaced_kinds),
+                "clusterResourceWhitelist": _group_kinds(cluster),
+                "namespaceResourceWhitelist": _group_kinds(kinds - cluster),
             },
         )
 
 
+@checked
 class Application(Construct):
     """One Application: a file, or a folder, of dist/, synced by itself into one namespace.
 
@@ -100,13 +124,19 @@ class Application(Construct):
         file: str | None = None,
         cascade: bool = True,
     ) -> None:
-        """Declare it: `folder` below dist/, and `file` there (default: all of them), synced into
-        `namespace` within the bounds of the AppProject `project`.
+        """Declare the application.
 
-        `cascade` (default: on) makes its deletion delete what it synced.
+        Args:
+            scope: The chart.
+            name: Of the application.
+            project: The AppProject whose bounds hold for it.
+            folder: Below dist/.
+            namespace: Where it syncs what names no namespace.
+            file: The one file of `folder` that it syncs. Default: all of them.
+            cascade: Whether its deletion deletes what it synced.
         """
         super().__init__(scope, name)
-        chart = Chart.above(scope)
+        chart = Chart.of(scope)
         platform = chart.platform
         source: dict[str, Any] = {
             "repoURL": platform.repository,
@@ -115,7 +145,8 @@ class Application(Construct):
         }
         if file:
             source["directory"] = {"include": file}
-        chart.add_custom(
+        self.application = chart.add_custom(
+            self,
             API_VERSION,
             "Application",
             chart.metadata(name, annotations=_COMPARE, finalizers=(_CASCADE,) if cascade else ()),
@@ -129,5 +160,54 @@ class Application(Construct):
         )
 
 
-def _group_kinds(kinds: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
-    return [{"group": group, "kind": kind} for group, of in kinds.items() for kind in of]
+def refused_by_projects(files: Mapping[str, list[Manifest]]) -> Iterator[str]:
+    """A sentence for each object of dist/, by file, that the project of its Application refuses."""
+    every = [item for objects in files.values() for item in objects]
+    projects = {one["metadata"]["name"]: one for one in every if one["kind"] == "AppProject"}
+    for application in every:
+        if application["kind"] != "Application" or group_of(application) != GROUP:
+            continue
+        spec = application["spec"]
+        project = projects.get(spec["project"])
+        if project is None:
+            yield (
+                f"Application {application['metadata']['name']} is in the project "
+                f"{spec['project']}, which is not declared; there are {', '.join(projects)}"
+            )
+            continue
+        for path, item in _synced(spec["source"], files):
+            if problem := _refusal(item, project):
+                title = f"{item['kind']} {item['metadata']['name']}"
+                yield f"{path}: {title} would not be synced: {problem}"
+
+
+def _synced(
+    source: Manifest, files: Mapping[str, list[Manifest]]
+) -> Iterator[tuple[str, Manifest]]:
+    included = source.get("directory", {}).get("include", "*")
+    for path, objects in files.items():
+        folder, _, name = path.rpartition("/")
+        if source["path"] == f"{DIST}/{folder}" and fnmatch(name, included):
+            yield from ((path, item) for item in objects)
+
+
+def _refusal(item: Manifest, project: Manifest) -> str | None:
+    spec, name = project["spec"], project["metadata"]["name"]
+    namespace = item["metadata"].get("namespace")
+    scope = "cluster" if is_cluster_scoped(item) else "namespace"
+    allowed = spec.get(f"{scope}ResourceWhitelist") or ()
+    if not any(
+        fnmatch(group_of(item), one["group"]) and fnmatch(item["kind"], one["kind"])
+        for one in allowed
+    ):
+        return f"the AppProject {name} does not allow this kind; allow it by a line of its own"
+    if namespace and not any(
+        fnmatch(namespace, one.get("namespace", "*")) for one in spec["destinations"]
+    ):
+        return f"the AppProject {name} does not allow the namespace {namespace}"
+    return None
+
+
+def _group_kinds(kinds: AbstractSet[Kind]) -> list[dict[str, str]]:
+    alphabetical = sorted(kinds, key=lambda kind: (kind[0], kind[1].lower()))
+    return [{"group": group, "kind": kind} for group, kind in alphabetical]

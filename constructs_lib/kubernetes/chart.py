@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import cdk8s
 from cdk8s_plus_27 import k8s
-from constructs import IConstruct
+from constructs import Construct, IConstruct
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.app import App
+from constructs_lib.kubernetes.calls import CallDirectory
+from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import manifest, plain
 from constructs_lib.model import Manifest, Parameter
 from constructs_lib.names import check_object_name
-
-PART_OF = {"app.kubernetes.io/managed-by": "cdk8s", "app.kubernetes.io/part-of": "gnosis-analytics"}
+from constructs_lib.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -31,61 +33,106 @@ class Pending:
     """The parameters it will read."""
 
 
+@checked
 class Chart(cdk8s.Chart):
     """All objects of one service.
 
-    Constructs add plain manifests, and the chart hands them to cdk8s in one piece: that is five
-    times faster than an ApiObject each, but `api_objects` stays empty and JSON patches find
-    nothing.
+    It is a cdk8s Chart: whatever cdk8s knows can be declared in it, beside our constructs. Those
+    keep their objects as plain data (`KubeObject`), which cdk8s does not see as children; `to_json`
+    gives all of them.
     """
 
     def __init__(
-        self, scope: App, name: str, *, namespace: str | None, folder: str | None = None
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        namespace: str | None,
+        folder: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        disable_resource_name_hashes: bool | None = None,
     ) -> None:
         """Start a file `<folder>/<name>.k8s.yaml`.
 
         `name` is unique among all charts. `namespace` is where the objects live, None for
         cluster-scoped ones; `folder` (default: the namespace) is where the file lies below dist/.
+        `labels` (default: none) are added to those of every object;
+        `disable_resource_name_hashes` is that of cdk8s.
         """
         check_object_name(name)
-        super().__init__(scope, name, namespace=namespace)
-        self.platform = scope.platform
+        self.platform = Platform.of(scope)
         self.name = name
-        self.home = namespace
-        self.path = f"{folder or namespace}/{name}.k8s.yaml"
-        self.manifests: list[Manifest] = []
+        self._namespace = namespace
+        self._labels = {
+            "app.kubernetes.io/managed-by": "cdk8s",
+            "app.kubernetes.io/part-of": self.platform.name,
+            **(labels or {}),
+        }
+        super().__init__(
+            scope,
+            name,
+            namespace=namespace,
+            labels=self._labels,
+            disable_resource_name_hashes=disable_resource_name_hashes,
+        )
+        self.path = f"{folder or namespace or 'cluster'}/{name}.k8s.yaml"
+        self.kube_objects: list[KubeObject] = []
+        """What the constructs of this library made, in the order of declaration."""
         self.pending: list[Pending] = []
-        self.parameters: set[Parameter] = set()
-        """What the ExternalSecrets of this chart read."""
-        scope.files.append(self)
+        self.calls = CallDirectory.of(scope)
+        """Who calls whom inside the cluster, in all charts of the App."""
+
+    # As cdk8s has them, but without a message to Node for each look. A property would be called
+    # back by Node; a cached one is not.
+
+    @cached_property
+    def namespace(self) -> str | None:
+        """Where the objects live; None for cluster-scoped ones."""
+        return self._namespace
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """On every object."""
+        return self._labels
 
     @classmethod
-    def above(cls, construct: IConstruct) -> Self:
-        """The chart that `construct` is or stands in."""
-        above: IConstruct | None = construct
-        while above:
-            chart = getattr(above, "chart", above)
+    def of(cls, construct: IConstruct) -> Self:
+        """The chart that `construct` is or is in. Raises DeclarationError where there is none."""
+        scope: IConstruct | None = construct
+        while scope:
+            chart = getattr(scope, "chart", scope)
             if isinstance(chart, cls):
                 return chart
-            above = above.node.scope
-        raise DeclarationError(f"stands in no {cls.__name__}", where=construct.node.path)
+            scope = scope.node.scope
+        raise DeclarationError(f"is not in a {cls.__name__}", where=construct.node.path)
 
-    def add(self, props: object) -> None:
-        """Add an object, of a `cdk8s_plus_27.k8s.Kube…Props` struct."""
-        self.manifests.append(manifest(props))
+    def add(self, owner: Construct, props: object) -> KubeObject:
+        """Add an object of `owner`, of a `cdk8s_plus_27.k8s.Kube…Props` struct."""
+        return self.__add(owner, manifest(props))
 
     def add_custom(
-        self, api_version: str, kind: str, metadata: k8s.ObjectMeta, spec: Mapping[str, Any]
-    ) -> None:
+        self,
+        owner: Construct,
+        api_version: str,
+        kind: str,
+        metadata: k8s.ObjectMeta,
+        spec: Mapping[str, Any],
+    ) -> KubeObject:
         """Add an object of a kind that Kubernetes itself does not define."""
-        self.manifests.append(
+        return self.__add(
+            owner,
             {
                 "apiVersion": api_version,
                 "kind": kind,
                 "metadata": plain(metadata),
                 "spec": plain(spec),
-            }
+            },
         )
+
+    def __add(self, owner: Construct, content: Manifest) -> KubeObject:
+        added = KubeObject(owner, content)
+        self.kube_objects.append(added)
+        return added
 
     def metadata(
         self,
@@ -99,12 +146,15 @@ class Chart(cdk8s.Chart):
         """Metadata with the namespace, unless the object is cluster-scoped, and common labels."""
         return k8s.ObjectMeta(
             name=name,
-            namespace=self.home if namespaced else None,
-            labels={**(labels or {}), **PART_OF},
+            namespace=self.namespace if namespaced else None,
+            labels={**(labels or {}), **self.labels},
             annotations=annotations or None,
             finalizers=list(finalizers) or None,
         )
 
     def to_json(self) -> list[Manifest]:
-        """The chart's objects, in the order of declaration."""
-        return self.manifests
+        """Every object of the chart as it is written, after cdk8s has validated the App."""
+        super().to_json()
+        app: Any = self.node.root
+        objects: list[Manifest] = app.snapshot().of(self).objects
+        return objects

@@ -7,8 +7,10 @@ from typing import Any
 
 from constructs import Construct
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import ClusterTarget, Parameter
 from constructs_lib.names import check_object_name, check_variable
 
@@ -26,6 +28,7 @@ _REMOTE_DEFAULTS = {
 }
 
 
+@checked
 class ExternalSecret(Construct):
     """A Secret whose keys are environment variables, each read from one SSM parameter.
 
@@ -43,9 +46,28 @@ class ExternalSecret(Construct):
             check_variable(variable)
         if not keys:
             raise DeclarationError("reads no parameter; leave it out", where=self.node.path)
-        _add(scope, name, self.keys, {})
+        self.external_secret = _add(self, name, self.keys)
+        """The ExternalSecret."""
 
 
+@checked
+class SecretFiles(Construct):
+    """A Secret whose keys are files of a container, each read from one SSM parameter.
+
+    `Program.secret_files` makes it; its id is the name of the Secret.
+    """
+
+    def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
+        """`keys` are the names of the files in the Secret."""
+        super().__init__(scope, name)
+        self.name = name
+        self.keys = dict(keys)
+        check_object_name(name)
+        self.external_secret = _add(self, name, self.keys)
+        """The ExternalSecret."""
+
+
+@checked
 class RegistryCredentials(Construct):
     """The Secret `ghcr-pull-secret`, of the type that the kubelet reads, from one parameter.
 
@@ -60,9 +82,12 @@ class RegistryCredentials(Construct):
             "type": "kubernetes.io/dockerconfigjson",
             "data": {".dockerconfigjson": "{{ .dockerconfigjson }}"},
         }
-        _add(scope, PULL_SECRET, {"dockerconfigjson": parameter}, template, PROTECTED)
+        keys = {"dockerconfigjson": parameter}
+        self.external_secret = _add(self, PULL_SECRET, keys, template, PROTECTED)
+        """The ExternalSecret."""
 
 
+@checked
 class ParameterStore(Construct):
     """The ClusterSecretStore `aws-ssm`: SSM in the platform's region, for some namespaces only.
 
@@ -72,9 +97,10 @@ class ParameterStore(Construct):
     def __init__(self, scope: Construct, *, namespaces: tuple[str, ...]) -> None:
         """`namespaces` are those whose ExternalSecrets may use it."""
         super().__init__(scope, STORE)
-        chart = Chart.above(scope)
+        chart = Chart.of(scope)
         platform = chart.platform
-        chart.add_custom(
+        self.cluster_secret_store = chart.add_custom(
+            self,
             api_version(platform.target),
             "ClusterSecretStore",
             chart.metadata(STORE, annotations=PROTECTED, namespaced=False),
@@ -91,16 +117,16 @@ def api_version(target: ClusterTarget) -> str:
 
 
 def _add(
-    scope: Construct,
+    owner: Construct,
     name: str,
     keys: Mapping[str, Parameter],
-    template: Mapping[str, Any],
+    template: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
-) -> None:
-    chart = Chart.above(scope)
+) -> KubeObject:
+    chart = Chart.of(owner)
     platform = chart.platform
-    chart.parameters.update(keys.values())
-    chart.add_custom(
+    return chart.add_custom(
+        owner,
         api_version(platform.target),
         "ExternalSecret",
         chart.metadata(name, annotations=annotations),

@@ -9,9 +9,13 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct
 from cronsim import CronSim, CronSimError
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.kube_object import KubeObject
+from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.workload import STAY, Workload
+from constructs_lib.kubernetes.workload import DO_NOT_EVICT, Workload
+from constructs_lib.model import NotNegative, Positive
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
@@ -30,6 +34,7 @@ def check_schedule(schedule: str) -> None:
         ) from error
 
 
+@checked
 class ScheduledJob(Workload):
     """A CronJob of which one run at most is under way, and what every workload gets.
 
@@ -39,6 +44,9 @@ class ScheduledJob(Workload):
     component = "job"
     longest_name = 52
 
+    cron_job: KubeObject
+    """The CronJob."""
+
     def __init__(
         self,
         scope: Construct,
@@ -46,24 +54,33 @@ class ScheduledJob(Workload):
         *,
         program: Program,
         schedule: str,
-        retries: int = 2,
-        deadline_seconds: int | None = None,
-        grace_seconds: int | None = None,
+        retries: NotNegative = 2,
+        deadline_seconds: Positive | None = None,
+        grace_seconds: NotNegative | None = None,
+        options: Options | None = None,
     ) -> None:
-        """Declare it.
+        """Declare the job and all its objects.
 
-        `schedule` is five cron fields, in UTC; a run that cannot start within half an hour (our
-        estimate) is left out. `retries` (2) is the Job's `backoffLimit`: how many failures of its
-        container end it; 0 for what must not be done twice. `deadline_seconds` (default: none)
-        ends a run that hangs. `grace_seconds` (default: 30) is what it takes to end after SIGTERM.
+        Args:
+            scope: The chart.
+            name: The one name, of the objects and, by default, of the image.
+            program: What runs in its container.
+            schedule: Five cron fields, in UTC. A run that cannot start within half an hour (our
+                estimate) is left out.
+            retries: The Job's `backoffLimit`: how many failures of its container end it; 0 for
+                what must not be done twice.
+            deadline_seconds: When a run that hangs is ended. Default: never.
+            grace_seconds: What it takes to end after SIGTERM. Default: Kubernetes' 30.
+            options: Labels, placement, identity, init containers. Default: nothing of it.
         """
-        super().__init__(scope, name, Container(program=program))
-        with self.refusals():
+        super().__init__(scope, name, Container(program=program), options)
+        with self.declaration_errors():
             check_schedule(schedule)
-            self.surround()
-            self.chart.add(
+            self.add_supporting_objects()
+            self.cron_job = self.chart.add(
+                self,
                 k8s.KubeCronJobProps(
-                    metadata=self.metadata,
+                    metadata=self.controller_metadata(),
                     spec=k8s.CronJobSpec(
                         schedule=schedule,
                         time_zone="Etc/UTC",
@@ -76,7 +93,7 @@ class ScheduledJob(Workload):
                                 backoff_limit=retries,
                                 active_deadline_seconds=deadline_seconds,
                                 template=self.pod_template(
-                                    annotations=STAY,
+                                    annotations=DO_NOT_EVICT,
                                     # a container restarted in place is not counted in time
                                     restart_policy="OnFailure" if retries else "Never",
                                     grace_seconds=grace_seconds,
@@ -84,10 +101,11 @@ class ScheduledJob(Workload):
                             )
                         ),
                     ),
-                )
+                ),
             )
 
 
+@checked
 class ReleaseJob(Workload):
     """A Job that runs with every sync, a migration for instance, and what every workload gets.
 
@@ -97,40 +115,50 @@ class ReleaseJob(Workload):
 
     component = "release"
 
+    job: KubeObject
+    """The Job, an Argo CD hook."""
+
     def __init__(
         self,
         scope: Construct,
         name: str,
         *,
         program: Program,
-        retries: int = 3,
-        deadline_seconds: int = 1800,
+        retries: NotNegative = 3,
+        deadline_seconds: Positive = 1800,
+        options: Options | None = None,
     ) -> None:
-        """Declare it.
+        """Declare the job and all its objects.
 
-        What it does must be safe to repeat: it runs with every sync. `retries` (3, our estimate)
-        is the Job's `backoffLimit`; `deadline_seconds` (30 minutes, our estimate) ends the hook,
-        and with it a sync that hangs.
+        Args:
+            scope: The chart.
+            name: The one name, of the objects and, by default, of the image.
+            program: What runs in its container. It must be safe to repeat: it runs with every
+                sync.
+            retries: The Job's `backoffLimit`. The default, 3, is our estimate.
+            deadline_seconds: When the hook, and with it a sync that hangs, is ended. The default,
+                30 minutes, is our estimate.
+            options: Labels, placement, identity, init containers. Default: nothing of it.
         """
-        super().__init__(scope, name, Container(program=program))
-        with self.refusals():
-            self.surround()
-            self.chart.add(
+        super().__init__(scope, name, Container(program=program), options)
+        with self.declaration_errors():
+            self.add_supporting_objects()
+            self.job = self.chart.add(
+                self,
                 k8s.KubeJobProps(
-                    metadata=self.chart.metadata(
-                        name,
-                        labels=self.labels,
-                        annotations={
+                    metadata=self.controller_metadata(
+                        {
                             "argocd.argoproj.io/hook": "Sync",
                             "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
-                        },
+                        }
                     ),
                     spec=k8s.JobSpec(
                         backoff_limit=retries,
                         active_deadline_seconds=deadline_seconds,
                         template=self.pod_template(
-                            annotations=STAY, restart_policy="OnFailure" if retries else "Never"
+                            annotations=DO_NOT_EVICT,
+                            restart_policy="OnFailure" if retries else "Never",
                         ),
                     ),
-                )
+                ),
             )

@@ -7,23 +7,26 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredentials
+from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import quantity
-from constructs_lib.model import Parameter, Resources
+from constructs_lib.model import NotNegative, Parameter, Positive, Resources
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Quota:
     """The most that all pods of a namespace may ask for together."""
 
     resources: Resources
     """Sums of requests and of limits."""
-    pods: int
+    pods: Positive
     """How many pods; one that is ending counts until it is gone, one that has finished does not."""
-    volume_claims: int = 0
+    volume_claims: NotNegative = 0
     """How many PersistentVolumeClaims."""
 
     def hard(self) -> dict[str, str]:
@@ -40,6 +43,7 @@ class Quota:
         }
 
 
+@checked
 class Namespace(Construct):
     """A namespace with Pod Security `restricted`, ResourceQuota, LimitRange, default-deny
     NetworkPolicy and the credentials that pull its images.
@@ -57,17 +61,25 @@ class Namespace(Construct):
         registry_credentials: Parameter,
         readiness_gates: bool = False,
     ) -> None:
-        """Declare it.
+        """Declare the namespace and its limits.
 
-        `container_defaults` holds for a container that states no resources, which none of this
-        library does. `readiness_gates` (default: off) makes a pod ready only once the AWS load
-        balancer sends to it.
+        Args:
+            scope: A chart of this namespace.
+            name: Of the namespace.
+            quota: What all pods together may ask for.
+            container_defaults: What a container gets that states no resources, which none of this
+                library does.
+            registry_credentials: The docker config.json that pulls the images.
+            readiness_gates: Whether a pod behind an AWS load balancer is ready only once that
+                sends to it.
         """
         super().__init__(scope, name)
-        chart = self.chart = Chart.above(scope)
-        if chart.home != name:
+        chart = self.chart = Chart.of(scope)
+        if chart.namespace != name:
             raise DeclarationError(
-                f"stands in a chart of namespace {chart.home!r}", where=self.node.path
+                f"is in a chart of namespace {chart.namespace!r}; make it "
+                f"Chart(namespace={name!r})",
+                where=self.node.path,
             )
         version = chart.platform.target.pod_security
         profile = {
@@ -76,30 +88,43 @@ class Namespace(Construct):
             for suffix, value in (("", "restricted"), ("-version", version))
         }
         gates = {"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"} if readiness_gates else {}
-        chart.add(
+        self.namespace = chart.add(
+            self,
             k8s.KubeNamespaceProps(
                 metadata=chart.metadata(
                     name, labels={**profile, **gates}, annotations=PROTECTED, namespaced=False
                 )
-            )
+            ),
         )
-        self._add_quota(quota)
-        self._add_limit_range(container_defaults)
-        network.deny_all(chart)
-        RegistryCredentials(self, registry_credentials)
+        """The Namespace."""
+        self.resource_quota = self._add_quota(quota)
+        """The ResourceQuota."""
+        self.limit_range = self._add_limit_range(container_defaults)
+        """The LimitRange."""
+        self.network_policy = chart.add(
+            self,
+            k8s.KubeNetworkPolicyProps(
+                metadata=chart.metadata("default-deny"), spec=network.deny_all()
+            ),
+        )
+        """The NetworkPolicy that denies by default."""
+        self.registry_credentials = RegistryCredentials(self, registry_credentials)
+        """What pulls the images."""
 
-    def _add_quota(self, quota: Quota) -> None:
+    def _add_quota(self, quota: Quota) -> KubeObject:
         hard = {name: quantity(limit) for name, limit in quota.hard().items()}
-        self.chart.add(
+        return self.chart.add(
+            self,
             k8s.KubeResourceQuotaProps(
                 metadata=self.chart.metadata("quota"),
                 spec=k8s.ResourceQuotaSpec(hard=hard),
-            )
+            ),
         )
 
-    def _add_limit_range(self, defaults: Resources) -> None:
+    def _add_limit_range(self, defaults: Resources) -> KubeObject:
         pairs = defaults.pairs().items()
-        self.chart.add(
+        return self.chart.add(
+            self,
             k8s.KubeLimitRangeProps(
                 metadata=self.chart.metadata("defaults"),
                 spec=k8s.LimitRangeSpec(
@@ -111,5 +136,5 @@ class Namespace(Construct):
                         )
                     ]
                 ),
-            )
+            ),
         )

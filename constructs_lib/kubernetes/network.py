@@ -7,7 +7,6 @@ from functools import cache
 
 from cdk8s_plus_27 import k8s
 
-from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.manifest import int_or_string
 from constructs_lib.model import Egress
 
@@ -21,12 +20,16 @@ NOT_PUBLIC = (
 )
 """Private (RFC 1918), shared (RFC 6598), loopback and link-local addresses, IMDS among them."""
 
+
+@cache
+def _namespace(name: str) -> k8s.LabelSelector:
+    return k8s.LabelSelector(match_labels={"kubernetes.io/metadata.name": name})
+
+
 _DNS = k8s.NetworkPolicyEgressRule(
     to=[
         k8s.NetworkPolicyPeer(
-            namespace_selector=k8s.LabelSelector(
-                match_labels={"kubernetes.io/metadata.name": "kube-system"}
-            ),
+            namespace_selector=_namespace("kube-system"),
             pod_selector=k8s.LabelSelector(match_labels={"k8s-app": "kube-dns"}),
         )
     ],
@@ -37,38 +40,44 @@ _DNS = k8s.NetworkPolicyEgressRule(
 )
 
 
-def deny_all(chart: Chart) -> None:
-    """Refuse every connection of every pod of the chart's namespace that no policy allows."""
-    chart.add(
-        k8s.KubeNetworkPolicyProps(
-            metadata=chart.metadata("default-deny"),
-            spec=k8s.NetworkPolicySpec(
-                pod_selector=k8s.LabelSelector(), policy_types=["Ingress", "Egress"]
-            ),
-        )
+def deny_all() -> k8s.NetworkPolicySpec:
+    """Refuse every connection of every pod of a namespace that no policy allows."""
+    return k8s.NetworkPolicySpec(
+        pod_selector=k8s.LabelSelector(), policy_types=["Ingress", "Egress"]
     )
 
 
 def allow(
-    chart: Chart,
-    metadata: k8s.ObjectMeta,
-    pods: k8s.LabelSelector,
+    selector: k8s.LabelSelector,
     *,
     egress: Iterable[Egress],
     ingress: Sequence[k8s.NetworkPolicyIngressRule] = (),
-) -> None:
-    """Open for these pods: DNS, what `egress` names, and `ingress`."""
-    chart.add(
-        k8s.KubeNetworkPolicyProps(
-            metadata=metadata,
-            spec=k8s.NetworkPolicySpec(
-                pod_selector=pods,
-                policy_types=["Ingress", "Egress"],
-                ingress=list(ingress) or None,
-                egress=[_DNS, *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
-            ),
-        )
+) -> k8s.NetworkPolicySpec:
+    """Open for the selected pods: DNS, what `egress` names, and `ingress`."""
+    return k8s.NetworkPolicySpec(
+        pod_selector=selector,
+        policy_types=["Ingress", "Egress"],
+        ingress=list(ingress) or None,
+        egress=[_DNS, *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
     )
+
+
+def pods(name: str, namespace: str | None = None) -> k8s.NetworkPolicyPeer:
+    """The pods of a workload; `namespace` where it is not that of the policy."""
+    return k8s.NetworkPolicyPeer(
+        namespace_selector=_namespace(namespace) if namespace else None,
+        pod_selector=k8s.LabelSelector(match_labels={"app": name}),
+    )
+
+
+def to_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyEgressRule:
+    """Connections to `port` of these pods."""
+    return k8s.NetworkPolicyEgressRule(to=[peer], ports=[_tcp(port)])
+
+
+def from_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyIngressRule:
+    """Connections of these pods to `port`."""
+    return k8s.NetworkPolicyIngressRule(from_=[peer], ports=[_tcp(port)])
 
 
 @cache
@@ -76,7 +85,7 @@ def from_ranges(port: int, ranges: tuple[str, ...]) -> k8s.NetworkPolicyIngressR
     """Callers of `port` from these CIDR ranges; none means from anywhere."""
     return k8s.NetworkPolicyIngressRule(
         from_=[k8s.NetworkPolicyPeer(ip_block=k8s.IpBlock(cidr=cidr)) for cidr in ranges] or None,
-        ports=[k8s.NetworkPolicyPort(port=int_or_string(port), protocol="TCP")],
+        ports=[_tcp(port)],
     )
 
 
@@ -84,9 +93,13 @@ def from_ranges(port: int, ranges: tuple[str, ...]) -> k8s.NetworkPolicyIngressR
 def from_namespace(port: int) -> k8s.NetworkPolicyIngressRule:
     """Callers of `port` from the pods of the same namespace."""
     return k8s.NetworkPolicyIngressRule(
-        from_=[k8s.NetworkPolicyPeer(pod_selector=k8s.LabelSelector())],
-        ports=[k8s.NetworkPolicyPort(port=int_or_string(port), protocol="TCP")],
+        from_=[k8s.NetworkPolicyPeer(pod_selector=k8s.LabelSelector())], ports=[_tcp(port)]
     )
+
+
+@cache
+def _tcp(port: int) -> k8s.NetworkPolicyPort:
+    return k8s.NetworkPolicyPort(port=int_or_string(port), protocol="TCP")
 
 
 @cache

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.app import Platform
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.kubernetes.manifest import int_or_string, quantity
-from constructs_lib.kubernetes.program import Container
+from constructs_lib.kubernetes.options import Options, Toleration
+from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.model import Command, HttpGet, Probe, Resources, TcpSocket
+from constructs_lib.platform import Platform
 
 USER = 1000
 """UID and GID of `appuser`, as the images define it."""
+_FILES, _SECRET_FILES = "config-files", "secret-files"
+_READ_BY_GROUP = 0o440
 
 _POD_SECURITY = k8s.PodSecurityContext(
     run_as_non_root=True,
@@ -45,6 +48,18 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The objects that one container reads from, by name; None where it needs none."""
+
+    variables: str | None = None
+    """The Secret whose keys are its own variables."""
+    files: str | None = None
+    """The ConfigMap of its configuration files."""
+    secret_files: str | None = None
+    """The Secret of its secret files."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pod:
     """What a workload decides about its pods; everything else is the same for all."""
 
@@ -52,10 +67,16 @@ class Pod:
     """With `app`, by which the pods are selected."""
     containers: Mapping[str, Container]
     """By container name; the first is the workload's own."""
+    init_containers: Mapping[str, Container]
+    """By container name, in the order in which they run."""
+    sources: Mapping[str, Sources]
+    """What each container reads from, init containers included."""
     service_account: str
     """Its ServiceAccount, whose token is not mounted."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    """Default: none."""
+    options: Options
+    """Where it is placed."""
+    annotations: Mapping[str, str]
+    """May be empty."""
     grace_seconds: int | None = None
     """From SIGTERM to SIGKILL. None: Kubernetes' 30."""
     restart_policy: str | None = None
@@ -67,8 +88,9 @@ class Pod:
     pre_stop_seconds: int | None = None
     """How long each container sleeps before it gets SIGTERM. None: not at all."""
 
-    def template(self, platform: Platform, secrets: Mapping[str, str]) -> k8s.PodTemplateSpec:
-        """The template. `secrets` names each container's own Secret, where it has one."""
+    def template(self, platform: Platform) -> k8s.PodTemplateSpec:
+        """The template."""
+        options = self.options
         return k8s.PodTemplateSpec(
             metadata=k8s.ObjectMeta(labels=self.labels, annotations=self.annotations or None),
             spec=k8s.PodSpec(
@@ -79,7 +101,9 @@ class Pod:
                     container.program.ignores_sigterm for container in self.containers.values()
                 )
                 or None,
-                node_selector={"kubernetes.io/arch": "arm64"},
+                node_selector={"kubernetes.io/arch": "arm64", **options.node_selector},
+                tolerations=[_toleration(one) for one in options.tolerations] or None,
+                priority_class_name=options.priority_class_name,
                 image_pull_secrets=[_PULL],
                 security_context=_POD_SECURITY,
                 termination_grace_period_seconds=self.grace_seconds,
@@ -87,20 +111,41 @@ class Pod:
                 topology_spread_constraints=[_over_zones(self.labels["app"])]
                 if self.spread_over_zones
                 else None,
+                init_containers=[
+                    self._container(name, container, platform)
+                    for name, container in self.init_containers.items()
+                ]
+                or None,
                 containers=[
-                    self._container(name, container, platform, secrets.get(name))
+                    self._container(name, container, platform, self.pre_stop_seconds)
                     for name, container in self.containers.items()
                 ],
-                volumes=[
-                    *(
-                        _scratch_volume(self._volume(name, path), size)
-                        for name, container in self.containers.items()
-                        for path, size in container.program.disks.items()
-                    ),
-                    *(_claim_volume(claim) for claim in self.claims),
-                ],
+                volumes=self._volumes(),
             ),
         )
+
+    def _volumes(self) -> list[k8s.Volume]:
+        every = {**self.containers, **self.init_containers}
+        named = [
+            (volume, _scratch_volume(volume, size))
+            for name, container in every.items()
+            for path, size in container.program.disks.items()
+            for volume in (self._volume(name, path),)
+        ]
+        for name, source in self.sources.items():
+            if source.files:
+                volume = self._volume(name, _FILES)
+                named.append((volume, _config_volume(volume, source.files)))
+            if source.secret_files:
+                volume = self._volume(name, _SECRET_FILES)
+                named.append((volume, _secret_volume(volume, source.secret_files)))
+        named += [(claim.name, _claim_volume(claim)) for claim in self.claims]
+        names = [name for name, _ in named]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DeclarationError(
+                f"two volumes of its pod are called {twice[0]}, after their paths; use other paths"
+            )
+        return [volume for _, volume in named]
 
     def _volume(self, container: str, path: str) -> str:
         """`/app/logs` is the volume `app-logs`; that of a further container bears its name."""
@@ -108,41 +153,56 @@ class Pod:
         return volume if container == next(iter(self.containers)) else f"{container}-{volume}"
 
     def _container(
-        self, name: str, container: Container, platform: Platform, secret: str | None
+        self, name: str, container: Container, platform: Platform, pre_stop: int | None = None
     ) -> k8s.Container:
         program = container.program
-        named = [*([secret] if secret else []), *(s.name for s in program.shared_secrets)]
-        mounts = {self._volume(name, path): path for path in program.disks} | {
-            claim.name: claim.path for claim in self.claims
-        }
+        source = self.sources[name]
+        own = [source.variables] if source.variables else []
         return k8s.Container(
             name=name,
             image=image_reference(platform, program.image or name),
             command=list(program.command) or None,
             args=list(program.args) or None,
-            ports=[k8s.ContainerPort(name="http", container_port=container.port)]
-            if container.port
-            else None,
+            ports=[
+                k8s.ContainerPort(name=port, container_port=number)
+                for port, number in container.all_ports.items()
+            ]
+            or None,
             env=[_variable(*pair) for pair in program.env.items()] or None,
-            env_from=[_from_secret(name) for name in named] or None,
+            env_from=[
+                _from_secret(secret) for secret in (*own, *(s.name for s in program.shared_secrets))
+            ]
+            or None,
             readiness_probe=_probe(container.readiness, container.port),
             liveness_probe=_probe(container.liveness, container.port),
             startup_probe=_probe(container.startup, container.port),
-            lifecycle=_sleep_before_stop(self.pre_stop_seconds) if self.pre_stop_seconds else None,
+            lifecycle=_sleep_before_stop(pre_stop) if pre_stop else None,
             resources=_resources(program.resources),
             security_context=_CONTAINER_SECURITY,
-            volume_mounts=[_mount(*pair) for pair in mounts.items()],
+            volume_mounts=self._mounts(name, program),
         )
+
+    def _mounts(self, name: str, program: Program) -> list[k8s.VolumeMount]:
+        disks = {path: self._volume(name, path) for path in program.disks}
+        claims = {claim.path: claim.name for claim in self.claims}
+        return [
+            *(_mount(volume, path) for path, volume in {**disks, **claims}.items()),
+            *(_mount_file(self._volume(name, _FILES), path) for path in program.files),
+            *(
+                _mount_file(self._volume(name, _SECRET_FILES), path)
+                for path in program.secret_files
+            ),
+        ]
 
 
 def image_reference(platform: Platform, service: str) -> str:
-    """`ghcr.io/gnosischain/<service>:<pin>`. Raises DeclarationError for a service without pin."""
+    """`<registry>/<service>:<pin>`. Raises DeclarationError for a service without pin."""
     pin = platform.images.get(service)
     if not pin:
         known = ", ".join(sorted(platform.images)) or "none"
         raise DeclarationError(
-            f"no image {service!r} is pinned; add catalogue/images/{service}.pin with `latest` or "
-            f"sha-<commit> in it, or name one of: {known}"
+            f"no image {service!r} is pinned; add {platform.sources.pin.format(service=service)} "
+            f"with `latest` or sha-<commit> in it, or name one of: {known}"
         )
     return f"{platform.registry}/{service}:{pin.tag}"
 
@@ -201,6 +261,40 @@ def _claim_volume(claim: Claim) -> k8s.Volume:
     return k8s.Volume(
         name=claim.name,
         persistent_volume_claim=k8s.PersistentVolumeClaimVolumeSource(claim_name=claim.name),
+    )
+
+
+def file_key(path: str) -> str:
+    """The key of a file in its ConfigMap or Secret: `/etc/app.toml` is `etc_app.toml`."""
+    return path.strip("/").replace("/", "_")
+
+
+@cache
+def _mount_file(volume: str, path: str) -> k8s.VolumeMount:
+    return k8s.VolumeMount(name=volume, mount_path=path, sub_path=file_key(path), read_only=True)
+
+
+def _config_volume(name: str, config_map: str) -> k8s.Volume:
+    return k8s.Volume(
+        name=name,
+        config_map=k8s.ConfigMapVolumeSource(name=config_map, default_mode=_READ_BY_GROUP),
+    )
+
+
+def _secret_volume(name: str, secret: str) -> k8s.Volume:
+    return k8s.Volume(
+        name=name,
+        secret=k8s.SecretVolumeSource(secret_name=secret, default_mode=_READ_BY_GROUP),
+    )
+
+
+def _toleration(one: Toleration) -> k8s.Toleration:
+    return k8s.Toleration(
+        key=one.key,
+        operator=one.operator,
+        value=one.value,
+        effect=one.effect,
+        toleration_seconds=one.toleration_seconds,
     )
 
 

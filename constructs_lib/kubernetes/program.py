@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.external_secret import ExternalSecret
-from constructs_lib.model import Egress, Parameter, Probe, Resources
-from constructs_lib.names import check_mount_path, check_variable, looks_secret
+from constructs_lib.model import Calls, Egress, Parameter, Port, Probe, Resources
+from constructs_lib.names import (
+    check_file_path,
+    check_mount_path,
+    check_object_name,
+    check_variable,
+    looks_secret,
+)
 from constructs_lib.quantity import amount, check_canonical, spell
 
+_MOST_CONFIGURATION_BYTES = 1_000_000
+"""A ConfigMap holds 1 MiB, its names included."""
 
+
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """An image and what it needs: configuration, secrets, resources, disk, network.
@@ -30,9 +42,16 @@ class Program:
     """Subcommands and flags after the ENTRYPOINT. Default: the image's CMD."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Plain variables."""
+    files: Mapping[str, str | Path] = field(default_factory=dict)
+    """Configuration files by their path in the container, read-only: the text, or a file to read
+    it from, `{"/etc/app/app.toml": Path(__file__).with_name("app.toml")}`. They become a ConfigMap;
+    a change of it restarts the pods."""
     secrets: Mapping[str, Parameter] = field(default_factory=dict)
     """Variables read from SSM, through an ExternalSecret of this workload's own,
     `<workload>-secrets`."""
+    secret_files: Mapping[str, Parameter] = field(default_factory=dict)
+    """Files read from SSM by their path in the container, read-only, through an ExternalSecret of
+    this workload's own, `<workload>-secret-files`."""
     shared_secrets: tuple[ExternalSecret, ...] = ()
     """ExternalSecrets of the same chart, all of whose keys become variables."""
     scratch: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +59,7 @@ class Program:
     volumes, lost with the pod. The root file system is read-only."""
     tmp: str = "64Mi"
     """The most that /tmp may hold."""
-    egress: tuple[Egress, ...] = ()
+    egress: tuple[Egress | Calls, ...] = ()
     """Where it connects to, beside DNS. Default: nowhere."""
     ignores_sigterm: bool = False
     """Whether it has no SIGTERM handler: as PID 1 it would run until it is killed, so its pod
@@ -61,15 +80,21 @@ class Program:
             if looks_secret(name, value):
                 raise DeclarationError(
                     f"{name} looks like a secret and would be published in dist/; "
-                    "declare it under secrets with a parameter of the catalogue"
+                    "declare it under secrets with a Parameter"
                 )
         self._refuse_duplicates()
         self._refuse_overflow()
+        self._check_files()
 
     @property
     def disks(self) -> dict[str, str]:
         """Every emptyDir, by mount path."""
         return {"/tmp": self.tmp, **self.scratch}  # noqa: S108 a path inside the container
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The text of every configuration file, by its path in the container."""
+        return {path: _text(source) for path, source in self.files.items()}
 
     def _refuse_duplicates(self) -> None:
         declared = set(self.env)
@@ -90,18 +115,66 @@ class Program:
                 f"{limit} for ephemeral storage, so the pod would be evicted; raise that limit"
             )
 
+    def _check_files(self) -> None:
+        for path in (*self.files, *self.secret_files):
+            check_file_path(path)
+        if twice := sorted(set(self.files) & set(self.secret_files)):
+            raise DeclarationError(f"{twice[0]} is a file and a secret file; keep one")
+        texts = self.configuration
+        for path, text in texts.items():
+            if looks_secret("", text):
+                raise DeclarationError(
+                    f"{path} looks like a secret and would be published in dist/; declare it "
+                    "under secret_files with a Parameter"
+                )
+        if sum(len(text.encode()) for text in texts.values()) > _MOST_CONFIGURATION_BYTES:
+            raise DeclarationError(
+                f"{', '.join(texts)} hold more than the 1 MB that a ConfigMap takes; build what is "
+                "large into the image"
+            )
 
+
+def _text(source: str | Path) -> str:
+    if isinstance(source, str):
+        return source
+    try:
+        return source.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError(
+            f"cannot be read as UTF-8 text ({error}); name a text file beside the chart, as "
+            'Path(__file__).with_name("app.toml")',
+            where=source,
+        ) from error
+
+
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Container:
     """One container of a pod: a program and how its health is seen."""
 
     program: Program
     """What runs in it."""
-    port: int | None = None
+    port: Port | None = None
     """What it listens on; named `http` in the pod. Default: nothing."""
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    """Further ports that it listens on, by name: `{"metrics": 9090}`. Default: none."""
     readiness: Probe | None = None
     """Whether it gets traffic. Default: as soon as it runs."""
     liveness: Probe | None = None
     """Whether it is left running. Default: as long as its process does."""
     startup: Probe | None = None
     """What the other two wait for. Default: nothing."""
+
+    def __post_init__(self) -> None:
+        for name in self.ports:
+            check_object_name(name, longest=15)
+        every = list(self.all_ports.values())
+        if twice := sorted({port for port in every if every.count(port) > 1}):
+            raise DeclarationError(f"port {twice[0]} is declared twice; keep one")
+        if "http" in self.ports:
+            raise DeclarationError("http is the name of `port`; give a further port another name")
+
+    @property
+    def all_ports(self) -> dict[str, int]:
+        """Every port by name."""
+        return {**({"http": self.port} if self.port else {}), **self.ports}

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import quantity
+from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.pod import Claim
 from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.web_service import RECREATE
-from constructs_lib.kubernetes.workload import STAY, Workload
-from constructs_lib.model import Probe
+from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, Workload
+from constructs_lib.model import NotNegative, Port, Probe
 from constructs_lib.names import check_mount_path
 from constructs_lib.quantity import check_canonical
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Storage:
     """A disk that outlives the pod: one ReadWriteOnce PersistentVolumeClaim."""
@@ -32,6 +36,7 @@ class Storage:
         check_canonical(self.size, self.path)
 
 
+@checked
 class SingleWriter(Workload):
     """A Deployment of one pod, replaced by `Recreate`, and what every workload gets.
 
@@ -42,48 +47,67 @@ class SingleWriter(Workload):
 
     component = "worker"
 
+    deployment: KubeObject
+    """The Deployment."""
+    claim: KubeObject | None = None
+    """The PersistentVolumeClaim; None without storage."""
+
     def __init__(
         self,
         scope: Construct,
         name: str,
         *,
         program: Program,
-        port: int | None = None,
+        port: Port | None = None,
         liveness: Probe | None = None,
         startup: Probe | None = None,
-        grace_seconds: int = 30,
+        ports: Mapping[str, Port] | None = None,
+        grace_seconds: NotNegative = 30,
         storage: Storage | None = None,
+        options: Options | None = None,
     ) -> None:
-        """Declare it.
+        """Declare the worker and all its objects.
 
-        `port` (default: none) is where its probes ask; nothing connects to it. `grace_seconds`
-        is what it takes to end after SIGTERM. `storage` (default: none) is a disk that it keeps.
+        Args:
+            scope: The chart.
+            name: The one name, of the objects and, by default, of the image.
+            program: What runs in its container.
+            port: Where its probes ask; nothing else connects to it. Default: none.
+            liveness: Whether its container is left running. Default: as long as its process runs.
+            startup: What the liveness probe waits for. Default: nothing.
+            ports: Further ports of the container by name. Default: none.
+            grace_seconds: What it takes to end after SIGTERM.
+            storage: A disk that it keeps. Default: none.
+            options: Labels, placement, identity, init containers. Default: nothing of it.
         """
-        super().__init__(
-            scope, name, Container(program=program, port=port, liveness=liveness, startup=startup)
+        own = Container(
+            program=program, port=port, ports=ports or {}, liveness=liveness, startup=startup
         )
-        with self.refusals():
+        super().__init__(scope, name, own, options)
+        with self.declaration_errors():
             if storage and storage.path in program.disks:
                 raise DeclarationError(f"{storage.path} is mounted twice; keep one")
-            self.surround()
+            self.add_supporting_objects()
             claims = (self._claim(storage),) if storage else ()
-            self.chart.add(
+            self.deployment = self.chart.add(
+                self,
                 k8s.KubeDeploymentProps(
-                    metadata=self.metadata,
+                    metadata=self.controller_metadata(),
                     spec=k8s.DeploymentSpec(
                         replicas=1,
                         strategy=RECREATE,
                         selector=self.selector,
                         progress_deadline_seconds=self.progress_deadline_seconds(),
                         template=self.pod_template(
-                            annotations=STAY, grace_seconds=grace_seconds, claims=claims
+                            annotations=DO_NOT_EVICT, grace_seconds=grace_seconds, claims=claims
                         ),
                     ),
-                )
+                ),
             )
 
     def _claim(self, storage: Storage) -> Claim:
-        self.chart.add(
+        self.claim = self.chart.add(
+            self,
             k8s.KubePersistentVolumeClaimProps(
                 metadata=self.metadata,
                 spec=k8s.PersistentVolumeClaimSpec(
@@ -93,6 +117,6 @@ class SingleWriter(Workload):
                         requests={"storage": quantity(storage.size)}
                     ),
                 ),
-            )
+            ),
         )
         return Claim(name=self.name, path=storage.path)

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.alb import Alb
+from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import int_or_string
+from constructs_lib.kubernetes.options import Autoscaling, Options
 from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.workload import Workload
-from constructs_lib.model import HttpGet, Probe
+from constructs_lib.kubernetes.workload import RECREATE, Workload
+from constructs_lib.model import HttpGet, Port, Positive, Probe
 
 _ROLLING = k8s.DeploymentStrategy(
     type="RollingUpdate",
@@ -21,20 +24,32 @@ _ROLLING = k8s.DeploymentStrategy(
         max_surge=int_or_string(1), max_unavailable=int_or_string(0)
     ),
 )
-RECREATE = k8s.DeploymentStrategy(type="Recreate")
+_REPLICAS = 2
 _LEAVE_ENDPOINTS_SECONDS = 5
 """Behind no load balancer: what kube-proxy needs to learn of a leaving pod. Our estimate."""
 
 
+@checked
 class WebService(Workload):
     """Deployment, Service, Ingress, PodDisruptionBudget, and what every workload gets.
 
     With two replicas or more, a rolling update starts one new pod at a time and stops an old one
     only when the new one is ready. A single replica is replaced (`Recreate`): for some seconds
-    nobody answers.
+    the service does not answer.
     """
 
     component = "web"
+
+    deployment: KubeObject
+    """The Deployment."""
+    service: KubeObject
+    """The Service."""
+    ingress: KubeObject | None = None
+    """The Ingress; None without a load balancer."""
+    disruption_budget: KubeObject | None = None
+    """The PodDisruptionBudget; None with a single replica."""
+    autoscaler: KubeObject | None = None
+    """The HorizontalPodAutoscaler; None with fixed replicas."""
 
     def __init__(
         self,
@@ -42,77 +57,109 @@ class WebService(Workload):
         name: str,
         *,
         program: Program,
-        port: int,
+        port: Port,
         readiness: Probe,
         liveness: Probe,
         startup: Probe | None = None,
-        replicas: int = 2,
+        ports: Mapping[str, Port] | None = None,
+        service_ports: tuple[str, ...] = (),
+        replicas: Positive | None = None,
+        autoscaling: Autoscaling | None = None,
         ingress: Alb | None = None,
-        longest_request_seconds: int = 30,
+        longest_request_seconds: Positive = 30,
         sidecars: Mapping[str, Container] | None = None,
+        options: Options | None = None,
     ) -> None:
-        """Declare it.
+        """Declare the service and all its objects.
 
-        `port` is that of container and Service. `readiness`, `liveness`, `startup`: the first
-        two are required. `ingress` (default: none, and callers come from its own namespace)
-        opens it to the outside. `longest_request_seconds` (30, our estimate) is what an answer
-        may take; a pod that has left the load balancer still gets as long. `sidecars` are further
-        containers by name.
+        Args:
+            scope: The chart.
+            name: The one name, of the objects and, by default, of the image.
+            program: What runs in its own container.
+            port: What that container listens on, named `http`, and the Service offers.
+            readiness: Whether a pod gets requests. Behind a load balancer it must be an HttpGet.
+            liveness: Whether a container is left running.
+            startup: What the other two probes wait for. Default: nothing.
+            ports: Further ports of the container by name, `{"metrics": 9090}`. Default: none.
+            service_ports: Which of `ports` the Service offers too, to pods of its own namespace
+                and to those that call it. Default: none.
+            replicas: How many pods. Default: 2.
+            autoscaling: An autoscaler in place of `replicas`. Default: none.
+            ingress: The load balancer in front. Default: none; callers come from its own namespace.
+            longest_request_seconds: What an answer may take; a pod that has left the load balancer
+                still gets as long. The default, 30, is our estimate.
+            sidecars: Further containers by name. Default: none.
+            options: Labels, placement, identity, init containers. Default: nothing of it.
         """
         own = Container(
-            program=program, port=port, readiness=readiness, liveness=liveness, startup=startup
+            program=program,
+            port=port,
+            ports=ports or {},
+            readiness=readiness,
+            liveness=liveness,
+            startup=startup,
         )
-        super().__init__(scope, name, own, sidecars)
-        with self.refusals():
-            if replicas < 1:
-                raise DeclarationError("replicas must be 1 or more; remove the chart to stop it")
+        super().__init__(scope, name, own, options, sidecars)
+        with self.declaration_errors():
+            if autoscaling and replicas is not None:
+                raise DeclarationError(
+                    "replicas and autoscaling are both given; remove replicas, which the "
+                    "autoscaler decides"
+                )
+            if unknown := sorted(set(service_ports) - set(own.ports)):
+                raise DeclarationError(f"service_ports names {unknown[0]}, which ports does not")
             self.port = port
-            self.replicas = replicas
-            self.ingress = ingress
+            self.service_ports = {"http": port, **{one: own.ports[one] for one in service_ports}}
+            self.alb = ingress
             self.longest_request_seconds = longest_request_seconds
+            self._replicas = replicas or (autoscaling.min_replicas if autoscaling else _REPLICAS)
             if ingress:
                 ingress.check_longest_request(longest_request_seconds)
-            self.surround([self._callers()])
-            self._add_deployment()
+            self.add_supporting_objects(self._callers())
+            self._add_deployment(autoscaled=autoscaling is not None)
             self._add_service()
             if ingress:
                 self._add_ingress(ingress, readiness)
-            if replicas > 1:
+            if self._replicas > 1:
                 self._add_disruption_budget()
+            if autoscaling:
+                self._add_autoscaler(autoscaling)
+            self.offer(self.service_ports)
 
-    def _callers(self) -> k8s.NetworkPolicyIngressRule:
-        if self.ingress:
-            return network.from_ranges(self.port, self.platform.alb_subnets)
-        return network.from_namespace(self.port)
+    def _callers(self) -> list[k8s.NetworkPolicyIngressRule]:
+        _, *further = self.service_ports.values()
+        return [
+            network.from_ranges(self.port, self.platform.alb_subnets)
+            if self.alb
+            else network.from_namespace(self.port),
+            *(network.from_namespace(port) for port in further),
+        ]
 
-    def _add_deployment(self) -> None:
-        drain = self.ingress.drain_seconds if self.ingress else _LEAVE_ENDPOINTS_SECONDS
+    def _add_deployment(self, *, autoscaled: bool) -> None:
+        drain = self.alb.drain_seconds if self.alb else _LEAVE_ENDPOINTS_SECONDS
         secrets = ",".join(self.secret_names())
-        self.chart.add(
+        reload = {"secret.reloader.stakater.com/reload": secrets} if secrets else {}
+        self.deployment = self.chart.add(
+            self,
             k8s.KubeDeploymentProps(
-                metadata=self.chart.metadata(
-                    self.name,
-                    labels=self.labels,
-                    annotations={"secret.reloader.stakater.com/reload": secrets}
-                    if secrets
-                    else None,
-                ),
+                metadata=self.controller_metadata(reload),
                 spec=k8s.DeploymentSpec(
-                    replicas=self.replicas,
-                    strategy=_ROLLING if self.replicas > 1 else RECREATE,
+                    replicas=None if autoscaled else self._replicas,
+                    strategy=_ROLLING if self._replicas > 1 or autoscaled else RECREATE,
                     selector=self.selector,
                     progress_deadline_seconds=self.progress_deadline_seconds(),
                     template=self.pod_template(
                         grace_seconds=drain + self.longest_request_seconds,
                         pre_stop_seconds=drain,
-                        spread_over_zones=self.replicas > 1,
+                        spread_over_zones=self._replicas > 1 or autoscaled,
                     ),
                 ),
-            )
+            ),
         )
 
     def _add_service(self) -> None:
-        self.chart.add(
+        self.service = self.chart.add(
+            self,
             k8s.KubeServiceProps(
                 metadata=self.metadata,
                 spec=k8s.ServiceSpec(
@@ -120,25 +167,25 @@ class WebService(Workload):
                     selector={"app": self.name},
                     ports=[
                         k8s.ServicePort(
-                            name="http",
-                            port=self.port,
-                            target_port=int_or_string(self.port),
+                            name=name,
+                            port=port,
+                            target_port=int_or_string(port),
                             protocol="TCP",
                         )
+                        for name, port in self.service_ports.items()
                     ],
                 ),
-            )
+            ),
         )
 
-    def _add_ingress(self, ingress: Alb, readiness: Probe) -> None:
+    def _add_ingress(self, alb: Alb, readiness: Probe) -> None:
         if not isinstance(readiness.check, HttpGet):
             raise DeclarationError(
                 "the load balancer checks what the readiness probe checks, over HTTP; "
                 "declare readiness=Probe(HttpGet(path))"
             )
-        ingress.add_ingress(
-            self.chart,
-            self.platform,
+        self.ingress = alb.add_ingress(
+            self,
             self.name,
             self.port,
             health_check_path=readiness.check.path,
@@ -146,7 +193,8 @@ class WebService(Workload):
         )
 
     def _add_disruption_budget(self) -> None:
-        self.chart.add(
+        self.disruption_budget = self.chart.add(
+            self,
             k8s.KubePodDisruptionBudgetProps(
                 metadata=self.metadata,
                 spec=k8s.PodDisruptionBudgetSpec(
@@ -154,5 +202,32 @@ class WebService(Workload):
                     selector=self.selector,
                     unhealthy_pod_eviction_policy="AlwaysAllow",
                 ),
-            )
+            ),
+        )
+
+    def _add_autoscaler(self, autoscaling: Autoscaling) -> None:
+        self.autoscaler = self.chart.add(
+            self,
+            k8s.KubeHorizontalPodAutoscalerV2Props(
+                metadata=self.metadata,
+                spec=k8s.HorizontalPodAutoscalerSpecV2(
+                    min_replicas=autoscaling.min_replicas,
+                    max_replicas=autoscaling.max_replicas,
+                    scale_target_ref=k8s.CrossVersionObjectReferenceV2(
+                        api_version="apps/v1", kind="Deployment", name=self.name
+                    ),
+                    metrics=[
+                        k8s.MetricSpecV2(
+                            type="Resource",
+                            resource=k8s.ResourceMetricSourceV2(
+                                name=resource,
+                                target=k8s.MetricTargetV2(
+                                    type="Utilization", average_utilization=percent
+                                ),
+                            ),
+                        )
+                        for resource, percent in autoscaling.targets.items()
+                    ],
+                ),
+            ),
         )

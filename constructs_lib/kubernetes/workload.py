@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -10,18 +12,23 @@ from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
+from constructs_lib.kubernetes.calls import Endpoint
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.kubernetes.external_secret import ExternalSecret
-from constructs_lib.kubernetes.pod import Claim, Pod
+from constructs_lib.kubernetes.external_secret import ExternalSecret, SecretFiles
+from constructs_lib.kubernetes.kube_object import KubeObject
+from constructs_lib.kubernetes.options import Options
+from constructs_lib.kubernetes.pod import Claim, Pod, Sources, file_key
 from constructs_lib.kubernetes.program import Container
+from constructs_lib.model import Calls
 from constructs_lib.names import check_object_name
 
-STAY = {
+DO_NOT_EVICT = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
 }
 """On pods that no autoscaler may move: what they were doing would be lost."""
-
+RECREATE = k8s.DeploymentStrategy(type="Recreate")
+"""The old pod ends before the new one starts."""
 
 _KUBERNETES_DEADLINE_SECONDS = 600
 """`progressDeadlineSeconds` where it is not stated."""
@@ -30,7 +37,7 @@ _PLACING_SECONDS = 300
 
 
 class Workload(Construct):
-    """A workload and what stands around it: ServiceAccount, ExternalSecrets, NetworkPolicy.
+    """A workload and the objects that support it: ServiceAccount, ExternalSecrets, NetworkPolicy.
 
     Its id is the one name: of the objects, of the `app` label that selects the pods, of the
     Secret (`<id>-secrets`), and of the image where the program names no other.
@@ -41,77 +48,166 @@ class Workload(Construct):
     longest_name = 63
     """The most characters that the kind's names may have."""
 
+    service_account: KubeObject
+    """The ServiceAccount of its pods."""
+    network_policy: KubeObject
+    """The NetworkPolicy of its pods."""
+    external_secrets: Mapping[str, ExternalSecret | SecretFiles]
+    """The ExternalSecrets of its own, by the name of their Secret."""
+    config_maps: Mapping[str, KubeObject]
+    """The ConfigMaps of its configuration files, by name."""
+
     def __init__(
         self,
         scope: Construct,
         name: str,
         container: Container,
+        options: Options | None,
         sidecars: Mapping[str, Container] | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self.chart = Chart.above(scope)
+        self.chart = Chart.of(scope)
         self.platform = self.chart.platform
         self.name = name
-        own = container.program.image or name
-        if own in (sidecars or {}):
-            raise DeclarationError(f"sidecar {own!r} bears the name of the container it stands by")
-        self.containers = {own: container, **(sidecars or {})}
+        self.options = options or Options()
+        self.containers = {container.program.image or name: container, **(sidecars or {})}
+        self.init_containers = {
+            init: Container(program=program)
+            for init, program in self.options.init_containers.items()
+        }
         self.selector = k8s.LabelSelector(match_labels={"app": name})
-        self.labels = {
+        own = {
             "app": name,
             "app.kubernetes.io/name": name,
             "app.kubernetes.io/component": self.component,
         }
+        self.labels = {**self.options.labels, **own}
         self.metadata = self.chart.metadata(name, labels=self.labels)
         """Of every object that bears the workload's name and no annotations."""
+        with self.declaration_errors():
+            self._check_names(len(sidecars or {}))
+
+    def _check_names(self, sidecars: int) -> None:
+        check_object_name(self.name, longest=self.longest_name)
+        for container in (*self.containers, *self.init_containers):
+            check_object_name(container)
+        if len(self.containers) == sidecars:
+            own = next(iter(self.containers))
+            raise DeclarationError(f"sidecar {own!r} bears the name of the container it stands by")
+        if twice := sorted(self.containers.keys() & self.init_containers.keys()):
+            raise DeclarationError(f"container {twice[0]!r} is also an init container; rename one")
 
     @contextmanager
-    def refusals(self) -> Iterator[None]:
+    def declaration_errors(self) -> Iterator[None]:
         """Whatever is refused inside names this construct's path."""
         try:
             yield
         except DeclarationError as error:
             raise error.at(self.node.path) from error
 
-    def surround(self, ingress: Sequence[k8s.NetworkPolicyIngressRule] = ()) -> None:
-        """Add the ServiceAccount, the ExternalSecrets and the NetworkPolicy."""
-        check_object_name(self.name, longest=self.longest_name)
-        for container in self.containers:
-            check_object_name(container)
-        self.chart.add(
+    def add_supporting_objects(self, ingress: Sequence[k8s.NetworkPolicyIngressRule] = ()) -> None:
+        """Add the ServiceAccount, the ExternalSecrets, the ConfigMaps and the NetworkPolicy."""
+        role = self.options.role_arn
+        self.service_account = self.chart.add(
+            self,
             k8s.KubeServiceAccountProps(
-                metadata=self.metadata,
+                metadata=self.metadata_with({"eks.amazonaws.com/role-arn": role} if role else {}),
                 automount_service_account_token=False,
-            )
+            ),
         )
-        programs = [container.program for container in self.containers.values()]
-        for container, secret in self.own_secrets().items():
-            ExternalSecret(self, secret, self.containers[container].program.secrets)
-        network.allow(
-            self.chart,
-            self.metadata,
-            self.selector,
-            egress=[rule for program in programs for rule in program.egress],
-            ingress=ingress,
-        )
-
-    def own_secrets(self) -> dict[str, str]:
-        """The Secret of each container that reads parameters of its own, by container."""
-        main = next(iter(self.containers))
-        return {
-            name: f"{self.name}-secrets" if name == main else f"{self.name}-{name}-secrets"
-            for name, container in self.containers.items()
-            if container.program.secrets
+        self._add_secrets()
+        self._add_config_maps()
+        egress = {
+            rule: None
+            for container in self._every_container.values()
+            for rule in container.program.egress
         }
+        self.network_policy = self.chart.add(
+            self,
+            k8s.KubeNetworkPolicyProps(
+                metadata=self.metadata,
+                spec=network.allow(
+                    self.selector,
+                    egress=[rule for rule in egress if not isinstance(rule, Calls)],
+                    ingress=ingress,
+                ),
+            ),
+        )
+        for rule in egress:
+            if isinstance(rule, Calls):
+                self.chart.calls.call(self._endpoint({}), rule)
+
+    def offer(self, ports: Mapping[str, int]) -> None:
+        """Let other workloads call these ports of the Service, by name."""
+        self.chart.calls.offer(self._endpoint(ports))
+
+    def _endpoint(self, ports: Mapping[str, int]) -> Endpoint:
+        return Endpoint(self.name, self.chart.namespace, self.network_policy, ports)
+
+    def metadata_with(self, annotations: Mapping[str, str]) -> k8s.ObjectMeta:
+        """The metadata of an object with annotations."""
+        return self.chart.metadata(self.name, labels=self.labels, annotations=annotations)
+
+    def controller_metadata(self, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:
+        """The metadata of what makes the pods: `annotations`, and those of the options."""
+        return self.metadata_with(_united(annotations or {}, self.options.annotations))
+
+    @property
+    def _every_container(self) -> dict[str, Container]:
+        return {**self.containers, **self.init_containers}
+
+    @property
+    def sources(self) -> dict[str, Sources]:
+        """What each container reads from, by container."""
+        main = next(iter(self.containers))
+        found = {}
+        for name, container in self._every_container.items():
+            prefix = self.name if name == main else f"{self.name}-{name}"
+            program = container.program
+            found[name] = Sources(
+                variables=f"{prefix}-secrets" if program.secrets else None,
+                files=f"{prefix}-config" if program.files else None,
+                secret_files=f"{prefix}-secret-files" if program.secret_files else None,
+            )
+        return found
+
+    def _add_secrets(self) -> None:
+        added: dict[str, ExternalSecret | SecretFiles] = {}
+        for name, source in self.sources.items():
+            program = self._every_container[name].program
+            if source.variables:
+                added[source.variables] = ExternalSecret(self, source.variables, program.secrets)
+            if source.secret_files:
+                keys = {file_key(path): one for path, one in program.secret_files.items()}
+                added[source.secret_files] = SecretFiles(self, source.secret_files, keys)
+        self.external_secrets = added
+
+    def _add_config_maps(self) -> None:
+        added = {}
+        for name, source in self.sources.items():
+            if source.files:
+                texts = self._every_container[name].program.configuration
+                data = {file_key(path): text for path, text in texts.items()}
+                if len(data) < len(texts):
+                    raise DeclarationError(
+                        f"two of {', '.join(texts)} become one key of a ConfigMap; rename one"
+                    )
+                added[source.files] = self.chart.add(
+                    self,
+                    k8s.KubeConfigMapProps(
+                        metadata=self.chart.metadata(source.files, labels=self.labels), data=data
+                    ),
+                )
+        self.config_maps = added
 
     def secret_names(self) -> list[str]:
         """Every Secret that a container of this workload reads."""
         shared = [
             secret.name
-            for container in self.containers.values()
+            for container in self._every_container.values()
             for secret in container.program.shared_secrets
         ]
-        return [*self.own_secrets().values(), *shared]
+        return [*self.external_secrets, *shared]
 
     def progress_deadline_seconds(self) -> int | None:
         """When Kubernetes, and with it Argo CD, may call the Deployment failed: not while a
@@ -134,14 +230,37 @@ class Workload(Construct):
     ) -> k8s.PodTemplateSpec:
         """The pod template, hardened; None leaves a field to Kubernetes."""
         pod = Pod(
-            labels=self.labels,
+            labels={**self.labels, **self.options.pod_labels},
             containers=self.containers,
+            init_containers=self.init_containers,
+            sources=self.sources,
             service_account=self.name,
-            annotations=annotations or {},
+            options=self.options,
+            annotations=_united(
+                {**self._checksum(), **(annotations or {})}, self.options.pod_annotations
+            ),
             grace_seconds=grace_seconds,
             restart_policy=restart_policy,
             claims=claims,
             spread_over_zones=spread_over_zones,
             pre_stop_seconds=pre_stop_seconds,
         )
-        return pod.template(self.platform, self.own_secrets())
+        return pod.template(self.platform)
+
+    def _checksum(self) -> dict[str, str]:
+        """The hash of the configuration, so that a change of it replaces the pods."""
+        data = {name: one.to_json()["data"] for name, one in self.config_maps.items()}
+        if not data:
+            return {}
+        text = json.dumps(data, sort_keys=True)
+        return {"checksum/config": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _united(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """Both, unless the declaration contradicts what the workload sets itself."""
+    for key, value in theirs.items():
+        if ours.get(key, value) != value:
+            raise DeclarationError(
+                f"annotation {key} is {ours[key]!r} here and cannot be {value!r}; remove it"
+            )
+    return {**ours, **theirs}

@@ -20,6 +20,8 @@ def app(count: int) -> App:
     parameters = {**clickhouse(), "API_KEYS": Parameters.API_KEYS}
     app = App(
         Platform(
+            name="gnosis-analytics",
+            registry="ghcr.io/gnosischain",
             images=dict.fromkeys(services, Pin("latest")),
             target=ClusterTarget(),
             region="eu-central-1",

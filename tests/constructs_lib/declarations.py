@@ -11,10 +11,12 @@ from constructs_lib.kubernetes import (
     App,
     Application,
     AppProject,
+    Autoscaling,
     Chart,
     Container,
     ExternalSecret,
     Namespace,
+    Options,
     ParameterStore,
     Platform,
     Program,
@@ -23,18 +25,22 @@ from constructs_lib.kubernetes import (
     ScheduledJob,
     SingleWriter,
     Storage,
+    Toleration,
     WebService,
 )
 from constructs_lib.model import (
+    Calls,
     ClusterTarget,
     Egress,
     Host,
     HttpGet,
+    Manifest,
     Parameter,
     Pin,
     Probe,
     Resources,
 )
+from constructs_lib.platform import Sources
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")
 TOKEN = Parameter("/cerebro/test/token", "A token", "placeholder")
@@ -43,6 +49,14 @@ RESOURCES = Resources(cpu=("100m", "200m"), memory=("64Mi", "128Mi"))
 PROGRAM = Program(resources=RESOURCES)
 ALB = Alb(host=HOST, scheme="internal", keep_alive_seconds=75)
 PLATFORM = Platform(
+    name="gnosis-analytics",
+    registry="ghcr.io/gnosischain",
+    sources=Sources(
+        charts="charts/registry.py",
+        hosts="catalogue/hosts.py",
+        parameters="catalogue/parameters.py",
+        pin="catalogue/images/{service}.pin",
+    ),
     images={"one": Pin("latest"), "two": Pin("latest")},
     target=ClusterTarget(),
     region="eu-central-1",
@@ -51,6 +65,10 @@ PLATFORM = Platform(
     hosts=(HOST.fqdn,),
     parameters=(PASSWORD.path, TOKEN.path),
 )
+SERVED = replace(PLATFORM, images={"one": Pin("latest")})
+"""A platform whose rules a chart with one web service of READS_ALL keeps."""
+READS_ALL = replace(PROGRAM, secrets={"A": PASSWORD, "B": TOKEN}, image="one")
+ONE = replace(PROGRAM, image="one")
 QUOTA = Quota(resources=Resources(cpu=("1", "2"), memory=("1Gi", "2Gi")), pods=10)
 
 
@@ -58,32 +76,48 @@ def chart(platform: Platform = PLATFORM, name: str = "chart", namespace: str = "
     return Chart(App(platform), name, namespace=namespace)
 
 
-def web_service(to: Chart, /, **changes: Any) -> None:
-    props: dict[str, Any] = {
-        "program": PROGRAM,
-        "port": 8000,
-        "readiness": Probe(HttpGet("/ready")),
-        "liveness": Probe(HttpGet("/live")),
-        "ingress": ALB,
-    }
-    WebService(to, "one", **{**props, **changes})
+def app_of(chart: Chart) -> App:
+    app = chart.node.root
+    assert isinstance(app, App)
+    return app
 
 
-def single_writer(to: Chart, /, **changes: Any) -> None:
-    SingleWriter(to, "one", **{"program": PROGRAM, **changes})
+def objects(chart: Chart) -> list[Manifest]:
+    """What a chart holds, before anything is checked."""
+    return app_of(chart).snapshot().of(chart).objects
 
 
-def scheduled_job(to: Chart, /, **changes: Any) -> None:
-    ScheduledJob(to, "one", **{"program": PROGRAM, "schedule": "0 2 * * *", **changes})
+def program_with(**changes: Any) -> Program:
+    return replace(PROGRAM, **changes)
 
 
-def release_job(to: Chart, /, **changes: Any) -> None:
-    ReleaseJob(to, "one", **{"program": PROGRAM, **changes})
+_WEB: dict[str, Any] = {
+    "program": ONE,
+    "port": 8000,
+    "readiness": Probe(HttpGet("/ready")),
+    "liveness": Probe(HttpGet("/live")),
+}
 
 
-def namespace(to: Chart, /, **changes: Any) -> None:
+def web_service(to: Chart, /, **changes: Any) -> WebService:
+    return WebService(to, "one", **{**_WEB, "program": PROGRAM, "ingress": ALB, **changes})
+
+
+def single_writer(to: Chart, /, **changes: Any) -> SingleWriter:
+    return SingleWriter(to, "one", **{"program": PROGRAM, **changes})
+
+
+def scheduled_job(to: Chart, /, **changes: Any) -> ScheduledJob:
+    return ScheduledJob(to, "one", **{"program": PROGRAM, "schedule": "0 2 * * *", **changes})
+
+
+def release_job(to: Chart, /, **changes: Any) -> ReleaseJob:
+    return ReleaseJob(to, "one", **{"program": PROGRAM, **changes})
+
+
+def namespace(to: Chart, /, **changes: Any) -> Namespace:
     props = {"quota": QUOTA, "container_defaults": RESOURCES, "registry_credentials": TOKEN}
-    Namespace(to, "space", **{**props, **changes})
+    return Namespace(to, "space", **{**props, **changes})
 
 
 def program(to: Chart, /, **changes: Any) -> None:
@@ -113,6 +147,32 @@ def resources(to: Chart, /, **changes: Any) -> None:
     program(to, resources=replace(RESOURCES, **changes))
 
 
+def options(to: Chart, /, **changes: Any) -> None:
+    web_service(to, options=Options(**changes))
+
+
+def toleration(to: Chart, /, **changes: Any) -> None:
+    props = {"key": "one", "value": "one", "effect": "NoExecute"}
+    if changes.get("operator") == "Exists":
+        del props["value"]
+    if "effect" in changes:
+        props["effect"] = changes["effect"]
+    options(to, tolerations=(Toleration(**{**props, **changes}),))
+
+
+def autoscaling(to: Chart, /, **changes: Any) -> None:
+    web_service(to, autoscaling=Autoscaling(**{"max_replicas": 5, **changes}))
+
+
+def calls(to: Chart, /, **changes: Any) -> None:
+    """Two services, in two namespaces, that can be called."""
+    other = Chart(app_of(to), "other", namespace="other")
+    for chart, name in ((to, "three"), (to, "four"), (other, "three")):
+        web = {**_WEB, "port": 8100 + len(name), "ports": {"metrics": 9090}}
+        WebService(chart, name, **web, service_ports=("metrics",))
+    program(to, egress=(Calls(**{"service": "three", **changes}),))
+
+
 def egress(to: Chart, /, **changes: Any) -> None:
     program(to, egress=(replace(Egress((443,)), **changes),))
 
@@ -138,14 +198,13 @@ def store(to: Chart, /, **changes: Any) -> None:
     ParameterStore(to, **{"namespaces": ("one",), **changes})
 
 
-def project(to: Chart, /, **changes: Any) -> None:
+def project(to: Chart, /, **changes: Any) -> AppProject:
     props: dict[str, Any] = {
         "description": "One",
         "namespaces": ("one",),
-        "cluster_kinds": {"": ("Namespace",)},
-        "namespaced_kinds": {"": ("Service",)},
+        "powerful_kinds": {"": ("Namespace",)},
     }
-    AppProject(to, "one", **{**props, **changes})
+    return AppProject(to, "one", **{**props, **changes})
 
 
 def application(to: Chart, /, **changes: Any) -> None:

@@ -13,9 +13,11 @@ from constructs_lib.kubernetes import (
     Alb,
     Application,
     AppProject,
+    Autoscaling,
     Container,
     ExternalSecret,
     Namespace,
+    Options,
     ParameterStore,
     Platform,
     Program,
@@ -24,9 +26,11 @@ from constructs_lib.kubernetes import (
     ScheduledJob,
     SingleWriter,
     Storage,
+    Toleration,
     WebService,
 )
 from constructs_lib.model import (
+    Calls,
     ClusterTarget,
     Command,
     Egress,
@@ -40,9 +44,10 @@ from constructs_lib.model import (
 from tests.constructs_lib import declarations as base
 
 _PROBE = Probe(HttpGet("/other"))
+_OPTIONS = Options(priority_class_name="high")
 
 
-Change = tuple[Callable[..., None], dict[str, Any]]
+Change = tuple[Callable[..., Any], dict[str, Any]]
 
 _CHANGES: dict[Any, Change] = {
     WebService: (
@@ -53,9 +58,12 @@ _CHANGES: dict[Any, Change] = {
             "readiness": _PROBE,
             "liveness": _PROBE,
             "startup": _PROBE,
+            "ports": {"metrics": 9090},
             "replicas": 1,
+            "autoscaling": Autoscaling(max_replicas=3),
             "ingress": None,
             "longest_request_seconds": 20,
+            "options": _OPTIONS,
             "sidecars": {"side": Container(program=replace(base.PROGRAM, image="two"))},
         },
     ),
@@ -66,8 +74,10 @@ _CHANGES: dict[Any, Change] = {
             "port": 9000,
             "liveness": Probe(TcpSocket(9000)),
             "startup": Probe(TcpSocket(9000)),
+            "ports": {"metrics": 9090},
             "grace_seconds": 90,
             "storage": Storage(path="/a", size="1Gi"),
+            "options": _OPTIONS,
         },
     ),
     ScheduledJob: (
@@ -78,6 +88,7 @@ _CHANGES: dict[Any, Change] = {
             "retries": 0,
             "deadline_seconds": 60,
             "grace_seconds": 5,
+            "options": _OPTIONS,
         },
     ),
     ReleaseJob: (
@@ -86,8 +97,43 @@ _CHANGES: dict[Any, Change] = {
             "program": replace(base.PROGRAM, image="two"),
             "retries": 0,
             "deadline_seconds": 60,
+            "options": _OPTIONS,
         },
     ),
+    Options: (
+        base.options,
+        {
+            "labels": {"a": "b"},
+            "annotations": {"a": "b"},
+            "pod_labels": {"a": "b"},
+            "pod_annotations": {"a": "b"},
+            "init_containers": {"first": base.ONE},
+            "tolerations": (Toleration(operator="Exists"),),
+            "node_selector": {"a": "b"},
+            "priority_class_name": "high",
+            "role_arn": "arn:aws:iam::111122223333:role/one",
+        },
+    ),
+    Toleration: (
+        base.toleration,
+        {
+            "key": "other",
+            "operator": "Exists",
+            "value": "other",
+            "effect": None,
+            "toleration_seconds": 60,
+        },
+    ),
+    Autoscaling: (
+        base.autoscaling,
+        {
+            "min_replicas": 3,
+            "max_replicas": 7,
+            "target_cpu_percent": 50,
+            "target_memory_percent": 50,
+        },
+    ),
+    Calls: (base.calls, {"service": "four", "namespace": "other", "port": "metrics"}),
     Namespace: (
         base.namespace,
         {
@@ -104,8 +150,8 @@ _CHANGES: dict[Any, Change] = {
         {
             "description": "Two",
             "namespaces": ("two",),
-            "cluster_kinds": {},
-            "namespaced_kinds": {"batch": ("Job",)},
+            "powerful_kinds": {},
+            "rendered": ({"apiVersion": "batch/v1", "kind": "Job"},),
         },
     ),
     Application: (
@@ -126,6 +172,8 @@ _CHANGES: dict[Any, Change] = {
             "command": ("run",),
             "args": ("run",),
             "env": {"A": "1"},
+            "files": {"/etc/one.toml": "a = 1"},
+            "secret_files": {"/etc/key": base.TOKEN},
             "secrets": {"A": base.PASSWORD},
             "shared_secrets": (ExternalSecret(base.chart(), "shared", {"A": base.PASSWORD}),),
             "scratch": {"/a": "1Mi"},
@@ -139,6 +187,7 @@ _CHANGES: dict[Any, Change] = {
         {
             "program": replace(base.PROGRAM, image="one"),
             "port": 9001,
+            "ports": {"metrics": 9090},
             "readiness": _PROBE,
             "liveness": _PROBE,
             "startup": _PROBE,
@@ -153,6 +202,10 @@ _CHANGES: dict[Any, Change] = {
             "deregistration_delay_seconds": 90,
             "ssl_redirect": False,
             "denied_paths": (),
+            "further_hosts": (Host("two.example.org"),),
+            "paths": ("/v1", "/v2"),
+            "group": "shared",
+            "annotations": {"alb.ingress.kubernetes.io/inbound-cidrs": "10.0.0.0/8"},
         },
     ),
     Storage: (base.storage, {"path": "/b", "size": "2Gi"}),
@@ -189,6 +242,7 @@ _CHANGES: dict[Any, Change] = {
 }
 
 _PLATFORM_CHANGES: dict[str, Any] = {
+    "name": "other",
     "images": {"one": Pin("sha-" + 40 * "a"), "two": Pin("latest")},
     "registry": "registry.example.org",
     "target": ClusterTarget(ingress_class="field"),
@@ -200,7 +254,8 @@ _PLATFORM_CHANGES: dict[str, Any] = {
     "revision": "next",
 }
 _SEEN_ELSEWHERE = {
-    Platform: {"hosts", "parameters"},  # the rules' tests
+    Platform: {"hosts", "parameters", "parameter_prefix", "sources"},  # the rules' tests
+    WebService: {"service_ports"},  # test_parts
     Alb: {"keep_alive_seconds", "listeners"},  # the refusals' tests; listeners below
 }
 
@@ -214,12 +269,12 @@ _SEEN_ELSEWHERE = {
     ],
 )
 def test_a_changed_prop_changes_the_objects(
-    declare: Callable[..., None], prop: str, value: Any
+    declare: Callable[..., Any], prop: str, value: Any
 ) -> None:
     before, after = base.chart(), base.chart()
     declare(before)
     declare(after, **{prop: value})
-    assert before.manifests != after.manifests
+    assert base.objects(before) != base.objects(after)
 
 
 @pytest.mark.parametrize("prop", _PLATFORM_CHANGES)
@@ -236,7 +291,7 @@ def test_a_changed_platform_changes_the_objects(prop: str) -> None:
         SingleWriter(chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi"))
         base.store(chart)
         Application(chart, "three", project="one", folder="one", namespace="one")
-    assert before.manifests != after.manifests
+    assert base.objects(before) != base.objects(after)
 
 
 @pytest.mark.parametrize("of", [*_CHANGES, Platform], ids=lambda of: of.__name__)
@@ -254,7 +309,7 @@ def test_no_prop_is_forgotten(of: Any) -> None:
 def test_listeners_are_what_the_load_balancer_opens() -> None:
     chart = base.chart()
     base.alb(chart, listeners=("HTTPS",), ssl_redirect=False)
-    ingress = next(m for m in chart.manifests if m["kind"] == "Ingress")
+    ingress = next(m for m in base.objects(chart) if m["kind"] == "Ingress")
     assert ingress["metadata"]["annotations"]["alb.ingress.kubernetes.io/listen-ports"] == (
         '[{"HTTPS":443}]'
     )

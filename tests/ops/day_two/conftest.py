@@ -111,7 +111,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
 @pytest.fixture
 def world(api: ApiServer, account: Account, app: App) -> World:
     """The platform in the cluster, synced with the account."""
-    return World(api, [item for chart in app.files for item in chart.manifests], account.values)
+    return World(api, app.snapshot().objects, account.values)
 
 
 @pytest.fixture

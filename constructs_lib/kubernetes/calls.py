@@ -1,0 +1,95 @@
+"""Calls inside the cluster: the caller's policy and the callee's are opened together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes import network
+from constructs_lib.kubernetes.kube_object import KubeObject
+from constructs_lib.model import Calls
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
+
+_Address = tuple[str | None, str]  # namespace and name
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Pods that call or are called: those with the label `app: <name>`."""
+
+    name: str
+    namespace: str | None
+    policy: KubeObject
+    """Their NetworkPolicy."""
+    ports: Mapping[str, int]
+    """What their Service offers, by name."""
+
+
+class CallDirectory:
+    """Who can be called inside the cluster, and who waits for a callee that is declared later."""
+
+    def __init__(self) -> None:
+        self._offered: dict[_Address, Endpoint] = {}
+        self._waiting: dict[_Address, list[tuple[Endpoint, Calls]]] = defaultdict(list)
+
+    @classmethod
+    def of(cls, construct: IConstruct) -> CallDirectory:
+        """The directory of the App above `construct`."""
+        scope: IConstruct | None = construct
+        while scope:
+            directory = getattr(scope, "calls", None)
+            if isinstance(directory, cls):
+                return directory
+            scope = scope.node.scope
+        raise DeclarationError("is not below an App of this library", where=construct.node.path)
+
+    def offer(self, callee: Endpoint) -> None:
+        """Let `callee` be called, by those that wait for it as well."""
+        address = (callee.namespace, callee.name)
+        self._offered[address] = callee
+        for caller, rule in self._waiting.pop(address, ()):
+            _connect(caller, callee, rule)
+
+    def call(self, caller: Endpoint, rule: Calls) -> None:
+        """Let `caller` call, now or once the callee is declared. Raises DeclarationError for a
+        port that the callee does not offer.
+        """
+        address = (rule.namespace or caller.namespace, rule.service)
+        callee = self._offered.get(address)
+        if callee:
+            _connect(caller, callee, rule)
+        else:
+            self._waiting[address].append((caller, rule))
+
+    def unanswered(self) -> Iterator[str]:
+        """A sentence for each call to a service that is not declared."""
+        for (namespace, name), calls in self._waiting.items():
+            for caller, _ in calls:
+                yield (
+                    f"{caller.policy.namespace}/{caller.name} calls {namespace}/{name}, but no "
+                    "WebService of that name and namespace is declared; "
+                    f"there are {_names(self._offered)}"
+                )
+
+
+def _names(addresses: Mapping[_Address, Endpoint]) -> str:
+    return ", ".join(sorted(f"{namespace}/{name}" for namespace, name in addresses)) or "none"
+
+
+def _connect(caller: Endpoint, callee: Endpoint, rule: Calls) -> None:
+    port = callee.ports.get(rule.port)
+    if port is None:
+        raise DeclarationError(
+            f"{caller.name} calls port {rule.port!r} of {callee.name}, whose Service offers "
+            f"{', '.join(callee.ports)}; name one of them"
+        )
+    elsewhere = caller.namespace != callee.namespace
+    to = network.pods(callee.name, callee.namespace if elsewhere else None)
+    from_ = network.pods(caller.name, caller.namespace if elsewhere else None)
+    caller.policy.extend("spec", "egress", item=network.to_pods(to, port))
+    callee.policy.extend("spec", "ingress", item=network.from_pods(from_, port))

@@ -1,0 +1,254 @@
+"""What any Kubernetes object asks for, and what is known of its kind."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from constructs_lib import capacity
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kinds import CLUSTER_SCOPED, gives_power, is_cluster_scoped
+from constructs_lib.model import Manifest
+
+
+def thing(kind: str, spec: Manifest, namespace: str = "ns") -> Manifest:
+    """An object, its kind written `apps/v1/Deployment`."""
+    version, _, name = kind.rpartition("/")
+    metadata = {"name": "it", "namespace": namespace}
+    return {"apiVersion": version, "kind": name, "metadata": metadata, "spec": spec}
+
+
+def holding(**requests: Any) -> Manifest:
+    """A container."""
+    return {"name": "one", "resources": {"requests": requests}}
+
+
+def pods(kind: str, /, **spec: Any) -> Manifest:
+    """A workload whose pods ask for a core each, so that the cores count the pods."""
+    template = {"spec": {"containers": [holding(cpu=1)]}}
+    return thing(kind, {"template": template, **spec})
+
+
+def cron(job: Manifest, **spec: Any) -> Manifest:
+    inner = pods("batch/v1/Job", **job)["spec"]
+    return thing("batch/v1/CronJob", {"jobTemplate": {"spec": inner}, **spec})
+
+
+def scaler(kind: str, most: int) -> Manifest:
+    spec = {"scaleTargetRef": {"kind": kind, "name": "it"}, "maxReplicas": most}
+    return thing("autoscaling/v2/HorizontalPodAutoscaler", spec)
+
+
+def rolling(surge: Any) -> Manifest:
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}
+
+
+DEPLOYMENT = "apps/v1/Deployment"
+RECREATE = {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(
+    ("count", "objects"),
+    [
+        (1, [thing("v1/Pod", {"containers": [holding(cpu="1")]})]),
+        (3, [pods(DEPLOYMENT)]),  # old, new, and a quarter of one rounded up
+        (3, [pods(DEPLOYMENT, strategy={})]),
+        (22 + 3, [pods(DEPLOYMENT, replicas=11)]),
+        (22 + 2, [pods(DEPLOYMENT, replicas=11, strategy=rolling(2))]),
+        (22 + 6, [pods(DEPLOYMENT, replicas=11, strategy=rolling("50%"))]),
+        (11, [pods(DEPLOYMENT, replicas=11, strategy=RECREATE)]),
+        (0, [pods(DEPLOYMENT, replicas=0)]),
+        (7, [scaler("Deployment", 7), pods(DEPLOYMENT, strategy=RECREATE)]),
+        (0, [scaler("Deployment", 7), pods(DEPLOYMENT, replicas=0)]),
+        (1, [scaler("StatefulSet", 7), pods(DEPLOYMENT, strategy=RECREATE)]),
+        (7, [pods("apps/v1/StatefulSet", replicas=2), scaler("StatefulSet", 7)]),
+        (2, [pods("apps/v1/ReplicaSet", replicas=2)]),
+        (1, [pods("v1/ReplicationController")]),
+        (1, [pods("apps/v1/DaemonSet")]),
+        (9, [pods("argoproj.io/v1alpha1/Rollout", replicas=4)]),
+        (8, [pods("argoproj.io/v1alpha1/Rollout", replicas=4, strategy={"blueGreen": {}})]),
+        (1, [pods("batch/v1/Job")]),
+        (4, [pods("batch/v1/Job", parallelism=4)]),
+        (2, [pods("batch/v1/Job", parallelism=4, completions=2)]),
+        (0, [pods("batch/v1/Job", suspend=True)]),
+        (1, [cron({})]),
+        (3, [cron({"parallelism": 3}, concurrencyPolicy="Forbid")]),
+        (6, [cron({"parallelism": 3}, concurrencyPolicy="Replace")]),
+        (0, [cron({"parallelism": 3}, suspend=True)]),
+    ],
+)
+def test_pods_at_the_worst_moment(count: int, objects: list[Manifest]) -> None:
+    assert capacity.peak(objects) == {"ns": {"pods": count, "requests.cpu": count}}
+
+
+SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "pod"),
+    [
+        ({"requests.cpu": 3}, {"containers": [holding(cpu=1), holding(cpu=2)]}),
+        ({}, {"containers": [{"name": "states nothing"}]}),
+        ({}, {"containers": [{"name": "states nothing", "resources": None}], "volumes": None}),
+        (
+            {"requests.cpu": 2, "requests.memory": 1, "limits.memory": 1},
+            {"containers": [{"resources": {"requests": {"cpu": 2}, "limits": {"memory": 1}}}]},
+        ),
+        # the larger of what runs and what ran before, by resource
+        (
+            {"requests.cpu": 5, "requests.memory": 4},
+            {
+                "initContainers": [holding(cpu=5, memory=2), holding(cpu=4)],
+                "containers": [holding(cpu=1, memory=4)],
+            },
+        ),
+        ({"requests.cpu": 3}, {"initContainers": [SIDECAR], "containers": [holding(cpu=1)]}),
+        (
+            {"requests.cpu": 5},
+            {"initContainers": [SIDECAR, holding(cpu=3)], "containers": [holding(cpu=1)]},
+        ),
+        (
+            {"requests.cpu": 3},
+            {"initContainers": [holding(cpu=3), SIDECAR], "containers": [holding(cpu=1)]},
+        ),
+        # of the pod: its overhead, and what it states over the heads of its containers
+        (
+            {"requests.cpu": 3, "requests.memory": 7, "limits.cpu": 3},
+            {
+                "containers": [{"resources": {"limits": {"cpu": 1}}}],
+                "overhead": {"cpu": 2, "memory": 7},
+            },
+        ),
+        (
+            {"requests.cpu": 4, "limits.cpu": 9},
+            {"containers": [holding(cpu=4)], "resources": {"limits": {"cpu": 9}}},
+        ),
+    ],
+)
+def test_a_pod_asks_for_what_the_scheduler_sets_aside(asked: Manifest, pod: Manifest) -> None:
+    (sums,) = capacity.peak([thing("v1/Pod", pod)]).values()
+    assert sums == {"pods": 1, **asked}
+
+
+def test_a_limit_range_fills_in_what_a_container_leaves_out() -> None:
+    bounds = {
+        "type": "Container",
+        "default": {"cpu": 4, "memory": 8},
+        "defaultRequest": {"cpu": 1},
+        "max": {"memory": 9},
+    }
+    limits = [{"type": "Pod", "max": {"cpu": 99}}, bounds]
+    containers = [{"name": "bare"}, {"resources": {"limits": {"cpu": 3}}}]
+    pod = thing("v1/Pod", {"containers": containers})
+    asked = {"pods": 1, "requests.cpu": 4, "requests.memory": 16}
+    assert capacity.peak([pod, thing("v1/LimitRange", {"limits": limits})]) == {
+        "ns": {**asked, "limits.cpu": 7, "limits.memory": 16}
+    }
+    elsewhere = thing("v1/LimitRange", {"limits": limits}, "elsewhere")
+    assert capacity.peak([pod, elsewhere])["ns"]["requests.cpu"] == 3
+
+
+@pytest.mark.parametrize(
+    ("quantity", "number"),
+    [
+        (1, 1),
+        (0.5, 0.5),
+        ("500m", 0.5),
+        ("1e3", 1000),
+        ("1E3", 1000),
+        ("1E", 10**18),
+        ("100M", 10**8),
+        ("1.5Gi", 3 * 2**29),
+        (".5", 0.5),
+        ("+5.", 5),
+        ("500000u", 0.5),
+    ],
+)
+def test_any_quantity_of_kubernetes_is_read(quantity: object, number: float) -> None:
+    quota = thing("v1/ResourceQuota", {"hard": {"pods": quantity}})
+    assert capacity.quotas([quota]) == {"ns": {"pods": number}}
+
+
+@pytest.mark.parametrize("quantity", ["", "1 Gi", "-1", "a lot", "1/3", True])
+def test_what_is_no_quantity_is_said_of_its_object(quantity: object) -> None:
+    with pytest.raises(DeclarationError, match=r"Pod ns/it: .* is not a quantity"):
+        capacity.peak([thing("v1/Pod", {"containers": [holding(cpu=quantity)]})])
+
+
+def test_quotas_are_the_smallest_of_each_resource() -> None:
+    specs: list[Manifest] = [
+        {"hard": {"cpu": 2, "pods": "9"}},
+        {"hard": {"requests.cpu": "1500m"}},
+        {"hard": {"pods": 1}, "scopes": ["Terminating"]},
+        {"hard": None},
+    ]
+    quotas = [thing("v1/ResourceQuota", spec) for spec in specs]
+    assert capacity.quotas(quotas) == {"ns": {"requests.cpu": 1.5, "pods": 9}}
+    assert capacity.quotas([thing("v1/ResourceQuota", {})]) == {"ns": {}}
+
+
+def test_volumes_are_counted_and_their_bytes_where_a_quota_bounds_them() -> None:
+    claim: Manifest = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
+    template = {"spec": {"volumes": [{"ephemeral": {"volumeClaimTemplate": claim}}]}}
+    spec = {"replicas": 3, "template": template, "volumeClaimTemplates": [claim]}
+    objects = [
+        thing("v1/PersistentVolumeClaim", claim["spec"]),
+        thing("apps/v1/StatefulSet", spec),
+    ]
+    asked = {"persistentvolumeclaims": 7, "pods": 3}
+    assert capacity.peak(objects) == {"ns": asked}
+    objects.append(thing("v1/ResourceQuota", {"hard": {"requests.storage": "1Ti"}}))
+    assert capacity.peak(objects) == {"ns": {**asked, "requests.storage": 14 * 2**30}}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pods("batch.volcano.sh/v1alpha1/Job"),
+        pods("serving.example.org/v1/Deployment"),
+        thing("argoproj.io/v1alpha1/Rollout", {"workloadRef": {"name": "it"}}),
+        thing(DEPLOYMENT, {}),
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "it"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "it"}},
+    ],
+)
+def test_what_has_no_pod_of_its_own_asks_for_nothing(item: Manifest) -> None:
+    assert capacity.pod_template(item) is None
+    assert capacity.peak([item]) == {}
+
+
+def served(api: type) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The path of each kind that an API creates, and the kind."""
+    for name in dir(api):
+        writer = getattr(api, f"_{name}_serialize", None)
+        if name.startswith("create_") and writer:
+            path = re.search(r"'POST',\s+resource_path='(.+)'", inspect.getsource(writer))
+            made = getattr(api, name).__annotations__["return"].__name__
+            if path and "{name}" not in path[1]:
+                group = re.match(r"/apis/([^/]+)", path[1])
+                yield path[1], (group[1] if group else "", re.sub(r"^.*V\d[a-z\d]*", "", made))
+
+
+def test_the_scope_of_kinds_is_that_of_the_api() -> None:
+    apis = [getattr(client, name) for name in dir(client) if re.search(r"V\d\w*Api$", name)]
+    kinds = [kind for api in apis for kind in served(api)]
+    namespaced = {kind for path, kind in kinds if "{namespace}" in path}
+    clusterwide = {kind for path, kind in kinds if "{namespace}" not in path}
+    assert ("apps", "Deployment") in namespaced
+    assert ("", "Namespace") in clusterwide
+    assert clusterwide <= CLUSTER_SCOPED
+    assert not namespaced & CLUSTER_SCOPED
+
+
+def test_power_is_over_the_cluster_or_over_other_namespaces() -> None:
+    powerful = ("rbac.authorization.k8s.io", "Role"), ("argoproj.io", "Application"), ("", "Node")
+    harmless = ("", "ServiceAccount"), ("argoproj.io", "Rollout"), ("apps", "Deployment")
+    assert all(gives_power(*one) for one in powerful)
+    assert not any(gives_power(*one) for one in harmless)
+    assert is_cluster_scoped(thing("storage.k8s.io/v1/StorageClass", {}))
+    assert not is_cluster_scoped(thing("example.org/v1/Namespace", {}))

@@ -1,0 +1,234 @@
+"""What a construct made can be reached by name and changed; nothing of a change is lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cdk8s import JsonPatch
+from cdk8s_plus_27 import k8s
+
+from constructs_lib.errors import PlatformError, collect
+from constructs_lib.kubernetes import (
+    Application,
+    AppProject,
+    Autoscaling,
+    Chart,
+    ExternalSecret,
+    KubeObject,
+    ParameterStore,
+    ReleaseJob,
+    ScheduledJob,
+    SingleWriter,
+    Storage,
+    WebService,
+)
+from tests.constructs_lib import declarations as base
+
+_POD = ("spec", "template", "spec")
+
+
+def web(chart: Chart | None = None, **changes: Any) -> WebService:
+    return base.web_service(chart or base.chart(), **changes)
+
+
+def at(thing: KubeObject, *path: str | int) -> Any:
+    found: Any = thing.to_json()
+    for step in path:
+        found = found[step]
+    return found
+
+
+def test_every_object_of_a_construct_is_reached_by_name() -> None:
+    chart = base.chart()
+    program = base.program_with(secrets={"A": base.TOKEN}, files={"/etc/one.toml": "a = 1"})
+    service = web(chart, program=program, autoscaling=Autoscaling(max_replicas=4))
+    writer = SingleWriter(
+        chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi")
+    )
+    job = ScheduledJob(chart, "three", program=base.ONE, schedule="0 2 * * *")
+    release = ReleaseJob(chart, "four", program=base.ONE)
+    secret = ExternalSecret(chart, "five", {"A": base.TOKEN})
+    namespace = base.namespace(chart)
+    store = ParameterStore(chart, namespaces=("space",))
+    project = AppProject(chart, "seven", description="", namespaces=("space",), powerful_kinds={})
+    application = Application(chart, "six", project="p", folder="f", namespace="space")
+    named = [
+        service.service_account,
+        service.external_secrets["one-secrets"].external_secret,
+        service.config_maps["one-config"],
+        service.network_policy,
+        service.deployment,
+        service.service,
+        service.ingress,
+        service.disruption_budget,
+        service.autoscaler,
+        writer.service_account,
+        writer.network_policy,
+        writer.claim,
+        writer.deployment,
+        job.service_account,
+        job.network_policy,
+        job.cron_job,
+        release.service_account,
+        release.network_policy,
+        release.job,
+        secret.external_secret,
+        namespace.namespace,
+        namespace.resource_quota,
+        namespace.limit_range,
+        namespace.network_policy,
+        namespace.registry_credentials.external_secret,
+        store.cluster_secret_store,
+        project.project,
+        application.application,
+    ]
+    assert named == chart.kube_objects
+
+
+def test_json_patches_work_as_in_cdk8s() -> None:
+    deployment = web().deployment
+    deployment.add_json_patch(
+        JsonPatch.add("/spec/template/spec/priorityClassName", "high"),
+        JsonPatch.replace("/spec/replicas", 5),
+        JsonPatch.remove("/spec/template/spec/nodeSelector"),
+        JsonPatch.add("/spec/template/spec/containers/0/env", [{"name": "A", "value": "1"}]),
+        JsonPatch.copy("/spec/replicas", "/spec/minReadySeconds"),
+        JsonPatch.move("/spec/minReadySeconds", "/spec/revisionHistoryLimit"),
+        JsonPatch.test("/spec/revisionHistoryLimit", 5),
+    )
+    assert at(deployment, *_POD, "priorityClassName") == "high"
+    assert at(deployment, "spec", "replicas") == 5
+    assert "nodeSelector" not in at(deployment, *_POD)
+    assert at(deployment, *_POD, "containers", 0, "env") == [{"name": "A", "value": "1"}]
+    assert at(deployment, "spec", "revisionHistoryLimit") == 5
+    assert list(at(deployment, "spec")) == sorted(at(deployment, "spec"))
+
+
+def test_a_fragment_is_merged_by_the_names_of_what_is_in_lists() -> None:
+    service = web(program=base.program_with(env={"A": "1", "B": "2"}), ports={"metrics": 9090})
+    service.deployment.merge(
+        {
+            "metadata": {"annotations": {"example.org/owner": "us"}},
+            "spec": {
+                "unknownField": {"kept": True},
+                "template": {
+                    "spec": {
+                        "containers": [
+                            {
+                                "name": "one",
+                                "env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}],
+                                "ports": [{"name": "metrics", "protocol": "TCP"}],
+                                "volumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+                            },
+                            k8s.Container(name="second", image="second"),
+                        ],
+                        "volumes": [{"name": "extra", "emptyDir": {}}],
+                        "tolerations": [k8s.Toleration(key="a", operator="Exists")],
+                        "nodeSelector": None,
+                    }
+                },
+            },
+        }
+    )
+    pod = at(service.deployment, *_POD)
+    first, second = pod["containers"]
+    assert first["env"] == [
+        {"name": "A", "value": "1"},
+        {"name": "B", "value": "3"},
+        {"name": "C", "value": "4"},
+    ]
+    assert [one["name"] for one in first["ports"]] == ["http", "metrics"]
+    assert first["ports"][1] == {"containerPort": 9090, "name": "metrics", "protocol": "TCP"}
+    assert [one["mountPath"] for one in first["volumeMounts"]] == ["/tmp", "/extra"]
+    assert first["image"] == "ghcr.io/gnosischain/one:latest"
+    assert second == {"image": "second", "name": "second"}
+    assert [one["name"] for one in pod["volumes"]] == ["tmp", "extra"]
+    assert pod["tolerations"] == [{"key": "a", "operator": "Exists"}]
+    assert "nodeSelector" not in pod
+    assert at(service.deployment, "spec", "unknownField") == {"kept": True}
+
+
+def test_lists_without_a_key_are_extended_and_plain_lists_replaced() -> None:
+    service = web(program=base.program_with(args=("serve", "--port")))
+    container = {"name": "one", "args": ["run"]}
+    service.deployment.merge({"spec": {"template": {"spec": {"containers": [container]}}}})
+    assert at(service.deployment, *_POD, "containers", 0, "args") == ["run"]
+    rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    before = len(at(service.network_policy, "spec", "egress"))
+    for _ in range(2):
+        service.network_policy.merge({"spec": {"egress": [rule]}})
+    assert at(service.network_policy, "spec", "egress")[before:] == [rule]
+
+
+def test_ports_without_a_name_are_told_apart_by_number_and_protocol() -> None:
+    service = web().service
+    service.merge({"spec": {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}]}})
+    service.merge({"spec": {"ports": [{"port": 53, "protocol": "UDP", "targetPort": 5353}]}})
+    assert at(service, "spec", "ports")[1:] == [
+        {"port": 53, "protocol": "UDP", "targetPort": 5353},
+        {"port": 53},
+    ]
+
+
+def patch(*operations: JsonPatch) -> Callable[[WebService], None]:
+    return lambda service: service.deployment.add_json_patch(*operations)
+
+
+def merge(**fragment: Any) -> Callable[[WebService], None]:
+    return lambda service: service.deployment.merge(fragment)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (patch(JsonPatch.remove("/spec/nothing")), "remove /spec/nothing does not apply"),
+        (patch(JsonPatch.replace("/spec/nothing", 1)), "replace /spec/nothing does not apply"),
+        (patch(JsonPatch.add("/spec/no/where", 1)), "add /spec/no/where does not apply"),
+        (patch(JsonPatch.add("/spec/template/spec/containers/7", {})), "containers/7 does not"),
+        (patch(JsonPatch.test("/spec/replicas", 7)), "test /spec/replicas does not apply"),
+        (patch(JsonPatch.move("/spec/nothing", "/spec/b")), "move /spec/b does not apply"),
+        (patch(JsonPatch.remove("spec")), "does not apply"),
+        (patch(JsonPatch.remove("/metadata/name")), "apiVersion, kind and metadata.name say what"),
+        (patch(JsonPatch.replace("", {})), "apiVersion, kind and metadata.name say what"),
+        (merge(spec={"nothing": None}), "/spec/nothing is not there, so None removes nothing"),
+        (merge(spec={"replicas": {"a": 1}}), "/spec/replicas is a plain value, and the fragment"),
+        (merge(spec="text"), "/spec is a mapping, and the fragment has a plain value there"),
+        (merge(spec={"template": {"spec": {"containers": [{"image": "a"}]}}}),
+         "an item of /spec/template/spec/containers has no name to match it by"),
+        (merge(spec={"$patch": "replace"}), "/spec/$patch is a directive"),
+        (merge(metadata=None), "apiVersion, kind and metadata.name say what"),
+    ],
+)  # fmt: skip
+def test_a_change_that_hits_nothing_is_refused_with_object_and_line(
+    change: Callable[[WebService], None], message: str
+) -> None:
+    service = web()
+    before = str(service.deployment.to_json())
+    problems: list[str] = []
+    collect(problems, lambda: change(service))
+    assert problems[0].startswith("Deployment space/one: ")
+    assert message in problems[0]
+    assert re.search(r"\(tests/constructs_lib/test_changes\.py:\d+\)$", problems[0])
+    assert str(service.deployment.to_json()) == before
+
+
+def test_what_a_patch_made_passes_through_the_rules() -> None:
+    chart = base.chart(base.SERVED)
+    service = web(chart, program=base.READS_ALL)
+    assert service.ingress
+    service.ingress.add_json_patch(JsonPatch.replace("/spec/rules/0/host", "two.example.org"))
+    problems: list[str] = []
+    collect(problems, base.app_of(chart).render)
+    assert any("serves two.example.org, which the certificate" in one for one in problems)
+    with pytest.raises(PlatformError):
+        base.app_of(chart).synth_yaml()
+
+
+def test_a_patched_object_is_written_as_patched() -> None:
+    chart = base.chart(base.SERVED)
+    web(chart, program=base.READS_ALL).deployment.merge({"spec": {"minReadySeconds": 7}})
+    (text,) = base.app_of(chart).render().values()
+    assert "minReadySeconds: 7" in text

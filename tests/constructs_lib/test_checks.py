@@ -1,0 +1,226 @@
+"""Every prop is checked against its annotation when it is declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from catalogue.hosts import Hosts
+from catalogue.parameters import Parameters
+from constructs_lib.checks import _schema, _words
+from constructs_lib.errors import collect
+from constructs_lib.kubernetes import (
+    Alb,
+    Application,
+    Autoscaling,
+    Chart,
+    Container,
+    ExternalSecret,
+    Options,
+    Program,
+    ScheduledJob,
+    SingleWriter,
+    Storage,
+    WebService,
+)
+from constructs_lib.model import Calls, Egress, HttpGet, Parameter, Probe, Resources
+from tests.constructs_lib import declarations as base
+
+_PROBE = Probe(HttpGet("/"))
+_HTTPS = Egress((443,))
+
+
+def service(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: base.web_service(chart, **changes)
+
+
+def program(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: Program(**{"resources": base.RESOURCES, **changes})
+
+
+def alb(**changes: Any) -> Callable[[Chart], Any]:
+    props = {"host": base.HOST, "scheme": "internal", "keep_alive_seconds": 75}
+    return lambda chart: Alb(**{**props, **changes})
+
+
+def of(make: Any, *args: Any, **props: Any) -> Callable[[Chart], Any]:
+    return lambda chart: make(*args, **props)
+
+
+def on(make: Any, *args: Any, **props: Any) -> Callable[[Chart], Any]:
+    return lambda chart: make(chart, *args, **props)
+
+
+MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
+    (
+        service(port="8080"),
+        "WebService.port takes a whole number from 1 to 65535, not the text '8080'",
+    ),
+    (service(port=0), "WebService.port takes a whole number from 1 to 65535, not the number 0"),
+    (service(port=65536), "not the number 65536"),
+    (service(port=80.5), "not the number 80.5"),
+    (service(port=True), "WebService.port takes a whole number from 1 to 65535, not True"),
+    (service(replicas="3"), "replicas takes a whole number of 1 or more or None, not the text '3'"),
+    (service(replicas=2.5), "not the number 2.5"),
+    (service(replicas=0), "not the number 0"),
+    (service(readiness="/ready"), "WebService.readiness takes a Probe, not the text '/ready'"),
+    (service(readiness=HttpGet("/")), "WebService.readiness takes a Probe, not a HttpGet"),
+    (service(liveness=None), "WebService.liveness takes a Probe, not None"),
+    (
+        service(ingress="internal"),
+        "WebService.ingress takes an Alb or None, not the text 'internal'",
+    ),
+    (service(longest_request_seconds=-1), "a whole number of 1 or more, not the number -1"),
+    (
+        service(sidecars={"a": base.PROGRAM}),
+        "WebService.sidecars['a'] takes a Container, not a Program",
+    ),
+    (service(program=Program), "WebService.program takes a Program, not the class Program"),
+    (service(ports={"metrics": "9090"}), "WebService.ports['metrics'] takes a whole number from 1"),
+    (
+        service(service_ports="metrics"),
+        "service_ports takes a tuple of text, not the text 'metrics'; write a comma",
+    ),
+    (service(replica=2), "WebService has no prop 'replica'; did you mean 'replicas'?"),
+    (service(colour="red"), "WebService has no prop 'colour'; it has scope, name, program"),
+    (
+        on(WebService, "one", program=base.PROGRAM, port=80),
+        "WebService needs readiness and liveness",
+    ),
+    (of(WebService, "one"), "WebService needs name, program, port, readiness and liveness"),
+    (on(WebService, "one", base.PROGRAM), "WebService takes its props by name"),
+    (
+        of(ExternalSecret, "one", "two", {}),
+        "ExternalSecret.scope takes a Construct, not the text 'one'",
+    ),
+    (program(env={"A": 5}), "Program.env['A'] takes text, not the number 5"),
+    (program(env={"A": None}), "Program.env['A'] takes text, not None"),
+    (program(env={1: "a"}), "Program.env: a key takes text, not the number 1"),
+    (program(env=["A=1"]), "Program.env takes a mapping of text to text, not a list"),
+    (
+        program(secrets={"A": "/cerebro/a/b"}),
+        "Program.secrets['A'] takes a Parameter, not the text",
+    ),
+    (
+        program(args="serve --port 8080"),
+        "args takes a tuple of text, not the text 'serve --port 8080'; write a comma",
+    ),
+    (
+        program(args=["serve"]),
+        "Program.args takes a tuple of text, not a list; write it in round brackets",
+    ),
+    (program(args=("serve", 8080)), "Program.args[1] takes text, not the number 8080"),
+    (
+        program(egress=(_HTTPS)),
+        "Program.egress takes a tuple of Egress or Calls, not an Egress; write a comma",
+    ),
+    (program(egress=("443",)), "Program.egress[0] takes an Egress or a Calls, not the text '443'"),
+    (program(scratch={"/data": 5}), "Program.scratch['/data'] takes text, not the number 5"),
+    (
+        program(ignores_sigterm="yes"),
+        "Program.ignores_sigterm takes True or False, not the text 'yes'",
+    ),
+    (program(resources={"cpu": "1"}), "Program.resources takes a Resources, not a dict"),
+    (of(Program), "Program needs resources"),
+    (alb(host="x.example.org"), "Alb.host takes a Host, not the text 'x.example.org'"),
+    (
+        alb(scheme="internet"),
+        "Alb.scheme takes 'internet-facing' or 'internal', not the text 'internet'",
+    ),
+    (
+        alb(listeners=("HTTPS", "TCP")),
+        "Alb.listeners[1] takes 'HTTP' or 'HTTPS', not the text 'TCP'",
+    ),
+    (alb(idle_timeout_seconds=9999), "a whole number from 1 to 4000, not the number 9999"),
+    (alb(deregistration_delay_seconds=-1), "a whole number from 0 to 3600, not the number -1"),
+    (
+        of(Egress, (443,), to="world"),
+        "Egress.to takes 'anywhere' or 'public', not the text 'world'",
+    ),
+    (
+        of(Egress, 443),
+        "a tuple of whole numbers from 1 to 65535, not the number 443; write a comma",
+    ),
+    (of(Egress, (443,), protocols=("SCTP",)), "Egress.protocols[0] takes 'TCP' or 'UDP'"),
+    (of(Calls, None), "Calls.service takes text, not None"),
+    (
+        of(Resources, cpu="250m", memory=("1Gi", "1Gi")),
+        "Resources.cpu takes a tuple of 2: text, text, not the text '250m'",
+    ),
+    (
+        of(Resources, cpu=("1",), memory=("1Gi", "1Gi")),
+        "Resources.cpu takes a tuple of 2: text, text, not the tuple ('1',)",
+    ),
+    (
+        of(Probe, "/ready"),
+        "Probe.check takes a HttpGet or a TcpSocket or a Command, not the text '/ready'",
+    ),
+    (
+        of(Probe, HttpGet("/"), period_seconds=0),
+        "Probe.period_seconds takes a whole number of 1 or more or None, not the",
+    ),
+    (of(HttpGet, path=80), "HttpGet.path takes text, not the number 80"),
+    (of(Parameter, "/cerebro/a/b"), "Parameter needs description and placeholder"),
+    (of(Storage, path="/a", size=5), "Storage.size takes text, not the number 5"),
+    (of(Container, program=base.PROGRAM, port=-1), "Container.port takes a whole number from 1"),
+    (
+        of(Options, tolerations="spot"),
+        "Options.tolerations takes a tuple of Toleration, not the text",
+    ),
+    (of(Autoscaling, max_replicas=0), "Autoscaling.max_replicas takes a whole number of 1 or more"),
+    (
+        on(ScheduledJob, "one", program=base.PROGRAM, schedule=2),
+        "ScheduledJob.schedule takes text, not the number 2",
+    ),
+    (
+        on(SingleWriter, "one", program=base.PROGRAM, grace_seconds=-5),
+        "SingleWriter.grace_seconds takes a whole number of 0 or more",
+    ),
+    (
+        on(Application, "a", project="p", folder="f", namespace=None),
+        "Application.namespace takes text, not None",
+    ),
+    (
+        on(Chart, "one", namespace=5),
+        "Chart.namespace takes text or None, not the number 5",
+    ),
+]
+
+
+@pytest.mark.parametrize(("declare", "message"), MISTAKES)
+def test_a_mistake_of_type_or_range_is_refused_in_a_line(
+    declare: Callable[[Chart], Any], message: str
+) -> None:
+    chart = base.chart()
+    problems: list[str] = []
+    collect(problems, lambda: declare(chart))
+    (problem,) = problems
+    assert message in problem
+    assert "\n" not in problem
+    assert re.search(r"\(tests/\S+\.py:\d+\)$", problem)
+
+
+def test_what_fits_is_taken_as_it_is() -> None:
+    env = {"A": "1"}
+    declared = Program(
+        resources=base.RESOURCES,
+        env=env,
+        secrets={"B": Parameters.API_KEYS},
+        args=(),
+        egress=(_HTTPS, Calls("one")),
+        scratch={},
+    )
+    assert declared.env is env
+    assert Alb(host=Hosts.API, scheme="internal", keep_alive_seconds=None).host is Hosts.API
+
+
+def test_an_annotation_that_cannot_be_checked_is_refused() -> None:
+    with pytest.raises(TypeError, match="of no kind that can be checked"):
+        _schema("not an annotation")
+
+
+def test_words_for_nested_annotations() -> None:
+    assert _words(dict[str, tuple[int, ...]]) == "a mapping of text to tuple of whole numbers"

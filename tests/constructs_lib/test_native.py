@@ -1,0 +1,300 @@
+"""What people know from cdk8s works in our charts: it renders, and every rule sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cdk8s
+import cdk8s_plus_27 as plus
+import constructs
+import jsii
+import pytest
+import yaml
+from cdk8s import JsonPatch
+from cdk8s_plus_27 import k8s
+
+from constructs_lib.errors import PlatformError, collect
+from constructs_lib.kubernetes import App, Chart
+from constructs_lib.model import Manifest
+from tests.constructs_lib import declarations as base
+
+_INCLUDED = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: included, labels: {app: other}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: included, namespace: elsewhere}
+spec: {template: {spec: {containers: [{name: one, image: one}], restartPolicy: Never}}}
+"""
+
+
+class Gateway(cdk8s.ApiObject):
+    """A class as `cdk8s import` writes them for a CRD."""
+
+    def __init__(self, scope: constructs.Construct, name: str, **spec: Any) -> None:
+        super().__init__(
+            scope,
+            name,
+            api_version="example.org/v1",
+            kind="Gateway",
+            metadata=cdk8s.ApiObjectMetadata(name=name),
+        )
+        self.add_json_patch(JsonPatch.add("/spec", spec))
+
+
+class ThirdParty(constructs.Construct):
+    """A construct that knows nothing of ours."""
+
+    def __init__(self, scope: constructs.Construct, name: str) -> None:
+        super().__init__(scope, name)
+        k8s.KubePod(self, "pod", metadata=k8s.ObjectMeta(name=name))
+
+
+@jsii.implements(cdk8s.IAnyProducer)
+class Later:
+    def produce(self) -> object:
+        return {"written": "later"}
+
+
+def native(chart: Chart, folder: Path) -> None:
+    """One of each form."""
+    included = folder / "included.yaml"
+    included.write_text(_INCLUDED)
+    last = k8s.KubeConfigMap(
+        chart, "l1", metadata=k8s.ObjectMeta(name="l1"), data={"zone": "a", "first": "b"}
+    )
+    plus.ConfigMap(chart, "l2", metadata=cdk8s.ApiObjectMetadata(name="l2"), data={"a": "b"})
+    plain = cdk8s.ApiObject(
+        chart,
+        "plain",
+        api_version="v1",
+        kind="Endpoints",
+        metadata=cdk8s.ApiObjectMetadata(name="plain"),
+    )
+    plain.add_json_patch(JsonPatch.add("/subsets", [{"ports": [{"port": 80}]}]))
+    cdk8s.Include(chart, "include", url=str(included))
+    Gateway(chart, "imported", host="one.example.org")
+    ThirdParty(chart, "third-party")
+    cdk8s.ApiObject(
+        chart,
+        "lazy",
+        api_version="v1",
+        kind="Secret",
+        metadata=cdk8s.ApiObjectMetadata(name="lazy"),
+    ).metadata.add("ownedBy", cdk8s.Lazy.any(Later()))
+    k8s.KubeClusterRole(chart, "role", metadata=k8s.ObjectMeta(name="role"), rules=[])
+    last.add_dependency(plain)
+
+
+def titles(objects: list[Manifest]) -> list[str]:
+    return [f"{one['kind']} {one['metadata']['name']}" for one in objects]
+
+
+def test_every_native_form_is_rendered_in_a_stable_order(tmp_path: Path) -> None:
+    app = App(base.PLATFORM)
+    chart = Chart(app, "chart", namespace="space")
+    native(chart, tmp_path)
+    base.single_writer(chart)
+    objects = app.snapshot().of(chart).objects
+    assert titles(objects) == [
+        "ServiceAccount one",
+        "NetworkPolicy one",
+        "Deployment one",
+        "Endpoints plain",
+        "ConfigMap l1",
+        "ConfigMap l2",
+        "ConfigMap included",
+        "Job included",
+        "Gateway imported",
+        "Pod third-party",
+        "Secret lazy",
+        "ClusterRole role",
+    ]
+    by_title = dict(zip(titles(objects), objects, strict=True))
+    assert by_title["Secret lazy"]["metadata"]["ownedBy"] == {"written": "later"}
+    assert by_title["Gateway imported"]["spec"] == {"host": "one.example.org"}
+    spaces = {title: one["metadata"].get("namespace") for title, one in by_title.items()}
+    assert spaces.pop("ClusterRole role") is None
+    assert spaces.pop("Job included") == "elsewhere"
+    assert set(spaces.values()) == {"space"}
+
+
+def valid(app: App, folder: Path) -> Chart:
+    """A chart that no rule refuses, with native objects in it."""
+    chart = Chart(app, "chart", namespace="space")
+    native(chart, folder)
+    base.web_service(
+        chart, program=replace(base.PROGRAM, secrets={"A": base.PASSWORD, "B": base.TOKEN})
+    )
+    return chart
+
+
+_PLATFORM = base.SERVED
+
+
+def test_every_way_to_synthesize_gives_the_same(tmp_path: Path) -> None:
+    app = App(_PLATFORM, outdir=str(tmp_path / "dist"))
+    chart = valid(app, tmp_path)
+    cdk8s.Chart(app, "plain", namespace="space")
+    other = cdk8s.Chart(app, "other", namespace="space")
+    k8s.KubeConfigMap(other, "one", metadata=k8s.ObjectMeta(name="other"))
+    files = app.render()
+    assert [*files] == [f"space/{name}.k8s.yaml" for name in ("chart", "plain", "other")]
+    app.synth()
+    assert {
+        path.relative_to(app.outdir).as_posix(): path.read_text()
+        for path in Path(app.outdir).rglob("*.yaml")
+    } == files
+    tested = [*cdk8s.Testing.synth(chart), *cdk8s.Testing.synth(other)]
+    assert tested == app.snapshot().objects
+    assert list(yaml.safe_load_all(app.synth_yaml())) == tested
+    assert app.synth_yaml() == "---\n".join(text for text in files.values() if text)
+
+
+def test_dependencies_order_our_objects_and_native_ones() -> None:
+    app = App(base.PLATFORM)
+    first, second = (Chart(app, name, namespace="space") for name in ("first", "second"))
+    base.single_writer(first)
+    config = k8s.KubeConfigMap(first, "config", metadata=k8s.ObjectMeta(name="config"))
+    first.node.find_child("one").node.add_dependency(config)
+    first.add_dependency(second)
+    files = app.snapshot().files
+    assert [file.name for file in files] == ["second", "first"]
+    assert titles(files[1].objects)[0] == "ConfigMap config"
+
+
+def test_dependencies_in_a_circle_are_refused() -> None:
+    app = App(base.PLATFORM)
+    chart = Chart(app, "chart", namespace="space")
+    one, two = (constructs.Construct(chart, name) for name in ("one", "two"))
+    for construct in (one, two):
+        k8s.KubeConfigMap(construct, "config")
+    one.node.add_dependency(two.node.find_child("config"))
+    two.node.add_dependency(one.node.find_child("config"))
+    problems: list[str] = []
+    collect(problems, app.render)
+    assert "depend on each other" in problems[0] or "cycle" in problems[0]
+
+
+@jsii.implements(constructs.IValidation)
+class Complaint:
+    def validate(self) -> list[str]:
+        return ["is too small\nby far", "is too large"]
+
+
+def test_an_authors_validations_are_reported_like_ours(tmp_path: Path) -> None:
+    app = App(replace(_PLATFORM, hosts=(base.HOST.fqdn, "unserved.example.org")))
+    chart = valid(app, tmp_path)
+    chart.node.find_child("l1").node.add_validation(Complaint())
+    with pytest.raises(PlatformError) as refused:
+        app.render()
+    ours = "host unserved.example.org of catalogue/hosts.py is served by no Ingress; remove it"
+    assert refused.value.problems == (
+        ours,
+        "chart/l1: is too small\nby far",
+        "chart/l1: is too large",
+    )
+    with pytest.raises(RuntimeError, match="is served by no Ingress"):
+        cdk8s.Testing.synth(chart)
+    with pytest.raises(PlatformError):
+        app.synth_yaml()
+
+
+def large_deployment(chart: Chart) -> None:
+    base.namespace(chart)
+    k8s.KubeDeployment(
+        chart,
+        "large",
+        metadata=k8s.ObjectMeta(name="large"),
+        spec=k8s.DeploymentSpec(
+            replicas=50,
+            selector=k8s.LabelSelector(match_labels={"app": "large"}),
+            template=k8s.PodTemplateSpec(
+                spec=k8s.PodSpec(containers=[k8s.Container(name="one", image="one")])
+            ),
+        ),
+    )
+
+
+def ingress(*hosts: str | None) -> Callable[[Chart], Any]:
+    return lambda chart: k8s.KubeIngress(
+        chart,
+        "ingress",
+        metadata=k8s.ObjectMeta(name="native"),
+        spec=k8s.IngressSpec(rules=[k8s.IngressRule(host=host) for host in hosts]),
+    )
+
+
+def stray(chart: Chart) -> None:
+    base.namespace(chart)
+    k8s.KubeConfigMap(chart, "stray", metadata=k8s.ObjectMeta(name="a", namespace="nowhere"))
+
+
+def external_secret(chart: Chart) -> None:
+    cdk8s.ApiObject(
+        chart,
+        "secret",
+        api_version="external-secrets.io/v1beta1",
+        kind="ExternalSecret",
+        metadata=cdk8s.ApiObjectMetadata(name="native"),
+    ).add_json_patch(
+        JsonPatch.add("/spec", {"data": [{"secretKey": "A", "remoteRef": {"key": "/a/b/c"}}]})
+    )
+
+
+def no_namespace(chart: Chart) -> None:
+    other = Chart(App.of(chart), "cluster-wide", namespace=None)
+    k8s.KubeConfigMap(other, "one", metadata=k8s.ObjectMeta(name="one"))
+
+
+def cluster_scoped_in_a_plain_chart(chart: Chart) -> None:
+    other = cdk8s.Chart(chart, "nested", namespace="space")
+    k8s.KubeClusterRole(other, "one", metadata=k8s.ObjectMeta(name="one"), rules=[])
+
+
+def listed(chart: Chart) -> None:
+    cdk8s.ApiObject(
+        chart,
+        "list",
+        api_version="v1",
+        kind="List",
+        metadata=cdk8s.ApiObjectMetadata(name="list"),
+    ).add_json_patch(JsonPatch.add("/items", []))
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (large_deployment, "namespace space: pods adds up to"),
+        (ingress("one.example.org"), "host one.example.org is served by space/one, space/native"),
+        (ingress("two.example.org"), "Ingress space/native serves two.example.org, which the cert"),
+        (ingress(None), "Ingress space/native answers for every host"),
+        (stray, "space/chart.k8s.yaml is for the namespace nowhere, which no Namespace makes"),
+        (external_secret, "parameter /a/b/c is read, but not one of the catalogue"),
+        (no_namespace, "cluster/cluster-wide.k8s.yaml: ConfigMap /one has no namespace"),
+        (cluster_scoped_in_a_plain_chart, "ClusterRole space/one is cluster-scoped"),
+        (listed, "space/chart.k8s.yaml: List space/list holds other objects"),
+    ],
+)
+def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: str) -> None:
+    app = App(_PLATFORM)
+    chart = Chart(app, "chart", namespace="space")
+    secrets = {"A": base.PASSWORD, "B": base.TOKEN}
+    base.web_service(chart, program=replace(base.PROGRAM, secrets=secrets))
+    declare(chart)
+    with pytest.raises(PlatformError) as refused:
+        app.render()
+    assert any(message in problem for problem in refused.value.problems), refused.value.problems
+
+
+def test_helm_without_its_program_is_refused_in_a_sentence() -> None:
+    problems: list[str] = []
+    chart = base.chart()
+    collect(problems, lambda: cdk8s.Helm(chart, "one", chart="one", helm_executable="no-helm"))
+    assert problems[0].startswith("unable to execute 'no-helm' to render Helm chart")
+    assert "(tests/constructs_lib/test_native.py:" in problems[0]

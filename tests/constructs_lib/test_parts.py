@@ -1,0 +1,299 @@
+"""Init containers, files, further ports, autoscaling, placement, hosts and calls: what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constructs_lib import capacity
+from constructs_lib.errors import collect
+from constructs_lib.kubernetes import (
+    Alb,
+    App,
+    Autoscaling,
+    Chart,
+    KubeObject,
+    Options,
+    SingleWriter,
+    Toleration,
+    WebService,
+)
+from constructs_lib.model import Calls, Host, HttpGet, Manifest, Probe
+from tests.constructs_lib import declarations as base
+
+
+def pod(of: KubeObject) -> Manifest:
+    template = capacity.pod_template(of.to_json())
+    assert template
+    return template
+
+
+def web(to: Chart, name: str, **changes: Any) -> WebService:
+    props: dict[str, Any] = {
+        "program": base.ONE,
+        "port": 8000,
+        "readiness": Probe(HttpGet("/")),
+        "liveness": Probe(HttpGet("/")),
+    }
+    return WebService(to, name, **{**props, **changes})
+
+
+def test_an_init_container_is_hardened_and_has_what_it_declares() -> None:
+    init = replace(
+        base.ONE, args=("migrate",), secrets={"A": base.TOKEN}, files={"/etc/init.toml": "a"}
+    )
+    service = base.web_service(base.chart(), options=Options(init_containers={"first": init}))
+    spec = pod(service.deployment)["spec"]
+    (container,) = spec["initContainers"]
+    assert container["args"] == ["migrate"]
+    assert container["envFrom"] == [{"secretRef": {"name": "one-first-secrets"}}]
+    assert container["securityContext"] == spec["containers"][0]["securityContext"]
+    assert "lifecycle" not in container
+    assert {one["name"] for one in container["volumeMounts"]} == {
+        "first-tmp",
+        "first-config-files",
+    }
+    assert service.config_maps["one-first-config"].to_json()["data"] == {"etc_init.toml": "a"}
+    annotations = service.deployment.to_json()["metadata"]["annotations"]
+    assert annotations == {"secret.reloader.stakater.com/reload": "one-first-secrets"}
+
+
+def test_configuration_files_are_mounted_and_their_change_replaces_the_pods(tmp_path: Path) -> None:
+    file = tmp_path / "app.toml"
+    pods = []
+    for text in ("a = 1\n", "a = 2\n"):
+        file.write_text(text)
+        program = base.program_with(files={"/etc/app/app.toml": file, "/etc/motd": "hello"})
+        service = base.web_service(base.chart(), program=program)
+        config_map = service.config_maps["one-config"].to_json()
+        assert config_map["data"] == {"etc_app_app.toml": text, "etc_motd": "hello"}
+        pods.append(pod(service.deployment))
+    first, second = pods
+    assert first["spec"] == second["spec"]
+    assert first["metadata"]["annotations"] != second["metadata"]["annotations"]
+    assert {
+        "mountPath": "/etc/app/app.toml",
+        "name": "config-files",
+        "readOnly": True,
+        "subPath": "etc_app_app.toml",
+    } in first["spec"]["containers"][0]["volumeMounts"]
+
+
+def test_secret_files_are_mounted_from_a_secret_of_their_own() -> None:
+    program = base.program_with(secret_files={"/etc/keys/token.pem": base.TOKEN})
+    service = base.web_service(base.chart(), program=program)
+    secret = service.external_secrets["one-secret-files"].external_secret.to_json()
+    assert secret["spec"]["data"][0]["secretKey"] == "etc_keys_token.pem"
+    assert secret["spec"]["data"][0]["remoteRef"]["key"] == base.TOKEN.path
+    (volume,) = (one for one in pod(service.deployment)["spec"]["volumes"] if "secret" in one)
+    assert volume["secret"] == {"defaultMode": 0o440, "secretName": "one-secret-files"}
+
+
+def test_further_ports_are_offered_only_as_declared() -> None:
+    service = base.web_service(
+        base.chart(), ports={"metrics": 9090, "debug": 6060}, service_ports=("metrics",)
+    )
+    container = pod(service.deployment)["spec"]["containers"][0]
+    assert [one["containerPort"] for one in container["ports"]] == [8000, 9090, 6060]
+    assert [one["port"] for one in service.service.to_json()["spec"]["ports"]] == [8000, 9090]
+    opened = service.network_policy.to_json()["spec"]["ingress"]
+    assert [port["port"] for rule in opened for port in rule["ports"]] == [8000, 9090]
+
+
+def test_an_autoscaler_decides_the_replicas_and_counts_at_its_most() -> None:
+    service = base.web_service(base.chart(), autoscaling=Autoscaling(max_replicas=5))
+    assert service.autoscaler
+    deployment, autoscaler = service.deployment.to_json(), service.autoscaler.to_json()
+    assert "replicas" not in deployment["spec"]
+    assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert autoscaler["spec"]["scaleTargetRef"]["name"] == "one"
+    assert capacity.peak([deployment, autoscaler])["space"]["pods"] == 2 * 5 + 1
+
+
+def test_options_reach_objects_pods_and_service_account() -> None:
+    options = Options(
+        labels={"team": "data"},
+        annotations={"example.org/owner": "us"},
+        pod_labels={"tier": "front"},
+        pod_annotations={"example.org/scrape": "true"},
+        tolerations=(Toleration(key="spot", value="true", effect="NoSchedule"),),
+        node_selector={"disk": "fast"},
+        priority_class_name="high",
+        role_arn="arn:aws:iam::111122223333:role/one",
+    )
+    writer = SingleWriter(base.chart(), "one", program=base.PROGRAM, options=options)
+    deployment, account = writer.deployment.to_json(), writer.service_account.to_json()
+    template = pod(writer.deployment)
+    assert deployment["metadata"]["labels"]["team"] == "data"
+    assert deployment["metadata"]["annotations"] == {"example.org/owner": "us"}
+    assert template["metadata"]["labels"]["tier"] == "front"
+    assert template["metadata"]["labels"]["team"] == "data"
+    assert template["metadata"]["annotations"]["example.org/scrape"] == "true"
+    assert template["spec"]["tolerations"] == [
+        {"effect": "NoSchedule", "key": "spot", "operator": "Equal", "value": "true"}
+    ]
+    assert template["spec"]["nodeSelector"] == {"disk": "fast", "kubernetes.io/arch": "arm64"}
+    assert template["spec"]["priorityClassName"] == "high"
+    assert account["metadata"]["annotations"] == {
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/one"
+    }
+
+
+def test_a_load_balancer_serves_more_hosts_and_paths_and_is_shared() -> None:
+    alb = replace(
+        base.ALB,
+        further_hosts=(Host("two.example.org"),),
+        paths=("/v1",),
+        group="shared",
+        annotations={
+            "alb.ingress.kubernetes.io/load-balancer-attributes": "access_logs.s3.enabled=false",
+            "alb.ingress.kubernetes.io/wafv2-acl-arn": "arn:aws:wafv2:...",
+        },
+    )
+    service = base.web_service(base.chart(), ingress=alb)
+    assert service.ingress
+    ingress = service.ingress.to_json()
+    annotations = ingress["metadata"]["annotations"]
+    assert annotations["alb.ingress.kubernetes.io/group.name"] == "shared"
+    assert annotations["alb.ingress.kubernetes.io/load-balancer-attributes"] == (
+        "idle_timeout.timeout_seconds=60,access_logs.s3.enabled=false"
+    )
+    assert [
+        (rule["host"], [path["path"] for path in rule["http"]["paths"]])
+        for rule in ingress["spec"]["rules"]
+    ] == [(host, ["/metrics", "/v1"]) for host in ("one.example.org", "two.example.org")]
+
+
+def reached(policy: KubeObject, direction: str) -> list[tuple[str, str | None, int]]:
+    """Pods, namespace and port of every rule that names pods of ours."""
+    key = "from" if direction == "ingress" else "to"
+    return [
+        (
+            peer["podSelector"]["matchLabels"]["app"],
+            next(iter(peer.get("namespaceSelector", {}).get("matchLabels", {}).values()), None),
+            rule["ports"][0]["port"],
+        )
+        for rule in policy.to_json()["spec"].get(direction, ())
+        for peer in rule.get(key, ())
+        if "app" in peer.get("podSelector", {}).get("matchLabels", {})
+    ]
+
+
+@pytest.mark.parametrize("order", ["callee first", "caller first"])
+@pytest.mark.parametrize(
+    ("namespace", "seen_as"), [(None, (None, None)), ("other", ("other", "space"))]
+)
+def test_a_call_opens_both_policies_for_one_port(
+    order: str, namespace: str | None, seen_as: tuple[str | None, str | None]
+) -> None:
+    app = App(base.PLATFORM)
+    charts = {name: Chart(app, f"chart-{name}", namespace=name) for name in ("space", "other")}
+    rule = Calls("callee", namespace=namespace, port="metrics")
+    program = base.program_with(image="one", egress=(rule,))
+
+    def declare_callee() -> WebService:
+        to = charts[namespace or "space"]
+        return web(to, "callee", ports={"metrics": 9090}, service_ports=("metrics",))
+
+    early = declare_callee() if order == "callee first" else None
+    caller = SingleWriter(charts["space"], "caller", program=program)
+    callee = early or declare_callee()
+    assert reached(caller.network_policy, "egress") == [("callee", seen_as[0], 9090)]
+    assert reached(callee.network_policy, "ingress") == [("caller", seen_as[1], 9090)]
+
+
+def calling(rule: Calls) -> Callable[[Chart], Any]:
+    def declare(chart: Chart) -> None:
+        web(chart, "callee")
+        SingleWriter(chart, "one", program=base.program_with(egress=(rule,)))
+
+    return declare
+
+
+def service(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: base.web_service(chart, **changes)
+
+
+def program(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: base.program(chart, **changes)
+
+
+def options(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: base.options(chart, **changes)
+
+
+def alb(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: base.alb(chart, **changes)
+
+
+def shared(chart: Chart) -> None:
+    for name, idle in (("one", 60), ("two", 90)):
+        ingress = Alb(
+            host=Host(f"{name}.example.org"),
+            scheme="internal",
+            keep_alive_seconds=None,
+            idle_timeout_seconds=idle,
+            group="shared",
+        )
+        web(chart, name, ingress=ingress)
+
+
+_PREFIX = "alb.ingress.kubernetes.io"
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (calling(Calls("nowhere")), "space/one calls space/nowhere, but no WebService of that"),
+        (calling(Calls("callee", namespace="b")), "space/one calls b/callee, but no WebService"),
+        (calling(Calls("callee", port="admin")), "one calls port 'admin' of callee, whose Service"),
+        (service(replicas=2, autoscaling=Autoscaling(max_replicas=3)), "are both given"),
+        (service(service_ports=("metrics",)), "service_ports names metrics, which ports does not"),
+        (service(ports={"http": 9000}), "http is the name of `port`"),
+        (service(ports={"other": 8000}), "port 8000 is declared twice"),
+        (lambda _: Autoscaling(max_replicas=1), "min_replicas=2 is above max_replicas=1"),
+        (lambda _: Autoscaling(max_replicas=3, target_cpu_percent=None), "has no target"),
+        (program(files={"etc/a": "b"}), "'etc/a' is not a path for a file"),
+        (program(files={"/etc/a": Path("nowhere.toml")}), "nowhere.toml: cannot be read"),
+        (program(files={"/etc/a": "sk_live_internal_key"}), "/etc/a looks like a secret"),
+        (program(files={"/etc/a": "x" * 1_000_001}), "hold more than the 1 MB"),
+        (program(files={"/a/b": "1", "/a_b": "2"}), "become one key of a ConfigMap"),
+        (program(files={"/a": "1"}, secret_files={"/a": base.TOKEN}), "is a file and a secret"),
+        (program(files={"/a": "1"}, scratch={"/config/files": "1Mi"}), "two volumes of its pod"),
+        (options(labels={"app": "other"}), "label app is set by the workload itself"),
+        (options(pod_labels={"a b": "c"}), "'a b' is not a valid key of a label"),
+        (options(labels={"a": "b c"}), "'b c' is not a valid value of the label a"),
+        (options(node_selector={"kubernetes.io/arch": "amd64"}), "is arm64 for every pod"),
+        (options(role_arn="one"), "role_arn 'one' is not the ARN of an IAM role"),
+        (options(init_containers={"one": base.ONE}), "container 'one' is also an init container"),
+        (options(init_containers={"A": base.ONE}), "'A' is no name that Kubernetes accepts"),
+        (lambda _: Toleration(), 'without key needs operator="Exists"'),
+        (lambda _: Toleration(operator="Exists", value="a"), "takes no value"),
+        (lambda _: Toleration(key="a", toleration_seconds=5), 'needs effect="NoExecute"'),
+        (lambda chart: SingleWriter(
+            chart, "one", program=base.PROGRAM,
+            options=Options(pod_annotations={"karpenter.sh/do-not-disrupt": "false"})),
+         "annotation karpenter.sh/do-not-disrupt is 'true' here and cannot be 'false'"),
+        (alb(paths=()), "paths is empty, so nothing is served"),
+        (alb(paths=("v1",)), "'v1' is not a path; begin it with a slash"),
+        (alb(paths=("/metrics",)), "path /metrics is given twice"),
+        (alb(further_hosts=(base.HOST,)), "host one.example.org is given twice"),
+        (alb(annotations={"example.org/a": "b"}), "annotation example.org/a is not one of"),
+        (alb(annotations={f"{_PREFIX}/scheme": "internet-facing"}),
+         "scheme is 'internal' here and cannot be 'internet-facing'; use the prop of Alb"),
+        (alb(annotations={f"{_PREFIX}/load-balancer-attributes": "idle_timeout.timeout_seconds=9"}),
+         "use the prop of Alb"),
+        (shared, "share the load balancer shared, but not load-balancer-attributes"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(declare: Callable[[Chart], Any], message: str) -> None:
+    chart = base.chart()
+    problems: list[str] = []
+    collect(problems, lambda: declare(chart))
+    if not problems:
+        collect(problems, base.app_of(chart).render)
+    assert any(message in problem for problem in problems), problems

@@ -1,0 +1,101 @@
+"""docs/examples, added to a copy of this repository in the places that their README names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from constructs_lib.model import Manifest
+from constructs_lib.output import read
+from tests.conftest import ROOT, copy_checkout, parse
+
+_EXAMPLES = ROOT / "docs/examples"
+
+
+def add(checkout: Path, namespace: str) -> None:
+    charts = checkout / "charts" / namespace
+    charts.mkdir(exist_ok=True)
+    for name in ("hello.py", "hello.toml", "greeter.py"):
+        (charts / name).write_bytes((_EXAMPLES / name).read_bytes())
+    for service in ("hello", "greeter"):
+        (checkout / f"catalogue/images/{service}.pin").write_text("latest\n")
+    insert(
+        checkout / "charts/registry.py",
+        "CHARTS = (\n",
+        "".join(
+            f'    "charts.{namespace}.{name}:{name.title()}",\n' for name in ("hello", "greeter")
+        ),
+    )
+    insert(
+        checkout / "catalogue/hosts.py",
+        '    API = "api.analytics.gnosis.io"\n',
+        '    HELLO = "hello.analytics.gnosis.io"\n',
+    )
+
+
+def insert(file: Path, after: str, lines: str) -> None:
+    text = file.read_text()
+    assert text.count(after) == 1
+    file.write_text(text.replace(after, after + lines))
+
+
+def third_namespace(checkout: Path) -> None:
+    (entry,) = re.findall(r"```python\n(.*?)```", (_EXAMPLES / "README.md").read_text(), re.DOTALL)
+    insert(checkout / "charts/cluster/namespaces.py", "NAMESPACES = (\n", entry)
+
+
+def rendered(checkout: Path) -> dict[str, str]:
+    command = [sys.executable, "app.py"]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return read(checkout / "dist")
+
+
+def by_name(text: str) -> dict[str, Manifest]:
+    return {f"{one['kind']} {one['metadata']['name']}": one for one in parse({"a.yaml": text})}
+
+
+@pytest.mark.parametrize("namespace", ["cerebro", "labs"])
+def test_an_example_touches_only_the_places_that_its_readme_names(
+    tmp_path: Path, namespace: str, committed: dict[str, str]
+) -> None:
+    checkout = copy_checkout(tmp_path)
+    add(checkout, namespace)
+    if namespace == "labs":
+        third_namespace(checkout)
+    files = rendered(checkout)
+    added = {f"{namespace}/hello.k8s.yaml", f"{namespace}/greeter.k8s.yaml"}
+    follows = {"README.md", "argocd/applications.k8s.yaml", "argocd/root.k8s.yaml"}
+    if namespace == "labs":
+        added.add("cluster/namespace-labs.k8s.yaml")
+        follows.add("cluster/aws-ssm.k8s.yaml")
+    assert files.keys() - committed.keys() == added
+    assert {path for path, text in committed.items() if files[path] != text} == follows
+
+    hello = by_name(files[f"{namespace}/hello.k8s.yaml"])
+    deployment = hello["Deployment hello"]
+    assert deployment["spec"]["minReadySeconds"] == 5
+    assert deployment["spec"]["template"]["spec"]["initContainers"][0]["name"] == "warm-up"
+    assert hello["ConfigMap hello-config"]["data"]["etc_hello_hello.toml"].startswith("greeting")
+    assert hello["ConfigMap hello-flags"]["metadata"]["namespace"] == namespace
+    assert hello["HorizontalPodAutoscaler hello"]["spec"]["maxReplicas"] == 3
+    assert hello["Service hello"]["metadata"]["annotations"] == {"example.org/owner": "data"}
+    greeter = by_name(files[f"{namespace}/greeter.k8s.yaml"])
+    callers = [
+        rule["from"][0]["podSelector"]
+        for rule in greeter["NetworkPolicy greeter"]["spec"]["ingress"]
+    ]
+    assert {"matchLabels": {"app": "hello"}} in callers
+
+    project = by_name(files["argocd/root.k8s.yaml"])["AppProject gnosis-analytics"]["spec"]
+    kinds = {one["kind"] for one in project["namespaceResourceWhitelist"]}
+    assert {"ConfigMap", "HorizontalPodAutoscaler"} <= kinds
+    assert namespace in {one["namespace"] for one in project["destinations"]}
+    store = by_name(files["cluster/aws-ssm.k8s.yaml"])["ClusterSecretStore aws-ssm"]
+    assert namespace in store["spec"]["conditions"][0]["namespaces"]
+    assert "2 to 3 pods" in files["README.md"]
