@@ -13,7 +13,7 @@ import inspect
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -126,12 +126,9 @@ def _validator(hint: Any) -> SchemaValidator:
     return SchemaValidator(_schema(hint))
 
 
-def _fits(hint: Any, value: Any) -> bool:
-    try:
-        _validator(hint).validate_python(value)
-    except ValidationError:
-        return False
-    return True
+def fits(hint: Any, value: Any) -> bool:
+    """Whether a value is what an annotation says."""
+    return _validator(hint).isinstance_python(value)
 
 
 _PLAIN: dict[Any, core_schema.CoreSchema] = {
@@ -154,8 +151,8 @@ def _schema(hint: Any) -> core_schema.CoreSchema:
         return core_schema.union_schema([_schema(one) for one in arguments], mode="left_to_right")
     if origin is Literal:
         return core_schema.literal_schema(list(arguments))
-    if origin is tuple:
-        return _tuple_schema(arguments)
+    if origin in (tuple, Sequence):
+        return _items_schema(origin, arguments)
     if _is_mapping(origin):
         return core_schema.dict_schema(*(_schema(one) for one in arguments))
     if hint not in _PLAIN and not inspect.isclass(origin or hint):
@@ -163,7 +160,10 @@ def _schema(hint: Any) -> core_schema.CoreSchema:
     return _PLAIN.get(hint) or core_schema.is_instance_schema(origin or hint)
 
 
-def _tuple_schema(arguments: tuple[Any, ...]) -> core_schema.CoreSchema:
+def _items_schema(origin: Any, arguments: tuple[Any, ...]) -> core_schema.CoreSchema:
+    if origin is Sequence:
+        listed = core_schema.list_schema(_schema(arguments[0]), strict=True)
+        return core_schema.union_schema([listed, _items_schema(tuple, (arguments[0], ...))])
     repeated = arguments[-1] is Ellipsis
     items = [_schema(one) for one in (arguments[:-1] if repeated else arguments)]
     return core_schema.tuple_schema(items, variadic_item_index=0 if repeated else None, strict=True)
@@ -181,7 +181,7 @@ def _is_mapping(origin: Any) -> bool:
 def _mismatch(prop: str, hint: Any, value: Any) -> str:
     """What is wrong with a value, said of its smallest part that is wrong."""
     for part, expected, found in _parts(prop, hint, value):
-        if not _fits(expected, found):
+        if not fits(expected, found):
             return _mismatch(part, expected, found)
     return f"{prop} takes {_words(hint)}, not {_shown(value)}{_remedy(hint, value)}"
 
@@ -209,7 +209,7 @@ def _remedy(hint: Any, value: Any) -> str:
         if get_origin(one) is tuple and not isinstance(value, tuple):
             if isinstance(value, list):
                 return "; write it in round brackets"
-            if _fits(get_args(one)[0], value):
+            if fits(get_args(one)[0], value):
                 return "; write a comma after the only one, in round brackets"
     return ""
 

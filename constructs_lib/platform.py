@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import ClusterTarget, Pin
+from constructs_lib.tree import nearest
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -77,13 +78,5 @@ class Platform:
     @classmethod
     def of(cls, construct: IConstruct) -> Self:
         """The platform set at the App above `construct`."""
-        scope: IConstruct | None = construct
-        while scope:
-            platform = getattr(scope, "platform", None)
-            if isinstance(platform, cls):
-                return platform
-            scope = scope.node.scope
-        raise DeclarationError(
-            f"is not below an App with a {cls.__name__}; make the App as App(platform)",
-            where=construct.node.path,
-        )
+        missing = f"is not below an App with a {cls.__name__}; make the App as App(platform)"
+        return nearest(construct, "platform", cls, missing)

@@ -49,6 +49,7 @@ def check_canonical(text: str, what: str) -> None:
         raise DeclarationError(f"{what} {text!r} is stored as {canonical(text)!r}; write that")
 
 
+@cache
 def canonical(text: str) -> str:
     """`text` as the API server stores it: 1024Mi is 1Gi, 1000m is 1."""
     return spell(amount(text), binary=text.endswith("i"))

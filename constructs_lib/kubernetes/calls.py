@@ -11,6 +11,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Calls
+from constructs_lib.tree import nearest
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -40,13 +41,7 @@ class CallDirectory:
     @classmethod
     def of(cls, construct: IConstruct) -> CallDirectory:
         """The directory of the App above `construct`."""
-        scope: IConstruct | None = construct
-        while scope:
-            directory = getattr(scope, "calls", None)
-            if isinstance(directory, cls):
-                return directory
-            scope = scope.node.scope
-        raise DeclarationError("is not below an App of this library", where=construct.node.path)
+        return nearest(construct, "calls", cls, "is not below an App(platform)")
 
     def offer(self, callee: Endpoint) -> None:
         """Let `callee` be called, by those that wait for it as well."""

@@ -12,13 +12,13 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct, IConstruct
 
 from constructs_lib.checks import checked
-from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import manifest, plain
 from constructs_lib.model import Manifest, Parameter
 from constructs_lib.names import check_object_name
 from constructs_lib.platform import Platform
+from constructs_lib.tree import nearest
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,15 @@ class Chart(cdk8s.Chart):
         """On every object."""
         return self._labels
 
+    @property
+    def chart(self) -> Self:
+        """Itself, as every construct of this library has its chart."""
+        return self
+
     @classmethod
     def of(cls, construct: IConstruct) -> Self:
         """The chart that `construct` is or is in. Raises DeclarationError where there is none."""
-        scope: IConstruct | None = construct
-        while scope:
-            chart = getattr(scope, "chart", scope)
-            if isinstance(chart, cls):
-                return chart
-            scope = scope.node.scope
-        raise DeclarationError(f"is not in a {cls.__name__}", where=construct.node.path)
+        return nearest(construct, "chart", cls, f"is not in a {cls.__name__}")
 
     def add(self, owner: Construct, props: object) -> KubeObject:
         """Add an object of `owner`, of a `cdk8s_plus_27.k8s.Kube…Props` struct."""

@@ -1,6 +1,7 @@
 """From the typed structs of `cdk8s_plus_27.k8s` to the plain data that is written.
 
-`k8s.KubeDeployment(...)` costs several messages to Node for each object, this none. A struct is
+`k8s.KubeDeployment(...)` costs several messages to Node for each object, this none, which
+saves half of the time of a large synth (docs/decisions.md has figures). A struct is
 type-checked when it is made; what it was given stands in `_values`, and the `:schema:` line of each
 property's docstring says how Kubernetes calls the field. A test proves the result equal to what
 cdk8s itself writes, for every kind and field.
@@ -17,14 +18,26 @@ from typing import Any, TypeVar
 
 from cdk8s_plus_27 import k8s
 
+from constructs_lib.checks import fits
 from constructs_lib.model import Manifest
 
-# A struct looks up its own type hints anew each time one is made, which takes as long as checking
-# against them; cdk8s-plus-32 and later remember them. The structs' module is given a `typing` that
-# does, too: what is checked stays the same.
-k8s.ObjectMeta.__init__.__globals__["typing"] = SimpleNamespace(
+_structs_module = k8s.ObjectMeta.__init__.__globals__
+_check_type = _structs_module["check_type"]
+
+
+def _check_quickly(argname: str, value: object, expected_type: Any) -> None:
+    """What is not seen to fit at once is left to the check that cdk8s-plus itself makes."""
+    if not fits(expected_type, value):
+        _check_type(argname=argname, value=value, expected_type=expected_type)
+
+
+# A struct looks up its own type hints each time one is made, which takes as long as checking
+# against them (cdk8s-plus-32 and later remember them), and checks them in Python. Its module is
+# given a `typing` that remembers and a check that is compiled: what is refused stays the same.
+_structs_module["typing"] = SimpleNamespace(
     **{**vars(typing), "get_type_hints": cache(typing.get_type_hints)}
 )
+_structs_module["check_type"] = _check_quickly
 
 _FIELD_NAME = re.compile(r":schema: \S+#(\S+)")
 _boundary_values: dict[int, str | int] = {}

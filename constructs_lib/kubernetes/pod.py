@@ -9,17 +9,18 @@ from functools import cache
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes import volumes
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.kubernetes.manifest import int_or_string, quantity
 from constructs_lib.kubernetes.options import Options, Toleration
 from constructs_lib.kubernetes.program import Container, Program
+from constructs_lib.kubernetes.volumes import Claim
 from constructs_lib.model import Command, HttpGet, Probe, Resources, TcpSocket
 from constructs_lib.platform import Platform
 
 USER = 1000
 """UID and GID of `appuser`, as the images define it."""
 _FILES, _SECRET_FILES = "config-files", "secret-files"
-_READ_BY_GROUP = 0o440
 
 _POD_SECURITY = k8s.PodSecurityContext(
     run_as_non_root=True,
@@ -35,16 +36,6 @@ _CONTAINER_SECURITY = k8s.SecurityContext(
     read_only_root_filesystem=True,
     capabilities=k8s.Capabilities(drop=["ALL"]),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A PersistentVolumeClaim of the same chart, mounted read-write."""
-
-    name: str
-    """Of the claim, and of the volume in the pod."""
-    path: str
-    """Where it is mounted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +118,7 @@ class Pod:
     def _volumes(self) -> list[k8s.Volume]:
         every = {**self.containers, **self.init_containers}
         named = [
-            (volume, _scratch_volume(volume, size))
+            (volume, volumes.scratch(volume, size))
             for name, container in every.items()
             for path, size in container.program.disks.items()
             for volume in (self._volume(name, path),)
@@ -135,11 +126,11 @@ class Pod:
         for name, source in self.sources.items():
             if source.files:
                 volume = self._volume(name, _FILES)
-                named.append((volume, _config_volume(volume, source.files)))
+                named.append((volume, volumes.configuration(volume, source.files)))
             if source.secret_files:
                 volume = self._volume(name, _SECRET_FILES)
-                named.append((volume, _secret_volume(volume, source.secret_files)))
-        named += [(claim.name, _claim_volume(claim)) for claim in self.claims]
+                named.append((volume, volumes.secret(volume, source.secret_files)))
+        named += [(claim.name, volumes.claimed(claim)) for claim in self.claims]
         names = [name for name, _ in named]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DeclarationError(
@@ -186,10 +177,10 @@ class Pod:
         disks = {path: self._volume(name, path) for path in program.disks}
         claims = {claim.path: claim.name for claim in self.claims}
         return [
-            *(_mount(volume, path) for path, volume in {**disks, **claims}.items()),
-            *(_mount_file(self._volume(name, _FILES), path) for path in program.files),
+            *(volumes.mount(volume, path) for path, volume in {**disks, **claims}.items()),
+            *(volumes.mount_file(self._volume(name, _FILES), path) for path in program.files),
             *(
-                _mount_file(self._volume(name, _SECRET_FILES), path)
+                volumes.mount_file(self._volume(name, _SECRET_FILES), path)
                 for path in program.secret_files
             ),
         ]
@@ -252,42 +243,6 @@ def _sleep_before_stop(seconds: int) -> k8s.Lifecycle:
     )
 
 
-@cache
-def _scratch_volume(name: str, size: str) -> k8s.Volume:
-    return k8s.Volume(name=name, empty_dir=k8s.EmptyDirVolumeSource(size_limit=quantity(size)))
-
-
-def _claim_volume(claim: Claim) -> k8s.Volume:
-    return k8s.Volume(
-        name=claim.name,
-        persistent_volume_claim=k8s.PersistentVolumeClaimVolumeSource(claim_name=claim.name),
-    )
-
-
-def file_key(path: str) -> str:
-    """The key of a file in its ConfigMap or Secret: `/etc/app.toml` is `etc_app.toml`."""
-    return path.strip("/").replace("/", "_")
-
-
-@cache
-def _mount_file(volume: str, path: str) -> k8s.VolumeMount:
-    return k8s.VolumeMount(name=volume, mount_path=path, sub_path=file_key(path), read_only=True)
-
-
-def _config_volume(name: str, config_map: str) -> k8s.Volume:
-    return k8s.Volume(
-        name=name,
-        config_map=k8s.ConfigMapVolumeSource(name=config_map, default_mode=_READ_BY_GROUP),
-    )
-
-
-def _secret_volume(name: str, secret: str) -> k8s.Volume:
-    return k8s.Volume(
-        name=name,
-        secret=k8s.SecretVolumeSource(secret_name=secret, default_mode=_READ_BY_GROUP),
-    )
-
-
 def _toleration(one: Toleration) -> k8s.Toleration:
     return k8s.Toleration(
         key=one.key,
@@ -301,11 +256,6 @@ def _toleration(one: Toleration) -> k8s.Toleration:
 @cache
 def _variable(name: str, value: str) -> k8s.EnvVar:
     return k8s.EnvVar(name=name, value=value)
-
-
-@cache
-def _mount(volume: str, path: str) -> k8s.VolumeMount:
-    return k8s.VolumeMount(name=volume, mount_path=path)
 
 
 def _from_secret(name: str) -> k8s.EnvFromSource:

@@ -13,8 +13,8 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import quantity
 from constructs_lib.kubernetes.options import Options
-from constructs_lib.kubernetes.pod import Claim
 from constructs_lib.kubernetes.program import Container, Program
+from constructs_lib.kubernetes.volumes import Claim
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, Workload
 from constructs_lib.model import NotNegative, Port, Probe
 from constructs_lib.names import check_mount_path

@@ -17,8 +17,9 @@ from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import ExternalSecret, SecretFiles
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.options import Options
-from constructs_lib.kubernetes.pod import Claim, Pod, Sources, file_key
+from constructs_lib.kubernetes.pod import Pod, Sources
 from constructs_lib.kubernetes.program import Container
+from constructs_lib.kubernetes.volumes import Claim, file_key
 from constructs_lib.model import Calls
 from constructs_lib.names import check_object_name
 
