@@ -12,6 +12,7 @@ import pytest
 from constructs_lib.model import Manifest
 from constructs_lib.output import read
 from tests.conftest import ROOT, copy_checkout, parse
+from tests.test_schemas import problems as schema_problems
 
 _EXAMPLES = ROOT / "docs/examples"
 
@@ -44,7 +45,8 @@ def insert(file: Path, after: str, lines: str) -> None:
 
 
 def third_namespace(checkout: Path) -> None:
-    (entry,) = re.findall(r"```python\n(.*?)```", (_EXAMPLES / "README.md").read_text(), re.DOTALL)
+    readme = (_EXAMPLES / "README.md").read_text()
+    (entry,) = re.findall(r"^    Limits\(.*?^    \),\n", readme, re.DOTALL | re.MULTILINE)
     insert(checkout / "charts/cluster/namespaces.py", "NAMESPACES = (\n", entry)
 
 
@@ -77,6 +79,7 @@ def test_an_example_touches_only_the_places_that_its_readme_names(
     assert files.keys() - committed.keys() == added
     assert {path for path, text in committed.items() if files[path] != text} == follows
 
+    assert not schema_problems(list(parse({path: files[path] for path in added})))
     hello = by_name(files[f"{namespace}/hello.k8s.yaml"])
     deployment = hello["Deployment hello"]
     assert deployment["spec"]["minReadySeconds"] == 5

@@ -188,7 +188,7 @@ def charts(declare: Callable[[App], Any], **changes: Any) -> str:
     app = App(replace(base.PLATFORM, **changes))
     declare(app)
     with pytest.raises(PlatformError) as refused:
-        app.synth()
+        app.render()
     return str(refused.value)
 
 

@@ -25,7 +25,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReg
 def own(tmp_path: Path, server: LocalRegistry) -> Path:
     """A committed copy of all that a command needs, whose images are in that registry."""
     checkout = copy(CODE, tmp_path / "checkout")
-    for path in (checkout / "constructs_lib/kubernetes/app.py", *checkout.glob("dist/*/*.yaml")):
+    for path in (checkout / "catalogue/platform.py", *checkout.glob("dist/*/*.yaml")):
         path.write_text(path.read_text().replace("ghcr.io/", f"{server.host}/"))
     commit(checkout, "images of another registry")
     return checkout
