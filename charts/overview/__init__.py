@@ -5,7 +5,7 @@ from __future__ import annotations
 from catalogue.platform import AnalyticsPlatform
 from charts.overview import maps, tables
 from charts.overview.inventory import Inventory
-from constructs_lib.kubernetes import App
+from constructs_lib.kubernetes import Snapshot
 
 FILE = "README.md"
 _PAGE = """\
@@ -46,9 +46,9 @@ What only the operator knows. An image on `latest`, above, is open, too.
 {items}"""
 
 
-def render(app: App, platform: AnalyticsPlatform) -> str:
+def render(snapshot: Snapshot, platform: AnalyticsPlatform) -> str:
     """The page, as Markdown with Mermaid diagrams that GitHub draws."""
-    inventory = Inventory(app.files)
+    inventory = Inventory(snapshot.files)
     return _PAGE.format(
         pods=maps.pods(inventory),
         services=tables.services(inventory),

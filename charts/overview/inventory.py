@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from constructs_lib.capacity import pod_template
-from constructs_lib.kubernetes import Chart
+from constructs_lib.kubernetes import ChartFile
 from constructs_lib.model import Manifest
 
 
@@ -15,7 +15,7 @@ from constructs_lib.model import Manifest
 class Workload:
     """A Deployment, CronJob or Job, and the chart that declares it."""
 
-    chart: Chart
+    chart: ChartFile
     manifest: Manifest
 
     @property
@@ -64,13 +64,13 @@ class Workload:
 class Inventory:
     """What is declared, in the order of declaration."""
 
-    def __init__(self, charts: Sequence[Chart]) -> None:
+    def __init__(self, charts: Sequence[ChartFile]) -> None:
         self.charts = charts
 
-    def of(self, kind: str) -> Iterator[tuple[Chart, Manifest]]:
+    def of(self, kind: str) -> Iterator[tuple[ChartFile, Manifest]]:
         """The objects of a kind, with their charts."""
         for chart in self.charts:
-            for manifest in chart.manifests:
+            for manifest in chart.objects:
                 if manifest["kind"] == kind:
                     yield chart, manifest
 
@@ -80,16 +80,16 @@ class Inventory:
         return [
             Workload(chart, manifest)
             for chart in self.charts
-            for manifest in chart.manifests
+            for manifest in chart.objects
             if pod_template(manifest)
         ]
 
-    def workloads_of(self, chart: Chart) -> list[Workload]:
+    def workloads_of(self, chart: ChartFile) -> list[Workload]:
         """Those of one chart."""
         return [workload for workload in self.workloads if workload.chart is chart]
 
     @property
-    def services(self) -> list[Chart]:
+    def services(self) -> list[ChartFile]:
         """The charts that run something."""
         return list(dict.fromkeys(workload.chart for workload in self.workloads))
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from charts.overview.inventory import Inventory, Workload, audience
-from constructs_lib.kubernetes import Chart
+from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.model import Manifest
 from constructs_lib.schedule import starts, words
@@ -57,12 +57,12 @@ def pods(inventory: Inventory) -> str:
 
     Where nothing has a host there is nothing to follow: its pods stand in a row.
     """
-    homes = dict.fromkeys(chart.home for chart in inventory.services)
+    homes = dict.fromkeys(chart.namespace for chart in inventory.services)
     return "\n".join(_namespace(inventory, str(home)) for home in homes)
 
 
 def _namespace(inventory: Inventory, name: str) -> str:
-    charts = [chart for chart in inventory.services if chart.home == name]
+    charts = [chart for chart in inventory.services if chart.namespace == name]
     ingresses = [ingress for chart, ingress in inventory.of("Ingress") if chart in charts]
     diagram = Diagram()
     diagram.lines.append(f"  subgraph {name}")
@@ -88,16 +88,16 @@ def _backends(rule: Manifest) -> Iterator[str]:
             yield service["name"]
 
 
-def _draw_pods(diagram: Diagram, inventory: Inventory, chart: Chart) -> None:
+def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:
     """One node for all that a service runs, and its Service before it, where it has one."""
     pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
-    for manifest in chart.manifests:
+    for manifest in chart.objects:
         if manifest["kind"] == "Service":
             name, port = manifest["metadata"]["name"], manifest["spec"]["ports"][0]["port"]
             diagram.arrow(diagram.node(f"Service {name}", f"Service {name}:{port}"), pods)
 
 
-def _running(inventory: Inventory, chart: Chart) -> str:
+def _running(inventory: Inventory, chart: ChartFile) -> str:
     workloads = inventory.workloads_of(chart)
     counts = {
         "pod": sum(workload.pods for workload in workloads),
@@ -123,7 +123,7 @@ def secrets(inventory: Inventory) -> str:
         for workload in inventory.workloads_of(chart):
             alike[workload.secrets].append(workload)
             for secret in workload.pull_secrets:
-                puller = f"every pod of {chart.home}"
+                puller = f"every pod of {chart.namespace}"
                 pulling = _secret(chart, secret)
                 node = diagram.node(f"Secret {pulling}", pulling, _HEX)
                 diagram.arrow(node, diagram.node(puller, puller))
@@ -148,9 +148,9 @@ def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
     return together
 
 
-def _secret(chart: Chart, name: str) -> str:
+def _secret(chart: ChartFile, name: str) -> str:
     """A Secret's name; with its namespace where each namespace has one of that name."""
-    return f"{chart.home}/{name}" if name == PULL_SECRET else name
+    return f"{chart.namespace}/{name}" if name == PULL_SECRET else name
 
 
 def day(inventory: Inventory) -> str:

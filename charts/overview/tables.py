@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +25,7 @@ def services(inventory: Inventory) -> str:
         (
             (
                 f"[{chart.name}]({chart.path})",
-                inspect.cleandoc(chart.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
+                chart.description,
                 "<br>".join(_summed(inventory.workloads_of(chart))),
             )
             for chart in inventory.services
@@ -151,7 +150,7 @@ def open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:
 
 def capacity_table(inventory: Inventory) -> str:
     """What the pods of each namespace ask for, and its quota."""
-    manifests = [manifest for chart in inventory.charts for manifest in chart.manifests]
+    manifests = [manifest for chart in inventory.charts for manifest in chart.objects]
     quotas = capacity.quotas(manifests)
     rows = []
     peak = capacity.peak(manifests)

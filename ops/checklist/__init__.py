@@ -117,8 +117,8 @@ class Asked:
 def services(dist: Mapping[str, str]) -> list[Service]:
     """Every chart that runs pods, with what `dist` holds of it."""
     found = []
-    for chart in rendered.app().files:
-        templates = filter(None, map(rendered.pod_template, chart.manifests))
+    for chart in rendered.snapshot().files:
+        templates = filter(None, map(rendered.pod_template, chart.objects))
         references = {
             container["image"].rpartition(":")[0]: None
             for template in templates
@@ -126,7 +126,7 @@ def services(dist: Mapping[str, str]) -> list[Service]:
         }
         if references:
             objects, unreadable = _read(chart.path, dist)
-            home = chart.home or ""
+            home = chart.namespace or ""
             found.append(
                 Service(chart.name, home, chart.path, tuple(references), objects, unreadable)
             )
@@ -214,6 +214,9 @@ def _open(service: str | None) -> list[OpenItem]:
     if not service:
         return every
     others = {image_item(one) for one in images.load() if one != service} | {
-        job.name for chart in rendered.app().files if chart.name != service for job in chart.pending
+        job.name
+        for chart in rendered.snapshot().files
+        if chart.name != service
+        for job in chart.pending
     }
     return [item for item in every if item.name not in others]
