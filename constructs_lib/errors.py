@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ TRACEBACK = "TRACEBACK"
 """The environment variable that asks for whole tracebacks."""
 _LIBRARY = Path(__file__).parent
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_NO_INSTANCE = "Don't know how to convert object to JSON"  # as jsii says it
 _SAME_NAME = "There is already a Construct with name"  # as constructs says it, through jsii
 
 
@@ -50,7 +52,7 @@ def collect(problems: list[str], declare: Callable[[], object]) -> None:
         declare()
     except PlatformError as error:
         problems.extend(error.problems)
-    except Exception as error:  # noqa: BLE001 a chart is a program, and may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 a chart may raise anything
         if os.environ.get(TRACEBACK):
             traceback.print_exception(error)
         problems.append(explain(error))
@@ -61,7 +63,7 @@ def is_refusal(error: Exception) -> bool:
     return _refusal(error) is not None
 
 
-def explain(error: Exception) -> str:
+def explain(error: BaseException) -> str:
     """One line for an error in a declaration: what is wrong, and the file and line that said it.
 
     An error in the Python code of a chart is shown with its type.
@@ -72,13 +74,26 @@ def explain(error: Exception) -> str:
     return f"{refusal} ({line})" if line else str(refusal)
 
 
-def _unforeseen(error: Exception) -> str:
+def _unforeseen(error: BaseException) -> str:
     """What an error that is not ours says, in a line: cdk8s' own, or one of a chart's code."""
-    lines = str(error).splitlines() or [""]
-    said = next((one for one in lines if one.startswith("Error: ")), lines[0])
+    if isinstance(error, SystemExit):
+        return "the chart ends the program; raise an exception instead of calling sys.exit"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(_NO_INSTANCE in line for line in lines):
+        return "a construct is used before it is made; call super().__init__(...) first"
     if type(error.__cause__).__name__ == "JavaScriptError":  # importing jsii takes time
-        return said.removeprefix("Error: ")
-    return f"{type(error).__name__}: {said}".removesuffix(": ")
+        return f"cdk8s: {_said_in_node(lines)}"
+    return f"{type(error).__name__}: {' '.join(lines)}".removesuffix(": ")
+
+
+def _said_in_node(lines: list[str]) -> str:
+    """The sentence in what Node reports: jsii draws a tree of the fields of a struct."""
+    fields = re.findall(r"Key '([^']*)'", " ".join(lines))
+    if fields:
+        called = lines[0].partition(": Unable")[0].removeprefix("Passed to parameter props of new ")
+        return f"{called}: {'.'.join(fields)}: {lines[-1].lstrip('╰─ ')}"
+    error = next((line for line in lines if line.startswith("Error: ")), " ".join(lines))
+    return error.removeprefix("Error: ")
 
 
 def _refusal(error: BaseException | None) -> DeclarationError | str | None:

@@ -161,22 +161,26 @@ class Application(Construct):
 
 
 def refused_by_projects(files: Mapping[str, list[Manifest]]) -> Iterator[str]:
-    """A sentence for each object of dist/, by file, that the project of its Application refuses."""
+    """A sentence for each object of dist/, by file, that the project of its Application refuses.
+
+    A namespace that is not declared is left to the rule for that.
+    """
     every = [item for objects in files.values() for item in objects]
+    declared = {one["metadata"]["name"] for one in every if one["kind"] == "Namespace"}
     projects = {one["metadata"]["name"]: one for one in every if one["kind"] == "AppProject"}
     for application in every:
         if application["kind"] != "Application" or group_of(application) != GROUP:
             continue
-        spec = application["spec"]
-        project = projects.get(spec["project"])
+        spec = application.get("spec") or {}
+        project = projects.get(spec.get("project"))
         if project is None:
             yield (
                 f"Application {application['metadata']['name']} is in the project "
-                f"{spec['project']}, which is not declared; there are {', '.join(projects)}"
+                f"{spec.get('project')}, which is not declared; there are {', '.join(projects)}"
             )
             continue
-        for path, item in _synced(spec["source"], files):
-            if problem := _refusal(item, project):
+        for path, item in _synced(spec.get("source") or {}, files):
+            if problem := _refusal(item, project, {*declared, NAMESPACE}):
                 title = f"{item['kind']} {item['metadata']['name']}"
                 yield f"{path}: {title} would not be synced: {problem}"
 
@@ -187,21 +191,21 @@ def _synced(
     included = source.get("directory", {}).get("include", "*")
     for path, objects in files.items():
         folder, _, name = path.rpartition("/")
-        if source["path"] == f"{DIST}/{folder}" and fnmatch(name, included):
+        if source.get("path") == f"{DIST}/{folder}" and fnmatch(name, included):
             yield from ((path, item) for item in objects)
 
 
-def _refusal(item: Manifest, project: Manifest) -> str | None:
+def _refusal(item: Manifest, project: Manifest, namespaces: AbstractSet[str]) -> str | None:
     spec, name = project["spec"], project["metadata"]["name"]
-    namespace = item["metadata"].get("namespace")
     scope = "cluster" if is_cluster_scoped(item) else "namespace"
-    allowed = spec.get(f"{scope}ResourceWhitelist") or ()
+    kind = (group_of(item), item["kind"])
     if not any(
-        fnmatch(group_of(item), one["group"]) and fnmatch(item["kind"], one["kind"])
-        for one in allowed
+        fnmatch(kind[0], one["group"]) and fnmatch(kind[1], one["kind"])
+        for one in spec.get(f"{scope}ResourceWhitelist") or ()
     ):
         return f"the AppProject {name} does not allow this kind; allow it by a line of its own"
-    if namespace and not any(
+    namespace = item["metadata"].get("namespace")
+    if namespace in namespaces and not any(
         fnmatch(namespace, one.get("namespace", "*")) for one in spec["destinations"]
     ):
         return f"the AppProject {name} does not allow the namespace {namespace}"

@@ -62,6 +62,11 @@ class KubeObject:
         Raises DeclarationError for an operation whose path does not exist, or whose test fails;
         the object then keeps what it held.
         """
+        if not all(isinstance(one, cdk8s.JsonPatch) for one in operations):
+            raise DeclarationError(
+                'add_json_patch takes operations of cdk8s.JsonPatch, as JsonPatch.remove("/spec/a")',
+                where=self,
+            )
         patched = self._manifest
         for operation in _operations(operations):
             try:
@@ -86,6 +91,8 @@ class KubeObject:
         Raises DeclarationError for a field to remove that is not there, and for a fragment that
         does not fit the object.
         """
+        if not isinstance(fragment, Mapping):
+            raise DeclarationError('merge takes a mapping, as {"spec": {...}}', where=self)
         try:
             self._replace(merge(self._manifest, plain(dict(fragment))))
         except DeclarationError as error:

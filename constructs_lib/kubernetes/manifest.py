@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.checks import fits
+from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Manifest
 
 _structs_module = k8s.ObjectMeta.__init__.__globals__
@@ -102,7 +103,9 @@ def _names(struct: Any) -> dict[str, str]:
                 raise TypeError(f"{struct.__name__}.{field} has no docstring that names it")
             names[field] = named[1]
     if not names:
-        raise TypeError(f"{struct.__name__} is no struct of cdk8s_plus_27.k8s")
+        raise DeclarationError(
+            f"{struct.__name__} is not plain data and not a struct of cdk8s_plus_27.k8s"
+        )
     return names
 
 

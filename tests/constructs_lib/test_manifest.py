@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cdk8s_plus_27 import k8s
 
+from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.manifest import int_or_string, manifest, plain, quantity
 
 _KINDS = sorted(
@@ -75,7 +76,7 @@ def test_structs_still_check_their_types() -> None:
 
 def test_what_is_no_struct_is_refused() -> None:
     metadata = k8s.ObjectMeta(name="one")
-    with pytest.raises(TypeError, match="no struct"):
+    with pytest.raises(DeclarationError, match="not a struct"):
         plain({"metadata": metadata, "value": object()})
 
 
