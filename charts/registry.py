@@ -63,8 +63,6 @@ def _declare(chart: str, app: App) -> None:
     module, _, name = chart.partition(":")
     try:
         declare = getattr(import_module(module), name)
-        if not callable(declare):
-            raise AttributeError(f"{name} is not a class", name=name)
     except (ModuleNotFoundError, AttributeError, ValueError) as error:
         missing = getattr(error, "name", None) or name
         if missing != name and not f"{module}.".startswith(f"{missing}."):
@@ -74,7 +72,8 @@ def _declare(chart: str, app: App) -> None:
             where=Path(__file__),
         ) from error
     before = len(app.node.children)
-    declare(app)
+    if callable(declare):
+        declare(app)
     if len(app.node.children) == before:
         raise DeclarationError(f"{chart!r} declares no chart in the App", where=Path(__file__))
 

@@ -12,13 +12,23 @@ from cronsim import CronSim
 _MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
 _WEEK = timedelta(days=7)
 _DAILY = re.compile(r"At (.+) every day")
+_MACROS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+"""What Kubernetes takes beside five fields."""
 _ON_THE_HOUR = re.compile(r"At minute 0 past every (.+) hour")
 
 
 @cache
 def words(schedule: str) -> str:
-    """What five cron fields mean: `daily at 02:00`. Raises CronSimError for anything else."""
-    text = CronSim(schedule, _MONDAY).explain()
+    """What a schedule of Kubernetes means: `daily at 02:00`. Raises CronSimError for anything else."""
+    text = CronSim(_fields(schedule), _MONDAY).explain()
     if daily := _DAILY.fullmatch(text):
         return f"daily at {daily[1]}"
     if hours := _ON_THE_HOUR.fullmatch(text):
@@ -29,5 +39,14 @@ def words(schedule: str) -> str:
 @cache
 def starts(schedule: str) -> tuple[datetime, ...]:
     """When it starts in a week that begins on a Monday and the first of a year."""
-    times = CronSim(schedule, _MONDAY - timedelta(minutes=1))
+    times = CronSim(_fields(schedule), _MONDAY - timedelta(minutes=1))
     return tuple(takewhile(lambda time: time < _MONDAY + _WEEK, times))
+
+
+def next_start(schedule: str, after: datetime) -> datetime:
+    """When it starts next. Raises CronSimError."""
+    return next(CronSim(_fields(schedule), after))
+
+
+def _fields(schedule: str) -> str:
+    return _MACROS.get(schedule, schedule)

@@ -62,13 +62,6 @@ def image(service: str) -> str:
     return f"{current().registry}/{service}"
 
 
-def pod_template(item: Manifest) -> Manifest | None:
-    """The pod template of a Deployment, Job or CronJob; None for any other kind."""
-    from constructs_lib import capacity
-
-    return capacity.pod_template(item)
-
-
 def pending() -> list[Pending]:
     """The workloads that wait for a setting."""
     return snapshot().pending

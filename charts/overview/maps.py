@@ -6,9 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from charts.overview.inventory import Inventory, Workload, audience
+from charts.overview.inventory import Inventory, audience, rules
 from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
+from constructs_lib.manifests.external_secret import remote_keys, secret_of
+from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model import Manifest
 from constructs_lib.schedule import starts, words
 from constructs_lib.wording import plural
@@ -73,7 +75,7 @@ def _namespace(inventory: Inventory, name: str) -> str:
     diagram.lines.append("  end")
     for ingress in ingresses:
         people = diagram.node(audience(ingress), audience(ingress), _ROUND)
-        for rule in ingress["spec"]["rules"]:
+        for rule in rules(ingress):
             host = diagram.node(f"host {rule['host']}", rule["host"], _HEX)
             diagram.arrow(people, host)
             for service in _backends(rule):
@@ -82,10 +84,10 @@ def _namespace(inventory: Inventory, name: str) -> str:
 
 
 def _backends(rule: Manifest) -> Iterator[str]:
-    for path in rule["http"]["paths"]:
-        service = path["backend"]["service"]
-        if "number" in service["port"]:  # otherwise the load balancer itself answers
-            yield service["name"]
+    for path in (rule.get("http") or {}).get("paths") or ():
+        service = path["backend"].get("service") or {}
+        if (service.get("port") or {}).get("name") != "use-annotation":  # the load balancer's own
+            yield service.get("name") or "another backend"
 
 
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:
@@ -93,18 +95,27 @@ def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None
     pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
     for manifest in chart.objects:
         if manifest["kind"] == "Service":
-            name, port = manifest["metadata"]["name"], manifest["spec"]["ports"][0]["port"]
-            diagram.arrow(diagram.node(f"Service {name}", f"Service {name}:{port}"), pods)
+            name = manifest["metadata"]["name"]
+            ports = ", ".join(str(one["port"]) for one in manifest["spec"].get("ports") or ())
+            label = f"Service {name}:{ports}" if ports else f"Service {name}"
+            diagram.arrow(diagram.node(f"Service {name}", label), pods)
 
 
 def _running(inventory: Inventory, chart: ChartFile) -> str:
-    workloads = inventory.workloads_of(chart)
-    counts = {
-        "pod": sum(workload.pods for workload in workloads),
+    workloads = inventory.workloads[chart]
+    replicas = [workload.replicas for workload in workloads]
+    fewest, most = (sum(bounds[place] for bounds in replicas if bounds) for place in (0, 1))
+    jobs = {
         "scheduled job": sum(workload.kind == "CronJob" for workload in workloads),
         "release job": sum(workload.kind == "Job" for workload in workloads),
     }
-    return "<br>".join(plural(count, noun) for noun, count in counts.items() if count)
+    return "<br>".join(
+        [
+            *([pods_in_words((fewest, most))] if most else ()),
+            *(pods_in_words(bounds) for bounds in replicas if bounds is None),
+            *(plural(count, noun) for noun, count in jobs.items() if count),
+        ]
+    )
 
 
 def secrets(inventory: Inventory) -> str:
@@ -120,7 +131,7 @@ def secrets(inventory: Inventory) -> str:
             diagram.arrow(node, diagram.node(f"Secret {secret}", secret, _HEX))
     for chart in inventory.services:
         alike: dict[tuple[str, ...], list[Workload]] = defaultdict(list)
-        for workload in inventory.workloads_of(chart):
+        for workload in inventory.workloads[chart]:
             alike[workload.secrets].append(workload)
             for secret in workload.pull_secrets:
                 puller = f"every pod of {chart.namespace}"
@@ -140,8 +151,8 @@ def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
     """The parameters, by the Secrets that they are read into."""
     secrets: dict[str, dict[str, None]] = defaultdict(dict)
     for chart, external in inventory.of("ExternalSecret"):
-        for entry in external["spec"]["data"]:
-            secrets[entry["remoteRef"]["key"]][_secret(chart, external["metadata"]["name"])] = None
+        for _, path in remote_keys(external):
+            secrets[path][_secret(chart, secret_of(external))] = None
     together: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for parameter, named in secrets.items():
         together[tuple(named)].append(parameter)

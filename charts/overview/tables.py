@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from charts.overview.inventory import Inventory, Workload, audience
+from charts.overview.inventory import Inventory, audience, rules
 from constructs_lib import capacity
+from constructs_lib.manifests.external_secret import remote_keys, secret_of
+from constructs_lib.manifests.workload import Update, Workload, pods_in_words
 from constructs_lib.quantity import readable
 from constructs_lib.schedule import words
 from constructs_lib.wording import plural
@@ -26,7 +28,7 @@ def services(inventory: Inventory) -> str:
             (
                 f"[{chart.name}]({chart.path})",
                 chart.description,
-                "<br>".join(_summed(inventory.workloads_of(chart))),
+                "<br>".join(_summed(inventory.workloads[chart])),
             )
             for chart in inventory.services
         ),
@@ -34,10 +36,10 @@ def services(inventory: Inventory) -> str:
 
 
 def _summed(workloads: list[Workload]) -> list[str]:
-    serving = [workload for workload in workloads if workload.kind == "Deployment"]
+    serving = [workload for workload in workloads if workload.kind not in ("CronJob", "Job")]
     lines = [
         f"{f'{workload.name}: ' if len(serving) > 1 else ''}"
-        f"{plural(workload.pods, 'pod')}, {_update(workload)}"
+        f"{pods_in_words(workload.replicas)}, {_UPDATES[workload.update]}"
         for workload in serving
     ]
     for kind, noun, when in (("CronJob", "scheduled job", ""), ("Job", "job", " with each sync")):
@@ -46,18 +48,19 @@ def _summed(workloads: list[Workload]) -> list[str]:
     return lines
 
 
-def _update(workload: Workload) -> str:
-    recreated = workload.manifest["spec"]["strategy"]["type"] == "Recreate"
-    return "stopped for an update" if recreated else "updated without a gap"
+_UPDATES = {
+    Update.ROLLING: "updated without a gap",
+    Update.RECREATE: "stopped for an update",
+    Update.BY_HAND: "updated by hand",
+}
 
 
 def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
     """What each SSM parameter holds, and which key of which Secret shows it to a program."""
     secrets: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for _, secret in inventory.of("ExternalSecret"):
-        for entry in secret["spec"]["data"]:
-            read_as = secrets[entry["remoteRef"]["key"]][f"`{entry['secretKey']}` in"]
-            read_as.append(secret["metadata"]["name"])
+        for key, path in remote_keys(secret):
+            secrets[path][f"`{key}` in"].append(secret_of(secret))
     for chart in inventory.charts:
         for pending in chart.pending:
             for parameter in pending.parameters:
@@ -98,9 +101,9 @@ def images(inventory: Inventory) -> str:
     In HTML, whose rows take several lines: two bumps change lines that do not touch, and merge.
     """
     users: dict[str, list[str]] = defaultdict(list)
-    for workload in inventory.workloads:
-        for container in workload.containers:
-            users[container["image"]].append(workload.chart.name)
+    for chart, workloads in inventory.workloads.items():
+        for image in (image for workload in workloads for image in workload.images):
+            users[image].append(chart.name)
     rows = "".join(
         f"<tr><td><code>{image.partition(':')[0]}</code></td>\n"
         f"<td>{_build(image)}</td>\n"
@@ -131,7 +134,7 @@ def hosts(inventory: Inventory) -> str:
                 f"[{chart.name}]({chart.path})",
             )
             for chart, ingress in inventory.of("Ingress")
-            for rule in ingress["spec"]["rules"]
+            for rule in rules(ingress)
         ),
     )
 

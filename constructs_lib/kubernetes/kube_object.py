@@ -64,7 +64,7 @@ class KubeObject:
         """
         if not all(isinstance(one, cdk8s.JsonPatch) for one in operations):
             raise DeclarationError(
-                'add_json_patch takes operations of cdk8s.JsonPatch, as JsonPatch.remove("/spec/a")',
+                'add_json_patch takes operations, as cdk8s.JsonPatch.remove("/spec/a")',
                 where=self,
             )
         patched = self._manifest

@@ -15,6 +15,8 @@ from constructs_lib.kinds import group, is_cluster_scoped
 from constructs_lib.kubernetes.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.kubernetes.argocd import refused_by_projects
 from constructs_lib.kubernetes.snapshot import Snapshot
+from constructs_lib.manifests.external_secret import remote_keys
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.platform import Platform
 from constructs_lib.quantity import spell
@@ -134,7 +136,7 @@ def load_balancers_agree(snapshot: Snapshot, _: Platform) -> Iterator[str]:
 def parameters_are_read(snapshot: Snapshot, platform: Platform) -> Iterator[str]:
     """A parameter that is never read would be made, and kept secret, for nothing."""
     where = platform.sources.parameters
-    read = {path for item in _of_kind(snapshot, "ExternalSecret") for path in _remote_keys(item)}
+    read = {path for item in _of_kind(snapshot, "ExternalSecret") for _, path in remote_keys(item)}
     awaited = {parameter.path for job in snapshot.pending for parameter in job.parameters}
     known = set(platform.parameters)
     for path in sorted(known - read - awaited):
@@ -149,11 +151,9 @@ def parameters_are_read(snapshot: Snapshot, platform: Platform) -> Iterator[str]
 def pins_are_used(snapshot: Snapshot, platform: Platform) -> Iterator[str]:
     """A pin of an image that no pod runs: its chart is missing, or the pin is left over."""
     used = {
-        re.split("[:@]", str(container.get("image")).removeprefix(f"{platform.registry}/"))[0]
-        for item in snapshot.objects
-        if (template := capacity.pod_template(item))
-        for kind in ("initContainers", "containers")
-        for container in (template.get("spec") or {}).get(kind) or ()
+        re.split("[:@]", image.removeprefix(f"{platform.registry}/"))[0]
+        for workload in workloads(snapshot.objects)
+        for image in workload.images
     }
     for service in sorted(set(platform.images) - used):
         yield (
@@ -185,15 +185,6 @@ def projects_allow(snapshot: Snapshot, _: Platform) -> Iterator[str]:
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Iterator[Manifest]:
     return (item for item in snapshot.objects if item["kind"] == kind)
-
-
-def _remote_keys(external_secret: Manifest) -> Iterator[str]:
-    spec = external_secret.get("spec") or {}
-    for entry in spec.get("data") or ():
-        yield entry["remoteRef"]["key"]
-    for source in spec.get("dataFrom") or ():
-        if "extract" in source:
-            yield source["extract"]["key"]
 
 
 def _title(item: Manifest) -> str:

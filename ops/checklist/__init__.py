@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from catalogue import images
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
@@ -115,16 +117,19 @@ class Asked:
 
 
 def services(dist: Mapping[str, str]) -> list[Service]:
-    """Every chart that runs pods, with what `dist` holds of it."""
+    """Every chart that runs pods, with what `dist` holds of it; foreign images are left out."""
+    from catalogue.platform import current
+
     found = []
     for chart in rendered.snapshot().files:
-        templates = filter(None, map(rendered.pod_template, chart.objects))
+        every = workloads(chart.objects)
         references = {
-            container["image"].rpartition(":")[0]: None
-            for template in templates
-            for container in template["spec"]["containers"]
+            re.split("[:@]", image)[0]: None
+            for workload in every
+            for image in workload.images
+            if image.startswith(f"{current().registry}/")
         }
-        if references:
+        if every:
             objects, unreadable = _read(chart.path, dist)
             home = chart.namespace or ""
             found.append(

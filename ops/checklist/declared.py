@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
+from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
 from ops.checklist.model import Finding, Service, failed, judged, not_applicable, passed
-from ops.rendered import pod_template
 from ops.secrets.readers import Source
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _FROM = re.compile(
 )
 _FIT = (None, "$BUILDPLATFORM", "$TARGETPLATFORM", "linux/arm64")
 _MANDATORY = ("cpu", "memory")
+_ALWAYS = ("livenessProbe",)
 _ARM64 = {"kubernetes.io/arch": "arm64"}
 
 
@@ -82,7 +83,7 @@ def resources(service: Service) -> list[Finding]:
         for owner, container in _containers(service)
         for bound in ("requests", "limits")
         for name in _MANDATORY
-        if name not in container.get("resources", {}).get(bound, {})
+        if name not in ((container.get("resources") or {}).get(bound) or {})
     ]
     return judged(lacking, f"both on each of {len(list(_containers(service)))} container(s)")
 
@@ -91,83 +92,81 @@ def probes(service: Service) -> list[Finding]:
     """Whether what runs for ever is restarted when it hangs, and what is called called only when
     it is ready.
     """
-    deployments = _of(service, "Deployment")
-    if not deployments:
+    running = _running(service)
+    if not running:
         return [not_applicable("its jobs end by themselves")]
-    called = {item["spec"]["selector"]["app"] for item in _of(service, "Service")}
+    called = [
+        (item.get("spec") or {}).get("selector") or {}
+        for item in service.objects
+        if item["kind"] == "Service"
+    ]
     lacking = []
-    for item in deployments:
-        template = item["spec"]["template"]
-        for place, container in enumerate(template["spec"]["containers"]):
-            serves = template["metadata"]["labels"]["app"] in called and place == 0
-            wanted = ("readinessProbe", "livenessProbe") if serves else ("livenessProbe",)
+    for workload in running:
+        serves = any(one and one.items() <= workload.labels.items() for one in called)
+        for place, container in enumerate(workload.containers):
+            wanted = ("readinessProbe", "livenessProbe") if serves and not place else _ALWAYS
             lacking += [
-                f"{_name(item)}, container {container['name']}: no {probe}"
+                f"{_name(workload)}, container {container['name']}: no {probe}"
                 for probe in wanted
                 if probe not in container
             ]
-    return judged(lacking, ", ".join(map(_name, deployments)))
+    return judged(lacking, ", ".join(map(_name, running)))
 
 
 def node_selector(service: Service) -> list[Finding]:
     """Whether every pod asks for an arm64 node."""
-    pods = list(_pods(service))
+    every = workloads(service.objects)
     strays = [
-        f"{owner} does not select kubernetes.io/arch: arm64"
-        for owner, pod in pods
-        if not _ARM64.items() <= pod.get("nodeSelector", {}).items()
+        f"{_name(workload)} does not select kubernetes.io/arch: arm64"
+        for workload in every
+        if not _ARM64.items() <= (workload.pod.get("nodeSelector") or {}).items()
     ]
-    return judged(strays, f"on each of {len(pods)} pod template(s)")
+    return judged(strays, f"on each of {len(every)} pod template(s)")
 
 
 def update(service: Service) -> list[Finding]:
     """Whether an update takes no pod away before the next is ready, where there are several."""
-    deployments = _of(service, "Deployment")
-    if not deployments:
+    running = _running(service)
+    if not running:
         return [not_applicable("a new image runs with the next run")]
-    return [_update(item["spec"], _name(item)) for item in deployments]
+    return [_update(workload) for workload in running]
 
 
-def _update(spec: Mapping[str, Any], name: str) -> Finding:
-    strategy = spec.get("strategy", {})
-    if spec["replicas"] == 1 and strategy.get("type") == "Recreate":
+def _update(workload: Workload) -> Finding:
+    name = _name(workload)
+    if workload.update is Update.BY_HAND:
+        return failed(f"{name}: Kubernetes replaces its pods only by hand")
+    if workload.kind != "Deployment":
+        return failed(f"{name}: an update of a {workload.kind} takes pods away first")
+    strategy = workload.manifest["spec"].get("strategy") or {}
+    if workload.replicas == (1, 1) and workload.update is Update.RECREATE:
         return not_applicable(f"{name}: never two at once, so an update leaves a gap (Recreate)")
-    rolling = strategy.get("rollingUpdate", {})
+    rolling = strategy.get("rollingUpdate") or {}
     surge, unavailable = rolling.get("maxSurge", "25%"), rolling.get("maxUnavailable", "25%")
-    if strategy.get("type") == "RollingUpdate" and unavailable == 0 and surge != 0:
-        return passed(f"{name}: {spec['replicas']} pods, maxSurge {surge}, maxUnavailable 0")
+    if workload.update is Update.ROLLING and unavailable == 0 and surge != 0:
+        pods = pods_in_words(workload.replicas)
+        return passed(f"{name}: {pods}, maxSurge {surge}, maxUnavailable 0")
     return failed(f"{name}: maxUnavailable is {unavailable}, so an update takes pods away first")
 
 
 def secrets_of(service: Service) -> list[str]:
     """The Secrets that its pods name."""
-    named = [
-        source["secretRef"]["name"]
-        for _, container in _containers(service)
-        for source in container.get("envFrom", ())
-        if "secretRef" in source
-    ]
-    pulled = [
-        secret["name"] for _, pod in _pods(service) for secret in pod.get("imagePullSecrets", ())
-    ]
+    every = workloads(service.objects)
+    named = [secret for workload in every for secret in workload.secrets]
+    pulled = [secret for workload in every for secret in workload.pull_secrets]
     return list(dict.fromkeys([*named, *pulled]))
 
 
-def _pods(service: Service) -> Iterator[tuple[str, Manifest]]:
-    for item in service.objects:
-        if template := pod_template(item):
-            yield _name(item), template["spec"]
-
-
 def _containers(service: Service) -> Iterator[tuple[str, Manifest]]:
-    for owner, pod in _pods(service):
-        for container in pod["containers"]:
-            yield owner, container
+    for workload in workloads(service.objects):
+        for container in workload.every_container:
+            yield _name(workload), container
 
 
-def _of(service: Service, kind: str) -> list[Manifest]:
-    return [item for item in service.objects if item["kind"] == kind]
+def _running(service: Service) -> list[Workload]:
+    """What runs all the time."""
+    return [one for one in workloads(service.objects) if one.kind not in ("CronJob", "Job")]
 
 
-def _name(item: Manifest) -> str:
-    return f"{item['kind']} {item['metadata']['name']}"
+def _name(workload: Workload) -> str:
+    return f"{workload.kind} {workload.name}"

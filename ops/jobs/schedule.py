@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import humanize
-from cronsim import CronSim
 
-from constructs_lib.schedule import words
+from constructs_lib.schedule import next_start, words
 from ops import rendered, terminal
 from ops.cluster import Cluster, Job, Object
 from ops.errors import OpsError
@@ -41,7 +40,7 @@ class Scheduled:
     @property
     def next_run(self) -> datetime:
         """When it is due next."""
-        return next(CronSim(self.schedule, datetime.now(UTC)))
+        return next_start(self.schedule, datetime.now(UTC))
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -57,7 +57,7 @@ class Reach:
         """
         secrets = [self._secret(source) for source in self.readers.sources_of(workload)]
         written = max((secret.changed for secret in secrets if secret), default=None)
-        pods = self.cluster.pods(workload.namespace, f"app={workload.app}")
+        pods = self.cluster.pods(workload.namespace, workload.selector)
         if written is None:
             return Pods(behind=pods, fresh=[])
         return Pods(

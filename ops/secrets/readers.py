@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ops.rendered import pod_template
+from constructs_lib.manifests import workload
+from constructs_lib.manifests.external_secret import remote_keys, secret_of
+from constructs_lib.manifests.workload import Update
 
 if TYPE_CHECKING:
     from constructs_lib.model import Manifest
@@ -25,6 +27,8 @@ class Takes(StrEnum):
     """One pod ends before the next begins."""
     NEXT_RUN = "next run"
     NEXT_SYNC = "next sync of Argo CD"
+    BY_HAND = "restart by hand"
+    """Of a kind that no command here restarts."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,14 @@ class Source:
     @classmethod
     def of(cls, item: Manifest) -> Source:
         """Read it from an ExternalSecret."""
-        target = item["spec"]["target"]
-        read = {entry["secretKey"]: entry["remoteRef"]["key"] for entry in item["spec"]["data"]}
-        template = target.get("template", {}).get("data")
+        read = dict(remote_keys(item))
+        target = (item.get("spec") or {}).get("target") or {}
+        template = (target.get("template") or {}).get("data")
         if template is not None:
             copied = {key: _COPIED.fullmatch(text) for key, text in template.items()}
             read = {key: read[match[1]] for key, match in copied.items() if match}
         metadata = item["metadata"]
-        return cls(metadata["namespace"], metadata["name"], target["name"], read)
+        return cls(metadata.get("namespace", ""), metadata["name"], secret_of(item), read)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -55,37 +59,30 @@ class Source:
 
 @dataclass(frozen=True)
 class Workload:
-    """Something whose pods get Secrets as environment variables."""
+    """Something whose pods get Secrets, as variables or files."""
 
     kind: str
     namespace: str
     name: str
-    app: str
-    """The label `app` of its pods."""
+    selector: str
+    """Picks its pods, `app=one`."""
     secrets: tuple[str, ...]
     takes: Takes
     reloaded: tuple[str, ...]
     """The Secrets at whose change Reloader restarts it."""
 
     @classmethod
-    def of(cls, item: Manifest, template: Manifest) -> Workload:
-        """Read it from an object with a pod template."""
-        metadata = item["metadata"]
-        named = [
-            source["secretRef"]["name"]
-            for container in template["spec"]["containers"]
-            for source in container.get("envFrom", ())
-            if "secretRef" in source
-        ]
-        reloaded = metadata.get("annotations", {}).get(_RELOADER, "")
+    def of(cls, rendered: workload.Workload) -> Workload:
+        """Read it from a rendered object that makes pods."""
+        annotations = rendered.manifest["metadata"].get("annotations") or {}
         return cls(
-            item["kind"],
-            metadata["namespace"],
-            metadata["name"],
-            template["metadata"]["labels"]["app"],
-            tuple(dict.fromkeys(named)),
-            _takes(item),
-            tuple(filter(None, reloaded.split(","))),
+            rendered.kind,
+            rendered.namespace,
+            rendered.name,
+            rendered.selector,
+            rendered.secrets,
+            _takes(rendered),
+            tuple(filter(None, annotations.get(_RELOADER, "").split(","))),
         )
 
     def __str__(self) -> str:
@@ -139,22 +136,23 @@ def readers(path: str, objects: Iterable[Manifest]) -> Readers:
     sources = [Source.of(item) for item in every if item["kind"] == "ExternalSecret"]
     sources = [source for source in sources if path in source.paths.values()]
     secrets = {(source.namespace, source.secret) for source in sources}
-    workloads = [Workload.of(item, template) for item in every if (template := pod_template(item))]
     return Readers(
         path,
         tuple(sources),
         tuple(
-            workload
-            for workload in workloads
-            if any((workload.namespace, secret) in secrets for secret in workload.secrets)
+            Workload.of(one)
+            for one in workload.workloads(every)
+            if any((one.namespace, secret) in secrets for secret in one.secrets)
         ),
     )
 
 
-def _takes(item: Manifest) -> Takes:
-    if item["kind"] == "CronJob":
-        return Takes.NEXT_RUN
-    if item["kind"] == "Job":
-        return Takes.NEXT_SYNC
-    rolling = item["spec"]["strategy"]["type"] == "RollingUpdate"
-    return Takes.ROLLING if rolling else Takes.REPLACED
+def _takes(rendered: workload.Workload) -> Takes:
+    match rendered.update:
+        case Update.NEXT_RUN:
+            return Takes.NEXT_RUN
+        case Update.NEXT_SYNC:
+            return Takes.NEXT_SYNC
+    if rendered.kind != "Deployment":
+        return Takes.BY_HAND
+    return Takes.ROLLING if rendered.update is Update.ROLLING else Takes.REPLACED

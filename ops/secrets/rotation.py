@@ -73,6 +73,7 @@ def plan(concerned: Readers, context: str) -> None:
     _tell("  Restarted one after another, each with a gap", concerned.taking(Takes.REPLACED))
     _tell("  With their next run", concerned.taking(Takes.NEXT_RUN))
     _tell("  With the next sync of Argo CD", concerned.taking(Takes.NEXT_SYNC))
+    _tell("  Not restarted by this command: restart by hand", concerned.taking(Takes.BY_HAND))
     if not concerned.workloads:
         terminal.tell("  Nothing restarts.")
 

@@ -292,15 +292,19 @@ def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: 
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
 
 
+def _props(**props: Any) -> Any:
+    return props
+
+
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
         (lambda chart: cdk8s.Helm(chart, "one", chart="one", helm_executable="no-helm"),
          "cdk8s: unable to execute 'no-helm' to render Helm chart"),
         (lambda chart: cdk8s.Include(chart, "one", url="nowhere.yaml"), "cdk8s: unable to"),
-        (lambda chart: k8s.KubeConfigMap(chart, "one", data={"a": 5}),
+        (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(data={"a": 5})),
          "cdk8s: cdk8s-plus-27.k8s.KubeConfigMap: data.a: Value is not a string"),
-        (lambda chart: k8s.KubeConfigMap(chart, "one", dat={}), "an unexpected keyword argument"),
+        (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(dat={})), "an unexpected keyword argument"),
     ],
 )  # fmt: skip
 def test_what_cdk8s_refuses_is_told_in_a_line(
