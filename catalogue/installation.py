@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Installation:
     """The settings of one installation."""

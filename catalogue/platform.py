@@ -9,9 +9,11 @@ from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION, Installation
 from catalogue.parameters import Parameters
 from catalogue.target import TARGET
+from constructs_lib.checks import checked
 from constructs_lib.platform import Platform, Sources
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class AnalyticsPlatform(Platform):
     """What charts find in the tree beside what constructs need."""

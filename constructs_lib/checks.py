@@ -1,6 +1,6 @@
 """Props are what their annotations say: every constructor of a declaration checks its arguments.
 
-pydantic-core does the checking, in full depth, and costs some 15 ms of import and 15 ms for a
+pydantic-core does the checking, in full depth, and costs some 20 ms of import and as much for a
 thousand web services. Of the libraries compared, typeguard and beartype do not look at every item
 of a mapping, and all of pydantic takes four times as long to import.
 """
@@ -67,7 +67,8 @@ class _Arguments:
     def __init__(self, cls: type, construct: Callable[..., None]) -> None:
         self._name = cls.__name__
         self._parameters = list(inspect.signature(construct).parameters.values())
-        hinted = cls if is_dataclass(cls) else construct
+        generated = is_dataclass(cls) and {*self._props()} <= {*cls.__dataclass_fields__}
+        hinted = cls if generated else construct
         self._hints = typing.get_type_hints(hinted, include_extras=True)
         schemas = [self._schema(parameter) for parameter in self._parameters]
         self.validator = SchemaValidator(core_schema.arguments_schema(schemas))
@@ -91,24 +92,33 @@ class _Arguments:
         for one in errors:
             if one["type"] == "unexpected_keyword_argument":
                 return self._unknown(str(one["loc"][0]))
-            if one["type"] in ("unexpected_positional_argument", "multiple_argument_values"):
-                named = ", ".join(self._props())
-                return f"{self._name} takes its props by name; write {named} as name=value"
+            if one["type"] == "multiple_argument_values":
+                return f"{self._name}.{one['loc'][0]} is given twice; remove one"
+            if one["type"] == "unexpected_positional_argument":
+                return self._too_many()
         missing = [
             self._parameter(one["loc"][0]).name
             for one in errors
             if one["type"].startswith("missing") and len(one["loc"]) == 1
         ]
-        if missing:
+        parameter = self._parameter(errors[0]["loc"][0])
+        if missing and (parameter.name != "scope" or missing[0] == "scope"):
             *others, last = missing
             return f"{self._name} needs {', '.join(others)}{' and ' if others else ''}{last}"
-        parameter = self._parameter(errors[0]["loc"][0])
         by_place = dict(zip((one.name for one in self._parameters[1:]), args, strict=False))
         value = {**by_place, **kwargs}[parameter.name]
         return f"{self._name}.{_mismatch(parameter.name, self._hints[parameter.name], value)}"
 
     def _props(self) -> Iterator[str]:
         return (one.name for one in self._parameters[1:])
+
+    def _too_many(self) -> str:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        by_name = [one.name for one in self._parameters if one.kind is kind]
+        if by_name:
+            named = ", ".join(by_name)
+            return f"{self._name} takes its props by name; write {named} as name=value"
+        return f"{self._name} takes {', '.join(self._props())} and no more"
 
     def _parameter(self, place: int | str) -> inspect.Parameter:
         if isinstance(place, int):
@@ -151,7 +161,7 @@ def _schema(hint: Any) -> core_schema.CoreSchema:
         return core_schema.union_schema([_schema(one) for one in arguments], mode="left_to_right")
     if origin is Literal:
         return core_schema.literal_schema(list(arguments))
-    if origin in (tuple, Sequence):
+    if origin in (tuple, *_COLLECTIONS):
         return _items_schema(origin, arguments)
     if _is_mapping(origin):
         return core_schema.dict_schema(*(_schema(one) for one in arguments))
@@ -160,10 +170,20 @@ def _schema(hint: Any) -> core_schema.CoreSchema:
     return _PLAIN.get(hint) or core_schema.is_instance_schema(origin or hint)
 
 
+_COLLECTIONS: dict[Any, Callable[..., core_schema.CoreSchema]] = {
+    Sequence: core_schema.list_schema,
+    frozenset: core_schema.frozenset_schema,
+    list: core_schema.list_schema,
+    set: core_schema.set_schema,
+}
+
+
 def _items_schema(origin: Any, arguments: tuple[Any, ...]) -> core_schema.CoreSchema:
-    if origin is Sequence:
-        listed = core_schema.list_schema(_schema(arguments[0]), strict=True)
-        return core_schema.union_schema([listed, _items_schema(tuple, (arguments[0], ...))])
+    if origin in _COLLECTIONS:
+        collected = _COLLECTIONS[origin](_schema(arguments[0]), strict=True)
+        if origin is not Sequence:
+            return collected
+        return core_schema.union_schema([collected, _items_schema(tuple, (arguments[0], ...))])
     repeated = arguments[-1] is Ellipsis
     items = [_schema(one) for one in (arguments[:-1] if repeated else arguments)]
     return core_schema.tuple_schema(items, variadic_item_index=0 if repeated else None, strict=True)
@@ -183,7 +203,8 @@ def _mismatch(prop: str, hint: Any, value: Any) -> str:
     for part, expected, found in _parts(prop, hint, value):
         if not fits(expected, found):
             return _mismatch(part, expected, found)
-    return f"{prop} takes {_words(hint)}, not {_shown(value)}{_remedy(hint, value)}"
+    shown = "a value that is not shown" if prop.startswith("secret") else _shown(value)
+    return f"{prop} takes {_words(hint)}, not {shown}{_remedy(hint, value)}"
 
 
 def _parts(prop: str, hint: Any, value: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -198,6 +219,8 @@ def _parts(prop: str, hint: Any, value: Any) -> Iterator[tuple[str, Any, Any]]:
         if len(arguments) == len(value):
             for place, (expected, found) in enumerate(zip(arguments, value, strict=True)):
                 yield f"{prop}[{place}]", expected, found
+    elif origin in _COLLECTIONS and isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"{prop}: an item", arguments[0], found) for found in value)
     elif _is_mapping(origin) and isinstance(value, Mapping):
         for key, found in value.items():
             yield f"{prop}: a key", arguments[0], key
@@ -209,7 +232,8 @@ def _remedy(hint: Any, value: Any) -> str:
         if get_origin(one) is tuple and not isinstance(value, tuple):
             if isinstance(value, list):
                 return "; write it in round brackets"
-            if fits(get_args(one)[0], value):
+            item, *others = get_args(one)
+            if others == [Ellipsis] and fits(item, value):
                 return "; write a comma after the only one, in round brackets"
     return ""
 
@@ -239,7 +263,8 @@ def _words(hint: Any) -> str:
         return f"a tuple of {_many(arguments[0]) if arguments[-1] is Ellipsis else fixed}"
     if _is_mapping(origin):
         return f"a mapping of {_many(arguments[0])} to {_many(arguments[1])}"
-    return _a(getattr(origin or hint, "__name__", str(hint)))
+    items = f" of {_many(arguments[0])}" if origin in _COLLECTIONS else ""
+    return _a(getattr(origin or hint, "__name__", str(hint))) + items
 
 
 def _many(hint: Any) -> str:
@@ -257,7 +282,7 @@ def _shown(value: Any) -> str:
         case str():
             return f"the text {reprlib.repr(value)}"
         case int() | float():
-            return f"the number {value!r}"
+            return f"the number {reprlib.repr(value)}"
         case type():
             return f"the class {value.__name__}"
         case tuple():

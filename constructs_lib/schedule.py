@@ -27,7 +27,7 @@ _ON_THE_HOUR = re.compile(r"At minute 0 past every (.+) hour")
 
 @cache
 def words(schedule: str) -> str:
-    """What a schedule of Kubernetes means: `daily at 02:00`. Raises CronSimError for anything else."""
+    """What a schedule means: `daily at 02:00`. Raises CronSimError for anything else."""
     text = CronSim(_fields(schedule), _MONDAY).explain()
     if daily := _DAILY.fullmatch(text):
         return f"daily at {daily[1]}"

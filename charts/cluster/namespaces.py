@@ -8,12 +8,14 @@ hand and one more service. The numbers are our estimate.
 from dataclasses import dataclass
 
 from catalogue.parameters import Parameters
+from constructs_lib.checks import checked
 from constructs_lib.kubernetes import App, Chart, Namespace, Quota
 from constructs_lib.model import Resources
 
 _CONTAINER_DEFAULTS = Resources(cpu=("100m", "500m"), memory=("128Mi", "256Mi"))
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """A namespace of the platform. Argo CD, the secret store and the commands follow from it."""

@@ -9,6 +9,7 @@ from catalogue.installation import Installation
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.shared import CLICKHOUSE, HTTPS, clickhouse
+from constructs_lib.checks import checked
 from constructs_lib.kubernetes import App, Chart, ExternalSecret, Pending, Program, ScheduledJob
 from constructs_lib.model import Egress, Parameter, Resources
 
@@ -23,6 +24,7 @@ MIXPANEL = {
 }
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A row: one job that fills one or a few tables."""

@@ -11,6 +11,7 @@ from catalogue.platform import AnalyticsPlatform
 from charts.overview.inventory import Inventory, audience, rules
 from constructs_lib import capacity
 from constructs_lib.manifests.external_secret import remote_keys, secret_of
+from constructs_lib.manifests.image import build, repository
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
 from constructs_lib.quantity import readable
 from constructs_lib.schedule import words
@@ -105,7 +106,7 @@ def images(inventory: Inventory) -> str:
         for image in (image for workload in workloads for image in workload.images):
             users[image].append(chart.name)
     rows = "".join(
-        f"<tr><td><code>{image.partition(':')[0]}</code></td>\n"
+        f"<tr><td><code>{repository(image)}</code></td>\n"
         f"<td>{_build(image)}</td>\n"
         f"<td>{', '.join(dict.fromkeys(charts))}</td></tr>\n"
         for image, charts in sorted(users.items())
@@ -115,11 +116,13 @@ def images(inventory: Inventory) -> str:
 
 
 def _build(image: str) -> str:
-    name, _, tag = image.partition(":")
+    tag = build(image)
     commit = tag.removeprefix("sha-")
+    if ":" in tag or not image.startswith(_OUR_REGISTRY):
+        return f"<code>{tag[:19]}</code>"
     if tag == commit:
         return f"<code>{tag}</code>, open: nothing rolls it out anew"
-    source = f"{_SOURCES}{name.removeprefix(_OUR_REGISTRY)}/commit/{commit}"
+    source = f"{_SOURCES}{repository(image).removeprefix(_OUR_REGISTRY)}/commit/{commit}"
     return f'<a href="{source}"><code>{tag[:11]}</code></a>'
 
 

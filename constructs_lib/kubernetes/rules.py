@@ -16,6 +16,7 @@ from constructs_lib.kubernetes.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.kubernetes.argocd import refused_by_projects
 from constructs_lib.kubernetes.snapshot import Snapshot
 from constructs_lib.manifests.external_secret import remote_keys
+from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.platform import Platform
@@ -151,7 +152,7 @@ def parameters_are_read(snapshot: Snapshot, platform: Platform) -> Iterator[str]
 def pins_are_used(snapshot: Snapshot, platform: Platform) -> Iterator[str]:
     """A pin of an image that no pod runs: its chart is missing, or the pin is left over."""
     used = {
-        re.split("[:@]", image.removeprefix(f"{platform.registry}/"))[0]
+        repository(image).removeprefix(f"{platform.registry}/")
         for workload in workloads(snapshot.objects)
         for image in workload.images
     }

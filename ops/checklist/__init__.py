@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from catalogue import images
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.output import read
 from ops import rendered, terminal
@@ -124,7 +124,7 @@ def services(dist: Mapping[str, str]) -> list[Service]:
     for chart in rendered.snapshot().files:
         every = workloads(chart.objects)
         references = {
-            re.split("[:@]", image)[0]: None
+            repository(image): None
             for workload in every
             for image in workload.images
             if image.startswith(f"{current().registry}/")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import pytest
 
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
-from constructs_lib.checks import _schema, _words
-from constructs_lib.errors import collect
+from constructs_lib.checks import Between, _mismatch, _schema, _words, checked, fits
+from constructs_lib.errors import DeclarationError, collect
 from constructs_lib.kubernetes import (
     Alb,
     Application,
@@ -90,8 +93,17 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
         on(WebService, "one", program=base.PROGRAM, port=80),
         "WebService needs readiness and liveness",
     ),
-    (of(WebService, "one"), "WebService needs name, program, port, readiness and liveness"),
-    (on(WebService, "one", base.PROGRAM), "WebService takes its props by name"),
+    (of(WebService), "WebService needs scope, name, program, port, readiness and liveness"),
+    (of(WebService, "one"), "WebService.scope takes a Construct, not the text 'one'"),
+    (
+        on(WebService, "one", base.PROGRAM),
+        "WebService takes its props by name; write program, port, readiness",
+    ),
+    (of(Egress, (443,), ports=(80,)), "Egress.ports is given twice; remove one"),
+    (
+        of(Egress, (443,), "public", ("TCP",), "UDP"),
+        "Egress takes ports, to, protocols and no more",
+    ),
     (
         of(ExternalSecret, "one", "two", {}),
         "ExternalSecret.scope takes a Construct, not the text 'one'",
@@ -102,7 +114,7 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
     (program(env=["A=1"]), "Program.env takes a mapping of text to text, not a list"),
     (
         program(secrets={"A": "/cerebro/a/b"}),
-        "Program.secrets['A'] takes a Parameter, not the text",
+        "Program.secrets['A'] takes a Parameter, not a value that is not shown",
     ),
     (
         program(args="serve --port 8080"),
@@ -148,7 +160,7 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
     (of(Calls, None), "Calls.service takes text, not None"),
     (
         of(Resources, cpu="250m", memory=("1Gi", "1Gi")),
-        "Resources.cpu takes a tuple of 2: text, text, not the text '250m'",
+        "Resources.cpu takes a tuple of 2: text, text, not the text '250m' (",
     ),
     (
         of(Resources, cpu=("1",), memory=("1Gi", "1Gi")),
@@ -215,6 +227,60 @@ def test_what_fits_is_taken_as_it_is() -> None:
     )
     assert declared.env is env
     assert Alb(host=Hosts.API, scheme="internal", keep_alive_seconds=None).host is Hosts.API
+
+
+@dataclass(frozen=True)
+class _One:
+    number: int
+
+
+@checked
+class _Spelled(_One):
+    def __init__(self, text: str) -> None:
+        super().__init__(len(text))
+
+
+def test_a_constructor_written_by_hand_is_checked_against_its_own_annotations() -> None:
+    assert _Spelled("four") == _Spelled(text="nine")
+    with pytest.raises(DeclarationError, match=r"_Spelled\.text takes text, not the number 4"):
+        _Spelled(4)  # type: ignore[arg-type]
+
+
+KINDS: list[tuple[Any, Any, Any]] = [
+    (int, 1, True),
+    (bool, True, 1),
+    (float, 2.5, "2.5"),
+    (str, "a", b"a"),
+    (int | None, None, "a"),
+    (Path, Path("a"), "a"),
+    (Literal["a", "b"], "b", "c"),
+    (Annotated[int, Between(1, 5)], 5, 6),
+    (tuple[int, ...], (1, 2, 3), (1, 2, "3")),
+    (tuple[int, str], (1, "a"), ("a", 1)),
+    (list[int], [1, 2], [1, "2"]),
+    (set[str], {"a"}, {"a", 1}),
+    (frozenset[str], frozenset({"a"}), frozenset({"a", 1})),
+    (Sequence[int], [1], (1, "2")),
+    (Mapping[str, int], MappingProxyType({"a": 1}), {"a": 1, "b": "1"}),
+    (dict[str, tuple[int, ...]], {"a": (1,)}, {"a": (1,), "b": ("1",)}),
+    (Callable[[int], str], str, "str"),
+]
+
+
+@pytest.mark.parametrize(("hint", "right", "wrong"), KINDS, ids=str)
+def test_every_kind_of_annotation_is_checked_to_its_last_item(
+    hint: Any, right: Any, wrong: Any
+) -> None:
+    assert fits(hint, right)
+    assert fits(hint | None, None)
+    assert not fits(hint, wrong)
+    assert not fits(Mapping[str, hint], {"a": right, "b": wrong})
+
+
+def test_an_item_of_a_set_is_named() -> None:
+    message = _mismatch("names", frozenset[str], frozenset({5}))
+    assert message == "names: an item takes text, not the number 5"
+    assert _words(frozenset[str]) == "a frozenset of text"
 
 
 def test_an_annotation_that_cannot_be_checked_is_refused() -> None:

@@ -304,7 +304,8 @@ def _props(**props: Any) -> Any:
         (lambda chart: cdk8s.Include(chart, "one", url="nowhere.yaml"), "cdk8s: unable to"),
         (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(data={"a": 5})),
          "cdk8s: cdk8s-plus-27.k8s.KubeConfigMap: data.a: Value is not a string"),
-        (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(dat={})), "an unexpected keyword argument"),
+        (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(dat={})),
+         "an unexpected keyword argument"),
     ],
 )  # fmt: skip
 def test_what_cdk8s_refuses_is_told_in_a_line(

@@ -1,0 +1,19 @@
+"""The parts of an image's name."""
+
+from __future__ import annotations
+
+import re
+
+_IMAGE = re.compile(r"(?P<repository>.+?)(:(?P<tag>[\w.-]+))?(@(?P<digest>[\w+.:-]+))?")
+
+
+def repository(image: str) -> str:
+    """`ghcr.io/example/one` of `ghcr.io/example/one:latest`."""
+    match = _IMAGE.fullmatch(image)
+    return match["repository"] if match else image
+
+
+def build(image: str) -> str:
+    """The tag; the digest where there is none; what Kubernetes runs without either, `latest`."""
+    match = _IMAGE.fullmatch(image)
+    return (match and (match["tag"] or match["digest"])) or "latest"

@@ -1,0 +1,195 @@
+"""The map, the checklist and the secrets commands tell the truth of native workloads, too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cdk8s
+import pytest
+import yaml
+
+from catalogue.parameters import Parameters
+from catalogue.platform import AnalyticsPlatform
+from charts import overview
+from constructs_lib.kubernetes import App, Chart, Snapshot
+from constructs_lib.manifests.workload import Update, workloads
+from constructs_lib.model import Manifest
+from ops.checklist import declared
+from ops.checklist.model import Outcome, Service
+from ops.secrets.readers import Takes, readers
+
+_TOKEN = Parameters.IPINFO_TOKEN.path
+
+_REFERENCE = {"secretKeyRef": {"name": "token", "key": "T"}}
+_POD: Manifest = {
+    "metadata": {"labels": {"tier": "db"}},
+    "spec": {
+        "initContainers": [{"name": "first", "image": "example.org/init@sha256:" + 64 * "a"}],
+        "containers": [
+            {
+                "name": "main",
+                "image": "ghcr.io/gnosischain/nebula:latest",
+                "env": [
+                    {"name": "T", "valueFrom": {"secretKeyRef": {"name": "token", "key": "T"}}}
+                ],
+            }
+        ],
+    },
+}
+_SELECTOR = {"matchLabels": {"tier": "db"}}
+
+
+def _with_secret(volume: Manifest) -> Manifest:
+    spec = {"containers": [{"name": "main", "image": "main"}], "volumes": [volume]}
+    return {"metadata": {"labels": {"app": "files"}}, "spec": spec}
+
+
+_OBJECTS: list[Manifest] = [
+    {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "database"},
+        "spec": {"serviceName": "database", "selector": _SELECTOR, "template": _POD},
+    },
+    {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "agent"},
+        "spec": {
+            "selector": _SELECTOR,
+            "updateStrategy": {"type": "OnDelete"},
+            "template": _with_secret({"name": "a", "secret": {"secretName": "token"}}),
+        },
+    },
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "scaled"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "files"}},
+            "template": _with_secret(
+                {"name": "a", "projected": {"sources": [{"secret": {"name": "token"}}]}}
+            ),
+        },
+    },
+    {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "scaled"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"},
+            "maxReplicas": 4,
+        },
+    },
+    {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "nightly"},
+        "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": _POD}}},
+    },
+    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}, "spec": _POD["spec"]},
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "headless"},
+        "spec": {"clusterIP": "None", "selector": {"tier": "db"}},
+    },
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "open"},
+        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"name": "http"}}}},
+    },
+    {
+        "apiVersion": "external-secrets.io/v1beta1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "token"},
+        "spec": {"dataFrom": [{"extract": {"key": _TOKEN}}]},
+    },
+]
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, platform: AnalyticsPlatform) -> Snapshot:
+    app = App(replace(platform))
+    file = tmp_path / "native.yaml"
+    file.write_text(yaml.safe_dump_all(_OBJECTS))
+    cdk8s.Include(Chart(app, "native", namespace="cerebro"), "native", url=str(file))
+    return app.snapshot()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '  subgraph cerebro\n  pods_native["native<br>3 to 6 pods<br>a pod on each node<br>1 sched',
+        '  Service_headless["Service headless"]',
+        "host_any_host",
+        "database: 1 pod, updated without a gap<br>agent: a pod on each node, updated by hand<br>"
+        "scaled: 1 to 4 pods, updated without a gap<br>bare: 1 pod, updated by hand",
+        "<td><code>example.org/init</code></td>",
+        "| `any host` | the VPC | [native](cerebro/native.k8s.yaml) |",
+        f"| `{_TOKEN}` | ipinfo.io API token | `every key` in token |",
+        "| nightly | daily at 00:00 | `@daily` |",
+        "  nightly :00:00, 30m",
+    ],
+)
+def test_the_map_shows_them(snapshot: Snapshot, platform: AnalyticsPlatform, line: str) -> None:
+    assert line in overview.render(snapshot, platform)
+
+
+def test_whoever_reads_a_secret_is_known_and_what_is_not_restarted_is_said(
+    snapshot: Snapshot,
+) -> None:
+    found = readers(_TOKEN, snapshot.objects)
+    assert {one.name: one.takes for one in found.workloads} == {
+        "database": Takes.BY_HAND,
+        "agent": Takes.BY_HAND,
+        "scaled": Takes.ROLLING,
+        "nightly": Takes.NEXT_RUN,
+        "bare": Takes.BY_HAND,
+    }
+    selectors = {one.name: one.selector for one in found.workloads}
+    assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")
+
+
+def test_the_checklist_judges_them(snapshot: Snapshot) -> None:
+    (file,) = snapshot.files
+    service = Service("native", "cerebro", file.path, (), tuple(file.objects), "")
+    said = {
+        check.__name__: [one.detail for one in check(service) if one.outcome is Outcome.FAILED]
+        for check in (declared.resources, declared.probes, declared.update, declared.node_selector)
+    }
+    assert "StatefulSet database, container first: no requests of cpu" in said["resources"]
+    assert said["probes"][:2] == [
+        "StatefulSet database, container main: no readinessProbe",
+        "StatefulSet database, container main: no livenessProbe",
+    ]
+    assert not any("nightly" in one or "container first" in one for one in said["probes"])
+    assert said["update"] == [
+        "StatefulSet database: an update of a StatefulSet takes pods away first",
+        "DaemonSet agent: Kubernetes replaces its pods only by hand",
+        "Deployment scaled: maxUnavailable is 25%, so an update takes pods away first",
+        "Pod bare: Kubernetes replaces its pods only by hand",
+    ]
+    assert len(said["node_selector"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "update"),
+    [
+        ("Deployment", {}, Update.ROLLING),
+        ("Deployment", {"strategy": {"type": "Recreate"}}, Update.RECREATE),
+        ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, Update.BY_HAND),
+        ("ReplicaSet", {}, Update.BY_HAND),
+        ("Job", {}, Update.NEXT_SYNC),
+    ],
+)
+def test_an_update_is_what_kubernetes_makes_of_the_strategy(
+    kind: str, spec: dict[str, Any], update: Update
+) -> None:
+    version = "batch/v1" if kind == "Job" else "apps/v1"
+    item = {"apiVersion": version, "kind": kind, "metadata": {"name": "one"}}
+    (workload,) = workloads([{**item, "spec": {"template": _POD, **spec}}])
+    assert workload.update is update
