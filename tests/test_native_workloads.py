@@ -19,6 +19,7 @@ from constructs_lib.model import Manifest
 from ops.checklist import declared
 from ops.checklist.model import Outcome, Service
 from ops.secrets.readers import Takes, readers
+from tests.ops.review.edits import review, said
 
 _TOKEN = Parameters.IPINFO_TOKEN.path
 
@@ -174,6 +175,21 @@ def test_the_checklist_judges_them(snapshot: Snapshot) -> None:
         "Pod bare: Kubernetes replaces its pods only by hand",
     ]
     assert len(said["node_selector"]) == 5
+
+
+def test_the_review_knows_what_our_constructs_make(snapshot: Snapshot) -> None:
+    (file,) = snapshot.files
+    text = yaml.safe_dump_all(file.objects)
+    account = "kind: ServiceAccount\napiVersion: v1\nmetadata: {name: a, namespace: cerebro%s}\n"
+    role = ", annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::111122223333:role/one'}"
+    before, after = f"{text}---\n{account % ''}", f"{text}---\n{account % role}"
+    after = after.replace("maxReplicas: 4", "maxReplicas: 9")
+    found = review({file.path: before}, {file.path: after})
+    assert said(found) == {
+        "update HorizontalPodAutoscaler cerebro/scaled",
+        "privilege ServiceAccount cerebro/a",
+    }
+    assert "create HorizontalPodAutoscaler cerebro/scaled" in said(review({}, {file.path: text}))
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ _EFFECTS: dict[str, Effects] = {
         **_fields(_LOW, "how often it is read anew", "spec.refreshInterval"),
         **_fields(_LOW, "the same keys in another order", "spec.data.[order]"),
     },
+    "HorizontalPodAutoscaler": {_SPEC: (_MEDIUM, "how many pods run, and when there are more")},
     "Ingress": {
         **_annotations(
             _LOW,
