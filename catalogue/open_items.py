@@ -11,8 +11,7 @@ from catalogue.hosts import Hosts
 from catalogue.installation import Installation
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes import Pending
-from constructs_lib.model import Host
+from constructs_lib.model import Host, Pending
 
 EXAMPLE_HOSTS = frozenset({"mcp.analytics.gnosis.io", "dashboard.analytics.gnosis.io"})
 """The names that `catalogue/hosts.py` is shipped with and that no source gives."""

@@ -216,3 +216,16 @@ class Calls:
     """Where it is. Default: the caller's namespace."""
     port: str = "http"
     """Which port of its Service, by name."""
+
+
+@checked
+@dataclass(frozen=True)
+class Pending:
+    """A workload that is declared but not rendered, because a setting is not filled in yet."""
+
+    name: str
+    """Of the object that it will be."""
+    settings: tuple[str, ...]
+    """The variables whose values it waits for."""
+    parameters: tuple[Parameter, ...]
+    """The parameters it will read."""

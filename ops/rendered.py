@@ -14,8 +14,8 @@ from constructs_lib.errors import PlatformError
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from constructs_lib.kubernetes import App, Pending, Snapshot
-    from constructs_lib.model import Manifest
+    from constructs_lib.kubernetes import App, Snapshot
+    from constructs_lib.model import Manifest, Pending
 
 
 @cache

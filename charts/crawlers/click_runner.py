@@ -10,8 +10,8 @@ from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.shared import CLICKHOUSE, HTTPS, clickhouse
 from constructs_lib.checks import checked
-from constructs_lib.kubernetes import App, Chart, ExternalSecret, Pending, Program, ScheduledJob
-from constructs_lib.model import Egress, Parameter, Resources
+from constructs_lib.kubernetes import App, Chart, ExternalSecret, Program, ScheduledJob
+from constructs_lib.model import Egress, Parameter, Pending, Resources
 
 _DATABASE = "crawlers_data"
 

@@ -7,7 +7,7 @@ Four kinds of workload (`WebService`, `SingleWriter`, `ScheduledJob`, `ReleaseJo
 from constructs_lib.kubernetes.alb import Alb
 from constructs_lib.kubernetes.app import App
 from constructs_lib.kubernetes.argocd import Application, AppProject
-from constructs_lib.kubernetes.chart import Chart, Pending
+from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import (
     ExternalSecret,
     ParameterStore,
@@ -37,7 +37,6 @@ __all__ = [
     "Namespace",
     "Options",
     "ParameterStore",
-    "Pending",
     "Platform",
     "Program",
     "Quota",

@@ -11,6 +11,7 @@ import cdk8s
 import constructs
 import jsii
 
+from constructs_lib.checks import checked
 from constructs_lib.errors import PlatformError
 from constructs_lib.kubernetes import rules
 from constructs_lib.kubernetes.calls import CallDirectory
@@ -21,6 +22,7 @@ _INVALID = "Validation failed with the following errors:"  # as cdk8s says it
 _PROBLEM = re.compile(r"\n  \[([^]\n]*)\] ")
 
 
+@checked
 class App(cdk8s.App):
     """A cdk8s App for one platform.
 

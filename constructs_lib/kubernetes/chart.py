@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -15,22 +14,10 @@ from constructs_lib.checks import checked
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import manifest, plain
-from constructs_lib.model import Manifest, Parameter
+from constructs_lib.model import Manifest, Pending
 from constructs_lib.names import check_object_name
 from constructs_lib.platform import Platform
 from constructs_lib.tree import nearest
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A workload that is declared but not rendered, because a setting is not filled in yet."""
-
-    name: str
-    """Of the object that it will be."""
-    settings: tuple[str, ...]
-    """The variables whose values it waits for."""
-    parameters: tuple[Parameter, ...]
-    """The parameters it will read."""
 
 
 @checked

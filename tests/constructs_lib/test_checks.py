@@ -13,6 +13,7 @@ import pytest
 
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
+from constructs_lib import kubernetes
 from constructs_lib.checks import Between, _mismatch, _schema, _words, checked, fits
 from constructs_lib.errors import DeclarationError, collect
 from constructs_lib.kubernetes import (
@@ -32,6 +33,7 @@ from constructs_lib.kubernetes import (
 from constructs_lib.model import Calls, Egress, HttpGet, Parameter, Probe, Resources
 from tests.constructs_lib import declarations as base
 
+_READ_ONLY = ("ChartFile", "KubeObject", "Snapshot")  # the library itself makes them
 _PROBE = Probe(HttpGet("/"))
 _HTTPS = Egress((443,))
 
@@ -215,6 +217,11 @@ def test_a_mistake_of_type_or_range_is_refused_in_a_line(
     assert re.search(r"\(tests/\S+\.py:\d+\)$", problem)
 
 
+@pytest.mark.parametrize("name", [name for name in kubernetes.__all__ if name not in _READ_ONLY])
+def test_every_public_class_checks_its_arguments(name: str) -> None:
+    assert hasattr(getattr(kubernetes, name).__init__, "__wrapped__")
+
+
 def test_what_fits_is_taken_as_it_is() -> None:
     env = {"A": "1"}
     declared = Program(
@@ -267,7 +274,7 @@ KINDS: list[tuple[Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "right", "wrong"), KINDS, ids=str)
+@pytest.mark.parametrize(("hint", "right", "wrong"), KINDS, ids=[str(hint) for hint, _, _ in KINDS])
 def test_every_kind_of_annotation_is_checked_to_its_last_item(
     hint: Any, right: Any, wrong: Any
 ) -> None:

@@ -11,8 +11,7 @@ from catalogue.installation import Installation
 from catalogue.open_items import open_items
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes import Pending
-from constructs_lib.model import Host, Pin
+from constructs_lib.model import Host, Pending, Pin
 
 REAL = Installation(
     region="eu-west-1",

@@ -1,0 +1,103 @@
+"""Every rule sees native objects, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cdk8s
+import pytest
+from cdk8s import JsonPatch
+from cdk8s_plus_27 import k8s
+
+from constructs_lib.errors import PlatformError
+from constructs_lib.kubernetes import App, Chart
+from tests.constructs_lib import declarations as base
+
+
+def large_deployment(chart: Chart) -> None:
+    base.namespace(chart)
+    k8s.KubeDeployment(
+        chart,
+        "large",
+        metadata=k8s.ObjectMeta(name="large"),
+        spec=k8s.DeploymentSpec(
+            replicas=50,
+            selector=k8s.LabelSelector(match_labels={"app": "large"}),
+            template=k8s.PodTemplateSpec(
+                spec=k8s.PodSpec(containers=[k8s.Container(name="one", image="one")])
+            ),
+        ),
+    )
+
+
+def ingress(*hosts: str | None) -> Callable[[Chart], Any]:
+    return lambda chart: k8s.KubeIngress(
+        chart,
+        "ingress",
+        metadata=k8s.ObjectMeta(name="native"),
+        spec=k8s.IngressSpec(rules=[k8s.IngressRule(host=host) for host in hosts]),
+    )
+
+
+def stray(chart: Chart) -> None:
+    base.namespace(chart)
+    k8s.KubeConfigMap(chart, "stray", metadata=k8s.ObjectMeta(name="a", namespace="nowhere"))
+
+
+def external_secret(chart: Chart) -> None:
+    cdk8s.ApiObject(
+        chart,
+        "secret",
+        api_version="external-secrets.io/v1beta1",
+        kind="ExternalSecret",
+        metadata=cdk8s.ApiObjectMetadata(name="native"),
+    ).add_json_patch(
+        JsonPatch.add("/spec", {"data": [{"secretKey": "A", "remoteRef": {"key": "/a/b/c"}}]})
+    )
+
+
+def no_namespace(chart: Chart) -> None:
+    other = Chart(App.of(chart), "cluster-wide", namespace=None)
+    k8s.KubeConfigMap(other, "one", metadata=k8s.ObjectMeta(name="one"))
+
+
+def cluster_scoped_in_a_plain_chart(chart: Chart) -> None:
+    other = cdk8s.Chart(chart, "nested", namespace="space")
+    k8s.KubeClusterRole(other, "one", metadata=k8s.ObjectMeta(name="one"), rules=[])
+
+
+def listed(chart: Chart) -> None:
+    cdk8s.ApiObject(
+        chart,
+        "list",
+        api_version="v1",
+        kind="List",
+        metadata=cdk8s.ApiObjectMetadata(name="list"),
+    ).add_json_patch(JsonPatch.add("/items", []))
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (large_deployment, "namespace space: pods adds up to"),
+        (ingress("one.example.org"), "host one.example.org is served by space/one, space/native"),
+        (ingress("two.example.org"), "Ingress space/native serves two.example.org, which the cert"),
+        (ingress(None), "Ingress space/native answers for every host"),
+        (stray, "space/chart.k8s.yaml is for the namespace nowhere, which no Namespace makes"),
+        (external_secret, "parameter /a/b/c is read, but not one of the catalogue"),
+        (no_namespace, "cluster/cluster-wide.k8s.yaml: ConfigMap /one has no namespace"),
+        (cluster_scoped_in_a_plain_chart, "ClusterRole space/one is cluster-scoped"),
+        (listed, "space/chart.k8s.yaml: List space/list holds other objects"),
+    ],
+)
+def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: str) -> None:
+    app = App(base.SERVED)
+    chart = Chart(app, "chart", namespace="space")
+    secrets = {"A": base.PASSWORD, "B": base.TOKEN}
+    base.web_service(chart, program=replace(base.PROGRAM, secrets=secrets))
+    declare(chart)
+    with pytest.raises(PlatformError) as refused:
+        app.render()
+    assert any(message in problem for problem in refused.value.problems), refused.value.problems
