@@ -114,7 +114,7 @@ def _refusal(error: BaseException | None) -> DeclarationError | str | None:
 
 
 def _declared_at(error: BaseException) -> str | None:
-    """`charts/cerebro/cerebro_api.py:12`, the innermost line outside this package."""
+    """`charts/one/service.py:12`, the innermost line outside this package."""
     for frame in reversed(_frames(error)):
         if _is_declaration(frame.filename):
             return f"{_relative(Path(frame.filename))}:{frame.lineno}"

@@ -55,7 +55,7 @@ class App(cdk8s.App):
         return found
 
     def render(self) -> dict[str, str]:
-        """The files as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
+        """The files as text by path: `<folder>/<chart>.k8s.yaml`. Raises PlatformError."""
         return {file.path: cdk8s.Yaml.stringify(*file.objects) for file in self.validate().files}
 
     def synth(self) -> None:

@@ -23,7 +23,7 @@ class ChartFile:
     name: str
     """Of the chart."""
     path: str
-    """Below dist/, `cerebro/cerebro-api.k8s.yaml`."""
+    """Below dist/, `<folder>/<chart>.k8s.yaml`."""
     namespace: str | None
     """Of the chart; an object may name another."""
     description: str

@@ -81,8 +81,8 @@ class WebService(Workload):
             liveness: Whether a container is left running.
             startup: What the other two probes wait for. Default: nothing.
             ports: Further ports of the container by name, `{"metrics": 9090}`. Default: none.
-            service_ports: Which of `ports` the Service offers too, to pods of its own namespace
-                and to those that call it. Default: none.
+            service_ports: Which of `ports`, and of those of sidecars, the Service offers too, to
+                pods of its own namespace and to those that call it. Default: none.
             replicas: How many pods. Default: 2.
             autoscaling: An autoscaler in place of `replicas`. Default: none.
             ingress: The load balancer in front. Default: none; callers come from its own namespace.
@@ -106,10 +106,14 @@ class WebService(Workload):
                     "replicas and autoscaling are both given; remove replicas, which the "
                     "autoscaler decides"
                 )
-            if unknown := sorted(set(service_ports) - set(own.ports)):
-                raise DeclarationError(f"service_ports names {unknown[0]}, which ports does not")
+            further = self.further_ports()
+            if unknown := sorted(set(service_ports) - further.keys()):
+                raise DeclarationError(
+                    f"service_ports names {unknown[0]!r}, which no container has; "
+                    f"there are {', '.join(further) or 'none'}"
+                )
             self.port = port
-            self.service_ports = {"http": port, **{one: own.ports[one] for one in service_ports}}
+            self.service_ports = {"http": port, **{one: further[one] for one in service_ports}}
             self.alb = ingress
             self.longest_request_seconds = longest_request_seconds
             self._replicas = replicas or (autoscaling.min_replicas if autoscaling else _REPLICAS)

@@ -87,6 +87,23 @@ class Workload(Construct):
         """Of every object that bears the workload's name and no annotations."""
         with self.declaration_errors():
             self._check_names(len(sidecars or {}))
+            self._check_ports()
+
+    def _check_ports(self) -> None:
+        """The containers of a pod share its address, and the names of their ports."""
+        declared = [pair for one in self.containers.values() for pair in one.all_ports.items()]
+        for what, values in (
+            ("name", [name for name, _ in declared if name != "http"]),
+            ("number", [str(number) for _, number in declared]),
+        ):
+            if twice := sorted({one for one in values if values.count(one) > 1}):
+                raise DeclarationError(
+                    f"two containers of its pod have a port of the {what} {twice[0]}; change one"
+                )
+
+    def further_ports(self) -> dict[str, int]:
+        """The ports of all containers that have a name of their own, by name."""
+        return {name: port for one in self.containers.values() for name, port in one.ports.items()}
 
     def _check_names(self, sidecars: int) -> None:
         check_object_name(self.name, longest=self.longest_name)

@@ -16,6 +16,7 @@ from constructs_lib.kubernetes import (
     App,
     Autoscaling,
     Chart,
+    Container,
     KubeObject,
     Options,
     SingleWriter,
@@ -206,6 +207,14 @@ def test_a_call_opens_both_policies_for_one_port(
     assert reached(callee.network_policy, "ingress") == [("caller", seen_as[1], 9090)]
 
 
+_SIDE = Container(program=base.program_with(image="two"), ports={"admin": 9000})
+
+
+def test_a_port_of_a_sidecar_can_be_offered() -> None:
+    service = base.web_service(base.chart(), sidecars={"side": _SIDE}, service_ports=("admin",))
+    assert [one["port"] for one in service.service.to_json()["spec"]["ports"]] == [8000, 9000]
+
+
 def calling(rule: Calls) -> Callable[[Chart], Any]:
     def declare(chart: Chart) -> None:
         web(chart, "callee")
@@ -252,7 +261,9 @@ _PREFIX = "alb.ingress.kubernetes.io"
         (calling(Calls("callee", namespace="b")), "space/one calls b/callee, but no WebService"),
         (calling(Calls("callee", port="admin")), "one calls port 'admin' of callee, whose Service"),
         (service(replicas=2, autoscaling=Autoscaling(max_replicas=3)), "are both given"),
-        (service(service_ports=("metrics",)), "service_ports names metrics, which ports does not"),
+        (service(service_ports=("metrics",)), "'metrics', which no container has; there are none"),
+        (service(sidecars={"side": replace(_SIDE, port=8000)}), "a port of the number 8000"),
+        (service(sidecars={"side": _SIDE}, ports={"admin": 7000}), "a port of the name admin"),
         (service(ports={"http": 9000}), "http is the name of `port`"),
         (service(ports={"other": 8000}), "port 8000 is declared twice"),
         (lambda _: Autoscaling(max_replicas=1), "min_replicas=2 is above max_replicas=1"),
