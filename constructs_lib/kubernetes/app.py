@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cdk8s
 import constructs
@@ -30,9 +31,21 @@ class App(cdk8s.App):
     and by whatever is added with `node.add_validation`.
     """
 
-    def __init__(self, platform: Platform, *, outdir: str | None = None) -> None:
-        """`outdir` (default: CDK8S_OUTDIR, or dist) is where `synth` writes."""
-        super().__init__(outdir=outdir)
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        outdir: str | None = None,
+        resolvers: Sequence[Any] | None = None,
+    ) -> None:
+        """Make an App for a platform.
+
+        Args:
+            platform: What its constructs find in the tree.
+            outdir: Where `synth` writes. Default: CDK8S_OUTDIR, or dist.
+            resolvers: Those of cdk8s, for values of native objects. Default: none.
+        """
+        super().__init__(outdir=outdir, resolvers=resolvers)
         self.platform = platform
         self.calls = CallDirectory()
         self._being_validated: Snapshot | None = None

@@ -34,17 +34,20 @@ class Chart(cdk8s.Chart):
         scope: Construct,
         name: str,
         *,
-        namespace: str | None,
+        namespace: str | None = None,
         folder: str | None = None,
         labels: Mapping[str, str] | None = None,
         disable_resource_name_hashes: bool | None = None,
     ) -> None:
         """Start a file `<folder>/<name>.k8s.yaml`.
 
-        `name` is unique among all charts. `namespace` is where the objects live, None for
-        cluster-scoped ones; `folder` (default: the namespace) is where the file lies below dist/.
-        `labels` (default: none) are added to those of every object;
-        `disable_resource_name_hashes` is that of cdk8s.
+        Args:
+            scope: The App, or another chart.
+            name: Unique among all charts.
+            namespace: Where its objects live. Default: none, for cluster-scoped objects.
+            folder: Where the file is below dist/. Default: the namespace, or `cluster`.
+            labels: Added to those of every object. Default: none.
+            disable_resource_name_hashes: As in cdk8s, for native objects without a name.
         """
         check_object_name(name)
         self.platform = Platform.of(scope)

@@ -12,6 +12,7 @@ from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.manifest import plain
+from constructs_lib.manifests.shape import is_identified
 from constructs_lib.merge import merge
 from constructs_lib.model import Manifest
 
@@ -114,9 +115,7 @@ class KubeObject:
         return self._manifest
 
     def _replace(self, manifest: Manifest) -> None:
-        metadata = manifest.get("metadata")
-        named = isinstance(metadata, dict) and metadata.get("name")
-        if not (manifest.get("apiVersion") and manifest.get("kind") and named):
+        if not is_identified(manifest):
             raise DeclarationError(
                 "apiVersion, kind and metadata.name say what an object is; keep them", where=self
             )

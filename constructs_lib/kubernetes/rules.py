@@ -10,17 +10,22 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
+from cronsim import CronSimError
+
 from constructs_lib import capacity
+from constructs_lib.errors import DeclarationError
 from constructs_lib.kinds import group, is_cluster_scoped
 from constructs_lib.kubernetes.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.kubernetes.argocd import refused_by_projects
 from constructs_lib.kubernetes.snapshot import Snapshot
 from constructs_lib.manifests.external_secret import remote_keys
 from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.shape import malformed
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.platform import Platform
 from constructs_lib.quantity import spell
+from constructs_lib.schedule import words
 
 _ALB = "alb.ingress.kubernetes.io"
 _OF_A_LOAD_BALANCER = ("scheme", "load-balancer-attributes", "ip-address-type", "subnets")
@@ -28,8 +33,35 @@ _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
 
 
 def problems(snapshot: Snapshot, platform: Platform) -> list[str]:
-    """Everything the rules find, in the order of the rules."""
-    return [sentence for rule in RULES for sentence in rule(snapshot, platform)]
+    """Everything the rules find, in the order of the rules.
+
+    An object of a wrong shape is reported alone: nothing else can be said of it.
+    """
+    found = list(objects_have_their_shape(snapshot))
+    for rule in () if found else RULES:
+        try:
+            found += rule(snapshot, platform)
+        except DeclarationError as error:
+            found.append(str(error))
+    return found
+
+
+def objects_have_their_shape(snapshot: Snapshot) -> Iterator[str]:
+    """A JSON patch or an included file can put anything anywhere."""
+    for file in snapshot.files:
+        for item in file.objects:
+            for problem in malformed(item):
+                yield f"{file.path}: {_title(item)}: {problem}"
+
+
+def schedules_are_read(snapshot: Snapshot, _: Platform) -> Iterator[str]:
+    """A CronJob with a schedule that Kubernetes does not read is refused by the API server."""
+    for item in _of_kind(snapshot, "CronJob"):
+        schedule = (item.get("spec") or {}).get("schedule")
+        try:
+            words(str(schedule))
+        except CronSimError:
+            yield f"{_title(item)}: {schedule!r} is not a valid schedule; write five cron fields"
 
 
 def no_two_files_alike(snapshot: Snapshot, _: Platform) -> Iterator[str]:
@@ -196,6 +228,7 @@ def _title(item: Manifest) -> str:
 RULES: tuple[Callable[[Snapshot, Platform], Iterator[str]], ...] = (
     no_two_files_alike,
     objects_are_single,
+    schedules_are_read,
     no_two_objects_alike,
     objects_are_in_their_scope,
     namespaces_are_made,

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import cdk8s
 from constructs import IConstruct
 
+from constructs_lib.errors import DeclarationError
 from constructs_lib.kinds import is_cluster_scoped
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.ordering import Dependencies, identity
+from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest, Pending
 
 
@@ -104,6 +106,11 @@ def _written(native: cdk8s.ApiObject) -> Manifest:
     can have none.
     """
     content: Manifest = native.to_json()
+    if not is_identified(content):
+        raise DeclarationError(
+            "is not an object: apiVersion, kind and metadata.name must be texts; correct its patch",
+            where=native.node.path,
+        )
     if is_cluster_scoped(content) and isinstance(native.chart, Chart):
         content["metadata"].pop("namespace", None)
     return content

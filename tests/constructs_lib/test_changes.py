@@ -192,7 +192,7 @@ def merge(**fragment: Any) -> Callable[[WebService], None]:
         (patch(JsonPatch.move("/spec/nothing", "/spec/b")), "move /spec/b does not apply"),
         (patch(JsonPatch.remove("spec")), "does not apply"),
         (patch(JsonPatch.remove("/metadata/name")), "apiVersion, kind and metadata.name say what"),
-        (patch(JsonPatch.replace("", {})), "apiVersion, kind and metadata.name say what"),
+        (patch(JsonPatch.replace("", "text")), "apiVersion, kind and metadata.name say what"),
         (merge(spec={"nothing": None}), "/spec/nothing is not there, so None removes nothing"),
         (merge(spec={"replicas": {"a": 1}}), "/spec/replicas is a plain value, and the fragment"),
         (merge(spec="text"), "/spec is a mapping, and the fragment has a plain value there"),

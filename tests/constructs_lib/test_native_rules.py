@@ -101,3 +101,46 @@ def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: 
     with pytest.raises(PlatformError) as refused:
         app.render()
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("/spec", "x", "spec is not a mapping"),
+        ("/spec/template", "x", "spec.template is not a mapping"),
+        ("/spec/strategy", "x", "spec.strategy is not a mapping"),
+        ("/spec/template/spec/containers", {"a": 1}, "containers is not a list of mappings"),
+        ("/spec/template/spec/containers/0", "x", "containers is not a list of mappings"),
+        ("/spec/template/spec/containers/0/image", 5, "containers.image is not text"),
+        ("/spec/template/spec/containers/0/resources", "x", "resources is not a mapping"),
+        ("/spec/replicas", "many", "Deployment space/one: 'many' is not a quantity"),
+        ("/metadata/labels", ["x"], "metadata.labels is not a mapping"),
+        ("/metadata/namespace", 5, "metadata.namespace is not text"),
+    ],
+)
+def test_a_patch_that_breaks_an_object_is_refused_with_its_field(
+    path: str, value: Any, message: str
+) -> None:
+    chart = base.chart(base.SERVED)
+    web = base.web_service(chart, program=base.READS_ALL)
+    web.deployment.add_json_patch(JsonPatch.replace(path, value))
+    with pytest.raises(PlatformError) as refused:
+        base.app_of(chart).render()
+    (problem,) = refused.value.problems
+    assert message in problem
+    assert "Deployment" in problem
+
+
+def test_a_schedule_of_a_native_job_is_checked() -> None:
+    chart = base.chart()
+    k8s.KubeCronJob(
+        chart,
+        "job",
+        metadata=k8s.ObjectMeta(name="job"),
+        spec=k8s.CronJobSpec(
+            schedule="whenever",
+            job_template=k8s.JobTemplateSpec(spec=k8s.JobSpec(template=k8s.PodTemplateSpec())),
+        ),
+    )
+    with pytest.raises(PlatformError, match="'whenever' is not a valid schedule"):
+        base.app_of(chart).render()
