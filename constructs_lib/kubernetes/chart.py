@@ -52,6 +52,7 @@ class Chart(cdk8s.Chart):
         check_object_name(name)
         self.platform = Platform.of(scope)
         self.name = name
+        self.scope = scope
         self._namespace = namespace
         self._labels = {
             "app.kubernetes.io/managed-by": "cdk8s",

@@ -24,9 +24,14 @@ class Dependencies:
         self._scopes = {identity(one): _identities(one.node.scopes) for one in constructs}
         self._waits_for = {identity(one): _identities(one.node.dependencies) for one in constructs}
 
-    def below(self, construct: IConstruct) -> set[str]:
-        """The construct and all that is below it."""
-        return {one for one, scopes in self._scopes.items() if identity(construct) in scopes}
+    def of_chart(self, chart: IConstruct, charts: Iterable[IConstruct]) -> set[str]:
+        """A chart and what is below it, without the charts among that."""
+        below = self._below(identity(chart))
+        nested = (_identities(charts) & below) - {identity(chart)}
+        return below.difference(*(self._below(one) for one in nested))
+
+    def _below(self, construct: str) -> set[str]:
+        return {one for one, scopes in self._scopes.items() if construct in scopes}
 
     def sort(self, things: Sequence[_T], made_of: Callable[[_T], set[str]]) -> list[_T]:
         """`things`, each after those it depends on, and otherwise in the order that they have.

@@ -77,6 +77,10 @@ def read(app: cdk8s.App) -> Snapshot:
     """Read an App. Our own objects cost two messages to Node in all, a native one some more."""
     constructs = app.node.find_all()
     charts = [one for one in constructs if isinstance(one, cdk8s.Chart)]
+    for chart in charts:
+        scope = chart.scope if isinstance(chart, Chart) else chart.node.scope
+        if isinstance(scope, cdk8s.Chart):
+            scope.add_dependency(chart)  # as cdk8s does with its first synth
     items: dict[str, list[_Item]] = {
         identity(chart): [_Item(one.owner, one.to_json()) for one in _made_by_us(chart)]
         for chart in charts
@@ -87,7 +91,8 @@ def read(app: cdk8s.App) -> Snapshot:
     in_order = cdk8s.DependencyGraph(app.node).topology()
     if [identity(one) for one in in_order] != [identity(one) for one in constructs]:
         dependencies = Dependencies(constructs)
-        charts = dependencies.sort(charts, dependencies.below)
+        declared = charts
+        charts = dependencies.sort(charts, lambda one: dependencies.of_chart(one, declared))
         items = {
             chart: dependencies.sort(those, lambda item: {identity(item.owner)})
             for chart, those in items.items()

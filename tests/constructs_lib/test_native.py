@@ -177,6 +177,25 @@ def test_dependencies_order_our_objects_and_native_ones() -> None:
     assert titles(files[1].objects)[0] == "ConfigMap config"
 
 
+def test_charts_within_charts_are_files_of_their_own_in_one_order() -> None:
+    app = App(base.SERVED)
+    outer = Chart(app, "outer", namespace="space")
+    base.web_service(outer, program=base.READS_ALL)
+    inner = Chart(outer, "inner", namespace="space")
+    plus.ConfigMap(inner, "l2", metadata=cdk8s.ApiObjectMetadata(name="l2"))
+    plain = cdk8s.Chart(inner, "plain", namespace="space")
+    k8s.KubeConfigMap(plain, "l1", metadata=k8s.ObjectMeta(name="l1"))
+    first, second = app.render(), app.render()
+    assert [*first] == [*second]
+    assert [*first] == [
+        "space/outer-inner-plain-c87dbcc2.k8s.yaml",
+        "space/inner.k8s.yaml",
+        "space/outer.k8s.yaml",
+    ]
+    for chart in (outer, inner, plain):
+        assert cdk8s.Testing.synth(chart) == app.snapshot().of(chart).objects
+
+
 def test_dependencies_in_a_circle_are_refused() -> None:
     app = App(base.PLATFORM)
     chart = Chart(app, "chart", namespace="space")
