@@ -90,6 +90,9 @@ class Alb:
         for path in (*self.paths, *self.denied_paths):
             if not path.startswith("/"):
                 raise DeclarationError(f"{path!r} is not a path; begin it with a slash")
+        for path in self.paths:
+            if denied := [one for one in self.denied_paths if _is_below(path, one)]:
+                raise DeclarationError(f"path {path} is below {denied[0]}, which is denied first")
         if not self.paths:
             raise DeclarationError('paths is empty, so nothing is served; write ("/",)')
         routes = [*self.paths, *self.denied_paths]
@@ -180,6 +183,10 @@ class Alb:
                 ),
             ),
         )
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return path != prefix and path.startswith(f"{prefix.rstrip('/')}/")
 
 
 def _joined(key: str, ours: str, theirs: str) -> str:

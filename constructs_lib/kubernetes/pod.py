@@ -20,6 +20,7 @@ from constructs_lib.platform import Platform
 
 USER = 1000
 """UID and GID of `appuser`, as the images define it."""
+_LONGEST_NAME = 63
 _FILES, _SECRET_FILES = "config-files", "secret-files"
 
 _POD_SECURITY = k8s.PodSecurityContext(
@@ -135,6 +136,11 @@ class Pod:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DeclarationError(
                 f"two volumes of its pod are called {twice[0]}, after their paths; use other paths"
+            )
+        if long := [name for name in names if len(name) > _LONGEST_NAME]:
+            raise DeclarationError(
+                f"the volume {long[0]} would have a name of more than {_LONGEST_NAME} characters; "
+                "use a shorter path or name"
             )
         return [volume for _, volume in named]
 

@@ -168,6 +168,8 @@ class Container:
     def __post_init__(self) -> None:
         for name in self.ports:
             check_object_name(name, longest=15)
+            if "--" in name:
+                raise DeclarationError(f"port name {name!r} has two hyphens in a row; use one")
         every = list(self.all_ports.values())
         if twice := sorted({port for port in every if every.count(port) > 1}):
             raise DeclarationError(f"port {twice[0]} is declared twice; keep one")
