@@ -71,14 +71,15 @@ def _declare(chart: str, app: App) -> None:
             f"{chart!r} names no chart ({error}); write package.module:Class, with a comma after",
             where=Path(__file__),
         ) from error
-    before = len(app.node.children)
-    if callable(declare):
-        declare(app)
-    if len(app.node.children) == before:
-        raise DeclarationError(f"{chart!r} declares no chart in the App", where=Path(__file__))
+    if not callable(declare) or not declare(app):
+        raise DeclarationError(
+            f"{chart!r} declares no chart; write package.module:Class, or a function that returns "
+            "the charts that it declares",
+            where=Path(__file__),
+        )
 
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
-    app = build(platform)
-    return {**app.render(), overview.FILE: overview.render(app.snapshot(), platform)}
+    snapshot = build(platform).validate()
+    return {**snapshot.render(), overview.FILE: overview.render(snapshot, platform)}

@@ -58,14 +58,19 @@ NAMESPACES = (
 )
 
 
-def declare(app: App) -> None:
+def declare(app: App) -> list[Chart]:
     """A chart for each namespace."""
-    for limits in NAMESPACES:
-        Namespace(
-            Chart(app, f"namespace-{limits.name}", namespace=limits.name, folder="cluster"),
-            limits.name,
-            quota=limits.quota,
-            container_defaults=_CONTAINER_DEFAULTS,
-            registry_credentials=Parameters.GHCR_DOCKERCONFIGJSON,
-            readiness_gates=limits.readiness_gates,
-        )
+    return [_declare(app, limits) for limits in NAMESPACES]
+
+
+def _declare(app: App, limits: Limits) -> Chart:
+    chart = Chart(app, f"namespace-{limits.name}", namespace=limits.name, folder="cluster")
+    Namespace(
+        chart,
+        limits.name,
+        quota=limits.quota,
+        container_defaults=_CONTAINER_DEFAULTS,
+        registry_credentials=Parameters.GHCR_DOCKERCONFIGJSON,
+        readiness_gates=limits.readiness_gates,
+    )
+    return chart

@@ -69,7 +69,7 @@ class App(cdk8s.App):
 
     def render(self) -> dict[str, str]:
         """The files as text by path: `<folder>/<chart>.k8s.yaml`. Raises PlatformError."""
-        return {file.path: cdk8s.Yaml.stringify(*file.objects) for file in self.validate().files}
+        return self.validate().render()
 
     def synth(self) -> None:
         """Write the files into `outdir`. Raises PlatformError, and then writes none."""

@@ -46,7 +46,7 @@ class ExternalSecret(Construct):
             check_variable(variable)
         if not keys:
             raise DeclarationError("reads no parameter; leave it out", where=self.node.path)
-        self.external_secret = _add(self, name, self.keys)
+        self.external_secret = _add(self, Chart.of(scope), name, self.keys)
         """The ExternalSecret."""
 
 
@@ -63,7 +63,7 @@ class SecretFiles(Construct):
         self.name = name
         self.keys = dict(keys)
         check_object_name(name)
-        self.external_secret = _add(self, name, self.keys)
+        self.external_secret = _add(self, Chart.of(scope), name, self.keys)
         """The ExternalSecret."""
 
 
@@ -83,7 +83,14 @@ class RegistryCredentials(Construct):
             "data": {".dockerconfigjson": "{{ .dockerconfigjson }}"},
         }
         keys = {"dockerconfigjson": parameter}
-        self.external_secret = _add(self, PULL_SECRET, keys, template, PROTECTED)
+        self.external_secret = _add(
+            self,
+            Chart.of(scope),
+            PULL_SECRET,
+            keys,
+            template=template,
+            annotations=PROTECTED,
+        )
         """The ExternalSecret."""
 
 
@@ -118,12 +125,13 @@ def api_version(target: ClusterTarget) -> str:
 
 def _add(
     owner: Construct,
+    chart: Chart,
     name: str,
     keys: Mapping[str, Parameter],
+    *,
     template: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> KubeObject:
-    chart = Chart.of(owner)
     platform = chart.platform
     return chart.add_custom(
         owner,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import cdk8s
-import jsonpatch
-import jsonpointer
 from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
@@ -68,6 +66,9 @@ class KubeObject:
                 'add_json_patch takes operations, as cdk8s.JsonPatch.remove("/spec/a")',
                 where=self,
             )
+        import jsonpatch  # few charts patch anything
+        import jsonpointer
+
         patched = self._manifest
         for operation in _operations(operations):
             try:

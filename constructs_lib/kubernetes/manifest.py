@@ -41,6 +41,16 @@ _structs_module["typing"] = SimpleNamespace(
 _structs_module["check_type"] = _check_quickly
 
 _FIELD_NAME = re.compile(r":schema: \S+#(\S+)")
+_SCHEMA = re.compile(r":schema: io\.k8s\.api\.(?P<group>\w+)\.(?P<version>\w+)\.(?P<kind>\w+)")
+_GROUPS = {
+    "apps": "apps/",
+    "autoscaling": "autoscaling/",
+    "batch": "batch/",
+    "core": "",
+    "networking": "networking.k8s.io/",
+    "policy": "policy/",
+}
+"""The API groups of most objects; of another one Node is asked, in three messages for each kind."""
 _boundary_values: dict[int, str | int] = {}
 _T = TypeVar("_T")
 
@@ -88,8 +98,12 @@ def plain(value: Any) -> Any:
 
 @cache
 def _type_of(struct: Any) -> dict[str, str]:
-    kind = getattr(k8s, struct.__name__.removesuffix("Props")).GVK
-    return {"apiVersion": kind.api_version, "kind": kind.kind}
+    described = getattr(k8s, struct.__name__.removesuffix("Props"))
+    schema = _SCHEMA.search(described.__doc__ or "")
+    if schema and schema["group"] in _GROUPS:
+        version = _GROUPS[schema["group"]] + schema["version"]
+        return {"apiVersion": version, "kind": schema["kind"]}
+    return {"apiVersion": described.GVK.api_version, "kind": described.GVK.kind}
 
 
 @cache

@@ -46,6 +46,10 @@ class Snapshot:
         """The file of one chart."""
         return next(file for file in self.files if identity(file.chart) == identity(chart))
 
+    def render(self) -> dict[str, str]:
+        """The files as text by path."""
+        return {file.path: cdk8s.Yaml.stringify(*file.objects) for file in self.files}
+
     @property
     def objects(self) -> list[Manifest]:
         """Every object."""
@@ -75,7 +79,8 @@ class _Item:
 
 def read(app: cdk8s.App) -> Snapshot:
     """Read an App. Our own objects cost two messages to Node in all, a native one some more."""
-    constructs = app.node.find_all()
+    tree = app.node
+    constructs = tree.find_all()
     charts = [one for one in constructs if isinstance(one, cdk8s.Chart)]
     for chart in charts:
         scope = chart.scope if isinstance(chart, Chart) else chart.node.scope
@@ -88,7 +93,7 @@ def read(app: cdk8s.App) -> Snapshot:
     for one in constructs:
         if isinstance(one, cdk8s.ApiObject):
             items[identity(one.chart)].append(_Item(one, _written(one)))
-    in_order = cdk8s.DependencyGraph(app.node).topology()
+    in_order = cdk8s.DependencyGraph(tree).topology()
     if [identity(one) for one in in_order] != [identity(one) for one in constructs]:
         dependencies = Dependencies(constructs)
         declared = charts
