@@ -1,0 +1,1 @@
+"""One set of rules over rendered objects."""

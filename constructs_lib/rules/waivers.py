@@ -1,0 +1,141 @@
+"""Waivers: findings that are accepted, each with a reason and until a date, read from one file.
+
+A waiver is a table of a TOML file:
+
+    [[waiver]]
+    checks = ["checkov:CKV_K8S_35"]
+    objects = ["Deployment cerebro/*", "CronJob crawlers/*"]
+    reason = "The programs read their credentials from variables."
+    expires = 2027-11-30
+
+A check is the name of a rule, or `<scanner>:<identifier>`. An object is written as in a message,
+`Kind namespace/name`; `*` stands for any text.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from constructs_lib.errors import DeclarationError
+
+_HEADER = re.compile(r"^\s*\[\[\s*waiver\s*\]\]", re.MULTILINE)
+_FIELDS = {"checks": list, "objects": list, "reason": str, "expires": date}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """Findings that are accepted."""
+
+    checks: tuple[str, ...]
+    """Names of rules, or `<scanner>:<identifier>`."""
+    objects: tuple[str, ...]
+    """Patterns of objects, `Deployment cerebro/*`."""
+    reason: str
+    expires: date
+    """The last day on which it holds."""
+    where: str = "a waiver"
+    """File and line, for messages."""
+
+    def covers(self, check: str, item: str) -> bool:
+        """Whether it accepts what a check finds at an object."""
+        return check in self.checks and any(fnmatchcase(item, one) for one in self.objects)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check finds at an object."""
+
+    check: str
+    """The name of a rule, or `<scanner>:<identifier>`."""
+    item: str
+    """The object, `Kind namespace/name`."""
+    message: str
+    """What is wrong and what to do, naming the object."""
+
+
+def read(path: Path) -> tuple[Waiver, ...]:
+    """The waivers of a file. Raises DeclarationError, with its line, for one that is not valid."""
+    text = path.read_text("utf-8")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DeclarationError(f"is not valid TOML: {error}", where=path) from error
+    if unknown := sorted(content.keys() - {"waiver"}):
+        raise DeclarationError(f"has no use for {unknown[0]!r}; write [[waiver]]", where=path)
+    entries = content.get("waiver", [])
+    lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADER.finditer(text)]
+    if not isinstance(entries, list) or len(lines) != len(entries):
+        raise DeclarationError("write each waiver as a table [[waiver]]", where=path)
+    return tuple(
+        _waiver(entry, f"{path.parent.name}/{path.name}:{line}")
+        for entry, line in zip(entries, lines, strict=True)
+    )
+
+
+def _waiver(entry: dict[str, Any], where: str) -> Waiver:
+    if unknown := sorted(entry.keys() - _FIELDS):
+        raise DeclarationError(f"has no field {unknown[0]!r}", where=where)
+    for field, kind in _FIELDS.items():
+        value = entry.get(field)
+        if not value or (type(value) is not date if kind is date else not isinstance(value, kind)):
+            expected = {list: "a list of texts", str: "a text", date: "a date, 2027-11-30"}[kind]
+            raise DeclarationError(f"needs {field}, {expected}", where=where)
+        if kind is list and not all(isinstance(one, str) and one for one in value):
+            raise DeclarationError(f"{field} is not a list of texts", where=where)
+    if not entry["reason"].strip():
+        raise DeclarationError("needs a reason", where=where)
+    return Waiver(
+        checks=tuple(entry["checks"]),
+        objects=tuple(entry["objects"]),
+        reason=" ".join(entry["reason"].split()),
+        expires=entry["expires"],
+        where=where,
+    )
+
+
+def left(findings: Iterable[Finding], waivers: Sequence[Waiver]) -> list[Finding]:
+    """The findings that no waiver covers."""
+    return [
+        one for one in findings if not any(each.covers(one.check, one.item) for each in waivers)
+    ]
+
+
+def problems(
+    findings: Sequence[Finding],
+    waivers: Sequence[Waiver],
+    *,
+    checks: Callable[[str], bool],
+    today: date | None = None,
+) -> Iterator[str]:
+    """What is wrong with the waivers themselves, given everything that was found.
+
+    Args:
+        findings: Those that are waived included.
+        waivers: Of any checks.
+        checks: Which checks were run; waivers of others are not judged.
+        today: Default: the date of this machine.
+    """
+    today = today or date.today()
+    for waiver in waivers:
+        judged = [check for check in waiver.checks if checks(check)]
+        if judged and waiver.expires < today:
+            yield (
+                f"{waiver.where}: the waiver of {', '.join(judged)} expired on {waiver.expires}; "
+                "correct what it covers, or decide again and set a later date"
+            )
+        for check in judged:
+            if not any(waiver.covers(check, one.item) for one in findings if one.check == check):
+                yield f"{waiver.where}: {check} finds nothing that this waiver covers; remove it"
+        if judged == list(waiver.checks):
+            for pattern in waiver.objects:
+                if not any(
+                    one.check in judged and fnmatchcase(one.item, pattern) for one in findings
+                ):
+                    yield f"{waiver.where}: nothing is found at {pattern}; remove it"
