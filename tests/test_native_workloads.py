@@ -18,7 +18,7 @@ from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest
 from ops.checklist import declared
 from ops.checklist.model import Outcome, Service
-from ops.secrets.readers import Takes, readers
+from ops.secrets.readers import Takes, readers, takes
 from tests.ops.review.edits import review, said
 
 _TOKEN = Parameters.IPINFO_TOKEN.path
@@ -144,7 +144,7 @@ def test_whoever_reads_a_secret_is_known_and_what_is_not_restarted_is_said(
     snapshot: Snapshot,
 ) -> None:
     found = readers(_TOKEN, snapshot.objects)
-    assert {one.name: one.takes for one in found.workloads} == {
+    assert {one.name: takes(one) for one in found.workloads} == {
         "database": Takes.BY_HAND,
         "agent": Takes.BY_HAND,
         "scaled": Takes.ROLLING,
@@ -199,7 +199,7 @@ def test_the_review_knows_what_our_constructs_make(snapshot: Snapshot) -> None:
         ("Deployment", {"strategy": {"type": "Recreate"}}, Update.RECREATE),
         ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, Update.BY_HAND),
         ("ReplicaSet", {}, Update.BY_HAND),
-        ("Job", {}, Update.NEXT_SYNC),
+        ("Job", {}, Update.REFUSED),
     ],
 )
 def test_an_update_is_what_kubernetes_makes_of_the_strategy(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.network_policies import Endpoint, Network, selects
+from constructs_lib.manifests.network import Endpoint, Network
+from constructs_lib.manifests.selectors import selects
 
 WEB = Endpoint("10.0.1.1", "cerebro", {"app": "web"}, {("http", "TCP"): 8000})
 WORKER = Endpoint("10.0.1.2", "crawlers", {"app": "worker"})
@@ -165,7 +166,7 @@ def test_selector_expressions(expression: str, labels: dict[str, str], *, select
 
 
 def test_an_unknown_operator_is_refused() -> None:
-    with pytest.raises(ValueError, match="no operator Gt"):
+    with pytest.raises(ValueError, match="have no operator Gt"):
         selects({"matchExpressions": [{"key": "cpu", "operator": "Gt", "values": ["1"]}]}, {})
 
 

@@ -24,7 +24,7 @@ class Inventory:
                     yield chart, manifest
 
     @cached_property
-    def workloads(self) -> dict[ChartFile, list[Workload]]:
+    def workloads(self) -> dict[ChartFile, tuple[Workload, ...]]:
         """Everything that makes pods, by its chart; charts that run nothing are left out."""
         found = {chart: workloads(chart.objects) for chart in self.charts}
         return {chart: those for chart, those in found.items() if those}

@@ -9,7 +9,7 @@ from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.overview.inventory import Inventory, audience, rules
-from constructs_lib import capacity
+from constructs_lib.manifests import capacity
 from constructs_lib.manifests.external_secret import remote_keys, secret_of
 from constructs_lib.manifests.image import build, repository
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
@@ -36,7 +36,7 @@ def services(inventory: Inventory) -> str:
     )
 
 
-def _summed(workloads: list[Workload]) -> list[str]:
+def _summed(workloads: Sequence[Workload]) -> list[str]:
     serving = [workload for workload in workloads if workload.kind not in ("CronJob", "Job")]
     lines = [
         f"{f'{workload.name}: ' if len(serving) > 1 else ''}"

@@ -10,9 +10,9 @@ from typing import Any
 from constructs import Construct
 
 from constructs_lib.checks import checked
-from constructs_lib.kinds import CLUSTER_SCOPED, Kind, gives_power, is_cluster_scoped
-from constructs_lib.kinds import group as group_of
 from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.manifests.kinds import CLUSTER_SCOPED, Kind, gives_power, is_cluster_scoped
+from constructs_lib.manifests.kinds import group as group_of
 from constructs_lib.model import Manifest
 
 GROUP = "argoproj.io"

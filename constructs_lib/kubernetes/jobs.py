@@ -14,7 +14,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.workload import DO_NOT_EVICT, Workload
+from constructs_lib.kubernetes.workload import DO_NOT_EVICT, ProgramConstruct
 from constructs_lib.model import NotNegative, Positive
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
@@ -35,7 +35,7 @@ def check_schedule(schedule: str) -> None:
 
 
 @checked
-class ScheduledJob(Workload):
+class ScheduledJob(ProgramConstruct):
     """A CronJob of which one run at most is under way, and what every workload gets.
 
     `Forbid` orders the scheduled runs only; a Job made by hand is not counted.
@@ -106,7 +106,7 @@ class ScheduledJob(Workload):
 
 
 @checked
-class ReleaseJob(Workload):
+class ReleaseJob(ProgramConstruct):
     """A Job that runs with every sync, a migration for instance, and what every workload gets.
 
     It is an Argo CD Sync hook that is deleted before it is made again, because a Job's template

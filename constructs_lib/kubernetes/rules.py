@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 
 from cronsim import CronSimError
 
-from constructs_lib import capacity
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kinds import group, is_cluster_scoped
 from constructs_lib.kubernetes.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.kubernetes.argocd import refused_by_projects
 from constructs_lib.kubernetes.snapshot import Snapshot
+from constructs_lib.manifests import capacity
 from constructs_lib.manifests.external_secret import remote_keys
 from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.kinds import group, is_cluster_scoped
 from constructs_lib.manifests.shape import malformed
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest

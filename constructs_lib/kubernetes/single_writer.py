@@ -15,7 +15,7 @@ from constructs_lib.kubernetes.manifest import quantity
 from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.volumes import Claim
-from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, Workload
+from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
 from constructs_lib.model import NotNegative, Port, Probe
 from constructs_lib.names import check_mount_path
 from constructs_lib.quantity import check_canonical
@@ -37,7 +37,7 @@ class Storage:
 
 
 @checked
-class SingleWriter(Workload):
+class SingleWriter(ProgramConstruct):
     """A Deployment of one pod, replaced by `Recreate`, and what every workload gets.
 
     `Recreate` orders rollouts only: a pod that a node lost contact with may run on beside its

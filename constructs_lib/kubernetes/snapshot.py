@@ -9,10 +9,10 @@ import cdk8s
 from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kinds import is_cluster_scoped
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.ordering import Dependencies, identity
+from constructs_lib.manifests.kinds import is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest, Pending
 

@@ -15,7 +15,7 @@ from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import int_or_string
 from constructs_lib.kubernetes.options import Autoscaling, Options
 from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.workload import RECREATE, Workload
+from constructs_lib.kubernetes.workload import RECREATE, ProgramConstruct
 from constructs_lib.model import HttpGet, Port, Positive, Probe
 
 _ROLLING = k8s.DeploymentStrategy(
@@ -30,7 +30,7 @@ _LEAVE_ENDPOINTS_SECONDS = 5
 
 
 @checked
-class WebService(Workload):
+class WebService(ProgramConstruct):
     """Deployment, Service, Ingress, PodDisruptionBudget, and what every workload gets.
 
     With two replicas or more, a rolling update starts one new pod at a time and stops an old one

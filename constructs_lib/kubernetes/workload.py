@@ -37,7 +37,7 @@ _PLACING_SECONDS = 300
 """What a pod may take until its containers start: a new node, its disk, the pull of its image."""
 
 
-class Workload(Construct):
+class ProgramConstruct(Construct):
     """A workload and the objects that support it: ServiceAccount, ExternalSecrets, NetworkPolicy.
 
     Its id is the one name: of the objects, of the `app` label that selects the pods, of the

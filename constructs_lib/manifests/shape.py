@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from constructs_lib.kinds import POD_TEMPLATES, group
+from constructs_lib.manifests.kinds import POD_TEMPLATES, group
 from constructs_lib.model import Manifest
 
 _CONTAINER = """

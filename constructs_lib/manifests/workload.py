@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from math import ceil, floor
+from typing import Any, NamedTuple
 
-from constructs_lib.capacity import pod_template
+from constructs_lib.manifests.capacity import pod_template
+from constructs_lib.manifests.kinds import POD_TEMPLATES
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.selectors import selects
 from constructs_lib.model import Manifest
 from constructs_lib.wording import plural
 
+HOOK = "argocd.argoproj.io/hook"
+_HOOK_DELETION = "argocd.argoproj.io/hook-delete-policy"
+_RELOADED = "secret.reloader.stakater.com/reload"
+_RELOADED_AUTOMATICALLY = "reloader.stakater.com/auto"
+_FROM_VOLUME = {"secret": ("Secret", "secretName"), "configMap": ("ConfigMap", "name")}
+_FROM_VARIABLE = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
+_FROM_ENVIRONMENT = {"secretRef": "Secret", "configMapRef": "ConfigMap"}
 
-class Update(Enum):
-    """How new pods take the place of old ones."""
+
+class Update(StrEnum):
+    """How a changed pod template reaches what runs."""
 
     ROLLING = "rolling"
     """One after another; no pod ends before the next is ready, or few."""
@@ -24,50 +38,78 @@ class Update(Enum):
     NEXT_RUN = "next run"
     """A CronJob: from its next run on."""
     NEXT_SYNC = "next sync"
-    """A Job: when it is made again."""
+    """A Job that Argo CD deletes and creates again with each sync."""
+    REFUSED = "refused"
+    """Any other Job: the API server refuses to change it."""
+
+
+class Read(NamedTuple):
+    """A Secret or ConfigMap that pods read, or one key of it."""
+
+    kind: str
+    """`Secret` or `ConfigMap`."""
+    name: str
+    key: str | None = None
+    """None for all of its keys."""
+    optional: bool = False
+    """Whether a pod starts without it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Workload:
     """An object with a pod template, or a Pod."""
 
-    manifest: Manifest
-    template: Manifest
-    """The pod template; of a Pod, the Pod itself."""
-    autoscaler: Manifest | None = None
+    object: Object
+    autoscaler: Object | None = None
     """The HorizontalPodAutoscaler that scales it."""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def key(self) -> Key:
+        """Of the object."""
+        return self.object.key
 
     @property
     def kind(self) -> str:
         """As `Deployment`."""
-        return str(self.manifest["kind"])
+        return self.object.kind
 
     @property
     def name(self) -> str:
         """Of the object."""
-        return str(self.manifest["metadata"]["name"])
+        return self.object.name
 
     @property
     def namespace(self) -> str:
         """Of the object."""
-        return str(self.manifest["metadata"].get("namespace", ""))
+        return self.object.namespace
 
     @property
+    def manifest(self) -> Manifest:
+        """The object itself."""
+        return self.object.manifest
+
+    @cached_property
+    def template(self) -> Manifest:
+        """The pod template; of a Pod, the Pod itself; empty where there is none."""
+        return pod_template(self.manifest) or {}
+
+    @cached_property
     def pod(self) -> Manifest:
         """The spec of its pods."""
-        spec: Manifest = self.template["spec"]
-        return spec
+        return self.template.get("spec") or {}
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Of its pods."""
-        return dict((self.template.get("metadata") or {}).get("labels") or {})
+        return (self.template.get("metadata") or {}).get("labels") or {}
 
     @property
     def selector(self) -> str:
         """A label selector for its pods, `app=one`: the labels by which it finds them itself."""
-        spec = self.manifest.get("spec") or {}
-        matched = (spec.get("selector") or {}).get("matchLabels") or self.labels
+        matched = (self.object.spec.get("selector") or {}).get("matchLabels") or self.labels
         return ",".join(f"{key}={value}" for key, value in sorted(matched.items()))
 
     @property
@@ -75,10 +117,15 @@ class Workload:
         """What runs for as long as a pod lives."""
         return list(self.pod.get("containers") or ())
 
-    @property
+    @cached_property
     def every_container(self) -> list[Manifest]:
-        """The init containers as well."""
+        """The init containers as well, first."""
         return [*(self.pod.get("initContainers") or ()), *self.containers]
+
+    @cached_property
+    def named_containers(self) -> dict[str, Manifest]:
+        """Every container by its name."""
+        return {container["name"]: container for container in self.every_container}
 
     @property
     def images(self) -> list[str]:
@@ -86,25 +133,59 @@ class Workload:
         found = (container.get("image", "") for container in self.every_container)
         return list(dict.fromkeys(filter(None, found)))
 
+    @cached_property
+    def ports(self) -> list[Manifest]:
+        """The ports that its containers declare."""
+        return [port for one in self.every_container for port in one.get("ports") or ()]
+
+    @property
+    def serves(self) -> bool:
+        """Whether its pods run all the time."""
+        return self.kind not in ("CronJob", "Job", "Pod")
+
+    @cached_property
+    def reads(self) -> tuple[Read, ...]:
+        """The Secrets and ConfigMaps that its containers read, as variables or files."""
+        return tuple(dict.fromkeys([*self._variables(), *self._files()]))
+
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The Secrets that its containers read, as variables or files."""
-        return tuple(dict.fromkeys([*self._variables(), *self._files()]))
+        """The names of the Secrets among them."""
+        return tuple(dict.fromkeys(read.name for read in self.reads if read.kind == "Secret"))
+
+    @property
+    def needed_secrets(self) -> tuple[Read, ...]:
+        """The Secrets, and keys of them, without which its pods do not start."""
+        return tuple(read for read in self.reads if read.kind == "Secret" and not read.optional)
 
     @property
     def pull_secrets(self) -> list[str]:
         """The Secrets that pull its images."""
         return [one["name"] for one in self.pod.get("imagePullSecrets") or ()]
 
+    def reloads(self, secret: str) -> bool:
+        """Whether Reloader restarts it when that Secret changes."""
+        if secret in self.reloaded:
+            return True
+        automatic = self.object.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
+        return automatic and any(read.name == secret for read in self.needed_secrets)
+
     @property
+    def reloaded(self) -> tuple[str, ...]:
+        """The Secrets that it names for Reloader."""
+        named = self.object.annotations.get(_RELOADED, "").split(",")
+        return tuple(filter(None, (name.strip() for name in named)))
+
+    @cached_property
     def update(self) -> Update:
         """How an update replaces its pods."""
-        spec = self.manifest.get("spec") or {}
+        spec = self.object.spec
         match self.kind:
             case "CronJob":
                 return Update.NEXT_RUN
             case "Job":
-                return Update.NEXT_SYNC
+                remade = remade_with_each_sync(self.object)
+                return Update.NEXT_SYNC if remade else Update.REFUSED
             case "Deployment":
                 recreated = (spec.get("strategy") or {}).get("type") == "Recreate"
                 return Update.RECREATE if recreated else Update.ROLLING
@@ -116,48 +197,94 @@ class Workload:
     @property
     def replicas(self) -> tuple[int, int] | None:
         """The fewest and the most pods that run all the time; None for one on each node."""
-        spec = self.manifest.get("spec") or {}
-        match self.kind:
-            case "CronJob" | "Job":
-                return 0, 0
-            case "DaemonSet":
-                return None
-            case "Pod":
-                return 1, 1
-        stated = spec.get("replicas", 1)
-        if self.autoscaler and stated != 0:
-            bounds = self.autoscaler["spec"]
+        if self.kind == "DaemonSet":
+            return None
+        running = self.running
+        if self.autoscaler and running:
+            bounds = self.autoscaler.spec
             return int(bounds.get("minReplicas", 1)), int(bounds["maxReplicas"])
-        return int(stated), int(stated)
+        return running, running
 
-    def _variables(self) -> Iterator[str]:
+    @property
+    def running(self) -> int:
+        """How many pods its own field asks for; 1 for a Pod and for each node of a DaemonSet."""
+        stated = self.object.spec.get("replicas")
+        if self.kind == "Pod" or stated is None or not self.serves:
+            return int(self.kind == "Pod" or self.serves)
+        return int(stated)
+
+    @property
+    def may_be_missing(self) -> int:
+        """How many of its pods a rolling update stops before their successors are ready."""
+        if self.update is not Update.ROLLING:
+            return self.running if self.update is Update.RECREATE else 0
+        if self.kind != "Deployment":
+            return 1  # a StatefulSet and a DaemonSet stop a pod before they start the next
+        rolling = (self.object.spec.get("strategy") or {}).get("rollingUpdate") or {}
+        missing = share(rolling.get("maxUnavailable", "25%"), self.running, floor)
+        surge = share(rolling.get("maxSurge", "25%"), self.running, ceil)
+        return missing or int(not surge and self.running > 0)
+
+    def _variables(self) -> Iterator[Read]:
         for container in self.every_container:
             for source in container.get("envFrom") or ():
-                yield from _named(source.get("secretRef"), "name")
+                for field, kind in _FROM_ENVIRONMENT.items():
+                    yield from _read(kind, source.get(field))
             for variable in container.get("env") or ():
-                yield from _named((variable.get("valueFrom") or {}).get("secretKeyRef"), "name")
+                for field, kind in _FROM_VARIABLE.items():
+                    yield from _read(kind, (variable.get("valueFrom") or {}).get(field))
 
-    def _files(self) -> Iterator[str]:
+    def _files(self) -> Iterator[Read]:
         for volume in self.pod.get("volumes") or ():
-            yield from _named(volume.get("secret"), "secretName")
+            for field, (kind, name) in _FROM_VOLUME.items():
+                yield from _read(kind, volume.get(field), name)
             for source in (volume.get("projected") or {}).get("sources") or ():
-                yield from _named(source.get("secret"), "name")
+                for field, (kind, _) in _FROM_VOLUME.items():
+                    yield from _read(kind, source.get(field))
 
 
-def workloads(objects: Iterable[Manifest]) -> list[Workload]:
-    """Everything among these objects that makes pods, each with its autoscaler."""
-    every = list(objects)
+@lru_cache(maxsize=4)
+def _of(objects: Objects) -> tuple[Workload, ...]:
     autoscalers = {
-        (one["metadata"].get("namespace", ""), target.get("kind"), target.get("name")): one
-        for one in every
-        if one["kind"] == "HorizontalPodAutoscaler"
-        for target in (one["spec"].get("scaleTargetRef") or {},)
+        (one.namespace, target.get("kind"), target.get("name")): one
+        for one in objects.of_kinds("HorizontalPodAutoscaler")
+        for target in (one.spec.get("scaleTargetRef") or {},)
     }
-    return [
-        Workload(one, template, autoscalers.get(_key(one)))
-        for one in every
-        if (template := pod_template(one))
-    ]
+    return tuple(
+        Workload(one, autoscalers.get((one.namespace, one.kind, one.name)))
+        for one in objects
+        if (one.key.group, one.key.kind) in POD_TEMPLATES and pod_template(one.manifest)
+    )
+
+
+def workloads(objects: Objects | Iterable[Manifest]) -> tuple[Workload, ...]:
+    """Everything among these objects that makes pods, each with its autoscaler."""
+    return _of(objects if isinstance(objects, Objects) else Objects.of(objects))
+
+
+@lru_cache(maxsize=4)
+def _by_label(objects: Objects) -> Mapping[tuple[str, str, str], list[Workload]]:
+    found: dict[tuple[str, str, str], list[Workload]] = defaultdict(list)
+    for workload in workloads(objects):
+        for label in [("", ""), *workload.labels.items()]:
+            found[workload.namespace, *label].append(workload)
+    return found
+
+
+def selected(
+    objects: Objects, namespace: str, selector: Mapping[str, Any] | None
+) -> list[Workload]:
+    """The workloads of a namespace whose pods a label selector picks; an empty one picks all."""
+    labels = (selector or {}).get("matchLabels") or {"": ""}
+    index = _by_label(objects)
+    fewest = min((index.get((namespace, *label), []) for label in labels.items()), key=len)
+    return [one for one in fewest if selects(selector, one.labels)]
+
+
+def behind(objects: Objects, service: Object) -> list[Workload]:
+    """The workloads whose pods answer for a Service; none if it selects no pods itself."""
+    selector = service.spec.get("selector")
+    return selected(objects, service.namespace, {"matchLabels": selector}) if selector else []
 
 
 def pods_in_words(replicas: tuple[int, int] | None) -> str:
@@ -168,11 +295,27 @@ def pods_in_words(replicas: tuple[int, int] | None) -> str:
     return plural(most, "pod") if fewest == most else f"{fewest} to {plural(most, 'pod')}"
 
 
-def _key(item: Manifest) -> tuple[str, Any, Any]:
-    metadata = item["metadata"]
-    return metadata.get("namespace", ""), item["kind"], metadata["name"]
+def share(value: int | str, whole: int, rounded: Any) -> int:
+    """`1`, or `25%` of `whole`."""
+    text = str(value)
+    if not text.endswith("%"):
+        return int(text)
+    return int(rounded(int(text[:-1]) * whole / 100))
 
 
-def _named(reference: Manifest | None, field: str) -> Iterator[str]:
-    if reference and reference.get(field):
-        yield str(reference[field])
+def remade_with_each_sync(item: Object) -> bool:
+    """Whether Argo CD deletes it before it makes it again, as a hook by default."""
+    policies = item.annotations.get(_HOOK_DELETION, "BeforeHookCreation")
+    return HOOK in item.annotations and "BeforeHookCreation" in policies
+
+
+def _read(kind: str, reference: Manifest | None, field: str = "name") -> Iterator[Read]:
+    if not reference or not reference.get(field):
+        return
+    name, optional = str(reference[field]), bool(reference.get("optional"))
+    if "key" in reference:
+        yield Read(kind, name, reference["key"], optional)
+        return
+    yield Read(kind, name, None, optional)
+    for item in reference.get("items") or ():
+        yield Read(kind, name, item["key"], optional)

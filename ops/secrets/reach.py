@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from constructs_lib.manifests.workload import Workload
 from ops.asking import SecretValue
 from ops.cluster import Pod, Secret
-from ops.secrets.readers import Readers, Source, Workload
+from ops.secrets.readers import Readers, Source
 
 
 class Looking(Protocol):

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from constructs_lib.manifests import workload
 from constructs_lib.manifests.external_secret import remote_keys, secret_of
-from constructs_lib.manifests.workload import Update
+from constructs_lib.manifests.workload import Update, Workload, workloads
 
 if TYPE_CHECKING:
     from constructs_lib.model import Manifest
 
-_RELOADER = "secret.reloader.stakater.com/reload"
 _COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
 
 
@@ -58,38 +56,6 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Workload:
-    """Something whose pods get Secrets, as variables or files."""
-
-    kind: str
-    namespace: str
-    name: str
-    selector: str
-    """Picks its pods, `app=one`."""
-    secrets: tuple[str, ...]
-    takes: Takes
-    reloaded: tuple[str, ...]
-    """The Secrets at whose change Reloader restarts it."""
-
-    @classmethod
-    def of(cls, rendered: workload.Workload) -> Workload:
-        """Read it from a rendered object that makes pods."""
-        annotations = rendered.manifest["metadata"].get("annotations") or {}
-        return cls(
-            rendered.kind,
-            rendered.namespace,
-            rendered.name,
-            rendered.selector,
-            rendered.secrets,
-            _takes(rendered),
-            tuple(filter(None, annotations.get(_RELOADER, "").split(","))),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True)
 class Readers:
     """All ways of one parameter into the cluster."""
 
@@ -99,7 +65,7 @@ class Readers:
 
     def taking(self, *ways: Takes) -> list[Workload]:
         """The workloads that come to a new value in one of these ways."""
-        return [workload for workload in self.workloads if workload.takes in ways]
+        return [workload for workload in self.workloads if takes(workload) in ways]
 
     def restarted(self) -> list[Workload]:
         """The workloads that run on with an old value until they are restarted; those that lose
@@ -140,19 +106,20 @@ def readers(path: str, objects: Iterable[Manifest]) -> Readers:
         path,
         tuple(sources),
         tuple(
-            Workload.of(one)
-            for one in workload.workloads(every)
+            one
+            for one in workloads(every)
             if any((one.namespace, secret) in secrets for secret in one.secrets)
         ),
     )
 
 
-def _takes(rendered: workload.Workload) -> Takes:
-    match rendered.update:
+def takes(workload: Workload) -> Takes:
+    """How it comes to a new value."""
+    match workload.update:
         case Update.NEXT_RUN:
             return Takes.NEXT_RUN
         case Update.NEXT_SYNC:
             return Takes.NEXT_SYNC
-    if rendered.kind != "Deployment":
+    if workload.kind != "Deployment":
         return Takes.BY_HAND
-    return Takes.ROLLING if rendered.update is Update.ROLLING else Takes.REPLACED
+    return Takes.ROLLING if workload.update is Update.ROLLING else Takes.REPLACED

@@ -10,12 +10,13 @@ from typing import TypeVar
 
 import humanize
 
+from constructs_lib.manifests.workload import Workload
 from ops import terminal
 from ops.asking import SecretValue
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status, end
 from ops.secrets.reach import Holds, Reach
-from ops.secrets.readers import Readers, Source, Takes, Workload
+from ops.secrets.readers import Readers, Source, Takes, takes
 
 T = TypeVar("T")
 
@@ -192,7 +193,7 @@ class Rotation:
             (
                 workload.kind,
                 str(workload),
-                self.outcomes.get(workload, f"with its {workload.takes}"),
+                self.outcomes.get(workload, f"with its {takes(workload)}"),
             )
             for workload in self.readers.workloads
         ]

@@ -14,7 +14,7 @@ from ops import rendered, terminal
 from ops.aws import SECURE, Description, ParameterStore, Stored
 from ops.cluster import Cluster
 from ops.secrets.reach import Holds, Looking, Reach
-from ops.secrets.readers import Readers, readers
+from ops.secrets.readers import Readers, readers, takes
 
 
 class State(StrEnum):
@@ -175,7 +175,7 @@ def as_json(found: list[Standing]) -> list[dict[str, Any]]:
                     "namespace": workload.namespace,
                     "name": workload.name,
                     "variables": one.readers.variables(workload),
-                    "takes": workload.takes,
+                    "takes": takes(workload),
                 }
                 for workload in one.readers.workloads
             ],

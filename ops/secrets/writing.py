@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.workload import Workload
 from ops import rendered, terminal
 from ops.asking import SecretValue, secret_value
 from ops.aws import (
@@ -20,7 +21,7 @@ from ops.aws import (
     needs_advanced_tier,
 )
 from ops.errors import OpsError, Status
-from ops.secrets.readers import Readers, Takes, Workload, readers
+from ops.secrets.readers import Readers, Takes, readers
 from ops.secrets.values import check
 
 _UNSURE = (

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Claimed
 from tests.e2e.installation import SERVICES, Installation
-from tests.network_policies import Endpoint, Network
+from constructs_lib.manifests.network import Endpoint, Network
 
 ANYWHERE = Endpoint("10.0.50.7")
 """A load balancer's subnet is a setting; while it is open, any address may be one."""

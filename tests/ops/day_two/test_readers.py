@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalogue.parameters import Parameters
-from ops.secrets.readers import Readers, Takes, readers
+from ops.secrets.readers import Readers, Takes, readers, takes
 from tests.conftest import Manifest
 
 
@@ -25,7 +25,7 @@ def test_every_service_reads_the_password_under_its_own_name(password: Readers) 
 def test_single_writers_are_replaced_and_jobs_wait_for_their_run(
     password: Readers, objects: list[Manifest]
 ) -> None:
-    kinds = {one.name: one.takes for one in password.workloads}
+    kinds = {one.name: takes(one) for one in password.workloads}
     assert kinds["cerebro-api"] is Takes.ROLLING
     assert {kinds["nebula"], kinds["cryo-indexer"], kinds["cerebro-mcp"]} == {Takes.REPLACED}
     assert kinds["click-runner-ember"] is Takes.NEXT_RUN

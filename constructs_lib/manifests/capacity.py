@@ -16,7 +16,7 @@ from math import ceil
 from typing import Any
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kinds import POD_TEMPLATES, Kind, group
+from constructs_lib.manifests.kinds import POD_TEMPLATES, Kind, group
 from constructs_lib.model import Manifest
 from constructs_lib.quantity import amount
 

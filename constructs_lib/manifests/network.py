@@ -7,10 +7,14 @@ plugin adds beyond the API. Plugins differ on whether an ipBlock covers pods by 
 it does, as on EKS.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any
+
+from constructs_lib.manifests.selectors import selects
 
 Object = Mapping[str, Any]
 ALL: Object = {}
@@ -30,7 +34,7 @@ class Endpoint:
     """Number of a container's port by its name and protocol."""
 
     @classmethod
-    def pod(cls, obj: Object, namespace: str | None = None) -> "Endpoint":
+    def pod(cls, obj: Object, namespace: str | None = None) -> Endpoint:
         """A Pod, or a pod template together with the namespace of its workload."""
         metadata = obj.get("metadata", {})
         ports = [
@@ -91,7 +95,7 @@ class Network:
             "ingress", target, source, wanted
         )
 
-    def _agrees(self, direction: str, pod: Endpoint, peer: Endpoint, wanted: "_Port") -> bool:
+    def _agrees(self, direction: str, pod: Endpoint, peer: Endpoint, wanted: _Port) -> bool:
         """What the policies for one end say; an end that no policy selects agrees to everything."""
         policies = [one for one in self._policies if _isolates(one, direction, pod)]
         if not policies or pod == peer:
@@ -119,29 +123,6 @@ class Network:
         else:
             in_namespace = peer.namespace == namespace
         return in_namespace and selects(selectors.get("podSelector", ALL), peer.labels)
-
-
-def selects(selector: Object, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector picks these labels; an empty one picks all."""
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_expression_holds(one, labels) for one in selector.get("matchExpressions") or ())
-
-
-def _expression_holds(expression: Object, labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values", ())
-    match expression["operator"]:
-        case "In":
-            return key in labels and labels[key] in values
-        case "NotIn":
-            return key not in labels or labels[key] not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-        case operator:
-            raise ValueError(f"label selectors know no operator {operator}")
 
 
 def _isolates(policy: Object, direction: str, pod: Endpoint) -> bool:
