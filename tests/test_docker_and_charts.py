@@ -11,7 +11,7 @@ import pytest
 
 from catalogue import images
 from charts.cerebro.metrics_dashboard import KEEP_ALIVE_SECONDS
-from constructs_lib.capacity import pod_template
+from constructs_lib.manifests.capacity import pod_template
 from tests.conftest import ROOT, Manifest, parse
 from tests.images.dockerfiles import DOCKER, HealthUrl, Image, read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from constructs_lib.capacity import pod_template
+from constructs_lib.manifests.capacity import pod_template
 from tests.conftest import Manifest
 
 # Named like a Service, but answered by the load balancer from the annotation `actions.deny`.

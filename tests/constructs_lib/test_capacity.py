@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from constructs_lib import capacity
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kinds import CLUSTER_SCOPED, gives_power, is_cluster_scoped
+from constructs_lib.manifests import capacity
+from constructs_lib.manifests.kinds import CLUSTER_SCOPED, gives_power, is_cluster_scoped
 from constructs_lib.model import Manifest
 
 

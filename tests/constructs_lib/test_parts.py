@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from constructs_lib import capacity
 from constructs_lib.errors import collect
 from constructs_lib.kubernetes import (
     Alb,
@@ -23,6 +22,7 @@ from constructs_lib.kubernetes import (
     Toleration,
     WebService,
 )
+from constructs_lib.manifests import capacity
 from constructs_lib.model import Calls, Host, HttpGet, Manifest, Probe
 from tests.constructs_lib import declarations as base
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import ceil
 
-from constructs_lib import capacity
+from constructs_lib.manifests import capacity
 from constructs_lib.model import Manifest
 from constructs_lib.quantity import readable
 from ops.review.comparison import Comparison
