@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import ClusterTarget, Pin
+from constructs_lib.rules.waivers import Waiver
 from constructs_lib.tree import nearest
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Platform:
     """The Git address that Argo CD reads."""
     revision: str = "main"
     """The branch or tag that Argo CD follows."""
+    waivers: tuple[Waiver, ...] = ()
+    """Violations of rules that are accepted. Default: none."""
     sources: Sources = Sources()
     """Where a person changes these facts, for the messages of the rules."""
 

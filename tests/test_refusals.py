@@ -220,9 +220,9 @@ def beyond_the_quota(app: App) -> None:
 @pytest.mark.parametrize(
     ("declare", "platform", "message"),
     [
-        (two, {}, "Deployment space/one is declared 2 times, in space/first.k8s.yaml"),
+        (two, {}, "Deployment space/one is declared 2 times, in dist/space/first.k8s.yaml"),
         (two, {}, "host one.example.org is served by space/one, space/one; give each a host"),
-        (misplaced, {}, "other/stray.k8s.yaml is for the namespace other, which no Namespace"),
+        (misplaced, {}, "is for the namespace other, which is not declared; there are space"),
         (one, {"hosts": ()}, "Ingress space/one serves one.example.org, which the certificate"),
         (one, {"hosts": ("one.example.org", "two.example.org")},
          "host two.example.org of catalogue/hosts.py is served by no Ingress; remove it"),

@@ -1,7 +1,7 @@
 """What Argo CD syncs: an Application for every file of dist/, and the root that syncs those."""
 
 from constructs_lib.kubernetes import App, Application, AppProject, Chart
-from constructs_lib.kubernetes.argocd import NAMESPACE
+from constructs_lib.manifests.argocd import NAMESPACE
 
 PROJECT = "gnosis-analytics"
 ROOT_PROJECT = "gnosis-analytics-root"

@@ -14,9 +14,9 @@ import jsii
 
 from constructs_lib.checks import checked
 from constructs_lib.errors import PlatformError
-from constructs_lib.kubernetes import rules
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.snapshot import Snapshot, read
+from constructs_lib.kubernetes.validation import problems
 from constructs_lib.platform import Platform
 
 _INVALID = "Validation failed with the following errors:"  # as cdk8s says it
@@ -93,7 +93,7 @@ class _Rules:
     def validate(self) -> list[str]:
         """What the rules find."""
         app = self._app
-        return [*app.calls.unanswered(), *rules.problems(app.snapshot(), app.platform)]
+        return [*app.calls.unanswered(), *problems(app.snapshot(), app.platform)]
 
 
 @contextmanager

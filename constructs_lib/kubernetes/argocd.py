@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from fnmatch import fnmatch
 from typing import Any
 
 from constructs import Construct
 
 from constructs_lib.checks import checked
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.manifests.kinds import CLUSTER_SCOPED, Kind, gives_power, is_cluster_scoped
+from constructs_lib.manifests.argocd import DIST, GROUP
+from constructs_lib.manifests.kinds import CLUSTER_SCOPED, Kind, gives_power
 from constructs_lib.manifests.kinds import group as group_of
 from constructs_lib.model import Manifest
 
-GROUP = "argoproj.io"
 API_VERSION = f"{GROUP}/v1alpha1"
-NAMESPACE = "argocd"
-"""Where Argo CD runs and looks for Applications."""
 CLUSTER = "https://kubernetes.default.svc"
 """The cluster that Argo CD itself runs in."""
-DIST = "dist"
-"""Where the manifests lie in the repository."""
 _COMPARE = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
 """The API server itself says what a sync would change: Argo CD's own schemas are those of one
 Kubernetes version, and call an object with a field of a later one Unknown."""
@@ -158,58 +153,6 @@ class Application(Construct):
                 "syncPolicy": _SYNC_POLICY,
             },
         )
-
-
-def refused_by_projects(files: Mapping[str, list[Manifest]]) -> Iterator[str]:
-    """A sentence for each object of dist/, by file, that the project of its Application refuses.
-
-    A namespace that is not declared is left to the rule for that.
-    """
-    every = [item for objects in files.values() for item in objects]
-    declared = {one["metadata"]["name"] for one in every if one["kind"] == "Namespace"}
-    projects = {one["metadata"]["name"]: one for one in every if one["kind"] == "AppProject"}
-    for application in every:
-        if application["kind"] != "Application" or group_of(application) != GROUP:
-            continue
-        spec = application.get("spec") or {}
-        project = projects.get(spec.get("project"))
-        if project is None:
-            yield (
-                f"Application {application['metadata']['name']} is in the project "
-                f"{spec.get('project')}, which is not declared; there are {', '.join(projects)}"
-            )
-            continue
-        for path, item in _synced(spec.get("source") or {}, files):
-            if problem := _refusal(item, project, {*declared, NAMESPACE}):
-                title = f"{item['kind']} {item['metadata']['name']}"
-                yield f"{path}: {title} would not be synced: {problem}"
-
-
-def _synced(
-    source: Manifest, files: Mapping[str, list[Manifest]]
-) -> Iterator[tuple[str, Manifest]]:
-    included = source.get("directory", {}).get("include", "*")
-    for path, objects in files.items():
-        folder, _, name = path.rpartition("/")
-        if source.get("path") == f"{DIST}/{folder}" and fnmatch(name, included):
-            yield from ((path, item) for item in objects)
-
-
-def _refusal(item: Manifest, project: Manifest, namespaces: AbstractSet[str]) -> str | None:
-    spec, name = project["spec"], project["metadata"]["name"]
-    scope = "cluster" if is_cluster_scoped(item) else "namespace"
-    kind = (group_of(item), item["kind"])
-    if not any(
-        fnmatch(kind[0], one["group"]) and fnmatch(kind[1], one["kind"])
-        for one in spec.get(f"{scope}ResourceWhitelist") or ()
-    ):
-        return f"the AppProject {name} does not allow this kind; allow it by a line of its own"
-    namespace = item["metadata"].get("namespace")
-    if namespace in namespaces and not any(
-        fnmatch(namespace, one.get("namespace", "*")) for one in spec["destinations"]
-    ):
-        return f"the AppProject {name} does not allow the namespace {namespace}"
-    return None
 
 
 def _group_kinds(kinds: AbstractSet[Kind]) -> list[dict[str, str]]:

@@ -8,17 +8,8 @@ from functools import cache
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.kubernetes.manifest import int_or_string
+from constructs_lib.manifests.network import NOT_PUBLIC
 from constructs_lib.model import Egress
-
-NOT_PUBLIC = (
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-)
-"""Private (RFC 1918), shared (RFC 6598), loopback and link-local addresses, IMDS among them."""
 
 
 @cache

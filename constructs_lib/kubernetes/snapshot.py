@@ -32,6 +32,8 @@ class ChartFile:
     """The first paragraph of the chart's docstring, in one line."""
     objects: list[Manifest]
     """In the order in which they are written."""
+    owners: list[IConstruct]
+    """The construct of each object."""
     pending: list[Pending]
     """What it declares but does not render yet."""
 
@@ -102,9 +104,7 @@ def read(app: cdk8s.App) -> Snapshot:
             chart: dependencies.sort(those, lambda item: {identity(item.owner)})
             for chart, those in items.items()
         }
-    return Snapshot(
-        tuple(_file(chart, [one.content for one in items[identity(chart)]]) for chart in charts)
-    )
+    return Snapshot(tuple(_file(chart, items[identity(chart)]) for chart in charts))
 
 
 def _made_by_us(chart: cdk8s.Chart) -> list[KubeObject]:
@@ -126,7 +126,7 @@ def _written(native: cdk8s.ApiObject) -> Manifest:
     return content
 
 
-def _file(chart: cdk8s.Chart, objects: list[Manifest]) -> ChartFile:
+def _file(chart: cdk8s.Chart, items: list[_Item]) -> ChartFile:
     if isinstance(chart, Chart):
         name, path, pending = chart.name, chart.path, chart.pending
     else:
@@ -134,4 +134,5 @@ def _file(chart: cdk8s.Chart, objects: list[Manifest]) -> ChartFile:
         path, pending = f"{chart.namespace or 'cluster'}/{name}.k8s.yaml", []
     described = "" if type(chart) in (Chart, cdk8s.Chart) else inspect.getdoc(type(chart)) or ""
     description = described.partition("\n\n")[0].replace("\n", " ")
-    return ChartFile(chart, name, path, chart.namespace, description, objects, pending)
+    objects, owners = [one.content for one in items], [one.owner for one in items]
+    return ChartFile(chart, name, path, chart.namespace, description, objects, owners, pending)

@@ -212,7 +212,7 @@ def _while_updating(item: Manifest, replicas: int) -> int:
         return 2 * replicas
     stated = rolling.get("maxSurge")
     surge = "25%" if stated is None else str(stated)
-    number = _amount(surge.removesuffix("%"))
+    number = quantity(surge.removesuffix("%"))
     return 2 * replicas + ceil(number * replicas / 100 if surge.endswith("%") else number)
 
 
@@ -276,14 +276,17 @@ def _most(one: Amounts, other: Amounts) -> Amounts:
 
 def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
     stated = (quantities or {}).items()
-    return {name: _amount(quantity) for name, quantity in stated if quantity is not None}
+    return {name: quantity(text) for name, text in stated if text is not None}
 
 
-def _amount(quantity: Any) -> Fraction:
-    """Any quantity that Kubernetes reads: ours, numbers, and forms such as `1e3`, `.5` or `5n`."""
-    match = _QUANTITY.fullmatch(str(quantity))
+def quantity(text: Any) -> Fraction:
+    """Any quantity that Kubernetes reads: ours, numbers, and forms such as `1e3`, `.5` or `5n`.
+
+    Raises DeclarationError for anything else.
+    """
+    match = _QUANTITY.fullmatch(str(text))
     if not match:
-        raise DeclarationError(f"{quantity!r} is not a quantity; write it as 250m, 2 or 512Mi")
+        raise DeclarationError(f"{text!r} is not a quantity; write it as 250m, 2 or 512Mi")
     suffix = match["suffix"] or ""
     return Fraction(match["number"] + (match["power"] or "")) * (
         _FINE.get(suffix) or amount(f"1{suffix}")
@@ -291,7 +294,7 @@ def _amount(quantity: Any) -> Fraction:
 
 
 def _whole(number: Any, default: int) -> int:
-    return default if number is None else int(_amount(number))
+    return default if number is None else int(quantity(number))
 
 
 def _kind(item: Manifest) -> Kind:

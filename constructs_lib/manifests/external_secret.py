@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 
 EVERY_KEY = "every key"
@@ -25,3 +27,22 @@ def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
     for source in spec.get("dataFrom") or ():
         if path := (source.get("extract") or {}).get("key"):
             yield EVERY_KEY, path
+
+
+@lru_cache(maxsize=4)
+def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]:
+    """By namespace and name, the keys of each Secret that these objects make or are.
+
+    None where the keys are known only in the cluster.
+    """
+    found: dict[tuple[str, str], frozenset[str] | None] = {}
+    for item in objects.of_kinds("Secret"):
+        parts = (item.manifest.get(field) or {} for field in ("data", "stringData"))
+        found[item.namespace, item.name] = frozenset(key for part in parts for key in part)
+    for item in objects.of_kinds("ExternalSecret"):
+        template = ((item.spec.get("target") or {}).get("template") or {}).get("data")
+        read = dict(remote_keys(item.manifest))
+        unknown = EVERY_KEY in read or bool(item.spec.get("dataFrom"))
+        keys = None if unknown else frozenset(template or read)
+        found[item.namespace, secret_of(item.manifest)] = keys
+    return found

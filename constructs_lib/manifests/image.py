@@ -17,3 +17,10 @@ def build(image: str) -> str:
     """The tag; the digest where there is none; what Kubernetes runs without either, `latest`."""
     match = _IMAGE.fullmatch(image)
     return (match and (match["tag"] or match["digest"])) or "latest"
+
+
+def host(image: str) -> str:
+    """The registry's host, `ghcr.io`; Docker Hub's where the name has none."""
+    first, slash, _ = image.partition("/")
+    named = slash and (any(sign in first for sign in ".:") or first == "localhost")
+    return first if named else "docker.io"

@@ -16,6 +16,16 @@ from typing import Any
 
 from constructs_lib.manifests.selectors import selects
 
+NOT_PUBLIC = (
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+)
+"""Private (RFC 1918), shared (RFC 6598), loopback and link-local addresses, IMDS among them."""
+
 Object = Mapping[str, Any]
 ALL: Object = {}
 """A selector or a rule that leaves nothing out."""
@@ -125,13 +135,18 @@ class Network:
         return in_namespace and selects(selectors.get("podSelector", ALL), peer.labels)
 
 
-def _isolates(policy: Object, direction: str, pod: Endpoint) -> bool:
+def directions(policy: Object) -> list[str]:
+    """What a policy decides: `Ingress`, `Egress`; by default egress only where it has rules."""
     spec = policy["spec"]
     default = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    return list(spec.get("policyTypes") or default)
+
+
+def _isolates(policy: Object, direction: str, pod: Endpoint) -> bool:
     return (
         policy["metadata"]["namespace"] == pod.namespace
-        and direction.capitalize() in (spec.get("policyTypes") or default)
-        and selects(spec.get("podSelector", ALL), pod.labels)
+        and direction.capitalize() in directions(policy)
+        and selects(policy["spec"].get("podSelector", ALL), pod.labels)
     )
 
 

@@ -58,6 +58,16 @@ _TEXTS_OF: Mapping[str, str] = {
     "Ingress": "spec.rules[].host",
 }
 """By kind, what must be text if it is there."""
+_NUMBERS_OF: Mapping[str, str] = {
+    "Deployment": "spec.replicas spec.progressDeadlineSeconds",
+    "HorizontalPodAutoscaler": "spec.minReplicas spec.maxReplicas",
+    "StatefulSet": "spec.replicas",
+}
+"""By kind, what must be a whole number if it is there."""
+_POD_NUMBERS = """
+    spec.terminationGracePeriodSeconds spec.containers[].ports[].containerPort
+    spec.initContainers[].ports[].containerPort
+"""
 
 
 def is_identified(item: object) -> bool:
@@ -74,6 +84,7 @@ def malformed(item: Manifest) -> Iterator[str]:
     found = [
         *_wrong(item, f"{_EVERY} {_STRUCTURES.get(kind, '')}", Mapping),
         *_wrong(item, f"{_TEXTS} {_TEXTS_OF.get(kind, '')}", str),
+        *_wrong(item, _NUMBERS_OF.get(kind, ""), int),
     ]
     path = POD_TEMPLATES.get((group(item), kind))
     if path is not None and not found:
@@ -83,15 +94,18 @@ def malformed(item: Manifest) -> Iterator[str]:
         prefix = "".join(f"{step}." for step in path)
         found += [f"{prefix}{one}" for one in _wrong(template, _POD, Mapping)]
         found += [f"{prefix}{one}" for one in _wrong(template, _POD_TEXTS, str)]
+        found += [f"{prefix}{one}" for one in _wrong(template, _POD_NUMBERS, int)]
     yield from found
 
 
 def _wrong(item: Any, paths: str, kind: type) -> Iterator[str]:
     for path, steps in _steps(paths):
         if not all(isinstance(one, kind) for one in _values(item, steps)):
-            single = "a mapping" if kind is Mapping else "text"
-            expected = "a list of mappings" if path.endswith("[]") else single
+            expected = "a list of mappings" if path.endswith("[]") else _CALLED[kind]
             yield f"{path.replace('[]', '')} is not {expected}"
+
+
+_CALLED: Mapping[type, str] = {Mapping: "a mapping", str: "text", int: "a whole number"}
 
 
 @cache

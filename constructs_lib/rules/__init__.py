@@ -1,1 +1,39 @@
-"""One set of rules over rendered objects."""
+"""One set of rules over rendered objects: at synth, in the review, in the scorecard."""
+
+from __future__ import annotations
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.rules import (
+    availability,
+    coherence,
+    gitops,
+    hardening,
+    network,
+    platform,
+    pod_security,
+)
+from constructs_lib.rules.model import Rendered, Rule, Violation
+
+ROOMS = {
+    "Pod Security": pod_security.RULES,
+    "Hardening": hardening.RULES,
+    "Fits together": coherence.RULES,
+    "Availability": availability.RULES,
+    "Network": network.RULES,
+    "GitOps": gitops.RULES,
+    "The platform": platform.RULES,
+}
+"""The rules by what they are about."""
+RULES: tuple[Rule, ...] = tuple(rule for room in ROOMS.values() for rule in room)
+
+
+def violations(rendered: Rendered) -> list[Violation]:
+    """Everything that breaks a rule, in the order of the rules, waived or not."""
+    found: list[Violation] = []
+    for rule in RULES:
+        try:
+            found += rule.violations(rendered)
+        except DeclarationError as error:
+            text = f"{error} [{rule.name}]"
+            found.append(Violation(rule.name, str(error.where), text, None, text, rule))
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from constructs_lib.kubernetes import (
@@ -41,6 +42,7 @@ from constructs_lib.model import (
     Resources,
 )
 from constructs_lib.platform import Sources
+from constructs_lib.rules.waivers import Waiver
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")
 TOKEN = Parameter("/cerebro/test/token", "A token", "placeholder")
@@ -69,6 +71,25 @@ SERVED = replace(PLATFORM, images={"one": Pin("latest")})
 """A platform whose rules a chart with one web service of READS_ALL keeps."""
 READS_ALL = replace(PROGRAM, secrets={"A": PASSWORD, "B": TOKEN}, image="one")
 ONE = replace(PROGRAM, image="one")
+NATIVE = Waiver(
+    checks=(
+        "pod-security-restricted",
+        "root-is-read-only",
+        "resources-are-bounded",
+        "tokens-are-not-mounted",
+        "workloads-have-their-own-account",
+        "rights-are-allowed-by-a-line",
+        "secrets-are-not-in-git",
+        "images-are-ours",
+        "images-fit-their-nodes",
+        "jobs-end-and-do-not-overlap",
+        "pods-are-isolated",
+    ),
+    objects=("ClusterRole role", "Job elsewhere/included", "Secret space/lazy"),
+    reason="What a test includes is the smallest that renders",
+    expires=date(2999, 1, 1),
+)
+"""For the native objects of a test."""
 QUOTA = Quota(resources=Resources(cpu=("1", "2"), memory=("1Gi", "2Gi")), pods=10)
 
 

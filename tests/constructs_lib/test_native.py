@@ -143,7 +143,7 @@ def valid(app: App, folder: Path) -> Chart:
     return chart
 
 
-_PLATFORM = base.SERVED
+_PLATFORM = replace(base.SERVED, waivers=(base.NATIVE,))
 
 
 def test_every_way_to_synthesize_gives_the_same(tmp_path: Path) -> None:
@@ -221,7 +221,10 @@ def test_an_authors_validations_are_reported_like_ours(tmp_path: Path) -> None:
     chart.node.find_child("l1").node.add_validation(Complaint())
     with pytest.raises(PlatformError) as refused:
         app.render()
-    ours = "host unserved.example.org of catalogue/hosts.py is served by no Ingress; remove it"
+    ours = (
+        "host unserved.example.org of catalogue/hosts.py is served by no Ingress; remove it "
+        "[hosts-are-served-once]"
+    )
     assert refused.value.problems == (
         ours,
         "chart/l1: is too small\nby far",

@@ -254,7 +254,7 @@ _PLATFORM_CHANGES: dict[str, Any] = {
     "revision": "next",
 }
 _SEEN_ELSEWHERE = {
-    Platform: {"hosts", "parameters", "parameter_prefix", "sources"},  # the rules' tests
+    Platform: {"hosts", "parameters", "parameter_prefix", "sources", "waivers"},  # the rules' tests
     WebService: {"service_ports"},  # test_parts
     Alb: {"keep_alive_seconds", "listeners"},  # the refusals' tests; listeners below
 }

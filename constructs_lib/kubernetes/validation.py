@@ -1,0 +1,57 @@
+"""The rules, as they see an App."""
+
+from __future__ import annotations
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.snapshot import Snapshot
+from constructs_lib.manifests.argocd import DIST
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.shape import malformed
+from constructs_lib.platform import Platform
+from constructs_lib.rules import RULES, violations, waivers
+from constructs_lib.rules.model import Rendered, Violation
+
+_NAMES = frozenset(rule.name for rule in RULES)
+
+
+def rendered(snapshot: Snapshot, platform: Platform) -> Rendered:
+    """What the rules look at."""
+    objects = (
+        Object.of(item, f"{DIST}/{file.path}") for file in snapshot.files for item in file.objects
+    )
+    paths = tuple(file.path for file in snapshot.files)
+    return Rendered(Objects(objects), platform, tuple(snapshot.pending), paths)
+
+
+def problems(snapshot: Snapshot, platform: Platform) -> list[str]:
+    """Everything that the rules find and no waiver covers, and waivers that are not valid.
+
+    An object of a wrong shape is reported alone: nothing else can be said of it.
+    """
+    found = [
+        f"{file.path}: {Object.of(item).key}: {problem}"
+        for file in snapshot.files
+        for item in file.objects
+        for problem in malformed(item)
+    ]
+    if found:
+        return found
+    broken = violations(rendered(snapshot, platform))
+    refused = waivers.left(broken, platform.waivers)
+    return [
+        *(_message(one, snapshot) for one in refused if isinstance(one, Violation)),
+        *waivers.problems(broken, platform.waivers, checks=_NAMES.__contains__),
+    ]
+
+
+def _message(violation: Violation, snapshot: Snapshot) -> str:
+    """The message, with the file and the construct path in front."""
+    item = violation.object
+    if item is None:
+        return violation.message
+    for file in snapshot.files:
+        for content, owner in zip(file.objects, file.owners, strict=True):
+            if content is item.manifest:
+                path = owner.node.path
+                return f"{file.path}: {item.key} (construct {path}): {violation.text}"
+    raise DeclarationError("is not in the snapshot that was checked", where=item.key)

@@ -1,0 +1,133 @@
+"""What Argo CD syncs, prunes and leaves alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from functools import cache, cached_property
+from typing import Any
+
+from constructs_lib.manifests.kinds import is_cluster_scoped
+from constructs_lib.manifests.objects import Key, Object, Objects
+
+GROUP = "argoproj.io"
+NAMESPACE = "argocd"
+"""Where Argo CD runs and looks for Applications."""
+DIST = "dist"
+"""Where the manifests lie in the repository."""
+_CASCADES = "resources-finalizer.argocd.argoproj.io"
+_SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+_GLOB = {"*": ".*", "?": ".", "{": "(?:", "}": ")", ",": "|"}
+_SPECIAL = frozenset(_GLOB)
+
+
+class Sync:
+    """The Applications among some objects, and which files each syncs."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self._synced: dict[Key, dict[Key, Object]] = {}
+
+    @cached_property
+    def applications(self) -> dict[Key, Object]:
+        """Every Application."""
+        found = self.objects.of_kinds("Application")
+        return {item.key: item for item in found if item.key.group == GROUP}
+
+    @cached_property
+    def owners(self) -> dict[str, Object]:
+        """The Application that syncs each file; a file that none does is not there."""
+        files = dict.fromkeys(item.file for item in self.objects)
+        return {file: owners[-1] for file in files if (owners := self.all_owners(file))}
+
+    def all_owners(self, file: str) -> list[Object]:
+        """Every Application that syncs a file; two of them would fight over it."""
+        exact, others = self._by_file
+        return [*exact.get(file, ()), *(one for one in others if covers(one, file))]
+
+    def owner(self, item: Object | None) -> Object | None:
+        """The Application that syncs an object."""
+        return self.owners.get(item.file) if item else None
+
+    def synced(self, application: Object) -> dict[Key, Object]:
+        """What an Application, of these objects or of others, syncs of these."""
+        if application.key not in self._synced:
+            self._synced[application.key] = {
+                item.key: item for item in self.objects if covers(application, item.file)
+            }
+        return self._synced[application.key]
+
+    @cached_property
+    def _by_file(self) -> tuple[dict[str, list[Object]], list[Object]]:
+        """The Applications that name one file, by that file, and all others."""
+        exact: dict[str, list[Object]] = defaultdict(list)
+        others = []
+        for application in self.applications.values():
+            source = application.spec.get("source") or {}
+            include = (source.get("directory") or {}).get("include") or "*"
+            if application.spec.get("sources") or _SPECIAL & {*include}:
+                others.append(application)
+            else:
+                exact[f"{source.get('path', '')}/{include}"].append(application)
+        return exact, others
+
+
+def cascades(application: Object) -> bool:
+    """Whether its deletion deletes what it synced."""
+    finalizers = application.manifest["metadata"].get("finalizers") or ()
+    return any(finalizer.startswith(_CASCADES) for finalizer in finalizers)
+
+
+def protections(item: Object) -> set[str]:
+    """The sync options of an object: `Prune=false`, `Delete=false`."""
+    options = item.annotations.get(_SYNC_OPTIONS, "").split(",")
+    return {option.strip() for option in options if option.strip()}
+
+
+def covers(application: Object, file: str) -> bool:
+    """Whether an Application syncs a file."""
+    spec = application.spec
+    return any(_reads(source, file) for source in spec.get("sources") or [spec.get("source") or {}])
+
+
+def refusals(item: Object, project: Object, namespaces: set[str]) -> Iterator[str]:
+    """Why an AppProject does not allow an object; only of some namespaces is that asked."""
+    scope = "cluster" if is_cluster_scoped(item.manifest) else "namespace"
+    if not any(
+        fnmatch(item.key.group, one["group"]) and fnmatch(item.kind, one["kind"])
+        for one in project.spec.get(f"{scope}ResourceWhitelist") or ()
+    ):
+        yield (
+            f"the AppProject {project.name} does not allow this kind; allow it by a line of its own"
+        )
+    elif item.namespace in namespaces and not any(
+        fnmatch(item.namespace, one.get("namespace", "*"))
+        for one in project.spec.get("destinations") or ()
+    ):
+        yield (
+            f"the AppProject {project.name} does not allow the namespace {item.namespace}; add it "
+            "to its destinations"
+        )
+
+
+def _reads(source: dict[str, Any], file: str) -> bool:
+    folder = f"{source.get('path', '')}/"
+    directory = source.get("directory") or {}
+    name = file.removeprefix(folder)
+    return (
+        file.startswith(folder)
+        and ("/" not in name or bool(directory.get("recurse")))
+        and (not directory.get("include") or _matches(directory["include"], name))
+        and not (directory.get("exclude") and _matches(directory["exclude"], name))
+    )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return bool(_compiled(pattern).fullmatch(name))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile("".join(_GLOB.get(char, re.escape(char)) for char in pattern))

@@ -1,0 +1,86 @@
+"""What an object refers to by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.routes import backends
+from constructs_lib.manifests.workload import Workload
+from constructs_lib.model import Manifest
+
+_RBAC = "rbac.authorization.k8s.io"
+_STORES = {"ClusterSecretStore", "SecretStore"}
+
+
+class Reference(NamedTuple):
+    """A name that has to lead to an object."""
+
+    to: Key
+    what: str
+    """What refers to it: `imagePullSecrets`, `volume data`."""
+
+
+def of_workload(workload: Workload) -> Iterator[Reference]:
+    """What its pods need, but for the Secrets and ConfigMaps that they read."""
+    pod, namespace = workload.pod, workload.namespace
+    account = pod.get("serviceAccountName") or "default"
+    if account != "default":
+        yield Reference(Key("", "ServiceAccount", namespace, account), "serviceAccountName")
+    for secret in workload.pull_secrets:
+        yield Reference(Key("", "Secret", namespace, secret), "imagePullSecrets")
+    for volume in pod.get("volumes") or ():
+        if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            to = Key("", "PersistentVolumeClaim", namespace, claim)
+            yield Reference(to, f"volume {volume.get('name')}")
+    priority = pod.get("priorityClassName")
+    if priority and not priority.startswith("system-"):
+        to = Key("scheduling.k8s.io", "PriorityClass", "", priority)
+        yield Reference(to, "priorityClassName")
+    if runtime := pod.get("runtimeClassName"):
+        yield Reference(Key("node.k8s.io", "RuntimeClass", "", runtime), "runtimeClassName")
+    if workload.kind == "StatefulSet" and (service := workload.object.spec.get("serviceName")):
+        yield Reference(Key("", "Service", namespace, service), "serviceName")
+
+
+def of_object(item: Object) -> Iterator[Reference]:
+    """What an object without pods refers to."""
+    match item.kind:
+        case "ExternalSecret":
+            yield from _store(item, item.spec.get("secretStoreRef") or {})
+        case "HorizontalPodAutoscaler":
+            target = item.spec.get("scaleTargetRef") or {}
+            group = str(target.get("apiVersion", "")).rpartition("/")[0]
+            to = Key(group, str(target.get("kind")), item.namespace, str(target.get("name")))
+            yield Reference(to, "scaleTargetRef")
+        case "Ingress":
+            for backend in backends(item):
+                to = Key("", "Service", item.namespace, str(backend.get("name")))
+                yield Reference(to, "a backend")
+            for tls in item.spec.get("tls") or ():
+                if secret := tls.get("secretName"):
+                    yield Reference(Key("", "Secret", item.namespace, secret), "tls")
+        case "RoleBinding" | "ClusterRoleBinding":
+            yield from _bound(item)
+        case "Application":
+            to = Key(item.key.group, "AppProject", item.namespace, str(item.spec.get("project")))
+            yield Reference(to, "project")
+
+
+def _store(item: Object, reference: Manifest) -> Iterator[Reference]:
+    kind = reference.get("kind", "SecretStore")
+    if kind in _STORES:
+        namespace = item.namespace if kind == "SecretStore" else ""
+        to = Key(item.key.group, kind, namespace, str(reference.get("name")))
+        yield Reference(to, "secretStoreRef")
+
+
+def _bound(item: Object) -> Iterator[Reference]:
+    role = item.manifest.get("roleRef") or {}
+    namespace = item.namespace if role.get("kind") == "Role" else ""
+    yield Reference(Key(_RBAC, str(role.get("kind")), namespace, str(role.get("name"))), "roleRef")
+    for subject in item.manifest.get("subjects") or ():
+        if subject.get("kind") == "ServiceAccount":
+            of = subject.get("namespace") or item.namespace
+            yield Reference(Key("", "ServiceAccount", of, str(subject.get("name"))), "subjects")

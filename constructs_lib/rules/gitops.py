@@ -1,0 +1,227 @@
+"""What Argo CD syncs, within which bounds, and what it must never delete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+
+from constructs_lib.manifests.argocd import (
+    GROUP,
+    NAMESPACE,
+    Sync,
+    cascades,
+    protections,
+    refusals,
+)
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.routes import ALB, SCHEME
+from constructs_lib.model import Manifest
+from constructs_lib.rules.model import ALL, Rendered, rule
+
+_CLUSTER = "https://kubernetes.default.svc"
+_PROTECTED = {"Prune=false", "Delete=false"}
+_DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
+_SCHEMES = ("internal", "internet-facing")
+_TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
+
+
+@lru_cache(maxsize=2)
+def _sync(objects: Objects) -> Sync:
+    return Sync(objects)
+
+
+@rule(
+    "what-all-need-is-never-pruned",
+    "ClusterSecretStore",
+    "CustomResourceDefinition",
+    "ExternalSecret",
+    "Namespace",
+    risk="delete",
+    remedy="annotate it argocd.argoproj.io/sync-options: Prune=false,Delete=false",
+)
+def never_pruned(item: Object, _: Rendered) -> Iterator[str]:
+    """A file that is lost by mistake must not take a namespace, its data or its Secrets with it."""
+    template = (item.spec.get("target") or {}).get("template") or {}
+    if item.kind == "ExternalSecret" and template.get("type") != _DOCKER_CONFIG:
+        return
+    if missing := sorted(_PROTECTED - protections(item)):
+        along = ", with all in it" if item.kind == "Namespace" else ""
+        yield f"it can be pruned{along} ({', '.join(missing)} is not set)"
+
+
+@rule(
+    "projects-are-bounded",
+    "AppProject",
+    risk="privilege",
+    remedy="name each repository, namespace and kind",
+)
+def projects_are_bounded(project: Object, rendered: Rendered) -> Iterator[str]:
+    """Whoever may write to what Argo CD reads must not decide about the whole cluster."""
+    spec = project.spec
+    for field in ("sourceRepos", "destinations", "namespaceResourceWhitelist"):
+        if not spec.get(field):
+            yield f"{field} is empty"
+    for repository in spec.get("sourceRepos") or ():
+        if "*" in repository:
+            yield f"syncs from any repository ({repository})"
+        elif rendered.platform and repository != rendered.platform.repository:
+            yield f"syncs from {repository}, which is not the platform's repository"
+    yield from _unbounded(spec)
+
+
+def _unbounded(spec: Manifest) -> Iterator[str]:
+    for each in spec.get("destinations") or ():
+        if "*" in each.get("namespace", "*") or each.get("server") != _CLUSTER:
+            yield (
+                f"syncs into the namespace {each.get('namespace')} of {each.get('server')}; name "
+                f"a namespace of {_CLUSTER}"
+            )
+    for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
+        for each in spec.get(field) or ():
+            if "*" in (each.get("kind", "*"), each.get("group", "*")):
+                yield f"{field} allows every kind of {each.get('group') or 'the core group'}"
+
+
+@rule(
+    "applications-keep-the-cluster-in-sync",
+    "Application",
+    risk="update",
+    remedy="declare it with our Application construct",
+)
+def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
+    """What is in Git is what runs: nothing by hand, nothing left over, nothing lost."""
+    if application.key.group != GROUP:
+        return
+    spec = application.spec
+    automated = (spec.get("syncPolicy") or {}).get("automated") or {}
+    for field in ("prune", "selfHeal"):
+        if automated.get(field) is not True:
+            yield f"syncPolicy.automated.{field} is not true"
+    if automated.get("allowEmpty"):
+        yield "an empty folder would delete everything (allowEmpty)"
+    destination = spec.get("destination") or {}
+    if destination.get("server") != _CLUSTER:
+        yield f"syncs into another cluster ({destination.get('server')})"
+    source, platform = spec.get("source") or {}, rendered.platform
+    if platform and source.get("repoURL") != platform.repository:
+        yield f"reads {source.get('repoURL')}, which is not the platform's repository"
+    if platform and source.get("targetRevision") != platform.revision:
+        yield f"follows {source.get('targetRevision')}, which is not the platform's revision"
+    synced = _sync(rendered.objects).synced(application) if platform else None
+    if synced is not None and not synced:
+        yield f"syncs no file ({source.get('path')})"
+    folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
+    if folder_of_applications and cascades(application):
+        yield "its deletion would delete every Application (its finalizer); leave that out"
+
+
+@rule(
+    "files-are-synced-once",
+    ALL,
+    risk="update",
+    remedy="give each file one Application",
+    needs_platform=True,
+)
+def files_are_synced(item: Object, rendered: Rendered) -> Iterator[str]:
+    """A file that no Application syncs changes nothing; one that two sync is fought over."""
+    sync = _sync(rendered.objects)
+    if not sync.applications or not item.file:
+        return
+    owners = sync.all_owners(item.file)
+    if len(owners) != 1:
+        names = ", ".join(one.name for one in owners)
+        yield f"{f'is synced by {names}' if owners else 'is synced by no Application'}"
+
+
+@rule(
+    "projects-allow-what-is-synced",
+    ALL,
+    risk="update",
+    remedy="allow it by a line of the AppProject",
+    needs_platform=True,
+)
+def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
+    """Argo CD refuses to sync what the project of its Application does not allow."""
+    objects = rendered.objects
+    owner = _sync(objects).owner(item)
+    if owner is None:
+        return
+    project = objects.get(Key(GROUP, "AppProject", owner.namespace, str(owner.spec.get("project"))))
+    if project is not None:
+        declared = {one.name for one in objects.of_kinds("Namespace")}
+        for text in refusals(item, project, {*declared, NAMESPACE}):
+            yield f"would not be synced: {text}"
+
+
+@rule(
+    "stores-serve-their-readers-alone",
+    "ClusterSecretStore",
+    risk="privilege",
+    remedy="list the namespaces that read from it",
+    covers="nsa-cisa:secrets",
+)
+def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
+    """Every namespace that a store serves can read every parameter that it can."""
+    conditions = store.spec.get("conditions") or ()
+    served = {name for one in conditions for name in one.get("namespaces") or ()}
+    if not conditions or any(one.keys() - {"namespaces"} for one in conditions):
+        yield "serves namespaces that it does not name"
+    reading = {
+        item.namespace
+        for item in rendered.objects.of_kinds("ExternalSecret")
+        if (item.spec.get("secretStoreRef") or {}).get("name") == store.name
+    }
+    if not any(rendered.objects.of_kinds("Namespace")):
+        return
+    for namespace in sorted(reading - served):
+        yield f"does not serve {namespace}, whose ExternalSecrets read from it"
+    for namespace in sorted(served - reading):
+        yield f"serves {namespace}, in which nothing reads from it"
+
+
+@rule(
+    "ingresses-encrypt",
+    "Ingress",
+    risk="exposure",
+    remedy="declare it with our Alb",
+    covers="nsa-cisa:tls kube-linter:ingress-tls",
+)
+def ingresses_encrypt(ingress: Object, _: Rendered) -> Iterator[str]:
+    """What people send over the internet is sent over TLS, to the addresses of the pods."""
+    notes = ingress.annotations
+    if notes.get(SCHEME) not in _SCHEMES:
+        yield f"does not say who reaches it (scheme {notes.get(SCHEME)})"
+    protocols = _protocols(notes.get(f"{ALB}listen-ports", "[]"))
+    if "HTTPS" not in protocols:
+        yield "does not listen on HTTPS (listen-ports)"
+    if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:
+        yield "answers without TLS (no ssl-redirect)"
+    if not notes.get(f"{ALB}ssl-policy", "").startswith(_TLS):
+        yield f"allows old versions of TLS (ssl-policy {notes.get(f'{ALB}ssl-policy')})"
+    if notes.get(f"{ALB}target-type") != "ip":
+        yield "sends to nodes, which a Service of type ClusterIP does not open (target-type)"
+    classes = (notes.get("kubernetes.io/ingress.class"), ingress.spec.get("ingressClassName"))
+    if not any(classes):
+        yield "names no ingress class, so that no controller may serve it"
+    elif all(classes):
+        yield "names its ingress class twice, which the API server refuses; keep one"
+
+
+def _protocols(listeners: str) -> set[str]:
+    try:
+        found = json.loads(listeners)
+    except ValueError:
+        return set()
+    return {protocol for one in found if isinstance(one, dict) for protocol in one}
+
+
+RULES = (
+    never_pruned,
+    projects_are_bounded,
+    applications_sync,
+    files_are_synced,
+    projects_allow,
+    stores_are_bounded,
+    ingresses_encrypt,
+)

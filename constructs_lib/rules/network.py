@@ -1,0 +1,294 @@
+"""No one reaches what no declaration opened."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+from constructs_lib.manifests.network import NOT_PUBLIC, directions
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.routes import is_listening, ports_from_outside
+from constructs_lib.manifests.selectors import selects
+from constructs_lib.manifests.workload import Workload, selected
+from constructs_lib.model import Manifest
+from constructs_lib.rules.model import PODS, Rendered, rule
+
+_METADATA = ip_address("169.254.169.254")
+_METADATA_PORT = 80
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+_DNS = 53
+_INSIDE = ("ClusterIP", "ExternalName")
+
+
+@lru_cache(maxsize=2)
+def _deciding(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
+    """By workload and direction, the policies that select its pods."""
+    found: dict[Key, dict[str, list[Object]]] = defaultdict(lambda: defaultdict(list))
+    for policy in objects.of_kinds("NetworkPolicy"):
+        for workload in selected(objects, policy.namespace, policy.spec.get("podSelector")):
+            for direction in directions(policy.manifest):
+                found[workload.key][direction].append(policy)
+    return found
+
+
+@rule(
+    "pods-are-isolated",
+    PODS,
+    risk="exposure",
+    remedy="select its pods with a NetworkPolicy of both policyTypes",
+    covers="cis-eks:5.4.4 nsa-cisa:network-policies kube-score:pod-networkpolicy "
+    "checkov:CKV2_K8S_6 kube-linter:non-isolated-pod polaris:missingNetworkPolicy",
+)
+def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
+    """A pod that no policy selects may be reached by every pod, and reach everything."""
+    deciding = _deciding(rendered.objects)[workload.key]
+    if "Ingress" not in deciding:
+        yield "every pod can connect to its pods"
+    if "Egress" not in deciding:
+        yield "its pods can connect to everything"
+
+
+@rule(
+    "namespaces-deny-by-default",
+    "Namespace",
+    risk="exposure",
+    remedy="declare it with our Namespace construct, or add a policy that selects every pod",
+    covers="cis-eks:5.4.4 nsa-cisa:default-deny",
+)
+def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
+    """A pod that someone adds by hand must start with nothing open."""
+    closed = {
+        direction
+        for policy in rendered.objects.of_kinds("NetworkPolicy")
+        if policy.namespace == namespace.name and not policy.spec.get("podSelector")
+        for direction in directions(policy.manifest)
+        if not policy.spec.get(direction.lower())
+    }
+    for direction in ("Ingress", "Egress"):
+        if direction not in closed:
+            yield f"no NetworkPolicy denies {direction.lower()} of every pod by default"
+
+
+@rule(
+    "policies-open-what-is-served",
+    "NetworkPolicy",
+    risk="exposure",
+    remedy="open a port that a container declares, to pods by label or to the load balancer",
+    covers="nsa-cisa:network-policies kube-linter:non-isolated-pod",
+)
+def ingress_is_served(policy: Object, rendered: Rendered) -> Iterator[str]:
+    """An opening for more than a program serves is a way in."""
+    objects = rendered.objects
+    pods = selected(objects, policy.namespace, policy.spec.get("podSelector"))
+    for rule_ in policy.spec.get("ingress") or ():
+        peers = rule_.get("from") or [{}]
+        for port in rule_.get("ports") or [{}]:
+            number, protocol = port.get("port"), port.get("protocol", "TCP")
+            if number is None or port.get("endPort"):
+                yield f"opens {'every port' if number is None else 'a range of ports'}"
+            elif not all(is_listening(one, number, protocol) for one in pods):
+                yield f"opens port {number}, on which no container listens"
+            elif any("podSelector" not in peer for peer in peers) and not all(
+                _is_from_outside(objects, one, number) for one in pods
+            ):
+                yield f"opens port {number} to every address, but no load balancer sends to it"
+        yield from (text for peer in peers for text in _peer_exists(policy, peer, objects))
+
+
+def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> bool:
+    numbers = ports_from_outside(objects).get(workload.key, frozenset())
+    names = {one.get("name") for one in workload.ports if one["containerPort"] in numbers}
+    return port in numbers or port in names
+
+
+def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Iterator[str]:
+    """A peer by label has to be a pod, where all pods of its namespace are known."""
+    if "podSelector" not in peer and "namespaceSelector" not in peer:
+        return
+    spaces = _namespaces(policy, peer, objects)
+    if not spaces:
+        return
+    labels = peer.get("podSelector") or {}
+    if not labels and "namespaceSelector" in peer:
+        yield "names every pod of a namespace as a peer; name pods by their label"
+    elif not any(selected(objects, space, labels) for space in spaces):
+        yield f"names peers that no pod is ({_flat(labels)})"
+
+
+def _namespaces(policy: Object, peer: Manifest, objects: Objects) -> list[str]:
+    """The namespaces of a peer, as far as they are declared here."""
+    declared = {item.name: item.labels for item in objects.of_kinds("Namespace")}
+    selector = peer.get("namespaceSelector")
+    if selector is None:
+        return [policy.namespace]
+    return [
+        name
+        for name, labels in declared.items()
+        if selects(selector, {**labels, _NAMESPACE_NAME: name})
+    ]
+
+
+def _flat(selector: Manifest) -> str:
+    return ", ".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())
+
+
+@rule(
+    "connections-are-opened-on-both-ends",
+    "NetworkPolicy",
+    risk="downtime",
+    remedy="open the port at the other end, too, as Calls does",
+)
+def both_ends_agree(policy: Object, rendered: Rendered) -> Iterator[str]:
+    """What one end allows and the other refuses looks open, and is not."""
+    objects = rendered.objects
+    sources = selected(objects, policy.namespace, policy.spec.get("podSelector"))
+    for rule_ in policy.spec.get("egress") or ():
+        for peer in rule_.get("to") or ():
+            yield from _peer_exists(policy, peer, objects)
+            for space in _namespaces(policy, peer, objects) if "podSelector" in peer else ():
+                for target in selected(objects, space, peer["podSelector"]):
+                    for port in rule_.get("ports") or ():
+                        if not _admits(objects, target, sources, port):
+                            yield (
+                                f"opens {target.key} on port {port.get('port')}, whose own policy "
+                                "does not let it in"
+                            )
+
+
+def _admits(objects: Objects, target: Workload, sources: list[Workload], wanted: Manifest) -> bool:
+    """Whether the policies of a workload let others in on a port."""
+    policies = _deciding(objects)[target.key].get("Ingress")
+    if not policies:
+        return True
+    return all(
+        any(
+            _has_port(rule_, wanted) and _has_peer(policy, rule_, source, objects)
+            for policy in policies
+            for rule_ in policy.spec.get("ingress") or ()
+        )
+        for source in sources
+    )
+
+
+def _has_port(rule_: Manifest, wanted: Manifest) -> bool:
+    ports = rule_.get("ports")
+    return not ports or any(
+        one.get("port") in (None, wanted.get("port"))
+        and one.get("protocol", "TCP") == wanted.get("protocol", "TCP")
+        for one in ports
+    )
+
+
+def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Objects) -> bool:
+    peers = rule_.get("from")
+    return not peers or any(
+        "podSelector" in peer
+        and source.namespace in _namespaces(policy, peer, objects)
+        and selects(peer["podSelector"], source.labels)
+        for peer in peers
+    )
+
+
+@rule(
+    "private-addresses-stay-closed",
+    "NetworkPolicy",
+    risk="exposure",
+    remedy="except them all, as Egress(to='public') does",
+    covers="cis-eks:5.1.2 nsa-cisa:instance-metadata",
+)
+def private_stays_closed(policy: Object, _: Rendered) -> Iterator[str]:
+    """The credentials of the node are one request away, and so are the neighbors in the VPC."""
+    for rule_ in policy.spec.get("egress") or ():
+        blocks = [peer["ipBlock"] for peer in rule_.get("to") or () if peer.get("ipBlock")]
+        named = {block.get("cidr") for block in blocks}
+        for block in blocks:
+            for closed in NOT_PUBLIC:
+                if closed not in named and _reaches(block, closed):
+                    yield f"opens {closed} with {block.get('cidr')}"
+        anywhere = not rule_.get("to")
+        if (anywhere or any(_reaches(one, f"{_METADATA}/32") for one in blocks)) and any(
+            _is_metadata(port) for port in rule_.get("ports") or [{}]
+        ):
+            yield f"opens the instance metadata ({_METADATA}); name ports, and not {_METADATA_PORT}"
+
+
+def _reaches(block: Manifest, addresses: str) -> bool:
+    """Whether a block covers a range, or part of it, that none of its exceptions takes out."""
+    wanted = ip_network(addresses)
+    if not ip_network(block["cidr"]).overlaps(wanted):
+        return False
+    return not any(
+        wanted.version == ip_network(one).version and wanted.subnet_of(ip_network(one))  # type: ignore[arg-type]
+        for one in block.get("except") or ()
+    )
+
+
+def _is_metadata(port: Manifest) -> bool:
+    first = port.get("port")
+    if port.get("protocol", "TCP") != "TCP":
+        return False
+    return first is None or (
+        isinstance(first, int) and first <= _METADATA_PORT <= port.get("endPort", first)
+    )
+
+
+@rule(
+    "pods-resolve-names",
+    PODS,
+    risk="downtime",
+    remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system",
+)
+def pods_resolve_names(workload: Workload, rendered: Rendered) -> Iterator[str]:
+    """A pod that cannot ask DNS finds no host by its name."""
+    policies = _deciding(rendered.objects)[workload.key].get("Egress")
+    if policies is None:
+        return
+    for protocol in ("UDP", "TCP"):
+        if not any(
+            _has_port(rule_, {"port": _DNS, "protocol": protocol})
+            and any(_is_dns(peer) for peer in rule_.get("to") or [{}])
+            for policy in policies
+            for rule_ in policy.spec.get("egress") or ()
+        ):
+            yield f"its pods cannot ask DNS over {protocol}"
+
+
+def _is_dns(peer: Manifest) -> bool:
+    """Whether a peer takes in the pods of kube-dns."""
+    if not peer:
+        return True
+    if "ipBlock" in peer:
+        return False
+    return selects(peer.get("podSelector"), {"k8s-app": "kube-dns"}) and selects(
+        peer.get("namespaceSelector") or {"matchLabels": {"": ""}},
+        {_NAMESPACE_NAME: "kube-system"},
+    )
+
+
+@rule(
+    "services-stay-inside",
+    "Service",
+    risk="exposure",
+    remedy="use type ClusterIP, and an Ingress",
+    covers="nsa-cisa:load-balancer checkov:CKV_K8S_2 kube-linter:exposed-services "
+    "kube-score:service-type",
+)
+def services_stay_inside(service: Object, _: Rendered) -> Iterator[str]:
+    """A Service that is reached from outside passes by the load balancer's TLS and its rules."""
+    if service.spec.get("type", "ClusterIP") not in _INSIDE:
+        yield f"is reached from outside the cluster (type {service.spec['type']})"
+    if service.spec.get("externalIPs"):
+        yield "answers at addresses of its own (externalIPs)"
+
+
+RULES = (
+    pods_are_isolated,
+    namespaces_deny,
+    ingress_is_served,
+    both_ends_agree,
+    private_stays_closed,
+    pods_resolve_names,
+    services_stay_inside,
+)

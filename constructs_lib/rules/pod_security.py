@@ -1,0 +1,202 @@
+"""The Pod Security Standard `restricted`, in full, for containers of every kind.
+
+https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.workload import Workload
+from constructs_lib.model import Manifest
+from constructs_lib.rules.model import PODS, Rendered, rule
+
+_NODE_NAMESPACES = ("hostIPC", "hostNetwork", "hostPID")
+_VOLUMES = frozenset(
+    {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+)
+_SELINUX_TYPES = frozenset(
+    {None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+)
+_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.tcp_wmem",
+    }
+)
+_CONFINED = ("RuntimeDefault", "Localhost")
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_SECCOMP = ("seccomp.security.alpha.kubernetes.io/", "container.seccomp.security.alpha")
+_HANDLERS = ("httpGet", "tcpSocket")
+_LABELS = "pod-security.kubernetes.io/"
+
+
+@rule(
+    "pod-security-baseline",
+    PODS,
+    risk="privilege",
+    remedy="remove it",
+    covers="pod-security:HostProcess pod-security:HostNamespaces pod-security:Privileged "
+    "pod-security:Capabilities-baseline pod-security:HostPath pod-security:HostPorts "
+    "pod-security:HostProbes pod-security:AppArmor pod-security:SELinux pod-security:ProcMount "
+    "pod-security:Seccomp-baseline pod-security:Sysctls cis-eks:4.2.1 cis-eks:4.2.2 cis-eks:4.2.3 "
+    "cis-eks:4.2.4 nsa-cisa:non-root nsa-cisa:privileged kube-score:"
+    "container-security-context-privileged checkov:CKV_K8S_16 checkov:CKV_K8S_17 "
+    "checkov:CKV_K8S_18 checkov:CKV_K8S_19 checkov:CKV_K8S_25 checkov:CKV_K8S_26 "
+    "checkov:CKV_K8S_27 checkov:CKV_K8S_39 kube-linter:host-ipc kube-linter:host-network "
+    "kube-linter:host-pid kube-linter:privileged-container kube-linter:sensitive-host-mounts "
+    "kube-linter:docker-sock kube-linter:unsafe-proc-mount kube-linter:unsafe-sysctls "
+    "polaris:hostIPCSet polaris:hostPIDSet polaris:hostNetworkSet polaris:hostPortSet "
+    "polaris:runAsPrivileged polaris:hostPathSet polaris:procMount "
+    "polaris:dangerousCapabilities",
+)
+def baseline(workload: Workload, _: Rendered) -> Iterator[str]:
+    """A pod with access to its node can take it over, and with it every pod that runs there."""
+    context = workload.pod.get("securityContext") or {}
+    yield from _of_pod(workload.pod, context)
+    for name, value in ((workload.template.get("metadata") or {}).get("annotations") or {}).items():
+        if name.startswith(_APPARMOR) and not str(value).startswith(("runtime/", "localhost/")):
+            yield f"the annotation {name} turns AppArmor off"
+        if name.startswith(_SECCOMP) and str(value) == "unconfined":
+            yield f"the annotation {name} turns seccomp off"
+    yield from (f"the pod {text}" for text in _of_context(context))
+    for container in _containers(workload):
+        own = container.get("securityContext") or {}
+        title = f"container {container.get('name')}"
+        yield from (f"{title} {text}" for text in _of_context(own))
+        yield from (f"{title} {text}" for text in _of_container(container, own))
+
+
+def _of_pod(pod: Manifest, context: Manifest) -> Iterator[str]:
+    for field in _NODE_NAMESPACES:
+        if pod.get(field):
+            yield f"{field} shares a namespace of the node"
+    for volume in pod.get("volumes") or ():
+        if "hostPath" in volume:
+            yield f"volume {volume.get('name')} mounts a path of the node (hostPath)"
+    for one in context.get("sysctls") or ():
+        if one.get("name") not in _SYSCTLS:
+            yield f"the sysctl {one.get('name')} is not one of the safe ones"
+
+
+def _of_context(context: Manifest) -> Iterator[str]:
+    if (context.get("windowsOptions") or {}).get("hostProcess"):
+        yield "is a process of the node (hostProcess)"
+    selinux = context.get("seLinuxOptions") or {}
+    if selinux.get("type") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
+        yield "sets SELinux options beyond those for containers"
+    if (context.get("appArmorProfile") or {}).get("type", "RuntimeDefault") not in _CONFINED:
+        yield "turns AppArmor off"
+    if (context.get("seccompProfile") or {}).get("type", "RuntimeDefault") not in _CONFINED:
+        yield "turns seccomp off"
+
+
+def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
+    if context.get("privileged"):
+        yield "is privileged"
+    if context.get("procMount", "Default") != "Default":
+        yield "sees all of /proc (procMount)"
+    for port in container.get("ports") or ():
+        if port.get("hostPort"):
+            yield f"takes port {port['hostPort']} of its node (hostPort)"
+    lifecycle = container.get("lifecycle") or {}
+    probes = [container.get(f"{one}Probe") for one in ("liveness", "readiness", "startup")]
+    for handler in [*probes, lifecycle.get("preStop"), lifecycle.get("postStart")]:
+        for kind in _HANDLERS:
+            if ((handler or {}).get(kind) or {}).get("host"):
+                yield f"has a probe or hook that asks another host ({kind}.host)"
+
+
+@rule(
+    "pod-security-restricted",
+    PODS,
+    risk="privilege",
+    remedy="set what the Pod Security Standard `restricted` demands, or use our constructs",
+    covers="pod-security:VolumeTypes pod-security:PrivilegeEscalation "
+    "pod-security:RunningAsNonRoot pod-security:RunningAsNonRootUser pod-security:Seccomp "
+    "pod-security:Capabilities cis-eks:4.2.5 cis-eks:4.2.6 cis-eks:4.2.7 cis-eks:4.2.8 "
+    "cis-eks:4.6.2 nsa-cisa:non-root nsa-cisa:privilege-escalation nsa-cisa:seccomp "
+    "kube-score:container-seccomp-profile checkov:CKV_K8S_20 checkov:CKV_K8S_23 "
+    "checkov:CKV_K8S_28 checkov:CKV_K8S_29 checkov:CKV_K8S_30 checkov:CKV_K8S_31 "
+    "checkov:CKV_K8S_37 kube-linter:privilege-escalation-container kube-linter:run-as-non-root "
+    "kube-linter:drop-net-raw-capability polaris:privilegeEscalationAllowed "
+    "polaris:runAsRootAllowed polaris:insecureCapabilities polaris:linuxHardening",
+)
+def restricted(workload: Workload, _: Rendered) -> Iterator[str]:
+    """What a program does not need, an attacker who took it over must not have."""
+    pod = workload.pod
+    context = pod.get("securityContext") or {}
+    for volume in pod.get("volumes") or ():
+        kinds = volume.keys() - {"name"} - _VOLUMES - {"hostPath"}
+        if kinds:
+            yield f"volume {volume.get('name')} is of a type that is not allowed ({min(kinds)})"
+    if context.get("runAsUser") == 0:
+        yield "the pod runs as root (runAsUser: 0)"
+    for container in _containers(workload):
+        own = container.get("securityContext") or {}
+        title = f"container {container.get('name')}"
+        if own.get("allowPrivilegeEscalation") is not False:
+            yield f"{title} may gain privileges (allowPrivilegeEscalation is not false)"
+        if own.get("runAsNonRoot", context.get("runAsNonRoot")) is not True:
+            yield f"{title} may run as root (runAsNonRoot is not true)"
+        if own.get("runAsUser") == 0:
+            yield f"{title} runs as root (runAsUser: 0)"
+        profile = own.get("seccompProfile") or context.get("seccompProfile") or {}
+        if profile.get("type") not in _CONFINED:
+            yield f"{title} may make any system call (no seccompProfile)"
+        yield from (f"{title} {text}" for text in _capabilities(own))
+
+
+def _capabilities(context: Manifest) -> Iterator[str]:
+    capabilities = context.get("capabilities") or {}
+    if "ALL" not in (capabilities.get("drop") or ()):
+        yield "keeps the capabilities of the container runtime (capabilities.drop has no ALL)"
+    for one in capabilities.get("add") or ():
+        if one != "NET_BIND_SERVICE":
+            yield f"adds the capability {one}"
+
+
+@rule(
+    "namespace-enforces-restricted",
+    "Namespace",
+    risk="privilege",
+    remedy="label it pod-security.kubernetes.io/enforce: restricted, and pin the version",
+    covers="cis-eks:4.2.1 nsa-cisa:pod-security-admission",
+)
+def namespace_enforces(namespace: Object, _: Rendered) -> Iterator[str]:
+    """The API server itself must refuse pods that no rule of ours has seen."""
+    for mode in ("enforce", "audit", "warn"):
+        level: Any = namespace.labels.get(f"{_LABELS}{mode}")
+        if level != "restricted":
+            yield f"Pod Security {mode} is {level or 'not set'}"
+        if f"{_LABELS}{mode}-version" not in namespace.labels:
+            yield f"the version of Pod Security {mode} is not set, so it changes with the cluster"
+
+
+def _containers(workload: Workload) -> list[Manifest]:
+    return [*workload.every_container, *(workload.pod.get("ephemeralContainers") or ())]
+
+
+RULES = (baseline, restricted, namespace_enforces)
