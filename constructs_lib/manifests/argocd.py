@@ -47,6 +47,12 @@ class Sync:
         exact, others = self._by_file
         return [*exact.get(file, ()), *(one for one in others if covers(one, file))]
 
+    @cached_property
+    def used(self) -> frozenset[Key]:
+        """The Applications that sync a file."""
+        files = dict.fromkeys(item.file for item in self.objects)
+        return frozenset(owner.key for file in files for owner in self.all_owners(file))
+
     def owner(self, item: Object | None) -> Object | None:
         """The Application that syncs an object."""
         return self.owners.get(item.file) if item else None

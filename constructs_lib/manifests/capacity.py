@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from typing import Any
 
@@ -279,12 +280,17 @@ def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
     return {name: quantity(text) for name, text in stated if text is not None}
 
 
-def quantity(text: Any) -> Fraction:
+def quantity(value: Any) -> Fraction:
     """Any quantity that Kubernetes reads: ours, numbers, and forms such as `1e3`, `.5` or `5n`.
 
     Raises DeclarationError for anything else.
     """
-    match = _QUANTITY.fullmatch(str(text))
+    return _quantity(str(value))
+
+
+@cache
+def _quantity(text: str) -> Fraction:
+    match = _QUANTITY.fullmatch(text)
     if not match:
         raise DeclarationError(f"{text!r} is not a quantity; write it as 250m, 2 or 512Mi")
     suffix = match["suffix"] or ""

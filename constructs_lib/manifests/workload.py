@@ -199,19 +199,18 @@ class Workload:
         """The fewest and the most pods that run all the time; None for one on each node."""
         if self.kind == "DaemonSet":
             return None
-        running = self.running
-        if self.autoscaler and running:
-            bounds = self.autoscaler.spec
-            return int(bounds.get("minReplicas", 1)), int(bounds["maxReplicas"])
-        return running, running
+        most = self.autoscaler.spec["maxReplicas"] if self.autoscaler and self.running else None
+        return self.running, int(self.running if most is None else most)
 
     @property
     def running(self) -> int:
-        """How many pods its own field asks for; 1 for a Pod and for each node of a DaemonSet."""
+        """The fewest pods that run all the time; 1 for a Pod and for each node of a DaemonSet."""
+        if not self.serves:
+            return int(self.kind == "Pod")
         stated = self.object.spec.get("replicas")
-        if self.kind == "Pod" or stated is None or not self.serves:
-            return int(self.kind == "Pod" or self.serves)
-        return int(stated)
+        if self.autoscaler and stated != 0:
+            return int(self.autoscaler.spec.get("minReplicas", 1))
+        return 1 if stated is None else int(stated)
 
     @property
     def may_be_missing(self) -> int:

@@ -11,7 +11,13 @@ from constructs_lib.manifests.external_secret import secret_of
 from constructs_lib.manifests.image import host
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import served_pods
-from constructs_lib.manifests.workload import Update, Workload, selected, share
+from constructs_lib.manifests.workload import (
+    Update,
+    Workload,
+    remade_with_each_sync,
+    selected,
+    share,
+)
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Rendered, rule
 
@@ -135,7 +141,9 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
 def budgets_hold(budget: Object, rendered: Rendered) -> Iterator[str]:
     """A node must be drainable, and a drain must not stop a service."""
     for workload in selected(rendered.objects, budget.namespace, budget.spec.get("selector")):
-        pods = (workload.replicas or (1, 1))[0]
+        pods = workload.running
+        if "maxUnavailable" not in budget.spec and "minAvailable" not in budget.spec:
+            yield f"bounds nothing for {workload.name}"
         if not workload.serves or not pods:
             continue
         evicted = evictable(budget, pods)
@@ -177,7 +185,10 @@ def images_fit_nodes(workload: Workload, _: Rendered) -> Iterator[str]:
 )
 def pull_secrets_are_named(workload: Workload, rendered: Rendered) -> Iterator[str]:
     """The registry is private: without the Secret the next pod cannot be pulled."""
-    secret = _pull_secrets(rendered.objects).get(workload.namespace)
+    secrets = _pull_secrets(rendered.objects)
+    secret = secrets.get(workload.namespace)
+    if secrets and not secret and workload.pull_secrets:
+        yield f"no Secret of {workload.namespace} holds credentials of a registry; declare one"
     registry = rendered.platform.registry.partition("/")[0] if rendered.platform else None
     private = [image for image in workload.images if registry in (None, host(image))]
     if secret and private and secret not in workload.pull_secrets:
@@ -231,6 +242,11 @@ def jobs_end(job: Object, _: Rendered) -> Iterator[str]:
         if spec.get("concurrencyPolicy", "Allow") == "Allow":
             yield "a run may start while another is under way (concurrencyPolicy: Allow)"
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
+    elif not remade_with_each_sync(job):
+        yield (
+            "the API server refuses to change a Job that exists; make it a hook of Argo CD, with "
+            "hook-delete-policy: BeforeHookCreation"
+        )
     if not spec.get("activeDeadlineSeconds"):
         yield "a run that hangs never ends (no activeDeadlineSeconds)"
     template = ((spec.get("template") or {}).get("spec")) or {}

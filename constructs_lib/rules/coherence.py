@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
-from constructs_lib.manifests.external_secret import EVERY_KEY, keys_of, remote_keys
+from constructs_lib.manifests.external_secret import EVERY_KEY, keys_of, remote_keys, secret_of
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.references import Reference, of_object, of_workload
 from constructs_lib.manifests.routes import (
@@ -18,7 +19,7 @@ from constructs_lib.manifests.routes import (
     port_of,
 )
 from constructs_lib.manifests.selectors import selects
-from constructs_lib.manifests.workload import Workload, behind, selected
+from constructs_lib.manifests.workload import Workload, behind, selected, workloads
 from constructs_lib.rules.model import PODS, Rendered, rule
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -295,6 +296,8 @@ def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
         yield f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
     if target.get("deletionPolicy", "Retain") != "Retain":
         yield f"deletes what the Secret lost in SSM (deletionPolicy: {target['deletionPolicy']})"
+    if str(item.spec.get("refreshInterval", "1h")).rstrip("hms") in ("", "0"):
+        yield "is never read again (refreshInterval: 0)"
     keys = [key for key, _ in remote_keys(item.manifest)]
     if not keys:
         yield "reads nothing"
@@ -305,7 +308,34 @@ def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
             yield f"makes the key {name} of no parameter that it reads"
 
 
+@rule(
+    "secrets-are-read",
+    "ExternalSecret",
+    risk="secret",
+    remedy="remove it, or correct the name that its reader uses",
+    needs_platform=True,
+)
+def secrets_are_read(item: Object, rendered: Rendered) -> Iterator[str]:
+    """A Secret that no pod reads is one copy more that can leak."""
+    secret = secret_of(item.manifest)
+    if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):
+        yield f"makes the Secret {secret}, which no pod reads"
+
+
+@lru_cache(maxsize=2)
+def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
+    """By namespace, the Secrets that something uses."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for workload in workloads(objects):
+        found[workload.namespace].update(workload.secrets, workload.pull_secrets)
+    for ingress in objects.of_kinds("Ingress"):
+        for to, _ in of_object(ingress):
+            found[ingress.namespace].add(to.name)
+    return found
+
+
 RULES = (
+    secrets_are_read,
     references_exist,
     secrets_are_provided,
     objects_refer,

@@ -108,8 +108,7 @@ def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
         yield f"reads {source.get('repoURL')}, which is not the platform's repository"
     if platform and source.get("targetRevision") != platform.revision:
         yield f"follows {source.get('targetRevision')}, which is not the platform's revision"
-    synced = _sync(rendered.objects).synced(application) if platform else None
-    if synced is not None and not synced:
+    if platform and application.key not in _sync(rendered.objects).used:
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
     if folder_of_applications and cascades(application):
@@ -172,6 +171,10 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
         for item in rendered.objects.of_kinds("ExternalSecret")
         if (item.spec.get("secretStoreRef") or {}).get("name") == store.name
     }
+    provider = (store.spec.get("provider") or {}).get("aws") or {}
+    region = rendered.platform.region if rendered.platform else provider.get("region")
+    if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
+        yield f"does not read the parameters of {region}; name the ParameterStore of that region"
     if not any(rendered.objects.of_kinds("Namespace")):
         return
     for namespace in sorted(reading - served):
@@ -187,9 +190,12 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
     remedy="declare it with our Alb",
     covers="nsa-cisa:tls kube-linter:ingress-tls",
 )
-def ingresses_encrypt(ingress: Object, _: Rendered) -> Iterator[str]:
+def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Iterator[str]:
     """What people send over the internet is sent over TLS, to the addresses of the pods."""
     notes = ingress.annotations
+    certificate = rendered.platform.certificate_arn if rendered.platform else None
+    if certificate and notes.get(f"{ALB}certificate-arn") != certificate:
+        yield "does not use the platform's certificate (certificate-arn)"
     if notes.get(SCHEME) not in _SCHEMES:
         yield f"does not say who reaches it (scheme {notes.get(SCHEME)})"
     protocols = _protocols(notes.get(f"{ALB}listen-ports", "[]"))

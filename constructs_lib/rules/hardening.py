@@ -59,7 +59,7 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
                 yield f"container {container['name']} has no {missing} of {name}"
             elif quantity(asked[name]) > quantity(bounds[name]):
                 yield f"container {container['name']} requests more {name} than its limit allows"
-        for name, value in {**asked, **bounds}.items():
+        for name, value in [*asked.items(), *bounds.items()]:
             if not quantity(value):
                 yield f"container {container['name']} asks for {value} of {name}"
     for volume in workload.pod.get("volumes") or ():

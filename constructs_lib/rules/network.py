@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from constructs_lib.manifests.network import NOT_PUBLIC, directions
 from constructs_lib.manifests.objects import Key, Object, Objects
@@ -69,6 +70,19 @@ def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
     for direction in ("Ingress", "Egress"):
         if direction not in closed:
             yield f"no NetworkPolicy denies {direction.lower()} of every pod by default"
+
+
+@rule(
+    "policies-decide-both-directions",
+    "NetworkPolicy",
+    risk="exposure",
+    remedy="set policyTypes: [Ingress, Egress]",
+)
+def both_directions(policy: Object, _: Rendered) -> Iterator[str]:
+    """A direction that a policy leaves out is open, unless another policy happens to close it."""
+    for direction in ("Ingress", "Egress"):
+        if direction not in directions(policy.manifest):
+            yield f"does not decide {direction.lower()}"
 
 
 @rule(
@@ -208,6 +222,8 @@ def private_stays_closed(policy: Object, _: Rendered) -> Iterator[str]:
                 if closed not in named and _reaches(block, closed):
                     yield f"opens {closed} with {block.get('cidr')}"
         anywhere = not rule_.get("to")
+        if anywhere and any(port.get("port") == _DNS for port in rule_.get("ports") or ()):
+            yield "opens DNS to every address, by which anything can be sent out"
         if (anywhere or any(_reaches(one, f"{_METADATA}/32") for one in blocks)) and any(
             _is_metadata(port) for port in rule_.get("ports") or [{}]
         ):
@@ -216,13 +232,18 @@ def private_stays_closed(policy: Object, _: Rendered) -> Iterator[str]:
 
 def _reaches(block: Manifest, addresses: str) -> bool:
     """Whether a block covers a range, or part of it, that none of its exceptions takes out."""
-    wanted = ip_network(addresses)
-    if not ip_network(block["cidr"]).overlaps(wanted):
+    wanted = _network(addresses)
+    if not _network(block["cidr"]).overlaps(wanted):
         return False
     return not any(
-        wanted.version == ip_network(one).version and wanted.subnet_of(ip_network(one))  # type: ignore[arg-type]
+        wanted.version == _network(one).version and wanted.subnet_of(_network(one))
         for one in block.get("except") or ()
     )
+
+
+@cache
+def _network(addresses: str) -> Any:
+    return ip_network(addresses)
 
 
 def _is_metadata(port: Manifest) -> bool:
@@ -286,6 +307,7 @@ def services_stay_inside(service: Object, _: Rendered) -> Iterator[str]:
 RULES = (
     pods_are_isolated,
     namespaces_deny,
+    both_directions,
     ingress_is_served,
     both_ends_agree,
     private_stays_closed,

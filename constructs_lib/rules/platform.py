@@ -178,6 +178,27 @@ def quotas_hold(rendered: Rendered) -> Iterator[str]:
                 )
 
 
+@rule(
+    "claims-can-be-bound",
+    "PersistentVolumeClaim",
+    risk="downtime",
+    remedy="declare it with our Storage",
+    needs_platform=True,
+)
+def claims_can_be_bound(claim: Object, rendered: Rendered) -> Iterator[str]:
+    """A pod waits for its volume forever if no volume can be what its claim asks for."""
+    storage_class = _platform(rendered).storage_class
+    if claim.spec.get("storageClassName") != storage_class:
+        yield (
+            f"asks for the storage class {claim.spec.get('storageClassName')}, the platform's is "
+            f"{storage_class or 'the default'}"
+        )
+    if not claim.spec.get("accessModes"):
+        yield "names no accessModes"
+    if not ((claim.spec.get("resources") or {}).get("requests") or {}).get("storage"):
+        yield "asks for no storage"
+
+
 @rule("hosts-are-served-once", risk="exposure", remedy="correct the hosts", needs_platform=True)
 def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
     """A host of the platform that no Ingress serves, one served twice, one that is not known."""
@@ -259,6 +280,7 @@ def pins_are_used(rendered: Rendered) -> Iterator[str]:
 
 
 RULES = (
+    claims_can_be_bound,
     files_are_single,
     objects_are_single,
     schedules_are_read,

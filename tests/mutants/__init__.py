@@ -1,0 +1,166 @@
+"""Rendered objects, broken one field at a time: what no rule refuses survives.
+
+The start is dist/ as committed, and beside it a workload of every kind that dist/ has none of.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import yaml
+
+from catalogue.platform import AnalyticsPlatform, current
+from charts.dist import FOLDER
+from constructs_lib.manifests.argocd import DIST
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.shape import malformed
+from constructs_lib.model import Manifest, Parameter, Pending
+from constructs_lib.output import read
+from constructs_lib.rules import violations
+from constructs_lib.rules.model import Rendered
+from tests.mutants.edits import ADDITIONS, EDITS, Edit
+
+_API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
+_NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One thing that is broken."""
+
+    name: str
+    """`Deployment cerebro/cerebro-api: hostNetwork`."""
+    objects: Sequence[Object]
+
+
+@cache
+def start() -> tuple[Object, ...]:
+    """What every mutant differs from in one place; no rule refuses it."""
+    found = [
+        Object.of(manifest, f"{DIST}/{path}")
+        for path, text in sorted(read(FOLDER).items())
+        if path.endswith(".yaml")
+        for manifest in yaml.load_all(text, yaml.CSafeLoader)
+    ]
+    for item in found:
+        _make_room(item)
+    return (*found, *_of_other_kinds(found))
+
+
+def _make_room(item: Object) -> None:
+    """Let the project and the quota admit the kinds that dist/ lacks."""
+    if item.kind == "AppProject" and item.name == "gnosis-analytics":
+        item.spec["namespaceResourceWhitelist"] += [
+            {"group": "" if kind == "Pod" else "apps", "kind": kind} for kind in _NEW_KINDS
+        ] + [{"group": "autoscaling", "kind": "HorizontalPodAutoscaler"}]
+    if item.kind == "ResourceQuota" and item.namespace == "cerebro":
+        hard = {"pods": "30", "cpu": "40", "memory": "40Gi", "ephemeral-storage": "40Gi"}
+        hard |= {"persistentvolumeclaims": "0"}
+        item.spec["hard"] = {name: hard[name.rpartition(".")[2]] for name in item.spec["hard"]}
+
+
+@cache
+def platform() -> AnalyticsPlatform:
+    """The one whose objects they are."""
+    return current()
+
+
+def _of_other_kinds(found: Sequence[Object]) -> Iterator[Object]:
+    """A workload of each kind that dist/ lacks, with what belongs to it, and an autoscaler."""
+    own = {
+        item.kind: item.manifest
+        for item in found
+        if item.file == _API and item.name == "cerebro-api"
+    }
+    for kind in _NEW_KINDS:
+        name = kind.lower()
+        for supporting in ("ServiceAccount", "NetworkPolicy"):
+            yield Object.of(_renamed(own[supporting], name, ingress=False), _API)
+        yield Object.of(_workload(_renamed(own["Deployment"], name), kind), _API)
+    scaled = _renamed(own["Deployment"], "scaled")
+    del scaled["spec"]["replicas"]
+    for supporting in ("ServiceAccount", "NetworkPolicy", "PodDisruptionBudget"):
+        yield Object.of(_renamed(own[supporting], "scaled", ingress=False), _API)
+    yield Object.of(scaled, _API)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"}
+    yield Object.of(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "scaled", "namespace": "cerebro"},
+            "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3},
+        },
+        _API,
+    )
+
+
+def _renamed(manifest: Manifest, name: str, *, ingress: bool = True) -> Manifest:
+    text = yaml.dump(manifest).replace(": cerebro-api\n", f": {name}\n")
+    text = text.replace("cerebro-api-secrets", "cerebro-mcp-secrets").replace(
+        f"name: {name}\n        ports:", "name: cerebro-api\n        ports:"
+    )
+    renamed: Manifest = yaml.safe_load(text)
+    if not ingress:
+        renamed.get("spec", {}).pop("ingress", None)
+    return renamed
+
+
+def _workload(deployment: Manifest, kind: str) -> Manifest:
+    spec = deployment["spec"]
+    del spec["strategy"]
+    version = "v1" if kind == "Pod" else "apps/v1"
+    if kind in ("DaemonSet", "Pod"):
+        spec.pop("replicas")
+    if kind == "Pod":
+        template = spec["template"]
+        metadata = {**deployment["metadata"], "labels": template["metadata"]["labels"]}
+        return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": template["spec"]}
+    return {**deployment, "apiVersion": version, "kind": kind}
+
+
+def mutants() -> Iterator[Mutant]:
+    """Every edit of every object that it fits, and everything that must not be added."""
+    whole = start()
+    for place, item in enumerate(whole):
+        for edit in EDITS:
+            for label, broken in _broken(edit, item):
+                objects = [*whole[:place], *broken, *whole[place + 1 :]]
+                yield Mutant(f"{item.key}: {label}", objects)
+    for label, manifest in ADDITIONS:
+        yield Mutant(f"added: {label}", [*whole, Object.of(copy.deepcopy(manifest), _API)])
+
+
+def _broken(edit: Edit, item: Object) -> Iterator[tuple[str, list[Object]]]:
+    if edit.kinds and item.kind not in edit.kinds:
+        return
+    for label, broken in edit.apply(item.manifest):
+        if broken is None:
+            yield label, []
+        elif broken != item.manifest:
+            yield label, [Object.of(broken, item.file)]
+
+
+def refusals(objects: Sequence[Object]) -> list[str]:
+    """What the rules say."""
+    found = [problem for item in objects for problem in malformed(item.manifest)]
+    if found:
+        return found
+    pending = Pending("pending", (), tuple(_parameters(_awaited())))
+    rendered = Rendered(Objects(objects), platform(), (pending,))
+    return [one.message for one in violations(rendered)]
+
+
+@cache
+def _awaited() -> tuple[str, ...]:
+    """The parameters that only what is not rendered yet reads."""
+    rendered = Rendered(Objects(start()), platform())
+    return tuple(
+        one.message.split()[1] for one in violations(rendered) if one.check == "parameters-are-read"
+    )
+
+
+def _parameters(paths: Sequence[str]) -> Iterator[Parameter]:
+    return (Parameter(path, "A parameter that is awaited", "placeholder") for path in paths)
