@@ -27,7 +27,6 @@ Amounts = dict[str, Fraction]
 _NONE = Fraction(0)
 _ALIASES = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
 _STORAGE = "requests.storage"
-_GROUPS = {kind: of for of, kind in POD_TEMPLATES}
 _QUANTITY = re.compile(
     r"\+?(?P<number>\d+\.?\d*|\.\d+)(?:(?P<power>[eE][+-]?\d{1,2})|(?P<suffix>[numkMGTPE]|[KMGTPE]i)?)"
 )
@@ -205,9 +204,7 @@ def _replicas(item: Manifest, around: _Surroundings) -> int:
 def _while_updating(item: Manifest, replicas: int) -> int:
     strategy = _at(item, "spec", "strategy")
     rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
-    # an extract without apiVersion has nothing left to fill in: it rolls only if it says so
-    recreated = strategy.get("type") == "Recreate" or ("apiVersion" not in item and not rolling)
-    if not replicas or recreated:
+    if not replicas or strategy.get("type") == "Recreate":
         return replicas
     if "blueGreen" in strategy:
         return 2 * replicas
@@ -304,9 +301,7 @@ def _whole(number: Any, default: int) -> int:
 
 
 def _kind(item: Manifest) -> Kind:
-    """The group and kind; an extract without apiVersion is of a kind of Kubernetes itself."""
-    kind = item.get("kind", "")
-    return group(item) if "apiVersion" in item else _GROUPS.get(kind, ""), kind
+    return group(item), item["kind"]
 
 
 def _namespace(item: Manifest) -> str:

@@ -162,8 +162,8 @@ def _is_json(text: str | None) -> bool:
     "kube-score:statefulset-pod-selector-labels-match-template-metadata-labels "
     "kube-linter:mismatching-selector",
 )
-def workloads_select(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """Two controllers that select the same pods delete each other's."""
+def workloads_select(workload: Workload, _: Rendered) -> Iterator[str]:
+    """The API server refuses a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:
         return
     selector = workload.object.spec.get("selector") or {}
@@ -171,6 +171,19 @@ def workloads_select(workload: Workload, rendered: Rendered) -> Iterator[str]:
         yield "its selector does not pick its own pods; correct the labels of the template"
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
         yield "its selector picks every pod"
+
+
+@rule(
+    "workloads-share-no-pods",
+    PODS,
+    risk="downtime",
+    remedy="give its pods a label of their own, and select by it",
+)
+def workloads_share_nothing(workload: Workload, rendered: Rendered) -> Iterator[str]:
+    """Two controllers that select the same pods delete each other's."""
+    if workload.kind not in _CONTROLLERS:
+        return
+    selector = workload.object.spec.get("selector") or {}
     for other in selected(rendered.objects, workload.namespace, selector):
         if other.key != workload.key:
             yield f"its selector picks the pods of {other.key}, too"
@@ -182,6 +195,7 @@ def workloads_select(workload: Workload, rendered: Rendered) -> Iterator[str]:
     "PodDisruptionBudget",
     risk="exposure",
     remedy="correct the selector",
+    needs_platform=True,
     covers="kube-score:poddisruptionbudget-has-policy kube-linter:dangling-networkpolicy "
     "kube-linter:pdb-unhealthy-pod-eviction-policy",
 )
@@ -203,6 +217,7 @@ def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
     PODS,
     risk="downtime",
     remedy="use the labels of its own pods",
+    needs_platform=True,
     covers="kube-linter:no-anti-affinity kube-score:pod-topology-spread-constraints",
 )
 def spread_by_own_label(workload: Workload, _: Rendered) -> Iterator[str]:
@@ -342,6 +357,7 @@ RULES = (
     services_reach,
     ingresses_reach,
     workloads_select,
+    workloads_share_nothing,
     selectors_pick,
     spread_by_own_label,
     probes_ask_open_ports,

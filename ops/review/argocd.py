@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
 
+from constructs_lib.manifests.argocd import Sync, cascades, protections
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
-from ops.review.model import Key, Object
-from ops.review.objects import STACK_GROUP, Snapshot
-from ops.review.workloads import HOOK
+from ops.review.objects import STACK_GROUP
 
 _CASCADES = "resources-finalizer.argocd.argoproj.io"
 _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
@@ -25,52 +23,10 @@ class Fate:
     why: str
 
 
-class Sync:
-    """The Applications of one revision, and which objects each syncs."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._synced: dict[Key, dict[Key, Object]] = {}
-
-    @cached_property
-    def applications(self) -> dict[Key, Object]:
-        """Every Application."""
-        return {
-            item.key: item
-            for item in self.snapshot.of("Application")
-            if item.key.group == "argoproj.io"
-        }
-
-    @cached_property
-    def owners(self) -> dict[str, Object]:
-        """The Application that syncs each file; a file that none does is not there."""
-        files = dict.fromkeys(item.file for item in self.snapshot.objects.values())
-        return {
-            file: application
-            for file in files
-            for application in self.applications.values()
-            if _covers(application, file)
-        }
-
-    def owner(self, item: Object | None) -> Object | None:
-        """The Application that syncs an object of this revision."""
-        return self.owners.get(item.file) if item else None
-
-    def synced(self, application: Object) -> dict[Key, Object]:
-        """What an Application, of this revision or another, syncs at this one."""
-        if application.key not in self._synced:
-            self._synced[application.key] = {
-                item.key: item
-                for item in self.snapshot.objects.values()
-                if _covers(application, item.file)
-            }
-        return self._synced[application.key]
-
-
 class Removal:
     """What Argo CD does between two revisions with what it synced at the first."""
 
-    def __init__(self, before: Snapshot, after: Snapshot) -> None:
+    def __init__(self, before: Objects, after: Objects) -> None:
         self.before, self.after = Sync(before), Sync(after)
         self._gone: dict[Key, bool] = {}
 
@@ -101,19 +57,7 @@ class Removal:
         return self._gone[application.key]
 
     def _now(self, item: Object) -> Object | None:
-        return self.after.snapshot.objects.get(item.key)
-
-
-def cascades(application: Object) -> bool:
-    """Whether its deletion deletes what it synced."""
-    finalizers = application.manifest["metadata"].get("finalizers") or ()
-    return any(finalizer.startswith(_CASCADES) for finalizer in finalizers)
-
-
-def protections(item: Object) -> set[str]:
-    """The sync options of an object: `Prune=false`, `Delete=false`."""
-    options = item.annotations.get(_SYNC_OPTIONS, "").split(",")
-    return {option.strip() for option in options if option.strip()}
+        return self.after.objects.get(item.key)
 
 
 def _cascade(owner: Object, item: Object) -> Fate:
@@ -138,29 +82,3 @@ def _prune(owner: Object, item: Object, *, remaining: int) -> Fate:
         if holds:
             return Fate(deleted=False, why=why)
     return Fate(deleted=True, why="Argo CD prunes it")
-
-
-def _covers(application: Object, file: str) -> bool:
-    spec = application.spec
-    return any(_reads(source, file) for source in spec.get("sources") or [spec.get("source") or {}])
-
-
-def _reads(source: dict[str, Any], file: str) -> bool:
-    folder = f"{source.get('path', '')}/"
-    directory = source.get("directory") or {}
-    name = file.removeprefix(folder)
-    return (
-        file.startswith(folder)
-        and ("/" not in name or bool(directory.get("recurse")))
-        and (not directory.get("include") or _matches(directory["include"], name))
-        and not (directory.get("exclude") and _matches(directory["exclude"], name))
-    )
-
-
-def _matches(pattern: str, name: str) -> bool:
-    return bool(_compiled(pattern).fullmatch(name))
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_GLOB.get(char, re.escape(char)) for char in pattern))

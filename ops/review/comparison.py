@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from constructs_lib.manifests.objects import Key, Object, Objects
 from ops.review.argocd import Removal
 from ops.review.differences import changes
-from ops.review.model import Change, Difference, Finding, Key, Object, Risk, Severity
-from ops.review.objects import Snapshot
+from ops.review.model import Change, Difference, Finding, Risk, Severity
 from ops.review.wording import listed
 
 _MOST = 6
@@ -33,7 +33,7 @@ class Sides(NamedTuple):
 class Comparison:
     """The objects of two revisions, and what differs."""
 
-    def __init__(self, before: Snapshot, after: Snapshot) -> None:
+    def __init__(self, before: Objects, after: Objects) -> None:
         self.before, self.after = before, after
         self.changes = {change.key: change for change in changes(before, after)}
         self.added = [item for key, item in after.objects.items() if key not in before.objects]

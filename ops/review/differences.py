@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from constructs_lib.errors import DeclarationError
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.quantity import amount
 from ops.review.model import ABSENT, Change, Difference, Path
-from ops.review.objects import Snapshot
 
 ORDER = "[order]"
 """The last step of a path where only the order of a list's items differs."""
@@ -32,7 +32,7 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
-def changes(before: Snapshot, after: Snapshot) -> list[Change]:
+def changes(before: Objects, after: Objects) -> list[Change]:
     """The objects of both sides that differ, in the order of `after`."""
     found = []
     for key, item in after.objects.items():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-from constructs_lib.model import Manifest
+from constructs_lib.manifests.kinds import POD_TEMPLATES
+from constructs_lib.manifests.objects import Key, Object
 
 
 class Risk(StrEnum):
@@ -40,45 +41,10 @@ class Severity(StrEnum):
     """It happens, and asks nothing of anybody."""
 
 
-class Key(NamedTuple):
-    """What makes two manifests the same object. The API version is none of it."""
-
-    group: str
-    kind: str
-    namespace: str
-    """Empty for a cluster-scoped object."""
-    name: str
-
-    def __str__(self) -> str:
-        place = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind} {place}{self.name}"
-
-
-@dataclass(frozen=True, eq=False)
-class Object:
-    """One object of a revision, and where it stands."""
-
-    key: Key
-    manifest: Manifest
-    file: str
-    line: int
-    text: str
-    """As it is written there."""
-
-    @property
-    def spec(self) -> Manifest:
-        """Its `spec`; empty where it has none."""
-        return self.manifest.get("spec") or {}
-
-    @property
-    def annotations(self) -> dict[str, str]:
-        """Its annotations."""
-        return self.manifest["metadata"].get("annotations") or {}
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Its labels."""
-        return self.manifest["metadata"].get("labels") or {}
+TEMPLATE: dict[str, tuple[str, ...]] = {
+    kind: path for (_, kind), path in POD_TEMPLATES.items() if path
+}
+"""By kind that makes pods, the path to its pod template."""
 
 
 class Absent(Enum):

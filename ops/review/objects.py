@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache, cached_property
+from collections.abc import Iterator
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import yaml
 
+from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.model import Manifest
 from ops.review.errors import ReviewError
-from ops.review.model import Key, Object
 from ops.review.revisions import STACK, Revision
 from ops.review.shapes import misshapen
 
@@ -46,7 +46,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     }
 
 
-def read(revision: Revision) -> Snapshot:
+def read(revision: Revision) -> Objects:
     """Every object of a revision.
 
     Raises ReviewError, naming file, line and revision, for what cannot be parsed, is no
@@ -61,7 +61,7 @@ def read(revision: Revision) -> Snapshot:
                     f"{item.key} stands twice at {revision.name}: {_place(twin)} and "
                     f"{_place(item)}; rename one, or remove it"
                 )
-    return Snapshot(objects)
+    return Objects(objects.values())
 
 
 def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
@@ -84,30 +84,6 @@ def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
                 written = document.removeprefix("---").strip()
                 yield Object(_key(manifest), manifest, file, first + line, written)
             first += document.count("\n")
-
-
-class Snapshot:
-    """All objects of a revision."""
-
-    def __init__(self, objects: Mapping[Key, Object]) -> None:
-        self.objects = objects
-
-    def of(self, *kinds: str) -> Iterator[Object]:
-        """The objects of some kinds, in the order of their files."""
-        for kind in kinds:
-            yield from self._by_kind.get(kind, ())
-
-    @cached_property
-    def namespaces(self) -> set[str]:
-        """Those that some object is in."""
-        return {key.namespace for key in self.objects}
-
-    @cached_property
-    def _by_kind(self) -> dict[str, list[Object]]:
-        kinds: dict[str, list[Object]] = {}
-        for item in self.objects.values():
-            kinds.setdefault(item.key.kind, []).append(item)
-        return kinds
 
 
 def _split(text: str) -> Iterator[str]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
-from ops.review.model import Key, Object
-from ops.review.objects import Snapshot
+from constructs_lib.rules.hardening import ROLE
 from ops.review.wording import listed, value
-from ops.review.workloads import Workload
 
-ROLE = "eks.amazonaws.com/role-arn"
-"""The annotation of a service account that names its IAM role."""
 PROJECT_BOUNDS = (
     "clusterResourceWhitelist",
     "destinations",
@@ -20,67 +17,6 @@ PROJECT_BOUNDS = (
     "sourceRepos",
 )
 """What an AppProject allows."""
-_NODE_NAMESPACES = {"hostIPC": "IPC", "hostNetwork": "network", "hostPID": "process"}
-_CONFINED = ("RuntimeDefault", "Localhost")
-
-
-def of_pods(workload: Workload, snapshot: Snapshot) -> list[str]:
-    """What its pods may do beyond the `restricted` profile, and beyond reading their image."""
-    pod = workload.pod
-    found = [
-        f"use the node's {kind} namespace"
-        for name, kind in _NODE_NAMESPACES.items()
-        if pod.get(name)
-    ]
-    mounted = [v["hostPath"] for v in pod.get("volumes") or () if v.get("hostPath")]
-    found += [f"use {path.get('path')} of the node" for path in mounted]
-    account = pod.get("serviceAccountName") or "default"
-    if _has_token(workload, account, snapshot):
-        found.append(f"call the API server as service account {account}")
-    return [*found, *_of_containers(workload)]
-
-
-def _of_containers(workload: Workload) -> Iterator[str]:
-    """What its containers may do; which of them, unless all may."""
-    powers = {
-        name: list(_of_container(container, workload.pod))
-        for name, container in workload.containers.items()
-    }
-    for power in dict.fromkeys(power for each in powers.values() for power in each):
-        holders = [name for name, each in powers.items() if power in each]
-        everyone = len(holders) == len(powers)
-        yield power if everyone else f"{power} (container {', '.join(holders)})"
-
-
-def _has_token(workload: Workload, account: str, snapshot: Snapshot) -> bool:
-    own: bool | None = workload.pod.get("automountServiceAccountToken")
-    if own is not None:
-        return own
-    known = snapshot.objects.get(Key("", "ServiceAccount", workload.key.namespace, account))
-    return not known or known.manifest.get("automountServiceAccountToken") is not False
-
-
-def _of_container(container: Manifest, pod: Manifest) -> Iterator[str]:
-    own = container.get("securityContext") or {}
-    context = {**(pod.get("securityContext") or {}), **own}
-    capabilities = own.get("capabilities") or {}
-    if own.get("privileged"):
-        yield "do on its node what root may"
-    if own.get("allowPrivilegeEscalation") is not False:
-        yield "gain more privileges than it started with"
-    if "ALL" not in (capabilities.get("drop") or ()):
-        yield "use the capabilities that the container runtime grants by default"
-    for capability in capabilities.get("add") or ():
-        yield f"use the capability {capability}"
-    if not own.get("readOnlyRootFilesystem"):
-        yield "write to its root file system"
-    if context.get("runAsUser") == 0 or not context.get("runAsNonRoot"):
-        yield "run as root"
-    if (context.get("seccompProfile") or {}).get("type") not in _CONFINED:
-        yield "make any system call (no seccomp profile)"
-    for port in container.get("ports") or ():
-        if port.get("hostPort"):
-            yield f"take port {port['hostPort']} of its node"
 
 
 def of_account(account: Object) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from constructs_lib.manifests.objects import Key
 from constructs_lib.wording import plural
 from ops.review.comparison import Comparison, Sides
 from ops.review.errors import ReviewError
-from ops.review.model import Finding, Key, Risk, Severity
+from ops.review.model import Finding, Risk, Severity
 from ops.review.objects import MANIFESTS, read
 from ops.review.revisions import Revision, differing
 from ops.review.rules import RULES

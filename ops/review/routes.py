@@ -7,18 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.routes import ALB, answers_itself, audience, backends
 from constructs_lib.model import Manifest
-from ops.review.model import Key, Object
-from ops.review.objects import Snapshot
 
-ALB = "alb.ingress.kubernetes.io/"
-SCHEME = f"{ALB}scheme"
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"
 CERTIFICATE = f"{ALB}certificate-arn"
 REDIRECTED = "a redirect to HTTPS"
 """What answers at a listener without TLS that sends people on."""
-_FROM_ANNOTATION = "use-annotation"
 _DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 _ANY_HOST = "*"
 
@@ -36,11 +33,6 @@ class Route:
     service: str
 
 
-def scheme(ingress: Object) -> str:
-    """`internet-facing`, or `internal`, which is the controller's default."""
-    return ingress.annotations.get(SCHEME, "internal")
-
-
 def controller(ingress: Object) -> str | None:
     """The ingress class, in whichever of the two places it stands."""
     named = ingress.annotations.get("kubernetes.io/ingress.class")
@@ -54,33 +46,31 @@ def hosts_of(ingress: Object) -> list[str]:
 
 def services_behind(ingress: Object) -> set[str]:
     """The Services it sends to."""
-    services = (_service(path) for rule in _rules(ingress) for path in rule["http"]["paths"])
-    return {service["name"] for service in services if service}
+    return {service["name"] for service in backends(ingress)}
 
 
-def routes(*sides: Snapshot) -> list[dict[str, Route]]:
+def routes(*sides: Objects) -> list[dict[str, Route]]:
     """By address, for each side; all sides are asked at the same paths."""
     paths: Paths = defaultdict(dict)
     for side in sides:
-        for ingress in side.of("Ingress"):
+        for ingress in side.of_kinds("Ingress"):
             for rule in _rules(ingress):
                 named = (path["path"] for path in rule["http"]["paths"])
                 paths[rule.get("host", _ANY_HOST)] |= dict.fromkeys(named)
     return [dict(_routes(side, paths)) for side in sides]
 
 
-def _routes(snapshot: Snapshot, paths: Paths) -> Iterator[tuple[str, Route]]:
-    for ingress in snapshot.of("Ingress"):
-        audience = "the internet" if scheme(ingress) == "internet-facing" else "the VPC"
+def _routes(snapshot: Objects, paths: Paths) -> Iterator[tuple[str, Route]]:
+    for ingress in snapshot.of_kinds("Ingress"):
         for rule in _rules(ingress):
             host = rule.get("host", _ANY_HOST)
             for origin, redirects in _origins(ingress, host):
                 if redirects:
-                    yield f"{origin}/", Route(ingress.key, audience, REDIRECTED)
+                    yield f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
                     continue
                 for path in paths[host]:
                     if service := _service_at(path, rule):
-                        yield f"{origin}{path}", Route(ingress.key, audience, service)
+                        yield f"{origin}{path}", Route(ingress.key, audience(ingress), service)
 
 
 def _rules(ingress: Object) -> list[Manifest]:
@@ -109,9 +99,7 @@ def _service_at(path: str, rule: Manifest) -> str | None:
 
 
 def _service(path: Manifest) -> Manifest | None:
-    service: Manifest | None = path["backend"].get("service")
-    answered = (service or {}).get("port", {}).get("name") == _FROM_ANNOTATION
-    return None if answered else service
+    return None if answers_itself(path["backend"]) else path["backend"].get("service")
 
 
 def _matches(candidate: Manifest, path: str) -> bool:

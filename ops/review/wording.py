@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ops.review.model import ABSENT, Absent, Difference, Key, Path, spell
-from ops.review.workloads import TEMPLATE
+from constructs_lib.manifests.objects import Key
+from ops.review.model import ABSENT, TEMPLATE, Absent, Difference, Path, spell
 
 _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from constructs_lib.manifests.network import Endpoint, Network
 from tests.e2e.conftest import Claimed
 from tests.e2e.installation import SERVICES, Installation
-from constructs_lib.manifests.network import Endpoint, Network
 
 ANYWHERE = Endpoint("10.0.50.7")
 """A load balancer's subnet is a setting; while it is open, any address may be one."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from constructs_lib.manifests.objects import Key
 from ops.review.comparison import Sides
-from ops.review.model import ABSENT, Key
+from ops.review.model import ABSENT
 from ops.review.raw import RawDiff
 from ops.review.report import Report
 from ops.review.revisions import Revision

@@ -17,6 +17,7 @@ from ops.review.rules import (
     replacement,
     rollout,
     secrets,
+    violations,
 )
 
 RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
@@ -32,5 +33,6 @@ RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
     *jobs.RULES,
     *images.RULES,
     *cloud.RULES,
+    *violations.RULES,
 )
 """All of them. What they leave unexplained, `settings.leftovers` tells."""

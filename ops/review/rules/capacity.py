@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil
 
 from constructs_lib.manifests import capacity
+from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.model import Manifest
 from constructs_lib.quantity import readable
 from ops.review.comparison import Comparison
-from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity, spell
-from ops.review.objects import Snapshot
+from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Risk, Severity, spell
+from ops.review.objects import STACK_GROUP
 from ops.review.rules.replacement import SIZE, shrinks
 from ops.review.wording import listed, passage
-from ops.review.workloads import TEMPLATE, Rollout, Workload, share
 
 TOTAL = "all namespaces"
 _NONE = Fraction(0)
 _ORDER = {"requests.cpu": 0, "requests.memory": 1, "limits.cpu": 2, "limits.memory": 3}
 """What decides first whether a pod fits."""
-
-Sums = dict[str, dict[str, Fraction]]
-"""Amounts by namespace and resource."""
 
 
 @dataclass(frozen=True)
@@ -72,63 +68,24 @@ def rows(comparison: Comparison) -> list[Row]:
     ]
 
 
-def _resources(*sums: dict[str, Fraction]) -> list[str]:
+def _resources(*sums: Mapping[str, Fraction]) -> list[str]:
     named = dict.fromkeys(resource for each in sums for resource in each)
     return sorted(named, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
 
 
 @lru_cache(maxsize=2)
-def _quotas(snapshot: Snapshot) -> Sums:
-    return capacity.quotas(
-        {**item.manifest, "spec": {"hard": _texts(item.spec["hard"])}}
-        for item in snapshot.of("ResourceQuota")
-        if item.key.namespace
-    )
+def _quotas(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
+    return capacity.quotas(_of_cluster(objects))
+
+
+def _of_cluster(objects: Objects) -> Iterator[Manifest]:
+    return (item.manifest for item in objects if item.key.group != STACK_GROUP)
 
 
 @lru_cache(maxsize=2)
-def _sums(snapshot: Snapshot) -> Sums:
-    defaults = {item.key.namespace: item for item in snapshot.of("LimitRange")}
-    sums = capacity.peak(
-        _measurable(item, defaults.get(item.key.namespace))
-        for item in snapshot.of(*TEMPLATE, "PersistentVolumeClaim")
-    )
+def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
+    sums = capacity.peak(_of_cluster(objects))
     return {**sums, TOTAL: capacity.total(sums)}
-
-
-def _measurable(item: Object, defaults: Object | None) -> Manifest:
-    """The manifest with what the API server fills in: a limit range's defaults, whole numbers."""
-    if item.key.kind not in TEMPLATE:
-        return item.manifest
-    workload = Workload(item)
-    filled = [_with_resources(each, defaults) for each in workload.pod.get("containers") or ()]
-    spec: Manifest = {"template": {"spec": {"containers": filled}}}
-    kind = "Deployment" if workload.serves else "Job"
-    if workload.serves:
-        spec |= {"replicas": workload.replicas, "strategy": _strategy(workload)}
-    return {"kind": kind, "metadata": item.manifest["metadata"], "spec": spec}
-
-
-def _strategy(workload: Workload) -> Manifest:
-    if workload.key.kind != "Deployment" or workload.rollout is Rollout.RECREATE:
-        return {}
-    rolling = (workload.object.spec.get("strategy") or {}).get("rollingUpdate") or {}
-    surge = share(rolling.get("maxSurge", "25%"), workload.replicas, ceil)
-    return {"rollingUpdate": {"maxSurge": surge}}
-
-
-def _with_resources(container: Manifest, defaults: Object | None) -> Manifest:
-    stated = container.get("resources") or {}
-    bounds = (defaults.spec.get("limits") or ()) if defaults else ()
-    own: Manifest = next((bound for bound in bounds if bound.get("type") == "Container"), {})
-    limits = {**(own.get("default") or {}), **(stated.get("limits") or {})}
-    fallback = {**(stated.get("limits") or {}), **(own.get("defaultRequest") or {})}
-    requests = {**fallback, **(stated.get("requests") or {})}
-    return {"resources": {"requests": _texts(requests), "limits": _texts(limits)}}
-
-
-def _texts(quantities: Manifest) -> dict[str, str]:
-    return {name: str(quantity) for name, quantity in quantities.items()}
 
 
 def namespaces(comparison: Comparison) -> Iterator[Finding]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from ops.review.comparison import Comparison, Sides, shift
-from ops.review.model import Difference, Finding, Object, Risk, Severity
+from ops.review.model import Difference, Finding, Risk, Severity
 from ops.review.objects import STACK_GROUP
 from ops.review.powers import of_policy
 from ops.review.rules.secrets import parameter_of

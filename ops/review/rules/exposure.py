@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.routes import ALB, SCHEME
 from ops.review.comparison import Comparison, shift
-from ops.review.model import ABSENT, Change, Difference, Finding, Key, Object, Risk, Severity
+from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity
 from ops.review.routes import (
-    ALB,
     CERTIFICATE,
     LISTENERS,
     REDIRECT,
     REDIRECTED,
-    SCHEME,
     Route,
     controller,
     routes,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from constructs_lib.manifests.workload import Workload
 from ops.review.comparison import Comparison
-from ops.review.model import Finding, Risk, Severity
-from ops.review.workloads import TEMPLATE, Workload
+from ops.review.model import TEMPLATE, Finding, Risk, Severity
 
 _IMAGE = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
@@ -19,8 +19,8 @@ def images(comparison: Comparison) -> Iterator[Finding]:
     """Containers that run another build, or another image."""
     for change in comparison.changed(*TEMPLATE):
         before, after = Workload(change.before), Workload(change.after)
-        for name, container in after.containers.items():
-            was, now = before.containers.get(name, {}).get("image"), container.get("image")
+        for name, container in after.named_containers.items():
+            was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
             if was and now and was != now:
                 differences = tuple(
                     each

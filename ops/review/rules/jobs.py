@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.schedule import starts, words
 from ops.review.comparison import Comparison
-from ops.review.model import Finding, Object, Risk, Severity
-from ops.review.objects import Snapshot
+from ops.review.model import Finding, Risk, Severity
 from ops.review.wording import listed, passage, value
 
 _OVERLAPS = {
@@ -34,12 +34,12 @@ def when(job: Object) -> str:
     return f"{words(job.spec['schedule'])} {zone}"
 
 
-def _company(job: Object, snapshot: Snapshot) -> str:
+def _company(job: Object, snapshot: Objects) -> str:
     """The other jobs of the same image that start in the same minute."""
     own = _starts(job)
     others = [
         other.key.name
-        for other in snapshot.of("CronJob")
+        for other in snapshot.of_kinds("CronJob")
         if other.key != job.key
         and other.spec.get("timeZone") == job.spec.get("timeZone")
         and not other.spec.get("suspend")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from constructs_lib.manifests.argocd import cascades, protections
+from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.workload import Update, Workload, readers
 from constructs_lib.schedule import words
 from constructs_lib.wording import plural
-from ops.review.argocd import cascades, protections
 from ops.review.comparison import Comparison
-from ops.review.model import Finding, Object, Risk, Severity
+from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.objects import STACK_GROUP
 from ops.review.rules.settings import KNOWN_KINDS
 from ops.review.wording import listed
-from ops.review.workloads import TEMPLATE, Rollout, Workload, readers
 
 _GRAVE = (
     "Application",
@@ -48,11 +49,11 @@ def _what_comes(item: Object) -> str:
     if item.key.kind not in TEMPLATE:
         return "is new"
     workload = Workload(item)
-    if workload.rollout is Rollout.NEXT_RUN:
+    if workload.update is Update.NEXT_RUN:
         return f"is new: runs {words(item.spec['schedule'])}"
-    if workload.rollout is Rollout.EACH_SYNC:
+    if workload.update is Update.NEXT_SYNC:
         return "is new: runs with each sync"
-    return f"is new: {plural(workload.replicas or 1, 'pod')}"
+    return f"is new: {plural(workload.running or 1, 'pod')}"
 
 
 def deleted(comparison: Comparison) -> Iterator[Finding]:
@@ -105,7 +106,7 @@ def _of_application(item: Object, comparison: Comparison) -> str:
 
 def _of_workload(item: Object, _comparison: Comparison) -> str:
     workload = Workload(item)
-    return plural(workload.replicas, "pod") if workload.serves else "a run under way"
+    return plural(workload.running, "pod") if workload.serves else "a run under way"
 
 
 def _of_store(_item: Object, _comparison: Comparison) -> str:

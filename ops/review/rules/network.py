@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.selectors import selects
+from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 from ops.review.comparison import Comparison, Sides
-from ops.review.model import Finding, Key, Object, Risk, Severity
-from ops.review.objects import Snapshot
+from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.wording import listed
-from ops.review.workloads import TEMPLATE, Workload, selects, workloads
 
 _ANYONE = "anyone"
 _EVERY_PORT = "every port"
@@ -114,12 +115,12 @@ def _selects(policy: Object, namespace: str, labels: dict[str, str]) -> bool:
 
 
 def _openings(
-    snapshot: Snapshot, namespace: str, labels: dict[str, str], direction: str
+    snapshot: Objects, namespace: str, labels: dict[str, str], direction: str
 ) -> list[Opening]:
     """All that a namespace's policies together leave open for some pods."""
     deciding = [
         policy
-        for policy in snapshot.of("NetworkPolicy")
+        for policy in snapshot.of_kinds("NetworkPolicy")
         if _selects(policy, namespace, labels) and direction in _types(policy)
     ]
     if not deciding:

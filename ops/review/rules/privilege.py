@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.manifests.objects import Object
+from constructs_lib.rules.hardening import ROLE
 from ops.review.comparison import Comparison, shift
-from ops.review.model import Difference, Finding, Object, Risk, Severity
+from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity
 from ops.review.powers import (
     PROJECT_BOUNDS,
-    ROLE,
     of_account,
     of_binding,
-    of_pods,
     of_project,
     of_role,
     of_store,
 )
 from ops.review.wording import passage
-from ops.review.workloads import TEMPLATE, Workload
 
 _WORDS = ("may now:", "may no longer:")
-_TOLD_AS_POWERS = {
+_KEPT_BY_RULES = {
     "allowPrivilegeEscalation",
     "add",
     "drop",
@@ -53,22 +52,12 @@ _WHO_DECIDES = {"repoURL", "targetRevision", "destination", "project"}
 
 
 def pods(comparison: Comparison) -> Iterator[Finding]:
-    """What the pods of a workload may do beyond the `restricted` profile."""
+    """Rights of pods that no rule of every synth is about; those report themselves."""
     for before, after in comparison.sides(*TEMPLATE):
-        if not after:
-            continue
-        fields = _security(comparison, after)
-        yield from shift(
-            Risk.PRIVILEGE,
-            after.key,
-            of_pods(Workload(before), comparison.before) if before else (),
-            of_pods(Workload(after), comparison.after),
-            words=_WORDS,
-            explains=tuple(each for each in fields if each.path[-1] in _TOLD_AS_POWERS),
-        )
-        for each in fields:
-            if each.path[-1] not in _TOLD_AS_POWERS:
-                yield _told(after, each, Severity.MEDIUM)
+        if before and after:
+            for each in _security(comparison, after):
+                if each.path[-1] not in _KEPT_BY_RULES:
+                    yield _told(after, each, Severity.MEDIUM)
 
 
 def _security(comparison: Comparison, item: Object) -> list[Difference]:

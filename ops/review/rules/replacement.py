@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.manifests.argocd import protections
+from constructs_lib.manifests.routes import SCHEME, scheme
+from constructs_lib.manifests.selectors import selects
+from constructs_lib.manifests.workload import Workload, remade_with_each_sync
 from constructs_lib.quantity import amount
-from ops.review.argocd import protections
 from ops.review.comparison import Comparison
-from ops.review.model import ABSENT, Change, Difference, Finding, Path, Risk, Severity
-from ops.review.routes import SCHEME, scheme
-from ops.review.workloads import TEMPLATE, Workload, remade_with_each_sync, selects
+from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Path, Risk, Severity
 
 _FIXED: dict[str, tuple[Path, ...]] = {
     "ClusterRoleBinding": (("roleRef",),),

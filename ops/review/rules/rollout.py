@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from constructs_lib.manifests.workload import Update, Workload, workloads
 from constructs_lib.wording import plural
 from ops.review.comparison import Comparison
 from ops.review.fields import is_known_field
-from ops.review.model import Difference, Finding, Risk, Severity, spell
+from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity, spell
 from ops.review.rules.secrets import changed_secrets
 from ops.review.wording import listed
-from ops.review.workloads import TEMPLATE, Rollout, Workload, workloads
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def restarts(comparison: Comparison) -> Iterator[Finding]:
             restart.workload.key,
             _why(restart, shared=shared),
             tuple(each for each in restart.template if _is_known(restart.workload, each)),
-            restart.workload.replicas,
+            restart.workload.running,
         )
         yield from _interruption(restart.workload)
 
@@ -84,11 +84,11 @@ def _why(restart: Restart, *, shared: bool) -> str:
 
 def _interruption(workload: Workload) -> Iterator[Finding]:
     """Whether pods are missing while they start anew."""
-    if workload.rollout is Rollout.RECREATE:
+    if workload.update is Update.RECREATE:
         text = "stops, and starts again (Recreate): no pod runs in between"
         yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
     elif missing := workload.may_be_missing:
-        pods = plural(workload.replicas, "pod")
+        pods = plural(workload.running, "pod")
         text = f"while it rolls, {missing} of {pods} may be missing (maxUnavailable)"
         yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
 
@@ -96,7 +96,7 @@ def _interruption(workload: Workload) -> Iterator[Finding]:
 def _restarts(comparison: Comparison) -> Iterator[Restart]:
     secrets = changed_secrets(comparison)
     for workload in workloads(comparison.after):
-        if workload.key not in comparison.before.objects or not workload.replicas:
+        if workload.key not in comparison.before.objects or not workload.running:
             continue
         template = comparison.differences(workload.key, TEMPLATE[workload.key.kind])
         reloaded = tuple(
@@ -104,7 +104,7 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
             for namespace, name in secrets
             if namespace == workload.key.namespace and workload.reloads(name)
         )
-        if (template or reloaded) and workload.rollout in (Rollout.ROLLING, Rollout.RECREATE):
+        if (template or reloaded) and workload.update in (Update.ROLLING, Update.RECREATE):
             yield Restart(workload, template, reloaded)
 
 

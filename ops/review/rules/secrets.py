@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.manifests.external_secret import secret_of
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.workload import readers
 from ops.review.comparison import Comparison, shift
 from ops.review.differences import ORDER
-from ops.review.model import Finding, Key, Object, Risk, Severity
-from ops.review.objects import STACK_GROUP, Snapshot
+from ops.review.model import TEMPLATE, Finding, Risk, Severity
+from ops.review.objects import STACK_GROUP
 from ops.review.wording import listed, passage
-from ops.review.workloads import TEMPLATE, SecretRead, readers, workloads
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
@@ -66,9 +68,9 @@ def _late(comparison: Comparison, item: Object) -> str:
     """Who goes on with the old Secret."""
     unaware = [
         workload.key.name
-        for workload in readers(comparison.after, item.key.namespace, secret_of(item))
+        for workload in readers(comparison.after, item.key.namespace, secret_of(item.manifest))
         if workload.serves
-        and not workload.reloads(secret_of(item))
+        and not workload.reloads(secret_of(item.manifest))
         and not comparison.differences(workload.key, TEMPLATE[workload.key.kind])
     ]
     return f"; {listed(unaware)} will see it when restarted" if unaware else ""
@@ -83,65 +85,19 @@ def settings(comparison: Comparison) -> Iterator[Finding]:
 
 
 def plain_secrets(comparison: Comparison) -> Iterator[Finding]:
-    """Keys of a Secret that stands in dist/ itself, where it does not belong."""
-    for _, after in comparison.sides("Secret"):
-        if after:
-            fields = (("data",), ("stringData",))
-            yield Finding(
-                Risk.SECRET,
-                Severity.HIGH,
-                after.key,
-                f"holds {listed(sorted(_keys(after)), 5) or 'nothing'} in Git, for all to read",
-                comparison.differences(after.key, *fields),
-            )
-
-
-def missing(comparison: Comparison) -> Iterator[Finding]:
-    """Pods that read a Secret, or a key of one, that nothing provides."""
-    known = set(_missing(comparison.before))
-    for key, read in _missing(comparison.after):
-        if (key, read) not in known:
-            what = f"key {read.key} of Secret {read.name}" if read.key else f"Secret {read.name}"
-            text = f"reads {what}, which no ExternalSecret provides: its pods do not start"
-            yield Finding(Risk.SECRET, Severity.HIGH, key, text)
-
-
-def _missing(snapshot: Snapshot) -> Iterator[tuple[Key, SecretRead]]:
-    provided = _provided(snapshot)
-    for workload in workloads(snapshot):
-        pulled = [SecretRead(each["name"]) for each in workload.pod.get("imagePullSecrets") or ()]
-        for read in dict.fromkeys([*workload.secrets, *pulled]):
-            keys = provided.get((workload.key.namespace, read.name), set())
-            if keys == set() or (keys and read.key and read.key not in keys):
-                yield workload.key, read
-
-
-def _provided(snapshot: Snapshot) -> dict[tuple[str, str], set[str] | None]:
-    """The keys of every Secret; None where they are known in the cluster only."""
-    provided: dict[tuple[str, str], set[str] | None] = {
-        (item.key.namespace, item.key.name): _keys(item) for item in snapshot.of("Secret")
-    }
-    for item in snapshot.of("ExternalSecret"):
-        template = ((item.spec.get("target") or {}).get("template") or {}).get("data")
-        keys = set(template or _sources(item))
-        provided[item.key.namespace, secret_of(item)] = None if item.spec.get("dataFrom") else keys
-    return provided
-
-
-def _keys(secret: Object) -> set[str]:
-    return {key for field in ("data", "stringData") for key in secret.manifest.get(field) or ()}
-
-
-def secret_of(external_secret: Object) -> str:
-    """The Secret that it makes."""
-    target = external_secret.spec.get("target") or {}
-    return str(target.get("name") or external_secret.key.name)
+    """Another content of a Secret that is in dist/ itself, where it does not belong."""
+    for change in comparison.changed("Secret"):
+        fields = comparison.differences(change.key, ("data",), ("stringData",))
+        if fields:
+            keys = listed(list(dict.fromkeys(each.path[-1] for each in fields)), 5)
+            text = f"holds other values of {keys} in Git, for all to read"
+            yield Finding(Risk.SECRET, Severity.HIGH, change.key, text, fields)
 
 
 def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
     """Namespace and name of the Secrets whose content changes."""
     return [
-        (change.key.namespace, secret_of(change.after))
+        (change.key.namespace, secret_of(change.after.manifest))
         for change in comparison.changed("ExternalSecret")
         if any(d.path[-1] != ORDER for d in comparison.differences(change.key, *_CONTENT))
     ]
@@ -151,7 +107,7 @@ def unmade(comparison: Comparison) -> Iterator[Finding]:
     """SSM parameters that are read now, but that the stack does not make."""
     made = {name for item in comparison.after.objects.values() if (name := parameter_of(item))}
     read_before = _paths(comparison.before)
-    for item in comparison.after.of("ExternalSecret"):
+    for item in comparison.after.of_kinds("ExternalSecret"):
         unknown = [p for p in _sources(item).values() if made and p.split()[0] not in made]
         new = [path for path in unknown if path not in read_before]
         if new:
@@ -162,8 +118,10 @@ def unmade(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.SECRET, Severity.HIGH, item.key, text)
 
 
-def _paths(snapshot: Snapshot) -> set[str]:
-    return {path for item in snapshot.of("ExternalSecret") for path in _sources(item).values()}
+def _paths(snapshot: Objects) -> set[str]:
+    return {
+        path for item in snapshot.of_kinds("ExternalSecret") for path in _sources(item).values()
+    }
 
 
 def parameter_of(item: Object) -> str | None:
@@ -174,4 +132,4 @@ def parameter_of(item: Object) -> str | None:
     return name if isinstance(name, str) and name.startswith("/") else None
 
 
-RULES = (parameters, settings, plain_secrets, missing, unmade)
+RULES = (parameters, settings, plain_secrets, unmade)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from constructs_lib.manifests.workload import Update, Workload
 from ops.review.comparison import Comparison
 from ops.review.fields import is_known_field
-from ops.review.model import Change, Difference, Finding, Path, Risk, Severity, spell
+from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
 from ops.review.objects import STACK_GROUP
 from ops.review.powers import PROJECT_BOUNDS
 from ops.review.wording import listed, passage
-from ops.review.workloads import TEMPLATE, Rollout, Workload
 
 Effects = dict[Path, tuple[Severity, str]]
 """What a change of a field, or of one below it, does."""
@@ -185,7 +185,7 @@ def _effect(change: Change, each: Difference) -> tuple[Risk, Severity, str]:
     known = _EFFECTS.get(kind, {})
     if kind in TEMPLATE and each.below(*TEMPLATE[kind]):
         if is_known_field(each.path[len(TEMPLATE[kind]) :]):
-            return Risk.UPDATE, Severity.LOW, _WHEN[Workload(change.after).rollout]
+            return Risk.UPDATE, Severity.LOW, _WHEN[Workload(change.after).update]
     elif kind in KNOWN_KINDS:
         common = {} if kind == "Namespace" else _OF_EVERY_KIND
         for path, (severity, effect) in {**known, **common}.items():
@@ -195,12 +195,12 @@ def _effect(change: Change, each: Difference) -> tuple[Risk, Severity, str]:
 
 
 _WHEN = {
-    Rollout.BY_HAND: "for pods that are made from now on",
-    Rollout.EACH_SYNC: "with the next sync",
-    Rollout.NEXT_RUN: "from the next run on",
-    Rollout.RECREATE: "when it runs again",
-    Rollout.REFUSED: "when it is made anew",
-    Rollout.ROLLING: "when it runs again",
+    Update.BY_HAND: "for pods that are made from now on",
+    Update.NEXT_SYNC: "with the next sync",
+    Update.NEXT_RUN: "from the next run on",
+    Update.RECREATE: "when it runs again",
+    Update.REFUSED: "when it is made anew",
+    Update.ROLLING: "when it runs again",
 }
 
 

@@ -47,15 +47,16 @@ ROLE = add(API, "rbac.authorization.k8s.io/v1", "Role", "reader", ROLE_RULE)
 # fmt: off
 CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     # delete
-    ("a volume claim", drop(IP, "PersistentVolumeClaim"), f"delete PersistentVolumeClaim {IP}; capacity Namespace crawlers"),
+    ("a volume claim", drop(IP, "PersistentVolumeClaim"), f"delete PersistentVolumeClaim {IP}; downtime Deployment {IP}; capacity Namespace crawlers"),
     ("a disruption budget", drop(API, "PodDisruptionBudget"), f"delete PodDisruptionBudget {API}"),
     ("a protected namespace", drop(CEREBRO, "Namespace"), "delete Namespace cerebro"),
     ("all jobs", drop(CLICK, "CronJob"), "; ".join(("capacity Namespace crawlers", ALL_JOBS.replace("{}", "delete")))),
     ("a service", without("Nebula", "nebula"), f"delete Application argocd/nebula; delete Deployment {NEBULA}; delete ServiceAccount {NEBULA}; delete NetworkPolicy {NEBULA}; delete ExternalSecret {NEBULA}-secrets; secret ExternalSecret {NEBULA}-secrets; capacity Namespace crawlers"),
     ("a file, but not its Application", drop(NEBULA), f"delete Deployment {NEBULA}; delete ServiceAccount {NEBULA}; delete NetworkPolicy {NEBULA}; delete ExternalSecret {NEBULA}-secrets; capacity Namespace crawlers"),
+    ("a namespace that can be pruned", write(CEREBRO, (r"  annotations:\n    argo.+\n(  labels:\n(    app.+\n)+    elb)", r"\1")), "delete Namespace cerebro"),
     # replace
     ("a selector", write(API, (r"(selector:\n    matchLabels:\n      app): cerebro-api\n  strategy", r"\1: api\n  strategy")), f"replace Deployment {API}"),
-    ("the labels under a selector", write(API, (r"(template:\n    metadata:\n      labels:\n        app): cerebro-api", r"\1: api")), f"replace Deployment {API}; restart Deployment {API}; downtime Service {API}; exposure Deployment {API}"),
+    ("the labels under a selector", write(API, (r"(template:\n    metadata:\n      labels:\n        app): cerebro-api", r"\1: api")), f"replace Deployment {API}; restart Deployment {API}; downtime Service {API}; downtime Deployment {API}; exposure Deployment {API}"),
     ("a Job that no sync makes anew", write(CRYO, ("- migrations", "- migrate")), f"replace Job {MIGRATIONS}", write(CRYO, (r"  annotations:\n    argocd.+\n    argocd.+\n", ""))),
     ("a smaller volume", write(IP, ("storage: 1Gi\n", "storage: 512Mi\n")), f"replace PersistentVolumeClaim {IP}"),
     ("a Service without address", write(API, ("  type: ClusterIP", "  type: ClusterIP\n  clusterIP: None")), f"replace Service {API}"),
@@ -70,6 +71,11 @@ CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     ("no readiness probe", write(API, (r"          readinessProbe:\n(            .*\n)+", "")), STOPS.format(API)),
     ("a Service that selects nobody", write(API, (r"(selector:\n    app): cerebro-api", r"\1: api")), f"downtime Service {API}; exposure Service {API}"),
     ("a budget for every pod", write(API, ("  maxUnavailable: 1\n  selector", "  maxUnavailable: 2\n  selector")), f"downtime PodDisruptionBudget {API}"),
+    ("a grace period that preStop outlasts", write(API, ("PeriodSeconds: 75", "PeriodSeconds: 10")), f"downtime Deployment {API}; restart Deployment {API}"),
+    ("a port that an Ingress names", write(API, ("      port: 8000\n      protocol", "      port: 9000\n      protocol")), f"downtime Ingress {API}; exposure Service {API}"),
+    ("a port on which nothing listens", write(API, ("targetPort: 8000", "targetPort: 9999")), f"downtime Service {API}; exposure Service {API}"),
+    ("nodes of another architecture", write(API, ("arch: arm64", "arch: amd64")), f"downtime Deployment {API}; restart Deployment {API}"),
+    ("no pull secret", write(API, (r"      imagePullSecrets:\n.+\n", "")), f"downtime Deployment {API}; restart Deployment {API}"),
     # restart
     ("a variable", declare("cerebro/cerebro_api", '"300"', '"600"'), f"restart Deployment {API}"),
     ("a shared variable", together(write(API, ("dbt-cerebro", "dbt")), write(MCP, ("dbt-cerebro", "dbt"))), f"restart Deployment {API}; {STOPS.format(MCP)}"),
@@ -103,6 +109,7 @@ CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     ("a Secret that is not there", write(NEBULA, (r"(secretRef:\n +name): nebula-secrets", r"\1: nebula")), f"secret Deployment {NEBULA}; {STOPS.format(NEBULA)}"),
     ("a key that is not there", write(NEBULA, ('              value: "9440"', "              valueFrom:\n                secretKeyRef:\n                  name: nebula-secrets\n                  key: PORT")), f"secret Deployment {NEBULA}; {STOPS.format(NEBULA)}"),
     ("a Secret in Git", add(API, "v1", "Secret", "login", "stringData:\n  password: x\n"), "create Secret cerebro/login; secret Secret cerebro/login"),
+    ("a key that is published", write(API, ("        - env:\n", "        - env:\n            - name: CLICKHOUSE_PASSWORD\n              value: hunter2-x\n")), f"secret Deployment {API}; restart Deployment {API}"),
     # capacity
     ("requests of jobs", declare("crawlers/click_runner", 'cpu=("100m"', 'cpu=("200m"'), "capacity Namespace crawlers"),
     ("beyond the quota", write(API, ("cpu: 250m", "cpu: 800m")), f"{NAMESPACE}; restart Deployment {API}"),
@@ -112,7 +119,7 @@ CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     # schedule
     ("when a job runs", declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), f"schedule CronJob {EMBER}"),
     ("whether runs overlap", write(CLICK, ("Policy: Forbid", "Policy: Allow")), ALL_JOBS.replace("{}", "schedule")),
-    ("a suspended job", write(CLICK, ("  schedule: 0 2", "  suspend: true\n  schedule: 0 2")), f"schedule CronJob {EMBER}"),
+    ("a suspended job", write(CLICK, ("  schedule: 0 2", "  suspend: true\n  schedule: 0 2")), f"schedule CronJob {EMBER}; capacity Namespace crawlers"),
     ("a job in another zone", write(CRYO, ("timeZone: Etc/UTC", "timeZone: Europe/Berlin")), f"schedule CronJob {CRYO}-auto-maintain"),
     # image
     ("from one commit to another", pinned("cerebro-api", NEW), f"image Deployment {API}; restart Deployment {API}", pinned("cerebro-api", OLD)),
