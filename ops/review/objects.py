@@ -21,6 +21,8 @@ STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
 MANIFESTS = (".yaml", ".yml", ".json")
 """The endings of the files that Argo CD reads."""
+_DEEPEST = 500
+"""How many levels a document may have; Kubernetes' own objects have some twenty."""
 _MERGE = "tag:yaml.org,2002:merge"
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
@@ -76,7 +78,7 @@ def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
                 raise ReviewError(_complaint(error, file, first, revision)) from error
             except RecursionError as error:
                 place = f"{file}:{first} at {revision}"
-                raise ReviewError(f"{place}: something holds itself; {_RESTORE}") from error
+                raise ReviewError(f"{place}: it is nested too deeply; {_RESTORE}") from error
             for line, manifest, problem in manifests:
                 if problem:
                     place = f"{file}:{first + line} at {revision}"
@@ -99,11 +101,25 @@ def _split(text: str) -> Iterator[str]:
 @cache
 def _parse(document: str) -> tuple[Parsed, ...]:
     """The manifests of a document; one that both revisions share is parsed once."""
+    _check_depth(document)
     loader = _Loader(document)
+    loader.room = len(document)
     try:
         return tuple(_parsed(loader))
     finally:
         loader.dispose()
+
+
+def _check_depth(document: str) -> None:
+    """Refuse what is nested so deeply that reading it would end the interpreter."""
+    if sum(map(document.count, "[{-?:")) < _DEEPEST:
+        return
+    depth = 0
+    for event in yaml.parse(document, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecursionError
 
 
 def _parsed(loader: Any) -> Iterator[Parsed]:
@@ -116,8 +132,13 @@ def _parsed(loader: Any) -> Iterator[Parsed]:
 def _content(loader: Any, node: yaml.Node) -> Any:
     """What a node holds; null is nothing, and a key that stands twice is an error.
 
-    PyYAML's own way takes a third longer, and lets the second of two keys win.
+    PyYAML's own way takes a third longer, and lets the second of two keys win. Every node takes
+    a character at least, so that only aliases of aliases can be more than the document is long.
     """
+    loader.room -= 1
+    if loader.room < 0:
+        problem = "its aliases stand for more than the whole document; write it without them"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
     match node.tag:
         case "tag:yaml.org,2002:str":
             return node.value

@@ -16,6 +16,10 @@ from tests.ops.review.edits import Files, rendered, review, revision, said
 
 FILE = "crawlers/nebula.k8s.yaml"
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
+_DEEP = 200_000
+BOMB = f"{ONE}a0: &a0 {{x: y}}\n" + "".join(
+    f"a{level}: &a{level} [{', '.join(10 * [f'*a{level - 1}'])}]\n" for level in range(1, 11)
+)
 
 
 def with_file(text: str) -> Files:
@@ -35,7 +39,11 @@ def with_file(text: str) -> Files:
         (f"{ONE}---\n{ONE}", f"ConfigMap one stands twice at after: dist/{FILE}:1 and dist/"),
         (rendered()[FILE].replace("replicas: 1", "replicas: one"), "replicas is no whole number"),
         ("!!python/object:os.system {}", "could not determine a constructor"),
-        (f"{ONE}data: &self\n  again: *self\n", f"dist/{FILE}:1 at after: something holds itself"),
+        (f"{ONE}data: &self\n  again: *self\n", f"dist/{FILE}:5 at after: its aliases stand for"),
+        (BOMB, f"dist/{FILE}:5 at after: its aliases stand for more than the whole document"),
+        (f"{ONE}data: {_DEEP * '['}{_DEEP * ']'}", f"dist/{FILE}:1 at after: it is nested too deeply"),
+        (f"{ONE}data: {_DEEP * '{a: '}{_DEEP * '}'}", "it is nested too deeply"),
+        (f"{ONE}data:\n{_DEEP * '- '}x", "it is nested too deeply"),
         (f"{ONE}data:\n  ? [a]\n  : b\n", f"dist/{FILE}:6 at after: found unhashable key"),
     ],
 )  # fmt: skip
