@@ -16,6 +16,7 @@ from constructs_lib.checks import checked
 from constructs_lib.errors import PlatformError
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.snapshot import Snapshot, read
+from constructs_lib.kubernetes.text import stringify
 from constructs_lib.kubernetes.validation import problems
 from constructs_lib.platform import Platform
 
@@ -80,7 +81,7 @@ class App(cdk8s.App):
 
     def synth_yaml(self) -> str:
         """Every object in one YAML text. Raises PlatformError."""
-        return cdk8s.Yaml.stringify(*self.validate().objects)
+        return stringify(self.validate().objects)
 
 
 @jsii.implements(constructs.IValidation)

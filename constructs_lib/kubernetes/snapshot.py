@@ -12,6 +12,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.ordering import Dependencies, identity
+from constructs_lib.kubernetes.text import stringify
 from constructs_lib.manifests.kinds import is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest, Pending
@@ -50,7 +51,7 @@ class Snapshot:
 
     def render(self) -> dict[str, str]:
         """The files as text by path."""
-        return {file.path: cdk8s.Yaml.stringify(*file.objects) for file in self.files}
+        return {file.path: stringify(file.objects) for file in self.files}
 
     @property
     def objects(self) -> list[Manifest]:

@@ -16,6 +16,7 @@ from constructs_lib.manifests.external_secret import remote_keys
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.kinds import is_cluster_scoped
 from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.text import unreadable
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.quantity import spell
 from constructs_lib.rules.model import ALL, PODS, Rendered, rule
@@ -54,6 +55,18 @@ def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
     """What is in a List is seen by no rule."""
     if item.kind.endswith("List") and "items" in item.manifest:
         yield "holds other objects"
+
+
+@rule(
+    "text-can-be-written",
+    ALL,
+    risk="update",
+    remedy="remove it",
+    needs_platform=True,
+)
+def text_can_be_written(item: Object, _: Rendered) -> Iterator[str]:
+    """What the API server reads is what was declared, or nothing is written at all."""
+    yield from (text for _, text in unreadable([item.manifest]))
 
 
 @rule("schedules-are-valid", "CronJob", risk="schedule", remedy="write five cron fields")
@@ -280,6 +293,7 @@ def pins_are_used(rendered: Rendered) -> Iterator[str]:
 
 
 RULES = (
+    text_can_be_written,
     claims_can_be_bound,
     files_are_single,
     objects_are_single,
