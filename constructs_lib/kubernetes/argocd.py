@@ -14,6 +14,7 @@ from constructs_lib.manifests.argocd import DIST, GROUP
 from constructs_lib.manifests.kinds import CLUSTER_SCOPED, Kind, gives_power
 from constructs_lib.manifests.kinds import group as group_of
 from constructs_lib.model import Manifest
+from constructs_lib.names import check_object_name
 
 API_VERSION = f"{GROUP}/v1alpha1"
 CLUSTER = "https://kubernetes.default.svc"
@@ -74,6 +75,7 @@ class AppProject(Construct):
             rendered: The objects that its Applications sync; the kinds of all others among them
                 are allowed. Default: none.
         """
+        check_object_name(name)
         super().__init__(scope, name)
         chart = Chart.of(scope)
         platform = chart.platform
@@ -130,6 +132,7 @@ class Application(Construct):
             file: The one file of `folder` that it syncs. Default: all of them.
             cascade: Whether its deletion deletes what it synced.
         """
+        check_object_name(name)
         super().__init__(scope, name)
         chart = Chart.of(scope)
         platform = chart.platform

@@ -38,10 +38,10 @@ class ExternalSecret(Construct):
 
     def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
         """Raises DeclarationError for a name that Kubernetes or an environment refuses."""
+        check_object_name(name)
         super().__init__(scope, name)
         self.name = name
         self.keys = dict(keys)
-        check_object_name(name)
         for variable in keys:
             check_variable(variable)
         if not keys:
@@ -59,10 +59,10 @@ class SecretFiles(Construct):
 
     def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
         """`keys` are the names of the files in the Secret."""
+        check_object_name(name)
         super().__init__(scope, name)
         self.name = name
         self.keys = dict(keys)
-        check_object_name(name)
         self.external_secret = _add(self, Chart.of(scope), name, self.keys)
         """The ExternalSecret."""
 

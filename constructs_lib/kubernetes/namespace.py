@@ -15,6 +15,7 @@ from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredent
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import quantity
 from constructs_lib.model import NotNegative, Parameter, Positive, Resources
+from constructs_lib.names import check_object_name
 
 
 @checked
@@ -73,6 +74,7 @@ class Namespace(Construct):
             readiness_gates: Whether a pod behind an AWS load balancer is ready only once that
                 sends to it.
         """
+        check_object_name(name)
         super().__init__(scope, name)
         chart = self.chart = Chart.of(scope)
         if chart.namespace != name:

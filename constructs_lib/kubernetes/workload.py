@@ -66,6 +66,7 @@ class ProgramConstruct(Construct):
         options: Options | None,
         sidecars: Mapping[str, Container] | None = None,
     ) -> None:
+        check_object_name(name, longest=self.longest_name)
         super().__init__(scope, name)
         self.chart = Chart.of(scope)
         self.platform = self.chart.platform
@@ -106,7 +107,6 @@ class ProgramConstruct(Construct):
         return {name: port for one in self.containers.values() for name, port in one.ports.items()}
 
     def _check_names(self, sidecars: int) -> None:
-        check_object_name(self.name, longest=self.longest_name)
         for container in (*self.containers, *self.init_containers):
             check_object_name(container)
         if len(self.containers) == sidecars:

@@ -227,16 +227,15 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator
 
 
 @rule(
-    "jobs-end-and-do-not-overlap",
+    "jobs-do-not-overlap",
     "CronJob",
     "Job",
     risk="schedule",
-    remedy="set activeDeadlineSeconds, and concurrencyPolicy: Forbid or Replace",
-    covers="kube-score:cronjob-has-deadline kube-score:cronjob-restartpolicy "
-    "kube-linter:job-ttl-seconds-after-finished polaris:missingCronJobConcurrencyPolicy",
+    remedy="set concurrencyPolicy: Forbid or Replace",
+    covers="kube-score:cronjob-restartpolicy polaris:missingCronJobConcurrencyPolicy",
 )
-def jobs_end(job: Object, _: Rendered) -> Iterator[str]:
-    """A job that hangs must end, and must not be joined by the next."""
+def jobs_do_not_overlap(job: Object, _: Rendered) -> Iterator[str]:
+    """Two runs of one job would write the same rows, and a job that cannot change fails to sync."""
     spec = job.spec
     if job.kind == "CronJob":
         if spec.get("concurrencyPolicy", "Allow") == "Allow":
@@ -247,8 +246,6 @@ def jobs_end(job: Object, _: Rendered) -> Iterator[str]:
             "the API server refuses to change a Job that exists; make it a hook of Argo CD, with "
             "hook-delete-policy: BeforeHookCreation"
         )
-    if not spec.get("activeDeadlineSeconds"):
-        yield "a run that hangs never ends (no activeDeadlineSeconds)"
     template = ((spec.get("template") or {}).get("spec")) or {}
     if template.get("restartPolicy") not in ("Never", "OnFailure"):
         yield "restartPolicy is neither Never nor OnFailure, so the API server refuses it; set one"
@@ -263,5 +260,5 @@ RULES = (
     images_fit_nodes,
     pull_secrets_are_named,
     autoscalers_own_replicas,
-    jobs_end,
+    jobs_do_not_overlap,
 )

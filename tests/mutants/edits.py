@@ -280,13 +280,11 @@ EDITS: tuple[Edit, ...] = (
         cut("spec/schedule"),
         cut("spec/concurrencyPolicy"),
         become("spec/concurrencyPolicy", "Allow"),
-        cut("spec/jobTemplate/spec/activeDeadlineSeconds"),
         become("spec/jobTemplate/spec/template/spec/restartPolicy", "Always"),
         become("spec/jobTemplate/spec/parallelism", 90),
         put("spec/jobTemplate/spec/parallelism", 90),
     ),
     *_edits("Job")(
-        cut("spec/activeDeadlineSeconds"),
         become("spec/template/spec/restartPolicy", "Always"),
         cut(f"{_NOTES}/argocd.argoproj.io~hook"),
         become(f"{_NOTES}/argocd.argoproj.io~hook-delete-policy", "HookSucceeded"),

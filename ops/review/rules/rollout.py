@@ -96,7 +96,11 @@ def _interruption(workload: Workload) -> Iterator[Finding]:
 def _restarts(comparison: Comparison) -> Iterator[Restart]:
     secrets = changed_secrets(comparison)
     for workload in workloads(comparison.after):
-        if workload.key not in comparison.before.objects or not workload.running:
+        if (
+            workload.kind not in TEMPLATE
+            or workload.key not in comparison.before.objects
+            or not workload.running
+        ):
             continue
         template = comparison.differences(workload.key, TEMPLATE[workload.key.kind])
         reloaded = tuple(

