@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth pin review test test-deploy images e2e lint format bench template deploy-secrets lock clean
+.PHONY: help synth pin review test test-deploy images e2e scan mutants lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,6 +31,12 @@ images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod
 
 e2e: $(VENV)/.tools ## Take dist/ through a real control plane (its programs are built once, from source)
 	@pytest -m e2e tests/e2e $(ARGS)
+
+scan: $(VENV)/.tools ## Let public scanners judge what is rendered (built or installed once)
+	@python -m tests.scan
+
+mutants: $(VENV)/.tools ## Break every field of the rendered objects, and count what no rule refuses
+	@python -m tests.mutants
 
 lint: $(VENV)/.tools ## Check style, types and workflows
 	@ruff format --check .
@@ -60,6 +66,8 @@ lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with
 	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group dev --constraint requirements.txt \
 	  --output-file requirements-dev.txt
+	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --group scan --output-file requirements-scan.txt
 
 clean: ## Remove what set-up and tests made
 	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache cdk.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from catalogue import handover, images
 from catalogue.hosts import Hosts
@@ -11,6 +12,10 @@ from catalogue.parameters import Parameters
 from catalogue.target import TARGET
 from constructs_lib.checks import checked
 from constructs_lib.platform import Platform, Sources
+from constructs_lib.rules import waivers
+
+WAIVERS = Path(__file__).with_name("waivers.toml")
+"""What is accepted of our rules and of the scanners, each with a reason and a date."""
 
 
 @checked
@@ -46,5 +51,6 @@ def current() -> AnalyticsPlatform:
         storage_class=INSTALLATION.storage_class,
         repository=INSTALLATION.repository,
         revision=INSTALLATION.revision,
+        waivers=waivers.read(WAIVERS),
         installation=INSTALLATION,
     )

@@ -187,6 +187,7 @@ def test_the_review_knows_what_our_constructs_make(snapshot: Snapshot) -> None:
     found = review({file.path: before}, {file.path: after})
     assert said(found) == {
         "update HorizontalPodAutoscaler cerebro/scaled",
+        "capacity Namespace cerebro",
         "privilege ServiceAccount cerebro/a",
     }
     assert "create HorizontalPodAutoscaler cerebro/scaled" in said(review({}, {file.path: text}))

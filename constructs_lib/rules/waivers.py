@@ -25,7 +25,7 @@ from typing import Any
 
 from constructs_lib.errors import DeclarationError
 
-_HEADER = re.compile(r"^\s*\[\[\s*waiver\s*\]\]", re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\[\[\s*waiver\s*\]\]", re.MULTILINE)
 _FIELDS = {"checks": list, "objects": list, "reason": str, "expires": date}
 
 

@@ -56,7 +56,7 @@ _ODD = st.sampled_from(
     ]
 )
 _TEXT = st.one_of(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12),
     st.text("01_.xoObBeE+-: #\n\t'\"", max_size=8),
     st.builds(lambda one, other: one + other, _ODD, _ODD),
     _ODD,

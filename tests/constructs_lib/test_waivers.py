@@ -1,0 +1,113 @@
+"""A waiver has a reason and a date, and covers something; or it is refused with its line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from constructs_lib.errors import DeclarationError, PlatformError
+from constructs_lib.rules import waivers
+from constructs_lib.rules.waivers import Waiver
+from tests.constructs_lib import declarations as base
+
+_VALID = """\
+# of a test
+
+[[waiver]]
+checks = ["root-is-read-only"]
+objects = ["Deployment space/*"]
+reason = "A test"
+expires = 2999-01-01
+"""
+_WRITABLE = Waiver(
+    checks=("root-is-read-only",),
+    objects=("Deployment space/one",),
+    reason="A test",
+    expires=date(2999, 1, 1),
+    where="catalogue/waivers.toml:3",
+)
+
+
+def render(*accepted: Waiver, writable: bool = True) -> list[str]:
+    """What is refused of a web service whose root file system may be written to."""
+    chart = base.chart(replace(base.SERVED, waivers=accepted))
+    web = base.web_service(chart, program=base.READS_ALL)
+    context = {"name": "one", "securityContext": {"readOnlyRootFilesystem": not writable}}
+    web.deployment.merge({"spec": {"template": {"spec": {"containers": [context]}}}})
+    try:
+        base.app_of(chart).render()
+    except PlatformError as error:
+        return list(error.problems)
+    return []
+
+
+def test_a_violation_names_rule_object_construct_and_remedy() -> None:
+    (problem,) = render()
+    assert problem == (
+        "space/chart.k8s.yaml: Deployment space/one (construct chart/one): container one may write "
+        "to its root file system; set securityContext.readOnlyRootFilesystem: true, and mount a "
+        "volume to write to [root-is-read-only]"
+    )
+
+
+def test_a_waiver_accepts_it_and_no_other() -> None:
+    assert render(_WRITABLE) == []
+    elsewhere = replace(_WRITABLE, objects=("Deployment space/two",))
+    assert len(render(elsewhere)) == 3  # the violation, and a check and a pattern without any
+
+
+@pytest.mark.parametrize(
+    ("waiver", "writable", "problem"),
+    [
+        (_WRITABLE, False, "root-is-read-only finds nothing that this waiver covers; remove it"),
+        (replace(_WRITABLE, expires=date(2020, 1, 1)), True, "expired on 2020-01-01"),
+        (
+            replace(_WRITABLE, objects=("Deployment space/one", "Job *")),
+            True,
+            "nothing is found at Job *; remove it",
+        ),
+    ],
+)
+def test_a_waiver_that_is_of_no_use_is_refused(
+    waiver: Waiver, *, writable: bool, problem: str
+) -> None:
+    found = render(waiver, writable=writable)
+    assert any(problem in one and "catalogue/waivers.toml:3" in one for one in found), found
+
+
+def test_a_file_is_read_with_the_lines_of_its_waivers(tmp_path: Path) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(_VALID)
+    (waiver,) = waivers.read(file)
+    assert (waiver.where, waiver.expires) == (f"{tmp_path.name}/waivers.toml:3", date(2999, 1, 1))
+    assert waiver.covers("root-is-read-only", "Deployment space/one")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('reason = "A test"\n', "", "needs reason, a text"),
+        ('"A test"', '" "', "needs a reason"),
+        ("expires = 2999-01-01\n", "", "needs expires, a date, 2027-11-30"),
+        ("2999-01-01", '"soon"', "needs expires, a date"),
+        ("2999-01-01", "2999-01-01T00:00:00", "needs expires, a date"),
+        ('["root-is-read-only"]', "[]", "needs checks, a list of texts"),
+        ('["Deployment space/*"]', "[1]", "objects is not a list of texts"),
+        ("reason", "because", "has no field 'because'"),
+        ("[[waiver]]", "[waiver]", "write each waiver as a table [[waiver]]"),
+        ("[[waiver]]", "[[waver]]", "has no use for 'waver'"),
+        ("checks = [", "checks = ", "is not valid TOML"),
+    ],
+)
+def test_a_waiver_that_is_not_valid_is_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(_VALID.replace(old, new))
+    with pytest.raises(DeclarationError) as refused:
+        waivers.read(file)
+    assert message in str(refused.value)
+    assert "waivers.toml" in str(refused.value)

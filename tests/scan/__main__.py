@@ -1,0 +1,71 @@
+"""`python -m tests.scan`: run the scanners, and compare their findings with the waivers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from catalogue.platform import WAIVERS
+from constructs_lib.errors import DeclarationError
+from constructs_lib.rules import waivers
+from constructs_lib.rules.waivers import Finding, Waiver
+from constructs_lib.wording import plural
+from tests.e2e.harness.installing import ProgramMissingError
+from tests.scan.scanners import SCANNERS
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def compare(
+    findings: Sequence[Finding], accepted: Sequence[Waiver], scanners: Sequence[str]
+) -> list[str]:
+    """What is found and not waived, and what is waived and not found."""
+    every = {*scanners} == {*SCANNERS}
+    names = tuple(f"{name}:" for name in scanners)
+    return [
+        *(f"{one.check} at {one.item}: {one.message}" for one in waivers.left(findings, accepted)),
+        *waivers.problems(
+            findings,
+            accepted,
+            checks=lambda check: ":" in check if every else check.startswith(names),
+        ),
+    ]
+
+
+def main() -> int:
+    """The exit status: 1 where findings and waivers differ, 2 where a scanner cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.scan", description=__doc__)
+    parser.add_argument("scanner", nargs="*", help=f"of {', '.join(SCANNERS)}; default: all")
+    chosen = parser.parse_args().scanner or [*SCANNERS]
+    if unknown := [one for one in chosen if one not in SCANNERS]:
+        parser.error(f"there is no scanner {unknown[0]}; there are {', '.join(SCANNERS)}")
+    findings: list[Finding] = []
+    try:
+        accepted = waivers.read(WAIVERS)
+        for name in chosen:
+            began = time.monotonic()
+            found = [finding for scan in SCANNERS[name] for finding in scan(_say)]
+            open_ = waivers.left(found, accepted)
+            seconds = time.monotonic() - began
+            _say(
+                f"{name}: {plural(len(found), 'finding')}, {len(found) - len(open_)} waived "
+                f"({seconds:.0f} s)"
+            )
+            findings += found
+    except (DeclarationError, ProgramMissingError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    problems = compare(findings, accepted, chosen)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if not problems:
+        _say(f"{plural(len(findings), 'finding')}, each waived; every waiver is needed")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
