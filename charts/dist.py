@@ -4,46 +4,67 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from constructs_lib.errors import PlatformError, collect
-from constructs_lib.output import Written, swap
+from constructs_lib.output import Written, replace, swap
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
 FOLDER = Path(__file__).parents[1] / "dist"
+SCORECARD = FOLDER.with_name("docs") / "rules.md"
+"""Written with dist/ itself, and not with a copy of it elsewhere."""
 
 
-def render() -> dict[str, str]:
-    """The files of dist/ as text by path. Raises PlatformError for mistakes in a declaration."""
-    files: dict[str, str] = {}
+@dataclass
+class Rendering:
+    """Everything that a synth writes."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Those of dist/, text by path."""
+    scorecard: str = ""
+    """docs/rules.md."""
+
+
+def render() -> Rendering:
+    """Render everything. Raises PlatformError for mistakes in a declaration."""
+    rendering = Rendering()
     problems: list[str] = []
-    collect(problems, partial(_render_into, files))
+    collect(problems, partial(_render_into, rendering))
     if problems:
         raise PlatformError(problems)
-    return files
+    return rendering
 
 
-def _render_into(files: dict[str, str]) -> None:
+def _render_into(rendering: Rendering) -> None:
     # Mistakes in the catalogue and in a chart's module come up when they are imported.
     from catalogue.platform import current
     from charts import registry
+    from constructs_lib.kubernetes.validation import rendered
+    from constructs_lib.rules import scorecard
 
-    files.update(registry.render(current()))
+    platform = current()
+    snapshot = registry.build(platform).validate()
+    rendering.files = registry.write(snapshot, platform)
+    rendering.scorecard = scorecard.render(rendered(snapshot, platform), platform.waivers)
 
 
 def synth() -> int:
     """Render dist/ and report; the exit status. After a mistake dist/ is as it was."""
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
-        files = render()
+        rendering = render()
     except PlatformError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         _hint_at_unlisted()
         print(f"{len(error.problems)} refused; {folder} is as it was", file=sys.stderr)
         return 1
-    _report(folder, files, swap(files, folder))
+    _report(folder, rendering.files, swap(rendering.files, folder))
+    if folder.resolve() == FOLDER:
+        SCORECARD.parent.mkdir(exist_ok=True)
+        replace(SCORECARD, rendering.scorecard)
     _hint_at_unlisted()
     return 0
 

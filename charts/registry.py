@@ -9,9 +9,9 @@ from pathlib import Path
 from catalogue.platform import AnalyticsPlatform, current
 from charts import overview
 from constructs_lib.errors import DeclarationError, PlatformError, collect
-from constructs_lib.kubernetes import App
+from constructs_lib.kubernetes import App, Snapshot
 
-__all__ = ["CHARTS", "build", "current", "render"]
+__all__ = ["CHARTS", "build", "current", "render", "write"]
 
 CHARTS = (
     "charts.cerebro.cerebro_api:CerebroApi",
@@ -81,5 +81,9 @@ def _declare(chart: str, app: App) -> None:
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
-    snapshot = build(platform).validate()
+    return write(build(platform).validate(), platform)
+
+
+def write(snapshot: Snapshot, platform: AnalyticsPlatform) -> dict[str, str]:
+    """dist/ as text by path, of what has been checked."""
     return {**snapshot.render(), overview.FILE: overview.render(snapshot, platform)}

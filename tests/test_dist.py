@@ -11,7 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from charts.dist import render
+from charts.dist import SCORECARD, render
 from constructs_lib.output import read, swap
 from tests.conftest import ROOT, copy_checkout
 from tests.ops.session import Session
@@ -36,13 +36,17 @@ def synth(folder: Path, *command: str, **environment: str) -> subprocess.Complet
 
 
 def test_dist_is_what_the_charts_render(committed: dict[str, str]) -> None:
-    rendered = render()
+    rendered = render().files
     differing = sorted(
         path
         for path in rendered.keys() | committed.keys()
         if rendered.get(path) != committed.get(path)
     )
     assert not differing, f"run `make synth` and commit dist/; it differs in {differing}"
+
+
+def test_the_scorecard_is_what_the_rules_find() -> None:
+    assert SCORECARD.read_text("utf-8") == render().scorecard, "run `make synth`, commit docs/"
 
 
 @pytest.mark.parametrize("seed", ["0", "4711"])

@@ -110,8 +110,6 @@ def rollouts_wait(workload: Workload, _: Rendered) -> Iterator[str]:
     PODS,
     risk="downtime",
     remedy="set maxUnavailable: 0 and a maxSurge, or Recreate with one replica",
-    covers="kube-score:deployment-strategy kube-linter:no-rolling-update-strategy "
-    "polaris:deploymentMissingReplicas",
 )
 def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
     """Where several pods serve, an update must not take one away before the next is ready."""
@@ -135,8 +133,11 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
     "PodDisruptionBudget",
     risk="downtime",
     remedy="set maxUnavailable: 1 for a workload of several replicas",
-    covers="kube-score:deployment-has-poddisruptionbudget kube-linter:pdb-max-unavailable "
-    "kube-linter:pdb-min-available polaris:pdbDisruptionsIsZero",
+    covers="kube-score:poddisruptionbudget-has-policy kube-linter:pdb-max-unavailable "
+    "kube-linter:pdb-min-available polaris:pdbDisruptionsIsZero "
+    "polaris:pdbMinAvailableEqualToHPAMinReplicas "
+    "polaris:pdbMinAvailableGreaterThanHPAMinReplicas "
+    "polaris:pdbMinAvailableGreaterThanHPAMaxReplicas",
 )
 def budgets_hold(budget: Object, rendered: Rendered) -> Iterator[str]:
     """A node must be drainable, and a drain must not stop a service."""
@@ -210,8 +211,7 @@ def _pull_secrets(objects: Objects) -> Mapping[str, str]:
     "HorizontalPodAutoscaler",
     risk="update",
     remedy="leave spec.replicas of the workload out",
-    covers="kube-score:deployment-replicas kube-linter:hpa-minimum-three-replicas "
-    "polaris:hpaMinAvailability",
+    covers="kube-score:deployment-targeted-by-hpa-does-not-have-replicas-configured",
 )
 def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator[str]:
     """With both, each sync of Argo CD undoes what the autoscaler did."""
@@ -232,7 +232,7 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator
     "Job",
     risk="schedule",
     remedy="set concurrencyPolicy: Forbid or Replace",
-    covers="kube-score:cronjob-restartpolicy polaris:missingCronJobConcurrencyPolicy",
+    covers="kube-score:cronjob-restartpolicy",
 )
 def jobs_do_not_overlap(job: Object, _: Rendered) -> Iterator[str]:
     """Two runs of one job would write the same rows, and a job that cannot change fails to sync."""

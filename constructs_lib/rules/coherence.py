@@ -43,7 +43,7 @@ def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]
     PODS,
     risk="downtime",
     remedy="declare it, or correct the name",
-    covers="kube-linter:non-existent-service-account",
+    covers="kube-linter:non-existent-service-account kube-score:statefulset-has-servicename",
 )
 def references_exist(workload: Workload, rendered: Rendered) -> Iterator[str]:
     """A pod that names what is not there does not start."""
@@ -102,7 +102,8 @@ def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
     "Service",
     risk="downtime",
     remedy="correct targetPort, or the selector",
-    covers="kube-score:service-targets-pod kube-linter:dangling-service",
+    covers="kube-score:service-targets-pod kube-score:container-ports-check "
+    "kube-linter:dangling-service",
 )
 def services_reach(service: Object, rendered: Rendered) -> Iterator[str]:
     """A Service without a container behind its port answers nothing."""
@@ -196,8 +197,7 @@ def workloads_share_nothing(workload: Workload, rendered: Rendered) -> Iterator[
     risk="exposure",
     remedy="correct the selector",
     needs_platform=True,
-    covers="kube-score:poddisruptionbudget-has-policy kube-linter:dangling-networkpolicy "
-    "kube-linter:pdb-unhealthy-pod-eviction-policy",
+    covers="kube-score:networkpolicy-targets-pod kube-linter:dangling-networkpolicy",
 )
 def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
     """A policy or budget for no pod protects none, and one for two workloads means neither."""
@@ -218,7 +218,6 @@ def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
     risk="downtime",
     remedy="use the labels of its own pods",
     needs_platform=True,
-    covers="kube-linter:no-anti-affinity kube-score:pod-topology-spread-constraints",
 )
 def spread_by_own_label(workload: Workload, _: Rendered) -> Iterator[str]:
     """A constraint on other pods spreads nothing."""

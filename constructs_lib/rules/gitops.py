@@ -188,7 +188,7 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
     "Ingress",
     risk="exposure",
     remedy="declare it with our Alb",
-    covers="nsa-cisa:tls kube-linter:ingress-tls",
+    covers="nsa-cisa:encryption cis-eks:5.4.5 polaris:tlsSettingsMissing",
 )
 def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Iterator[str]:
     """What people send over the internet is sent over TLS, to the addresses of the pods."""

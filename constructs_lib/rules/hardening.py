@@ -26,7 +26,7 @@ _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
     PODS,
     risk="privilege",
     remedy="set securityContext.readOnlyRootFilesystem: true, and mount a volume to write to",
-    covers="cis-eks:5.7.3 nsa-cisa:immutable-file-systems checkov:CKV_K8S_22 "
+    covers="nsa-cisa:immutable-container-file-systems checkov:CKV_K8S_22 "
     "kube-score:container-security-context-readonlyrootfilesystem "
     "kube-linter:no-read-only-root-fs polaris:notReadOnlyRootFilesystem",
 )
@@ -44,9 +44,10 @@ def root_is_read_only(workload: Workload, _: Rendered) -> Iterator[str]:
     remedy="state a request and a limit of cpu, memory and ephemeral-storage",
     covers="nsa-cisa:resource-policies checkov:CKV_K8S_10 checkov:CKV_K8S_11 checkov:CKV_K8S_12 "
     "checkov:CKV_K8S_13 kube-score:container-resources "
-    "kube-score:container-ephemeral-storage-request-and-limit kube-linter:unset-cpu-requirements "
-    "kube-linter:unset-memory-requirements polaris:cpuRequestsMissing polaris:cpuLimitsMissing "
-    "polaris:memoryRequestsMissing polaris:memoryLimitsMissing",
+    "kube-score:container-ephemeral-storage-request-and-limit "
+    "kube-linter:unset-cpu-requirements kube-linter:unset-memory-requirements "
+    "polaris:cpuRequestsMissing polaris:cpuLimitsMissing polaris:memoryRequestsMissing "
+    "polaris:memoryLimitsMissing",
 )
 def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
     """One container must not take what its neighbors need, and the scheduler has to know it."""
@@ -72,8 +73,7 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
     PODS,
     risk="privilege",
     remedy="set automountServiceAccountToken: false",
-    covers="cis-eks:4.1.6 nsa-cisa:service-account-tokens checkov:CKV_K8S_38 checkov:CKV_K8S_41 "
-    "checkov:CKV_K8S_42 kube-linter:default-service-account "
+    covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens checkov:CKV_K8S_38 "
     "polaris:automountServiceAccountToken",
 )
 def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Iterator[str]:
@@ -91,8 +91,7 @@ def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Iterator[str]:
     PODS,
     risk="privilege",
     remedy="give it a ServiceAccount of its own, which no other workload uses",
-    covers="cis-eks:4.1.5 nsa-cisa:least-privilege checkov:CKV_K8S_40 "
-    "kube-linter:default-service-account",
+    covers="cis-eks:4.1.5 checkov:CKV_K8S_41 kube-linter:default-service-account",
 )
 def accounts_are_their_own(workload: Workload, rendered: Rendered) -> Iterator[str]:
     """What is granted to one workload later must not be granted to all."""
@@ -117,7 +116,7 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], set[str]]:
     "ServiceAccount",
     risk="privilege",
     remedy="leave it out, or allow it by a waiver",
-    covers="cis-eks:4.1.6 nsa-cisa:service-account-tokens",
+    covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens",
 )
 def accounts_have_no_rights(account: Object, _: Rendered) -> Iterator[str]:
     """What a ServiceAccount may do, every program that runs as it may do."""
@@ -136,10 +135,14 @@ def accounts_have_no_rights(account: Object, _: Rendered) -> Iterator[str]:
     risk="privilege",
     remedy="remove it, or allow it by a waiver",
     covers="cis-eks:4.1.1 cis-eks:4.1.2 cis-eks:4.1.3 cis-eks:4.1.4 nsa-cisa:rbac "
-    "checkov:CKV_K8S_49 checkov:CKV_K8S_155 checkov:CKV_K8S_156 checkov:CKV_K8S_157 "
-    "checkov:CKV_K8S_158 kube-linter:access-to-secrets kube-linter:access-to-create-pods "
-    "kube-linter:cluster-admin-role-binding kube-linter:wildcard-in-rules "
-    "polaris:clusterrolebindingClusterAdmin polaris:rolebindingClusterAdminRole",
+    "checkov:CKV_K8S_42 checkov:CKV_K8S_49 checkov:CKV_K8S_155 checkov:CKV_K8S_156 "
+    "checkov:CKV_K8S_157 checkov:CKV_K8S_158 kube-linter:access-to-secrets "
+    "kube-linter:access-to-create-pods kube-linter:cluster-admin-role-binding "
+    "kube-linter:wildcard-in-rules polaris:clusterrolebindingClusterAdmin "
+    "polaris:rolebindingClusterAdminClusterRole polaris:rolebindingClusterAdminRole "
+    "polaris:clusterrolePodExecAttach polaris:clusterrolebindingPodExecAttach "
+    "polaris:rolePodExecAttach polaris:rolebindingClusterRolePodExecAttach "
+    "polaris:rolebindingRolePodExecAttach",
 )
 def rights_are_allowed(_item: Object, _: Rendered) -> Iterator[str]:
     """No program of the platform calls the API server."""
@@ -149,12 +152,18 @@ def rights_are_allowed(_item: Object, _: Rendered) -> Iterator[str]:
 @rule(
     "secrets-are-not-in-git",
     "Secret",
+    "ConfigMap",
     risk="secret",
     remedy="put the value into SSM, and read it with an ExternalSecret",
-    covers="nsa-cisa:secrets cis-eks:4.4.2",
+    covers="nsa-cisa:secrets cis-eks:4.4.2 polaris:sensitiveConfigmapContent",
 )
 def secrets_are_not_in_git(secret: Object, _: Rendered) -> Iterator[str]:
     """Whoever reads the repository reads the Secret."""
+    if secret.kind == "ConfigMap":
+        for key, value in (secret.manifest.get("data") or {}).items():
+            if looks_secret(key, str(value)):
+                yield f"{key} looks like a secret"
+        return
     keys = [key for field in ("data", "stringData") for key in secret.manifest.get(field) or ()]
     yield f"holds {', '.join(sorted(keys)) or 'nothing'} in Git"
 
@@ -198,10 +207,11 @@ def _from_secrets(
     PODS,
     risk="privilege",
     remedy="build it into our registry, and pin it",
-    covers="nsa-cisa:trusted-registry cis-eks:5.1.1 cis-eks:5.1.4 kube-linter:latest-tag "
-    "kube-score:container-image-tag polaris:tagNotSpecified checkov:CKV_K8S_14 "
-    "checkov:CKV_K8S_43",
     needs_platform=True,
+    covers="nsa-cisa:secure-container-images cis-eks:5.1.4 kube-linter:latest-tag "
+    "kube-score:container-image-tag kube-score:container-image-pull-policy "
+    "polaris:tagNotSpecified polaris:pullPolicyNotAlways checkov:CKV_K8S_14 "
+    "checkov:CKV_K8S_15",
 )
 def images_are_ours(workload: Workload, rendered: Rendered) -> Iterator[str]:
     """What runs is a build of ours: the pinned one, or `latest` while it is an open item."""

@@ -39,7 +39,7 @@ def _deciding(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
     PODS,
     risk="exposure",
     remedy="select its pods with a NetworkPolicy of both policyTypes",
-    covers="cis-eks:5.4.4 nsa-cisa:network-policies kube-score:pod-networkpolicy "
+    covers="cis-eks:4.3.2 nsa-cisa:network-policies kube-score:pod-networkpolicy "
     "checkov:CKV2_K8S_6 kube-linter:non-isolated-pod polaris:missingNetworkPolicy",
 )
 def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
@@ -56,7 +56,7 @@ def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
     "Namespace",
     risk="exposure",
     remedy="declare it with our Namespace construct, or add a policy that selects every pod",
-    covers="cis-eks:5.4.4 nsa-cisa:default-deny",
+    covers="cis-eks:4.3.2 nsa-cisa:network-policies",
 )
 def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
     """A pod that someone adds by hand must start with nothing open."""
@@ -90,7 +90,7 @@ def both_directions(policy: Object, _: Rendered) -> Iterator[str]:
     "NetworkPolicy",
     risk="exposure",
     remedy="open a port that a container declares, to pods by label or to the load balancer",
-    covers="nsa-cisa:network-policies kube-linter:non-isolated-pod",
+    covers="nsa-cisa:network-policies kube-linter:ssh-port",
 )
 def ingress_is_served(policy: Object, rendered: Rendered) -> Iterator[str]:
     """An opening for more than a program serves is a way in."""
@@ -210,7 +210,7 @@ def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Object
     "NetworkPolicy",
     risk="exposure",
     remedy="except them all, as Egress(to='public') does",
-    covers="cis-eks:5.1.2 nsa-cisa:instance-metadata",
+    covers="nsa-cisa:sensitive-cloud-infrastructure",
 )
 def private_stays_closed(policy: Object, _: Rendered) -> Iterator[str]:
     """The credentials of the node are one request away, and so are the neighbors in the VPC."""
@@ -293,8 +293,7 @@ def _is_dns(peer: Manifest) -> bool:
     "Service",
     risk="exposure",
     remedy="use type ClusterIP, and an Ingress",
-    covers="nsa-cisa:load-balancer checkov:CKV_K8S_2 kube-linter:exposed-services "
-    "kube-score:service-type",
+    covers="kube-linter:exposed-services kube-score:service-type",
 )
 def services_stay_inside(service: Object, _: Rendered) -> Iterator[str]:
     """A Service that is reached from outside passes by the load balancer's TLS and its rules."""

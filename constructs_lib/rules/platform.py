@@ -98,8 +98,8 @@ def objects_are_unique(rendered: Rendered) -> Iterator[str]:
     ALL,
     risk="update",
     remedy="give the chart or the object one",
-    covers="checkov:CKV_K8S_21 kube-linter:use-namespace nsa-cisa:namespaces cis-eks:5.7.1",
     needs_platform=True,
+    covers="nsa-cisa:namespaces",
 )
 def objects_are_in_scope(item: Object, _: Rendered) -> Iterator[str]:
     """Argo CD would put an object without a namespace into that of its Application."""
@@ -115,8 +115,9 @@ def objects_are_in_scope(item: Object, _: Rendered) -> Iterator[str]:
     ALL,
     risk="update",
     remedy="correct the namespace, or declare it",
-    covers="cis-eks:5.7.1 cis-eks:5.7.4 kube-linter:use-namespace polaris:namespace",
     needs_platform=True,
+    covers="cis-eks:4.5.1 cis-eks:4.5.3 nsa-cisa:namespaces checkov:CKV_K8S_21 "
+    "kube-linter:use-namespace",
 )
 def namespaces_are_made(item: Object, rendered: Rendered) -> Iterator[str]:
     """Argo CD would create a mistyped namespace, without quota, policies and pull secret."""
@@ -133,7 +134,7 @@ def namespaces_are_made(item: Object, rendered: Rendered) -> Iterator[str]:
     "Namespace",
     risk="capacity",
     remedy="declare it with our Namespace construct",
-    covers="nsa-cisa:resource-policies cis-eks:5.7.1",
+    covers="nsa-cisa:resource-policies",
 )
 def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Iterator[str]:
     """One namespace must not take what the others need, whoever adds pods to it."""
@@ -171,8 +172,8 @@ def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Iterator[str]:
     "quotas-admit-every-pod",
     risk="capacity",
     remedy="raise the quota, or lower what its workloads ask for",
-    covers="nsa-cisa:resource-policies",
     needs_platform=True,
+    covers="nsa-cisa:resource-policies",
 )
 def quotas_hold(rendered: Rendered) -> Iterator[str]:
     """At the worst moment, every pod must still be admitted."""

@@ -58,18 +58,20 @@ _LABELS = "pod-security.kubernetes.io/"
     PODS,
     risk="privilege",
     remedy="remove it",
-    covers="pod-security:HostProcess pod-security:HostNamespaces pod-security:Privileged "
-    "pod-security:Capabilities-baseline pod-security:HostPath pod-security:HostPorts "
-    "pod-security:HostProbes pod-security:AppArmor pod-security:SELinux pod-security:ProcMount "
-    "pod-security:Seccomp-baseline pod-security:Sysctls cis-eks:4.2.1 cis-eks:4.2.2 cis-eks:4.2.3 "
-    "cis-eks:4.2.4 nsa-cisa:non-root nsa-cisa:privileged kube-score:"
-    "container-security-context-privileged checkov:CKV_K8S_16 checkov:CKV_K8S_17 "
-    "checkov:CKV_K8S_18 checkov:CKV_K8S_19 checkov:CKV_K8S_25 checkov:CKV_K8S_26 "
-    "checkov:CKV_K8S_27 checkov:CKV_K8S_39 kube-linter:host-ipc kube-linter:host-network "
-    "kube-linter:host-pid kube-linter:privileged-container kube-linter:sensitive-host-mounts "
-    "kube-linter:docker-sock kube-linter:unsafe-proc-mount kube-linter:unsafe-sysctls "
-    "polaris:hostIPCSet polaris:hostPIDSet polaris:hostNetworkSet polaris:hostPortSet "
-    "polaris:runAsPrivileged polaris:hostPathSet polaris:procMount "
+    covers="pod-security:host-process pod-security:host-namespaces pod-security:privileged "
+    "pod-security:capabilities-baseline pod-security:host-path-volumes "
+    "pod-security:host-ports pod-security:host-probes pod-security:apparmor "
+    "pod-security:selinux pod-security:proc-mount pod-security:seccomp-baseline "
+    "pod-security:sysctls cis-eks:4.2.1 cis-eks:4.2.2 cis-eks:4.2.3 cis-eks:4.2.4 "
+    "nsa-cisa:pod-security-enforcement kube-score:container-security-context-privileged "
+    "checkov:CKV_K8S_16 checkov:CKV_K8S_17 checkov:CKV_K8S_18 checkov:CKV_K8S_19 "
+    "checkov:CKV_K8S_25 checkov:CKV_K8S_26 checkov:CKV_K8S_27 checkov:CKV_K8S_39 "
+    "kube-linter:host-ipc kube-linter:host-network kube-linter:host-pid "
+    "kube-linter:privileged-container kube-linter:sensitive-host-mounts "
+    "kube-linter:writable-host-mount kube-linter:docker-sock "
+    "kube-linter:unsafe-proc-mount kube-linter:unsafe-sysctls polaris:hostIPCSet "
+    "polaris:hostPIDSet polaris:hostNetworkSet polaris:hostPortSet polaris:hostPathSet "
+    "polaris:hostProcess polaris:procMount polaris:runAsPrivileged "
     "polaris:dangerousCapabilities",
 )
 def baseline(workload: Workload, _: Rendered) -> Iterator[str]:
@@ -134,15 +136,16 @@ def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
     PODS,
     risk="privilege",
     remedy="set what the Pod Security Standard `restricted` demands, or use our constructs",
-    covers="pod-security:VolumeTypes pod-security:PrivilegeEscalation "
-    "pod-security:RunningAsNonRoot pod-security:RunningAsNonRootUser pod-security:Seccomp "
-    "pod-security:Capabilities cis-eks:4.2.5 cis-eks:4.2.6 cis-eks:4.2.7 cis-eks:4.2.8 "
-    "cis-eks:4.6.2 nsa-cisa:non-root nsa-cisa:privilege-escalation nsa-cisa:seccomp "
+    covers="pod-security:volume-types pod-security:privilege-escalation "
+    "pod-security:running-as-non-root pod-security:running-as-non-root-user "
+    "pod-security:seccomp pod-security:capabilities cis-eks:4.2.5 cis-eks:4.5.2 "
+    "nsa-cisa:non-root-containers nsa-cisa:hardening-container-environments "
     "kube-score:container-seccomp-profile checkov:CKV_K8S_20 checkov:CKV_K8S_23 "
     "checkov:CKV_K8S_28 checkov:CKV_K8S_29 checkov:CKV_K8S_30 checkov:CKV_K8S_31 "
-    "checkov:CKV_K8S_37 kube-linter:privilege-escalation-container kube-linter:run-as-non-root "
-    "kube-linter:drop-net-raw-capability polaris:privilegeEscalationAllowed "
-    "polaris:runAsRootAllowed polaris:insecureCapabilities polaris:linuxHardening",
+    "checkov:CKV_K8S_37 kube-linter:privilege-escalation-container "
+    "kube-linter:run-as-non-root kube-linter:drop-net-raw-capability "
+    "polaris:privilegeEscalationAllowed polaris:runAsRootAllowed "
+    "polaris:insecureCapabilities polaris:linuxHardening",
 )
 def restricted(workload: Workload, _: Rendered) -> Iterator[str]:
     """What a program does not need, an attacker who took it over must not have."""
@@ -183,7 +186,7 @@ def _capabilities(context: Manifest) -> Iterator[str]:
     "Namespace",
     risk="privilege",
     remedy="label it pod-security.kubernetes.io/enforce: restricted, and pin the version",
-    covers="cis-eks:4.2.1 nsa-cisa:pod-security-admission",
+    covers="nsa-cisa:pod-security-enforcement",
 )
 def namespace_enforces(namespace: Object, _: Rendered) -> Iterator[str]:
     """The API server itself must refuse pods that no rule of ours has seen."""
