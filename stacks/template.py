@@ -10,7 +10,7 @@ from aws_cdk import App
 from catalogue.handover import STACK
 from stacks.cloud import build
 
-SNAPSHOT = Path(__file__).parents[1] / "tests" / "snapshots" / f"{STACK}.template.json"
+SNAPSHOT = Path(__file__).with_name(f"{STACK}.template.json")
 
 
 def render(app: App | None = None) -> str:
@@ -20,6 +20,5 @@ def render(app: App | None = None) -> str:
 
 
 if __name__ == "__main__":
-    SNAPSHOT.parent.mkdir(exist_ok=True)
     SNAPSHOT.write_text(render(), "utf-8")
     print(f"{SNAPSHOT.name} is written")

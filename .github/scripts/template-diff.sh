@@ -10,7 +10,9 @@ if ! git rev-parse --quiet --verify "$1^{commit}" > /dev/null; then
 fi
 before=$(mktemp --suffix .json)
 trap 'rm -f "$before"' EXIT
-git show "$1:tests/snapshots/SecretsStack.template.json" > "$before" || echo '{}' > "$before" # the first
+git show "$1:stacks/SecretsStack.template.json" > "$before" \
+  || git show "$1:tests/snapshots/SecretsStack.template.json" > "$before" \
+  || echo '{}' > "$before" # the first; where older commits have it, before
 
 printf '### SecretsStack\n\n```\n'
 cdk diff SecretsStack --template "$before" 2>&1

@@ -10,7 +10,9 @@ from ops.git import Git
 from ops.review.errors import ReviewError
 
 DIST = "dist"
-STACK = "tests/snapshots/SecretsStack.template.json"
+STACK = "stacks/SecretsStack.template.json"
+_FORMER_STACK = "tests/snapshots/SecretsStack.template.json"
+"""Where older commits have it."""
 WORKING_TREE = "the working tree"
 
 
@@ -89,7 +91,8 @@ class Repository:
         return f"fetch it: `git fetch origin {name}`"
 
     def _files(self, commit: str, label: str) -> Iterator[tuple[str, str]]:
-        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", DIST, STACK)
+        paths = (DIST, STACK, _FORMER_STACK)
+        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
         entries = [entry.partition(b"\t") for entry in listing.split(b"\0") if entry]
         blobs = [
             (path.decode("utf-8", "replace"), about.split()[2].decode())
@@ -102,7 +105,7 @@ class Repository:
                 raise ReviewError(
                     f"{path} at {label} is missing from this clone; fetch it: `git fetch`"
                 )
-            yield path, _text(content, path, label)
+            yield (STACK if path == _FORMER_STACK else path), _text(content, path, label)
 
 
 def _text(content: bytes, path: str, label: str) -> str:

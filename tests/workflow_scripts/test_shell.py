@@ -146,7 +146,7 @@ class TestPropose:
 class TestTemplateDiff:
     def test_it_compares_with_the_snapshot_of_the_revision(self, runner: Runner) -> None:
         runner.program("cdk", 'cat "$4"')
-        snapshot = "tests/snapshots/SecretsStack.template.json"
+        snapshot = "stacks/SecretsStack.template.json"
         runner.git("init", "--quiet")
         runner.commit({snapshot: "{}"})
         runner.commit({snapshot: '{"before": 1}'})
