@@ -8,7 +8,7 @@ from constructs_lib.manifests.argocd import Sync, cascades, protections
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
-from ops.review.objects import STACK_GROUP
+from ops.review.load import STACK_GROUP
 
 _CASCADES = "resources-finalizer.argocd.argoproj.io"
 _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"

@@ -10,12 +10,10 @@ import typer
 
 from catalogue.installation import INSTALLATION
 from ops.git import Git, GitError
-from ops.review.errors import ReviewError
-from ops.review.model import Risk
-from ops.review.raw import RawDiff, raw_diff
-from ops.review.render.markdown import LIMIT
+from ops.review.markdown import LIMIT
+from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
-from ops.review.revisions import Repository, Revision
+from ops.review.revisions import RawDiff, Repository, Revision, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib")
 FOUND, FAILED = 1, 2
@@ -96,15 +94,15 @@ def _print(
         case Format.TERMINAL:
             from rich.console import Console
 
-            from ops.review.render import terminal
+            from ops.review import terminal
 
             console = Console(highlight=False)
             terminal.show(report, diff, console, whole_diff=whole_diff)
         case Format.MARKDOWN:
-            from ops.review.render import markdown
+            from ops.review import markdown
 
             typer.echo(markdown.render(report, diff, full=full, limit=limit), nl=False)
         case Format.JSON:
-            from ops.review.render import document
+            from ops.review import document
 
             typer.echo(document.render(report, diff))

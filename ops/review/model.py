@@ -1,4 +1,4 @@
-"""What a review speaks of: objects, what differs in them, and what comes of it."""
+"""What a review speaks of: what differs in objects, and what comes of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 from constructs_lib.manifests.kinds import POD_TEMPLATES
 from constructs_lib.manifests.objects import Key, Object
+
+
+class ReviewError(Exception):
+    """Names the file or revision, says what is wrong and what to do."""
 
 
 class Risk(StrEnum):

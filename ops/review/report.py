@@ -9,15 +9,14 @@ from functools import cached_property
 
 from constructs_lib.manifests.objects import Key
 from constructs_lib.wording import plural
-from ops.review.comparison import Comparison, Sides
-from ops.review.errors import ReviewError
-from ops.review.model import Finding, Risk, Severity
-from ops.review.objects import MANIFESTS, read
+from ops.review.diff import Comparison, Sides
+from ops.review.fallback import leftovers
+from ops.review.load import MANIFESTS, read
+from ops.review.model import Finding, ReviewError, Risk, Severity
 from ops.review.revisions import Revision, differing
 from ops.review.rules import RULES
 from ops.review.rules.capacity import Row
 from ops.review.rules.capacity import rows as capacity_rows
-from ops.review.rules.settings import leftovers
 
 _FILE = "File"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)

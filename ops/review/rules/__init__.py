@@ -2,37 +2,31 @@
 
 from collections.abc import Callable, Iterator
 
-from ops.review.comparison import Comparison
+from ops.review.diff import Comparison
 from ops.review.model import Finding
 from ops.review.rules import (
     availability,
+    builds,
     capacity,
     cloud,
     exposure,
-    images,
-    jobs,
-    lifecycle,
     network,
-    privilege,
-    replacement,
-    rollout,
+    permissions,
+    removal,
     secrets,
     violations,
 )
 
 RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
-    *lifecycle.RULES,
-    *replacement.RULES,
-    *rollout.RULES,
+    *removal.RULES,
     *availability.RULES,
     *exposure.RULES,
     *network.RULES,
-    *privilege.RULES,
+    *permissions.RULES,
     *secrets.RULES,
     *capacity.RULES,
-    *jobs.RULES,
-    *images.RULES,
+    *builds.RULES,
     *cloud.RULES,
     *violations.RULES,
 )
-"""All of them. What they leave unexplained, `settings.leftovers` tells."""
+"""All of them. What they leave unexplained, `fallback.leftovers` tells."""

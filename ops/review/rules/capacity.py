@@ -12,10 +12,10 @@ from constructs_lib.manifests import capacity
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.model import Manifest
 from constructs_lib.quantity import readable
-from ops.review.comparison import Comparison
+from ops.review.diff import Comparison
+from ops.review.load import STACK_GROUP
 from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Risk, Severity, spell
-from ops.review.objects import STACK_GROUP
-from ops.review.rules.replacement import SIZE, shrinks
+from ops.review.rules.removal import SIZE, shrinks
 from ops.review.wording import listed, passage
 
 TOTAL = "all namespaces"

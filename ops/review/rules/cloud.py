@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
-from ops.review.comparison import Comparison, Sides, shift
+from ops.review.diff import Comparison, Sides, shift
+from ops.review.load import STACK_GROUP
 from ops.review.model import Difference, Finding, Risk, Severity
-from ops.review.objects import STACK_GROUP
-from ops.review.powers import of_policy
+from ops.review.rules.permissions import of_policy
 from ops.review.rules.secrets import parameter_of
 from ops.review.wording import listed, passage, value
 

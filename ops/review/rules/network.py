@@ -12,7 +12,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
-from ops.review.comparison import Comparison, Sides
+from ops.review.diff import Comparison, Sides
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.wording import listed
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from constructs_lib.manifests.external_secret import secret_of
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import readers
-from ops.review.comparison import Comparison, shift
-from ops.review.differences import ORDER
+from ops.review.diff import ORDER, Comparison, shift
+from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
-from ops.review.objects import STACK_GROUP
 from ops.review.wording import listed, passage
 
 _DATA = ("spec", "data")

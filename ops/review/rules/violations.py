@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered, Violation
-from ops.review.comparison import Comparison
+from ops.review.diff import Comparison
+from ops.review.load import STACK_GROUP
 from ops.review.model import Difference, Finding, Path, Risk, Severity
-from ops.review.objects import STACK_GROUP
 
 _TOLD_IN_DETAIL = frozenset(
     {

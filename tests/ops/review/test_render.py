@@ -15,9 +15,9 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from ops.review.raw import RawDiff, raw_diff
-from ops.review.render import document, markdown, terminal
+from ops.review import document, markdown, terminal
 from ops.review.report import Report
+from ops.review.revisions import RawDiff, raw_diff
 from tests.bench.services import app
 from tests.conftest import ROOT
 from tests.ops.review.edits import Edit, Files, pinned, rendered, review, unchanged, write

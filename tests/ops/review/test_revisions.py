@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from ops.git import GitError
-from ops.review.errors import ReviewError
-from ops.review.raw import raw_diff
+from ops.review.model import ReviewError
 from ops.review.report import Report
-from ops.review.revisions import Repository
+from ops.review.revisions import Repository, raw_diff
 from tests.ops.checkouts import git
 from tests.ops.review.edits import rendered, revision, said
 

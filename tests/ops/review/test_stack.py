@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.review.errors import ReviewError
-from ops.review.model import Severity
+from ops.review.model import ReviewError, Severity
 from ops.review.report import Report
 from ops.review.revisions import STACK, Revision
 from tests.conftest import ROOT

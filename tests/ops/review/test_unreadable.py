@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.review.errors import ReviewError
+from ops.review.model import ReviewError
 from ops.review.report import Report
 from tests.ops.review.edits import Files, rendered, review, revision, said
 

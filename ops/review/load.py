@@ -13,7 +13,7 @@ import yaml
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.model import Manifest
-from ops.review.errors import ReviewError
+from ops.review.model import ReviewError
 from ops.review.revisions import STACK, Revision
 from ops.review.shapes import misshapen
 

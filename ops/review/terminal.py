@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from constructs_lib.wording import plural
-from ops.review.comparison import Sides
+from ops.review.diff import Sides
 from ops.review.model import Severity
-from ops.review.raw import RawDiff
 from ops.review.report import Report
+from ops.review.revisions import RawDiff
 from ops.review.wording import brief, objects, value
 
 _STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}

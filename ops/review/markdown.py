@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 
 from constructs_lib.wording import plural
-from ops.review.comparison import Sides
+from ops.review.diff import Sides
 from ops.review.model import Severity
-from ops.review.raw import RawDiff
 from ops.review.report import Group, Report
+from ops.review.revisions import RawDiff
 from ops.review.wording import brief, objects, value
 
 LIMIT = 65_536

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 from constructs_lib.manifests.objects import Key
-from ops.review.comparison import Sides
+from ops.review.diff import Sides
 from ops.review.model import ABSENT
-from ops.review.raw import RawDiff
 from ops.review.report import Report
-from ops.review.revisions import Revision
+from ops.review.revisions import RawDiff, Revision
 
 VERSION = 1
 """Of the schema. It changes where a field goes, or changes its meaning."""

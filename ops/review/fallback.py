@@ -1,6 +1,6 @@
 """`update` and `unknown`: what no other rule accounts for.
 
-A field that stands in this table changes in place, with the effect that is said; any other is
+A field that is in these tables changes in place, with the effect that is said; any other is
 `unknown`.
 """
 
@@ -10,12 +10,97 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from constructs_lib.manifests.workload import Update, Workload
-from ops.review.comparison import Comparison
-from ops.review.fields import is_known_field
+from ops.review.diff import Comparison
+from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
-from ops.review.objects import STACK_GROUP
-from ops.review.powers import PROJECT_BOUNDS
+from ops.review.rules.permissions import PROJECT_BOUNDS
 from ops.review.wording import listed, passage
+
+_KNOWN_IN_POD = frozenset(
+    (
+        "activeDeadlineSeconds",
+        "affinity",
+        "automountServiceAccountToken",
+        "containers",
+        "dnsConfig",
+        "dnsPolicy",
+        "enableServiceLinks",
+        "hostAliases",
+        "hostIPC",
+        "hostNetwork",
+        "hostPID",
+        "hostUsers",
+        "hostname",
+        "imagePullSecrets",
+        "initContainers",
+        "nodeName",
+        "nodeSelector",
+        "preemptionPolicy",
+        "priorityClassName",
+        "restartPolicy",
+        "runtimeClassName",
+        "schedulerName",
+        "securityContext",
+        "serviceAccount",
+        "serviceAccountName",
+        "shareProcessNamespace",
+        "subdomain",
+        "terminationGracePeriodSeconds",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumes",
+    )
+)
+_KNOWN_IN_CONTAINER = frozenset(
+    (
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "image",
+        "imagePullPolicy",
+        "lifecycle",
+        "livenessProbe",
+        "name",
+        "ports",
+        "readinessProbe",
+        "resources",
+        "securityContext",
+        "startupProbe",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "volumeMounts",
+        "workingDir",
+    )
+)
+_KNOWN_VOLUMES = frozenset(
+    (
+        "configMap",
+        "downwardAPI",
+        "emptyDir",
+        "hostPath",
+        "name",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    )
+)
+
+
+def is_known_field(path: Path) -> bool:
+    """Whether the rules know what a field of a pod template does."""
+    if path[:1] == ("metadata",):
+        return path[1:2] in (("labels",), ("annotations",))
+    within, *rest = path[1:] or ("",)
+    known = {
+        "containers": _KNOWN_IN_CONTAINER,
+        "initContainers": _KNOWN_IN_CONTAINER,
+        "volumes": _KNOWN_VOLUMES,
+    }.get(within)
+    if known and len(rest) > 1:
+        return rest[1] in known
+    return within in _KNOWN_IN_POD
+
 
 Effects = dict[Path, tuple[Severity, str]]
 """What a change of a field, or of one below it, does."""

@@ -1,1 +1,0 @@
-"""The report for people and programs: terminal, Markdown, JSON."""
