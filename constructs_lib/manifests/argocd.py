@@ -17,6 +17,13 @@ NAMESPACE = "argocd"
 """Where Argo CD runs and looks for Applications."""
 DIST = "dist"
 """Where the manifests lie in the repository."""
+PROJECT_BOUNDS = (
+    "clusterResourceWhitelist",
+    "destinations",
+    "namespaceResourceWhitelist",
+    "sourceRepos",
+)
+"""What an AppProject allows."""
 _CASCADES = "resources-finalizer.argocd.argoproj.io"
 _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 _GLOB = {"*": ".*", "?": ".", "{": "(?:", "}": ")", ",": "|"}

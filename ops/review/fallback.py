@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.workload import Update, Workload
 from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
-from ops.review.rules.permissions import PROJECT_BOUNDS
 from ops.review.wording import listed, passage
 
 _KNOWN_IN_POD = frozenset(

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.hardening import ROLE
 from ops.review.diff import Comparison, shift
 from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity
 from ops.review.wording import listed, passage, value
-
-PROJECT_BOUNDS = (
-    "clusterResourceWhitelist",
-    "destinations",
-    "namespaceResourceWhitelist",
-    "sourceRepos",
-)
-"""What an AppProject allows."""
 
 
 def of_account(account: Object) -> list[str]:
