@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from charts.memory import Memory
 from constructs_lib.errors import PlatformError, collect
 from constructs_lib.output import Written, replace, swap
 
@@ -25,6 +26,8 @@ class Rendering:
     """Those of dist/, text by path."""
     scorecard: str = ""
     """docs/rules.md."""
+    memory: Memory | None = None
+    """What commands have to know of it."""
 
 
 def render() -> Rendering:
@@ -47,6 +50,7 @@ def _render_into(rendering: Rendering) -> None:
     platform = current()
     snapshot = registry.build(platform).validate()
     rendering.files = registry.write(snapshot, platform)
+    rendering.memory = Memory.of(snapshot, rendering.files)
     rendering.scorecard = scorecard.render(rendered(snapshot, platform), platform.waivers)
 
 
@@ -65,6 +69,8 @@ def synth() -> int:
     if folder.resolve() == FOLDER:
         SCORECARD.parent.mkdir(exist_ok=True)
         replace(SCORECARD, rendering.scorecard)
+        if rendering.memory:
+            rendering.memory.write()
     _hint_at_unlisted()
     return 0
 

@@ -14,6 +14,7 @@ from constructs_lib.errors import PlatformError
 from ops.errors import OpsError
 
 if TYPE_CHECKING:
+    from charts.memory import Memory
     from constructs_lib.kubernetes import App, Snapshot
     from constructs_lib.model import Manifest, Pending
 
@@ -40,6 +41,14 @@ def files() -> dict[str, str]:
     """What dist/ should hold, text by path. Raises OpsError with everything that is refused."""
     with _refusals():
         return app().render()
+
+
+@cache
+def memory() -> Memory:
+    """What the charts render, as the last synth left it; rendered again if they have changed."""
+    from charts.memory import Memory, recall
+
+    return recall() or Memory.of(snapshot(), files())
 
 
 @contextmanager

@@ -10,8 +10,6 @@ import typer
 
 from catalogue import images
 from catalogue.parameters import Parameters
-from constructs_lib.manifests.image import repository
-from constructs_lib.manifests.workload import workloads
 from constructs_lib.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
@@ -120,22 +118,17 @@ def services(dist: Mapping[str, str]) -> list[Service]:
     """Every chart that runs pods, with what `dist` holds of it; foreign images are left out."""
     from catalogue.platform import current
 
-    found = []
-    for chart in rendered.snapshot().files:
-        every = workloads(chart.objects)
-        references = {
-            repository(image): None
-            for workload in every
-            for image in workload.images
-            if image.startswith(f"{current().registry}/")
-        }
-        if every:
-            objects, unreadable = _read(chart.path, dist)
-            home = chart.namespace or ""
-            found.append(
-                Service(chart.name, home, chart.path, tuple(references), objects, unreadable)
-            )
-    return found
+    ours = f"{current().registry}/"
+    return [
+        Service(
+            one.name,
+            one.namespace,
+            one.path,
+            tuple(image for image in one.images if image.startswith(ours)),
+            *_read(one.path, dist),
+        )
+        for one in rendered.memory().services
+    ]
 
 
 def _read(path: str, dist: Mapping[str, str]) -> tuple[tuple[Manifest, ...], str]:
@@ -183,7 +176,7 @@ def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, lis
         ],
         Item.PUSHED: list(live.pushed(service, checkout.pins, asked.look)),
         Item.MANIFESTS: [
-            declared.manifests(service, checkout.dist, rendered.files()),
+            declared.manifests(service, checkout.dist, rendered.memory().files),
             *live.application(service, asked.cluster),
         ],
     }
@@ -215,13 +208,11 @@ def _open(service: str | None) -> list[OpenItem]:
     from catalogue.open_items import image_item, open_items
     from catalogue.platform import current
 
-    every = open_items(current(), rendered.pending())
+    memory = rendered.memory()
+    every = open_items(current(), memory.pending)
     if not service:
         return every
     others = {image_item(one) for one in images.load() if one != service} | {
-        job.name
-        for chart in rendered.snapshot().files
-        if chart.name != service
-        for job in chart.pending
+        job for one in memory.services if one.name != service for job in one.pending
     }
     return [item for item in every if item.name not in others]

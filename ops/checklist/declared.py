@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from charts.memory import digest
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
 from ops.checklist.model import Finding, Service, failed, judged, not_applicable, passed
 from ops.secrets.readers import Source
@@ -54,12 +55,12 @@ def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Finding]:
         )
 
 
-def manifests(service: Service, dist: Mapping[str, str], files: Mapping[str, str]) -> Finding:
-    """Whether its file in dist/ is what the code renders now."""
+def manifests(service: Service, dist: Mapping[str, str], digests: Mapping[str, str]) -> Finding:
+    """Whether its file in dist/ is what the code renders now; `digests` are of that, by path."""
     path = f"dist/{service.path}"
     if service.path not in dist:
         return failed(f"{path} is missing; run `make synth`")
-    if dist[service.path] != files[service.path]:
+    if digest(dist[service.path]) != digests[service.path]:
         return failed(f"{path} is not what the code renders; run `make synth`")
     kinds = dict.fromkeys(item["kind"] for item in service.objects)
     return passed(f"{path}: {', '.join(kinds)}")

@@ -11,6 +11,7 @@ import yaml
 
 from catalogue import images, open_items
 from catalogue.parameters import Parameters
+from charts.memory import digest
 from constructs_lib.kubernetes import App
 from constructs_lib.model import Pin
 from ops import checklist
@@ -118,8 +119,9 @@ def test_what_is_edited_by_hand_or_missing_fails(
     api_service: Service, committed: dict[str, str], tmp_path: Any
 ) -> None:
     edited = {**committed, api_service.path: committed[api_service.path] + "# by hand\n"}
-    assert declared.manifests(api_service, edited, committed).outcome is FAILED
-    assert declared.manifests(api_service, committed, committed).outcome is PASSED
+    digests = {path: digest(text) for path, text in committed.items()}
+    assert declared.manifests(api_service, edited, digests).outcome is FAILED
+    assert declared.manifests(api_service, committed, digests).outcome is PASSED
     sources = [Source("cerebro", "x", "cerebro-api-secrets", {})]
     assert declared.external_secrets(api_service, sources) == [
         Finding(FAILED, "no ExternalSecret makes the Secret cerebro/ghcr-pull-secret")
