@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[1]
 _FILE = _ROOT / ".synth.json"
-_SOURCES = ("catalogue", "charts", "constructs_lib", "package-lock.json", "requirements.txt")
+_SOURCES = (
+    *("catalogue", "charts", "constructs_lib", "overview"),
+    *("package-lock.json", "requirements.txt"),
+)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import overview
 from catalogue.platform import AnalyticsPlatform, current
-from charts import overview
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.kubernetes import App, Snapshot
 

@@ -20,6 +20,7 @@ from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib import output
 from constructs_lib.errors import DeclarationError
+from ops.aws import AwsError, ParameterStore
 
 _POLL_SECONDS = 10
 console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -138,16 +139,10 @@ def _report_keys() -> None:
     """Name the adopted parameters that are encrypted with another key than the installation's."""
     wanted = INSTALLATION.kms_key_arn or "alias/aws/ssm"
     try:
-        client = boto3.client("ssm", region_name=INSTALLATION.region)
-        pages = client.get_paginator("describe_parameters").paginate(
-            ParameterFilters=[
-                {"Key": "Name", "Values": [parameter.path for parameter in Parameters]}
-            ]
-        )
-        found = {p["Name"]: p.get("KeyId", "") for page in pages for p in page["Parameters"]}
-    except (BotoCoreError, ClientError) as error:
+        found = ParameterStore().describe(parameter.path for parameter in Parameters)
+    except AwsError as error:
         console.print(f"cannot ask SSM for the parameters' keys: {error}", style="yellow")
         return
-    for name, key in sorted(found.items()):
-        if key != wanted:
-            console.print(f"{name} is encrypted with {key}, not with {wanted}", style="yellow")
+    for path, one in sorted(found.items()):
+        if one.key != wanted:
+            console.print(f"{path} is encrypted with {one.key}, not with {wanted}", style="yellow")

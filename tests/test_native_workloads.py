@@ -10,9 +10,9 @@ import cdk8s
 import pytest
 import yaml
 
+import overview
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from charts import overview
 from constructs_lib.kubernetes import App, Chart, Snapshot
 from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest

@@ -11,9 +11,9 @@ import pytest
 
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from charts.overview import FILE
 from charts.registry import render
 from constructs_lib.model import Pin
+from overview import FILE
 from tests.conftest import Manifest
 
 _BUMPS = ("cerebro-api", "cerebro-mcp")  # neighbours on the page

@@ -10,7 +10,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Pending
-from constructs_lib.rules.waivers import Finding
+from constructs_lib.rules.waivers import Result
 
 if TYPE_CHECKING:
     from constructs_lib.platform import Platform
@@ -46,7 +46,7 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Violation(Finding):
+class Violation(Result):
     """A rule that an object breaks."""
 
     object: Object | None = None

@@ -49,7 +49,7 @@ class Waiver:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Result:
     """What a check finds at an object."""
 
     check: str
@@ -100,7 +100,7 @@ def _waiver(entry: dict[str, Any], where: str) -> Waiver:
     )
 
 
-def left(findings: Iterable[Finding], waivers: Sequence[Waiver]) -> list[Finding]:
+def left(findings: Iterable[Result], waivers: Sequence[Waiver]) -> list[Result]:
     """The findings that no waiver covers."""
     return [
         one for one in findings if not any(each.covers(one.check, one.item) for each in waivers)
@@ -108,7 +108,7 @@ def left(findings: Iterable[Finding], waivers: Sequence[Waiver]) -> list[Finding
 
 
 def problems(
-    findings: Sequence[Finding],
+    findings: Sequence[Result],
     waivers: Sequence[Waiver],
     *,
     checks: Callable[[str], bool],

@@ -14,7 +14,7 @@ from constructs_lib.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
 from ops.checklist import declared, live, prerequisites, report
-from ops.checklist.model import Finding, Item, Outcome, Service, not_checked
+from ops.checklist.model import Answer, Item, Outcome, Service, not_checked
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status, end, told
 from ops.options import AsJson, Context, context_needs_cluster
@@ -66,7 +66,7 @@ def checklist(
     with terminal.waiting("Checking ..."):
         results = {one.name: _check(one, checkout, asked) for one in chosen}
         required = _required(asked.cluster) if cluster else []
-    findings = report.Report(results, required, _open(service))
+    findings = report.Results(results, required, _open(service))
     if as_json:
         terminal.show_json(findings.as_json())
     elif service:
@@ -161,7 +161,7 @@ def _chosen(name: str | None, dist: Mapping[str, str]) -> list[Service]:
     return chosen
 
 
-def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, list[Finding]]:
+def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, list[Answer]]:
     secrets = declared.secrets_of(service)
     paths = {
         path: None
@@ -197,9 +197,9 @@ def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, lis
     }
 
 
-def _required(cluster: Cluster | live.NotAsked) -> list[tuple[str, Finding]]:
+def _required(cluster: Cluster | live.NotAsked) -> list[tuple[str, Answer]]:
     if isinstance(cluster, live.NotAsked):
-        return [("Cluster", Finding(Outcome.NOT_CHECKED, cluster.why))]
+        return [("Cluster", Answer(Outcome.NOT_CHECKED, cluster.why))]
     return prerequisites.required(cluster)
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from charts.memory import digest
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
-from ops.checklist.model import Finding, Service, failed, judged, not_applicable, passed
+from ops.checklist.model import Answer, Service, failed, judged, not_applicable, passed
 from ops.secrets.readers import Source
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def parse(text: str) -> tuple[Manifest, ...]:
     return tuple(objects)
 
 
-def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Finding]:
+def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Answer]:
     """Whether each of its images has a Dockerfile that fits arm64."""
     for image in service.images:
         file = root / "docker" / image.rpartition("/")[2] / "Dockerfile"
@@ -55,7 +55,7 @@ def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Finding]:
         )
 
 
-def manifests(service: Service, dist: Mapping[str, str], digests: Mapping[str, str]) -> Finding:
+def manifests(service: Service, dist: Mapping[str, str], digests: Mapping[str, str]) -> Answer:
     """Whether its file in dist/ is what the code renders now; `digests` are of that, by path."""
     path = f"dist/{service.path}"
     if service.path not in dist:
@@ -66,7 +66,7 @@ def manifests(service: Service, dist: Mapping[str, str], digests: Mapping[str, s
     return passed(f"{path}: {', '.join(kinds)}")
 
 
-def external_secrets(service: Service, sources: Iterable[Source]) -> list[Finding]:
+def external_secrets(service: Service, sources: Iterable[Source]) -> list[Answer]:
     """Whether every Secret that its pods name comes from an ExternalSecret."""
     made = {(source.namespace, source.secret) for source in sources}
     named = secrets_of(service)
@@ -77,7 +77,7 @@ def external_secrets(service: Service, sources: Iterable[Source]) -> list[Findin
     )
 
 
-def resources(service: Service) -> list[Finding]:
+def resources(service: Service) -> list[Answer]:
     """Whether every container has requests and limits."""
     lacking = [
         f"{owner}, container {container['name']}: no {bound} of {name}"
@@ -89,7 +89,7 @@ def resources(service: Service) -> list[Finding]:
     return judged(lacking, f"both on each of {len(list(_containers(service)))} container(s)")
 
 
-def probes(service: Service) -> list[Finding]:
+def probes(service: Service) -> list[Answer]:
     """Whether what runs for ever is restarted when it hangs, and what is called called only when
     it is ready.
     """
@@ -114,7 +114,7 @@ def probes(service: Service) -> list[Finding]:
     return judged(lacking, ", ".join(map(_name, running)))
 
 
-def node_selector(service: Service) -> list[Finding]:
+def node_selector(service: Service) -> list[Answer]:
     """Whether every pod asks for an arm64 node."""
     every = workloads(service.objects)
     strays = [
@@ -125,7 +125,7 @@ def node_selector(service: Service) -> list[Finding]:
     return judged(strays, f"on each of {len(every)} pod template(s)")
 
 
-def update(service: Service) -> list[Finding]:
+def update(service: Service) -> list[Answer]:
     """Whether an update takes no pod away before the next is ready, where there are several."""
     running = _running(service)
     if not running:
@@ -133,7 +133,7 @@ def update(service: Service) -> list[Finding]:
     return [_update(workload) for workload in running]
 
 
-def _update(workload: Workload) -> Finding:
+def _update(workload: Workload) -> Answer:
     name = _name(workload)
     if workload.update is Update.BY_HAND:
         return failed(f"{name}: Kubernetes replaces its pods only by hand")

@@ -9,7 +9,7 @@ from typing import TypeVar
 from catalogue.parameters import Parameters
 from constructs_lib.model import Pin
 from ops.aws import Stored
-from ops.checklist.model import Finding, Service, failed, is_open, not_checked, passed
+from ops.checklist.model import Answer, Service, failed, is_open, not_checked, passed
 from ops.cluster import Cluster, ClusterError
 from ops.errors import OpsError
 from ops.secrets.standing import State, state_of
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
 
-Look = Callable[[str], Finding]
+Look = Callable[[str], Answer]
 """Says of an image reference whether the registry has it for arm64."""
 
 
@@ -33,7 +33,7 @@ def registry_look() -> Look:
     """Asks the registry, once for each reference."""
     from ops import registry  # its libraries take a second to import
 
-    def look(reference: str) -> Finding:
+    def look(reference: str) -> Answer:
         try:
             image = registry.find(reference)
         except registry.ImageMissingError as error:
@@ -42,11 +42,11 @@ def registry_look() -> Look:
             return not_checked(error)
         return passed(f"{reference} is there for arm64 ({image.digest[:19]}…)")
 
-    known: dict[str, Finding] = {}
+    known: dict[str, Answer] = {}
     return lambda reference: known.get(reference) or known.setdefault(reference, look(reference))
 
 
-def built(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Finding]:
+def built(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Answer]:
     """Whether the image that runs was built for arm64."""
     for image in service.images:
         if isinstance(look, NotAsked):
@@ -55,7 +55,7 @@ def built(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> I
             yield look(_reference(image, pins))
 
 
-def pushed(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Finding]:
+def pushed(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Answer]:
     """Whether the registry has each image as `latest` and under its commit."""
     for image in service.images:
         pin = pins[image.rpartition("/")[2]]
@@ -67,7 +67,7 @@ def pushed(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> 
             yield from (look(f"{image}:{tag}") for tag in dict.fromkeys(["latest", pin.tag]))
 
 
-def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) -> Iterator[Finding]:
+def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) -> Iterator[Answer]:
     """Whether what a service reads is set in SSM."""
     if isinstance(stored, NotAsked):
         yield not_checked(stored.why)
@@ -89,7 +89,7 @@ def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) ->
             yield failed(f"{path}: {state}; {remedies[state]}")
 
 
-def synced(service: Service, secrets: list[str], cluster: Cluster | NotAsked) -> Iterator[Finding]:
+def synced(service: Service, secrets: list[str], cluster: Cluster | NotAsked) -> Iterator[Answer]:
     """Whether External Secrets keeps each Secret of a service."""
     if isinstance(cluster, NotAsked):
         return
@@ -106,7 +106,7 @@ def synced(service: Service, secrets: list[str], cluster: Cluster | NotAsked) ->
             yield failed(f"{where}: {sync.message if sync else 'is not in the cluster'}")
 
 
-def application(service: Service, cluster: Cluster | NotAsked) -> Iterator[Finding]:
+def application(service: Service, cluster: Cluster | NotAsked) -> Iterator[Answer]:
     """Whether Argo CD has brought a service's manifests into the cluster, and they are healthy."""
     if isinstance(cluster, NotAsked):
         return

@@ -42,7 +42,7 @@ class Item(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Answer:
     """What one check found."""
 
     outcome: Outcome
@@ -66,37 +66,37 @@ class Service:
     """Why nothing can be said of those objects."""
 
 
-def passed(detail: str) -> Finding:
+def passed(detail: str) -> Answer:
     """It is so."""
-    return Finding(Outcome.PASSED, detail)
+    return Answer(Outcome.PASSED, detail)
 
 
-def failed(detail: str) -> Finding:
+def failed(detail: str) -> Answer:
     """It is not so."""
-    return Finding(Outcome.FAILED, detail)
+    return Answer(Outcome.FAILED, detail)
 
 
-def either(fine: object, detail: str, problem: str) -> Finding:
+def either(fine: object, detail: str, problem: str) -> Answer:
     """Passed with what is so, or failed with what is not and what to do."""
     return passed(detail) if fine else failed(problem)
 
 
-def is_open(detail: str) -> Finding:
+def is_open(detail: str) -> Answer:
     """It waits for the operator."""
-    return Finding(Outcome.OPEN, detail)
+    return Answer(Outcome.OPEN, detail)
 
 
-def not_checked(why: object) -> Finding:
+def not_checked(why: object) -> Answer:
     """It cannot be said, and why."""
-    return Finding(Outcome.NOT_CHECKED, str(why))
+    return Answer(Outcome.NOT_CHECKED, str(why))
 
 
-def not_applicable(why: str) -> Finding:
+def not_applicable(why: str) -> Answer:
     """There is nothing to check."""
-    return Finding(Outcome.NOT_APPLICABLE, why)
+    return Answer(Outcome.NOT_APPLICABLE, why)
 
 
-def judged(problems: Iterable[str], detail: str) -> list[Finding]:
+def judged(problems: Iterable[str], detail: str) -> list[Answer]:
     """Failed once for each problem; or passed, with what is so, if there is none."""
     return [failed(problem) for problem in problems] or [passed(detail)]
 

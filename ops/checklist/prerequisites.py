@@ -10,8 +10,8 @@ from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.target import TARGET
 from ops import rendered
-from ops.checklist.model import Finding, either, failed, not_applicable, not_checked, passed
-from ops.cluster import Cluster, ClusterError, Object, Sync
+from ops.checklist.model import Answer, either, failed, not_applicable, not_checked, passed
+from ops.cluster import Cluster, ClusterError, Object, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that enforce NetworkPolicies whenever they run, by their DaemonSet."""
@@ -19,9 +19,9 @@ _EXTERNAL_SECRETS = "/apis/external-secrets.io"
 _WORKLOADS = ("deployments", "daemonsets", "statefulsets")
 
 
-def required(cluster: Cluster) -> list[tuple[str, Finding]]:
+def required(cluster: Cluster) -> list[tuple[str, Answer]]:
     """Every prerequisite by its name, and what was found."""
-    checks: dict[str, Callable[[Cluster], Iterator[Finding]]] = {
+    checks: dict[str, Callable[[Cluster], Iterator[Answer]]] = {
         "arm64 nodes": nodes,
         "Argo CD": argo_cd,
         "External Secrets": external_secrets,
@@ -35,14 +35,14 @@ def required(cluster: Cluster) -> list[tuple[str, Finding]]:
     return [(name, finding) for name, check in checks.items() for finding in _told(check, cluster)]
 
 
-def _told(check: Callable[[Cluster], Iterator[Finding]], cluster: Cluster) -> list[Finding]:
+def _told(check: Callable[[Cluster], Iterator[Answer]], cluster: Cluster) -> list[Answer]:
     try:
         return list(check(cluster))
     except ClusterError as error:
         return [not_checked(error)]
 
 
-def nodes(cluster: Cluster) -> Iterator[Finding]:
+def nodes(cluster: Cluster) -> Iterator[Answer]:
     """Nodes that the pods' selector finds."""
     found = cluster.connection.items("/api/v1/nodes", labelSelector="kubernetes.io/arch=arm64")
     ready = [node for node in found if _condition(node, "Ready") == "True"]
@@ -53,12 +53,12 @@ def nodes(cluster: Cluster) -> Iterator[Finding]:
     )
 
 
-def argo_cd(cluster: Cluster) -> Iterator[Finding]:
+def argo_cd(cluster: Cluster) -> Iterator[Answer]:
     """What applies dist/."""
     yield _runs(cluster, "argocd", "nothing applies dist/")
 
 
-def external_secrets(cluster: Cluster) -> Iterator[Finding]:
+def external_secrets(cluster: Cluster) -> Iterator[Answer]:
     """The operator, in a version that serves the API that dist/ speaks, and its store."""
     yield _runs(cluster, "external-secrets", "no Secret is made")
     served = [
@@ -79,7 +79,7 @@ def external_secrets(cluster: Cluster) -> Iterator[Finding]:
         if item["kind"] == "ClusterSecretStore"
     )
     store = cluster.connection.get(f"{_EXTERNAL_SECRETS}/{wanted}/clustersecretstores/{name}")
-    state = Sync.of(store) if store else None
+    state = SyncState.of(store) if store else None
     yield either(
         state and state.ready,
         f"ClusterSecretStore {name} is ready",
@@ -87,18 +87,18 @@ def external_secrets(cluster: Cluster) -> Iterator[Finding]:
     )
 
 
-def load_balancer_controller(cluster: Cluster) -> Iterator[Finding]:
+def load_balancer_controller(cluster: Cluster) -> Iterator[Answer]:
     """What makes load balancers of Ingresses."""
     yield _runs(cluster, "aws-load-balancer-controller", "no Ingress gets a load balancer")
 
 
-def reloader(cluster: Cluster) -> Iterator[Finding]:
+def reloader(cluster: Cluster) -> Iterator[Answer]:
     """What restarts the web services when a Secret of theirs changes."""
     without = "a secret that External Secrets renews reaches no web service until it is restarted"
     yield _runs(cluster, "reloader", without)
 
 
-def network_policies(cluster: Cluster) -> Iterator[Finding]:
+def network_policies(cluster: Cluster) -> Iterator[Answer]:
     """A network plugin that does not just store them."""
     found = _workloads(cluster, "daemonsets")
     by_name = {item["metadata"]["name"]: item for item in found}
@@ -129,7 +129,7 @@ def network_policies(cluster: Cluster) -> Iterator[Finding]:
     )
 
 
-def pod_identity(cluster: Cluster) -> Iterator[Finding]:
+def pod_identity(cluster: Cluster) -> Iterator[Answer]:
     """What hands External Secrets its role."""
     if INSTALLATION.oidc_provider_arn:
         yield not_applicable("the role trusts the cluster's OIDC provider")
@@ -137,7 +137,7 @@ def pod_identity(cluster: Cluster) -> Iterator[Finding]:
     yield _runs(cluster, "eks-pod-identity-agent", "External Secrets gets no role")
 
 
-def cluster_dns(cluster: Cluster) -> Iterator[Finding]:
+def cluster_dns(cluster: Cluster) -> Iterator[Answer]:
     """Pods that the NetworkPolicies' rule for DNS names."""
     found = cluster.pods("kube-system", "k8s-app=kube-dns")
     ready = [pod for pod in found if pod.ready]
@@ -149,7 +149,7 @@ def cluster_dns(cluster: Cluster) -> Iterator[Finding]:
     )
 
 
-def public_dns(cluster: Cluster) -> Iterator[Finding]:
+def public_dns(cluster: Cluster) -> Iterator[Answer]:
     """Each host's name, and whether it leads to its load balancer."""
     ingresses = cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
     balancers = {
@@ -173,7 +173,7 @@ def addresses(name: str) -> set[str]:
     return {str(address[0]) for *_, address in found}
 
 
-def _leads_to(host: str, balancers: list[str]) -> Finding:
+def _leads_to(host: str, balancers: list[str]) -> Answer:
     if not balancers:
         return failed(f"{host}: its Ingress has no load balancer yet")
     found = addresses(host)
@@ -189,7 +189,7 @@ def _leads_to(host: str, balancers: list[str]) -> Finding:
     )
 
 
-def _runs(cluster: Cluster, image: str, without: str) -> Finding:
+def _runs(cluster: Cluster, image: str, without: str) -> Answer:
     """Whether a workload of an image, whatever registry it is from, has a ready pod."""
     seen = False
     for kind in _WORKLOADS:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ops import terminal
-from ops.checklist.model import Finding, Item, Outcome, worst
+from ops.checklist.model import Answer, Item, Outcome, worst
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
@@ -22,11 +22,11 @@ _MARKS = {
 
 
 @dataclass(frozen=True)
-class Report:
+class Results:
     """Everything that was found."""
 
-    services: dict[str, dict[Item, list[Finding]]]
-    required: list[tuple[str, Finding]]
+    services: dict[str, dict[Item, list[Answer]]]
+    required: list[tuple[str, Answer]]
     """What the cluster has to provide; empty if that was not asked for."""
     open_items: list[OpenItem]
 
@@ -57,7 +57,7 @@ class Report:
             for finding, services in self._remarkable(item).items():
                 everywhere = len(services) == len(self.services)
                 who = "all services" if everywhere else ", ".join(services)
-                _show(Finding(finding.outcome, f"{who}: {finding.detail}"))
+                _show(Answer(finding.outcome, f"{who}: {finding.detail}"))
         terminal.show()
         self._show_rest()
 
@@ -90,7 +90,7 @@ class Report:
             "openItems": [asdict(item) for item in self.open_items],
         }
 
-    def _remarkable(self, item: Item) -> dict[Finding, list[str]]:
+    def _remarkable(self, item: Item) -> dict[Answer, list[str]]:
         """What did not pass, and for which services."""
         found = defaultdict(list)
         for service, items in self.services.items():
@@ -103,7 +103,7 @@ class Report:
         if self.required:
             terminal.show("What the manifests take for granted in the cluster")
             for name, finding in self.required:
-                _show(Finding(finding.outcome, f"{name}: {finding.detail}"))
+                _show(Answer(finding.outcome, f"{name}: {finding.detail}"))
             terminal.show()
         if self.open_items:
             terminal.show_table(
@@ -115,10 +115,10 @@ class Report:
         terminal.show(f"{marks}. All together: {self.outcome}.")
 
 
-def _of(findings: list[Finding]) -> Outcome:
+def _of(findings: list[Answer]) -> Outcome:
     return worst(finding.outcome for finding in findings)
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: Answer) -> None:
     mark, style = _MARKS[finding.outcome]
     terminal.show(f"   {mark} {finding.detail}", style)

@@ -20,7 +20,7 @@ from ops.cluster.connection import (
     Object,
     UnreachableError,
 )
-from ops.cluster.objects import FROM_CRON_JOB, Attempt, Job, Pod, Rollout, Secret, Sync
+from ops.cluster.objects import FROM_CRON_JOB, Attempt, Job, Pod, Rollout, Secret, SyncState
 
 __all__ = [
     "Attempt",
@@ -32,7 +32,7 @@ __all__ = [
     "Pod",
     "Rollout",
     "Secret",
-    "Sync",
+    "SyncState",
     "UnreachableError",
 ]
 
@@ -84,10 +84,10 @@ class Cluster:
         found = self.connection.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         return Secret.of(found) if found else None
 
-    def sync(self, namespace: str, name: str) -> Sync | None:
+    def sync(self, namespace: str, name: str) -> SyncState | None:
         """The state of an ExternalSecret; None if there is none."""
         found = self.connection.get(_external_secret(namespace, name))
-        return Sync.of(found) if found else None
+        return SyncState.of(found) if found else None
 
     def sync_now(self, namespace: str, name: str) -> None:
         """Have External Secrets read the parameters of an ExternalSecret now."""

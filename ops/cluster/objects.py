@@ -48,7 +48,7 @@ class Secret:
 
 
 @dataclass(frozen=True)
-class Sync:
+class SyncState:
     """What External Secrets says of one of its ExternalSecrets."""
 
     ready: bool
@@ -56,7 +56,7 @@ class Sync:
     """Why it is not ready; or what it did."""
 
     @classmethod
-    def of(cls, item: Object) -> Sync:
+    def of(cls, item: Object) -> SyncState:
         """Read it from the object."""
         conditions = item.get("status", {}).get("conditions", ())
         ready: Object = next((one for one in conditions if one["type"] == "Ready"), {})

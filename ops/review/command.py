@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from catalogue.installation import INSTALLATION
+from ops.errors import told
 from ops.git import Git, GitError
 from ops.review.markdown import LIMIT
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
 from ops.review.revisions import RawDiff, Repository, Revision, raw_diff
 
-_SOURCES = ("catalogue", "charts", "constructs_lib")
-FOUND, FAILED = 1, 2
-"""Exit statuses: a class of `--fail-on` was found; nothing could be compared."""
+_SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
+FOUND = 1
+"""The exit status where a class of `--fail-on` was found."""
 
 
 class Format(StrEnum):
@@ -28,6 +29,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
+@told
 def review(
     base: Annotated[
         str | None,
@@ -62,9 +64,8 @@ def review(
     try:
         report = Report(*_revisions(base, head))
         drawn = raw_diff(report.base, report.head)
-    except (ReviewError, GitError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from error
+    except GitError as error:
+        raise ReviewError(str(error)) from error
     _print(report, drawn, format_, whole_diff=diff, limit=limit, full=full_report)
     if not (head or report.findings):
         _hint_at_synth(report.base.commit)

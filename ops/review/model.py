@@ -9,10 +9,13 @@ from typing import Any
 
 from constructs_lib.manifests.kinds import POD_TEMPLATES
 from constructs_lib.manifests.objects import Key, Object
+from ops.errors import OpsError, Status
 
 
-class ReviewError(Exception):
+class ReviewError(OpsError):
     """Names the file or revision, says what is wrong and what to do."""
+
+    status = Status.USAGE
 
 
 class Risk(StrEnum):

@@ -13,12 +13,12 @@ from tests.api_server import read
 from tests.constructs_lib import declarations as base
 
 # What sigs.k8s.io/yaml 1.4 was seen to misread, as the YAML library of cdk8s writes it.
-_MISREAD = [
+MISREAD = [
     *("0o17", "0O17", "0B1", "+0B1", "-0o7", "0X1E", "0X_F", "0o1_7", "0_x9", "1E_7", "9E1_"),
     *("+_.7", "+_79", "-_0.", "a\x85b", "\u2028", "a\u2029b", "\x7f", "a\x80", "\x9f"),
     *("\ufeffa", " \n", "\t\na", "\n\tB", "\n\t_"),
 ]
-_ORDINARY = [
+ORDINARY = [
     *("yes", "No", "null", "~", "1", "1.5", "0x1F", "017", "1_000", ".inf", "2001-01-01", "<<"),
     *("", " ", "a: b", "a #b", "- a", "---", "...", "&a", "*a", "!!str a", "%a", "{a}", "it's"),
     *(
@@ -39,7 +39,7 @@ _ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("text", [*_MISREAD, *_ORDINARY], ids=ascii)
+@pytest.mark.parametrize("text", [*MISREAD, *ORDINARY], ids=ascii)
 def test_a_text_is_read_as_it_was_declared(text: str) -> None:
     item = {"value": text, "list": [text, "0o17"], text or "key": "value"}
     assert read(stringify([item])) == [item]

@@ -9,8 +9,8 @@ import pytest
 from catalogue.handover import EXAMPLE_ACCOUNT, STACK
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
-from charts.overview import FILE as OVERVIEW
 from constructs_lib.output import read
+from overview import FILE as OVERVIEW
 from tests.conftest import ROOT
 from tests.deploy.conftest import Deployment
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-CODE = ("catalogue", "charts", "constructs_lib", "dist", "ops")
+CODE = ("catalogue", "charts", "constructs_lib", "dist", "ops", "overview")
 
 
 def git(checkout: Path, *arguments: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from catalogue.platform import WAIVERS
 from constructs_lib.errors import DeclarationError
 from constructs_lib.rules import waivers
-from constructs_lib.rules.waivers import Finding, Waiver
+from constructs_lib.rules.waivers import Result, Waiver
 from constructs_lib.wording import plural
 from tests.e2e.harness.installing import ProgramMissingError
 from tests.scan.scanners import SCANNERS
@@ -21,7 +21,7 @@ def _say(line: str) -> None:
 
 
 def compare(
-    findings: Sequence[Finding], accepted: Sequence[Waiver], scanners: Sequence[str]
+    findings: Sequence[Result], accepted: Sequence[Waiver], scanners: Sequence[str]
 ) -> list[str]:
     """What is found and not waived, and what is waived and not found."""
     every = {*scanners} == {*SCANNERS}
@@ -43,7 +43,7 @@ def main() -> int:
     chosen = parser.parse_args().scanner or [*SCANNERS]
     if unknown := [one for one in chosen if one not in SCANNERS]:
         parser.error(f"there is no scanner {unknown[0]}; there are {', '.join(SCANNERS)}")
-    findings: list[Finding] = []
+    findings: list[Result] = []
     try:
         accepted = waivers.read(WAIVERS)
         for name in chosen:

@@ -22,10 +22,10 @@ import kubernetes_validate
 import yaml
 
 from catalogue.handover import STACK
-from constructs_lib.rules.waivers import Finding
+from constructs_lib.rules.waivers import Result
 from stacks.template import SNAPSHOT
 from tests.conftest import ROOT
-from tests.e2e.harness.installing import Say, cache_folder, provide
+from tests.e2e.harness.installing import Say, cache_folder, crds, provide
 from tests.e2e.harness.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
 
 DIST = ROOT / "dist"
@@ -73,17 +73,17 @@ def _output(*command: str) -> str:
     return done.stdout
 
 
-def kube_score(say: Say) -> list[Finding]:
+def kube_score(say: Say) -> list[Result]:
     """Over all files together, so that it sees Services beside their pods."""
     program = str(provide(KUBE_SCORE, say).path)
     version = ("--kubernetes-version", f"v{VERSIONS[0].rpartition('.')[0]}")
     return of_kube_score(_output(program, "score", "--output-format=json", *version, *manifests()))
 
 
-def of_kube_score(printed: str) -> list[Finding]:
+def of_kube_score(printed: str) -> list[Result]:
     """Its warnings and criticals."""
     return [
-        Finding(
+        Result(
             f"kube-score:{check['check']['id']}",
             f"{item['type_meta']['kind']} {_place(item['object_meta'])}",
             check["check"]["comment"],
@@ -99,12 +99,12 @@ def _place(metadata: dict[str, Any]) -> str:
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
 
 
-def checkov_manifests(say: Say) -> list[Finding]:
+def checkov_manifests(say: Say) -> list[Result]:
     """All of dist/, by checkov."""
     return of_checkov(_checkov(say, "kubernetes", "--directory", str(DIST)), _of_manifest)
 
 
-def checkov_template(say: Say) -> list[Finding]:
+def checkov_template(say: Say) -> list[Result]:
     """The template of the stack, by checkov."""
     return of_checkov(_checkov(say, "cloudformation", "--file", str(SNAPSHOT)), _of_template)
 
@@ -115,11 +115,11 @@ def _checkov(say: Say, framework: str, *what: str) -> str:
     return _output(python, "-m", "checkov.main", "--framework", framework, *quietly, *what)
 
 
-def of_checkov(printed: str, naming: Any) -> list[Finding]:
+def of_checkov(printed: str, naming: Any) -> list[Result]:
     """Its failed checks."""
     reports = json.loads(printed)
     return [
-        Finding(f"checkov:{one['check_id']}", naming(one["resource"]), one["check_name"])
+        Result(f"checkov:{one['check_id']}", naming(one["resource"]), one["check_name"])
         for report in (reports if isinstance(reports, list) else [reports])
         for one in report.get("results", {}).get("failed_checks", ())
     ]
@@ -156,13 +156,13 @@ def checkov_python(say: Say) -> str:
     return str(python)
 
 
-def kubeconform(say: Say) -> list[Finding]:
+def kubeconform(say: Say) -> list[Result]:
     """Over all files, on each Kubernetes version, with the schemas of the pinned CRDs."""
-    program = str(provide(KUBECONFORM, say).path)
-    folders = [provide(one, say).crds for one in (ARGOCD, EXTERNAL_SECRETS["v1beta1"])]
+    conform = str(provide(KUBECONFORM, say).path)
     with tempfile.TemporaryDirectory(prefix="schemas-") as schemas:
-        for crd in (path for folder in folders for path in folder.glob("*.yaml")):
-            _write_custom(crd, Path(schemas))
+        for program in (ARGOCD, EXTERNAL_SECRETS["v1beta1"]):
+            for crd in crds(program):
+                _write_custom(crd, Path(schemas))
         for version in VERSIONS:
             _write_own(version, Path(schemas))
         where = (
@@ -174,17 +174,17 @@ def kubeconform(say: Say) -> list[Finding]:
             for version in VERSIONS
             for finding in of_kubeconform(
                 _output(
-                    *(program, "-strict", "-verbose", "-output=json"),
+                    *(conform, "-strict", "-verbose", "-output=json"),
                     *("-kubernetes-version", version, *where, *manifests()),
                 )
             )
         ]
 
 
-def of_kubeconform(printed: str) -> list[Finding]:
+def of_kubeconform(printed: str) -> list[Result]:
     """What is invalid, and what it could not check."""
     return [
-        Finding(
+        Result(
             f"kubeconform:{one['status'].removeprefix('status').lower()}",
             f"{one['kind']} {one['name']}",
             one["msg"] or "no schema",
@@ -242,7 +242,7 @@ def _close(schema: Any) -> None:
         _close(one)
 
 
-def cfn_lint(_: Say) -> list[Finding]:
+def cfn_lint(_: Say) -> list[Result]:
     """cfn-lint over the stack's template."""
     lint = [
         str(Path(sys.executable).with_name("cfn-lint")),
@@ -254,17 +254,17 @@ def cfn_lint(_: Say) -> list[Finding]:
     return of_cfn_lint(_output(*lint))
 
 
-def of_cfn_lint(printed: str) -> list[Finding]:
+def of_cfn_lint(printed: str) -> list[Result]:
     """Everything that it says."""
     found = []
     for one in json.loads(printed):
         path = [str(step) for step in one["Location"]["Path"] or ()]
         item = f"{STACK}/{path[1]}" if path[:1] == ["Resources"] and len(path) > 1 else STACK
-        found.append(Finding(f"cfn-lint:{one['Rule']['Id']}", item, one["Message"]))
+        found.append(Result(f"cfn-lint:{one['Rule']['Id']}", item, one["Message"]))
     return found
 
 
-def cdk_nag(_: Say) -> list[Finding]:
+def cdk_nag(_: Say) -> list[Result]:
     """The AwsSolutions pack of cdk-nag over the stack."""
     from aws_cdk import App, Validations
     from cdk_nag import AwsSolutionsChecks
@@ -281,10 +281,10 @@ def cdk_nag(_: Say) -> list[Finding]:
     return []
 
 
-def of_cdk_nag(report: str) -> Iterator[Finding]:
+def of_cdk_nag(report: str) -> Iterator[Result]:
     """Each of its rules that a report names."""
     for name in dict.fromkeys(_NAG.findall(report)):
-        yield Finding(f"cdk-nag:{name}", STACK, f"{name} is violated")
+        yield Result(f"cdk-nag:{name}", STACK, f"{name} is violated")
 
 
 SCANNERS = {

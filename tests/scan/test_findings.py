@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from constructs_lib.rules.waivers import Finding, Waiver
+from constructs_lib.rules.waivers import Result, Waiver
 from tests.scan.__main__ import compare
 from tests.scan.scanners import (
     _of_manifest,
@@ -19,7 +19,7 @@ from tests.scan.scanners import (
     of_kubeconform,
 )
 
-_FOUND = Finding("kube-score:pod-probes", "Deployment cerebro/one", "No probes")
+_FOUND = Result("kube-score:pod-probes", "Deployment cerebro/one", "No probes")
 
 
 def _waiver(check: str, item: str, expires: date = date(2999, 1, 1)) -> Waiver:

@@ -64,6 +64,12 @@ def provide(program: Program, say: Say) -> Installed:
     return Installed(folder / program.name, folder / "crds")
 
 
+def crds(program: Program) -> list[Path]:
+    """The files of its custom resource definitions, from its module: nothing is built."""
+    folder = _source(program.source) / program.crds
+    return [file for file in sorted(folder.glob("*.yaml")) if file.name != "kustomization.yaml"]
+
+
 def cache_folder() -> Path:
     """Where built programs stay between runs, outside the checkout."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -121,7 +127,7 @@ def _build(program: Program, folder: Path, say: Say) -> None:
         built.mkdir()
         source = _source(program.source)
         _compile(program, source, built / program.name, say)
-        _copy_crds(program, source, built / "crds")
+        _copy_crds(program, built / "crds")
         built.rename(folder)
     say(f"built {program.name} {program.version} in {time.monotonic() - started:.0f} s: {folder}")
 
@@ -139,13 +145,12 @@ def _source(source: Module | ToolsModule) -> Path:
     return Path(answer["Dir"])
 
 
-def _copy_crds(program: Program, source: Path, folder: Path) -> None:
+def _copy_crds(program: Program, folder: Path) -> None:
     if not program.crds:
         return
     folder.mkdir()
-    for crd in (source / program.crds).glob("*.yaml"):
-        if crd.name != "kustomization.yaml":
-            shutil.copyfile(crd, folder / crd.name)
+    for crd in crds(program):
+        shutil.copyfile(crd, folder / crd.name)
 
 
 def _compile(program: Program, source: Path, binary: Path, say: Say) -> None:

@@ -16,7 +16,7 @@ from constructs_lib.kubernetes import App
 from constructs_lib.model import Pin
 from ops import checklist
 from ops.checklist import declared, live
-from ops.checklist.model import Finding, Outcome, Service
+from ops.checklist.model import Answer, Outcome, Service
 from ops.secrets.readers import Source
 from tests.ops.day_two.api_server import Object
 from tests.ops.day_two.conftest import SECRET, Account, Run
@@ -109,10 +109,10 @@ def container(spec: Object) -> Object:
     ],
 )  # fmt: skip
 def test_a_manifest_that_lacks_something_fails_its_item(
-    api_service: Service, check: Callable[[Service], list[Finding]], change: Change, detail: str
+    api_service: Service, check: Callable[[Service], list[Answer]], change: Change, detail: str
 ) -> None:
     assert {finding.outcome for finding in check(api_service)} == {PASSED}
-    assert check(changed(api_service, change)) == [Finding(FAILED, detail)]
+    assert check(changed(api_service, change)) == [Answer(FAILED, detail)]
 
 
 def test_what_is_edited_by_hand_or_missing_fails(
@@ -124,10 +124,10 @@ def test_what_is_edited_by_hand_or_missing_fails(
     assert declared.manifests(api_service, committed, digests).outcome is PASSED
     sources = [Source("cerebro", "x", "cerebro-api-secrets", {})]
     assert declared.external_secrets(api_service, sources) == [
-        Finding(FAILED, "no ExternalSecret makes the Secret cerebro/ghcr-pull-secret")
+        Answer(FAILED, "no ExternalSecret makes the Secret cerebro/ghcr-pull-secret")
     ]
     (missing,) = declared.dockerfile(api_service, tmp_path)
-    assert missing == Finding(FAILED, "docker/cerebro-api/Dockerfile is missing")
+    assert missing == Answer(FAILED, "docker/cerebro-api/Dockerfile is missing")
     file = tmp_path / "docker" / "cerebro-api" / "Dockerfile"
     file.parent.mkdir(parents=True)
     file.write_text("FROM --platform=linux/amd64 python:3.11 AS b\nFROM python:3.11\n")
@@ -217,6 +217,6 @@ def test_of_a_file_that_cannot_be_read_nothing_has_passed(
 
 def test_a_parameter_that_the_catalogue_has_no_more_fails() -> None:
     (finding,) = live.parameters(["/cerebro/old"], {})
-    assert finding == Finding(
+    assert finding == Answer(
         FAILED, "/cerebro/old is not in catalogue/parameters.py; run `make synth`"
     )

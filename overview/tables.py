@@ -8,14 +8,16 @@ from collections.abc import Iterable, Sequence
 from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from charts.overview.inventory import Inventory, audience, rules
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.external_secret import remote_keys, secret_of
 from constructs_lib.manifests.image import build, repository
+from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.routes import audience
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
 from constructs_lib.quantity import readable
 from constructs_lib.schedule import words
 from constructs_lib.wording import plural
+from overview.inventory import Inventory, rules
 
 _SOURCES = "https://github.com/"
 _OUR_REGISTRY = "ghcr.io/"
@@ -133,7 +135,7 @@ def hosts(inventory: Inventory) -> str:
         (
             (
                 f"`{rule['host']}`",
-                audience(ingress),
+                audience(Object.of(ingress)),
                 f"[{chart.name}]({chart.path})",
             )
             for chart, ingress in inventory.of("Ingress")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from catalogue.platform import AnalyticsPlatform
-from charts.overview import maps, tables
-from charts.overview.inventory import Inventory
 from constructs_lib.kubernetes import Snapshot
+from overview import maps, tables
+from overview.inventory import Inventory
 
 FILE = "README.md"
 _PAGE = """\

@@ -35,13 +35,6 @@ class Inventory:
         return list(self.workloads)
 
 
-def audience(ingress: Manifest) -> str:
-    """Who reaches the load balancer of an Ingress."""
-    annotations = ingress["metadata"].get("annotations") or {}
-    scheme = annotations.get("alb.ingress.kubernetes.io/scheme")
-    return "the internet" if scheme == "internet-facing" else "the VPC"
-
-
 def rules(ingress: Manifest) -> list[Manifest]:
     """The rules of an Ingress; one without a host answers for every host."""
     spec = ingress.get("spec") or {}

@@ -6,14 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from charts.overview.inventory import Inventory, audience, rules
 from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.manifests.external_secret import remote_keys, secret_of
+from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.routes import audience
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model import Manifest
 from constructs_lib.schedule import starts, words
 from constructs_lib.wording import plural
+from overview.inventory import Inventory, rules
 
 _GANTT = (
     "gantt",
@@ -74,7 +76,8 @@ def _namespace(inventory: Inventory, name: str) -> str:
         _draw_pods(diagram, inventory, chart)
     diagram.lines.append("  end")
     for ingress in ingresses:
-        people = diagram.node(audience(ingress), audience(ingress), _ROUND)
+        reach = audience(Object.of(ingress))
+        people = diagram.node(reach, reach, _ROUND)
         for rule in rules(ingress):
             host = diagram.node(f"host {rule['host']}", rule["host"], _HEX)
             diagram.arrow(people, host)
