@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.quantity import amount
 from ops.review.argocd import Removal
@@ -124,7 +123,7 @@ def _stored_alike(before: Any, after: Any, path: Path) -> bool:
 def _amount(value: Any) -> object:
     try:
         return amount(str(value))
-    except DeclarationError:
+    except ValueError:
         return None
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -21,12 +22,15 @@ STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
 MANIFESTS = (".yaml", ".yml", ".json")
 """The endings of the files that Argo CD reads."""
-_DEEPEST = 500
+_DEEPEST = 250
 """How many levels a document may have; Kubernetes' own objects have some twenty."""
-_MERGE = "tag:yaml.org,2002:merge"
+_LONGEST_NUMBER = 30
+"""How many characters a number may have; the API server's have 64 bits."""
+_TAG = "tag:yaml.org,2002:"
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
 _FROM_GIT = "restore it from Git"
+_TOO_DEEP = "it is nested too deeply"
 
 
 class Parsed(NamedTuple):
@@ -46,6 +50,15 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    room = 0
+    """How many more nodes the document may have."""
+
+    def take(self, node: yaml.Node) -> None:
+        """Count a node. Each is a character at least: more can only be aliases of aliases."""
+        self.room -= 1
+        if self.room < 0:
+            problem = "its aliases stand for more than the whole document; write it without them"
+            raise _refused(node, problem)
 
 
 def read(revision: Revision) -> Objects:
@@ -74,11 +87,10 @@ def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
         for document in _split(text):
             try:
                 manifests = _parse(document)
-            except yaml.YAMLError as error:
-                raise ReviewError(_complaint(error, file, first, revision)) from error
-            except RecursionError as error:
-                place = f"{file}:{first} at {revision}"
-                raise ReviewError(f"{place}: it is nested too deeply; {_RESTORE}") from error
+            except (yaml.YAMLError, RecursionError) as error:
+                below, why = _told(error)
+                place = f"{file}:{first + below} at {revision}"
+                raise ReviewError(f"{place}: {why}; {_RESTORE}") from error
             for line, manifest, problem in manifests:
                 if problem:
                     place = f"{file}:{first + line} at {revision}"
@@ -111,8 +123,11 @@ def _parse(document: str) -> tuple[Parsed, ...]:
 
 
 def _check_depth(document: str) -> None:
-    """Refuse what is nested so deeply that reading it would end the interpreter."""
-    if sum(map(document.count, "[{-?:")) < _DEEPEST:
+    """Refuse what is nested so deeply that reading it would end the interpreter.
+
+    Most documents have too few brackets, dashes and colons for that; counting them is quick.
+    """
+    if sum(map(document.count, "[{-?:")) < 2 * _DEEPEST:
         return
     depth = 0
     for event in yaml.parse(document, Loader=_Loader):
@@ -132,35 +147,55 @@ def _parsed(loader: Any) -> Iterator[Parsed]:
 def _content(loader: Any, node: yaml.Node) -> Any:
     """What a node holds; null is nothing, and a key that stands twice is an error.
 
-    PyYAML's own way takes a third longer, and lets the second of two keys win. Every node takes
-    a character at least, so that only aliases of aliases can be more than the document is long.
+    PyYAML's own way takes a third longer, and lets the second of two keys win.
     """
-    loader.room -= 1
-    if loader.room < 0:
-        problem = "its aliases stand for more than the whole document; write it without them"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-    match node.tag:
-        case "tag:yaml.org,2002:str":
+    loader.take(node)
+    match node:
+        case yaml.ScalarNode(tag="tag:yaml.org,2002:str"):
             return node.value
-        case "tag:yaml.org,2002:map" if all(_is_plain(key) for key, _ in node.value):
+        case yaml.MappingNode(tag="tag:yaml.org,2002:map") if all(map(_is_plain, node.value)):
             content = {key.value: _content(loader, inner) for key, inner in node.value}
             if len(content) < len(node.value):
                 raise _twice(node)
             return {name: inner for name, inner in content.items() if inner is not None}
-        case "tag:yaml.org,2002:seq":
+        case yaml.SequenceNode(tag="tag:yaml.org,2002:seq"):
             return [_content(loader, inner) for inner in node.value]
-    return loader.construct_object(node, deep=True)
+    return _constructed(loader, node)
 
 
-def _is_plain(key: yaml.Node) -> bool:
-    return isinstance(key, yaml.ScalarNode) and key.tag != _MERGE
+def _constructed(loader: Any, node: yaml.Node) -> Any:
+    """What PyYAML makes of a number, of a mapping that merges others, and of other tags."""
+    _weigh(loader, node)
+    try:
+        return loader.construct_object(node, deep=True)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _refused(node, f"it is no !!{node.tag.removeprefix(_TAG)}") from error
+
+
+def _weigh(loader: Any, node: yaml.Node) -> None:
+    """Count what PyYAML would put together, and refuse a number that it would compute for long."""
+    if isinstance(node, yaml.CollectionNode):
+        pairs = isinstance(node, yaml.MappingNode)
+        for inner in chain.from_iterable(node.value) if pairs else node.value:
+            loader.take(inner)
+            _weigh(loader, inner)
+    elif node.tag in (f"{_TAG}int", f"{_TAG}float") and len(node.value) > _LONGEST_NUMBER:
+        raise _refused(node, f"a number of {len(node.value)} characters is more than 64 bits hold")
+
+
+def _is_plain(pair: tuple[yaml.Node, yaml.Node]) -> bool:
+    key = pair[0]
+    return isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge"
 
 
 def _twice(node: yaml.Node) -> yaml.YAMLError:
     names = [key.value for key, _ in node.value]
     key = next(key for key, _ in node.value if names.count(key.value) > 1)
-    problem = f"{key.value!r} stands here twice"
-    return yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+    return _refused(key, f"{key.value!r} stands here twice")
+
+
+def _refused(node: yaml.Node, problem: str) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _expanded(content: Any) -> list[Any]:
@@ -180,9 +215,12 @@ def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
     """Resources by their type, and the entries of every other section by its name."""
     try:
         template = json.loads(text)
-    except ValueError as error:
+        _check_levels(template)
+        json.dumps(template, ensure_ascii=False).encode("utf-8")  # half a character is none
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        raise ReviewError(f"{file}:{line} at {revision}: {error}; {_FROM_GIT}") from error
+        problem = error if isinstance(error, ValueError) else _TOO_DEEP
+        raise ReviewError(f"{file}:{line} at {revision}: {problem}; {_FROM_GIT}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_FROM_GIT}")
     for section, entries in template.items():
@@ -194,12 +232,22 @@ def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
             yield Object(Key(STACK_GROUP, kind, STACK_NAME, name), manifest, file, 1, "")
 
 
+def _check_levels(content: Any, left: int = _DEEPEST) -> None:
+    if left < 0:
+        raise RecursionError
+    inside = content.values() if isinstance(content, dict) else content
+    for inner in inside if isinstance(content, dict | list) else ():
+        _check_levels(inner, left - 1)
+
+
 def _place(item: Object) -> str:
     return f"{item.file}:{item.line}"
 
 
-def _complaint(error: yaml.YAMLError, file: str, first: int, revision: str) -> str:
+def _told(error: yaml.YAMLError | RecursionError) -> tuple[int, str]:
+    """The line in the document, counted from 0, and what is wrong there."""
+    if isinstance(error, RecursionError):
+        return 0, _TOO_DEEP
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line = first + (mark.line if mark else 0)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{file}:{line} at {revision}: {problem}; {_RESTORE}"
+    return mark.line if mark else 0, problem

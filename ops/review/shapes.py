@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from cronsim import CronSimError
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.quantity import amount
 from constructs_lib.schedule import words
 
@@ -67,6 +67,9 @@ def _of_fields(value: dict[str, Any], shape: dict[str, Shape], path: str) -> Ite
         yield from _problems(value.get(name), inner, below)
 
 
+_LONGEST_QUANTITY = 40
+_SHARE = re.compile(r"[0-9]{1,9}%?")
+_BRACES = re.compile(r"\{[^{}]*\}")
 _CALLED = {dict: "mapping", list: "list", str: "text", bool: "true or false"}
 
 
@@ -78,20 +81,33 @@ def _whole(value: Any) -> None:
 def _quantity(value: Any) -> None:
     try:
         amount(str(value))
-    except DeclarationError as error:
+    except ValueError as error:
         raise ValueError("is no quantity") from error
+    if len(str(value)) > _LONGEST_QUANTITY:
+        raise ValueError(f"is a quantity of {len(str(value))} characters, more than 64 bits hold")
 
 
 def _schedule(value: Any) -> None:
     try:
         words(str(value))
-    except CronSimError as error:
+    except (CronSimError, ValueError) as error:
         raise ValueError("is no schedule of five cron fields") from error
 
 
 def _share(value: Any) -> None:
-    if not str(value).removesuffix("%").isdigit():
+    if not _SHARE.fullmatch(str(value)):
         raise ValueError("is no number or percentage")
+
+
+def _glob(value: Any) -> None:
+    """A pattern of Argo CD's, whose braces hold alternatives."""
+    if not isinstance(value, str):
+        raise ValueError("is no text")  # noqa: TRY004 as every shape does
+    rest = value
+    while rest != (rest := _BRACES.sub("", rest)):
+        pass
+    if {"{", "}"} & {*rest}:
+        raise ValueError("has a brace that is not closed")
 
 
 def _listeners(value: Any) -> None:
@@ -175,6 +191,7 @@ _PEERS = [
         "namespaceSelector": _SELECTOR,
     }
 ]
+_SOURCE = {"path": str, "directory": {"include": _glob, "exclude": _glob}}
 _KINDS: dict[str, Shape] = {
     "AppProject": {
         "spec": {
@@ -186,8 +203,8 @@ _KINDS: dict[str, Shape] = {
     },
     "Application": {
         "spec": {
-            "source": {"path": str, "directory": {"include": str, "exclude": str}},
-            "sources": [{"path": str, "directory": {"include": str, "exclude": str}}],
+            "source": _SOURCE,
+            "sources": [_SOURCE],
             "syncPolicy": {"automated": dict},
         }
     },

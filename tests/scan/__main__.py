@@ -6,13 +6,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from subprocess import CalledProcessError
 
 from catalogue.platform import WAIVERS
 from constructs_lib.errors import DeclarationError
 from constructs_lib.rules import waivers
 from constructs_lib.rules.waivers import Result, Waiver
 from constructs_lib.wording import plural
-from tests.e2e.harness.installing import ProgramMissingError
 from tests.scan.scanners import SCANNERS
 
 
@@ -56,7 +56,7 @@ def main() -> int:
                 f"({seconds:.0f} s)"
             )
             findings += found
-    except (DeclarationError, ProgramMissingError, RuntimeError, OSError) as error:
+    except (DeclarationError, RuntimeError, ValueError, CalledProcessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     problems = compare(findings, accepted, chosen)

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
-import yaml
+from aws_cdk import App, CfnResource, Stack, Validations
+from cdk_nag import AwsSolutionsChecks
 
 from catalogue.handover import STACK
+from catalogue.installation import INSTALLATION
+from catalogue.target import TARGET
 from constructs_lib.rules.waivers import Result
+from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT
 from tests.conftest import ROOT
 from tests.e2e.harness.installing import Say, cache_folder, crds, provide
 from tests.e2e.harness.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
+from tests.scan import schemas
+from tests.scan.schemas import VERSIONS
 
 DIST = ROOT / "dist"
 REQUIREMENTS = ROOT / "requirements-scan.txt"
@@ -50,14 +55,8 @@ KUBECONFORM = Program(
     ),
     "./cmd/kubeconform",
 )
-VERSIONS = ("1.27.0", "1.36.0")
-"""What the structs are made from, and a current one."""
 _PASSED = 7
 """The grade from which kube-score calls a check passed; below are its warnings and criticals."""
-_SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
-_OWN = "{{.NormalizedKubernetesVersion}}/{{.ResourceKind}}{{.KindSuffix}}.json"
-_CUSTOM = "{{.Group}}_{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
-_NAG = re.compile(r"AwsSolutions-\w+")
 
 
 def manifests() -> list[str]:
@@ -67,7 +66,10 @@ def manifests() -> list[str]:
 
 def _output(*command: str) -> str:
     """What a scanner prints; its exit status only says that it found something."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     if not done.stdout.strip():
         raise RuntimeError(f"{command[0]} printed nothing: {done.stderr.strip()}")
     return done.stdout
@@ -76,12 +78,16 @@ def _output(*command: str) -> str:
 def kube_score(say: Say) -> list[Result]:
     """Over all files together, so that it sees Services beside their pods."""
     program = str(provide(KUBE_SCORE, say).path)
-    version = ("--kubernetes-version", f"v{VERSIONS[0].rpartition('.')[0]}")
-    return of_kube_score(_output(program, "score", "--output-format=json", *version, *manifests()))
+    options = (
+        "--output-format=json",
+        "--disable-ignore-checks-annotations",
+        f"--kubernetes-version=v{VERSIONS[0].rpartition('.')[0]}",
+    )
+    return of_kube_score(_output(program, "score", *options, *manifests()))
 
 
 def of_kube_score(printed: str) -> list[Result]:
-    """Its warnings and criticals."""
+    """Its warnings and criticals; it skips what does not apply, and its optional checks."""
     return [
         Result(
             f"kube-score:{check['check']['id']}",
@@ -110,18 +116,20 @@ def checkov_template(say: Say) -> list[Result]:
 
 
 def _checkov(say: Say, framework: str, *what: str) -> str:
-    quietly = ("--skip-download", "--quiet", "--compact", "--output", "json")
+    options = ("--skip-download", "--compact", "--output", "json")
     python = checkov_python(say)
-    return _output(python, "-m", "checkov.main", "--framework", framework, *quietly, *what)
+    return _output(python, "-m", "checkov.main", "--framework", framework, *options, *what)
 
 
-def of_checkov(printed: str, naming: Any) -> list[Result]:
-    """Its failed checks."""
-    reports = json.loads(printed)
+def of_checkov(printed: str, naming: Callable[[str], str]) -> list[Result]:
+    """Its failed checks, and those that an annotation of the object skips: a waiver does that."""
+    report = json.loads(printed)
+    if "results" not in report:
+        raise RuntimeError(f"checkov found nothing to check: {printed.strip()}")
     return [
-        Result(f"checkov:{one['check_id']}", naming(one["resource"]), one["check_name"])
-        for report in (reports if isinstance(reports, list) else [reports])
-        for one in report.get("results", {}).get("failed_checks", ())
+        Result(f"checkov:{one['check_id']}", naming(one["resource"]), one["check_name"] + note)
+        for outcome, note in (("failed_checks", ""), ("skipped_checks", " (skipped by annotation)"))
+        for one in report["results"][outcome]
     ]
 
 
@@ -158,26 +166,17 @@ def checkov_python(say: Say) -> str:
 
 def kubeconform(say: Say) -> list[Result]:
     """Over all files, on each Kubernetes version, with the schemas of the pinned CRDs."""
-    conform = str(provide(KUBECONFORM, say).path)
-    with tempfile.TemporaryDirectory(prefix="schemas-") as schemas:
-        for program in (ARGOCD, EXTERNAL_SECRETS["v1beta1"]):
-            for crd in crds(program):
-                _write_custom(crd, Path(schemas))
-        for version in VERSIONS:
-            _write_own(version, Path(schemas))
-        where = (
-            *("-schema-location", f"{schemas}/{_OWN}"),
-            *("-schema-location", f"{schemas}/{_CUSTOM}"),
-        )
+    program = str(provide(KUBECONFORM, say).path)
+    sources = (ARGOCD, EXTERNAL_SECRETS[TARGET.external_secrets])
+    definitions = [file for one in sources for file in crds(one)]
+    with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
+        own, custom = schemas.write(Path(folder), definitions, manifests())
+        locations = ("-schema-location", own, "-schema-location", custom)
+        options = ("-strict", "-verbose", "-output=json", *locations, "-kubernetes-version")
         return [
             finding
             for version in VERSIONS
-            for finding in of_kubeconform(
-                _output(
-                    *(conform, "-strict", "-verbose", "-output=json"),
-                    *("-kubernetes-version", version, *where, *manifests()),
-                )
-            )
+            for finding in of_kubeconform(_output(program, *options, version, *manifests()))
         ]
 
 
@@ -194,68 +193,17 @@ def of_kubeconform(printed: str) -> list[Result]:
     ]
 
 
-def _write_own(version: str, folder: Path) -> None:
-    """The schemas of Kubernetes' own kinds, each with all that it refers to."""
-    source = _SCHEMAS / f"v{version}-local-strict"
-    shared = {"$defs": json.loads((source / "_definitions.json").read_text("utf-8"))["$defs"]}
-    (folder / f"v{version}").mkdir()
-    for group, kind, api_version in _kinds():
-        short = f"-{group.partition('.')[0]}" if group else ""
-        file = source / f"{kind.lower()}{short}-{api_version}.json"
-        if file.exists():
-            schema = json.loads(file.read_text("utf-8").replace("/api/_definitions.json#", "#"))
-            schema.pop("$id", None)
-            (folder / f"v{version}" / file.name).write_text(json.dumps({**schema, **shared}))
-
-
-def _kinds() -> set[tuple[str, str, str]]:
-    """Group, kind and version of every object of dist/."""
-    found = set()
-    for path in manifests():
-        for item in yaml.load_all(Path(path).read_text("utf-8"), yaml.CSafeLoader):
-            group, _, version = item["apiVersion"].rpartition("/")
-            found.add((group, item["kind"], version))
-    return found
-
-
-def _write_custom(crd: Path, folder: Path) -> None:
-    """The schema of each version of a custom resource, as strict as the API server with -strict."""
-    for definition in yaml.safe_load_all(crd.read_text("utf-8")):
-        spec = definition["spec"]
-        for version in spec["versions"]:
-            schema = version["schema"]["openAPIV3Schema"]
-            name = f"{spec['group']}_{spec['names']['kind'].lower()}_{version['name']}.json"
-            _close(schema)
-            (folder / name).write_text(json.dumps(schema))
-
-
-def _close(schema: Any) -> None:
-    """Refuse the fields that a schema does not name."""
-    if isinstance(schema, list):
-        for one in schema:
-            _close(one)
-    if not isinstance(schema, dict):
-        return
-    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
-        schema.setdefault("additionalProperties", False)
-    for one in schema.values():
-        _close(one)
-
-
 def cfn_lint(_: Say) -> list[Result]:
-    """cfn-lint over the stack's template."""
-    lint = [
-        str(Path(sys.executable).with_name("cfn-lint")),
-        "--format",
-        "json",
-        "--template",
-        str(SNAPSHOT),
-    ]
-    return of_cfn_lint(_output(*lint))
+    """cfn-lint over the stack's template, in the region that it is for."""
+    program = str(Path(sys.executable).with_name("cfn-lint"))
+    about = ("--template", str(SNAPSHOT), "--regions", INSTALLATION.region)
+    despite_metadata = ("--mandatory-checks", "W", "E")
+    printed = _output(program, "--format", "json", *about, *despite_metadata)
+    return of_cfn_lint(printed)
 
 
 def of_cfn_lint(printed: str) -> list[Result]:
-    """Everything that it says."""
+    """Its errors and warnings."""
     found = []
     for one in json.loads(printed):
         path = [str(step) for step in one["Location"]["Path"] or ()]
@@ -266,25 +214,51 @@ def of_cfn_lint(printed: str) -> list[Result]:
 
 def cdk_nag(_: Say) -> list[Result]:
     """The AwsSolutions pack of cdk-nag over the stack."""
-    from aws_cdk import App, Validations
-    from cdk_nag import AwsSolutionsChecks
-
-    from stacks.secrets_stack import SecretsStack
-
-    app = App(analytics_reporting=False)
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    SecretsStack(app)
-    try:
-        app.synth()
-    except RuntimeError as error:
-        return list(of_cdk_nag(str(error)))
-    return []
+    return nagged(SecretsStack)
 
 
-def of_cdk_nag(report: str) -> Iterator[Result]:
-    """Each of its rules that a report names."""
-    for name in dict.fromkeys(_NAG.findall(report)):
-        yield Result(f"cdk-nag:{name}", STACK, f"{name} is violated")
+def nagged(declare: Callable[[App], Stack]) -> list[Result]:
+    """What cdk-nag reports of a stack. The error that it raises does not say; its report does."""
+    with tempfile.TemporaryDirectory(prefix="assembly-") as folder:
+        app = App(analytics_reporting=False, outdir=folder)
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        stack = declare(app)
+        try:
+            app.synth()
+            refused = ""
+        except RuntimeError as error:
+            refused = str(error)
+        report = Path(folder, "validation-report.json")
+        if not report.exists():
+            raise RuntimeError(f"cdk-nag wrote no report. {refused}")
+        found = of_cdk_nag(report.read_text("utf-8"), _resources(stack))
+    if refused and not found:
+        raise RuntimeError(refused)
+    return found
+
+
+def _resources(stack: Stack) -> dict[str, str]:
+    """How a waiver names the resource of each construct's path."""
+    return {
+        one.node.path: f"{one.cfn_resource_type} {STACK}/{stack.resolve(one.logical_id)}"
+        for one in stack.node.find_all()
+        if isinstance(one, CfnResource)
+    }
+
+
+def of_cdk_nag(report: str, resources: Mapping[str, str]) -> list[Result]:
+    """Each construct that breaks a rule of the pack, be it an error or a warning."""
+    return [
+        Result(
+            f"cdk-nag:{broken['ruleName']}",
+            resources.get(one["constructPath"], one["constructPath"]),
+            broken["description"],
+        )
+        for plugin in json.loads(report)["pluginReports"]
+        if plugin["pluginName"] == "AwsSolutions"
+        for broken in plugin["violations"]
+        for one in broken["violatingConstructs"]
+    ]
 
 
 SCANNERS = {

@@ -6,12 +6,15 @@ import json
 from datetime import date
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_s3 as s3
 
 from constructs_lib.rules.waivers import Result, Waiver
 from tests.scan.__main__ import compare
 from tests.scan.scanners import (
     _of_manifest,
     _of_template,
+    nagged,
     of_cdk_nag,
     of_cfn_lint,
     of_checkov,
@@ -42,13 +45,24 @@ def test_kube_score_counts_what_is_not_passed_and_not_skipped() -> None:
 def test_checkov_names_objects_and_resources_as_the_waivers_do() -> None:
     def report(resource: str) -> str:
         one = {"check_id": "CKV_1", "check_name": "One", "resource": resource}
-        return json.dumps({"results": {"failed_checks": [one]}})
+        return json.dumps({"results": {"failed_checks": [one], "skipped_checks": []}})
 
     (manifest,) = of_checkov(report("Deployment.cerebro.one"), _of_manifest)
     (template,) = of_checkov(report("AWS::Lambda::Function.one"), _of_template)
     assert (manifest.check, manifest.item) == ("checkov:CKV_1", "Deployment cerebro/one")
     assert template.item == "AWS::Lambda::Function SecretsStack/one"
-    assert not of_checkov(json.dumps({"passed": 0}), _of_manifest)
+
+
+def test_what_an_annotation_keeps_checkov_from_is_a_finding() -> None:
+    one = {"check_id": "CKV_1", "check_name": "One", "resource": "Deployment.cerebro.one"}
+    printed = json.dumps({"results": {"failed_checks": [], "skipped_checks": [one]}})
+    (finding,) = of_checkov(printed, _of_manifest)
+    assert finding.message == "One (skipped by annotation)"
+
+
+def test_checkov_that_found_nothing_to_check_has_not_passed() -> None:
+    with pytest.raises(RuntimeError, match="nothing to check"):
+        of_checkov(json.dumps({"passed": 0, "resource_count": 0}), _of_manifest)
 
 
 def test_kubeconform_reports_what_it_could_not_check_as_well() -> None:
@@ -60,12 +74,44 @@ def test_kubeconform_reports_what_it_could_not_check_as_well() -> None:
     assert finding.check == "kubeconform:skipped"
 
 
-def test_cfn_lint_and_cdk_nag_name_their_rules() -> None:
-    place = {"Path": ["Resources", "one", "Type"]}
-    found = of_cfn_lint(json.dumps([{"Rule": {"Id": "E1"}, "Location": place, "Message": "m"}]))
-    assert [(one.check, one.item) for one in found] == [("cfn-lint:E1", "SecretsStack/one")]
-    (nag,) = of_cdk_nag("[AwsSolutions-S1] one\n[AwsSolutions-S1] two")
-    assert nag.check == "cdk-nag:AwsSolutions-S1"
+def test_cfn_lint_names_the_rule_and_the_resource() -> None:
+    places = [["Resources", "one", "Type"], ["Outputs"], None]
+    found = of_cfn_lint(
+        json.dumps(
+            [{"Rule": {"Id": "E1"}, "Location": {"Path": p}, "Message": "m"} for p in places]
+        )
+    )
+    assert [one.item for one in found] == ["SecretsStack/one", "SecretsStack", "SecretsStack"]
+    assert {one.check for one in found} == {"cfn-lint:E1"}
+
+
+def test_cdk_nag_reports_each_construct_by_its_path_or_its_resource() -> None:
+    places = [{"constructPath": "SecretsStack/one"}, {"constructPath": "SecretsStack/two"}]
+    broken = {"ruleName": "AwsSolutions-S1", "description": "m", "violatingConstructs": places}
+    other = {**broken, "ruleName": "W1"}
+    reports = [
+        {"pluginName": "AwsSolutions", "violations": [broken]},
+        {"pluginName": "CloudFormation Validate", "violations": [other]},
+    ]
+    found = of_cdk_nag(
+        json.dumps({"pluginReports": reports}),
+        {"SecretsStack/one": "AWS::S3::Bucket SecretsStack/one1"},
+    )
+    assert [(one.check, one.item) for one in found] == [
+        ("cdk-nag:AwsSolutions-S1", "AWS::S3::Bucket SecretsStack/one1"),
+        ("cdk-nag:AwsSolutions-S1", "SecretsStack/two"),
+    ]
+
+
+def test_cdk_nag_would_report_a_careless_resource() -> None:
+    def careless(app: App) -> Stack:
+        stack = Stack(app, "SecretsStack")
+        s3.Bucket(stack, "careless")
+        return stack
+
+    found = nagged(careless)
+    assert {one.check for one in found} == {"cdk-nag:AwsSolutions-S1", "cdk-nag:AwsSolutions-S10"}
+    assert all(one.item.startswith("AWS::S3::Bucket SecretsStack/careless") for one in found)
 
 
 @pytest.mark.parametrize(

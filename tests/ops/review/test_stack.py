@@ -134,6 +134,22 @@ def test_every_property_of_the_stack_is_known_to_the_review() -> None:
     assert (unknown, len(texts) > 8) == ([], True)
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (f"{5_000 * '['}{5_000 * ']'}", "it is nested too deeply"),
+        (f"{400 * '['}{400 * ']'}", "it is nested too deeply"),
+        (5_000 * "9", "Exceeds the limit"),
+        (r'"\ud800"', "surrogates not allowed"),
+    ],
+)
+def test_a_template_that_nobody_could_show_is_refused(value: str, problem: str) -> None:
+    text = f'{{"Resources": {{"One": {{"Type": "AWS::IAM::Role", "Properties": {value}}}}}}}'
+    broken = Revision(name="a test", commit=None, files={STACK: text})
+    with pytest.raises(ReviewError, match=rf"{STACK}:1 at a test: .*{problem}.* from Git$"):
+        Report(broken, broken)
+
+
 def test_reformatting_the_template_is_noise() -> None:
     manifests = revision(rendered()).files
     report = Report(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from copy import deepcopy
+from time import process_time
 from typing import Any
 
 import pytest
@@ -17,9 +19,19 @@ from tests.ops.review.edits import Files, rendered, review, revision, said
 FILE = "crawlers/nebula.k8s.yaml"
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 _DEEP = 200_000
-BOMB = f"{ONE}a0: &a0 {{x: y}}\n" + "".join(
-    f"a{level}: &a{level} [{', '.join(10 * [f'*a{level - 1}'])}]\n" for level in range(1, 11)
-)
+_LONG = 5_000 * "9"
+BOMB = [
+    "a0: &a0 {x: y}",
+    *(f"a{level}: &a{level} [{', '.join(10 * [f'*a{level - 1}'])}]" for level in range(1, 11)),
+]
+MERGES = [line.replace(" [", " {<<: [").replace("]", "]}") for line in BOMB]
+ALIASES = "its aliases stand for more than the whole document"
+
+
+def edited(old: str, new: str) -> str:
+    text, count = re.subn(old, new, rendered()[FILE])
+    assert count, f"{FILE} has no {old!r}"
+    return text
 
 
 def with_file(text: str) -> Files:
@@ -39,11 +51,6 @@ def with_file(text: str) -> Files:
         (f"{ONE}---\n{ONE}", f"ConfigMap one stands twice at after: dist/{FILE}:1 and dist/"),
         (rendered()[FILE].replace("replicas: 1", "replicas: one"), "replicas is no whole number"),
         ("!!python/object:os.system {}", "could not determine a constructor"),
-        (f"{ONE}data: &self\n  again: *self\n", f"dist/{FILE}:5 at after: its aliases stand for"),
-        (BOMB, f"dist/{FILE}:5 at after: its aliases stand for more than the whole document"),
-        (f"{ONE}data: {_DEEP * '['}{_DEEP * ']'}", f"dist/{FILE}:1 at after: it is nested too"),
-        (f"{ONE}data: {_DEEP * '{a: '}{_DEEP * '}'}", "it is nested too deeply"),
-        (f"{ONE}data:\n{_DEEP * '- '}x", "it is nested too deeply"),
         (f"{ONE}data:\n  ? [a]\n  : b\n", f"dist/{FILE}:6 at after: found unhashable key"),
     ],
 )  # fmt: skip
@@ -52,6 +59,53 @@ def test_a_broken_file_is_named_with_its_line(text: str, message: str) -> None:
         review(rendered(), with_file(text))
     assert message in str(refused.value)
     assert str(refused.value).endswith(("restore it with `make synth`", "rename one, or remove it"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ONE + "\n".join(BOMB), f"dist/{FILE}:5 at after: {ALIASES}"),
+        (ONE + "\n".join(["<<: {}", *BOMB]), ALIASES),
+        (ONE + "\n  ".join(["data:", "<<: {}", *BOMB]), ALIASES),
+        (ONE + "\n- ".join(["data: !!omap", *BOMB]), ALIASES),
+        (ONE + "\n".join(MERGES), f"dist/{FILE}:5 at after: {ALIASES}"),
+        (f"{ONE}data: &self\n  again: *self\n", f"dist/{FILE}:5 at after: {ALIASES}"),
+        (f"{ONE}data: &self\n  <<: *self\n", f"dist/{FILE}:5 at after: {ALIASES}"),
+        (f"{ONE}data: {_DEEP * '['}{_DEEP * ']'}", f"dist/{FILE}:1 at after: it is nested too"),
+        (f"{ONE}data: {_DEEP * '{a: '}{_DEEP * '}'}", "it is nested too deeply"),
+        (f"{ONE}data: {_DEEP * '[{name: a, x: '}", "it is nested too deeply"),
+        (f"{ONE}data: {249 * '[{name: a, x: '}1{249 * '}]'}", "it is nested too deeply"),
+        (f"{ONE}data:\n{_DEEP * '- '}x", "it is nested too deeply"),
+        (f"{ONE}data: {_LONG}\n", f"dist/{FILE}:5 at after: a number of 5000 characters is more"),
+        (f"{ONE}data: 0x{_LONG}\n", "a number of 5002 characters"),
+        (f"{ONE}data: 1{_DEEP * ':1'}\n", "a number of 400001 characters"),
+        (f"{ONE}data: {{<<: {{a: 1{_DEEP * ':1'}.5}}}}\n", "a number of 400003 characters"),
+        (f"{ONE}data: !!int x\n", f"dist/{FILE}:5 at after: it is no !!int"),
+        (f"{ONE}data: !!bool x\n", "it is no !!bool"),
+        (f"{ONE}data: !!timestamp x\n", "it is no !!timestamp"),
+        (f"{ONE}data: !!str [x]\n", "expected a scalar node, but found sequence"),
+        (f"{ONE}data: !!seq x\n", "expected a sequence node, but found scalar"),
+        (f"{ONE}data: !!map [x]\n", "expected a mapping node, but found sequence"),
+        (edited(r"cpu: 250m", "cpu: 1e999999"), "requests[cpu] is no quantity"),
+        (edited(r"cpu: 250m", "cpu: 1.0e+999999"), "requests[cpu] is no quantity"),
+        (edited(r"cpu: 250m", f"cpu: '{_LONG}'"), "requests[cpu] is no quantity"),
+        (edited(r"cpu: 250m", f"cpu: '{_LONG[:400]}'"), "is a quantity of 400 characters"),
+        (edited(r"  replicas: 1", f"  replicas: 0x{_LONG}"), "a number of 5002 characters"),
+    ],
+)  # fmt: skip
+def test_no_file_keeps_the_review_busy(text: str, message: str) -> None:
+    start = process_time()
+    with pytest.raises(ReviewError) as refused:
+        Report(revision({FILE: ONE}, "before"), revision({FILE: text}, "after"))
+    assert message in str(refused.value)
+    assert str(refused.value).endswith("restore it with `make synth`")
+    assert process_time() - start < 2
+
+
+def test_a_few_levels_and_aliases_are_read() -> None:
+    text = f"{ONE}data:\n  a: &a {{b: [c, 'a text', {{d: e}}]}}\n  f: *a\n"
+    deep = text + f"  g: {99 * '[{name: a, x: '}1{99 * '}]'}\n"
+    assert said(review({FILE: text}, {FILE: deep})) == {"update ConfigMap one"}
 
 
 def test_a_merged_key_and_an_alias_are_read_as_yaml_means_them() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mutants import mutants, refusals, start
 
-_OF_A_KIND = 2
+_OF_A_KIND = 1
 """How many objects of each kind are broken here; `make mutants` breaks all."""
 _FEWEST = 400
 
