@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.rules import (
     availability,
     coherence,
@@ -29,11 +28,4 @@ RULES: tuple[Rule, ...] = tuple(rule for room in ROOMS.values() for rule in room
 
 def violations(rendered: Rendered) -> list[Violation]:
     """Everything that breaks a rule, in the order of the rules, waived or not."""
-    found: list[Violation] = []
-    for rule in RULES:
-        try:
-            found += rule.violations(rendered)
-        except DeclarationError as error:
-            text = f"{error} [{rule.name}]"
-            found.append(Violation(rule.name, str(error.where), text, None, text, rule))
-    return found
+    return [violation for rule in RULES for violation in rule.violations(rendered)]

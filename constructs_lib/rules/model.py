@@ -87,18 +87,25 @@ class Rule:
         """Everything that breaks it."""
         if self.needs_platform and rendered.platform is None:
             return
-        if not self.kinds:
-            for found in self.check(rendered):
-                yield self._violation(found, None)
-        for subject in self.subjects(rendered) if self.kinds else ():
+        if self.kinds:
+            yield from self._asked(self._of_each(rendered), None)
+        else:
+            yield from self._asked(self.check(rendered), None)
+
+    def _of_each(self, rendered: Rendered) -> Iterator[Violation]:
+        for subject in self.subjects(rendered):
             item = subject.object if isinstance(subject, Workload) else subject
-            try:
-                for found in self.check(subject, rendered):
-                    yield self._violation(found, item)
-            except DeclarationError as error:
-                yield self._violation(error.message, item)
-            except _UNREADABLE as error:
-                yield self._violation(f"has a field of a wrong type ({error}); correct it", item)
+            yield from self._asked(self.check(subject, rendered), item)
+
+    def _asked(self, check: Iterator[Any], item: Object | None) -> Iterator[Violation]:
+        """What a check finds; a field that it cannot read is a violation, too."""
+        try:
+            for found in check:
+                yield found if isinstance(found, Violation) else self._violation(found, item)
+        except DeclarationError as error:
+            yield self._violation(f"{error}; correct it", item)
+        except _UNREADABLE as error:
+            yield self._violation(f"a field has a wrong type ({error}); correct it", item)
 
     def _violation(self, found: str | tuple[Object, str], item: Object | None) -> Violation:
         """A sentence about the object, or an object and a sentence."""

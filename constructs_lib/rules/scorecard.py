@@ -31,7 +31,8 @@ Of our rules, by name, and of the scanners of `make scan`, as `<scanner>:<check>
 ## Public check sets
 
 What each set asks of rendered objects, and how much of it a rule here covers. What is not covered
-is not relevant, or was decided otherwise; `make scan` runs kube-score and checkov in full.
+is not relevant, or was decided otherwise. `make scan` runs kube-score, without its optional checks,
+and checkov themselves.
 
 {sets}"""
 

@@ -199,15 +199,17 @@ def cfn_lint(_: Say) -> list[Result]:
     about = ("--template", str(SNAPSHOT), "--regions", INSTALLATION.region)
     despite_metadata = ("--mandatory-checks", "W", "E")
     printed = _output(program, "--format", "json", *about, *despite_metadata)
-    return of_cfn_lint(printed)
+    return of_cfn_lint(printed, json.loads(SNAPSHOT.read_text("utf-8")))
 
 
-def of_cfn_lint(printed: str) -> list[Result]:
+def of_cfn_lint(printed: str, template: Mapping[str, Any]) -> list[Result]:
     """Its errors and warnings."""
     found = []
     for one in json.loads(printed):
         path = [str(step) for step in one["Location"]["Path"] or ()]
-        item = f"{STACK}/{path[1]}" if path[:1] == ["Resources"] and len(path) > 1 else STACK
+        item = f"Template {STACK}"
+        if path[:1] == ["Resources"] and len(path) > 1:
+            item = f"{template['Resources'][path[1]]['Type']} {STACK}/{path[1]}"
         found.append(Result(f"cfn-lint:{one['Rule']['Id']}", item, one["Message"]))
     return found
 

@@ -79,9 +79,14 @@ def test_cfn_lint_names_the_rule_and_the_resource() -> None:
     found = of_cfn_lint(
         json.dumps(
             [{"Rule": {"Id": "E1"}, "Location": {"Path": p}, "Message": "m"} for p in places]
-        )
+        ),
+        {"Resources": {"one": {"Type": "AWS::S3::Bucket"}}},
     )
-    assert [one.item for one in found] == ["SecretsStack/one", "SecretsStack", "SecretsStack"]
+    assert [one.item for one in found] == [
+        "AWS::S3::Bucket SecretsStack/one",
+        "Template SecretsStack",
+        "Template SecretsStack",
+    ]
     assert {one.check for one in found} == {"cfn-lint:E1"}
 
 
