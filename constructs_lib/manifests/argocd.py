@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from fnmatch import fnmatch
+from fnmatch import fnmatch, fnmatchcase
 from functools import cache, cached_property
 from typing import Any
 
@@ -26,8 +26,9 @@ PROJECT_BOUNDS = (
 """What an AppProject allows."""
 _CASCADES = "resources-finalizer.argocd.argoproj.io"
 _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
-_GLOB = {"*": ".*", "?": ".", "{": "(?:", "}": ")", ",": "|"}
-_SPECIAL = frozenset(_GLOB)
+_ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
+_MOST_ALTERNATIVES = 100
+_SPECIAL = frozenset("*?[{")
 
 
 class Sync:
@@ -138,9 +139,20 @@ def _reads(source: dict[str, Any], file: str) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return bool(_compiled(pattern).fullmatch(name))
+    return any(fnmatchcase(name, one) for one in _expanded(pattern))
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_GLOB.get(char, re.escape(char)) for char in pattern))
+def _expanded(pattern: str) -> tuple[str, ...]:
+    """The globs that a pattern with alternatives stands for, `a.yaml` and `b.yaml` of `{a,b}.yaml`;
+    beyond some number of them it is taken as it is written.
+    """
+    whole = [pattern]
+    while any(_ALTERNATIVES.search(one) for one in whole):
+        if len(whole) > _MOST_ALTERNATIVES:
+            return (pattern,)
+        match = next(found for one in whole if (found := _ALTERNATIVES.search(one)))
+        before, after = match.string[: match.start()], match.string[match.end() :]
+        whole.remove(match.string)
+        whole += [f"{before}{one}{after}" for one in match[1].split(",")]
+    return tuple(whole)

@@ -10,10 +10,6 @@ from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
 from ops.review.load import STACK_GROUP
 
-_CASCADES = "resources-finalizer.argocd.argoproj.io"
-_SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
-_GLOB = {"*": ".*", "?": ".", "{": "(?:", "}": ")", ",": "|"}
-
 
 @dataclass(frozen=True)
 class Fate:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.workload import Workload
 from constructs_lib.quantity import amount
 from ops.review.argocd import Removal
 from ops.review.model import ABSENT, Change, Difference, Finding, Path, Risk, Severity
-from ops.review.wording import listed
+from ops.review.wording import listed, passage
 
 ORDER = "[order]"
 """The last step of a path where only the order of a list's items differs."""
@@ -31,6 +32,90 @@ _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeL
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_MOST = 6
+"""Facts that one finding lists; the raw diff has them all."""
+
+
+class Sides(NamedTuple):
+    """An object before and after; None where it is not there."""
+
+    before: Object | None
+    after: Object | None
+
+    @property
+    def item(self) -> Object:
+        """The later of the two."""
+        item = self.after or self.before
+        if not item:
+            raise ValueError("an object is on one side at least")
+        return item
+
+    @property
+    def change(self) -> str:
+        """`changed`, `added` or `removed`."""
+        return "changed" if all(self) else "added" if self.after else "removed"
+
+
+class Comparison:
+    """The objects of two revisions, and what differs."""
+
+    def __init__(self, before: Objects, after: Objects) -> None:
+        self.before, self.after = before, after
+        self.changes = {change.key: change for change in changes(before, after)}
+        self.added = [item for key, item in after.objects.items() if key not in before.objects]
+        self.removed = [item for key, item in before.objects.items() if key not in after.objects]
+        self.removal = Removal(before, after)
+
+    def sides(self, *kinds: str) -> Iterator[Sides]:
+        """The objects of some kinds that are new, changed or removed; no kinds means all."""
+        every = [Sides(change.before, change.after) for change in self.changes.values()]
+        every += [Sides(None, item) for item in self.added]
+        every += [Sides(item, None) for item in self.removed]
+        return (sides for sides in every if not kinds or sides.item.key.kind in kinds)
+
+    def changed(self, *kinds: str) -> Iterator[Change]:
+        """The objects of some kinds that are on both sides, but differ."""
+        return (change for change in self.changes.values() if change.key.kind in kinds)
+
+    def workloads(self, *kinds: str) -> Iterator[tuple[Change, Workload, Workload]]:
+        """The workloads of some kinds that are on both sides, but differ."""
+        for change in self.changed(*kinds):
+            yield change, Workload(change.before), Workload(change.after)
+
+    def differences(self, key: Key, *prefixes: Path) -> tuple[Difference, ...]:
+        """Where an object differs, at those paths or below; nowhere if it is new or removed."""
+        change = self.changes.get(key)
+        found = [d for prefix in prefixes for d in (change.at(*prefix) if change else ())]
+        return tuple(dict.fromkeys(found))
+
+
+def shift(
+    risk: Risk,
+    key: Key,
+    before: Sequence[str],
+    after: Sequence[str],
+    *,
+    words: tuple[str, str],
+    severities: tuple[Severity, Severity] = (Severity.HIGH, Severity.LOW),
+    explains: tuple[Difference, ...] = (),
+) -> Iterator[Finding]:
+    """What holds now and did not before, and the other way round, as a finding each.
+
+    `words` and `severities` are those of what is gained and of what is lost.
+    """
+    gained = [each for each in dict.fromkeys(after) if each not in before]
+    lost = [each for each in dict.fromkeys(before) if each not in after]
+    for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
+        if facts:
+            text = f"{introduction} {listed(facts, _MOST, '; ')}"
+            yield Finding(risk, severity, key, text, explains)
+
+
+def tell(
+    risk: Risk, severity: Severity, key: Key, each: Difference, what: str | None = None
+) -> Finding:
+    """A difference as it is: its field, or `what` that is, before and after."""
+    return Finding(risk, severity, key, f"{what or each}: {passage(each, 80)}", (each,))
 
 
 def changes(before: Objects, after: Objects) -> list[Change]:
@@ -134,72 +219,3 @@ def _seconds(value: Any) -> float | None:
     return sum(
         float(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", value)
     )
-
-
-_MOST = 6
-"""Facts that one finding lists; the raw diff has them all."""
-
-
-class Sides(NamedTuple):
-    """An object before and after; None where it is not there."""
-
-    before: Object | None
-    after: Object | None
-
-    @property
-    def item(self) -> Object:
-        """The later of the two."""
-        item = self.after or self.before
-        if not item:
-            raise ValueError("an object is on one side at least")
-        return item
-
-
-class Comparison:
-    """The objects of two revisions, and what differs."""
-
-    def __init__(self, before: Objects, after: Objects) -> None:
-        self.before, self.after = before, after
-        self.changes = {change.key: change for change in changes(before, after)}
-        self.added = [item for key, item in after.objects.items() if key not in before.objects]
-        self.removed = [item for key, item in before.objects.items() if key not in after.objects]
-        self.removal = Removal(before, after)
-
-    def sides(self, *kinds: str) -> Iterator[Sides]:
-        """The objects of some kinds that are new, changed or removed; no kinds means all."""
-        every = [Sides(change.before, change.after) for change in self.changes.values()]
-        every += [Sides(None, item) for item in self.added]
-        every += [Sides(item, None) for item in self.removed]
-        return (sides for sides in every if not kinds or sides.item.key.kind in kinds)
-
-    def changed(self, *kinds: str) -> Iterator[Change]:
-        """The objects of some kinds that are on both sides, but differ."""
-        return (change for change in self.changes.values() if change.key.kind in kinds)
-
-    def differences(self, key: Key, *prefixes: tuple[str, ...]) -> tuple[Difference, ...]:
-        """Where an object differs, at those paths or below; nowhere if it is new or removed."""
-        change = self.changes.get(key)
-        found = [d for prefix in prefixes for d in (change.at(*prefix) if change else ())]
-        return tuple(dict.fromkeys(found))
-
-
-def shift(
-    risk: Risk,
-    key: Key,
-    before: Sequence[str],
-    after: Sequence[str],
-    *,
-    words: tuple[str, str],
-    severities: tuple[Severity, Severity] = (Severity.HIGH, Severity.LOW),
-    explains: tuple[Difference, ...] = (),
-) -> Iterator[Finding]:
-    """What holds now and did not before, and the other way round, as a finding each.
-
-    `words` and `severities` are those of what is gained and of what is lost.
-    """
-    gained = [each for each in dict.fromkeys(after) if each not in before]
-    lost = [each for each in dict.fromkeys(before) if each not in after]
-    for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
-        if facts:
-            text = f"{introduction} {listed(facts, _MOST, '; ')}"
-            yield Finding(risk, severity, key, text, explains)

@@ -63,7 +63,7 @@ def _changed(report: Report, sides: Sides) -> dict[str, Any]:
     return {
         "object": _object(sides.item.key),
         "file": sides.item.file,
-        "change": "changed" if all(sides) else "added" if sides.after else "removed",
+        "change": sides.change,
         "differences": [
             {"path": str(each), **_values(before=each.before, after=each.after)}
             for each in report.comparison.differences(sides.item.key, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import PurePosixPath
@@ -77,6 +77,11 @@ def read(revision: Revision) -> Objects:
                     f"{_place(item)}; rename one, or remove it"
                 )
     return Objects(objects.values())
+
+
+def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
+    """Those that Argo CD syncs; the others are of the stack."""
+    return (item for item in objects if item.key.group != STACK_GROUP)
 
 
 def _objects(file: str, text: str, revision: str) -> Iterator[Object]:

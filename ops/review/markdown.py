@@ -19,6 +19,7 @@ MARKER = "<!-- ops review -->"
 """The first line: by it a workflow finds the comment that it wrote before."""
 _ALERTS = {Severity.HIGH: "CAUTION", Severity.MEDIUM: "WARNING", Severity.LOW: "NOTE", None: "TIP"}
 _SIGNS = {Severity.HIGH: "🔴 high", Severity.MEDIUM: "🟡 medium", Severity.LOW: "⚪ low"}
+_CHANGES = {"changed": "", "added": ": new", "removed": ": gone"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&$])")
 _LINK = re.compile(r"(https?://[\w./:-]*[\w/-])")
 _LONGEST = 200
@@ -51,8 +52,7 @@ class Comment:
 
     def add_diff(self, diff: RawDiff) -> None:
         """Add the diff, folded, as far as it fits."""
-        longest = max(map(len, re.findall(r"`+", diff.text)), default=0)
-        fence = "`" * max(3, longest + 1)
+        fence = "`" * max(3, _backticks(diff.text) + 1)
         head = f"\n<details><summary>Raw diff: {diff}</summary>\n\n{fence}diff\n"
         tail = f"{fence}\n</details>\n"
         kept, room = [], self._room - _length(head + tail)
@@ -116,14 +116,13 @@ def _services(report: Report) -> Iterator[str]:
 
 
 def _object(report: Report, sides: Sides) -> str:
-    what = "" if all(sides) else ": new" if sides.after else ": gone"
     fields = "".join(
         f"  - {_code(brief(sides.item.key.kind, each.path))}: "
         f"{_code(value(each.before, _LONGEST))} → "
         f"{_code(value(each.after, _LONGEST))}\n"
         for each in report.comparison.differences(sides.item.key, ())
     )
-    return f"- {_prose(str(sides.item.key))}{what}\n{fields}"
+    return f"- {_prose(str(sides.item.key))}{_CHANGES[sides.change]}\n{fields}"
 
 
 def _prose(text: str) -> str:
@@ -137,10 +136,15 @@ def _prose(text: str) -> str:
 
 def _code(text: str) -> str:
     """A code span around any text."""
-    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    longest = _backticks(text)
     ticks = "`" * (longest + 1)
     space = " " if longest else ""
     return f"{ticks}{space}{text}{space}{ticks}"
+
+
+def _backticks(text: str) -> int:
+    """The most of them in a row."""
+    return max(map(len, re.findall(r"`+", text)), default=0)
 
 
 def _length(text: str) -> int:

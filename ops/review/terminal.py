@@ -16,6 +16,7 @@ from ops.review.revisions import RawDiff
 from ops.review.wording import brief, objects, value
 
 _STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}
+_CHANGES = {"changed": ("~", "yellow"), "added": ("+", "green"), "removed": ("-", "red")}
 _LINES = {"+": "green", "-": "red", "@": "cyan"}
 _MOST_FIELDS = 12
 _LONGEST = 60
@@ -93,7 +94,7 @@ def _show_services(report: Report, console: Console) -> None:
 
 
 def _show_object(report: Report, sides: Sides, console: Console) -> None:
-    mark, style = ("~", "yellow") if all(sides) else ("+", "green") if sides.after else ("-", "red")
+    mark, style = _CHANGES[sides.change]
     console.print(Text(f"{mark} {sides.item.key}", style=style))
     differences = report.comparison.differences(sides.item.key, ())
     for each in differences[:_MOST_FIELDS]:

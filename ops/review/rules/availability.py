@@ -117,8 +117,7 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
 
 def stopped(comparison: Comparison) -> Iterator[Finding]:
     """Replicas to zero."""
-    for change in comparison.changed("Deployment", "StatefulSet"):
-        before, after = Workload(change.before), Workload(change.after)
+    for change, before, after in comparison.workloads("Deployment", "StatefulSet"):
         if before.running and not after.running:
             text = f"stops: 0 pods instead of {before.running}"
             differences = change.at("spec", "replicas")
@@ -127,8 +126,7 @@ def stopped(comparison: Comparison) -> Iterator[Finding]:
 
 def strategies(comparison: Comparison) -> Iterator[Finding]:
     """A way of updating that later lets pods be missing."""
-    for change in comparison.changed("Deployment", "StatefulSet", "DaemonSet"):
-        before, after = Workload(change.before), Workload(change.after)
+    for change, before, after in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         strategy = comparison.differences(
             change.key, ("spec", "strategy"), ("spec", "updateStrategy")
         )
@@ -144,9 +142,9 @@ def strategies(comparison: Comparison) -> Iterator[Finding]:
 
 def startup_probes(comparison: Comparison) -> Iterator[Finding]:
     """Time to start that is taken away. The other probes are rules of every synth."""
-    for change in comparison.changed("Deployment", "StatefulSet", "DaemonSet"):
-        former = Workload(change.before).named_containers
-        for name, container in Workload(change.after).named_containers.items():
+    for change, before, after in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
+        former = before.named_containers
+        for name, container in after.named_containers.items():
             if former.get(name, {}).get("startupProbe") and not container.get("startupProbe"):
                 text = (
                     f"the startupProbe of container {name} is removed: a pod that is slow to start "

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.workload import Workload
 from constructs_lib.schedule import starts, words
 from ops.review.diff import Comparison
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
@@ -17,12 +16,16 @@ _IMAGE = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
 _FLOATING = "latest"
+_OVERLAPS = {
+    "Allow": "a run may start while another is under way",
+    "Forbid": "a run is left out while another is under way",
+    "Replace": "a run ends the one that is under way",
+}
 
 
 def images(comparison: Comparison) -> Iterator[Finding]:
     """Containers that run another build, or another image."""
-    for change in comparison.changed(*TEMPLATE):
-        before, after = Workload(change.before), Workload(change.after)
+    for change, before, after in comparison.workloads(*TEMPLATE):
         for name, container in after.named_containers.items():
             was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
             if was and now and was != now:
@@ -70,13 +73,6 @@ def _brief(image: dict[str, str]) -> str:
     """A tag, or a digest, of which a few digits say enough."""
     shown = image["tag"] or image["digest"] or _FLOATING
     return re.sub(r"([0-9a-f]{7})[0-9a-f]{33,}", r"\1", shown)
-
-
-_OVERLAPS = {
-    "Allow": "a run may start while another is under way",
-    "Forbid": "a run is left out while another is under way",
-    "Replace": "a run ends the one that is under way",
-}
 
 
 def schedules(comparison: Comparison) -> Iterator[Finding]:

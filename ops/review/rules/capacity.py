@@ -10,10 +10,9 @@ from functools import lru_cache
 
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.objects import Key, Objects
-from constructs_lib.model import Manifest
 from constructs_lib.quantity import readable
 from ops.review.diff import Comparison
-from ops.review.load import STACK_GROUP
+from ops.review.load import of_cluster
 from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Risk, Severity, spell
 from ops.review.rules.removal import SIZE, shrinks
 from ops.review.wording import listed, passage
@@ -75,16 +74,12 @@ def _resources(*sums: Mapping[str, Fraction]) -> list[str]:
 
 @lru_cache(maxsize=2)
 def _quotas(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
-    return capacity.quotas(_of_cluster(objects))
-
-
-def _of_cluster(objects: Objects) -> Iterator[Manifest]:
-    return (item.manifest for item in objects if item.key.group != STACK_GROUP)
+    return capacity.quotas(item.manifest for item in of_cluster(objects))
 
 
 @lru_cache(maxsize=2)
 def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
-    sums = capacity.peak(_of_cluster(objects))
+    sums = capacity.peak(item.manifest for item in of_cluster(objects))
     return {**sums, TOTAL: capacity.total(sums)}
 
 

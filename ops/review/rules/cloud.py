@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
-from ops.review.diff import Comparison, Sides, shift
+from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
 from ops.review.model import Difference, Finding, Risk, Severity
-from ops.review.rules.permissions import of_policy
+from ops.review.rules.permissions import of_policy, rights
 from ops.review.rules.secrets import parameter_of
 from ops.review.wording import listed, passage, value
 
@@ -43,7 +43,10 @@ _IN_PLACE: dict[str, tuple[str, ...]] = {
 }
 """What it changes without making the resource anew."""
 _HARMLESS = ("Description", "Tags")
-_RIGHTS = ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
+_RIGHTS = tuple(
+    ("Properties", field)
+    for field in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
+)
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _NEVER_DELETED = "Custom::SecureString"
 """What its own function lets be, whatever its `DeletionPolicy` says."""
@@ -63,7 +66,8 @@ def stack(comparison: Comparison) -> Iterator[Finding]:
     """What becomes of everything in the template."""
     for sides in comparison.sides():
         if sides.item.key.group == STACK_GROUP:
-            yield from _rights(comparison, sides)
+            if sides.item.key.kind.startswith("AWS::IAM::"):
+                yield from rights(comparison, sides, _statements, _RIGHTS)
             before, after = sides
             if before and after:
                 for each in comparison.differences(after.key, ()):
@@ -96,30 +100,31 @@ def _gone(item: Object) -> Finding:
 
 def _changed(item: Object, each: Difference) -> Iterator[Finding]:
     kind, (section, *steps) = item.key.kind, each.path
+    told = None
     if section == "Properties":
-        yield from _property_changed(item, steps[0], each)
-    elif section in _AROUND and "::" in kind:
-        severity, effect = _AROUND[section]
-        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {_shift(each)}", (each,))
-    elif kind in _SECTIONS:
-        severity, effect = _SECTIONS[kind]
-        yield Finding(Risk.UPDATE, severity, item.key, f"{effect}: {_shift(each)}", (each,))
+        told = _property_changed(item, steps[0], each)
+    elif effects := _AROUND.get(section) if "::" in kind else _SECTIONS.get(kind):
+        told = (Risk.UPDATE, effects[0], f"{effects[1]}: {_shift(each)}")
+    if told:
+        risk, severity, text = told
+        yield Finding(risk, severity, item.key, text, (each,))
 
 
-def _property_changed(item: Object, name: str, each: Difference) -> Iterator[Finding]:
+def _property_changed(
+    item: Object, name: str, each: Difference
+) -> tuple[Risk, Severity, str] | None:
     kind = item.key.kind
     if name == "Name" and parameter_of(item):
         text = f"SSM {each.after} is made with a placeholder: put its value in; {each.before} stays"
-        yield Finding(Risk.SECRET, Severity.MEDIUM, item.key, text, (each,))
-    elif (kind, name) == ("AWS::Lambda::Function", "Role"):
-        text = f"acts as another role: {_shift(each)}"
-        yield Finding(Risk.PRIVILEGE, Severity.HIGH, item.key, text, (each,))
-    elif name in _REPLACING.get(kind, ()):
+        return Risk.SECRET, Severity.MEDIUM, text
+    if (kind, name) == ("AWS::Lambda::Function", "Role"):
+        return Risk.PRIVILEGE, Severity.HIGH, f"acts as another role: {_shift(each)}"
+    if name in _REPLACING.get(kind, ()):
         text = f"the next `cdk deploy` makes it anew: {name} {_shift(each)}"
-        yield Finding(Risk.REPLACE, Severity.HIGH, item.key, text, (each,))
-    elif name in (*_IN_PLACE.get(kind, ()), *_HARMLESS):
-        text = f"changes in place with the next `cdk deploy`: {name}"
-        yield Finding(Risk.UPDATE, Severity.LOW, item.key, text, (each,))
+        return Risk.REPLACE, Severity.HIGH, text
+    if name in (*_IN_PLACE.get(kind, ()), *_HARMLESS):
+        return Risk.UPDATE, Severity.LOW, f"changes in place with the next `cdk deploy`: {name}"
+    return None
 
 
 def _shift(each: Difference) -> str:
@@ -133,22 +138,8 @@ def _shift(each: Difference) -> str:
     return passage(each, 60)
 
 
-def _rights(comparison: Comparison, sides: Sides) -> Iterator[Finding]:
-    """The statements of roles and policies."""
-    if sides.item.key.kind.startswith("AWS::IAM::"):
-        was, now = (list(_statements(side)) if side else [] for side in sides)
-        key = sides.item.key
-        yield from shift(
-            Risk.PRIVILEGE,
-            key,
-            was,
-            now,
-            words=("may now:", "may no longer:"),
-            explains=comparison.differences(key, *(("Properties", field) for field in _RIGHTS)),
-        )
-
-
 def _statements(item: Object) -> Iterator[str]:
+    """What roles and policies allow."""
     properties: Manifest = item.manifest.get("Properties") or {}
     inline = [each.get("PolicyDocument") for each in properties.get("Policies") or ()]
     for document in (properties.get("PolicyDocument"), *inline):

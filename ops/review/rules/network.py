@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.selectors import selects
-from constructs_lib.manifests.workload import Workload, workloads
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison, Sides
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
@@ -58,8 +58,7 @@ def policies(comparison: Comparison) -> Iterator[Finding]:
 
 def relabelled(comparison: Comparison) -> Iterator[Finding]:
     """Pods that other policies select now, by their new labels."""
-    for change in comparison.changed(*TEMPLATE):
-        before, after = Workload(change.before), Workload(change.after)
+    for change, before, after in comparison.workloads(*TEMPLATE):
         if before.labels != after.labels:
             pods = Pods(change.key.name, before.labels, after.labels)
             yield from _shifted(comparison, change.key, [pods])

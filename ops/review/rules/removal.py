@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import cascades, protections
-from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.routes import SCHEME, scheme
 from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Update, Workload, readers, remade_with_each_sync
@@ -33,6 +33,46 @@ _GRAVE = (
     "StatefulSet",
 )
 """Kinds whose deletion stops something or loses data."""
+_ALONG = {
+    "ClusterSecretStore": "every refresh of the ExternalSecrets that read from it",
+    "PersistentVolumeClaim": "the volume and its data, unless its storage class retains it",
+}
+"""What goes with every object of a kind."""
+_FIXED: dict[str, tuple[Path, ...]] = {
+    "ClusterRoleBinding": (("roleRef",),),
+    "DaemonSet": (("spec", "selector"),),
+    "Deployment": (("spec", "selector"),),
+    "IngressClass": (("spec", "controller"),),
+    "Job": tuple(
+        ("spec", field)
+        for field in ("template", "selector", "completions", "completionMode", "podFailurePolicy")
+    ),
+    "PersistentVolumeClaim": tuple(
+        ("spec", field)
+        for field in (
+            "accessModes",
+            "dataSource",
+            "selector",
+            "storageClassName",
+            "volumeMode",
+            "volumeName",
+        )
+    ),
+    "PriorityClass": (("value",),),
+    "RoleBinding": (("roleRef",),),
+    "Secret": (("type",),),
+    "Service": (("spec", "clusterIP"), ("spec", "clusterIPs")),
+    "StatefulSet": tuple(
+        ("spec", field)
+        for field in ("podManagementPolicy", "selector", "serviceName", "volumeClaimTemplates")
+    ),
+    "StorageClass": tuple(
+        (field,) for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
+    ),
+}
+"""The fields that the API server lets nobody change, by kind."""
+SIZE = ("spec", "resources", "requests", "storage")
+"""Where a claim says how much it holds."""
 
 
 def created(comparison: Comparison) -> Iterator[Finding]:
@@ -71,96 +111,38 @@ def deleted(comparison: Comparison) -> Iterator[Finding]:
             text = f"stays behind in the cluster: {fate.why}"
             yield Finding(Risk.DELETE, severity, item.key, text)
             continue
-        along = _ALONG.get(item.key.kind, _nothing)(item, comparison)
+        along = _along(item, comparison)
         grave = item.key.kind in _GRAVE or item.key.kind not in KNOWN_KINDS
         severity = Severity.HIGH if grave else Severity.MEDIUM
         text = f"{fate.why}{along and f', and with it {along}'}"
         yield Finding(Risk.DELETE, severity, item.key, text)
 
 
-def _nothing(_item: Object, _comparison: Comparison) -> str:
-    return ""
+def _along(item: Object, comparison: Comparison) -> str:
+    """What goes with it; empty where nothing does."""
+    match item.key.kind:
+        case "Application" if cascades(item):
+            inside = len(comparison.removal.before.synced(item))
+            return f"what it synced: {plural(inside, 'object')}"
+        case "ExternalSecret":
+            return _secret_of(item, comparison.before)
+        case "Namespace":
+            inside = sum(1 for o in comparison.before if o.key.namespace == item.key.name)
+            return f"everything in it: {plural(inside, 'object')} of dist/, its Secrets and volumes"
+        case kind if kind in TEMPLATE:
+            workload = Workload(item)
+            return plural(workload.running, "pod") if workload.serves else "a run under way"
+    return _ALONG.get(item.key.kind, "")
 
 
-def _of_namespace(item: Object, comparison: Comparison) -> str:
-    inside = [o for o in comparison.before.objects.values() if o.key.namespace == item.key.name]
-    return f"everything in it: {plural(len(inside), 'object')} of dist/, its Secrets and volumes"
-
-
-def _of_external_secret(item: Object, comparison: Comparison) -> str:
+def _secret_of(item: Object, snapshot: Objects) -> str:
+    """The Secret that an ExternalSecret owns, if it does."""
     target = item.spec.get("target") or {}
     if target.get("creationPolicy", "Owner") != "Owner":
         return ""
     name = target.get("name", item.key.name)
-    read_by = [w.key.name for w in readers(comparison.before, item.key.namespace, name)]
+    read_by = [w.key.name for w in readers(snapshot, item.key.namespace, name)]
     return f"Secret {name}" + (f", read by {listed(read_by)}" if read_by else "")
-
-
-def _of_claim(_item: Object, _comparison: Comparison) -> str:
-    return "the volume and its data, unless its storage class retains it"
-
-
-def _of_application(item: Object, comparison: Comparison) -> str:
-    if not cascades(item):
-        return ""
-    inside = comparison.removal.before.synced(item)
-    return f"what it synced: {plural(len(inside), 'object')}"
-
-
-def _of_workload(item: Object, _comparison: Comparison) -> str:
-    workload = Workload(item)
-    return plural(workload.running, "pod") if workload.serves else "a run under way"
-
-
-def _of_store(_item: Object, _comparison: Comparison) -> str:
-    return "every refresh of the ExternalSecrets that read from it"
-
-
-_ALONG: dict[str, Callable[[Object, Comparison], str]] = {
-    "Application": _of_application,
-    "ClusterSecretStore": _of_store,
-    "ExternalSecret": _of_external_secret,
-    "Namespace": _of_namespace,
-    "PersistentVolumeClaim": _of_claim,
-    **dict.fromkeys(TEMPLATE, _of_workload),
-}
-
-
-_FIXED: dict[str, tuple[Path, ...]] = {
-    "ClusterRoleBinding": (("roleRef",),),
-    "DaemonSet": (("spec", "selector"),),
-    "Deployment": (("spec", "selector"),),
-    "IngressClass": (("spec", "controller"),),
-    "Job": tuple(
-        ("spec", field)
-        for field in ("template", "selector", "completions", "completionMode", "podFailurePolicy")
-    ),
-    "PersistentVolumeClaim": tuple(
-        ("spec", field)
-        for field in (
-            "accessModes",
-            "dataSource",
-            "selector",
-            "storageClassName",
-            "volumeMode",
-            "volumeName",
-        )
-    ),
-    "PriorityClass": (("value",),),
-    "RoleBinding": (("roleRef",),),
-    "Secret": (("type",),),
-    "Service": (("spec", "clusterIP"), ("spec", "clusterIPs")),
-    "StatefulSet": tuple(
-        ("spec", field)
-        for field in ("podManagementPolicy", "selector", "serviceName", "volumeClaimTemplates")
-    ),
-    "StorageClass": tuple(
-        (field,) for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
-    ),
-}
-"""The fields that the API server lets nobody change, by kind."""
-SIZE = ("spec", "resources", "requests", "storage")
-"""Where a claim says how much it holds."""
 
 
 def replaced(comparison: Comparison) -> Iterator[Finding]:
@@ -209,9 +191,8 @@ _COST = {
 
 def contradicting(comparison: Comparison) -> Iterator[Finding]:
     """A template whose labels the selector no longer takes in is refused."""
-    for change in comparison.changed("Deployment", "StatefulSet", "DaemonSet"):
+    for change, _, workload in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         labels = change.at(*TEMPLATE[change.key.kind], "metadata", "labels")
-        workload = Workload(change.after)
         if labels and not selects(change.after.spec.get("selector"), workload.labels):
             text = "the API server refuses it: spec.selector does not match the pods' labels"
             yield _finding(change, text, labels)

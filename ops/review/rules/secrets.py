@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from constructs_lib.manifests.external_secret import secret_of
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import readers
-from ops.review.diff import ORDER, Comparison, shift
+from ops.review.diff import ORDER, Comparison, shift, tell
 from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
-from ops.review.wording import listed, passage
+from ops.review.wording import listed
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
@@ -48,9 +49,7 @@ def parameters(comparison: Comparison) -> Iterator[Finding]:
                 key, *((*_DATA, f"[{name}]") for name in was.keys() ^ now.keys())
             ),
         ):
-            yield Finding(
-                finding.risk, finding.severity, key, f"{finding.text}{late}", finding.explains
-            )
+            yield replace(finding, text=f"{finding.text}{late}")
 
 
 def _sources(item: Object) -> dict[str, str]:
@@ -79,8 +78,7 @@ def settings(comparison: Comparison) -> Iterator[Finding]:
     """From which store, and into which Secret, with which template."""
     for change in comparison.changed("ExternalSecret", "ClusterSecretStore", "SecretStore"):
         for each in comparison.differences(change.key, *_WHERE):
-            text = f"{each}: {passage(each, 80)}"
-            yield Finding(Risk.SECRET, Severity.MEDIUM, change.key, text, (each,))
+            yield tell(Risk.SECRET, Severity.MEDIUM, change.key, each)
 
 
 def plain_secrets(comparison: Comparison) -> Iterator[Finding]:

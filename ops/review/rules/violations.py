@@ -8,7 +8,7 @@ from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered, Violation
 from ops.review.diff import Comparison
-from ops.review.load import STACK_GROUP
+from ops.review.load import of_cluster
 from ops.review.model import Difference, Finding, Path, Risk, Severity
 
 _TOLD_IN_DETAIL = frozenset(
@@ -52,10 +52,9 @@ def broken(comparison: Comparison) -> Iterator[Finding]:
 
 def _of(objects: Objects) -> dict[tuple[Key | None, str], Violation]:
     """The violations of one side, by object and text."""
-    of_cluster = Objects(item for item in objects if item.key.group != STACK_GROUP)
     return {
         (violation.object.key if violation.object else None, violation.text): violation
-        for violation in violations(Rendered(of_cluster))
+        for violation in violations(Rendered(Objects(of_cluster(objects))))
         if violation.check not in _TOLD_IN_DETAIL
     }
 
