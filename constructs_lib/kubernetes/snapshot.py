@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
 
 import cdk8s
 from constructs import IConstruct
@@ -15,6 +16,7 @@ from constructs_lib.kubernetes.ordering import Dependencies, identity
 from constructs_lib.kubernetes.text import stringify
 from constructs_lib.manifests.kinds import is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified
+from constructs_lib.manifests.text import is_odd
 from constructs_lib.model import Manifest, Pending
 
 
@@ -38,6 +40,11 @@ class ChartFile:
     pending: list[Pending]
     """What it declares but does not render yet."""
 
+    @cached_property
+    def is_odd(self) -> bool:
+        """Whether a text in it needs a closer look before it is written."""
+        return is_odd(self.objects)
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -51,7 +58,7 @@ class Snapshot:
 
     def render(self) -> dict[str, str]:
         """The files as text by path."""
-        return {file.path: stringify(file.objects) for file in self.files}
+        return {file.path: stringify(file.objects, odd=file.is_odd) for file in self.files}
 
     @property
     def objects(self) -> list[Manifest]:

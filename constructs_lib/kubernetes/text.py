@@ -8,7 +8,12 @@ from constructs_lib.manifests.text import Quoting
 from constructs_lib.model import Manifest
 
 
-def stringify(objects: list[Manifest]) -> str:
-    """As `cdk8s.Yaml.stringify` writes them, but for texts that would be misread."""
+def stringify(objects: list[Manifest], *, odd: bool = True) -> str:
+    """As `cdk8s.Yaml.stringify` writes them, but for texts that would be misread.
+
+    Without `odd` there are none of these.
+    """
+    if not odd:
+        return cdk8s.Yaml.stringify(*objects)
     quoting = Quoting()
     return quoting.put_back(cdk8s.Yaml.stringify(*quoting.set_aside(objects)))

@@ -23,7 +23,8 @@ def rendered(snapshot: Snapshot, platform: Platform) -> Rendered:
         Object.of(item, f"{DIST}/{file.path}") for file in snapshot.files for item in file.objects
     )
     paths = tuple(file.path for file in snapshot.files)
-    return Rendered(Objects(objects), platform, tuple(snapshot.pending), paths)
+    odd = frozenset(f"{DIST}/{file.path}" for file in snapshot.files if file.is_odd)
+    return Rendered(Objects(objects), platform, tuple(snapshot.pending), paths, odd)
 
 
 def problems(snapshot: Snapshot, platform: Platform) -> list[str]:

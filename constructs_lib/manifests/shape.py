@@ -7,6 +7,7 @@ file must not break before anything else can be said of the object.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -80,48 +81,62 @@ def is_identified(item: object) -> bool:
 
 def malformed(item: Manifest) -> Iterator[str]:
     """What is not where or what it should be, a sentence each: `spec.template is not a mapping`."""
-    kind = item["kind"]
-    found = [
-        *_wrong(item, f"{_EVERY} {_STRUCTURES.get(kind, '')}", Mapping),
-        *_wrong(item, f"{_TEXTS} {_TEXTS_OF.get(kind, '')}", str),
-        *_wrong(item, _NUMBERS_OF.get(kind, ""), int),
-    ]
-    path = POD_TEMPLATES.get((group(item), kind))
-    if path is not None and not found:
-        template: Any = item
-        for step in path:
-            template = (template or {}).get(step) or {}
-        prefix = "".join(f"{step}." for step in path)
-        found += [f"{prefix}{one}" for one in _wrong(template, _POD, Mapping)]
-        found += [f"{prefix}{one}" for one in _wrong(template, _POD_TEXTS, str)]
-        found += [f"{prefix}{one}" for one in _wrong(template, _POD_NUMBERS, int)]
-    yield from found
+    yield from dict.fromkeys(_wrong(item, _tree(group(item), item["kind"]), ""))
 
 
-def _wrong(item: Any, paths: str, kind: type) -> Iterator[str]:
-    for path, steps in _steps(paths):
-        if not all(isinstance(one, kind) for one in _values(item, steps)):
-            expected = "a list of mappings" if path.endswith("[]") else _CALLED[kind]
-            yield f"{path.replace('[]', '')} is not {expected}"
+@dataclass
+class _Field:
+    """What a field must be if it is there."""
 
-
-_CALLED: Mapping[type, str] = {Mapping: "a mapping", str: "text", int: "a whole number"}
+    type: type | None = None
+    is_list: bool = False
+    """Whether it is a list of mappings."""
+    fields: dict[str, _Field] = field(default_factory=dict)
+    """Those of the mapping, or of each mapping in the list."""
 
 
 @cache
-def _steps(paths: str) -> list[tuple[str, tuple[str, ...]]]:
-    return [(path, tuple(path.split("."))) for path in paths.split()]
+def _tree(group: str, kind: str) -> dict[str, _Field]:
+    """The fields of a kind that have a shape."""
+    root = _Field()
+    _grow(root, f"{_EVERY} {_STRUCTURES.get(kind, '')}", Mapping)
+    _grow(root, f"{_TEXTS} {_TEXTS_OF.get(kind, '')}", str)
+    _grow(root, _NUMBERS_OF.get(kind, ""), int)
+    if (path := POD_TEMPLATES.get((group, kind))) is not None:
+        template = root
+        for step in path:
+            template = template.fields.setdefault(step, _Field(Mapping))
+        _grow(template, _POD, Mapping)
+        _grow(template, _POD_TEXTS, str)
+        _grow(template, _POD_NUMBERS, int)
+    return root.fields
 
 
-def _values(item: Any, steps: tuple[str, ...]) -> Iterator[Any]:
-    """What is at a path; nothing where a part of it is missing or has a wrong shape itself."""
-    if not steps:
-        yield item
-    elif isinstance(item, Mapping) and (found := item.get(steps[0].removesuffix("[]"))) is not None:
-        if not steps[0].endswith("[]"):
-            yield from _values(found, steps[1:])
-        elif isinstance(found, list):
-            for one in found:
-                yield from _values(one, steps[1:])
-        elif len(steps) == 1:
-            yield found if not isinstance(found, Mapping) else None
+def _grow(root: _Field, paths: str, expected: type) -> None:
+    for path in paths.split():
+        place = root
+        for step in path.split("."):
+            place = place.fields.setdefault(step.removesuffix("[]"), _Field())
+            place.is_list = place.is_list or step.endswith("[]")
+        place.type = expected
+
+
+def _wrong(content: Mapping[str, Any], fields: dict[str, _Field], path: str) -> Iterator[str]:
+    for name, wanted in fields.items():
+        found = content.get(name)
+        if found is None:
+            continue
+        if wanted.is_list:
+            if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+                yield f"{path}{name} is not a list of mappings"
+                continue
+            if wanted.fields:
+                for one in found:
+                    yield from _wrong(one, wanted.fields, f"{path}{name}.")
+        elif wanted.type and not isinstance(found, wanted.type):
+            yield f"{path}{name} is not {_CALLED[wanted.type]}"
+        elif wanted.fields and isinstance(found, dict):
+            yield from _wrong(found, wanted.fields, f"{path}{name}.")
+
+
+_CALLED: Mapping[type, str] = {Mapping: "a mapping", str: "text", int: "a whole number"}

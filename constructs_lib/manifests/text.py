@@ -7,6 +7,7 @@ escaped, every text comes back as it was, but for what no process can be given.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -18,9 +19,9 @@ from constructs_lib.model import Manifest
 _MARK = "text-in-quotes-"
 _MISREAD = re.compile(
     rf"""
-    # a number in some dialect
+    # a number in a dialect of which the library of cdk8s knows nothing
       \A [-+]? 0_*[oObBxX] [\da-fA-F_]* \Z
-    | \A [-+]? (?=[\d_.]) [\d_]* \.? [\d_]* (?:[eE][-+]?[\d_]*)? \Z
+    | \A (?=.*_) [-+]? (?=[\d_.]) [\d_]* \.? [\d_]* (?:[eE][-+]?[\d_]*)? \Z
     # a merge, where it is a key
     | \A << \Z
     # a block that begins with white space
@@ -37,6 +38,33 @@ _IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST = 2**53
 """Up to here a whole number is the same in Python, JavaScript and JSON."""
 _TOKEN = re.compile(rf"{_MARK}(\d+)-")
+_as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+_ODD_MARKS = (r"\u0000", "\x7f", "Infinity", "NaN", "e+", '"<<"', _MARK)
+_ODD_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        r'"[-+]?0_*[oObBxX]',
+        r'"[-+\d.][\d._eE+-]*_|"_',
+        r'"(?:\s|\\[tnfr]|\\u00)',
+        r": -?\d{16}",
+        r", -?\d{16}",
+        r"\[-?\d{16}",
+    )
+)
+"""What a text or number below may be, as JSON has it; each begins with a literal, which is fast."""
+
+
+def is_odd(objects: list[Manifest]) -> bool:
+    """Whether some text or number in these objects may be misread, or not written at all.
+
+    A quick look, which takes a tenth of the time of the thorough one, and errs to the safe side.
+    """
+    text = _as_json(objects)
+    return (
+        not text.isascii()
+        or any(mark in text for mark in _ODD_MARKS)
+        or any(form.search(text) for form in _ODD_FORMS)
+    )
 
 
 class Quoting:

@@ -38,6 +38,8 @@ class Rendered:
     """What is declared but not rendered yet."""
     files: tuple[str, ...] = ()
     """The path of every file, those without objects included."""
+    odd: frozenset[str] | None = None
+    """The files in which a text needs a closer look; None for all."""
 
     @property
     def pods(self) -> tuple[Workload, ...]:

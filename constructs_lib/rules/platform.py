@@ -64,8 +64,10 @@ def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
     remedy="remove it",
     needs_platform=True,
 )
-def text_can_be_written(item: Object, _: Rendered) -> Iterator[str]:
+def text_can_be_written(item: Object, rendered: Rendered) -> Iterator[str]:
     """What the API server reads is what was declared, or nothing is written at all."""
+    if rendered.odd is not None and item.file not in rendered.odd:
+        return
     yield from (text for _, text in unreadable([item.manifest]))
 
 
@@ -82,6 +84,8 @@ def schedules_are_read(item: Object, _: Rendered) -> Iterator[str]:
 @rule("objects-are-declared-once", risk="update", remedy="rename one", needs_platform=True)
 def objects_are_unique(rendered: Rendered) -> Iterator[str]:
     """An object that two charts declare would be fought over by their Applications."""
+    if len(rendered.objects.objects) == len(rendered.objects.every):
+        return
     declared: dict[Key, list[str]] = defaultdict(list)
     for item in rendered.objects:
         declared[item.key].append(item.file)
