@@ -119,15 +119,16 @@ def problems(
     Args:
         findings: Those that are waived included.
         waivers: Of any checks.
-        checks: Which checks were run; waivers of others are not judged.
+        checks: Which checks were run; of waivers of others, only the date is judged.
         today: Default: the date of this machine.
     """
     today = today or date.today()
     for waiver in waivers:
         judged = [check for check in waiver.checks if checks(check)]
-        if judged and waiver.expires < today:
+        if waiver.expires < today:
+            names = ", ".join(waiver.checks)
             yield (
-                f"{waiver.where}: the waiver of {', '.join(judged)} expired on {waiver.expires}; "
+                f"{waiver.where}: the waiver of {names} expired on {waiver.expires}; "
                 "correct what it covers, or decide again and set a later date"
             )
         for check in judged:

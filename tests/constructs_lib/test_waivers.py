@@ -65,6 +65,16 @@ def test_a_waiver_accepts_it_and_no_other() -> None:
         (_WRITABLE, False, "root-is-read-only finds nothing that this waiver covers; remove it"),
         (replace(_WRITABLE, expires=date(2020, 1, 1)), True, "expired on 2020-01-01"),
         (
+            replace(_WRITABLE, checks=("checkov:CKV_1",), expires=date(2020, 1, 1)),
+            False,
+            "the waiver of checkov:CKV_1 expired on 2020-01-01",
+        ),
+        (
+            replace(_WRITABLE, checks=("root-is-readonly",)),
+            False,
+            "root-is-readonly finds nothing that this waiver covers",
+        ),
+        (
             replace(_WRITABLE, objects=("Deployment space/one", "Job *")),
             True,
             "nothing is found at Job *; remove it",

@@ -134,5 +134,5 @@ def test_findings_and_waivers_have_to_be_equal(waiver: Waiver, problem: str) -> 
 
 def test_a_waiver_is_judged_by_its_own_scanner_alone() -> None:
     waived = _waiver("kube-score:pod-probes", "Deployment cerebro/*")
-    other = _waiver("checkov:CKV_1", "*", date(2020, 1, 1))
+    other = _waiver("checkov:CKV_1", "*")
     assert compare([_FOUND], [waived, other], ["kube-score"]) == []
