@@ -10,12 +10,14 @@ from constructs_lib.rules import (
     network,
     platform,
     pod_security,
+    references,
 )
 from constructs_lib.rules.model import Rendered, Rule, Violation
 
 ROOMS = {
     "Pod Security": pod_security.RULES,
     "Hardening": hardening.RULES,
+    "References": references.RULES,
     "Fits together": coherence.RULES,
     "Availability": availability.RULES,
     "Network": network.RULES,

@@ -1,15 +1,11 @@
-"""Objects fit together: every name leads to something, and every selector picks what it means."""
+"""Objects fit together: ports and probes lead somewhere, and selectors pick what they mean."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator
 
-from constructs_lib.manifests.external_secret import EVERY_KEY, keys_of, remote_keys, secret_of
-from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.references import Reference, of_object, of_workload
+from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.manifests.routes import (
     ACTION,
     answers_itself,
@@ -19,82 +15,11 @@ from constructs_lib.manifests.routes import (
     port_of,
 )
 from constructs_lib.manifests.selectors import selects
-from constructs_lib.manifests.workload import Workload, behind, selected, workloads
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.manifests.workload import Workload, behind, selected
+from constructs_lib.rules.model import PODS, Rendered, repeated, rule
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
-
-
-def _is_known(objects: Objects, namespace: str) -> bool:
-    """Whether all that a namespace holds is rendered here."""
-    return objects.get(Key("", "Namespace", "", namespace)) is not None
-
-
-def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]:
-    for to, what in references:
-        secret = to.kind == "Secret" and (to.namespace, to.name) in keys_of(objects)
-        if not secret and objects.get(to) is None:
-            yield f"{what} names {to}, which is not declared"
-
-
-@rule(
-    "references-lead-somewhere",
-    PODS,
-    risk="downtime",
-    remedy="declare it, or correct the name",
-    covers="kube-linter:non-existent-service-account kube-score:statefulset-has-servicename",
-)
-def references_exist(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod that names what is not there does not start."""
-    if _is_known(rendered.objects, workload.namespace):
-        yield from _unknown(of_workload(workload), rendered.objects)
-
-
-@rule(
-    "secrets-are-provided",
-    PODS,
-    risk="secret",
-    remedy="declare it, or correct the name",
-)
-def secrets_are_provided(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod without its Secret, ConfigMap or key of one does not start."""
-    if not _is_known(rendered.objects, workload.namespace):
-        return
-    secrets = keys_of(rendered.objects)
-    for read in workload.reads:
-        place = (workload.namespace, read.name)
-        item = rendered.objects.get(Key("", read.kind, *place))
-        keys: frozenset[str] | None = None
-        if read.kind == "Secret" and place in secrets:
-            keys = secrets[place]
-        elif item is not None:
-            parts = (item.manifest.get(field) or {} for field in ("data", "binaryData"))
-            keys = frozenset(key for part in parts for key in part)
-        elif not read.optional:
-            yield f"reads the {read.kind} {read.name}, which is not declared"
-            continue
-        if read.key and keys is not None and read.key not in keys and not read.optional:
-            yield f"reads the key {read.key} of the {read.kind} {read.name}, which has no such key"
-
-
-@rule(
-    "objects-refer-to-what-exists",
-    "ExternalSecret",
-    "HorizontalPodAutoscaler",
-    "Ingress",
-    "RoleBinding",
-    "ClusterRoleBinding",
-    "Application",
-    risk="downtime",
-    remedy="declare it, or correct the name",
-    covers="kube-linter:dangling-ingress kube-linter:dangling-horizontalpodautoscaler "
-    "kube-score:ingress-targets-service kube-score:horizontalpodautoscaler-has-target",
-)
-def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
-    """An object that names what is not there does nothing."""
-    if _is_known(rendered.objects, item.namespace) or item.kind == "Application":
-        yield from _unknown(of_object(item), rendered.objects)
 
 
 @rule(
@@ -258,7 +183,7 @@ def probes_ask_open_ports(workload: Workload, _: Rendered) -> Iterator[str]:
 def declared_once(workload: Workload, _: Rendered) -> Iterator[str]:
     """Of two entries with one name, one is lost silently."""
     names = [volume.get("name") for volume in workload.pod.get("volumes") or ()]
-    yield from (f"declares volume {name} twice" for name in _twice(names))
+    yield from (f"declares volume {name} twice" for name in repeated(names))
     for container in workload.every_container:
         title = f"container {container['name']}"
         variables = [one.get("name") for one in container.get("env") or ()]
@@ -267,15 +192,11 @@ def declared_once(workload: Workload, _: Rendered) -> Iterator[str]:
             f"{one.get('containerPort')} {one.get('protocol', 'TCP')}"
             for one in container.get("ports") or ()
         ]
-        yield from (f"{title} declares variable {name} twice" for name in _twice(variables))
-        yield from (f"{title} mounts two volumes at {path}" for path in _twice(mounts))
-        yield from (f"{title} declares port {port} twice" for port in _twice(ports))
+        yield from (f"{title} declares variable {name} twice" for name in repeated(variables))
+        yield from (f"{title} mounts two volumes at {path}" for path in repeated(mounts))
+        yield from (f"{title} declares port {port} twice" for port in repeated(ports))
     ours = [one.get("name") for one in workload.every_container]
-    yield from (f"has two containers {name}" for name in _twice(ours))
-
-
-def _twice(values: Iterable[object]) -> list[object]:
-    return [value for value, count in Counter(values).items() if count > 1]
+    yield from (f"has two containers {name}" for name in repeated(ours))
 
 
 @rule(
@@ -297,62 +218,7 @@ def mounts_have_a_volume(workload: Workload, _: Rendered) -> Iterator[str]:
     yield from (f"declares the volume {name}, which is not mounted" for name in volumes - mounted)
 
 
-@rule(
-    "secrets-are-made-whole",
-    "ExternalSecret",
-    risk="secret",
-    remedy="correct it",
-)
-def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
-    """External Secrets must own the Secret that it makes, and make all of its keys."""
-    target = item.spec.get("target") or {}
-    if target.get("creationPolicy", "Owner") != "Owner":
-        yield f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
-    if target.get("deletionPolicy", "Retain") != "Retain":
-        yield f"deletes what the Secret lost in SSM (deletionPolicy: {target['deletionPolicy']})"
-    if str(item.spec.get("refreshInterval", "1h")).rstrip("hms") in ("", "0"):
-        yield "is never read again (refreshInterval: 0)"
-    keys = [key for key, _ in remote_keys(item.manifest)]
-    if not keys:
-        yield "reads nothing"
-    yield from (f"reads two parameters into {key}" for key in _twice(keys) if key != EVERY_KEY)
-    template = (target.get("template") or {}).get("data") or {}
-    for name, text in template.items():
-        if not any(f".{key} " in str(text) for key in keys) and EVERY_KEY not in keys:
-            yield f"makes the key {name} of no parameter that it reads"
-
-
-@rule(
-    "secrets-are-read",
-    "ExternalSecret",
-    risk="secret",
-    remedy="remove it, or correct the name that its reader uses",
-    needs_platform=True,
-)
-def secrets_are_read(item: Object, rendered: Rendered) -> Iterator[str]:
-    """A Secret that no pod reads is one copy more that can leak."""
-    secret = secret_of(item.manifest)
-    if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):
-        yield f"makes the Secret {secret}, which no pod reads"
-
-
-@lru_cache(maxsize=2)
-def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
-    """By namespace, the Secrets that something uses."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for workload in workloads(objects):
-        found[workload.namespace].update(workload.secrets, workload.pull_secrets)
-    for ingress in objects.of_kinds("Ingress"):
-        for to, _ in of_object(ingress):
-            found[ingress.namespace].add(to.name)
-    return found
-
-
 RULES = (
-    secrets_are_read,
-    references_exist,
-    secrets_are_provided,
-    objects_refer,
     services_reach,
     ingresses_reach,
     workloads_select,
@@ -362,5 +228,4 @@ RULES = (
     probes_ask_open_ports,
     declared_once,
     mounts_have_a_volume,
-    secrets_are_made_whole,
 )

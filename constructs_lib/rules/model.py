@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -147,3 +148,8 @@ def rule(
         return Rule(name, kinds, risk, reason, remedy, tuple(covers.split()), check, needs_platform)
 
     return make
+
+
+def repeated(values: Iterable[object]) -> list[object]:
+    """Those of some values that are there more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]

@@ -21,7 +21,8 @@ from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.output import read
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
-from tests.mutants.edits import ADDITIONS, EDITS, Edit
+from tests.mutants.editing import Edit
+from tests.mutants.edits import ADDITIONS, EDITS
 
 _API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
 _NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
