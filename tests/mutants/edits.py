@@ -100,6 +100,7 @@ EDITS: tuple[Edit, ...] = (
         become("spec/ports/*/protocol", "UDP"),
         cut("spec/ports"),
         become("spec/type", "LoadBalancer"),
+        put("metadata/annotations", {"a": "\0"}),
         become("spec/type", "NodePort"),
         put("spec/externalIPs", ["1.2.3.4"]),
     ),

@@ -96,6 +96,8 @@ OF_PODS = (
     cut("spec/volumes/*/emptyDir/sizeLimit"),
     become("spec/volumes/*/persistentVolumeClaim/claimName", ELSEWHERE),
     # how it starts and ends
+    put(f"{CONTAINER}/lifecycle", {"preStop": {"exec": {"command": ["sleep", "10000"]}}}),
+    put(f"{CONTAINER}/lifecycle", {"preStop": {"sleep": {"seconds": 10000}}}),
     become(f"{CONTAINER}/livenessProbe/httpGet/port", 9999),
     become(f"{CONTAINER}/readinessProbe/httpGet/port", 9999),
     become(f"{CONTAINER}/startupProbe/httpGet/port", 9999),

@@ -1,0 +1,44 @@
+"""Every rule says why it is there and what to do, and names only checks that exist."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from catalogue.platform import current
+from constructs_lib.manifests.objects import Objects
+from constructs_lib.rules import RULES
+from constructs_lib.rules.model import Rendered, Rule
+from constructs_lib.rules.scorecard import check_sets, render
+from tests.mutants import start
+
+
+def test_every_rule_has_a_name_of_its_own_a_reason_and_a_remedy() -> None:
+    names = [rule.name for rule in RULES]
+    assert len(set(names)) == len(names)
+    for rule in RULES:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)+", rule.name)
+        assert rule.reason.endswith("."), rule.name
+        assert rule.remedy, rule.name
+
+
+def unknown(rule: Rule) -> set[str]:
+    """What a rule claims to cover, but no check set has."""
+    known = {f"{name}:{check}" for name, of in check_sets().items() for check in of["checks"]}
+    return {*rule.covers} - known
+
+
+def test_what_a_rule_covers_is_in_a_public_check_set() -> None:
+    assert not [rule.name for rule in RULES if unknown(rule)]
+    assert unknown(replace(RULES[0], covers=("checkov:CKV_K8S_0",))) == {"checkov:CKV_K8S_0"}
+
+
+def test_the_scorecard_counts_what_was_looked_at_and_what_is_covered() -> None:
+    platform = current()
+    page = render(Rendered(Objects(start()), platform), platform.waivers)
+    pods = len(Rendered(Objects(start())).pods)
+    (row,) = [line for line in page.splitlines() if line.startswith("| `root-is-read-only`")]
+    assert row.split("|")[3].strip() == str(pods)
+    assert "| Pod Security Standard `restricted` | 18 of 18 |  |" in page
+    for waiver in platform.waivers:
+        assert waiver.reason in page
