@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import ROOT, copy_checkout
 
 _WITHOUT_NODE = """
@@ -29,24 +27,31 @@ def ops(folder: Path, *arguments: str) -> str:
     return done.stdout.splitlines()[-1] if done.stdout else done.stderr
 
 
-@pytest.fixture
-def rendered(tmp_path: Path) -> Path:
-    """A copy of this checkout after a synth."""
+def test_the_checklist_starts_no_node_until_something_has_changed(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path)
     subprocess.run([sys.executable, "app.py"], cwd=checkout, check=True, capture_output=True)
-    return checkout
+    assert ops(checkout, "checklist") == "no node 1"  # because of the open items
+    memory = checkout / ".synth.json"
+    memory.write_text(memory.read_text().replace('"sources": "', '"sources": "0'))
+    assert ops(checkout, "checklist", "nebula") == "node 1"
+    memory.write_text("{")
+    assert ops(checkout, "checklist", "nebula") == "node 1"
 
 
-def test_the_checklist_starts_no_node_until_something_has_changed(rendered: Path) -> None:
-    assert ops(rendered, "checklist") == "no node 1"  # because of the open items
-    chart = rendered / "charts" / "crawlers" / "nebula.py"
+def test_a_change_of_what_is_rendered_from_is_noticed(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path)
+    program = "from charts.memory import _sources; print(_sources())"
+
+    def sources() -> str:
+        command = [sys.executable, "-c", program]
+        return subprocess.run(
+            command, cwd=checkout, check=True, capture_output=True, text=True
+        ).stdout
+
+    before = sources()
+    chart = checkout / "charts" / "crawlers" / "nebula.py"
     chart.write_text(chart.read_text() + "# changed\n")
-    assert ops(rendered, "checklist") == "node 1"
-
-
-def test_what_is_remembered_broken_is_rendered_again(rendered: Path) -> None:
-    (rendered / ".synth.json").write_text("{")
-    assert ops(rendered, "checklist", "nebula") == "node 1"
+    assert sources() != before
 
 
 def test_the_review_starts_no_node() -> None:
