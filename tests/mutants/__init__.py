@@ -17,6 +17,7 @@ from charts.dist import FOLDER
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import malformed
+from constructs_lib.manifests.text import is_odd
 from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.output import read
 from constructs_lib.rules import violations
@@ -146,11 +147,13 @@ def _broken(edit: Edit, item: Object) -> Iterator[tuple[str, list[Object]]]:
 
 def refusals(objects: Sequence[Object]) -> list[str]:
     """What the rules say."""
-    found = [problem for item in objects for problem in malformed(item.manifest)]
+    changed = [item for item in objects if item not in start()]
+    found = [problem for item in changed or objects for problem in malformed(item.manifest)]
     if found:
         return found
     pending = Pending("pending", (), tuple(_parameters(_awaited())))
-    rendered = Rendered(Objects(objects), platform(), (pending,))
+    odd = frozenset(item.file for item in changed if is_odd([item.manifest]))
+    rendered = Rendered(Objects(objects), platform(), (pending,), odd=odd)
     return [one.message for one in violations(rendered)]
 
 
