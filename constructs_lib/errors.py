@@ -39,7 +39,7 @@ class PlatformError(Exception):
     """Everything that one render refused, a line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(one_line(" ".join(each.splitlines())) for each in problems)
         super().__init__("\n".join(self.problems))
 
 
@@ -71,7 +71,12 @@ def explain(error: BaseException) -> str:
     refusal = _refusal(error) or _unforeseen(error)
     in_a_file = isinstance(refusal, DeclarationError) and isinstance(refusal.where, Path)
     line = None if in_a_file else _declared_at(error)
-    return f"{refusal} ({line})" if line else str(refusal)
+    return one_line(f"{refusal} ({line})" if line else str(refusal))
+
+
+def one_line(text: str) -> str:
+    """The text with line ends and control characters spelled, as Python spells them."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _unforeseen(error: BaseException) -> str:

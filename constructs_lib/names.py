@@ -9,6 +9,7 @@ from constructs_lib.errors import DeclarationError
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _FQDN = re.compile(r"(?=.{4,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MOUNT_PATH = re.compile(r"(/[a-z0-9]+)+")
+_FOLDER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _FILE_PATH = re.compile(r"(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -44,6 +45,15 @@ def check_object_name(name: str, *, longest: int = 63) -> None:
         raise DeclarationError(
             f"{name!r} is no name that Kubernetes accepts here; use lower-case letters, digits "
             f"and hyphens, start with a letter, at most {longest} characters"
+        )
+
+
+def check_folder(path: str) -> None:
+    """Refuse a folder that is not below the one it is relative to."""
+    if not _FOLDER.fullmatch(path):
+        raise DeclarationError(
+            f"{path!r} is not a valid folder; use a relative path of letters, digits, dots, "
+            "hyphens and underscores, as cluster or team/one, that does not leave dist/"
         )
 
 

@@ -19,8 +19,8 @@ _WORDS = {
     **{f"{sign}.{inf}": "infinite" for sign in ("", "+", "-") for inf in ("inf", "Inf", "INF")},
     **dict.fromkeys((".nan", ".NaN", ".NAN"), "infinite"),
 }
-_INTEGER = re.compile(r"([-+]?)(0[xX][\da-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9]\d*)")
-_FLOAT = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
+_INTEGER = re.compile(r"([-+]?)(0[xX][\da-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9]\d*)", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
 _BASES = {"x": 16, "o": 8, "b": 2}
 
 

@@ -13,7 +13,7 @@ import constructs
 import jsii
 
 from constructs_lib.checks import checked
-from constructs_lib.errors import PlatformError
+from constructs_lib.errors import PlatformError, one_line
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.snapshot import Snapshot, read
 from constructs_lib.kubernetes.text import stringify
@@ -94,7 +94,8 @@ class _Rules:
     def validate(self) -> list[str]:
         """What the rules find."""
         app = self._app
-        return [*app.calls.unanswered(), *problems(app.snapshot(), app.platform)]
+        found = [*app.calls.unanswered(), *problems(app.snapshot(), app.platform)]
+        return [one_line(problem) for problem in found]
 
 
 @contextmanager

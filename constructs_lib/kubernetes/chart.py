@@ -15,7 +15,7 @@ from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import manifest, plain
 from constructs_lib.model import Manifest, Pending
-from constructs_lib.names import check_object_name
+from constructs_lib.names import check_folder, check_object_name
 from constructs_lib.platform import Platform
 from constructs_lib.tree import nearest
 
@@ -50,6 +50,10 @@ class Chart(cdk8s.Chart):
             disable_resource_name_hashes: As in cdk8s, for native objects without a name.
         """
         check_object_name(name)
+        if namespace is not None:
+            check_object_name(namespace)
+        if folder is not None:
+            check_folder(folder)
         self.platform = Platform.of(scope)
         self.name = name
         self.scope = scope

@@ -127,7 +127,10 @@ class Program:
                     f"{path} looks like a secret and would be published in dist/; declare it "
                     "under secret_files with a Parameter"
                 )
-        if sum(len(text.encode()) for text in texts.values()) > _MOST_CONFIGURATION_BYTES:
+        if (
+            sum(len(text.encode(errors="surrogatepass")) for text in texts.values())
+            > _MOST_CONFIGURATION_BYTES
+        ):
             raise DeclarationError(
                 f"{', '.join(texts)} hold more than the 1 MB that a ConfigMap takes; build what is "
                 "large into the image"

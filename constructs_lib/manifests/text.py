@@ -22,8 +22,8 @@ _MISREAD = re.compile(
     # a number in a dialect of which the library of cdk8s knows nothing
       \A [-+]? 0_*[oObBxX] [\da-fA-F_]* \Z
     | \A (?=.*_) [-+]? (?=[\d_.]) [\d_]* \.? [\d_]* (?:[eE][-+]?[\d_]*)? \Z
-    # a merge, where it is a key
-    | \A << \Z
+    # a merge, and what jsii refuses, where it is a key
+    | \A (?: << | __proto__ ) \Z
     # a block that begins with white space
     | \A (?=.*\n) \s
     # line ends and controls of Unicode
@@ -37,7 +37,7 @@ _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\"}
 _IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST = 2**53
 """Up to here a whole number is the same in Python, JavaScript and JSON."""
-_TOKEN = re.compile(rf"{_MARK}(\d+)-")
+_TOKEN = re.compile(rf"{_MARK}(\d+)-+")
 _as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _ODD_MARKS = (r"\u0000", "\x7f", "Infinity", "NaN", "e+", '"<<"', _MARK)
 _ODD_FORMS = tuple(
@@ -79,8 +79,10 @@ class Quoting:
             case str():
                 if not _MISREAD.search(content):
                     return content
-                self._aside.append(content)
-                return f"{_MARK}{len(self._aside) - 1}-"
+                written = quoted(content)
+                self._aside.append(written)
+                # as long as what comes back: a key of more than 1,024 signs is written otherwise
+                return f"{_MARK}{len(self._aside) - 1}-".ljust(len(written), "-")
             case dict():
                 return {self.set_aside(key): self.set_aside(one) for key, one in content.items()}
             case list():
@@ -89,7 +91,7 @@ class Quoting:
 
     def put_back(self, text: str) -> str:
         """The written text, with each token as the text that it stands for, in double quotes."""
-        return _TOKEN.sub(lambda match: quoted(self._aside[int(match[1])]), text)
+        return _TOKEN.sub(lambda match: self._aside[int(match[1])], text)
 
 
 def quoted(text: str) -> str:
@@ -123,7 +125,7 @@ def _unreadable(content: Any, path: str) -> Iterator[tuple[str, str]]:
                 yield from _unreadable(one, f"{path}[{place}]")
         case bool():
             return
-        case int() if abs(content) > _LARGEST:
-            yield path, f"{content} is too large for a number; write it as text"
-        case float() if not math.isfinite(content) or abs(content) > _LARGEST:
+        case float() if not math.isfinite(content):
             yield path, f"{content} is not a number that JSON has; write it as text"
+        case int() | float() if abs(content) > _LARGEST:
+            yield path, f"{content} is too large for a number; write it as text"

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import cdk8s
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from constructs_lib.errors import DeclarationError, PlatformError
-from constructs_lib.kubernetes import App, Chart, Options, ScheduledJob
-from constructs_lib.kubernetes.external_secret import SecretFiles
+from constructs_lib.errors import DeclarationError, PlatformError, explain
+from constructs_lib.kubernetes import App, Chart, Options, Platform, ScheduledJob
 from constructs_lib.model import Egress, Host, HttpGet, Parameter, Pin, Probe, Resources
 from tests.api_server import read
 from tests.constructs_lib import declarations as base
 
-_TOGETHER = 10
-_EXAMPLES = 170
-_SINGLE = 40
-"""Examples of each prop alone; with 13 props and the examples above, 2,220 declarations."""
+_TOGETHER = 20
+_EXAMPLES = 70
+"""Of the jobs of one chart, `_TOGETHER` in each."""
+_SINGLE = 30
+"""Examples of each prop alone."""
+_DECLARATIONS = 2_000
+"""How many there are at the least, of both sorts."""
 
 
 def _tried(examples: int) -> settings:
@@ -38,29 +41,25 @@ _ODD = st.sampled_from(
     [
         *("0o17", "0B1", "1e3", ".5", "1_0", "yes", "null", "~", "<<", "2001-01-01", "0x1F", "-"),
         *("---", "--- a", "\n---\n", "...", "&a", "*a", "!!int 3", "# a", "a: b", "- a", "{a}"),
-        *(
-            "\x85",
-            "\u2028",
-            "\x7f",
-            "\ufeff",
-            "\t\na",
-            " \n",
-            "\r\n",
-            "'",
-            '"',
-            "\\",
-            "%",
-            "@",
-            "`",
-        ),
+        *("\x85", "\u2028", "\x7f", "\ufeff", "\t\na", " \n", "\r\n", "\x1b[0m", "'", '"', "\\"),
+        *("%", "@", "`", "|", ">", "?", ": ", " #", "\u202e", "😀", "\uffff", "a" * 1_025),
     ]
 )
+_CHARACTERS = st.characters(
+    exclude_characters="\0",
+    exclude_categories=["Cs"],
+)
 _TEXT = st.one_of(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12),
+    st.text(_CHARACTERS, max_size=12),
     st.text("01_.xoObBeE+-: #\n\t'\"", max_size=8),
     st.builds(lambda one, other: one + other, _ODD, _ODD),
     _ODD,
 )
+_IMPOSSIBLE = st.sampled_from(["\0", "\ud800", "/a\0", "a\udfff\n"])
+
+
+def test_there_are_enough_of_them() -> None:
+    assert _TOGETHER * _EXAMPLES + _SINGLE * len(_PROPS) >= _DECLARATIONS
 
 
 @st.composite
@@ -71,10 +70,22 @@ def _jobs(draw: st.DrawFn) -> list[dict[str, str]]:
     return draw(st.lists(one, min_size=_TOGETHER, max_size=_TOGETHER))
 
 
-@_tried(_EXAMPLES)
-@given(_jobs())
-def test_texts_of_a_declaration_are_read_as_they_were_typed(jobs: list[dict[str, str]]) -> None:
-    app = App(replace(base.PLATFORM, hosts=(), parameters=(), images={"one": Pin("latest")}))
+def test_texts_of_a_declaration_are_read_as_they_were_typed() -> None:
+    charts: list[int] = []
+
+    @_tried(_EXAMPLES)
+    @given(_jobs())
+    def declare(jobs: list[dict[str, str]]) -> None:
+        charts.append(_check_together(jobs))
+
+    declare()
+    assert len(charts) >= _EXAMPLES
+    assert sum(charts) > len(charts) * _TOGETHER * 0.9  # almost none is refused
+
+
+def _check_together(jobs: list[dict[str, str]]) -> int:
+    """How many of the jobs are rendered, and read as they were declared."""
+    app = App(_platform("one"))
     chart = Chart(app, "chart", namespace="space")
     declared, refused = {}, []
     for place, job in enumerate(jobs):
@@ -85,8 +96,9 @@ def test_texts_of_a_declaration_are_read_as_they_were_typed(jobs: list[dict[str,
         except DeclarationError as error:
             refused.append(str(error))
     text = next(iter(app.render().values()))
-    objects = {(one["kind"], one["metadata"]["name"]): one for one in read(text) if one}
-    assert len(objects) == len(app.snapshot().objects)
+    documents = [one for one in read(text) if one]
+    objects = {(one["kind"], one["metadata"]["name"]): one for one in documents}
+    assert len(objects) == len(documents) == len(app.snapshot().objects)
     assert all("secret" in one for one in refused)  # nothing else of a text is refused
     for name, job in declared.items():
         template = objects["CronJob", name]["spec"]["jobTemplate"]["spec"]["template"]
@@ -97,6 +109,7 @@ def test_texts_of_a_declaration_are_read_as_they_were_typed(jobs: list[dict[str,
         assert container["args"] == [job["argument"]]
         assert template["metadata"]["annotations"]["example.org/note"] == job["note"]
         assert list(config["data"].values()) == [job["content"]]
+    return len(declared)
 
 
 def _declare(chart: Chart, name: str, job: dict[str, str]) -> None:
@@ -115,6 +128,11 @@ def _is_of(item: dict[str, Any], kind: str, name: str) -> bool:
     return kind == "ConfigMap" and item["metadata"]["labels"]["app"] == name
 
 
+def _platform(*images: str, **changes: Any) -> Platform:
+    pins = {image: Pin("latest") for image in images}
+    return replace(base.PLATFORM, **{"hosts": (), "parameters": (), "images": pins, **changes})
+
+
 def _job(chart: Chart, **changes: Any) -> None:
     name = changes.pop("name", "one")
     schedule = changes.pop("schedule", "0 2 * * *")
@@ -123,39 +141,143 @@ def _job(chart: Chart, **changes: Any) -> None:
     ScheduledJob(chart, name, program=program, schedule=schedule, options=options)
 
 
-_PROPS: dict[str, Callable[[Chart, str], Any]] = {
-    "name": lambda chart, text: _job(chart, name=text),
-    "schedule": lambda chart, text: _job(chart, schedule=text),
-    "image": lambda chart, text: _job(chart, image=text),
-    "variable": lambda chart, text: _job(chart, env={text: "b"}),
-    "file": lambda chart, text: _job(chart, files={text: "b"}),
-    "disk": lambda chart, text: _job(chart, scratch={text: "1Mi"}),
-    "size": lambda chart, text: _job(chart, scratch={"/data": text}),
-    "cpu": lambda chart, text: _job(
-        chart, resources=Resources(cpu=(text, "1"), memory=("1Mi", "1Mi"))
+def _web(chart: Chart, **changes: Any) -> Any:
+    return base.web_service(chart, program=base.ONE, **changes)
+
+
+def _native(chart: Chart, note: str) -> cdk8s.ApiObject:
+    metadata = cdk8s.ApiObjectMetadata(name="one", annotations={"example.org/a": note})
+    return cdk8s.ApiObject(chart, "one", api_version="v1", kind="ConfigMap", metadata=metadata)
+
+
+@dataclass(frozen=True)
+class _Prop:
+    """Where a text may be typed."""
+
+    valid: str
+    """One that is rendered."""
+    declare: Callable[[Chart, str], object]
+    platform: Callable[[str], Platform] = field(default=lambda _: _platform("one"))
+    """On which nothing but the text can be wrong."""
+
+
+def _of_a_web_service(valid: str, declare: Callable[[Chart, str], object]) -> _Prop:
+    return _Prop(valid, declare, lambda _: _platform("one", hosts=base.PLATFORM.hosts))
+
+
+_PROPS = {
+    "name": _Prop("one", lambda chart, text: _job(chart, name=text)),
+    "schedule": _Prop("0 2 * * *", lambda chart, text: _job(chart, schedule=text)),
+    "image": _Prop("one", lambda chart, text: _job(chart, image=text)),
+    "variable": _Prop("A_B", lambda chart, text: _job(chart, env={text: "b"})),
+    "value": _Prop("0o17", lambda chart, text: _job(chart, env={"A": text})),
+    "argument": _Prop("0o17", lambda chart, text: _job(chart, args=(text,))),
+    "command": _Prop("0o17", lambda chart, text: _job(chart, command=(text,))),
+    "file": _Prop("/etc/one.toml", lambda chart, text: _job(chart, files={text: "b"})),
+    "disk": _Prop("/data", lambda chart, text: _job(chart, scratch={text: "1Mi"})),
+    "size": _Prop("2Mi", lambda chart, text: _job(chart, scratch={"/data": text})),
+    "cpu": _Prop(
+        "100m",
+        lambda chart, text: _job(
+            chart, resources=Resources(cpu=(text, "1"), memory=("1Mi", "1Mi"))
+        ),
     ),
-    "parameter": lambda chart, text: SecretFiles(chart, "one", {"a": Parameter(text, "a", "b")}),
-    "host": lambda chart, text: base.alb(chart, host=Host(text)),
-    "path": lambda chart, text: base.web_service(chart, readiness=Probe(HttpGet(text))),
-    "label": lambda chart, text: _job(chart, options=Options(labels={"example.org/a": text})),
-    "annotation": lambda chart, text: _job(chart, options=Options(annotations={text: "a"})),
-    "port": lambda chart, text: _job(chart, egress=(Egress((text,)),)),  # type: ignore[arg-type]
+    "parameter": _Prop(
+        "/one/two/three",
+        lambda chart, text: _job(chart, secrets={"A": Parameter(text, "One", "two")}),
+        lambda text: _platform("one", parameters=(Parameter(text, "One", "two").path,)),
+    ),
+    "host": _Prop(
+        "two.example.org",
+        lambda chart, text: _web(chart, ingress=replace(base.ALB, host=Host(text))),
+        lambda text: _platform("one", hosts=(Host(text).fqdn,)),
+    ),
+    "path": _of_a_web_service(
+        "/0o17: a #b", lambda chart, text: _web(chart, readiness=Probe(HttpGet(text)))
+    ),
+    "port name": _of_a_web_service("http-2", lambda chart, text: _web(chart, ports={text: 9090})),
+    "label": _Prop(
+        "0o17", lambda chart, text: _job(chart, options=Options(labels={"example.org/a": text}))
+    ),
+    "annotation": _Prop(
+        "0o17", lambda chart, text: _job(chart, options=Options(annotations={text: "a"}))
+    ),
+    "port": _Prop(
+        "",
+        lambda chart, text: _job(chart, egress=(Egress((text,)),)),  # type: ignore[arg-type]
+    ),
+    "merged value": _of_a_web_service(
+        "0o17",
+        lambda chart, text: _web(chart).deployment.merge(
+            {"metadata": {"annotations": {"a": text}}}
+        ),
+    ),
+    "merged key": _of_a_web_service(
+        "0o17",
+        lambda chart, text: _web(chart).deployment.merge(
+            {"metadata": {"annotations": {text: "a"}}}
+        ),
+    ),
+    "native": _Prop("0o17", _native, lambda _: _platform()),
+    "native patch": _Prop(
+        "0o17",
+        lambda chart, text: _native(chart, "a").add_json_patch(
+            cdk8s.JsonPatch.add("/data", {"a": text})
+        ),
+        lambda _: _platform(),
+    ),
 }
 
 
 @pytest.mark.parametrize("prop", [*_PROPS])
-@_tried(_SINGLE)
-@given(text=_TEXT)
-def test_a_text_in_any_prop_is_written_or_refused_by_name(prop: str, text: str) -> None:
-    app = App(replace(base.PLATFORM, parameters=(), images={"one": Pin("latest")}))
-    chart = Chart(app, "chart", namespace="space")
+def test_a_text_in_any_prop_is_written_or_refused_by_name(prop: str) -> None:
+    tried: list[str] = []
+
+    @_tried(_SINGLE)
+    @given(text=st.one_of(_TEXT, _TEXT, _TEXT, _IMPOSSIBLE))
+    def declare(text: str) -> None:
+        tried.append(text)
+        _check(prop, text)
+
+    declare()
+    assert len(tried) >= _SINGLE
+    assert _check(prop, _PROPS[prop].valid) != (prop == "port")  # a port is no text
+
+
+def _check(prop: str, text: str) -> bool:
+    """Whether the text is written; it is then read as it was typed, and refused otherwise."""
     try:
-        _PROPS[prop](chart, text)
-        files = app.render()
+        app = App(_PROPS[prop].platform(text))
+        _PROPS[prop].declare(Chart(app, "chart", namespace="space"), text)
+        (written,) = app.render().values()
     except (DeclarationError, PlatformError) as error:
-        refused = str(error).splitlines()
-    else:
-        refused = []
-        (written,) = files.values()
-        assert read(written) == app.snapshot().objects
-    assert all(len(line) > len("refused") for line in refused)
+        problems = error.problems if isinstance(error, PlatformError) else (explain(error),)
+        assert all(_is_clear(one, text) for one in problems), problems
+        return False
+    content = app.snapshot().objects
+    assert read(written) == content
+    assert text in (*_texts(content), "")  # no text at all may stand for a default
+    return True
+
+
+def _is_clear(problem: str, text: str) -> bool:
+    """Whether it says in a line what is wrong, and names the construct, the object or the line."""
+    places = ("chart/one", "space/one", "tests/constructs_lib/")
+    shown = (repr(text), "which no process can be given", "is a directive", "not the text")
+    return "\n" not in problem and _any_in(places, problem) and _any_in(shown, problem)
+
+
+def _any_in(words: Iterable[str], text: str) -> bool:
+    return any(word in text for word in words)
+
+
+def _texts(content: Any) -> Iterator[str]:
+    match content:
+        case str():
+            yield content
+        case dict():
+            for key, value in content.items():
+                yield from (key, *_texts(value))
+        case list():
+            for one in content:
+                yield from _texts(one)

@@ -227,7 +227,7 @@ def test_an_authors_validations_are_reported_like_ours(tmp_path: Path) -> None:
     )
     assert refused.value.problems == (
         ours,
-        "chart/l1: is too small\nby far",
+        "chart/l1: is too small by far",
         "chart/l1: is too large",
     )
     with pytest.raises(RuntimeError, match="is served by no Ingress"):

@@ -239,6 +239,10 @@ def alb(**changes: Any) -> Callable[[Chart], Any]:
     return lambda chart: base.alb(chart, **changes)
 
 
+def chart_in(**changes: Any) -> Callable[[Chart], Any]:
+    return lambda chart: Chart(base.app_of(chart), "two", **changes)
+
+
 def shared(chart: Chart) -> None:
     for name, idle in (("one", 60), ("two", 90)):
         ingress = Alb(
@@ -275,6 +279,12 @@ _PREFIX = "alb.ingress.kubernetes.io"
         (program(files={"/a/b": "1", "/a_b": "2"}), "become one key of a ConfigMap"),
         (program(files={"/a": "1"}, secret_files={"/a": base.TOKEN}), "is a file and a secret"),
         (program(files={"/a": "1"}, scratch={"/config/files": "1Mi"}), "two volumes of its pod"),
+        (program(files={"/etc/a": "\ud800"}), "holds U+D800 (a surrogate)"),
+        (chart_in(namespace="/../a"), "'/../a' is no name that Kubernetes accepts"),
+        (chart_in(folder="../a"), "'../a' is not a valid folder"),
+        (chart_in(folder="/a"), "'/a' is not a valid folder"),
+        (chart_in(folder="a/.."), "'a/..' is not a valid folder"),
+        (calling(Calls("no\nwhere")), "space/one calls space/no\\nwhere, but no WebService"),
         (options(labels={"app": "other"}), "label app is set by the workload itself"),
         (options(pod_labels={"a b": "c"}), "'a b' is not a valid key of a label"),
         (options(labels={"a": "b c"}), "'b c' is not a valid value of the label a"),

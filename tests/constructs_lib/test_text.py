@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from unicodedata import category
 
 import pytest
 
 from constructs_lib.errors import PlatformError
 from constructs_lib.kubernetes.text import stringify
-from constructs_lib.manifests.text import quoted
+from constructs_lib.manifests.text import is_odd, quoted
 from tests.api_server import read
 from tests.constructs_lib import declarations as base
 
@@ -35,7 +36,7 @@ ORDINARY = [
         "\u200b",
         "1.2.3.4",
     ),
-    *("text-in-quotes-0-", "text-in-quotes-7-0o17"),
+    *("text-in-quotes-0-", "text-in-quotes-7-0o17", "__proto__", "constructor", "$jsii.map"),
 ]
 
 
@@ -43,6 +44,27 @@ ORDINARY = [
 def test_a_text_is_read_as_it_was_declared(text: str) -> None:
     item = {"value": text, "list": [text, "0o17"], text or "key": "value"}
     assert read(stringify([item])) == [item]
+
+
+@pytest.mark.parametrize("sign", ["a", "a b ", "\n", "\x85", "a\x85 b"])
+@pytest.mark.parametrize("length", [80, 1_000, 1_024, 1_025, 5_000])
+def test_a_long_text_is_read_as_it_was_declared(sign: str, length: int) -> None:
+    text = sign * (length // len(sign))
+    item = {"value": text, text: "value", "list": [{"name": text, "value": text}]}
+    assert read(stringify([item])) == [item]
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "length"),
+    [("a0 :-#\n\t'\".", 3), ("01_x.eo+-", 4), ("aA\x01\x1f\x7f\x85\xa0\u2028\ufeff\uffff\r\n", 3)],
+    ids=ascii,
+)
+def test_every_short_text_is_read_as_it_was_declared(alphabet: str, length: int) -> None:
+    texts = ["".join(signs) for signs in product(alphabet, repeat=length)]
+    odd = [text for text in texts if is_odd([{"value": text}])]
+    for some in (odd, sorted({*texts} - {*odd})):
+        item = {"list": some, **dict.fromkeys(some, "value")}
+        assert read(stringify([item], odd=some is odd)) == [item]
 
 
 def test_a_scalar_in_quotes_is_one_line_of_printable_text() -> None:

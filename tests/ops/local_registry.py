@@ -8,9 +8,11 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import serving
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -115,14 +117,10 @@ def local_registry() -> Iterator[LocalRegistry]:
     class Handler(_Handler):
         pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        registry = LocalRegistry(f"127.0.0.1:{server.server_port}")
+    with serving(Handler) as address:
+        registry = LocalRegistry(address.removeprefix("http://"))
         Handler.registry = registry
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         try:
             yield registry
         finally:
             registry.ends.set()
-            server.shutdown()
-            thread.join()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
 
+from tests.serving import serving
 from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
 
 
@@ -71,9 +71,9 @@ class TestComment:
             comments: ClassVar[list[dict[str, Any]]] = []
             written: ClassVar[list[tuple[str, str, str]]] = []
 
-        with HTTPServer(("127.0.0.1", 0), Fresh) as server:
+        with serving(Fresh) as address:
             runner.environment = {
-                "GITHUB_API_URL": f"http://127.0.0.1:{server.server_port}",
+                "GITHUB_API_URL": address,
                 "GITHUB_SERVER_URL": "https://github.com",
                 "GITHUB_REPOSITORY": "gnosischain/deployments",
                 "GITHUB_TOKEN": "a-token",
@@ -82,13 +82,7 @@ class TestComment:
                 "HEAD_SHA": COMMIT,
                 "NO_PROXY": "127.0.0.1",
             }
-            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
-            try:
-                yield Fresh
-            finally:
-                server.shutdown()
-                thread.join()
+            yield Fresh
 
     def comment(self, runner: Runner, github: type[GitHub], text: str) -> str:
         file = io.BytesIO()

@@ -14,7 +14,7 @@ import yaml
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
-from tests.ops.day_two.serving import Answer, JsonHandler, serving
+from tests.serving import Answer, JsonHandler, serving
 
 Object = dict[str, Any]
 TOKEN = "a-token"  # noqa: S105 of this server alone

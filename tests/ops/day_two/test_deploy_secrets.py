@@ -11,7 +11,7 @@ import pytest
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from ops import deploy
-from tests.ops.day_two.serving import Answer, JsonHandler, posted, serving
+from tests.serving import Answer, JsonHandler, posted, serving
 
 pytestmark = pytest.mark.usefixtures("credentials")
 

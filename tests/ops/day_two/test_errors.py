@@ -11,7 +11,7 @@ from catalogue.installation import INSTALLATION
 from ops.cluster import connection
 from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import Run
-from tests.ops.day_two.serving import posted, serving
+from tests.serving import posted, serving
 
 NOWHERE = "http://127.0.0.1:1"
 

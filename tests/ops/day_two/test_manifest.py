@@ -11,8 +11,8 @@ from catalogue.parameters import Parameters
 from ops import manifest
 from tests.ops.day_two.api_server import TOKEN, ApiServer
 from tests.ops.day_two.conftest import SECRET, Account, Run
-from tests.ops.day_two.serving import Answer, JsonHandler, posted, serving
 from tests.ops.day_two.world import World
+from tests.serving import Answer, JsonHandler, posted, serving
 
 KEY = f"{SECRET}-key"
 REFRESH = ("manifest", "refresh", "--key-file", "-")
