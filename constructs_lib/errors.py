@@ -39,7 +39,7 @@ class PlatformError(Exception):
     """Everything that one render refused, a line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(one_line(" ".join(each.splitlines())) for each in problems)
+        self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
 

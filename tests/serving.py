@@ -25,7 +25,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: type[QuietHandler]) -> Iterator[str]:
     """The address of a server on a free port, which ends with the block."""
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -37,8 +37,15 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
             thread.join()
 
 
-class JsonHandler(BaseHTTPRequestHandler):
-    """Answers JSON, and says nothing."""
+class QuietHandler(BaseHTTPRequestHandler):
+    """Logs no request."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class JsonHandler(QuietHandler):
+    """Answers JSON."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # or an answer waits for 40 ms
@@ -54,9 +61,6 @@ class JsonHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 def posted(answers: Callable[[JsonHandler], Answer]) -> type[JsonHandler]:

@@ -108,7 +108,9 @@ def _validation_errors() -> Iterator[None]:
         if not invalid:
             raise
         _, *parts = _PROBLEM.split(report)
-        raise PlatformError(
+        found = (
             f"{path}: {message}" if path else message
             for path, message in zip(parts[::2], parts[1::2], strict=True)
-        ) from error
+        )
+        # the rules give one line each; a validation of a chart's author may give several
+        raise PlatformError(one_line(" ".join(one.splitlines())) for one in found) from error

@@ -127,10 +127,8 @@ class Program:
                     f"{path} looks like a secret and would be published in dist/; declare it "
                     "under secret_files with a Parameter"
                 )
-        if (
-            sum(len(text.encode(errors="surrogatepass")) for text in texts.values())
-            > _MOST_CONFIGURATION_BYTES
-        ):
+        size = sum(len(text.encode(errors="surrogatepass")) for text in texts.values())
+        if size > _MOST_CONFIGURATION_BYTES:
             raise DeclarationError(
                 f"{', '.join(texts)} hold more than the 1 MB that a ConfigMap takes; build what is "
                 "large into the image"

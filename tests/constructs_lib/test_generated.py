@@ -45,12 +45,8 @@ _ODD = st.sampled_from(
         *("%", "@", "`", "|", ">", "?", ": ", " #", "\u202e", "😀", "\uffff", "a" * 1_025),
     ]
 )
-_CHARACTERS = st.characters(
-    exclude_characters="\0",
-    exclude_categories=["Cs"],
-)
 _TEXT = st.one_of(
-    st.text(_CHARACTERS, max_size=12),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12),
     st.text("01_.xoObBeE+-: #\n\t'\"", max_size=8),
     st.builds(lambda one, other: one + other, _ODD, _ODD),
     _ODD,

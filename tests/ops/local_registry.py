@@ -8,11 +8,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from tests.serving import serving
+from tests.serving import QuietHandler, serving
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -70,10 +69,10 @@ class LocalRegistry:
         return digest
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     registry: ClassVar[LocalRegistry]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 as http.server calls it
         registry, url = self.registry, urlsplit(self.path)
         if registry.silent.is_set():
             registry.ends.wait()
@@ -105,9 +104,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 @contextmanager

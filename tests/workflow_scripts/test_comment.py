@@ -6,23 +6,22 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import pytest
 
-from tests.serving import serving
+from tests.serving import QuietHandler, serving
 from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
 
 
-class GitHub(BaseHTTPRequestHandler):
+class GitHub(QuietHandler):
     """As much of GitHub's API as a comment needs."""
 
     artifact: ClassVar[bytes | None]
     comments: ClassVar[list[dict[str, Any]]]
     written: ClassVar[list[tuple[str, str, str]]]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 as http.server calls it
         if self.path.startswith("/blobs/"):
             assert "Authorization" not in self.headers
             return self.answer(self.artifact or b"")
@@ -44,7 +43,7 @@ class GitHub(BaseHTTPRequestHandler):
         }
         return self.answer(json.dumps(contents[path]).encode())
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 as http.server calls it
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
         self.written.append((self.command, self.path.rpartition("deployments/")[2], body))
         self.answer(b"{}")
@@ -56,9 +55,6 @@ class GitHub(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 class TestComment:
