@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 
 from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
+from constructs_lib.names import check_ranges
 
 
 @checked
@@ -33,6 +33,15 @@ class Installation:
     """A customer key for the parameters. None: the account's own key for SSM."""
     alb_subnets: tuple[str, ...] = ()
     """CIDR ranges of the load balancers' subnets. None of them: any source on a service's port."""
+    vpc_cidrs: tuple[str, ...] = ()
+    """CIDR ranges of the VPC, and of what is peered with it. None of them: the internal load
+    balancer's security group admits every address that can reach it."""
+    access_logs_bucket: str | None = None
+    """S3 bucket for the load balancers' access logs; its policy must let Elastic Load Balancing
+    write. None: no access logs."""
+    deletion_protection: bool = False
+    """Whether AWS refuses to delete the load balancers. An Ingress that is removed, or that changes
+    its scheme, then waits until a person lifts the protection in AWS."""
     storage_class: str | None = None
     """Of volume claims. None: the cluster's default."""
 
@@ -62,17 +71,15 @@ class Installation:
             value = getattr(self, name)
             if value is not None and not re.fullmatch(form, value):
                 raise DeclarationError(f"{name} {value!r} has not the form {form}")
-        for subnet in self.alb_subnets:
-            try:
-                ip_network(subnet)
-            except ValueError as error:
-                raise DeclarationError(f"alb_subnets: {error}; write 10.0.1.0/24") from error
+        for name in ("alb_subnets", "vpc_cidrs"):
+            check_ranges(getattr(self, name), name)
 
 
 _FORMS = {
     "region": r"[a-z]{2}(-[a-z]+)+-\d",
     "account": r"\d{12}",
     "repository": r"(https|ssh|file)://\S+|git@\S+",
+    "access_logs_bucket": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
     "hosted_zone_id": r"Z[A-Z0-9]+",
     "kms_key_arn": r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+",
     "oidc_provider_arn": r"arn:aws[a-z-]*:iam::\d{12}:oidc-provider/\S+",

@@ -89,6 +89,10 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
             not known.alb_subnets,
             "are not known: the web services' ports are open to any source in the VPC",
         ),
+        "vpc_cidrs": (
+            not known.vpc_cidrs,
+            "are not known: the internal load balancer's security group admits every address",
+        ),
         "ember_data_url": (known.ember_data_url is None, "is not known: click-runner-ember fails"),
     }
     for name, (is_open, consequence) in open_settings.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
 from constructs_lib.checks import Between, checked
@@ -90,6 +91,23 @@ class ClusterTarget:
     """`kubernetes.io/ingress.class`, or `spec.ingressClassName`. The API server refuses both."""
     pod_security: str = "v1.27"
     """The Kubernetes version whose `restricted` profile is enforced, or `latest`."""
+    dns_addresses: tuple[str, ...] = ("169.254.20.10",)
+    """IPv4 addresses that pods may ask for DNS, on port 53, besides the pods of kube-dns. The
+    default is where NodeLocal DNSCache answers. It is link-local, so a packet to it never leaves
+    the node: without the cache nothing is opened, with it pods would otherwise lose DNS. A cluster
+    of EKS Auto Mode also needs the cluster DNS address, the tenth of its service CIDR:
+    `172.20.0.10` or `10.100.0.10`. `ops checklist --cluster` says what a cluster has."""
+
+    def __post_init__(self) -> None:
+        for address in self.dns_addresses:
+            try:
+                IPv4Address(address)
+            except ValueError as error:
+                raise DeclarationError(
+                    f"dns_addresses: {address!r} is not an IPv4 address; write 169.254.20.10"
+                ) from error
+        if len(set(self.dns_addresses)) < len(self.dns_addresses):
+            raise DeclarationError("dns_addresses names an address twice; remove one")
 
 
 @checked
@@ -196,7 +214,8 @@ class Egress:
     ports: tuple[Port, ...]
     """Destination ports; none means every port."""
     to: Literal["anywhere", "public"] = "public"
-    """`public` leaves out private, link-local and shared address ranges."""
+    """`public` leaves out private, shared, loopback and link-local address ranges; `anywhere` only
+    the latter two."""
     protocols: tuple[Literal["TCP", "UDP"], ...] = ("TCP",)
     """Each port of each of them."""
 

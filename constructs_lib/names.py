@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from ipaddress import ip_network
 
 from constructs_lib.errors import DeclarationError
 
@@ -55,6 +57,15 @@ def check_folder(path: str) -> None:
             f"{path!r} is not a valid folder; use a relative path of letters, digits, dots, "
             "hyphens and underscores, as cluster or team/one, that does not leave dist/"
         )
+
+
+def check_ranges(ranges: Iterable[str], name: str) -> None:
+    """Refuse what is not a CIDR range. `name` is the setting, for the message."""
+    for cidr in ranges:
+        try:
+            ip_network(cidr)
+        except ValueError as error:
+            raise DeclarationError(f"{name}: {error}; write 10.0.1.0/24") from error
 
 
 def check_fqdn(fqdn: str) -> None:

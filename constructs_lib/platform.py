@@ -59,6 +59,12 @@ class Platform:
     """What the paths of all parameters begin with, `/example/`."""
     alb_subnets: tuple[str, ...] = ()
     """CIDR ranges the load balancers send from; none means any source on a service's port."""
+    vpc_cidrs: tuple[str, ...] = ()
+    """CIDR ranges of the VPC, which alone reach the internal load balancers; none means any."""
+    access_logs_bucket: str | None = None
+    """The S3 bucket of the load balancers' access logs; None means no logs."""
+    deletion_protection: bool = False
+    """Whether the load balancers refuse to be deleted."""
     storage_class: str | None = None
     """Of volume claims; None is the cluster's default class."""
     repository: str

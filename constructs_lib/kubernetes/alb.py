@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Host, Positive
-from constructs_lib.names import check_object_name
+from constructs_lib.names import check_object_name, check_ranges
 from constructs_lib.platform import Platform
 
 _PREFIX = "alb.ingress.kubernetes.io"
@@ -60,6 +60,9 @@ class Alb:
     group: str | None = None
     """Shares one load balancer among all Ingresses of this group name, which must agree on what
     concerns all of it (`scheme`, `idle_timeout_seconds`). None: a load balancer of its own."""
+    inbound_cidrs: tuple[str, ...] | None = None
+    """CIDR ranges that the security group admits. None: the Platform's `vpc_cidrs` for an internal
+    load balancer, every address for a public one."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Further `alb.ingress.kubernetes.io/` annotations, under their full names. Attributes of the
     load balancer and the target group are joined with those that are set here."""
@@ -76,6 +79,8 @@ class Alb:
                 f"idle_timeout_seconds={self.idle_timeout_seconds}, or clients see 502"
             )
 
+        if self.inbound_cidrs is not None:
+            check_ranges(self.inbound_cidrs, "inbound_cidrs")
         self._check_routes()
         for key in self.annotations:
             if not key.startswith(f"{_PREFIX}/"):
@@ -132,7 +137,8 @@ class Alb:
             "ssl-redirect": "443" if self.ssl_redirect else None,
             "ssl-policy": _TLS_POLICY if "HTTPS" in self.listeners else None,
             "healthcheck-path": health_check_path,
-            "load-balancer-attributes": f"idle_timeout.timeout_seconds={self.idle_timeout_seconds}",
+            "inbound-cidrs": ",".join(self._admitted(platform)) or None,
+            "load-balancer-attributes": ",".join(self._attributes(platform)),
             "target-group-attributes": (
                 f"deregistration_delay.timeout_seconds={self.deregistration_delay_seconds}"
             ),
@@ -145,6 +151,20 @@ class Alb:
         if platform.target.ingress_class == "annotation":
             return {"kubernetes.io/ingress.class": "alb", **named}
         return named
+
+    def _admitted(self, platform: Platform) -> tuple[str, ...]:
+        if self.inbound_cidrs is not None:
+            return self.inbound_cidrs
+        return platform.vpc_cidrs if self.scheme == "internal" else ()
+
+    def _attributes(self, platform: Platform) -> Iterator[str]:
+        """Of the load balancer, as AWS names them."""
+        yield f"idle_timeout.timeout_seconds={self.idle_timeout_seconds}"
+        if platform.access_logs_bucket:
+            yield "access_logs.s3.enabled=true"
+            yield f"access_logs.s3.bucket={platform.access_logs_bucket}"
+        if platform.deletion_protection:
+            yield "deletion_protection.enabled=true"
 
     def add_ingress(
         self,

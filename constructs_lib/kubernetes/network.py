@@ -8,7 +8,7 @@ from functools import cache
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.kubernetes.manifest import int_or_string
-from constructs_lib.manifests.network import NOT_PUBLIC
+from constructs_lib.manifests.readings import NOT_PUBLIC, PRIVATE
 from constructs_lib.model import Egress
 
 
@@ -17,18 +17,34 @@ def _namespace(name: str) -> k8s.LabelSelector:
     return k8s.LabelSelector(match_labels={"kubernetes.io/metadata.name": name})
 
 
-_DNS = k8s.NetworkPolicyEgressRule(
-    to=[
-        k8s.NetworkPolicyPeer(
-            namespace_selector=_namespace("kube-system"),
-            pod_selector=k8s.LabelSelector(match_labels={"k8s-app": "kube-dns"}),
-        )
-    ],
-    ports=[
-        k8s.NetworkPolicyPort(port=int_or_string(53), protocol=protocol)
-        for protocol in ("UDP", "TCP")
-    ],
-)
+@cache
+def _block(cidr: str, excepted: tuple[str, ...] = ()) -> k8s.NetworkPolicyPeer:
+    return k8s.NetworkPolicyPeer(
+        ip_block=k8s.IpBlock(cidr=cidr, except_=list(excepted) if excepted else None)
+    )
+
+
+_PUBLIC = (_block("0.0.0.0/0", NOT_PUBLIC),)
+_ANYWHERE = (*_PUBLIC, *map(_block, PRIVATE))
+"""The same range with the same exceptions as _PUBLIC, and what of the exceptions is open, each a
+range of its own: so EKS's network plugin reads both together as Kubernetes does."""
+
+
+@cache
+def _dns(addresses: tuple[str, ...]) -> k8s.NetworkPolicyEgressRule:
+    return k8s.NetworkPolicyEgressRule(
+        to=[
+            k8s.NetworkPolicyPeer(
+                namespace_selector=_namespace("kube-system"),
+                pod_selector=k8s.LabelSelector(match_labels={"k8s-app": "kube-dns"}),
+            ),
+            *(_block(f"{address}/32") for address in addresses),
+        ],
+        ports=[
+            k8s.NetworkPolicyPort(port=int_or_string(53), protocol=protocol)
+            for protocol in ("UDP", "TCP")
+        ],
+    )
 
 
 def deny_all() -> k8s.NetworkPolicySpec:
@@ -41,6 +57,7 @@ def deny_all() -> k8s.NetworkPolicySpec:
 def allow(
     selector: k8s.LabelSelector,
     *,
+    dns_addresses: tuple[str, ...],
     egress: Iterable[Egress],
     ingress: Sequence[k8s.NetworkPolicyIngressRule] = (),
 ) -> k8s.NetworkPolicySpec:
@@ -49,7 +66,7 @@ def allow(
         pod_selector=selector,
         policy_types=["Ingress", "Egress"],
         ingress=list(ingress) or None,
-        egress=[_DNS, *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
+        egress=[_dns(dns_addresses), *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
     )
 
 
@@ -75,7 +92,7 @@ def from_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyIngres
 def from_ranges(port: int, ranges: tuple[str, ...]) -> k8s.NetworkPolicyIngressRule:
     """Callers of `port` from these CIDR ranges; none means from anywhere."""
     return k8s.NetworkPolicyIngressRule(
-        from_=[k8s.NetworkPolicyPeer(ip_block=k8s.IpBlock(cidr=cidr)) for cidr in ranges] or None,
+        from_=[_block(cidr) for cidr in ranges] or None,
         ports=[_tcp(port)],
     )
 
@@ -95,9 +112,8 @@ def _tcp(port: int) -> k8s.NetworkPolicyPort:
 
 @cache
 def _egress_rule(egress: Egress) -> k8s.NetworkPolicyEgressRule:
-    public = k8s.NetworkPolicyPeer(ip_block=k8s.IpBlock(cidr="0.0.0.0/0", except_=list(NOT_PUBLIC)))
     return k8s.NetworkPolicyEgressRule(
-        to=[public] if egress.to == "public" else None,
+        to=list(_PUBLIC if egress.to == "public" else _ANYWHERE),
         ports=[
             k8s.NetworkPolicyPort(
                 port=int_or_string(port) if port is not None else None, protocol=protocol

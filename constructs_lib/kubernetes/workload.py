@@ -146,6 +146,7 @@ class ProgramConstruct(Construct):
                 metadata=self.metadata,
                 spec=network.allow(
                     self.selector,
+                    dns_addresses=self.platform.target.dns_addresses,
                     egress=[rule for rule in egress if not isinstance(rule, Calls)],
                     ingress=ingress,
                 ),

@@ -13,6 +13,11 @@ def repository(image: str) -> str:
     return match["repository"] if match else image
 
 
+def short_name(image: str) -> str:
+    """`reloader` of `ghcr.io/stakater/reloader:v1.4@sha256:…`."""
+    return repository(image).rpartition("/")[2]
+
+
 def build(image: str) -> str:
     """The tag; the digest where there is none; what Kubernetes runs without either, `latest`."""
     match = _IMAGE.fullmatch(image)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from constructs_lib.rules import (
     availability,
     coherence,
+    egress,
     gitops,
     hardening,
+    load_balancers,
     network,
     platform,
     pod_security,
@@ -20,7 +22,7 @@ ROOMS = {
     "References": references.RULES,
     "Fits together": coherence.RULES,
     "Availability": availability.RULES,
-    "Network": network.RULES,
+    "Network": (*network.RULES, *egress.RULES, *load_balancers.RULES),
     "GitOps": gitops.RULES,
     "The platform": platform.RULES,
 }

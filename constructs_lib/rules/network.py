@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
-from ipaddress import ip_address, ip_network
-from typing import Any
+from functools import lru_cache
 
-from constructs_lib.manifests.network import NOT_PUBLIC, directions
+from constructs_lib.manifests.network import directions
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import is_listening, ports_from_outside
 from constructs_lib.manifests.selectors import selects
@@ -16,15 +14,12 @@ from constructs_lib.manifests.workload import Workload, selected
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Rendered, rule
 
-_METADATA = ip_address("169.254.169.254")
-_METADATA_PORT = 80
-_NAMESPACE_NAME = "kubernetes.io/metadata.name"
-_DNS = 53
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _INSIDE = ("ClusterIP", "ExternalName")
 
 
 @lru_cache(maxsize=2)
-def _deciding(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
+def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
     """By workload and direction, the policies that select its pods."""
     found: dict[Key, dict[str, list[Object]]] = defaultdict(lambda: defaultdict(list))
     for policy in objects.of_kinds("NetworkPolicy"):
@@ -44,7 +39,7 @@ def _deciding(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
 )
 def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
     """A pod that no policy selects may be reached by every pod, and reach everything."""
-    deciding = _deciding(rendered.objects)[workload.key]
+    deciding = policies_by_workload(rendered.objects)[workload.key]
     if "Ingress" not in deciding:
         yield "every pod can connect to its pods"
     if "Egress" not in deciding:
@@ -140,7 +135,7 @@ def _namespaces(policy: Object, peer: Manifest, objects: Objects) -> list[str]:
     return [
         name
         for name, labels in declared.items()
-        if selects(selector, {**labels, _NAMESPACE_NAME: name})
+        if selects(selector, {**labels, NAMESPACE_NAME: name})
     ]
 
 
@@ -173,12 +168,12 @@ def both_ends_agree(policy: Object, rendered: Rendered) -> Iterator[str]:
 
 def _admits(objects: Objects, target: Workload, sources: list[Workload], wanted: Manifest) -> bool:
     """Whether the policies of a workload let others in on a port."""
-    policies = _deciding(objects)[target.key].get("Ingress")
+    policies = policies_by_workload(objects)[target.key].get("Ingress")
     if not policies:
         return True
     return all(
         any(
-            _has_port(rule_, wanted) and _has_peer(policy, rule_, source, objects)
+            has_port(rule_, wanted) and _has_peer(policy, rule_, source, objects)
             for policy in policies
             for rule_ in policy.spec.get("ingress") or ()
         )
@@ -186,7 +181,8 @@ def _admits(objects: Objects, target: Workload, sources: list[Workload], wanted:
     )
 
 
-def _has_port(rule_: Manifest, wanted: Manifest) -> bool:
+def has_port(rule_: Manifest, wanted: Manifest) -> bool:
+    """Whether a rule of a policy takes in a port that another states."""
     ports = rule_.get("ports")
     return not ports or any(
         one.get("port") in (None, wanted.get("port"))
@@ -202,89 +198,6 @@ def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Object
         and source.namespace in _namespaces(policy, peer, objects)
         and selects(peer["podSelector"], source.labels)
         for peer in peers
-    )
-
-
-@rule(
-    "private-addresses-stay-closed",
-    "NetworkPolicy",
-    risk="exposure",
-    remedy="except them all, as Egress(to='public') does",
-    covers="nsa-cisa:sensitive-cloud-infrastructure",
-)
-def private_stays_closed(policy: Object, _: Rendered) -> Iterator[str]:
-    """The credentials of the node are one request away, and so are the neighbors in the VPC."""
-    for rule_ in policy.spec.get("egress") or ():
-        blocks = [peer["ipBlock"] for peer in rule_.get("to") or () if peer.get("ipBlock")]
-        named = {block.get("cidr") for block in blocks}
-        for block in blocks:
-            for closed in NOT_PUBLIC:
-                if closed not in named and _reaches(block, closed):
-                    yield f"opens {closed} with {block.get('cidr')}"
-        anywhere = not rule_.get("to")
-        if anywhere and any(port.get("port") == _DNS for port in rule_.get("ports") or ()):
-            yield "opens DNS to every address, by which anything can be sent out"
-        if (anywhere or any(_reaches(one, f"{_METADATA}/32") for one in blocks)) and any(
-            _is_metadata(port) for port in rule_.get("ports") or [{}]
-        ):
-            yield f"opens the instance metadata ({_METADATA}); name ports, and not {_METADATA_PORT}"
-
-
-def _reaches(block: Manifest, addresses: str) -> bool:
-    """Whether a block covers a range, or part of it, that none of its exceptions takes out."""
-    wanted = _network(addresses)
-    if not _network(block["cidr"]).overlaps(wanted):
-        return False
-    return not any(
-        wanted.version == _network(one).version and wanted.subnet_of(_network(one))
-        for one in block.get("except") or ()
-    )
-
-
-@cache
-def _network(addresses: str) -> Any:
-    return ip_network(addresses)
-
-
-def _is_metadata(port: Manifest) -> bool:
-    first = port.get("port")
-    if port.get("protocol", "TCP") != "TCP":
-        return False
-    return first is None or (
-        isinstance(first, int) and first <= _METADATA_PORT <= port.get("endPort", first)
-    )
-
-
-@rule(
-    "pods-resolve-names",
-    PODS,
-    risk="downtime",
-    remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system",
-)
-def pods_resolve_names(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod that cannot ask DNS finds no host by its name."""
-    policies = _deciding(rendered.objects)[workload.key].get("Egress")
-    if policies is None:
-        return
-    for protocol in ("UDP", "TCP"):
-        if not any(
-            _has_port(rule_, {"port": _DNS, "protocol": protocol})
-            and any(_is_dns(peer) for peer in rule_.get("to") or [{}])
-            for policy in policies
-            for rule_ in policy.spec.get("egress") or ()
-        ):
-            yield f"its pods cannot ask DNS over {protocol}"
-
-
-def _is_dns(peer: Manifest) -> bool:
-    """Whether a peer takes in the pods of kube-dns."""
-    if not peer:
-        return True
-    if "ipBlock" in peer:
-        return False
-    return selects(peer.get("podSelector"), {"k8s-app": "kube-dns"}) and selects(
-        peer.get("namespaceSelector") or {"matchLabels": {"": ""}},
-        {_NAMESPACE_NAME: "kube-system"},
     )
 
 
@@ -309,7 +222,5 @@ RULES = (
     both_directions,
     ingress_is_served,
     both_ends_agree,
-    private_stays_closed,
-    pods_resolve_names,
     services_stay_inside,
 )

@@ -25,8 +25,6 @@ from constructs_lib.schedule import words
 if TYPE_CHECKING:
     from constructs_lib.platform import Platform
 
-_ALB = "alb.ingress.kubernetes.io"
-_OF_A_LOAD_BALANCER = ("scheme", "load-balancer-attributes", "ip-address-type", "subnets")
 _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
 
 
@@ -243,23 +241,6 @@ def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
             yield f"host {host} of {where} is served by no Ingress; remove it"
 
 
-@rule("load-balancers-agree", risk="exposure", remedy="give them one value", needs_platform=True)
-def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
-    """Of what concerns a whole load balancer, the controller refuses two values in one group."""
-    groups: dict[str, list[Object]] = defaultdict(list)
-    for item in rendered.objects.of_kinds("Ingress"):
-        if name := item.annotations.get(f"{_ALB}/group.name"):
-            groups[name].append(item)
-    for name, ingresses in groups.items():
-        for what in _OF_A_LOAD_BALANCER:
-            values = {one.annotations.get(f"{_ALB}/{what}") for one in ingresses}
-            if len(values) > 1:
-                yield (
-                    f"{', '.join(str(one.key) for one in ingresses)} share the load balancer "
-                    f"{name}, but not {what}; give them one value"
-                )
-
-
 @rule("parameters-are-read", risk="secret", remedy="remove it, or add it", needs_platform=True)
 def parameters_are_read(rendered: Rendered) -> Iterator[str]:
     """A parameter that is never read would be made, and kept secret, for nothing."""
@@ -309,7 +290,6 @@ RULES = (
     namespaces_are_bounded,
     limit_ranges_admit,
     hosts_are_served_once,
-    load_balancers_agree,
     parameters_are_read,
     pins_are_used,
     quotas_hold,

@@ -9,7 +9,9 @@ from functools import lru_cache
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.target import TARGET
+from constructs_lib.manifests.image import short_name
 from ops import rendered
+from ops.checklist import dns
 from ops.checklist.model import Answer, either, failed, not_applicable, not_checked, passed
 from ops.cluster import Cluster, ClusterError, Object, SyncState
 
@@ -29,7 +31,8 @@ def required(cluster: Cluster) -> list[tuple[str, Answer]]:
         "Reloader": reloader,
         "NetworkPolicies are enforced": network_policies,
         "Pod Identity agent": pod_identity,
-        "Cluster DNS": cluster_dns,
+        "Address family": dns.address_family,
+        "Cluster DNS": dns.cluster_dns,
         "Public DNS": public_dns,
     }
     return [(name, finding) for name, check in checks.items() for finding in _told(check, cluster)]
@@ -137,18 +140,6 @@ def pod_identity(cluster: Cluster) -> Iterator[Answer]:
     yield _runs(cluster, "eks-pod-identity-agent", "External Secrets gets no role")
 
 
-def cluster_dns(cluster: Cluster) -> Iterator[Answer]:
-    """Pods that the NetworkPolicies' rule for DNS names."""
-    found = cluster.pods("kube-system", "k8s-app=kube-dns")
-    ready = [pod for pod in found if pod.ready]
-    yield either(
-        ready,
-        f"{len(ready)} pods with k8s-app=kube-dns",
-        "no ready pod in kube-system has k8s-app=kube-dns, the only DNS that the NetworkPolicies "
-        "let pods ask",
-    )
-
-
 def public_dns(cluster: Cluster) -> Iterator[Answer]:
     """Each host's name, and whether it leads to its load balancer."""
     ingresses = cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
@@ -195,7 +186,7 @@ def _runs(cluster: Cluster, image: str, without: str) -> Answer:
     for kind in _WORKLOADS:
         for item in _workloads(cluster, kind):
             references = [c["image"] for c in item["spec"]["template"]["spec"]["containers"]]
-            matching = [one for one in references if _short(one) == image]
+            matching = [one for one in references if short_name(one) == image]
             if not matching:
                 continue
             seen = True
@@ -210,11 +201,6 @@ def _runs(cluster: Cluster, image: str, without: str) -> Answer:
 @lru_cache(maxsize=len(_WORKLOADS))
 def _workloads(cluster: Cluster, kind: str) -> list[Object]:
     return cluster.connection.items(f"/apis/apps/v1/{kind}")
-
-
-def _short(image: str) -> str:
-    """`reloader`, of `ghcr.io/stakater/reloader:v1.4@sha256:…`."""
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def _condition(item: Object, kind: str) -> str:

@@ -169,6 +169,31 @@ def test_a_load_balancer_serves_more_hosts_and_paths_and_is_shared() -> None:
     ] == [(host, ["/metrics", "/v1"]) for host in ("one.example.org", "two.example.org")]
 
 
+_PREFIX = "alb.ingress.kubernetes.io"
+ATTRIBUTES, INBOUND = f"{_PREFIX}/load-balancer-attributes", f"{_PREFIX}/inbound-cidrs"
+
+
+def test_the_settings_of_load_balancers_reach_the_controller() -> None:
+    platform = replace(
+        base.PLATFORM,
+        vpc_cidrs=("10.0.0.0/16", "10.1.0.0/16"),
+        access_logs_bucket="logs",
+        deletion_protection=True,
+    )
+
+    def annotations(**changes: Any) -> dict[str, str]:
+        return replace(base.ALB, **changes).ingress_annotations(platform, "/")
+
+    internal = annotations()
+    assert internal[INBOUND] == "10.0.0.0/16,10.1.0.0/16"
+    assert internal[ATTRIBUTES] == (
+        "idle_timeout.timeout_seconds=60,access_logs.s3.enabled=true,access_logs.s3.bucket=logs,"
+        "deletion_protection.enabled=true"
+    )
+    assert INBOUND not in annotations(scheme="internet-facing")
+    assert annotations(inbound_cidrs=("10.9.0.0/16",))[INBOUND] == "10.9.0.0/16"
+
+
 def reached(policy: KubeObject, direction: str) -> list[tuple[str, str | None, int]]:
     """Pods, namespace and port of every rule that names pods of ours."""
     key = "from" if direction == "ingress" else "to"
@@ -255,9 +280,6 @@ def shared(chart: Chart) -> None:
         web(chart, name, ingress=ingress)
 
 
-_PREFIX = "alb.ingress.kubernetes.io"
-
-
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
@@ -312,6 +334,14 @@ _PREFIX = "alb.ingress.kubernetes.io"
         (alb(annotations={f"{_PREFIX}/load-balancer-attributes": "idle_timeout.timeout_seconds=9"}),
          "use the prop of Alb"),
         (shared, "share the load balancer shared, but not load-balancer-attributes"),
+        (alb(inbound_cidrs=("10.0.0.0", "x")), "inbound_cidrs: 'x' does not appear to be"),
+        (alb(annotations={INBOUND: "10.0.0.0/16 10.1.0.0/16"}), "[inbound-ranges-are-admitted]"),
+        (alb(inbound_cidrs=("10.0.0.0/16",), annotations={f"{_PREFIX}/security-groups": "sg-1"}),
+         "names inbound-cidrs and security-groups, of which the controller ignores the former"),
+        (alb(annotations={ATTRIBUTES: "access_logs.s3.enabled=true"}),
+         "writes access logs, but names no bucket; set both the .enabled and the .bucket"),
+        (alb(annotations={ATTRIBUTES: "access_logs.s3.bucket=logs"}),
+         "names a place for access logs, but writes none"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(declare: Callable[[Chart], Any], message: str) -> None:

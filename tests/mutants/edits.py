@@ -130,6 +130,8 @@ EDITS: tuple[Edit, ...] = (
         become(f"{_NOTES}/{_ALB}~scheme", "public"),
         become(f"{_NOTES}/{_ALB}~ssl-policy", "ELBSecurityPolicy-2016-08"),
         become(f"{_NOTES}/{_ALB}~target-type", "instance"),
+        become(f"{_NOTES}/{_ALB}~load-balancer-attributes", "access_logs.s3.enabled=true"),
+        put(f"{_NOTES}/{_ALB}~inbound-cidrs", "10.0.0.0/33"),
         cut(f"{_NOTES}/kubernetes.io~ingress.class"),
         put("spec/ingressClassName", "alb"),
     ),

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.readings import as_range, is_within
 from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
@@ -172,11 +172,7 @@ def _port(port: Manifest) -> str:
 def _is_part(addresses: str, of: str) -> bool:
     """Whether a range of addresses lies within another, of which nothing is left out."""
     with suppress(ValueError):
-        part, whole = ip_network(addresses.partition(" ")[0]), ip_network(of)
-        if isinstance(part, IPv4Network) and isinstance(whole, IPv4Network):
-            return part.subnet_of(whole)
-        if isinstance(part, IPv6Network) and isinstance(whole, IPv6Network):
-            return part.subnet_of(whole)
+        return is_within(as_range(addresses.partition(" ")[0]), as_range(of))
     return False
 
 

@@ -20,6 +20,7 @@ REAL = Installation(
     hosted_zone_id="Z0123456789",
     cluster_name="production",
     alb_subnets=("10.0.0.0/20",),
+    vpc_cidrs=("10.0.0.0/16",),
     ember_data_url="https://example.org/ember.csv",
 )
 HOSTS = (Host("api.example.org"),)
@@ -66,6 +67,7 @@ def without(**settings: Any) -> dict[str, Any]:
         ("hosted_zone_id", without(hosted_zone_id=None)),
         ("cluster_name", without(cluster_name=None)),
         ("alb_subnets", without(alb_subnets=())),
+        ("vpc_cidrs", without(vpc_cidrs=())),
         ("ember_data_url", without(ember_data_url=None)),
     ],
 )

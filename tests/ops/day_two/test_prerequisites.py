@@ -57,6 +57,9 @@ def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
                      "creationTimestamp": world.tick()},
         "spec": {"containers": [{}]}, "status": ready,
     }  # fmt: skip
+    api.objects["/api/v1/namespaces/default/services/kubernetes"] = {
+        "metadata": {"name": "kubernetes"}, "spec": {"clusterIP": "10.100.0.1"},
+    }  # fmt: skip
     for path, item in api.objects.items():
         if "/ingresses/" in path:
             item["status"] = {"loadBalancer": {"ingress": [{"hostname": "alb.example.org"}]}}

@@ -24,6 +24,8 @@ from tests.ops.review.edits import (
 API, MCP = "cerebro/cerebro-api", "cerebro/cerebro-mcp"
 CLICK, CRYO, IP = "crawlers/click-runner", "crawlers/cryo-indexer", "crawlers/ip-crawler"
 HIGH, MEDIUM, LOW = Severity
+ANYWHERE = r"      to:\n        - ipBlock:\n            cidr: 0.0.0.0/0\n(.+\n){15}(?=    - ports)"
+"""The peers of a rule to any address but link-local ones."""
 MANIFEST_URL = ("dbt-cerebro/manifest.json", "dbt-cerebro/other.json")
 
 
@@ -67,6 +69,12 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
         (write(API, (r"  ingress:\n    - ports", "  ingress:\n    - from:\n        - ipBlock:\n"
                      "            cidr: 10.0.0.0/8\n      ports")), MEDIUM,
          "cerebro-api: no longer: cerebro-api can be reached by anyone on TCP 8000"),
+        (write(API, (ANYWHERE, "")), HIGH,
+         "cerebro-api: egress: EKS's network plugin denies 10.0.0.0/8, 100.64.0.0/10, "
+         "127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, 172.16.0.0/12, 192.168.0.0/16 on TCP "
+         "8443, which Kubernetes allows; give all rules for one range the same exceptions, and "
+         "open what is in an exception as a range of its own, as Egress does "
+         "[policies-mean-the-same-on-eks]"),
         (declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), MEDIUM,
          "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts together with "
          "click-runner-governance-forum, cryo-indexer-auto-maintain"),
@@ -83,6 +91,18 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
 )  # fmt: skip
 def test_a_finding_says_what_happens(edit: Edit, severity: Severity, sentence: str) -> None:
     assert (severity, sentence) in sentences(edit)
+
+
+def test_a_policy_that_eks_reads_like_kubernetes_again_is_told() -> None:
+    old_form = write(API, (ANYWHERE, ""))
+    said = sentences(unchanged, given=old_form)
+    assert not said  # the same on both sides
+    before, after = old_form(rendered()), rendered()
+    found = [(finding.severity, finding.text) for finding in review(before, after).findings]
+    assert any(
+        severity is LOW and text.startswith("no longer: egress: EKS's network plugin denies")
+        for severity, text in found
+    )
 
 
 def test_two_commits_are_linked() -> None:

@@ -1,0 +1,210 @@
+"""Where Kubernetes' documentation and EKS's network plugin read the same rules differently."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from itertools import groupby
+from typing import Any
+
+from constructs_lib.manifests.readings import (
+    NOT_PUBLIC,
+    PRIVATE,
+    Connection,
+    Opening,
+    Table,
+    as_range,
+    kubernetes,
+)
+
+Rule = Mapping[str, Any]
+"""An ingress or egress rule of a NetworkPolicy."""
+
+PEERS = {"Ingress": "from", "Egress": "to"}
+"""Where a rule of each direction names its peers."""
+MOST_PORTS = 24
+"""How many pairs of port and protocol the plugin holds for one range; it drops the others."""
+_PUBLIC = "203.0.113.1"
+_LAST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Connections that one reading allows and the other denies."""
+
+    addresses: str
+    """The narrowest range that has a name, or `public addresses`."""
+    protocol: str
+    first: int
+    last: int
+    """The ports, both of them included."""
+    documented: bool
+    """Whether Kubernetes' documentation allows them."""
+
+    @property
+    def ports(self) -> str:
+        """`TCP 8443`, `UDP 1-52` or `every TCP port`."""
+        if (self.first, self.last) == (1, _LAST_PORT):
+            return f"every {self.protocol} port"
+        last = f"-{self.last}" if self.last > self.first else ""
+        return f"{self.protocol} {self.first}{last}"
+
+
+def described(found: Sequence[Disagreement]) -> list[str]:
+    """A sentence for all ranges with the same verdict on the same ports."""
+    ports: dict[tuple[bool, str], list[str]] = {}
+    for one in found:
+        ports.setdefault((one.documented, one.addresses), []).append(one.ports)
+    ranges: dict[tuple[bool, str], list[str]] = {}
+    for (documented, addresses), of_range in ports.items():
+        ranges.setdefault((documented, ", ".join(of_range)), []).append(addresses)
+    return [
+        "EKS's network plugin {} {} on {}, which Kubernetes {}".format(
+            "denies" if documented else "allows",
+            ", ".join(addresses),
+            of_ranges,
+            "allows" if documented else "denies",
+        )
+        for (documented, of_ranges), addresses in ranges.items()
+    ]
+
+
+def disagreements(rules: Sequence[Rule], direction: str) -> tuple[Disagreement, ...]:
+    """Every kind of address and port on which the readings of these rules differ.
+
+    Complete for IPv4: an address of every part into which the rules' ranges and exceptions divide
+    the address space is tried, as a host and as a pod that any one of the selectors picks, on every
+    port at which a rule begins or ends. Where no rule has exceptions, the readings are the same.
+
+    Args:
+        rules: Of all policies that select some pods.
+        direction: `Ingress` or `Egress`.
+    """
+    if not any(block.get("except") for rule in rules for block in _blocks(rule, direction)):
+        return ()
+    return _compared(json.dumps([rules, direction], sort_keys=True))
+
+
+def most_ports(rules: Sequence[Rule], direction: str) -> int:
+    """The most pairs of port and protocol that the plugin has to hold for one range.
+
+    A pod is a range of its own; its address is taken to be private.
+    """
+    if sum(len(rule.get("ports") or ()) for rule in rules) <= MOST_PORTS:
+        return 0
+    inside = [str(as_range(cidr).network_address) for cidr in PRIVATE]
+    tables = (
+        Table(_openings(rules, direction, picks), address)
+        for picks in _selecting(rules, direction)
+        for address in inside
+    )
+    return max(table.most_ports for table in tables)
+
+
+@lru_cache(maxsize=256)
+def _compared(text: str) -> tuple[Disagreement, ...]:
+    rules, direction = json.loads(text)
+    starts = _starts(rules)
+    differing: dict[tuple[str, str, bool], set[int]] = {}
+    for picks in _selecting(rules, direction):
+        openings = _openings(rules, direction, picks)
+        for address, name in _addresses(rules, direction).items():
+            table = Table(openings, address)
+            for protocol in _protocols(rules):
+                for start in starts:
+                    connection = Connection(start, protocol)
+                    documented = kubernetes(openings, address, connection)
+                    if documented != table.allows(address, connection):
+                        differing.setdefault((name, protocol, documented), set()).add(start)
+    return tuple(
+        Disagreement(name, protocol, first, last, documented)
+        for (name, protocol, documented), ports in differing.items()
+        for first, last in _spans(ports, starts)
+    )
+
+
+def _spans(ports: set[int], starts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """From each of `ports` to the next of `starts`, joined where they follow each other."""
+    bounds = [*starts, _LAST_PORT + 1]
+    for differs, group in groupby(range(len(starts)), lambda index: starts[index] in ports):
+        indexes = list(group)
+        if differs:
+            yield bounds[indexes[0]], bounds[indexes[-1] + 1] - 1
+
+
+def _selecting(rules: Sequence[Rule], direction: str) -> list[int | None]:
+    """The rules with selectors, by index, and None: a peer that no selector picks.
+
+    A peer that several pick differs in nothing from one of them: both readings add up their ports.
+    """
+    return [
+        None,
+        *(
+            index
+            for index, rule in enumerate(rules)
+            if any("ipBlock" not in peer for peer in _peers(rule, direction))
+        ),
+    ]
+
+
+def _openings(rules: Sequence[Rule], direction: str, picks: int | None) -> list[Opening]:
+    return [
+        Opening(
+            ports=rule.get("ports") or (),
+            blocks=_blocks(rule, direction),
+            anyone=not _peers(rule, direction),
+            selects=index == picks,
+        )
+        for index, rule in enumerate(rules)
+    ]
+
+
+def _addresses(rules: Sequence[Rule], direction: str) -> dict[str, str]:
+    """An address of every part of the address space, and what that part is called.
+
+    The first address of a range, and the one behind its last, lie in all parts that there are.
+    """
+    stated = {
+        cidr
+        for rule in rules
+        for block in _blocks(rule, direction)
+        for cidr in (block["cidr"], *(block.get("except") or ()))
+    }
+    ranges = [one for one in map(as_range, (*NOT_PUBLIC, *sorted(stated))) if one.version == 4]
+    edges = {ip_address(_PUBLIC)}
+    for one in ranges:
+        edges.add(one.network_address)
+        if int(one.broadcast_address) < 2**32 - 1:
+            edges.add(one.broadcast_address + 1)
+    every = as_range("0.0.0.0/0")
+    found = {}
+    for edge in sorted(edges, key=int):
+        around = [one for one in ranges if edge in one and one != every]
+        narrowest = max(around, key=lambda one: one.prefixlen, default=None)
+        found[str(edge)] = str(narrowest) if narrowest else "public addresses"
+    return found
+
+
+def _starts(rules: Sequence[Rule]) -> list[int]:
+    """Every number at which a range of ports begins, or has just ended, and 1."""
+    numbers = {1}
+    for port in (port for rule in rules for port in rule.get("ports") or ()):
+        if isinstance(first := port.get("port"), int):
+            numbers |= {first, min(port.get("endPort", first) + 1, _LAST_PORT)}
+    return sorted(numbers)
+
+
+def _protocols(rules: Sequence[Rule]) -> list[str]:
+    stated = (port.get("protocol", "TCP") for rule in rules for port in rule.get("ports") or ())
+    return list(dict.fromkeys(("TCP", "UDP", *stated)))
+
+
+def _peers(rule: Rule, direction: str) -> Sequence[Mapping[str, Any]]:
+    return rule.get(PEERS[direction]) or ()
+
+
+def _blocks(rule: Rule, direction: str) -> list[Mapping[str, Any]]:
+    return [peer["ipBlock"] for peer in _peers(rule, direction) if "ipBlock" in peer]

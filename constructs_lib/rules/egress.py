@@ -1,0 +1,210 @@
+"""Pods reach what they need, and by every reading of their policies nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from constructs_lib.manifests.disagreements import (
+    MOST_PORTS,
+    PEERS,
+    described,
+    disagreements,
+    most_ports,
+)
+from constructs_lib.manifests.network import directions
+from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.readings import NOT_PUBLIC, as_range, is_within
+from constructs_lib.manifests.selectors import selects
+from constructs_lib.manifests.workload import Workload
+from constructs_lib.model import Manifest
+from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.network import NAMESPACE_NAME, has_port, policies_by_workload
+
+_METADATA = "169.254.169.254"
+_METADATA_PORT = 80
+_DNS = 53
+
+
+@rule(
+    "private-addresses-stay-closed",
+    "NetworkPolicy",
+    risk="exposure",
+    remedy="except them all, as Egress(to='public') does",
+    covers="nsa-cisa:sensitive-cloud-infrastructure",
+)
+def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
+    """The credentials of the node are one request away, and so are the neighbors in the VPC."""
+    for rule_ in policy.spec.get("egress") or ():
+        ports = rule_.get("ports") or [{}]
+        blocks = [peer["ipBlock"] for peer in rule_.get("to") or () if peer.get("ipBlock")]
+        others = [one for one in blocks if not _is_resolver(one, ports, rendered)]
+        named = {block.get("cidr") for block in others}
+        for block in others:
+            for closed in NOT_PUBLIC:
+                if closed not in named and _reaches(block, closed):
+                    yield f"opens {closed} with {block.get('cidr')}"
+        anyone = ("every address",) if not rule_.get("to") else ()
+        if any(port.get("port") == _DNS for port in ports):
+            for place in (*anyone, *named):
+                yield f"opens DNS to {place}, by which anything can be sent out"
+        if (anyone or any(_reaches(one, f"{_METADATA}/32") for one in others)) and any(
+            _is_metadata(port) for port in ports
+        ):
+            yield f"opens the instance metadata ({_METADATA}); name ports, and not {_METADATA_PORT}"
+
+
+def _is_resolver(block: Manifest, ports: list[Manifest], rendered: Rendered) -> bool:
+    """Whether a block is an address of the cluster's DNS, opened for nothing else.
+
+    Which addresses those are is only known with the Platform.
+    """
+    address, _, length = str(block["cidr"]).partition("/")
+    known = rendered.platform.target.dns_addresses if rendered.platform else (address,)
+    only_dns = all(port.get("port") == _DNS and not port.get("endPort") for port in ports)
+    return length == "32" and address in known and only_dns
+
+
+def _reaches(block: Manifest, addresses: str) -> bool:
+    """Whether a block covers a range, or part of it, that none of its exceptions takes out."""
+    wanted = as_range(addresses)
+    if not as_range(block["cidr"]).overlaps(wanted):
+        return False
+    return not any(is_within(wanted, as_range(one)) for one in block.get("except") or ())
+
+
+def _is_metadata(port: Manifest) -> bool:
+    first = port.get("port")
+    if port.get("protocol", "TCP") != "TCP":
+        return False
+    return first is None or (
+        isinstance(first, int) and first <= _METADATA_PORT <= port.get("endPort", first)
+    )
+
+
+@rule(
+    "pods-resolve-names",
+    PODS,
+    risk="downtime",
+    remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system, and to the dns_addresses "
+    "of the cluster target",
+)
+def pods_resolve_names(workload: Workload, rendered: Rendered) -> Iterator[str]:
+    """A pod that cannot ask DNS finds no host by its name."""
+    policies = policies_by_workload(rendered.objects)[workload.key].get("Egress")
+    if policies is None:
+        return
+    resolvers: dict[str, Callable[[Manifest], bool]] = {"the pods of kube-dns": _is_kube_dns}
+    for address in rendered.platform.target.dns_addresses if rendered.platform else ():
+        resolvers[address] = partial(_is_at, f"{address}/32")
+    for resolver, is_peer in resolvers.items():
+        for protocol in ("UDP", "TCP"):
+            if not any(
+                has_port(rule_, {"port": _DNS, "protocol": protocol})
+                and any(is_peer(peer) for peer in rule_.get("to") or [{}])
+                for policy in policies
+                for rule_ in policy.spec.get("egress") or ()
+            ):
+                yield f"its pods cannot ask {resolver} for DNS over {protocol}"
+
+
+def _is_kube_dns(peer: Manifest) -> bool:
+    """Whether a peer takes in the pods of kube-dns."""
+    if not peer:
+        return True
+    if "ipBlock" in peer:
+        return False
+    return selects(peer.get("podSelector"), {"k8s-app": "kube-dns"}) and selects(
+        peer.get("namespaceSelector") or {"matchLabels": {"": ""}},
+        {NAMESPACE_NAME: "kube-system"},
+    )
+
+
+def _is_at(addresses: str, peer: Manifest) -> bool:
+    """Whether a peer takes in an address."""
+    return not peer or ("ipBlock" in peer and _reaches(peer["ipBlock"], addresses))
+
+
+def _together(rendered: Rendered, direction: str) -> Iterator[tuple[list[Object], list[Manifest]]]:
+    """Policies that decide together for some pods, each alone first, with all their rules."""
+    every = [
+        policy
+        for policy in rendered.objects.of_kinds("NetworkPolicy")
+        if direction in directions(policy.manifest) and policy.spec.get(direction.lower())
+    ]
+    by_key = {policy.key: policy for policy in every}
+    united = dict.fromkeys(
+        tuple(one.key for one in by_direction[direction] if one.key in by_key)
+        for by_direction in policies_by_workload(rendered.objects).values()
+        if direction in by_direction
+    )
+    for keys in (*((key,) for key in by_key), *(keys for keys in united if len(keys) > 1)):
+        policies = [by_key[key] for key in keys]
+        yield policies, [one for each in policies for one in each.spec[direction.lower()]]
+
+
+def _others(policies: list[Object]) -> str:
+    names = ", ".join(str(one.key) for one in policies[1:])
+    return f"together with {names}: " if names else ""
+
+
+@rule(
+    "policies-mean-the-same-on-eks",
+    risk="exposure",
+    remedy="give all rules for one range the same exceptions, and open what is in an exception as "
+    "a range of its own, as Egress does",
+)
+def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
+    """On EKS's network plugin the most specific range decides alone, for all rules of a pod."""
+    for direction in PEERS:
+        differing: set[Key] = set()
+        for policies, rules in _together(rendered, direction):
+            keys = {one.key for one in policies}
+            if differing.isdisjoint(keys):
+                for text in described(disagreements(rules, direction)):
+                    differing |= keys
+                    yield policies[0], f"{_others(policies)}{direction.lower()}: {text}"
+
+
+@rule(
+    "policies-fit-the-plugin",
+    risk="downtime",
+    remedy="use ranges of ports (endPort), or fewer of them",
+)
+def fit_the_plugin(rendered: Rendered) -> Iterator[tuple[Object, str]]:
+    """What EKS's network plugin cannot hold, some of its versions drop in silence."""
+    for direction in PEERS:
+        for policies, rules in _together(rendered, direction):
+            if (count := most_ports(rules, direction)) > MOST_PORTS:
+                yield (
+                    policies[0],
+                    f"{_others(policies)}{direction.lower()}: opens {count} ports of one range, "
+                    f"and EKS's network plugin holds {MOST_PORTS}",
+                )
+            if len(policies) == 1:
+                for text in _dropped(rules, PEERS[direction]):
+                    yield policies[0], text
+
+
+def _dropped(rules: list[Manifest], peers: str) -> Iterator[str]:
+    """What only some versions of the plugin's controller read in full."""
+    excepted: dict[str, set[str]] = {}
+    for rule_ in rules:
+        blocks = [peer["ipBlock"] for peer in rule_.get(peers) or () if peer.get("ipBlock")]
+        for port in rule_.get("ports") or ():
+            if isinstance(port.get("port"), str) and (blocks or not rule_.get(peers)):
+                yield (
+                    f"names port {port['port']} for a range of addresses, which some versions of "
+                    "EKS's network plugin drop; write its number"
+                )
+        for block in blocks:
+            excepted.setdefault(block["cidr"], set()).add(str(sorted(block.get("except") or ())))
+    for cidr, exceptions in excepted.items():
+        if len(exceptions) > 1:
+            yield (
+                f"names {cidr} with different exceptions, which some versions of EKS's network "
+                "plugin join; give all of them the same"
+            )
+
+
+RULES = (private_stays_closed, pods_resolve_names, same_on_eks, fit_the_plugin)

@@ -1,0 +1,232 @@
+"""How EKS's network plugin reads rules, and what is refused for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any
+
+import cdk8s
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constructs_lib.errors import DeclarationError, PlatformError
+from constructs_lib.kubernetes import Chart, Program
+from constructs_lib.manifests.disagreements import described, disagreements
+from constructs_lib.manifests.readings import Connection, Opening, eks, kubernetes
+from constructs_lib.model import ClusterTarget, Egress, Manifest
+from tests.constructs_lib import declarations as base
+
+
+def openings(rules: list[Manifest], *, selects: bool = False) -> list[Opening]:
+    """As a peer meets them: outside the cluster, or a pod that every selector picks."""
+    return [
+        Opening(
+            ports=rule.get("ports", ()),
+            blocks=[peer["ipBlock"] for peer in rule.get("to", ()) if "ipBlock" in peer],
+            anyone="to" not in rule,
+            selects=selects and any("podSelector" in peer for peer in rule.get("to", ())),
+        )
+        for rule in rules
+    ]
+
+
+def read(text: str) -> list[Manifest]:
+    """Rules, as `CIDR -EXCEPTION …: PORT …`, one a line; `pods` in place of a CIDR selects."""
+    rules = []
+    for line in text.strip().splitlines():
+        peer, _, ports = line.partition(":")
+        first, *excepted = peer.split()
+        block = {"cidr": first, "except": [one.removeprefix("-") for one in excepted]}
+        to = {"podSelector": {}} if first == "pods" else {"ipBlock": block}
+        rules.append({"to": [to], "ports": [{"port": int(port)} for port in ports.split()]})
+    return rules
+
+
+@pytest.mark.parametrize(
+    ("rules", "ip", "port", "allowed"),
+    [
+        pytest.param("10.0.0.0/8: 1", "10.0.0.1", 1, True, id="a range"),
+        pytest.param("10.0.0.0/8: 1", "11.0.0.1", 1, False, id="outside of it"),
+        pytest.param("10.0.0.0/8: 1", "10.0.0.1", 2, False, id="another port"),
+        pytest.param("10.0.0.0/8:", "10.0.0.1", 2, True, id="no port is every port"),
+        pytest.param(
+            "0.0.0.0/0: 1\n10.0.0.0/8: 2", "10.0.0.1", 1, True, id="ports of wider ranges count"
+        ),
+        pytest.param("0.0.0.0/0 -10.0.0.0/8: 1", "10.0.0.1", 1, False, id="an exception"),
+        pytest.param(
+            "0.0.0.0/0 -10.0.0.0/8: 1\n0.0.0.0/0: 2", "10.0.0.1", 2, False,
+            id="an exception holds for all rules of its range",
+        ),
+        pytest.param(
+            "0.0.0.0/0 -10.0.0.0/8: 1\n10.0.0.0/8: 2", "10.0.0.1", 2, True,
+            id="unless the exception is a range of its own",
+        ),
+        pytest.param(
+            "0.0.0.0/0 -10.0.0.0/8: 1\n10.0.0.0/8: 2", "10.0.0.1", 1, False,
+            id="which inherits nothing from what excepts it",
+        ),
+        pytest.param(
+            "0.0.0.0/0: 1\n10.0.0.0/8 -10.1.0.0/16: 2", "10.1.0.1", 1, False,
+            id="an exception of a narrower range denies what a wider one opens",
+        ),
+        pytest.param(
+            "0.0.0.0/0 -10.0.0.0/16: 1\n10.0.0.0/8: 2", "10.9.0.1", 1, False,
+            id="an exception at the first address stops the inheritance",
+        ),
+    ],
+)  # fmt: skip
+def test_the_plugin_reads(rules: str, ip: str, port: int, *, allowed: bool) -> None:
+    assert eks(openings(read(rules)), ip, Connection(port)) is allowed
+
+
+def test_a_selected_pod_is_a_range_of_its_own() -> None:
+    rules = read("0.0.0.0/0 -10.0.0.0/8: 1\n172.16.0.0/12: 2\npods: 3")
+
+    def ports(ip: str) -> list[int]:
+        asked = openings(rules, selects=True)
+        return [port for port in (1, 2, 3) if eks(asked, ip, Connection(port))]
+
+    assert ports("10.0.0.1") == [3]
+    assert ports("172.16.0.1") == [1, 2, 3]
+
+
+CIDRS = st.sampled_from(
+    ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.1.0.0/16", "10.1.2.3/32", "255.0.0.0/8"]
+)
+RULE = st.fixed_dictionaries(
+    {
+        "to": st.lists(
+            st.one_of(
+                st.just({"podSelector": {}}),
+                st.builds(
+                    lambda cidr, excepted: {"ipBlock": {"cidr": cidr, "except": excepted}},
+                    CIDRS,
+                    st.lists(CIDRS, max_size=2),
+                ),
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+        "ports": st.lists(
+            st.builds(
+                lambda port, end: {"port": port, "endPort": port + end},
+                st.integers(1, 4),
+                st.integers(0, 2),
+            ),
+            max_size=2,
+        ),
+    }
+)
+ADDRESS = st.one_of(
+    st.sampled_from(["10.0.0.0", "10.0.255.255", "10.1.0.0", "10.1.2.2", "10.1.2.3", "10.2.0.0",
+                     "254.255.255.255", "255.255.255.255"]),
+    st.integers(0, 2**32 - 1).map(lambda number: str(IPv4Address(number))),
+)  # fmt: skip
+
+
+@given(
+    rules=st.lists(RULE, min_size=1, max_size=3),
+    ip=ADDRESS,
+    port=st.integers(1, 8),
+    selects=st.booleans(),
+)
+def test_readings_differ_nowhere_else_than_is_found(
+    rules: list[Manifest], ip: str, port: int, *, selects: bool
+) -> None:
+    found = disagreements(rules, "Egress")
+    if not found:
+        asked = openings(rules, selects=selects)
+        assert kubernetes(asked, ip, Connection(port)) == eks(asked, ip, Connection(port))
+
+
+def test_a_disagreement_is_described_by_range_and_port() -> None:
+    rules = read("0.0.0.0/0 -10.0.0.0/8 -169.254.0.0/16: 443")
+    rules.append({"ports": [{"port": 8443}]})
+    assert described(disagreements(rules, "Egress")) == [
+        "EKS's network plugin denies 10.0.0.0/8, 169.254.0.0/16 on TCP 8443, which Kubernetes "
+        "allows"
+    ]
+
+
+def opening(*egress: Egress) -> Program:
+    return replace(base.READS_ALL, egress=egress)
+
+
+def policy(spec: str) -> Callable[[Chart], Any]:
+    """A native NetworkPolicy beside a web service of ours."""
+
+    def declare(chart: Chart) -> None:
+        base.web_service(chart, program=opening(Egress((443,))))
+        cdk8s.ApiObject(
+            chart,
+            "native",
+            api_version="networking.k8s.io/v1",
+            kind="NetworkPolicy",
+            metadata=cdk8s.ApiObjectMetadata(name="native"),
+        ).add_json_patch(cdk8s.JsonPatch.add("/spec", yaml.safe_load(spec)))
+
+    return declare
+
+
+SELECTED = "podSelector: {matchLabels: {app: one}}\npolicyTypes: [Ingress, Egress]\n"
+MANY_PORTS = tuple(range(8000, 8025))
+TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s}}]}]"
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (
+            policy(SELECTED + "egress: [{ports: [{port: 8443}]}]"),
+            "together with NetworkPolicy space/native: egress: EKS's network plugin denies "
+            "10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, "
+            "172.16.0.0/12, 192.168.0.0/16 on TCP 8443, which Kubernetes allows; give all rules "
+            "for one range the same exceptions",
+        ),
+        (
+            policy(SELECTED + "egress: [{ports: [{port: https}]}]"),
+            "names port https for a range of addresses",
+        ),
+        (
+            policy(
+                SELECTED + "egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0, "
+                "except: [10.0.0.0/8]}}, {ipBlock: {cidr: 0.0.0.0/0}}]}]"
+            ),
+            "names 0.0.0.0/0 with different exceptions",
+        ),
+        (
+            lambda chart: base.web_service(chart, program=opening(Egress(MANY_PORTS))),
+            "egress: opens 25 ports of one range, and EKS's network plugin holds 24",
+        ),
+        (
+            lambda chart: base.web_service(chart, program=opening(Egress((53,)))),
+            "opens DNS to 0.0.0.0/0, by which anything can be sent out",
+        ),
+        (policy(SELECTED + TO_DNS % "8.8.8.8/32"), "opens DNS to 8.8.8.8/32, by which anything"),
+        (policy(SELECTED + TO_DNS % "169.254.20.25/32"), "opens 169.254.0.0/16 with 169.254.20.25"),
+    ],
+)  # fmt: skip
+def test_what_eks_reads_otherwise_is_refused(declare: Callable[[Chart], Any], message: str) -> None:
+    chart = base.chart(base.SERVED)
+    declare(chart)
+    with pytest.raises(PlatformError) as refused:
+        base.app_of(chart).render()
+    assert any(message in problem for problem in refused.value.problems), refused.value.problems
+
+
+@pytest.mark.parametrize(
+    ("addresses", "message"),
+    [
+        (("fd00::a",), "dns_addresses: 'fd00::a' is not an IPv4 address; write 169.254.20.10"),
+        (("10.100.0.0/16",), "dns_addresses: '10.100.0.0/16' is not an IPv4 address"),
+        (("10.0.0.1", "10.0.0.1"), "dns_addresses names an address twice"),
+    ],
+)
+def test_an_address_of_dns_is_checked(addresses: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        ClusterTarget(dns_addresses=addresses)
+    assert str(refused.value).startswith(message)

@@ -1,0 +1,99 @@
+"""`ops checklist --cluster` sees where a cluster answers DNS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.e2e.commands import ops
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.cluster import Object
+from tests.e2e.harness.nodes import ZONES
+from tests.e2e.harness.waiting import eventually
+from tests.e2e.installation import Installation
+
+_NODE = f"arm64-{ZONES[0]}"
+_AUTO_MODE = "eks.amazonaws.com/compute-type"
+
+
+def said(installation: Installation) -> list[tuple[str, str]]:
+    """Outcome and detail of everything about DNS and addresses."""
+    done = ops(installation, "checklist", "nebula", "--cluster", "--json")
+    cluster = json.loads(done.stdout)["cluster"]
+    return [
+        (one["outcome"], one["detail"])
+        for one in cluster
+        if one["name"] in ("Cluster DNS", "Address family")
+    ]
+
+
+def workload(kind: str, name: str, label: str, image: str, *args: str) -> Object:
+    labels = {"k8s-app": label}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": name, "image": image, "args": list(args)}]},
+            },
+        },
+    }
+
+
+@contextmanager
+def applied(installation: Installation, obj: Object) -> Iterator[None]:
+    installation.cluster.apply(obj)
+    try:
+        yield
+    finally:
+        installation.cluster.delete(obj["kind"], obj["metadata"]["name"], "kube-system")
+
+
+CORE_DNS = workload("Deployment", "coredns", "kube-dns", "coredns:1.12")
+IMAGE = "registry.k8s.io/dns/k8s-dns-node-cache:1.26"
+
+
+def test_the_checklist_says_which_setting_fits_the_clusters_dns(
+    installation: Installation, claim: Claimed
+) -> None:
+    family = ("passed", "IPv4")
+    with claim("`ops checklist --cluster`: a cluster that answers DNS nowhere"):
+        (first, (outcome, detail)) = said(installation)
+        assert first == family
+        assert outcome == "failed"
+        assert "nothing answers DNS that the NetworkPolicies let pods ask" in detail
+    with claim("... pods of kube-dns, and NodeLocal DNSCache at two addresses"):
+        with applied(installation, CORE_DNS):
+            eventually("DNS seen", lambda: said(installation)[1][0] == "passed")
+            for address, wanted in (("169.254.20.10", "passed"), ("169.254.20.25", "failed")):
+                cache = workload(
+                    "DaemonSet", "node-local-dns", "node-local-dns", IMAGE, "-localip", address
+                )
+                with applied(installation, cache):
+                    *_, (outcome, detail) = said(installation)
+                    assert outcome == wanted
+                    assert f"NodeLocal DNSCache answers at {address}" in detail
+        setting = 'Set dns_addresses=("169.254.20.10", "169.254.20.25") in catalogue/target.py'
+        assert "all pods would lose DNS" in detail
+        assert setting in detail
+    with claim("... nodes of EKS Auto Mode, and no pods of kube-dns"):
+        eventually("no pod of kube-dns", lambda: said(installation)[1][0] == "failed")
+        installation.cluster.patch(
+            "Node", _NODE, None, {"metadata": {"labels": {_AUTO_MODE: "auto"}}}
+        )
+        try:
+            (_, (outcome, detail)) = said(installation)
+        finally:
+            installation.cluster.patch(
+                "Node", _NODE, None, {"metadata": {"labels": {_AUTO_MODE: None}}}
+            )
+        first_address = installation.cluster.get("Service", "kubernetes", "default")
+        assert first_address
+        tenth = first_address["spec"]["clusterIP"].rpartition(".")[0] + ".10"
+        assert outcome == "failed"
+        assert f"EKS Auto Mode answers at {tenth}" in detail
+        assert f'dns_addresses=("169.254.20.10", "{tenth}")' in detail

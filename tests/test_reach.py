@@ -1,0 +1,150 @@
+"""Who reaches whom, by both readings of the rendered NetworkPolicies, for every workload."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from catalogue.platform import current
+from charts.registry import render
+from constructs_lib.manifests.network import Endpoint, Network
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.readings import NOT_PUBLIC, READINGS
+from constructs_lib.manifests.workload import workloads
+from constructs_lib.model import ClusterTarget, Manifest
+from constructs_lib.rules import violations
+from constructs_lib.rules.model import Rendered
+from tests.mutants import start
+from tests.reach import AUTO_MODE, NODE_CACHE, WEB, Question, questions
+
+SYSTEM = {"kind": "Namespace", "metadata": {"name": "kube-system"}}
+SUBNETS = ("10.0.48.0/20", "10.0.64.0/20")
+
+
+def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
+    """A pod of each workload, each at an address of its own."""
+    found = workloads(Objects.of(manifests))
+    return {
+        one.key.name: Endpoint(f"10.1.0.{index}", one.namespace, one.labels)
+        for index, one in enumerate(found, 1)
+    }
+
+
+def wrong(manifests: Sequence[Manifest], asked: Sequence[Question]) -> dict[str, list[str]]:
+    """By reading, the questions that are answered otherwise than is meant."""
+    networks = {name: Network([*manifests, SYSTEM], reading) for name, reading in READINGS.items()}
+    return {
+        name: [
+            one.text
+            for one in asked
+            if network.allows(one.source, one.target, one.port, one.protocol) != one.meant
+        ]
+        for name, network in networks.items()
+    }
+
+
+def committed() -> list[Manifest]:
+    return [item.manifest for item in start()]
+
+
+def test_dist_means_the_same_by_both_readings() -> None:
+    manifests = committed()
+    pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
+    asked = list(questions(pods))
+    assert len(asked) > 50 * len(pods)
+    assert wrong(manifests, asked) == {"Kubernetes": [], "EKS": []}
+
+
+APPS = {item.name for item in start() if item.kind in ("Deployment", "CronJob", "Job")} - {"scaled"}
+
+
+def test_so_does_a_platform_whose_settings_are_known() -> None:
+    target = ClusterTarget(dns_addresses=(NODE_CACHE.ip or "", AUTO_MODE.ip or ""))
+    files = render(replace(current(), target=target, alb_subnets=SUBNETS))
+    texts = [text for path, text in files.items() if path.endswith(".yaml")]
+    manifests = [one for text in texts for one in yaml.load_all(text, yaml.CSafeLoader)]
+    pods = endpoints(manifests)
+    asked = list(questions(pods, auto_mode=True))
+    asked += [
+        Question(
+            f"outside the subnets -> {app}", Endpoint("10.0.80.1"), pods[app], port, meant=False
+        )
+        for app, port in WEB.items()
+    ]
+    assert wrong(manifests, asked) == {"Kubernetes": [], "EKS": []}
+
+
+def anywhere(policy: Manifest) -> list[Manifest]:
+    """The rules that Egress(to="anywhere") makes."""
+    rules: list[Manifest] = policy["spec"].get("egress", [])
+    return [rule for rule in rules if {"ipBlock": {"cidr": "10.0.0.0/8"}} in rule["to"]]
+
+
+def test_the_old_form_is_read_differently_and_refused() -> None:
+    """A rule without peers beside one with exceptions: ClickHouse over PrivateLink is lost."""
+    manifests = copy.deepcopy(committed())
+    policies = [one for one in manifests if one["kind"] == "NetworkPolicy"]
+    for rule in (rule for policy in policies for rule in anywhere(policy)):
+        del rule["to"]
+    pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
+    found = wrong(manifests, list(questions(pods)))
+    lost = {text for text in found["EKS"] if text not in found["Kubernetes"]}
+    assert {f"{app} -> ClickHouse, 10/8" for app in ("cerebro-api", "click-runner-cow")} <= lost
+    assert "metrics-dashboard -> ClickHouse, 10/8" not in lost
+    assert "policies-mean-the-same-on-eks" in checks(manifests)
+
+
+def checks(manifests: Sequence[Manifest]) -> set[str]:
+    """The rules that these objects break."""
+    return {one.check for one in violations(Rendered(Objects(map(Object.of, manifests))))}
+
+
+def variants(rule: Manifest) -> Iterator[Manifest]:
+    """The rule with one thing wrong about its peers."""
+    peers = rule["to"]
+    yield {"ports": rule["ports"]}
+    yield {**rule, "to": [*peers, {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}
+    for index, peer in enumerate(peers):
+        before, after = peers[:index], peers[index + 1 :]
+        yield {**rule, "to": [*before, *after]}
+        block = peer.get("ipBlock", {})
+        for cidr in block.get("except", ()):
+            rest = [one for one in block["except"] if one != cidr]
+            yield {**rule, "to": [*before, {"ipBlock": {**block, "except": rest}}, *after]}
+        if "except" in block:
+            yield {**rule, "to": [*before, {"ipBlock": {"cidr": block["cidr"]}}, *after]}
+
+
+@pytest.mark.parametrize("app", ["cerebro-api", "nebula", "cryo-indexer"])
+def test_every_change_of_a_rule_that_divides_the_readings_is_refused(app: str) -> None:
+    """What the readings say is asked connection by connection, apart from the rule itself."""
+    manifests = committed()
+    pods = endpoints(manifests)
+    asked = [one for one in questions({app: pods[app]}) if one.source == pods[app]]
+    places = [Endpoint(f"{cidr.partition('/')[0].removesuffix('.0')}.77") for cidr in NOT_PUBLIC]
+    asked += [
+        Question("", pods[app], place, port, meant=False)
+        for place in places
+        for port in (1, 443, 8443)
+    ]
+    at = next(i for i, one in enumerate(manifests)
+              if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == app)  # fmt: skip
+    divided = 0
+    for number, rule in enumerate(manifests[at]["spec"]["egress"]):
+        for variant in variants(rule):
+            changed = copy.deepcopy(manifests[at])
+            changed["spec"]["egress"][number] = variant
+            mutant = [*manifests[:at], changed, *manifests[at + 1 :]]
+            networks = [Network([*mutant, SYSTEM], reading) for reading in READINGS.values()]
+            answers = [
+                [one.allows(each.source, each.target, each.port, each.protocol) for each in asked]
+                for one in networks
+            ]
+            if answers[0] != answers[1]:
+                divided += 1
+                assert "policies-mean-the-same-on-eks" in checks(mutant), variant
+    assert divided > 3
