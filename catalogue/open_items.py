@@ -128,6 +128,12 @@ def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
                 f"runs {pin.tag}: a new build is never rolled out, and none can be rolled back",
                 f"`make pin SERVICE={service} SHA=<commit>`",
             )
+        elif pin.digest is None:
+            yield OpenItem(
+                image_item(service),
+                f"runs {pin.tag} without its digest: a tag can be moved to another build",
+                f"`make pin SERVICE={service} SHA={pin.tag.removeprefix('sha-')}`",
+            )
 
 
 def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:

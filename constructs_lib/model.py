@@ -20,7 +20,8 @@ Manifest = dict[str, Any]
 """One Kubernetes object as plain data, its keys in the order in which they are written."""
 
 _PARAMETER_PATH = re.compile(r"(/[a-z0-9][a-z0-9-]*){3}")
-_PIN = re.compile(r"latest|sha-[0-9a-f]{40}")
+_TAG = re.compile(r"latest|sha-[0-9a-f]{40}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @checked
@@ -63,20 +64,38 @@ class Host:
 @checked
 @dataclass(frozen=True)
 class Pin:
-    """Which build of an image runs: a tag of `<registry>/<service>`."""
+    """Which build of an image runs: a tag of `<registry>/<service>`, and what it names."""
 
     tag: str
     """`sha-<commit>` with all 40 hex digits, or `latest` before the first bump."""
+    digest: str | None = None
+    """`sha256:<64 hex digits>` of the index that the tag names. None: whatever it names today."""
 
     def __post_init__(self) -> None:
-        if not _PIN.fullmatch(self.tag):
+        if not _TAG.fullmatch(self.tag) or not (
+            self.digest is None or _DIGEST.fullmatch(self.digest)
+        ):
             raise DeclarationError(
-                f"{self.tag!r} is no pin; write sha-<the 40 hex digits of the commit> or latest"
+                f"{str(self)!r} is not a valid pin; write sha-<the 40 hex digits of the commit>, "
+                "with or without @sha256:<64 hex digits>, or latest"
             )
+        if self.digest and self.floats:
+            raise DeclarationError(
+                f"{self} pins a digest under a tag that moves; write sha-<commit>"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Pin:
+        """Read what a pin file holds. Raises DeclarationError for anything else."""
+        tag, at, digest = text.strip().partition("@")
+        return cls(tag, digest if at else None)
+
+    def __str__(self) -> str:
+        return self.tag if self.digest is None else f"{self.tag}@{self.digest}"
 
     @property
     def floats(self) -> bool:
-        """Whether the tag may name another build tomorrow."""
+        """Whether the tag is meant to name another build tomorrow."""
         return self.tag == "latest"
 
 

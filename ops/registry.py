@@ -13,6 +13,7 @@ from docker.errors import DockerException
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from constructs_lib.manifests import image
 from docker import auth
 
 _INDEXES = (
@@ -46,7 +47,7 @@ class Image:
     """An image as a registry has it."""
 
     reference: str
-    """`<registry>/<repository>:<tag>`."""
+    """As it was asked for."""
     digest: str
     """Of what the tag names, be it an index or a single manifest: `sha256:…`."""
 
@@ -54,15 +55,17 @@ class Image:
 def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: float = 10) -> Image:
     """The image that `reference` names, which is there and runs on `platform`.
 
+    `reference` is `<registry>/<repository>:<tag>`, or with `@<digest>`, which is then asked for in
+    place of the tag.
+
     The credentials are Docker's own (`docker login`); without any it asks anonymously. As Docker
     does, it speaks HTTP to a registry on the loopback interface and HTTPS to any other.
 
     Raises ImageMissingError when the registry has no such image for that platform, and
     RegistryError when that cannot be told.
     """
-    name, _, tag = reference.rpartition(":")
-    repository = _Repository(name, timeout_seconds)
-    answer = repository.manifest(tag)
+    repository = _Repository(image.repository(reference), timeout_seconds)
+    answer = repository.manifest(image.digest(reference) or image.build(reference))
     try:
         found = repository.platforms(_json(answer))
         if platform not in found:
@@ -72,7 +75,7 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
             repository.manifest(child)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RegistryError(f"{reference} is no image that can be read: {error!r}") from error
-    return Image(reference, f"sha256:{hashlib.sha256(answer.content).hexdigest()}")
+    return Image(reference, _digest(answer))
 
 
 class _Repository:
@@ -90,8 +93,16 @@ class _Repository:
             self._session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
 
     def manifest(self, tag_or_digest: str) -> requests.Response:
-        """The index or manifest under a tag or digest."""
-        return self._get("manifests", tag_or_digest, ", ".join((*_INDEXES, *_MANIFESTS)))
+        """The index or manifest under a tag or digest, whose content is what its digest says."""
+        answer = self._get("manifests", tag_or_digest, ", ".join((*_INDEXES, *_MANIFESTS)))
+        stated = (answer.headers.get("Docker-Content-Digest", ""), tag_or_digest)
+        for digest in (one for one in stated if one.startswith("sha256:")):
+            if digest != _digest(answer):
+                raise RegistryError(
+                    f"{self._host} answers for {digest} of {self._name} with other content, whose "
+                    f"digest is {_digest(answer)}; do not use it"
+                )
+        return answer
 
     def platforms(self, manifest: dict[str, Any]) -> dict[str, str | None]:
         """Every platform, with the digest of its manifest; None where that is `manifest` itself.
@@ -154,6 +165,10 @@ class _Repository:
         except requests.RequestException as error:
             reason = getattr(error.args[0], "reason", error) if error.args else error
             raise RegistryError(f"{self._host} cannot be reached: {reason}") from error
+
+
+def _digest(answer: requests.Response) -> str:
+    return f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
 
 
 def _bear(token: str, request: requests.PreparedRequest) -> requests.PreparedRequest:

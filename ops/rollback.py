@@ -12,6 +12,7 @@ import typer
 
 from catalogue import images
 from constructs_lib.errors import DeclarationError
+from constructs_lib.manifests.image import repository
 from constructs_lib.model import Pin
 from ops import rendered, terminal
 from ops.errors import OpsError, told
@@ -27,8 +28,8 @@ _SHOWN_DIGITS = 12
 class Build:
     """A build that a service was pinned to."""
 
-    commit: str
-    """Of the service's repository: 40 hex digits."""
+    pin: Pin
+    """The commit of the service's repository, and the digest of what was built from it."""
     since: datetime
     """When this repository pinned it last."""
     until: datetime | None
@@ -37,9 +38,19 @@ class Build:
     """The commit of this repository that did it: number, author, subject."""
 
     @property
+    def commit(self) -> str:
+        """Of the service's repository: 40 hex digits."""
+        return self.pin.tag.removeprefix("sha-")
+
+    @property
     def brief(self) -> str:
         """The commit, in as many digits as tell it from others."""
         return self.commit[:_SHOWN_DIGITS]
+
+    @property
+    def brief_digest(self) -> str:
+        """The digest likewise; a hyphen where only the tag was pinned."""
+        return (self.pin.digest or "-").removeprefix("sha256:")[:_SHOWN_DIGITS]
 
     @property
     def ran(self) -> str:
@@ -56,7 +67,8 @@ def rollback(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="COMMIT", help="The build to go back to; some digits do. Default: ask."
+            metavar="COMMIT",
+            help="The build to go back to; some digits of it, or of its digest, do. Default: ask.",
         ),
     ] = None,
     only_list: Annotated[bool, typer.Option("--list", help="List the builds, and end.")] = False,
@@ -68,16 +80,16 @@ def rollback(
     """Go back to a build that a service has run.
 
     Lists the builds that were pinned before, from the history of what is
-    checked out, and asks for one. Then it is `ops pin` with that commit: it
-    changes the pin and dist/, which you commit; Argo CD rolls out what is
-    merged. --json lists, too.
+    checked out, and asks for one. Then it is `ops pin` with that commit and
+    digest: it changes the pin and dist/, which you commit; Argo CD rolls out
+    what is merged. --json lists, too.
 
     Exit status: 0 pinned or listed, 1 refused, 2 wrong usage, 130 interrupted.
     """
     if to and (only_list or as_json):
         raise typer.BadParameter("--to pins a build; leave out --list and --json")
     pin, builds = _pin(service), history(service)
-    earlier = [build for build in builds if f"sha-{build.commit}" != pin.tag]
+    earlier = [build for build in builds if build.pin != pin]
     if as_json:
         terminal.show_json([_as_json(build) for build in earlier])
         return
@@ -89,7 +101,7 @@ def rollback(
     require_committed(ROOT, service)
     build = _matching(service, pin, earlier, to) if to else _asked(earlier)
     _tell_what_goes(service, pin, build)
-    carry_out(service, build.commit, verify=verify)
+    carry_out(service, build.commit, build.pin.digest, verify=verify)
 
 
 def history(service: str, root: Path = ROOT) -> list[Build]:
@@ -103,24 +115,24 @@ def history(service: str, root: Path = ROOT) -> list[Build]:
     log = git.ask("log", "--first-parent", "--no-show-signature", f"--format={_FIELDS}", "--", path)
     changes = [line.split("\0") for line in log.split("\n") if line]
     contents = git.contents(f"{commit}:./{path}" for commit, *_ in changes)
-    builds: dict[str, Build] = {}
+    builds: dict[Pin, Build] = {}
     until = None
     for (number, date, author, subject), content in zip(changes, contents, strict=True):
         since = datetime.fromisoformat(date)
-        commit = _commit(content)
-        if commit and commit not in builds:
-            builds[commit] = Build(commit, since, until, f"{number} {author}: {subject}")
+        pin = _build(content)
+        if pin and pin not in builds:
+            builds[pin] = Build(pin, since, until, f"{number} {author}: {subject}")
         until = since
     return list(builds.values())
 
 
-def _commit(content: bytes | None) -> str | None:
-    """The commit that a pin file names; None for `latest`, and for what is no pin."""
+def _build(content: bytes | None) -> Pin | None:
+    """The pin in a file; None for `latest`, and for what is not a pin."""
     try:
-        pin = Pin((content or b"").decode("utf-8").strip())
+        pin = Pin.parse((content or b"").decode("utf-8"))
     except (UnicodeDecodeError, DeclarationError):
         return None
-    return None if pin.floats else pin.tag.removeprefix("sha-")
+    return None if pin.floats else pin
 
 
 def _pin(service: str) -> Pin:
@@ -140,11 +152,11 @@ def _require_some(service: str, earlier: list[Build]) -> None:
 
 
 def _show(service: str, pin: Pin, earlier: list[Build]) -> None:
-    terminal.show(f"{service} is pinned to {pin.tag}. Before:")
+    terminal.show(f"{service} is pinned to {pin}. Before:")
     terminal.show_table(
-        *("", "Build", "Pinned, UTC", "By"),
+        *("", "Build", "Digest", "Pinned, UTC", "By"),
         rows=[
-            (str(number), build.brief, build.ran, build.pinned_by)
+            (str(number), build.brief, build.brief_digest, build.ran, build.pinned_by)
             for number, build in enumerate(earlier, start=1)
         ],
     )
@@ -157,10 +169,18 @@ def _asked(earlier: list[Build]) -> Build:
 
 
 def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build:
-    digits = asked.removeprefix("sha-")
-    found = [build for build in earlier if build.commit.startswith(digits)]
+    digits = asked.removeprefix("sha-").removeprefix("sha256:")
+    found = [
+        build
+        for build in earlier
+        if build.commit.startswith(digits)
+        or (build.pin.digest or "").removeprefix("sha256:").startswith(digits)
+    ]
     if len(found) == 1:
         return found[0]
+    if found and len({build.commit for build in found}) == 1:
+        digests = " or ".join(build.brief_digest for build in found)
+        raise OpsError(f"{asked} was built more than once; name the digest, {digests}")
     if found:
         raise OpsError(
             f"{asked} may be {' or '.join(build.brief for build in found)}; write more digits"
@@ -196,13 +216,14 @@ def _release_jobs(image: str) -> list[str]:
         for item in rendered.objects()
         if item["kind"] == "Job"
         for container in item["spec"]["template"]["spec"]["containers"]
-        if container["image"].rpartition(":")[0] == image
+        if repository(container["image"]) == image
     ]
 
 
 def _as_json(build: Build) -> dict[str, Any]:
     return {
         "commit": build.commit,
+        "digest": build.pin.digest,
         "since": build.since,
         "until": build.until,
         "pinnedBy": build.pinned_by,

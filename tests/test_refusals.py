@@ -75,9 +75,12 @@ def twice(chart: Chart) -> None:
     ("declare", "message"),
     [
         (program(image="unknown"), "no image 'unknown' is pinned; add catalogue/images/unknown"),
-        (lambda _: Pin("v1.2.3"), "'v1.2.3' is no pin; write sha-"),
-        (lambda _: Pin("sha-abc"), "'sha-abc' is no pin"),
-        (lambda _: Pin("sha-" + 40 * "A"), "is no pin"),
+        (lambda _: Pin("v1.2.3"), "'v1.2.3' is not a valid pin; write sha-"),
+        (lambda _: Pin("sha-" + 40 * "a", "sha256:1"), "is not a valid pin"),
+        (lambda _: Pin("sha-" + 40 * "a", ""), "is not a valid pin"),
+        (lambda _: Pin("latest", f"sha256:{64 * 'a'}"), "pins a digest under a tag that moves"),
+        (lambda _: Pin("sha-abc"), "'sha-abc' is not a valid pin"),
+        (lambda _: Pin("sha-" + 40 * "A"), "is not a valid pin"),
         (resources(memory=("1Gi", "")), "has no limit"),
         (resources(memory=("1Gi", "512Mi")), "memory limit 512Mi is below the request 1Gi"),
         (resources(memory=("1024Mi", "2Gi")), "'1024Mi' is stored as '1Gi'; write that"),
@@ -299,7 +302,11 @@ def test_a_handover_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"v1\n", "'v1' is no pin"), (b"", "'' is no pin"), (b"\xff", "cannot be read")],
+    [
+        (b"v1\n", "'v1' is not a valid pin"),
+        (b"", "'' is not a valid pin"),
+        (b"\xff", "cannot be read"),
+    ],
 )
 def test_a_malformed_pin_names_its_file(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "one.pin"

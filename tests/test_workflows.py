@@ -142,6 +142,28 @@ def untested(workflow: Workflow) -> Iterator[str]:
         yield "the rollout does not wait for the push"
 
 
+def unproven(workflow: Workflow) -> Iterator[str]:
+    """Rollouts and attestations of anything but the digest that the push reported."""
+    build, roll_out = workflow.jobs["build"], workflow.jobs["roll-out"]
+    pushed = "${{ steps.push.outputs.digest }}"
+    pushes = [step for step in build["steps"] if step.get("with", {}).get("push")]
+    if [step.get("id") for step in pushes] != ["push"]:
+        yield "it is not known which step pushes"
+    subjects = [
+        step["with"].get("subject-digest")
+        for step in build["steps"]
+        if "attest-build-provenance@" in step.get("uses", "")
+    ]
+    if subjects != [pushed]:
+        yield "what is attested is not what was pushed"
+    pins = [step for step in roll_out["steps"] if "ops pin" in step.get("run", "")]
+    given = [
+        step.get("env", {}).get("DIGEST") for step in pins if '--digest "$DIGEST"' in step["run"]
+    ]
+    if build.get("outputs") != {"digest": pushed} or given != ["${{ needs.build.outputs.digest }}"]:
+        yield "what is pinned is not what was pushed"
+
+
 EVERYWHERE = (unrestricted, exposed, trusting, leaking, expanding)
 Rule = Callable[[Workflow], Iterator[str]]
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -151,7 +173,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     },
     "examples/image.yml": EVERYWHERE,
 }
-RULES["workflows/build-image.yml"] += (untested,)
+RULES["workflows/build-image.yml"] += (untested, unproven)
 
 
 @pytest.mark.parametrize("path", RULES)
@@ -211,6 +233,13 @@ COMMENT, DEPLOY = "review-comment.yml", "deploy-secrets.yml"
         (untested, BUILD, ("name: Push", "name: Push\n        if: always()"), "does not depend on"),
         (untested, BUILD, ("context: service", "context: other"), "context of what is pushed is"),
         (untested, BUILD, (r"    needs: build\n", ""), "the rollout does not wait"),
+        (unproven, BUILD, (r"        id: push\n", ""), "it is not known which step pushes"),
+        (unproven, BUILD, (r"subject-digest: .+", "subject-digest: latest"),
+         "what is attested is not what was pushed"),
+        (unproven, BUILD, (r' --digest "\$DIGEST"', ""), "what is pinned is not what was pushed"),
+        (unproven, BUILD, (r"digest: \$\{\{ steps.push.outputs.digest \}\}\n    steps",
+                           "digest: ${{ steps.image.outputs.digest }}\n    steps"),
+         "what is pinned is not what was pushed"),
     ],
 )  # fmt: skip
 def test_a_broken_rule_is_noticed(
@@ -247,6 +276,8 @@ def test_the_example_calls_what_there_is(platform: AnalyticsPlatform) -> None:
     assert job["with"].keys() >= {n for n, i in called["inputs"].items() if i.get("required")}
     assert job["secrets"].keys() == called["secrets"].keys()
     assert job["with"]["service"] in platform.images
+    build = Workflow.read("workflows/build-image.yml").jobs["build"]
+    assert job["permissions"] == build["permissions"]
 
 
 def test_dependabot_looks_at_every_kind_of_dependency() -> None:

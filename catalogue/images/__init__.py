@@ -20,10 +20,11 @@ def load(folder: Path = FOLDER) -> dict[str, Pin]:
 
 def _read(file: Path) -> Pin:
     try:
-        return Pin(file.read_text("utf-8").strip())
+        return Pin.parse(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(
-            f"cannot be read ({error}); write `latest` or sha-<commit> into it", where=file
+            f"cannot be read ({error}); write `latest` or sha-<commit>@sha256:<digest> into it",
+            where=file,
         ) from error
     except DeclarationError as error:
         raise error.at(file) from error

@@ -42,9 +42,13 @@ _SYNC_POLICY: dict[str, Any] = {
         # What others wrote stays theirs. Not with RespectIgnoreDifferences: it would make such a
         # field Argo CD's own, and its file, which lacks the field, out of sync for ever.
         "ServerSideApply=true",
+        # What is in sync is not waited for: an ExternalSecret that is unchanged, but cannot be
+        # refreshed while SSM is unreachable, would otherwise stop a release in its first wave.
+        "ApplyOutOfSyncOnly=true",
     ],
-    # Five attempts within five minutes: while it retries, Argo CD takes up no newer commit.
-    "retry": {"limit": 5, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "3m0s"}},
+    # Five more attempts, after 10, 20 and three times 30 seconds: while it retries, Argo CD takes
+    # up no newer commit, such as one that corrects a migration.
+    "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "30s"}},
 }
 
 

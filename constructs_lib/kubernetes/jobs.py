@@ -15,11 +15,14 @@ from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, ProgramConstruct
+from constructs_lib.manifests.releases import FINGERPRINT, WAVE, fingerprint
 from constructs_lib.model import NotNegative, Positive
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
 _START_WITHIN_SECONDS = 1800
+_NEEDED_WAVE, _RELEASE_WAVE = "-2", "-1"
+"""Sync waves of Argo CD; what states none is in wave 0."""
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -107,9 +110,11 @@ class ScheduledJob(ProgramConstruct):
 
 @checked
 class ReleaseJob(ProgramConstruct):
-    """A Job that runs with every sync, a migration for instance, and what every workload gets.
+    """A Job that runs with every release, a migration for instance, and what every workload gets.
 
-    It is an Argo CD Sync hook that is deleted before it is made again, because a Job's template
+    In a sync of Argo CD, what the job needs comes first (its Secret included), then the job, and
+    once that has ended, everything else: the old pods serve meanwhile, and keep serving if the job
+    fails. It is a Sync hook that is deleted before it is made again, because a Job's template
     cannot change. A PreSync hook would wait for ever for the Secret that the sync creates.
     """
 
@@ -134,7 +139,7 @@ class ReleaseJob(ProgramConstruct):
             scope: The chart.
             name: The one name, of the objects and, by default, of the image.
             program: What runs in its container. It must be safe to repeat: it runs with every
-                sync.
+                sync, and once more for each attempt at a sync that fails.
             retries: The Job's `backoffLimit`. The default, 3, is our estimate.
             deadline_seconds: When the hook, and with it a sync that hangs, is ended. The default,
                 30 minutes, is our estimate.
@@ -143,6 +148,8 @@ class ReleaseJob(ProgramConstruct):
         super().__init__(scope, name, Container(program=program), options)
         with self.declaration_errors():
             self.add_supporting_objects()
+            for needed in self.supporting_objects:
+                needed.merge({"metadata": {"annotations": {WAVE: _NEEDED_WAVE}}})
             self.job = self.chart.add(
                 self,
                 k8s.KubeJobProps(
@@ -150,6 +157,7 @@ class ReleaseJob(ProgramConstruct):
                         {
                             "argocd.argoproj.io/hook": "Sync",
                             "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+                            WAVE: _RELEASE_WAVE,
                         }
                     ),
                     spec=k8s.JobSpec(
@@ -161,4 +169,7 @@ class ReleaseJob(ProgramConstruct):
                         ),
                     ),
                 ),
+            )
+            self.service_account.derive_annotation(
+                FINGERPRINT, lambda: fingerprint(self.job.to_json())
             )

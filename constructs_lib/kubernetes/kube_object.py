@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cdk8s
@@ -26,6 +26,7 @@ class KubeObject:
         self.owner = owner
         """The construct that made it."""
         self._manifest = manifest
+        self._derived: dict[str, Callable[[], str]] = {}
 
     @property
     def api_version(self) -> str:
@@ -111,9 +112,18 @@ class KubeObject:
         if content not in items:
             items.append(content)
 
+    def derive_annotation(self, key: str, value: Callable[[], str]) -> None:
+        """Set an annotation to what `value` gives when the object is written."""
+        self._derived[key] = value
+
     def to_json(self) -> Manifest:
         """The object as it is written, as `cdk8s.ApiObject.to_json` gives it."""
-        return self._manifest
+        if not self._derived:
+            return self._manifest
+        metadata = self._manifest["metadata"]
+        derived = {key: value() for key, value in self._derived.items()}
+        annotations = {**metadata.get("annotations", {}), **derived}
+        return {**self._manifest, "metadata": {**metadata, "annotations": annotations}}
 
     def _replace(self, manifest: Manifest) -> None:
         if not is_identified(manifest):

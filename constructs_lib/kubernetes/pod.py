@@ -201,7 +201,7 @@ def image_reference(platform: Platform, service: str) -> str:
             f"no image {service!r} is pinned; add {platform.sources.pin.format(service=service)} "
             f"with `latest` or sha-<commit> in it, or name one of: {known}"
         )
-    return f"{platform.registry}/{service}:{pin.tag}"
+    return f"{platform.registry}/{service}:{pin}"
 
 
 @cache

@@ -156,6 +156,24 @@ class ProgramConstruct(Construct):
             if isinstance(rule, Calls):
                 self.chart.calls.call(self._endpoint({}), rule)
 
+    @property
+    def supporting_objects(self) -> list[KubeObject]:
+        """What its pods need: ServiceAccount, NetworkPolicy, ConfigMaps, and ExternalSecrets of its
+        own and of others.
+        """
+        shared = [
+            secret
+            for container in self._every_container.values()
+            for secret in container.program.shared_secrets
+        ]
+        secrets = dict.fromkeys((*self.external_secrets.values(), *shared))
+        return [
+            self.service_account,
+            self.network_policy,
+            *self.config_maps.values(),
+            *(secret.external_secret for secret in secrets),
+        ]
+
     def offer(self, ports: Mapping[str, int]) -> None:
         """Let other workloads call these ports of the Service, by name."""
         self.chart.calls.offer(self._endpoint(ports))

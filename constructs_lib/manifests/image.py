@@ -7,6 +7,12 @@ import re
 _IMAGE = re.compile(r"(?P<repository>.+?)(:(?P<tag>[\w.-]+))?(@(?P<digest>[\w+.:-]+))?")
 
 
+def digest(image: str) -> str | None:
+    """`sha256:…`, where the name pins one."""
+    match = _IMAGE.fullmatch(image)
+    return match["digest"] if match else None
+
+
 def repository(image: str) -> str:
     """`ghcr.io/example/one` of `ghcr.io/example/one:latest`."""
     match = _IMAGE.fullmatch(image)

@@ -13,6 +13,7 @@ from constructs_lib.rules import (
     platform,
     pod_security,
     references,
+    releases,
 )
 from constructs_lib.rules.model import Rendered, Rule, Violation
 
@@ -23,7 +24,7 @@ ROOMS = {
     "Fits together": coherence.RULES,
     "Availability": availability.RULES,
     "Network": (*network.RULES, *egress.RULES, *load_balancers.RULES),
-    "GitOps": gitops.RULES,
+    "GitOps": (*gitops.RULES, *releases.RULES),
     "The platform": platform.RULES,
 }
 """The rules by what they are about."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from constructs_lib.manifests.capacity import quantity
 from constructs_lib.manifests.external_secret import keys_of
-from constructs_lib.manifests.image import build, repository
+from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
@@ -226,9 +226,9 @@ def images_are_ours(workload: Workload, rendered: Rendered) -> Iterator[str]:
         if pin is None:
             what = image or "no image"
             yield f"{title} runs {what}, which is not an image of {platform.registry}"
-        elif build(image) != pin.tag:
+        elif image != f"{registry}/{name}:{pin}":
             where = platform.sources.pin.format(service=name)
-            yield f"{title} runs {image}, but {where} pins {pin.tag}; run the pinned build"
+            yield f"{title} runs {image}, but {where} pins {pin}; run the pinned build"
         elif pin.floats and container.get("imagePullPolicy", "Always") != "Always":
             yield f"{title} runs `latest` without pulling it; leave imagePullPolicy out"
 

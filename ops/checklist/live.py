@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from catalogue.parameters import Parameters
@@ -18,8 +19,8 @@ T = TypeVar("T")
 
 APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
 
-Look = Callable[[str], Answer]
-"""Says of an image reference whether the registry has it for arm64."""
+Look = Callable[[str, str | None], Answer]
+"""Says of an image reference whether the registry has it for arm64, under the digest given."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,22 @@ def registry_look() -> Look:
     """Asks the registry, once for each reference."""
     from ops import registry  # its libraries take a second to import
 
-    def look(reference: str) -> Answer:
+    @cache
+    def look(reference: str, pinned: str | None) -> Answer:
         try:
             image = registry.find(reference)
         except registry.ImageMissingError as error:
             return failed(str(error))
         except registry.RegistryError as error:
             return not_checked(error)
+        if pinned and image.digest != pinned:
+            return failed(
+                f"{reference} was moved: it names {image.digest[:19]}… now, and {pinned[:19]}… is "
+                "pinned, which still runs. Find out who pushed it; `ops pin` pins what it names"
+            )
         return passed(f"{reference} is there for arm64 ({image.digest[:19]}…)")
 
-    known: dict[str, Answer] = {}
-    return lambda reference: known.get(reference) or known.setdefault(reference, look(reference))
+    return look
 
 
 def built(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Answer]:
@@ -52,7 +58,7 @@ def built(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> I
         if isinstance(look, NotAsked):
             yield not_checked(look.why)
         else:
-            yield look(_reference(image, pins))
+            yield look(_reference(image, pins), None)
 
 
 def pushed(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Answer]:
@@ -61,10 +67,13 @@ def pushed(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> 
         pin = pins[image.rpartition("/")[2]]
         if pin.floats:
             yield is_open("no commit is pinned, so there is no SHA tag to look for")
+        elif pin.digest is None:
+            yield is_open(f"{pin.tag} is pinned without its digest; `ops pin` adds it")
         if isinstance(look, NotAsked):
             yield not_checked(look.why)
         else:
-            yield from (look(f"{image}:{tag}") for tag in dict.fromkeys(["latest", pin.tag]))
+            tags = {"latest": None, pin.tag: pin.digest}
+            yield from (look(f"{image}:{tag}", digest) for tag, digest in tags.items())
 
 
 def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) -> Iterator[Answer]:
@@ -135,4 +144,4 @@ def asked(source: Callable[[], T], option: str, *, wanted: bool) -> T | NotAsked
 
 
 def _reference(image: str, pins: Mapping[str, Pin]) -> str:
-    return f"{image}:{pins[image.rpartition('/')[2]].tag}"
+    return f"{image}:{pins[image.rpartition('/')[2]]}"

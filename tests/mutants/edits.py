@@ -88,6 +88,9 @@ EDITS: tuple[Edit, ...] = (
     *_edits("Job")(
         become("spec/template/spec/restartPolicy", "Always"),
         cut(f"{_NOTES}/argocd.argoproj.io~hook"),
+        cut(f"{_NOTES}/argocd.argoproj.io~sync-wave"),
+        become(f"{_NOTES}/argocd.argoproj.io~sync-wave", "-2"),
+        become("spec/template/spec/containers/*/args", ["other"]),
         become(f"{_NOTES}/argocd.argoproj.io~hook-delete-policy", "HookSucceeded"),
     ),
     *_edits("Service")(

@@ -28,6 +28,8 @@ class LocalRegistry:
         self.host = host
         self.answers: dict[str, tuple[int, bytes]] = {}
         """By path, each a status and a body; where there is none, 404."""
+        self.stated_digest = ""
+        """What it says in `Docker-Content-Digest` of an index; empty: it sends no such header."""
         self.login: tuple[str, str] | None = None
         """User and password the token service asks for; None: anybody gets a token."""
         self.token_status = 200
@@ -99,6 +101,8 @@ class _Handler(QuietHandler):
 
     def _answer(self, status: int, body: bytes, challenge: str | None = None) -> None:
         self.send_response(status)
+        if self.registry.stated_digest and b'"manifests"' in body:
+            self.send_header("Docker-Content-Digest", self.registry.stated_digest)
         if challenge:
             self.send_header("WWW-Authenticate", challenge)
         self.send_header("Content-Length", str(len(body)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from constructs_lib.output import Written, read, swap
 from ops.errors import OpsError
 from ops.pin import RefusedError, bump
 from ops.registry import Image, ImageMissingError
-from tests.ops.checkouts import copy, git, ops
+from tests.ops.checkouts import commit, copy, git, ops
 from tests.ops.local_registry import ATTESTATION, LocalRegistry
 
 OLD, NEW = 40 * "a", 40 * "b"
+
+
+_FINGERPRINT = re.compile(r"checksum/job: \w{64}")
 
 
 @pytest.fixture
@@ -31,8 +35,11 @@ def files(checkout: Path) -> dict[str, str]:
     return {path: text for path, text in read(checkout).items() if not path.startswith(".git/")}
 
 
+DIGEST = f"sha256:{64 * '1'}"
+
+
 def found(reference: str) -> Image:
-    return Image(reference, "sha256:1")
+    return Image(reference, DIGEST)
 
 
 def pinned(checkout: Path, commit: str, service: str = "cryo-indexer") -> dict[str, str]:
@@ -50,10 +57,15 @@ def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
     assert [str(path) for path in done.written] == [pin, page, manifest]
     after = files(checkout)
     assert after.pop(page) != before.pop(page)
+    (was,), (now,) = (_FINGERPRINT.findall(side[manifest]) for side in (before, after))
+    assert was != now  # of the release job, which runs the same image
+    before[manifest] = before[manifest].replace(was, now)
     assert after == {
         **before,
-        pin: f"sha-{NEW}\n",
-        manifest: before[manifest].replace("cryo-indexer:latest", f"cryo-indexer:sha-{NEW}"),
+        pin: f"sha-{NEW}@{DIGEST}\n",
+        manifest: before[manifest].replace(
+            "cryo-indexer:latest", f"cryo-indexer:sha-{NEW}@{DIGEST}"
+        ),
     }
     assert done.image == found(f"ghcr.io/gnosischain/cryo-indexer:sha-{NEW}")
 
@@ -134,8 +146,8 @@ def _no_repository(checkout: Path) -> None:
         (_staged, "nebula", NEW, "not committed: dist/crawlers/nebula.k8s.yaml"),
         (_pin_is_edited, "nebula", NEW, "not committed: catalogue/images/nebula.pin"),
         (_not_rendered, "nebula", NEW,
-         f"more than the image ghcr.io/gnosischain/nebula:sha-{NEW}: dist/cerebro/cerebro-mcp.k8s"
-         r".yaml\. Run `make synth`"),
+         f"more than the image ghcr.io/gnosischain/nebula:sha-{NEW}@{DIGEST}: dist/cerebro/"
+         r"cerebro-mcp\.k8s.yaml\. Run `make synth`"),
         (_no_repository, "nebula", NEW, "git status failed: not a git repository"),
     ],
 )  # fmt: skip
@@ -242,13 +254,41 @@ def test_the_command_asks_the_registry_and_reports(own: Path, server: LocalRegis
     status, said, wrong = ops(own, "pin", "nebula", NEW)
     assert (status, wrong) == (0, "")
     assert said.splitlines()[:5] == [
-        f"nebula: latest -> sha-{NEW}",
-        f"{image}:sha-{NEW} is in the registry, for linux/arm64 ({digest})",
+        f"nebula: latest -> sha-{NEW}@{digest}",
+        f"{image}:sha-{NEW} is in the registry, for linux/arm64",
         "~ catalogue/images/nebula.pin",
         "~ dist/README.md",
         "~ dist/crawlers/nebula.k8s.yaml",
     ]
     assert ops(own, "pin", "nebula", NEW, "--no-verify")[1] == (
-        f"nebula is pinned to sha-{NEW} already; nothing changed.\n"
+        f"nebula is pinned to sha-{NEW}@{digest} already; nothing changed.\n"
     )
     assert ops(own, "pin", "nebula")[0] == 2
+
+
+def test_what_a_push_reported_is_pinned_without_asking_the_tag(
+    own: Path, server: LocalRegistry
+) -> None:
+    pushed = server.push("gnosischain/nebula", "elsewhere", ("linux", "arm64"), ATTESTATION)
+    status, said, wrong = ops(own, "pin", "nebula", NEW, "--digest", pushed)
+    assert (status, wrong) == (0, "")
+    assert f"nebula:sha-{NEW}@{pushed} is in the registry, for linux/arm64" in said
+    assert (own / "catalogue/images/nebula.pin").read_text() == f"sha-{NEW}@{pushed}\n"
+    image = f"{server.host}/gnosischain/nebula:sha-{NEW}@{pushed}"
+    assert f"image: {image}\n" in (own / "dist/crawlers/nebula.k8s.yaml").read_text()
+    commit(own, "Pin")
+
+    status, _, wrong = ops(own, "pin", "nebula", OLD, "--digest", DIGEST)
+    assert (status, f"nebula@{DIGEST} does not exist" in wrong) == (1, True)
+    assert ops(own, "pin", "nebula", OLD, "--digest", "sha256:1")[0] == 1
+
+    moved = server.push("gnosischain/nebula", f"sha-{NEW}", ("linux", "arm64"))
+    status, said, _ = ops(own, "pin", "nebula", NEW)
+    assert (status, f"-> sha-{NEW}@{moved}" in said) == (0, True)
+    assert f"Another build than before: the tag sha-{NEW} was moved." in said
+
+
+def test_a_pin_that_was_not_verified_is_a_tag_alone(own: Path) -> None:
+    status, said, _ = ops(own, "pin", "nebula", NEW, "--no-verify")
+    assert (status, "Without its digest: the tag can be moved" in said) == (0, True)
+    assert (own / "catalogue/images/nebula.pin").read_text() == f"sha-{NEW}\n"

@@ -35,6 +35,30 @@ def test_a_single_manifest_is_known_by_its_configuration(server: LocalRegistry) 
     assert find(image(server)).digest == digest
 
 
+def test_a_digest_is_asked_for_in_place_of_the_tag(server: LocalRegistry) -> None:
+    digest = server.push(REPOSITORY, "elsewhere", ARM64)
+    assert find(f"{image(server)}@{digest}").digest == digest
+    assert find(f"{server.host}/{REPOSITORY}@{digest}").digest == digest
+
+
+def test_a_registry_that_says_the_digest_says_the_right_one(server: LocalRegistry) -> None:
+    digest = server.push(REPOSITORY, "sha-1", ARM64)
+    server.stated_digest = digest
+    assert find(image(server)).digest == digest
+    server.stated_digest = f"sha256:{64 * '0'}"
+    with pytest.raises(RegistryError, match=f"with other content, whose digest is {digest}"):
+        find(image(server))
+
+
+def test_content_that_is_not_what_was_asked_for_is_refused(server: LocalRegistry) -> None:
+    digest = server.push(REPOSITORY, "sha-1", ARM64)
+    other = server.push(REPOSITORY, "sha-2", ARM64, ATTESTATION)
+    path = f"/v2/{REPOSITORY}/manifests/"
+    server.answers[path + digest] = server.answers[path + other]
+    with pytest.raises(RegistryError, match=f"with other content, whose digest is {other}"):
+        find(f"{image(server)}@{digest}")
+
+
 def _nothing(_: LocalRegistry) -> None:
     """An empty registry."""
 

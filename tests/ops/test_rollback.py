@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from constructs_lib.model import Pin
 from ops.commands import app
 from ops.rollback import Build, history
 from tests.ops.checkouts import commit, environment, git, ops
-from tests.ops.local_registry import LocalRegistry
+from tests.ops.local_registry import ATTESTATION, LocalRegistry
 from tests.ops.session import Session
 
 FIRST, SECOND, THIRD, INNER = (40 * digit for digit in "abcd")
@@ -92,12 +93,30 @@ def test_a_build_is_named_and_pinned(past: Path, server: LocalRegistry) -> None:
     assert f"nebula:sha-{FIRST} does not exist" in wrong
     assert (past / PIN).read_text() == f"sha-{THIRD}\n"
 
-    server.push("gnosischain/nebula", f"sha-{FIRST}", ("linux", "arm64"))
+    digest = server.push("gnosischain/nebula", f"sha-{FIRST}", ("linux", "arm64"))
     status, said, told = ops(past, "rollback", "nebula", "--to", FIRST[:7])
-    assert (status, said.splitlines()[0]) == (0, f"nebula: sha-{THIRD} -> sha-{FIRST}")
+    assert (status, said.splitlines()[0]) == (0, f"nebula: sha-{THIRD} -> sha-{FIRST}@{digest}")
     assert f"gnosischain/nebula/compare/{FIRST}...{THIRD}" in told
-    assert (past / PIN).read_text() == f"sha-{FIRST}\n"
-    assert f"nebula:sha-{FIRST}" in (past / "dist/crawlers/nebula.k8s.yaml").read_text()
+    assert (past / PIN).read_text() == f"sha-{FIRST}@{digest}\n"
+    assert f"nebula:sha-{FIRST}@{digest}" in (past / "dist/crawlers/nebula.k8s.yaml").read_text()
+
+
+def test_tag_and_digest_are_as_they_were_wherever_the_tag_is_now(
+    own: Path, server: LocalRegistry
+) -> None:
+    tag = f"sha-{FIRST}"
+    first = server.push("gnosischain/nebula", tag, ("linux", "arm64"))
+    write(own, f"{tag}@{first}")
+    moved = server.push("gnosischain/nebula", tag, ("linux", "arm64"), ATTESTATION)
+    write(own, f"{tag}@{moved}")
+    write(own, f"sha-{SECOND}")
+    listed = json.loads(ops(own, "rollback", "nebula", "--json")[1])
+    assert [one["digest"] for one in listed] == [moved, first]
+    status, _, wrong = ops(own, "rollback", "nebula", "--to", FIRST[:7])
+    either = f"{moved[7:19]} or {first[7:19]}"
+    assert (status, f"was built more than once; name the digest, {either}" in wrong) == (1, True)
+    assert ops(own, "rollback", "nebula", "--to", first)[0] == 0
+    assert (own / PIN).read_text() == f"{tag}@{first}\n"
 
 
 def test_a_person_chooses_or_leaves(past: Path) -> None:
@@ -139,7 +158,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Build]:
 def test_a_refusal_says_why(
     builds: list[Build], past_builds: tuple[str, ...], arguments: tuple[str, ...], message: str
 ) -> None:
-    builds += [Build(one, datetime.now(UTC), None, "") for one in past_builds]
+    builds += [Build(Pin(f"sha-{one}"), datetime.now(UTC), None, "") for one in past_builds]
     done = CliRunner().invoke(app, ("rollback", "nebula", *arguments))
     assert (done.exit_code, message in done.stderr) == (1, True), done.stderr
 

@@ -12,6 +12,7 @@ from ops.review.rules import (
     exposure,
     network,
     permissions,
+    releases,
     removal,
     secrets,
     violations,
@@ -26,6 +27,7 @@ RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
     *secrets.RULES,
     *capacity.RULES,
     *builds.RULES,
+    *releases.RULES,
     *cloud.RULES,
     *violations.RULES,
 )

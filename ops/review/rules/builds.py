@@ -45,6 +45,8 @@ def told(was: str, now: str) -> tuple[Severity, str]:
         return Severity.HIGH, f"another image: {was} → {now}"
     name = after["repository"].rpartition("/")[2]
     tags = f"{name}: {_brief(before)} → {_brief(after)}"
+    if before["tag"] == after["tag"] and before["digest"] != after["digest"]:
+        return _of_one_tag(before, after, name)
     if _floats(after):
         return Severity.HIGH, f"{tags}: back to a tag that names another build tomorrow"
     ours = _OURS.fullmatch(after["repository"])
@@ -58,6 +60,17 @@ def told(was: str, now: str) -> tuple[Severity, str]:
         else ""
     )
     return Severity.LOW, f"{tags}{', pinned from now on' if _floats(before) else ''}{source}"
+
+
+def _of_one_tag(before: dict[str, str], after: dict[str, str], name: str) -> tuple[Severity, str]:
+    """The digest alone is another one, or is new, or is gone."""
+    build, digests = f"{name}: {_brief(after)}", [side["digest"][:19] for side in (before, after)]
+    if all(digests):
+        was, now = digests
+        return Severity.HIGH, f"{build}: another build under an old name ({was}… → {now}…)"
+    if digests[1]:
+        return Severity.LOW, f"{build}: pinned to its digest from now on ({digests[1]}…)"
+    return Severity.MEDIUM, f"{build}: no longer pinned to its digest, so that the tag decides"
 
 
 def _parts(image: str) -> dict[str, str]:

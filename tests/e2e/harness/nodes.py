@@ -19,20 +19,22 @@ class Pace:
     seconds_to_ready: float = 3
     """From running to ready; long enough to be seen by a test that samples."""
     seconds_to_complete: float = 2
-    """How long the pod of a Job runs."""
+    """How long the pod of a Job runs, unless its annotation `test/seconds` says otherwise."""
     longest_termination: float = 6
     """A deleted pod takes its grace period, but no longer than this."""
 
     def stages(self) -> str:
         """The configuration of kwok."""
         stages = {one["metadata"]["name"]: one for one in yaml.safe_load_all(STAGES.read_text())}
-        for name, seconds in (
-            ("pod-ready", self.seconds_to_ready),
-            ("pod-complete", self.seconds_to_complete),
+        ready = stages["pod-ready"]["spec"]["delay"]
+        ready["durationMilliseconds"] = int(self.seconds_to_ready * 1000)
+        for name, word, seconds in (
+            ("pod-complete", "SECONDS", self.seconds_to_complete),
+            ("pod-fail", "SECONDS", self.seconds_to_complete),
+            ("pod-delete", "LONGEST", self.longest_termination),
         ):
-            stages[name]["spec"]["delay"]["durationMilliseconds"] = int(seconds * 1000)
-        grace = stages["pod-delete"]["spec"]["delay"]["durationFrom"]["jq"]
-        grace["expression"] = grace["expression"].replace("LONGEST", str(self.longest_termination))
+            delay = stages[name]["spec"]["delay"]["durationFrom"]["jq"]
+            delay["expression"] = delay["expression"].replace(word, str(seconds))
         return yaml.safe_dump_all(stages.values())
 
 

@@ -26,7 +26,7 @@ from tests.ops.local_registry import LocalRegistry
 Change = Callable[[Object], None]
 FAILED, OPEN, PASSED = Outcome.FAILED, Outcome.OPEN, Outcome.PASSED
 NOT_CHECKED, NOT_APPLICABLE = Outcome.NOT_CHECKED, Outcome.NOT_APPLICABLE
-PINNED = dict.fromkeys(images.load(), Pin(f"sha-{40 * 'a'}"))
+PINNED = dict.fromkeys(images.load(), Pin(f"sha-{40 * 'a'}", f"sha256:{64 * 'a'}"))
 
 
 def results(run: Run, *arguments: str) -> dict[str, Any]:
@@ -138,19 +138,36 @@ def test_what_is_edited_by_hand_or_missing_fails(
 def test_images_are_asked_for_in_the_registry(api_service: Service, server: LocalRegistry) -> None:
     image, tag = f"{server.host}/gnosischain/cerebro-api", PINNED["cerebro-api"].tag
     service = Service("cerebro-api", "cerebro", api_service.path, (image,), ())
-    server.push("gnosischain/cerebro-api", tag, ("linux", "arm64"))
+    digest = server.push("gnosischain/cerebro-api", tag, ("linux", "arm64"))
+    pins = {"cerebro-api": Pin(tag, digest)}
     look = live.registry_look()
-    assert [finding.outcome for finding in live.built(service, PINNED, look)] == [PASSED]
-    latest, pinned = live.pushed(service, PINNED, look)
+    assert [finding.outcome for finding in live.built(service, pins, look)] == [PASSED]
+    latest, pinned = live.pushed(service, pins, look)
     assert (latest.outcome, pinned.outcome) == (FAILED, PASSED)
     assert "latest does not exist" in latest.detail
 
     server.push("gnosischain/cerebro-api", "latest", ("linux", "amd64"))
-    (foreign, _) = live.pushed(service, PINNED, live.registry_look())
+    (foreign, _) = live.pushed(service, pins, live.registry_look())
     assert "is built for linux/amd64, not for linux/arm64" in foreign.detail
     server.token_status = 500
-    (unknown,) = live.built(service, PINNED, live.registry_look())
+    (unknown,) = live.built(service, pins, live.registry_look())
     assert unknown.outcome is NOT_CHECKED
+
+
+def test_a_tag_that_was_moved_or_a_digest_that_is_gone_fails(
+    api_service: Service, server: LocalRegistry
+) -> None:
+    image, tag = f"{server.host}/gnosischain/cerebro-api", PINNED["cerebro-api"].tag
+    service = Service("cerebro-api", "cerebro", api_service.path, (image,), ())
+    for moved in ("latest", tag):
+        server.push("gnosischain/cerebro-api", moved, ("linux", "arm64"))
+    (gone,) = live.built(service, PINNED, live.registry_look())
+    assert (gone.outcome, "does not exist" in gone.detail) == (FAILED, True)
+    _, pushed = live.pushed(service, PINNED, live.registry_look())
+    assert (pushed.outcome, f"{tag} was moved: it names" in pushed.detail) == (FAILED, True)
+    by_tag = {"cerebro-api": Pin(tag)}
+    outcomes = [one.outcome for one in live.pushed(service, by_tag, live.registry_look())]
+    assert outcomes == [Outcome.OPEN, PASSED, PASSED]
 
 
 def test_parameters_are_asked_for_in_ssm(account: Account, run: Run) -> None:

@@ -30,7 +30,7 @@ CERTIFICATE = "arn:aws:acm:eu-central-1:{}:certificate/00000000-0000-0000-0000-0
 @pytest.fixture
 def real(platform: AnalyticsPlatform) -> AnalyticsPlatform:
     """A platform of which everything is known."""
-    pins = dict.fromkeys(platform.images, Pin(f"sha-{40 * 'a'}"))
+    pins = dict.fromkeys(platform.images, Pin(f"sha-{40 * 'a'}", f"sha256:{64 * 'a'}"))
     certificate = CERTIFICATE.format("123456789012")
     return replace(platform, installation=REAL, images=pins, certificate_arn=certificate)
 
@@ -63,6 +63,7 @@ def without(**settings: Any) -> dict[str, Any]:
         ("certificate", {"certificate_arn": None}),
         ("certificate", {"certificate_arn": CERTIFICATE.format("111122223333")}),
         ("image nebula", {"images": {"nebula": Pin("latest")}}),
+        ("image nebula", {"images": {"nebula": Pin(f"sha-{40 * 'a'}")}}),
         ("repository", without(repository=Installation().repository)),
         ("hosted_zone_id", without(hosted_zone_id=None)),
         ("cluster_name", without(cluster_name=None)),

@@ -138,7 +138,7 @@ def platform(**changes: Any) -> Edit:
 
 def pinned(service: str, tag: str) -> Edit:
     """Pin an image and render everything."""
-    return platform(images={**PLATFORM.images, service: Pin(tag)})
+    return platform(images={**PLATFORM.images, service: Pin.parse(tag)})
 
 
 def _render(charts: tuple[Any, ...], **changes: Any) -> Files:

@@ -57,7 +57,7 @@ CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     # replace
     ("a selector", write(API, (r"(selector:\n    matchLabels:\n      app): cerebro-api\n  strategy", r"\1: api\n  strategy")), f"replace Deployment {API}"),
     ("the labels under a selector", write(API, (r"(template:\n    metadata:\n      labels:\n        app): cerebro-api", r"\1: api")), f"replace Deployment {API}; restart Deployment {API}; downtime Service {API}; downtime Deployment {API}; exposure Deployment {API}"),
-    ("a Job that no sync makes anew", write(CRYO, ("- migrations", "- migrate")), f"replace Job {MIGRATIONS}", write(CRYO, (r"  annotations:\n    argocd.+\n    argocd.+\n", ""))),
+    ("a Job that no sync makes anew", write(CRYO, ("- migrations", "- migrate")), f"replace Job {MIGRATIONS}", write(CRYO, (r"  annotations:\n    argocd.+hook: .+\n    argocd.+\n    argocd.+\n", ""))),
     ("a smaller volume", write(IP, ("storage: 1Gi\n", "storage: 512Mi\n")), f"replace PersistentVolumeClaim {IP}"),
     ("a Service without address", write(API, ("  type: ClusterIP", "  type: ClusterIP\n  clusterIP: None")), f"replace Service {API}"),
     ("from one Application to another", together(drop(API, "PodDisruptionBudget"), add(MCP, "policy/v1", "PodDisruptionBudget", "cerebro-api", "spec:\n  maxUnavailable: 1\n")), f"replace PodDisruptionBudget {API}; update PodDisruptionBudget {API}"),
@@ -93,7 +93,7 @@ CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     ("who connects to pods", platform(alb_subnets=("10.0.0.0/24",)), "; ".join(f"exposure NetworkPolicy {service}" for service in (API, MCP, DASHBOARD)) + f"; restart Deployment {API}"),
     # privilege
     ("privilege escalation", write(API, ("Escalation: false", "Escalation: true")), f"privilege Deployment {API}; restart Deployment {API}"),
-    ("another user", write(CRYO, ("runAsUser: 1000", "runAsUser: 0")), f"privilege Deployment {CRYO}; {STOPS.format(CRYO)}; privilege Job {MIGRATIONS}; privilege CronJob {CRYO}-auto-maintain"),
+    ("another user", write(CRYO, ("runAsUser: 1000", "runAsUser: 0")), f"privilege Deployment {CRYO}; {STOPS.format(CRYO)}; privilege Job {MIGRATIONS}; update Job {MIGRATIONS}; privilege CronJob {CRYO}-auto-maintain"),
     ("a token", write(API, ("AccountToken: false\n      containers", "AccountToken: true\n      containers")), f"privilege Deployment {API}; restart Deployment {API}"),
     ("a path of the node", write(NEBULA, (r"        - emptyDir:\n            sizeLimit: 64Mi", "        - hostPath:\n            path: /")), f"privilege Deployment {NEBULA}; {STOPS.format(NEBULA)}"),
     ("Pod Security", write(CEREBRO, ("enforce: restricted", "enforce: baseline")), "privilege Namespace cerebro"),
@@ -120,7 +120,7 @@ CASES: list[tuple[str, Edit, str] | tuple[str, Edit, str, Edit]] = [
     ("when a job runs", declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), f"schedule CronJob {EMBER}"),
     ("whether runs overlap", write(CLICK, ("Policy: Forbid", "Policy: Allow")), ALL_JOBS.replace("{}", "schedule")),
     ("a suspended job", write(CLICK, ("  schedule: 0 2", "  suspend: true\n  schedule: 0 2")), f"schedule CronJob {EMBER}; capacity Namespace crawlers"),
-    ("a job in another zone", write(CRYO, ("timeZone: Etc/UTC", "timeZone: Europe/Berlin")), f"schedule CronJob {CRYO}-auto-maintain"),
+    ("a job in another zone", write(CRYO, ("timeZone: Etc/UTC", "timeZone: Europe/Berlin")), f"schedule CronJob {CRYO}-auto-maintain; update Job {MIGRATIONS}"),
     # image
     ("from one commit to another", pinned("cerebro-api", NEW), f"image Deployment {API}; restart Deployment {API}", pinned("cerebro-api", OLD)),
     ("a first pin", pinned("click-runner", NEW), ALL_JOBS.replace("{}", "image")),

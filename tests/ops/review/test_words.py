@@ -21,6 +21,7 @@ from tests.ops.review.edits import (
     write,
 )
 
+ONE, TWO = (f"sha256:{64 * digit}" for digit in "12")
 API, MCP = "cerebro/cerebro-api", "cerebro/cerebro-mcp"
 CLICK, CRYO, IP = "crawlers/click-runner", "crawlers/cryo-indexer", "crawlers/ip-crawler"
 HIGH, MEDIUM, LOW = Severity
@@ -105,10 +106,51 @@ def test_a_policy_that_eks_reads_like_kubernetes_again_is_told() -> None:
     )
 
 
+def test_what_the_order_of_a_release_makes_of_a_change_is_told() -> None:
+    job = "cryo-indexer-migrations"
+    assert (
+        LOW,
+        f"{job}: runs first; if it fails, nothing changes in cryo-indexer, "
+        "cryo-indexer-auto-maintain",
+    ) in sentences(pinned("cryo-indexer", NEW))
+    assert (LOW, f"{job}: runs with this release") in sentences(
+        write(CRYO, ("- migrations\n", "- migrate\n"))
+    )
+    said = sentences(write(CRYO, ("key: /cerebro/clickhouse/host", "key: /cerebro/clickhouse/ip")))
+    assert any(
+        text.startswith(f"{job}: runs with this release; before that, Secret cryo-indexer-click")
+        for _, text in said
+    )
+
+
+def test_a_change_of_a_job_that_would_never_be_synced_is_told() -> None:
+    said = sentences(write(CRYO, ("- migrations\n", "- migrate\n")))
+    assert any(
+        severity is HIGH and "no object of its file has the annotation checksum/job" in text
+        for severity, text in said
+    )
+
+
 def test_two_commits_are_linked() -> None:
     link = f"https://github.com/gnosischain/nebula/compare/{40 * 'a'}...{40 * 'b'}"
     said = sentences(pinned("nebula", NEW), pinned("nebula", OLD))
     assert (LOW, f"nebula: nebula: sha-aaaaaaa → sha-bbbbbbb: {link}") in said
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "severity", "text"),
+    [
+        (f"@{ONE}", f"@{TWO}", HIGH,
+         "another build under an old name (sha256:111111111111… → sha256:222222222222…)"),
+        ("", f"@{TWO}", LOW, "pinned to its digest from now on (sha256:222222222222…)"),
+        (f"@{ONE}", "", MEDIUM, "no longer pinned to its digest, so that the tag decides"),
+    ],
+)  # fmt: skip
+def test_a_digest_under_the_same_tag_is_told(
+    was: str, now: str, severity: Severity, text: str
+) -> None:
+    said = sentences(pinned("nebula", f"{NEW}{now}"), pinned("nebula", f"{NEW}{was}"))
+    assert (severity, f"nebula: nebula: sha-bbbbbbb: {text}") in said
 
 
 def test_a_restart_by_what_is_shared_is_told_from_one_by_a_services_own_change() -> None:

@@ -1,0 +1,57 @@
+"""`update`, of jobs that run with a release: what the order of the sync makes of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from constructs_lib.manifests.external_secret import secret_of
+from constructs_lib.manifests.releases import FINGERPRINT, needs, releases, waiting
+from constructs_lib.manifests.workload import Workload
+from ops.review.diff import Comparison
+from ops.review.model import Finding, Risk, Severity
+from ops.review.wording import listed
+
+
+def runs(comparison: Comparison) -> Iterator[Finding]:
+    """Each job of a file that is synced, and what waits for it."""
+    synced = {sides.item.file for sides in comparison.sides()}
+    for release in releases(comparison.after):
+        if release.object.file in synced:
+            text = f"{_order(comparison, release)}{_secrets(comparison, release)}"
+            explains = tuple(
+                difference
+                for change in comparison.changes.values()
+                if change.after.file == release.object.file
+                for difference in change.at("metadata", "annotations", FINGERPRINT)
+            )
+            yield Finding(Risk.UPDATE, Severity.LOW, release.key, text, explains)
+
+
+def _order(comparison: Comparison, release: Workload) -> str:
+    changed = [
+        other.name
+        for other in waiting(comparison.after, release)
+        if other.key in comparison.changes
+    ]
+    if not changed:
+        return "runs with this release"
+    return f"runs first; if it fails, nothing changes in {listed(changed)}"
+
+
+def _secrets(comparison: Comparison, release: Workload) -> str:
+    """The Secrets that are made or changed before it runs."""
+    changed = [
+        secret_of(item.manifest)
+        for item in needs(comparison.after, release)
+        if item.kind == "ExternalSecret"
+        and (item.key in comparison.changes or item.key not in comparison.before.objects)
+    ]
+    if not changed:
+        return ""
+    return (
+        f"; before that, Secret {listed(changed)} is read anew, and a parameter that cannot be "
+        "read stops the first attempt"
+    )
+
+
+RULES = (runs,)
