@@ -42,7 +42,7 @@ lint: $(VENV)/.tools ## Check style, types and workflows
 	@ruff format --check .
 	@ruff check .
 	@mypy
-	@mypy .github/scripts/comment.py
+	@mypy .github/scripts/*.py
 	@shellcheck .ci/run .github/scripts/*.sh
 	@actionlint .github/workflows/*.yml .github/examples/*.yml
 	@zizmor --offline --quiet --persona pedantic .github .github/examples/*.yml

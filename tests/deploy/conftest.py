@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,18 @@ import pytest
 from catalogue.handover import STACK
 from tests.conftest import copy_checkout
 from tests.deploy.emulator import Emulator, running_emulator
+from tests.prerequisites import needed_by_all
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
+def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """The emulator, with CDK's bootstrap resources."""
+    with needed_by_all(request, "the AWS emulator", _bootstrapped()) as running:
+        yield running
+
+
+@contextmanager
+def _bootstrapped() -> Iterator[Emulator]:
     with running_emulator() as running:
         done = running.run(["cdk", "bootstrap", "--quiet"])
         assert done.returncode == 0, done.stderr

@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.e2e.harness.control_plane import ControlPlane, running_control_plane
-from tests.e2e.harness.installing import Say
+from tests.e2e.harness.installing import PREREQUISITES, Say
 from tests.e2e.harness.report import Claims, state_of
 from tests.e2e.installation import Installation, install
+from tests.prerequisites import PrerequisitesMissingError, needed_by_all, require
 
 DEFAULT = "v1beta1"
 CLAIMS = pytest.StashKey[Claims]()
@@ -40,7 +41,8 @@ def say(pytestconfig: pytest.Config) -> Say:
 @pytest.fixture(scope="session")
 def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlPlane]:
     """A running control plane with the External Secrets that the test is for."""
-    with running_control_plane(request.param, say) as running:
+    starting = running_control_plane(request.param, say)
+    with needed_by_all(request, "the control plane", starting) as running:
         yield running
 
 
@@ -83,6 +85,27 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "external_secrets(*versions): run once with each version of its API"
     )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """`-m e2e` is this tier's own command, so all is known before anything is collected."""
+    if session.config.getoption("markexpr") == "e2e":
+        _require(session)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Any other selection is known only now."""
+    if any(item.get_closest_marker("e2e") for item in session.items):
+        _require(session)
+
+
+def _require(session: pytest.Session) -> None:
+    if session.config.getoption("collectonly"):
+        return
+    try:
+        require("e2e", PREREQUISITES)
+    except PrerequisitesMissingError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)

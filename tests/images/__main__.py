@@ -1,9 +1,8 @@
 """Builds every image of docker/ from its sample, runs each as a pod would, and says what it saw.
 
-Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git;
-without them it says what is missing and ends with status 0 (with --require: 1). The first run makes
-stand-ins for the base images and fills the caches, all kept in $XDG_CACHE_HOME/gnosis-images
-(some 3 GB; delete it to start afresh).
+Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git, and
+says at once what of it is missing. The first run makes stand-ins for the base images and fills the
+caches, all kept in $XDG_CACHE_HOME/gnosis-images (some 3 GB; delete it to start afresh).
 """
 
 import argparse
@@ -18,6 +17,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.prerequisites import ROOT, PrerequisitesMissingError, command, require
 
 from . import clients, containers, standins, trial
 from .plan import SERVICES, Service
@@ -35,6 +36,11 @@ _TOOLS = {
     "setpriv": "util-linux",
     "unshare": "util-linux",
 }
+PREREQUISITES = (
+    *(command(tool, f"apt install {package}") for tool, package in _TOOLS.items()),
+    ROOT,
+)
+"""What `make images` needs; every machine that runs it is one with apt."""
 
 # PID and mount namespaces of its own: whatever ends this process ends its builds and containers,
 # and no mount outlives them.
@@ -57,9 +63,11 @@ def main() -> int:
     if options.scratch:
         chosen = [service for service in SERVICES if service.name in options.services]
         return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
-    if missing := _missing():
-        print(f"images: skipped, {'; '.join(missing)}", file=sys.stderr)
-        return 1 if options.require else 0
+    try:
+        require("images", PREREQUISITES)
+    except PrerequisitesMissingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with _locked(_cache()), _scratch() as scratch:
@@ -80,7 +88,6 @@ def _options() -> argparse.Namespace:
         "services", nargs="*", metavar="service", help=f"default: all of {', '.join(names)}"
     )
     parser.add_argument("--no-cache", action="store_true", help="build every layer again")
-    parser.add_argument("--require", action="store_true", help="fail where a tool is missing")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.services) - set(names):
@@ -89,12 +96,6 @@ def _options() -> argparse.Namespace:
     if "cryo-indexer" in options.services:
         options.services.add("cryo-base")  # its base image
     return options
-
-
-def _missing() -> list[str]:
-    packages = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
-    missing = [f"not installed: {', '.join(packages)} (apt-get install)"] if packages else []
-    return missing + ([] if os.geteuid() == 0 else ["it must run as root"])
 
 
 def _cache() -> Path:

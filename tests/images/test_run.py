@@ -1,6 +1,5 @@
 """What `python -m tests.images` is made of, as far as it can be seen without building an image."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -28,19 +27,6 @@ def test_command_and_args_mean_what_they_mean_in_a_pod(
     program: Program, words: tuple[str, ...]
 ) -> None:
     assert program.words(IMAGE) == words
-
-
-@pytest.mark.parametrize(("options", "status"), [([], 0), (["--require"], 1)])
-def test_without_its_tools_it_says_so_and_skips(
-    options: list[str],
-    status: int,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(shutil, "which", lambda tool: None)
-    monkeypatch.setattr(sys, "argv", ["images", *options])
-    assert images.main() == status
-    assert "skipped, not installed: buildah, curl" in capsys.readouterr().err
 
 
 def test_an_unknown_service_is_refused(

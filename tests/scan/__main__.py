@@ -13,7 +13,9 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.rules import waivers
 from constructs_lib.rules.waivers import Result, Waiver
 from constructs_lib.wording import plural
-from tests.scan.scanners import SCANNERS
+from tests.e2e.harness.installing import go_unless_built
+from tests.prerequisites import require
+from tests.scan.programs import NEEDED
 
 
 def _say(line: str) -> None:
@@ -24,7 +26,7 @@ def compare(
     findings: Sequence[Result], accepted: Sequence[Waiver], scanners: Sequence[str]
 ) -> list[str]:
     """What is found and not waived, and what is waived and not found."""
-    every = {*scanners} == {*SCANNERS}
+    every = {*scanners} == {*NEEDED}
     names = tuple(f"{name}:" for name in scanners)
     return [
         *(f"{one.check} at {one.item}: {one.message}" for one in waivers.left(findings, accepted)),
@@ -39,12 +41,15 @@ def compare(
 def main() -> int:
     """The exit status: 1 where findings and waivers differ, 2 where a scanner cannot run."""
     parser = argparse.ArgumentParser(prog="python -m tests.scan", description=__doc__)
-    parser.add_argument("scanner", nargs="*", help=f"of {', '.join(SCANNERS)}; default: all")
-    chosen = parser.parse_args().scanner or [*SCANNERS]
-    if unknown := [one for one in chosen if one not in SCANNERS]:
-        parser.error(f"there is no scanner {unknown[0]}; there are {', '.join(SCANNERS)}")
+    parser.add_argument("scanner", nargs="*", help=f"of {', '.join(NEEDED)}; default: all")
+    chosen = parser.parse_args().scanner or [*NEEDED]
+    if unknown := [one for one in chosen if one not in NEEDED]:
+        parser.error(f"there is no scanner {unknown[0]}; there are {', '.join(NEEDED)}")
     findings: list[Result] = []
     try:
+        require("scan", [go_unless_built(*(one for name in chosen for one in NEEDED[name]))])
+        from tests.scan.scanners import SCANNERS  # takes seconds to load
+
         accepted = waivers.read(WAIVERS)
         for name in chosen:
             began = time.monotonic()

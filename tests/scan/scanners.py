@@ -23,38 +23,17 @@ from cdk_nag import AwsSolutionsChecks
 
 from catalogue.handover import STACK
 from catalogue.installation import INSTALLATION
-from catalogue.target import TARGET
 from constructs_lib.rules.waivers import Result
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT
 from tests.conftest import ROOT
 from tests.e2e.harness.installing import Say, cache_folder, crds, provide
-from tests.e2e.harness.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
 from tests.scan import schemas
+from tests.scan.programs import DEFINITIONS, KUBE_SCORE, KUBECONFORM
 from tests.scan.schemas import VERSIONS
 
 DIST = ROOT / "dist"
 REQUIREMENTS = ROOT / "requirements-scan.txt"
-KUBE_SCORE = Program(
-    "kube-score",
-    "1.20.0",
-    Module(
-        "github.com/zegl/kube-score",
-        "v1.20.0",
-        "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8=",
-    ),
-    "./cmd/kube-score",
-)
-KUBECONFORM = Program(
-    "kubeconform",
-    "0.7.0",
-    Module(
-        "github.com/yannh/kubeconform",
-        "v0.7.0",
-        "h1:ZFfniR8VChrWQxaxTUGnNrxw8RIDkjVBrjdhXSamwjw=",
-    ),
-    "./cmd/kubeconform",
-)
 _PASSED = 7
 """The grade from which kube-score calls a check passed; below are its warnings and criticals."""
 
@@ -167,8 +146,7 @@ def checkov_python(say: Say) -> str:
 def kubeconform(say: Say) -> list[Result]:
     """Over all files, on each Kubernetes version, with the schemas of the pinned CRDs."""
     program = str(provide(KUBECONFORM, say).path)
-    sources = (ARGOCD, EXTERNAL_SECRETS[TARGET.external_secrets])
-    definitions = [file for one in sources for file in crds(one)]
+    definitions = [file for one in DEFINITIONS for file in crds(one)]
     with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
         own, custom = schemas.write(Path(folder), definitions, manifests())
         locations = ("-schema-location", own, "-schema-location", custom)

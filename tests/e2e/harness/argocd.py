@@ -62,9 +62,11 @@ class ArgoCd:
         self._cluster = cluster
         cluster.apply(*yaml.safe_load_all(INSTALLATION.read_text()))
         redis, repo_server = free_port(), free_port()
+        server = redis_server()
+        assert server is not None, "there is neither Valkey nor Redis for Argo CD to cache in"
         self.redis = processes.start(
             "redis",
-            redis_server(),
+            server,
             f"--port {redis}",
             "--bind 127.0.0.1",
             "--save",

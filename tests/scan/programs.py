@@ -1,0 +1,36 @@
+"""The programs among the scanners, pinned as those of the control plane are, and who needs them."""
+
+from catalogue.target import TARGET
+from tests.e2e.harness.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
+
+KUBE_SCORE = Program(
+    "kube-score",
+    "1.20.0",
+    Module(
+        "github.com/zegl/kube-score",
+        "v1.20.0",
+        "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8=",
+    ),
+    "./cmd/kube-score",
+)
+KUBECONFORM = Program(
+    "kubeconform",
+    "0.7.0",
+    Module(
+        "github.com/yannh/kubeconform",
+        "v0.7.0",
+        "h1:ZFfniR8VChrWQxaxTUGnNrxw8RIDkjVBrjdhXSamwjw=",
+    ),
+    "./cmd/kubeconform",
+)
+DEFINITIONS = (ARGOCD, EXTERNAL_SECRETS[TARGET.external_secrets])
+"""The programs whose custom resource definitions kubeconform validates with."""
+
+NEEDED: dict[str, tuple[Program, ...]] = {
+    "kube-score": (KUBE_SCORE,),
+    "checkov": (),
+    "kubeconform": (KUBECONFORM, *DEFINITIONS),
+    "cfn-lint": (),
+    "cdk-nag": (),
+}
+"""By scanner; Go builds what of it is not there."""

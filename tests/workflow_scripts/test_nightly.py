@@ -1,0 +1,58 @@
+"""The issue that is open while the nightly run fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.workflow_scripts.conftest import SCRIPTS, Runner
+
+RUN = "https://github.com/gnosischain/deployments/actions/runs/3"
+TITLE = "The nightly run fails"
+LIST = "gh issue list --state open --limit 1000 --json number,title,author"
+OURS = {"number": 7, "title": TITLE, "author": {"is_bot": True, "login": "app/github-actions"}}
+OTHERS = [
+    {"number": 5, "title": TITLE, "author": {"is_bot": False, "login": "somebody"}},
+    {"number": 6, "title": "Another", "author": {"is_bot": True, "login": "app/dependabot"}},
+]
+
+
+def report(runner: Runner, issues: list[dict[str, Any]], **results: str) -> list[str]:
+    """What the script does after it has looked for the issue."""
+    runner.program("gh", f"[ \"$2\" = list ] && echo '{json.dumps(issues)}'; exit 0")
+    needs = {name: {"result": result, "outputs": {}} for name, result in results.items()}
+    status, _, wrong = runner.run(SCRIPTS / "nightly.py", NEEDS=json.dumps(needs), RUN_URL=RUN)
+    assert status == 0, wrong
+    assert runner.calls[0] == LIST
+    return runner.calls[1:]
+
+
+@pytest.mark.parametrize("result", ["failure", "cancelled", "skipped"])
+def test_the_first_failure_opens_an_issue(runner: Runner, result: str) -> None:
+    assert report(runner, OTHERS, lint="success", e2e=result) == [
+        f"gh issue create --title {TITLE} --body {RUN} did not pass. See its jobs: e2e."
+    ]
+
+
+def test_a_further_failure_comments_on_it(runner: Runner) -> None:
+    assert report(runner, [*OTHERS, OURS], scan="failure", lint="success", e2e="failure") == [
+        f"gh issue comment 7 --body {RUN} did not pass. See its jobs: scan, e2e."
+    ]
+
+
+def test_the_next_success_closes_it(runner: Runner) -> None:
+    assert report(runner, [*OTHERS, OURS], lint="success", e2e="success") == [
+        f"gh issue close 7 --comment {RUN} passed."
+    ]
+
+
+def test_a_success_without_an_issue_does_nothing(runner: Runner) -> None:
+    assert report(runner, OTHERS, lint="success", e2e="success") == []
+
+
+def test_what_gh_refuses_fails_the_job(runner: Runner) -> None:
+    runner.program("gh", "echo HTTP 403 >&2; exit 1")
+    done = runner.run(SCRIPTS / "nightly.py", NEEDS="{}", RUN_URL=RUN)
+    assert done == (1, "", "error: gh issue list: HTTP 403\n")
