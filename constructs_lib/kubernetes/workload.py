@@ -161,12 +161,7 @@ class ProgramConstruct(Construct):
         """What its pods need: ServiceAccount, NetworkPolicy, ConfigMaps, and ExternalSecrets of its
         own and of others.
         """
-        shared = [
-            secret
-            for container in self._every_container.values()
-            for secret in container.program.shared_secrets
-        ]
-        secrets = dict.fromkeys((*self.external_secrets.values(), *shared))
+        secrets = dict.fromkeys((*self.external_secrets.values(), *self._shared_secrets))
         return [
             self.service_account,
             self.network_policy,
@@ -188,6 +183,14 @@ class ProgramConstruct(Construct):
     def controller_metadata(self, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:
         """The metadata of what makes the pods: `annotations`, and those of the options."""
         return self.metadata_with(_united(annotations or {}, self.options.annotations))
+
+    @property
+    def _shared_secrets(self) -> list[ExternalSecret]:
+        return [
+            secret
+            for container in self._every_container.values()
+            for secret in container.program.shared_secrets
+        ]
 
     @property
     def _every_container(self) -> dict[str, Container]:
@@ -239,12 +242,7 @@ class ProgramConstruct(Construct):
 
     def secret_names(self) -> list[str]:
         """Every Secret that a container of this workload reads."""
-        shared = [
-            secret.name
-            for container in self._every_container.values()
-            for secret in container.program.shared_secrets
-        ]
-        return [*self.external_secrets, *shared]
+        return [*self.external_secrets, *(secret.name for secret in self._shared_secrets)]
 
     def progress_deadline_seconds(self) -> int | None:
         """When Kubernetes, and with it Argo CD, may call the Deployment failed: not while a

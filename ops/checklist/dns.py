@@ -29,7 +29,7 @@ def address_family(cluster: Cluster) -> Iterator[Answer]:
         ip_address(first).version == _IPV4,
         "IPv4",
         "the cluster is IPv6, which this platform does not support: its NetworkPolicies open IPv4 "
-        "ranges alone, so pods would reach nothing outside the cluster. Use an IPv4 cluster",
+        "ranges only, so pods would reach nothing outside the cluster. Use an IPv4 cluster",
     )
 
 
@@ -86,7 +86,7 @@ def _node_caches(cluster: Cluster) -> list[Object]:
 
 
 def _addresses_of(cache: Object) -> list[str]:
-    """What its containers are told with `-localip`, a list separated by commas."""
+    """The `-localip` argument of its containers, a list separated by commas."""
     found = []
     for container in cache["containers"]:
         arguments = [*container.get("command", ()), *container.get("args", ())]

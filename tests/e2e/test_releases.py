@@ -142,5 +142,27 @@ def test_an_existing_secret_lets_a_release_through_while_ssm_is_unreachable(
         installation.external_secrets.wait_until_synced()
 
 
+def test_a_secret_that_the_release_changes_stops_its_first_attempt(
+    installation: Installation, claim: Claimed
+) -> None:
+    with claim("... and one whose Secret changes fails once, then runs with the old one") as told:
+        before = installation.running()
+        with installation.aws.unreachable():
+            with installation.changed(FILE, "ExternalSecret", SECRET[0]) as secret:
+                data = secret["spec"]["data"]
+                data.append({**data[0], "secretKey": "CLICKHOUSE_ALIAS"})
+            image = release(installation, "e")
+            installation.argocd.refresh(APP)
+            eventually("the first attempt failed", lambda: retrying(installation), within=60)
+            assert installation.running() == before
+            eventually("released", lambda: images(installation) == {image}, within=180)
+            told(str(installation.argocd.applications()[APP]))
+
+
+def retrying(installation: Installation) -> bool:
+    messages = installation.argocd.applications()[APP].messages
+    return any("completed unsuccessfully" in one and "Retrying" in one for one in messages)
+
+
 def not_ready(installation: Installation) -> bool:
     return bool(installation.external_secrets.ready(*SECRET).get("status") == "False")

@@ -49,7 +49,7 @@ def _secrets(comparison: Comparison, release: Workload) -> str:
     if not changed:
         return ""
     return (
-        f"; before that, Secret {listed(changed)} is read anew, and a parameter that cannot be "
+        f"; before that, Secret {listed(changed)} is read again, and a parameter that cannot be "
         "read stops the first attempt"
     )
 
