@@ -34,6 +34,29 @@ def _cut_of_dns(policy: Manifest) -> Broken:
             yield "spec/egress (DNS) to removed", broken
 
 
+def _cut_of_exceptions(policy: Manifest) -> Broken:
+    """Open what is excepted, unless each rule that excepts it opens it, too: no change."""
+    rules = [_ranges(rule) for rule in policy["spec"].get("egress") or ()]
+    excepted = {one for blocks in rules for ranges in blocks.values() for one in ranges}
+    for cidr in sorted(excepted):
+        if all(cidr in blocks for blocks in rules if any(cidr in of for of in blocks.values())):
+            continue
+        for number, blocks in enumerate(rules):
+            if any(cidr in of for of in blocks.values()):
+                broken = copy.deepcopy(policy)
+                for peer in broken["spec"]["egress"][number]["to"]:
+                    kept = [one for one in peer.get("ipBlock", {}).get("except", ()) if one != cidr]
+                    if kept:
+                        peer["ipBlock"]["except"] = kept
+                yield f"spec/egress/{number} except {cidr} removed", broken
+
+
+def _ranges(rule: Manifest) -> dict[str, list[str]]:
+    """The exceptions of each range among the peers of a rule."""
+    blocks = [peer["ipBlock"] for peer in rule.get("to") or () if "ipBlock" in peer]
+    return {block["cidr"]: block.get("except", []) for block in blocks}
+
+
 _SERVING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _WORKLOADS = (*_SERVING, "Pod", "Job", "CronJob")
 _NOTES = "metadata/annotations"
@@ -167,7 +190,7 @@ EDITS: tuple[Edit, ...] = (
         append("spec/ingress", {"ports": [{"port": 22}]}),
         append("spec/ingress", {"from": [{"namespaceSelector": {}}]}),
         cut(f"{_BLOCK}/except"),
-        cut(f"{_BLOCK}/except/*"),
+        _cut_of_exceptions,
         _cut_of_dns,
         become("spec/egress/*/to/*/podSelector/matchLabels/k8s-app", ELSEWHERE),
         become(

@@ -49,6 +49,8 @@ def told(was: str, now: str) -> tuple[Severity, str]:
         return _of_one_tag(before, after, name)
     if _floats(after):
         return Severity.HIGH, f"{tags}: back to a tag that names another build tomorrow"
+    if before["digest"] and not after["digest"]:
+        return Severity.MEDIUM, f"{tags}: no longer pinned to a digest, so that the tag decides"
     ours = _OURS.fullmatch(after["repository"])
     commits = [_COMMIT.fullmatch(side["tag"] or "") for side in (before, after)]
     if ours and all(commits):
@@ -70,7 +72,7 @@ def _of_one_tag(before: dict[str, str], after: dict[str, str], name: str) -> tup
         return Severity.HIGH, f"{build}: another build under an old name ({was}… → {now}…)"
     if digests[1]:
         return Severity.LOW, f"{build}: pinned to its digest from now on ({digests[1]}…)"
-    return Severity.MEDIUM, f"{build}: no longer pinned to its digest, so that the tag decides"
+    return Severity.MEDIUM, f"{build}: no longer pinned to a digest, so that the tag decides"
 
 
 def _parts(image: str) -> dict[str, str]:

@@ -143,7 +143,7 @@ def test_two_commits_are_linked() -> None:
         (f"@{ONE}", f"@{TWO}", HIGH,
          "another build under an old name (sha256:111111111111… → sha256:222222222222…)"),
         ("", f"@{TWO}", LOW, "pinned to its digest from now on (sha256:222222222222…)"),
-        (f"@{ONE}", "", MEDIUM, "no longer pinned to its digest, so that the tag decides"),
+        (f"@{ONE}", "", MEDIUM, "no longer pinned to a digest, so that the tag decides"),
     ],
 )  # fmt: skip
 def test_a_digest_under_the_same_tag_is_told(
@@ -151,6 +151,15 @@ def test_a_digest_under_the_same_tag_is_told(
 ) -> None:
     said = sentences(pinned("nebula", f"{NEW}{now}"), pinned("nebula", f"{NEW}{was}"))
     assert (severity, f"nebula: nebula: sha-bbbbbbb: {text}") in said
+
+
+def test_a_new_build_without_its_digest_is_told() -> None:
+    said = sentences(pinned("nebula", NEW), pinned("nebula", f"{OLD}@{ONE}"))
+    assert (
+        MEDIUM,
+        "nebula: nebula: sha-aaaaaaa → sha-bbbbbbb: no longer pinned to a digest, so that the tag "
+        "decides",
+    ) in said
 
 
 def test_a_restart_by_what_is_shared_is_told_from_one_by_a_services_own_change() -> None:
