@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,7 +49,7 @@ class Build:
 
     @property
     def brief_digest(self) -> str:
-        """The digest likewise; a hyphen where only the tag was pinned."""
+        """The digest, shortened in the same way; a hyphen where only the tag was pinned."""
         return (self.pin.digest or "-").removeprefix("sha256:")[:_SHOWN_DIGITS]
 
     @property
@@ -89,7 +89,7 @@ def rollback(
     if to and (only_list or as_json):
         raise typer.BadParameter("--to pins a build; leave out --list and --json")
     pin, builds = _pin(service), history(service)
-    earlier = [build for build in builds if build.pin != pin]
+    earlier = [build for build in builds if build.pin not in (pin, replace(pin, digest=None))]
     if as_json:
         terminal.show_json([_as_json(build) for build in earlier])
         return
@@ -196,7 +196,9 @@ def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build
 def _tell_what_goes(service: str, pin: Pin, build: Build) -> None:
     """What the way back means, as far as it is known here."""
     image = rendered.image(service)
-    if not pin.floats:
+    if pin.tag == build.pin.tag:
+        terminal.tell(f"This is another build of the same commit: {build.pin.digest}")
+    elif not pin.floats:
         source = image.removeprefix("ghcr.io/")
         newer = pin.tag.removeprefix("sha-")
         terminal.tell(

@@ -35,7 +35,7 @@ def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
 
 
 def wrong(manifests: Sequence[Manifest], asked: Sequence[Question]) -> dict[str, list[str]]:
-    """By reading, the questions that are answered otherwise than is meant."""
+    """By reading, the questions that are answered differently from what is meant."""
     networks = {name: Network([*manifests, SYSTEM], reading) for name, reading in READINGS.items()}
     return {
         name: [

@@ -95,11 +95,12 @@ def most_ports(rules: Sequence[Rule], direction: str) -> int:
     """
     if sum(len(rule.get("ports") or ()) for rule in rules) <= MOST_PORTS:
         return 0
-    inside = [str(as_range(cidr).network_address) for cidr in PRIVATE]
+    private = [as_range(cidr) for cidr in PRIVATE]
     tables = (
         Table(_openings(rules, direction, picks), address)
         for picks in _selecting(rules, direction)
-        for address in inside
+        for address in _addresses(rules, direction)
+        if not picks or any(ip_address(address) in cidr for cidr in private)
     )
     return max(table.most_ports for table in tables)
 
@@ -135,28 +136,27 @@ def _spans(ports: set[int], starts: Sequence[int]) -> Iterator[tuple[int, int]]:
             yield bounds[indexes[0]], bounds[indexes[-1] + 1] - 1
 
 
-def _selecting(rules: Sequence[Rule], direction: str) -> list[int | None]:
-    """The rules with selectors, by index, and None: a peer that no selector picks.
+def _selecting(rules: Sequence[Rule], direction: str) -> list[frozenset[int]]:
+    """The rules, by index, that pick one kind of peer together; none for a host.
 
-    A peer that several pick differs in nothing from one of them: both readings add up their ports.
+    A pod is picked by all rules with one and the same selector, and by those that pick every pod.
     """
-    return [
-        None,
-        *(
-            index
-            for index, rule in enumerate(rules)
-            if any("ipBlock" not in peer for peer in _peers(rule, direction))
-        ),
-    ]
+    by_selector: dict[str, set[int]] = {}
+    for index, rule in enumerate(rules):
+        for peer in _peers(rule, direction):
+            if not peer.get("ipBlock"):
+                by_selector.setdefault(json.dumps(peer, sort_keys=True), set()).add(index)
+    every = by_selector.get('{"podSelector": {}}', set())
+    return [frozenset(), *(frozenset(of | every) for of in by_selector.values())]
 
 
-def _openings(rules: Sequence[Rule], direction: str, picks: int | None) -> list[Opening]:
+def _openings(rules: Sequence[Rule], direction: str, picks: frozenset[int]) -> list[Opening]:
     return [
         Opening(
             ports=rule.get("ports") or (),
             blocks=_blocks(rule, direction),
             anyone=not _peers(rule, direction),
-            selects=index == picks,
+            selects=index in picks,
         )
         for index, rule in enumerate(rules)
     ]
@@ -207,4 +207,4 @@ def _peers(rule: Rule, direction: str) -> Sequence[Mapping[str, Any]]:
 
 
 def _blocks(rule: Rule, direction: str) -> list[Mapping[str, Any]]:
-    return [peer["ipBlock"] for peer in _peers(rule, direction) if "ipBlock" in peer]
+    return [peer["ipBlock"] for peer in _peers(rule, direction) if peer.get("ipBlock")]

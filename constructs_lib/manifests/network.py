@@ -98,10 +98,10 @@ class Network:
         self, peers: Iterable[Object], rule: Object, policy: Object, peer: Endpoint
     ) -> Opening:
         namespace = policy["metadata"]["namespace"]
-        selectors = [one for one in peers if "ipBlock" not in one]
+        selectors = [one for one in peers if not one.get("ipBlock")]
         return Opening(
             ports=rule.get("ports") or (),
-            blocks=[one["ipBlock"] for one in peers if "ipBlock" in one],
+            blocks=[one["ipBlock"] for one in peers if one.get("ipBlock")],
             anyone=not peers,
             selects=any(self._selects(one, namespace, peer) for one in selectors),
         )

@@ -86,7 +86,7 @@ def kubernetes(openings: Sequence[Opening], ip: str | None, connection: Connecti
 def eks(openings: Sequence[Opening], ip: str | None, connection: Connection) -> bool:
     """As EKS's network plugin evaluates it: the most specific range decides alone.
 
-    It knows a pod without an address by nothing, so there the documentation's reading is taken.
+    It cannot identify a pod that has no address; for one, the documentation's reading is taken.
     """
     if ip is None:
         return kubernetes(openings, ip, connection)
@@ -145,7 +145,7 @@ class Table:
 def _blocks_of(opening: Opening, ip: str) -> Iterator[Object]:
     yield from _EVERY_ADDRESS if opening.anyone else opening.blocks
     if opening.selects:
-        yield {"cidr": ip}
+        yield {"cidr": str(ip_network(ip))}
 
 
 def _covers(block: Object, ip: str | None) -> bool:
@@ -159,7 +159,9 @@ def _covers(block: Object, ip: str | None) -> bool:
 
 @cache
 def as_range(cidr: str) -> Range:
-    """A CIDR range. Raises ValueError for what is not one."""
+    """A CIDR range. Raises ValueError for what is not one, a bare address included."""
+    if "/" not in cidr:
+        raise ValueError(f"{cidr!r} is not a CIDR range; write its length, too, as {cidr}/32")
     return ip_network(cidr)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ WAVE = "argocd.argoproj.io/sync-wave"
 FINGERPRINT = "checksum/job"
 """Annotation of a compared object with the fingerprint of a hook: a hook itself is not compared, so
 that without it a change of the hook alone would not start a sync."""
+NUMBER = re.compile(r"[+-]?[0-9]+")
+"""What Argo CD reads as a wave."""
 _PHASES = {"PreSync": -1, "Sync": 0, "PostSync": 1}
 
 
@@ -38,13 +41,16 @@ def hook_phases(item: Object) -> tuple[str, ...]:
     return tuple(filter(None, (phase.strip() for phase in stated.split(","))))
 
 
+def release_phases(item: Object) -> tuple[str, ...]:
+    """The phases of a sync that succeeds in which it runs as a hook."""
+    return tuple(phase for phase in hook_phases(item) if phase in _PHASES)
+
+
 def place(item: Object) -> Place:
     """Its place; of a hook of several phases, the first. An invalid wave counts as 0."""
-    phases = [_PHASES[phase] for phase in hook_phases(item) if phase in _PHASES]
-    try:
-        wave = int(item.annotations.get(WAVE, "0"))
-    except ValueError:
-        wave = 0
+    phases = [_PHASES[phase] for phase in release_phases(item)]
+    stated = item.annotations.get(WAVE, "0")
+    wave = int(stated) if NUMBER.fullmatch(stated) else 0
     return Place(min(phases, default=0), wave)
 
 
@@ -56,7 +62,7 @@ def fingerprint(manifest: Manifest) -> str:
 def releases(objects: Objects) -> Iterator[Workload]:
     """The hooks that run pods with a sync that succeeds."""
     for workload in workloads(objects):
-        if _PHASES.keys() & set(hook_phases(workload.object)):
+        if release_phases(workload.object):
             yield workload
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from constructs_lib.manifests.disagreements import (
     MOST_PORTS,
     PEERS,
+    Disagreement,
     described,
     disagreements,
     most_ports,
@@ -19,11 +21,17 @@ from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Rendered, rule
-from constructs_lib.rules.network import NAMESPACE_NAME, has_port, policies_by_workload
+from constructs_lib.rules.network import (
+    NAMESPACE_NAME,
+    has_port,
+    policies_by_workload,
+    takes_in,
+)
 
 _METADATA = "169.254.169.254"
 _METADATA_PORT = 80
 _DNS = 53
+_IPV4 = 4
 
 
 @rule(
@@ -45,9 +53,12 @@ def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
                 if closed not in named and _reaches(block, closed):
                     yield f"opens {closed} with {block.get('cidr')}"
         anyone = ("every address",) if not rule_.get("to") else ()
-        if any(port.get("port") == _DNS for port in ports):
+        if any(port.get("port") and takes_in(port, _DNS) for port in ports):
             for place in (*anyone, *named):
-                yield f"opens DNS to {place}, by which anything can be sent out"
+                yield (
+                    f"opens DNS to {place}, by which anything can be sent out; ask the pods of "
+                    "kube-dns, or add a resolver of the cluster to dns_addresses"
+                )
         if (anyone or any(_reaches(one, f"{_METADATA}/32") for one in others)) and any(
             _is_metadata(port) for port in ports
         ):
@@ -112,17 +123,17 @@ def _is_kube_dns(peer: Manifest) -> bool:
     """Whether a peer takes in the pods of kube-dns."""
     if not peer:
         return True
-    if "ipBlock" in peer:
+    if peer.get("ipBlock") or "namespaceSelector" not in peer:
         return False
     return selects(peer.get("podSelector"), {"k8s-app": "kube-dns"}) and selects(
-        peer.get("namespaceSelector") or {"matchLabels": {"": ""}},
-        {NAMESPACE_NAME: "kube-system"},
+        peer["namespaceSelector"], {NAMESPACE_NAME: "kube-system"}
     )
 
 
 def _is_at(addresses: str, peer: Manifest) -> bool:
     """Whether a peer takes in an address."""
-    return not peer or ("ipBlock" in peer and _reaches(peer["ipBlock"], addresses))
+    block = peer.get("ipBlock")
+    return not peer or bool(block and _reaches(block, addresses))
 
 
 def _together(rendered: Rendered, direction: str) -> Iterator[tuple[list[Object], list[Manifest]]]:
@@ -157,13 +168,14 @@ def _others(policies: list[Object]) -> str:
 def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
     """On EKS's network plugin the most specific range decides alone, for all rules of a pod."""
     for direction in PEERS:
-        differing: set[Key] = set()
+        said: dict[Key, set[Disagreement]] = defaultdict(set)
         for policies, rules in _together(rendered, direction):
-            keys = {one.key for one in policies}
-            if differing.isdisjoint(keys):
-                for text in described(disagreements(rules, direction)):
-                    differing |= keys
-                    yield policies[0], f"{_others(policies)}{direction.lower()}: {text}"
+            known = set().union(*(said[one.key] for one in policies))
+            found = [one for one in disagreements(rules, direction) if one not in known]
+            for policy in policies:
+                said[policy.key].update(found)
+            for text in described(found):
+                yield policies[0], f"{_others(policies)}{direction.lower()}: {text}"
 
 
 @rule(
@@ -172,7 +184,7 @@ def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
     remedy="use ranges of ports (endPort), or fewer of them",
 )
 def fit_the_plugin(rendered: Rendered) -> Iterator[tuple[Object, str]]:
-    """What EKS's network plugin cannot hold, some of its versions drop in silence."""
+    """Some versions of EKS's network plugin silently drop what they cannot hold."""
     for direction in PEERS:
         for policies, rules in _together(rendered, direction):
             if (count := most_ports(rules, direction)) > MOST_PORTS:
@@ -198,6 +210,11 @@ def _dropped(rules: list[Manifest], peers: str) -> Iterator[str]:
                     "EKS's network plugin drop; write its number"
                 )
         for block in blocks:
+            if as_range(block["cidr"]).version != _IPV4:
+                yield (
+                    f"names {block['cidr']}, but this platform supports IPv4 clusters only; "
+                    "remove it"
+                )
             excepted.setdefault(block["cidr"], set()).add(str(sorted(block.get("except") or ())))
     for cidr, exceptions in excepted.items():
         if len(exceptions) > 1:

@@ -14,7 +14,13 @@ from constructs_lib.rules.model import Rendered, rule
 _ATTRIBUTES = f"{ALB}load-balancer-attributes"
 _INBOUND = f"{ALB}inbound-cidrs"
 _SECURITY_GROUPS = f"{ALB}security-groups"
-_OF_A_LOAD_BALANCER = ("scheme", "load-balancer-attributes", "ip-address-type", "subnets")
+_OF_A_LOAD_BALANCER = (
+    "scheme",
+    "load-balancer-attributes",
+    "inbound-cidrs",
+    "ip-address-type",
+    "subnets",
+)
 _LOGS = {
     "access_logs.s3": "access logs",
     "connection_logs.s3": "connection logs",
@@ -33,6 +39,8 @@ def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
     for name, ingresses in groups.items():
         for what in _OF_A_LOAD_BALANCER:
             values = {one.annotations.get(f"{ALB}{what}") for one in ingresses}
+            if what == "inbound-cidrs":
+                values.discard(None)  # an Ingress that names none takes those of the others
             if len(values) > 1:
                 yield (
                     f"{', '.join(str(one.key) for one in ingresses)} share the load balancer "
@@ -67,11 +75,14 @@ def logs_have_a_bucket(ingress: Object, _: Rendered) -> Iterator[str]:
     remedy="write CIDR ranges separated by commas, and no security-groups annotation",
 )
 def inbound_ranges_hold(ingress: Object, _: Rendered) -> Iterator[str]:
-    """The controller passes over inbound-cidrs where security groups are named."""
+    """The controller ignores inbound-cidrs where security groups are named."""
     if _INBOUND not in ingress.annotations:
         return
     if _SECURITY_GROUPS in ingress.annotations:
-        yield "names inbound-cidrs and security-groups, of which the controller ignores the former"
+        yield (
+            "names security-groups, for which the controller ignores inbound-cidrs; remove one, "
+            "the latter with Alb(inbound_cidrs=())"
+        )
     ranges = [one.strip() for one in ingress.annotations[_INBOUND].split(",")]
     try:
         check_ranges(ranges, "inbound-cidrs")

@@ -185,10 +185,18 @@ def has_port(rule_: Manifest, wanted: Manifest) -> bool:
     """Whether a rule of a policy takes in a port that another states."""
     ports = rule_.get("ports")
     return not ports or any(
-        one.get("port") in (None, wanted.get("port"))
+        takes_in(one, wanted.get("port"))
         and one.get("protocol", "TCP") == wanted.get("protocol", "TCP")
         for one in ports
     )
+
+
+def takes_in(stated: Manifest, port: int | str | None) -> bool:
+    """Whether a stated port, range of ports or every port takes in a port."""
+    first = stated.get("port")
+    if isinstance(first, int) and isinstance(port, int):
+        return bool(first <= port <= (stated.get("endPort") or first))
+    return first in (None, port)
 
 
 def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Objects) -> bool:

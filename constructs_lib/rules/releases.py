@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from constructs_lib.manifests.releases import (
     FINGERPRINT,
+    NUMBER,
     WAVE,
     fingerprint,
     hook_phases,
     needs,
     place,
+    release_phases,
     waiting,
 )
 from constructs_lib.manifests.workload import Workload
@@ -24,19 +26,21 @@ from constructs_lib.rules.model import PODS, Rendered, rule
     remedy=f"use {WAVE}: -2 for what the job needs, -1 for the job, and none for what it is for",
 )
 def in_order(release: Workload, rendered: Rendered) -> Iterator[str]:
-    """A build that starts beside its migration may find a database that it does not know."""
+    """A build that starts during its migration may find a schema that it does not expect."""
     wave = release.object.annotations.get(WAVE, "0")
-    if not wave.lstrip("-").isdecimal():
+    if not NUMBER.fullmatch(wave):
         yield f"its sync wave {wave!r} is not a whole number; Argo CD takes it for 0"
-    if not hook_phases(release.object):
+    phases = release_phases(release.object)
+    if not phases:
+        return
+    if "PreSync" in phases and any(needs(rendered.objects, release)):
+        yield "runs before everything that its sync creates, and so without what it needs; use Sync"
         return
     for item in needs(rendered.objects, release):
         if place(item) >= place(release.object):
             yield f"runs before, or together with, {item.key}, which its pods need"
     for other in waiting(rendered.objects, release):
-        if "PostSync" not in hook_phases(release.object) and (
-            place(other.object) <= place(release.object)
-        ):
+        if "PostSync" not in phases and place(other.object) <= place(release.object):
             yield f"runs after, or together with, {other.key}, which runs the same image"
 
 
@@ -48,7 +52,7 @@ def in_order(release: Workload, rendered: Rendered) -> Iterator[str]:
 )
 def changes_are_synced(release: Workload, rendered: Rendered) -> Iterator[str]:
     """A hook is not compared, so a change of the hook alone would never be synced."""
-    if not hook_phases(release.object):
+    if not release_phases(release.object):
         return
     wanted = fingerprint(release.manifest)
     if not any(

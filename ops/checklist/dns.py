@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
-from itertools import pairwise
 
 from catalogue.target import TARGET
 from constructs_lib.manifests.image import short_name
@@ -38,6 +38,7 @@ def cluster_dns(cluster: Cluster) -> Iterator[Answer]:
     ready = [pod for pod in cluster.pods("kube-system", "k8s-app=kube-dns") if pod.ready]
     opened = dict.fromkeys(TARGET.dns_addresses, "one of dns_addresses")
     service = _spec(cluster, _OF_KUBE_DNS).get("clusterIP")
+    service = None if service == "None" else service
     if ready:
         yield passed(f"{len(ready)} pods with k8s-app=kube-dns")
         if service:
@@ -68,7 +69,8 @@ def cluster_dns(cluster: Cluster) -> Iterator[Answer]:
 
 def _setting(missing: Iterable[str]) -> str:
     listed = ", ".join(f'"{address}"' for address in (*TARGET.dns_addresses, *missing))
-    return f"Set dns_addresses=({listed}) in catalogue/target.py, and run `make synth`"
+    comma = "" if ", " in listed else ","
+    return f"Set dns_addresses=({listed}{comma}) in catalogue/target.py, and run `make synth`"
 
 
 def _node_caches(cluster: Cluster) -> list[Object]:
@@ -89,11 +91,9 @@ def _addresses_of(cache: Object) -> list[str]:
     """The `-localip` argument of its containers, a list separated by commas."""
     found = []
     for container in cache["containers"]:
-        arguments = [*container.get("command", ()), *container.get("args", ())]
-        for argument, following in pairwise([*arguments, ""]):
-            name, equals, value = argument.lstrip("-").partition("=")
-            if name == "localip":
-                found += (value if equals else following).split(",")
+        words = " ".join([*container.get("command", ()), *container.get("args", ())])
+        for listed in re.findall(r"(?:^|\s)--?localip[=\s]\s*([\d.,\s]+)", words):
+            found += [one.strip() for one in listed.split(",") if one.strip()]
     return found
 
 

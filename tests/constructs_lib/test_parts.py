@@ -337,7 +337,7 @@ def shared(chart: Chart) -> None:
         (alb(inbound_cidrs=("10.0.0.0", "x")), "inbound_cidrs: 'x' does not appear to be"),
         (alb(annotations={INBOUND: "10.0.0.0/16 10.1.0.0/16"}), "[inbound-ranges-are-admitted]"),
         (alb(inbound_cidrs=("10.0.0.0/16",), annotations={f"{_PREFIX}/security-groups": "sg-1"}),
-         "names inbound-cidrs and security-groups, of which the controller ignores the former"),
+         "names security-groups, for which the controller ignores inbound-cidrs; remove one"),
         (alb(annotations={ATTRIBUTES: "access_logs.s3.enabled=true"}),
          "writes access logs, but names no bucket; set both the .enabled and the .bucket"),
         (alb(annotations={ATTRIBUTES: "access_logs.s3.bucket=logs"}),

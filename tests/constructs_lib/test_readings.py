@@ -174,6 +174,7 @@ def policy(spec: str) -> Callable[[Chart], Any]:
 
 SELECTED = "podSelector: {matchLabels: {app: one}}\npolicyTypes: [Ingress, Egress]\n"
 MANY_PORTS = tuple(range(8000, 8025))
+PORTS = [{"port": port} for port in range(1000, 1026)]
 TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s}}]}]"
 
 
@@ -207,6 +208,28 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
             "opens DNS to 0.0.0.0/0, by which anything can be sent out",
         ),
         (policy(SELECTED + TO_DNS % "8.8.8.8/32"), "opens DNS to 8.8.8.8/32, by which anything"),
+        (
+            policy(
+                SELECTED + "egress: [{ports: [{port: 50, endPort: 60, protocol: UDP}], "
+                "to: [{ipBlock: {cidr: 8.8.8.8/32}}]}]"
+            ),
+            "opens DNS to 8.8.8.8/32, by which anything can be sent out; ask the pods of kube-dns",
+        ),
+        (
+            policy(
+                "podSelector: {matchLabels: {app: none}}\negress: [{to: [{podSelector: "
+                f"{{matchLabels: {{app: one}}}}}}], ports: {PORTS[:13]}}}, {{to: [{{podSelector: "
+                f"{{matchLabels: {{app: one}}}}}}], ports: {PORTS[13:]}}}]"
+            ),
+            "egress: opens 26 ports of one range",
+        ),
+        (
+            policy(
+                SELECTED + 'egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: "::/0"}}]}]'
+            ),
+            "names ::/0, but this platform supports IPv4 clusters only",
+        ),
+        (policy(SELECTED + TO_DNS % "8.8.8.8"), "'8.8.8.8' is not a CIDR range; write its length"),
         (policy(SELECTED + TO_DNS % "169.254.20.25/32"), "opens 169.254.0.0/16 with 169.254.20.25"),
     ],
 )  # fmt: skip
@@ -216,6 +239,18 @@ def test_what_eks_reads_otherwise_is_refused(declare: Callable[[Chart], Any], me
     with pytest.raises(PlatformError) as refused:
         base.app_of(chart).render()
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
+
+
+def test_dns_may_be_opened_in_other_words() -> None:
+    chart = base.chart(base.SERVED)
+    web = base.web_service(chart, program=base.READS_ALL)
+    (rule,) = web.network_policy.to_json()["spec"]["egress"]
+    for port in rule["ports"]:
+        port |= {"port": 50, "endPort": 60}
+    rule["to"][0]["namespaceSelector"] = {}
+    with pytest.raises(PlatformError) as refused:
+        base.app_of(chart).render()
+    assert not [one for one in refused.value.problems if "pods-resolve-names" in one]
 
 
 @pytest.mark.parametrize(

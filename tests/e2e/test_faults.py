@@ -10,6 +10,7 @@ from catalogue.parameters import Parameters
 from tests.e2e.conftest import Claimed
 from tests.e2e.harness.waiting import eventually
 from tests.e2e.installation import Installation
+from tests.e2e.releases import APP, images, release
 
 _SECRET = ("cerebro-api-secrets", "cerebro")
 
@@ -65,13 +66,12 @@ def told_of(installation: Installation, path: str) -> str:
     return said[0] if said else ""
 
 
-def change_under_way(installation: Installation) -> None:
-    """A change of cerebro-api, whose sync has just begun."""
-    with installation.changed("cerebro/cerebro-api.k8s.yaml", "Deployment", "cerebro-api") as found:
-        found["spec"]["replicas"] = 3
-    installation.repository.commit("Three replicas")
-    installation.argocd.refresh("cerebro-api")
-    installation.argocd.wait_until_syncing("cerebro-api")
+def release_under_way(installation: Installation) -> str:
+    """A release whose migration has just begun; the image that is to run."""
+    image = release(installation, "f", seconds="10")
+    installation.argocd.refresh(APP)
+    installation.argocd.wait_until_syncing(APP)
+    return image
 
 
 @pytest.mark.parametrize("victim", ["kube-apiserver", "argocd-application-controller"])
@@ -79,10 +79,10 @@ def test_a_program_is_killed_in_the_middle_of_a_sync(
     installation: Installation, claim: Claimed, victim: str
 ) -> None:
     with claim("Killed and restarted in the middle of a sync: the sync ends all the same") as told:
-        change_under_way(installation)
+        image = release_under_way(installation)
         installation.processes[victim].restart()
-        installation.wait("cerebro-api")
-        assert len(installation.pods("cerebro-api")) == 3
+        installation.wait(APP)
+        assert images(installation) == {image}
         told(victim)
 
 

@@ -22,7 +22,7 @@ def pods(installation: Installation) -> dict[str, Endpoint]:
 
 
 def wrong(objects: list[Object], asked: list[Question]) -> list[str]:
-    """The questions that one of the readings answers otherwise than is meant."""
+    """The questions that one of the readings answers differently from what is meant."""
     return [
         f"{name}: {one.text}"
         for name, reading in READINGS.items()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from constructs_lib.manifests.releases import FINGERPRINT, fingerprint
 from tests.e2e.conftest import Claimed
 from tests.e2e.harness.cluster import Object
 from tests.e2e.harness.sampling import sampled
 from tests.e2e.harness.waiting import eventually
 from tests.e2e.installation import Installation
+from tests.e2e.releases import APP, FILE, JOB, NAMESPACE, changed_job, images, release
 
-APP, JOB, NAMESPACE = "cryo-indexer", "cryo-indexer-migrations", "crawlers"
-FILE = f"{NAMESPACE}/{APP}.k8s.yaml"
 SECRET = ("cryo-indexer-clickhouse", NAMESPACE)
 
 
@@ -24,38 +21,6 @@ SECRET = ("cryo-indexer-clickhouse", NAMESPACE)
 def restored(installation: Installation) -> Iterator[None]:
     yield
     installation.restore()
-
-
-@contextmanager
-def changed_job(installation: Installation) -> Iterator[Object]:
-    """The migrations' Job in dist/, to be changed; its fingerprint follows, as with a synth."""
-    with installation.changed(FILE, "Job", JOB) as job:
-        yield job
-    with installation.changed(FILE, "ServiceAccount", JOB) as account:
-        account["metadata"]["annotations"][FINGERPRINT] = fingerprint(job)
-
-
-def release(installation: Installation, commit: str, **annotations: str) -> str:
-    """Commit a new build of the indexer and of its migrations; the image that is to run."""
-    image = f"ghcr.io/gnosischain/{APP}:sha-{commit * 40}"
-    with changed_job(installation) as job:
-        template = job["spec"]["template"]
-        template["spec"]["containers"][0]["image"] = image
-        notes = template["metadata"]["annotations"]
-        kept = {name: value for name, value in notes.items() if not name.startswith("test/")}
-        asked = {f"test/{name}": value for name, value in annotations.items()}
-        template["metadata"]["annotations"] = {**kept, **asked}
-        job["spec"]["backoffLimit"] = 0
-    with installation.changed(FILE, "Deployment", APP) as deployment:
-        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
-    installation.repository.commit(f"Release {commit * 7}")
-    return image
-
-
-def images(installation: Installation) -> set[str]:
-    """What the indexer's pods run."""
-    found: dict[str, Object] = installation.pods(APP)
-    return {pod["spec"]["containers"][0]["image"] for pod in found.values()}
 
 
 def runs(installation: Installation) -> dict[str, Any]:

@@ -45,10 +45,10 @@ def told(was: str, now: str) -> tuple[Severity, str]:
         return Severity.HIGH, f"another image: {was} → {now}"
     name = after["repository"].rpartition("/")[2]
     tags = f"{name}: {_brief(before)} → {_brief(after)}"
-    if before["tag"] == after["tag"] and before["digest"] != after["digest"]:
-        return _of_one_tag(before, after, name)
     if _floats(after):
         return Severity.HIGH, f"{tags}: back to a tag that names another build tomorrow"
+    if before["tag"] and before["tag"] == after["tag"] and before["digest"] != after["digest"]:
+        return _of_one_tag(before, after, name)
     if before["digest"] and not after["digest"]:
         return Severity.MEDIUM, f"{tags}: no longer pinned to a digest, so that the tag decides"
     ours = _OURS.fullmatch(after["repository"])

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from constructs_lib.manifests.external_secret import secret_of
-from constructs_lib.manifests.releases import FINGERPRINT, needs, releases, waiting
+from constructs_lib.manifests.releases import (
+    FINGERPRINT,
+    needs,
+    release_phases,
+    releases,
+    waiting,
+)
 from constructs_lib.manifests.workload import Workload
 from ops.review.diff import Comparison
 from ops.review.model import Finding, Risk, Severity
@@ -28,10 +34,13 @@ def runs(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _order(comparison: Comparison, release: Workload) -> str:
+    if "PostSync" in release_phases(release.object):
+        return "runs last, once everything else is synced and healthy"
+    former = comparison.before.objects
     changed = [
         other.name
         for other in waiting(comparison.after, release)
-        if other.key in comparison.changes
+        if other.key in comparison.changes or other.key not in former
     ]
     if not changed:
         return "runs with this release"

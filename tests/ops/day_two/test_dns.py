@@ -110,13 +110,24 @@ def test_a_node_cache_elsewhere_fails_with_the_setting(asked: Any) -> None:
     assert "the cluster IP of kube-dns" in by_service
 
 
+def test_a_setting_of_one_address_is_a_tuple(asked: Any) -> None:
+    other = node_local("-localip", "169.254.20.25, ")
+    _, (_, detail) = asked(FIRST, kube_dns, other, addresses=())
+    assert 'dns_addresses=("169.254.20.25",) in catalogue/target.py' in detail
+
+
 def test_a_node_cache_without_an_address_is_not_called_right(asked: Any) -> None:
     outcomes = [outcome for outcome, _ in asked(FIRST, kube_dns, node_local("-conf", "x"))]
     assert outcomes == [Outcome.PASSED, Outcome.NOT_CHECKED]
 
 
 @pytest.mark.parametrize(
-    "cluster_ip", [(), (service("kube-system", "kube-dns", clusterIP="172.20.0.10"),)]
+    "cluster_ip",
+    [
+        (),
+        (service("kube-system", "kube-dns", clusterIP="None"),),
+        (service("kube-system", "kube-dns", clusterIP="172.20.0.10"),),
+    ],
 )
 def test_auto_mode_needs_the_cluster_dns_address(asked: Any, cluster_ip: tuple[Place, ...]) -> None:
     ((outcome, detail),) = asked(FIRST, auto_mode, *cluster_ip)

@@ -1,0 +1,62 @@
+"""A release job runs in its order, and a change of it alone is a change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cdk8s import JsonPatch
+
+from constructs_lib.errors import PlatformError
+from constructs_lib.manifests.releases import FINGERPRINT, WAVE
+from constructs_lib.manifests.workload import HOOK
+from constructs_lib.model import Manifest
+from tests.constructs_lib import declarations as base
+
+
+def objects(*patches: JsonPatch) -> dict[str, Manifest]:
+    """What a release job makes, by kind."""
+    chart = base.chart()
+    job = base.release_job(chart, program=base.program_with(secrets={"A": base.PASSWORD}))
+    job.job.add_json_patch(*patches)
+    return {one["kind"]: one for one in base.objects(chart)}
+
+
+def test_what_the_job_needs_comes_first() -> None:
+    waves = {kind: one["metadata"]["annotations"][WAVE] for kind, one in objects().items()}
+    assert waves.pop("Job") == "-1"
+    assert waves == dict.fromkeys(("ServiceAccount", "NetworkPolicy", "ExternalSecret"), "-2")
+
+
+def test_every_change_of_the_job_changes_its_fingerprint() -> None:
+    args = JsonPatch.add("/spec/template/spec/containers/0/args", ["again"])
+    before, again, after = (
+        made["ServiceAccount"]["metadata"]["annotations"][FINGERPRINT]
+        for made in (objects(), objects(), objects(args))
+    )
+    assert before == again != after
+
+
+def problems(annotations: dict[str, Any]) -> list[str]:
+    """What is wrong where the job has these annotations, too."""
+    chart = base.chart()
+    base.release_job(chart).job.merge({"metadata": {"annotations": annotations}})
+    with pytest.raises(PlatformError) as refused:
+        base.app_of(chart).render()
+    return [one for one in refused.value.problems if "releases" in one]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "message"),
+    [
+        ({WAVE: "--1"}, "its sync wave '--1' is not a whole number; Argo CD takes it for 0"),
+        ({WAVE: "-2"}, "runs before, or together with, ServiceAccount space/one, which its pods"),
+        ({HOOK: "PreSync"}, "runs before everything that its sync creates"),
+    ],
+)
+def test_another_order_is_refused(annotations: dict[str, Any], message: str) -> None:
+    assert any(message in one for one in problems(annotations))
+
+
+def test_a_hook_of_a_sync_that_fails_has_no_order() -> None:
+    assert problems({HOOK: "SyncFail"}) == []
