@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from constructs_lib.manifests.network import Endpoint
+from constructs_lib.manifests.network import Endpoint, Network
+from constructs_lib.manifests.readings import READINGS
 
 LOAD_BALANCER = Endpoint("10.0.50.7")
 """In a subnet of the load balancers, which is a setting; while it is open, any address may be."""
@@ -73,6 +75,20 @@ def questions(pods: Mapping[str, Endpoint], *, auto_mode: bool = False) -> Itera
             if other != app:
                 port = WEB.get(other, 9090)
                 yield Question(f"{app} -> {other}", pod, target, port, meant=False)
+
+
+def wrong(objects: Sequence[Mapping[str, Any]], asked: Iterable[Question]) -> dict[str, list[str]]:
+    """By reading of these policies, the questions answered differently from what is meant."""
+    networks = {name: Network(objects, reading) for name, reading in READINGS.items()}
+    asked = list(asked)
+    return {
+        name: [
+            one.text
+            for one in asked
+            if network.allows(one.source, one.target, one.port, one.protocol) != one.meant
+        ]
+        for name, network in networks.items()
+    }
 
 
 def _dns(app: str, pod: Endpoint, *, auto_mode: bool) -> Iterator[Question]:

@@ -19,7 +19,7 @@ from constructs_lib.model import ClusterTarget, Manifest
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
 from tests.mutants import start
-from tests.reach import AUTO_MODE, NODE_CACHE, WEB, Question, questions
+from tests.reach import AUTO_MODE, NODE_CACHE, WEB, Question, questions, wrong
 
 SYSTEM = {"kind": "Namespace", "metadata": {"name": "kube-system"}}
 SUBNETS = ("10.0.48.0/20", "10.0.64.0/20")
@@ -34,19 +34,6 @@ def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
     }
 
 
-def wrong(manifests: Sequence[Manifest], asked: Sequence[Question]) -> dict[str, list[str]]:
-    """By reading, the questions that are answered differently from what is meant."""
-    networks = {name: Network([*manifests, SYSTEM], reading) for name, reading in READINGS.items()}
-    return {
-        name: [
-            one.text
-            for one in asked
-            if network.allows(one.source, one.target, one.port, one.protocol) != one.meant
-        ]
-        for name, network in networks.items()
-    }
-
-
 def committed() -> list[Manifest]:
     return [item.manifest for item in start()]
 
@@ -56,7 +43,7 @@ def test_dist_means_the_same_by_both_readings() -> None:
     pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
     asked = list(questions(pods))
     assert len(asked) > 50 * len(pods)
-    assert wrong(manifests, asked) == {"Kubernetes": [], "EKS": []}
+    assert wrong([*manifests, SYSTEM], asked) == {"Kubernetes": [], "EKS": []}
 
 
 APPS = {item.name for item in start() if item.kind in ("Deployment", "CronJob", "Job")} - {"scaled"}
@@ -75,7 +62,7 @@ def test_so_does_a_platform_whose_settings_are_known() -> None:
         )
         for app, port in WEB.items()
     ]
-    assert wrong(manifests, asked) == {"Kubernetes": [], "EKS": []}
+    assert wrong([*manifests, SYSTEM], asked) == {"Kubernetes": [], "EKS": []}
 
 
 def anywhere(policy: Manifest) -> list[Manifest]:
@@ -91,7 +78,7 @@ def test_the_old_form_is_read_differently_and_refused() -> None:
     for rule in (rule for policy in policies for rule in anywhere(policy)):
         del rule["to"]
     pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
-    found = wrong(manifests, list(questions(pods)))
+    found = wrong([*manifests, SYSTEM], questions(pods))
     lost = {text for text in found["EKS"] if text not in found["Kubernetes"]}
     assert {f"{app} -> ClickHouse, 10/8" for app in ("cerebro-api", "click-runner-cow")} <= lost
     assert "metrics-dashboard -> ClickHouse, 10/8" not in lost

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +18,7 @@ from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.pod import Pod, Sources
 from constructs_lib.kubernetes.program import Container
 from constructs_lib.kubernetes.volumes import Claim, file_key
+from constructs_lib.manifests.releases import fingerprint
 from constructs_lib.model import Calls
 from constructs_lib.names import check_object_name
 
@@ -287,8 +286,7 @@ class ProgramConstruct(Construct):
         data = {name: one.to_json()["data"] for name, one in self.config_maps.items()}
         if not data:
             return {}
-        text = json.dumps(data, sort_keys=True)
-        return {"checksum/config": hashlib.sha256(text.encode()).hexdigest()}
+        return {"checksum/config": fingerprint(data)}
 
 
 def _united(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:

@@ -55,7 +55,7 @@ def place(item: Object) -> Place:
 
 
 def fingerprint(manifest: Manifest) -> str:
-    """The SHA-256 of an object, in hex digits."""
+    """The SHA-256 of an object, or of other plain data, in hex digits."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 

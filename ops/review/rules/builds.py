@@ -44,13 +44,13 @@ def told(was: str, now: str) -> tuple[Severity, str]:
     if before["repository"] != after["repository"]:
         return Severity.HIGH, f"another image: {was} → {now}"
     name = after["repository"].rpartition("/")[2]
-    tags = f"{name}: {_brief(before)} → {_brief(after)}"
+    tags = f"{name}: {' → '.join(dict.fromkeys((_brief(before), _brief(after))))}"
     if _floats(after):
         return Severity.HIGH, f"{tags}: back to a tag that names another build tomorrow"
-    if before["tag"] and before["tag"] == after["tag"] and before["digest"] != after["digest"]:
-        return _of_one_tag(before, after, name)
     if before["digest"] and not after["digest"]:
         return Severity.MEDIUM, f"{tags}: no longer pinned to a digest, so that the tag decides"
+    if before["tag"] and before["tag"] == after["tag"]:
+        return _of_one_tag(tags, before["digest"][:19], after["digest"][:19])
     ours = _OURS.fullmatch(after["repository"])
     commits = [_COMMIT.fullmatch(side["tag"] or "") for side in (before, after)]
     if ours and all(commits):
@@ -64,15 +64,11 @@ def told(was: str, now: str) -> tuple[Severity, str]:
     return Severity.LOW, f"{tags}{', pinned from now on' if _floats(before) else ''}{source}"
 
 
-def _of_one_tag(before: dict[str, str], after: dict[str, str], name: str) -> tuple[Severity, str]:
-    """The digest alone is another one, or is new, or is gone."""
-    build, digests = f"{name}: {_brief(after)}", [side["digest"][:19] for side in (before, after)]
-    if all(digests):
-        was, now = digests
-        return Severity.HIGH, f"{build}: another build under an old name ({was}… → {now}…)"
-    if digests[1]:
-        return Severity.LOW, f"{build}: pinned to its digest from now on ({digests[1]}…)"
-    return Severity.MEDIUM, f"{build}: no longer pinned to a digest, so that the tag decides"
+def _of_one_tag(tag: str, was: str, now: str) -> tuple[Severity, str]:
+    """The digest alone is another one, or is new."""
+    if was:
+        return Severity.HIGH, f"{tag}: another build under an old name ({was}… → {now}…)"
+    return Severity.LOW, f"{tag}: pinned to its digest from now on ({now}…)"
 
 
 def _parts(image: str) -> dict[str, str]:

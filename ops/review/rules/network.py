@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from constructs_lib.manifests.network import directions
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.readings import as_range, is_within
 from constructs_lib.manifests.selectors import selects
@@ -120,7 +121,7 @@ def _openings(
     deciding = [
         policy
         for policy in snapshot.of_kinds("NetworkPolicy")
-        if _selects(policy, namespace, labels) and direction in _types(policy)
+        if _selects(policy, namespace, labels) and direction in directions(policy.manifest)
     ]
     if not deciding:
         return [Opening(_ANYONE, _EVERY_PORT)]
@@ -131,11 +132,6 @@ def _openings(
         for peer in map(_peer, rule.get(_PEERS[direction]) or [{}])
         for port in map(_port, rule.get("ports") or [{}])
     ]
-
-
-def _types(policy: Object) -> list[str]:
-    default = ["Ingress", *(["Egress"] if policy.spec.get("egress") else [])]
-    return policy.spec.get("policyTypes") or default
 
 
 def _peer(peer: Manifest) -> str:
