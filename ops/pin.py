@@ -28,7 +28,8 @@ T = TypeVar("T")
 ROOT = Path(images.__file__).parents[2]
 MAP = "README.md"
 """The one file of dist/ that may tell of an image in other words than its name."""
-_FINGERPRINTS = re.compile(rf"{FINGERPRINT}: [0-9a-f]{{64}}\n")
+_FINGERPRINTS = re.compile(rf'{FINGERPRINT}: "?[0-9a-f]{{64}}"?\n')
+"""In quotation marks where YAML would read a number, as in `0b38…`."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

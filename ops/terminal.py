@@ -89,7 +89,8 @@ def someone_is_there() -> bool:
 def ask_hidden(prompt: str, *, twice: bool) -> str:
     """What a person types unseen; twice alike, if so wanted. Ctrl-C raises typer.Abort."""
     again = "The same again" if twice else False
-    answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
+    with _interruptible():
+        answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
     return answer
 
 
@@ -101,13 +102,15 @@ def choose(question: str, count: int) -> int:
             raise typer.BadParameter(f"type a number from 1 to {count}, or Ctrl-C to leave")
         return int(text)
 
-    answer: int = typer.prompt(question, value_proc=checked, err=True)
+    with _interruptible():
+        answer: int = typer.prompt(question, value_proc=checked, err=True)
     return answer
 
 
 def confirm(question: str) -> bool:
     """Whether a person agrees; Enter alone means no. Ctrl-C raises typer.Abort."""
-    return typer.confirm(question, err=True)
+    with _interruptible():
+        return typer.confirm(question, err=True)
 
 
 def when(time: datetime | None, now: datetime | None = None) -> str:
@@ -115,6 +118,15 @@ def when(time: datetime | None, now: datetime | None = None) -> str:
     if time is None:
         return "never"
     return humanize.naturaltime(time, when=now or datetime.now(UTC))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises typer.Abort also between two questions, where Click does not catch it."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise typer.Abort from error
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

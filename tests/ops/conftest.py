@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from constructs_lib.manifests.releases import FINGERPRINT, fingerprint
+from catalogue.platform import AnalyticsPlatform
+from charts import registry
+from constructs_lib.output import swap
 from tests.ops.checkouts import CODE, commit, copy
 from tests.ops.local_registry import LocalRegistry, local_registry
 
@@ -24,19 +25,13 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReg
         yield registry
 
 
-def _with_fingerprints(text: str) -> str:
-    """A file whose Jobs have changed, as a synth would write it."""
-    if FINGERPRINT in text:
-        (job,) = (one for one in yaml.load_all(text, yaml.CSafeLoader) if one["kind"] == "Job")
-        text = re.sub(f"{FINGERPRINT}: .+", f"{FINGERPRINT}: {fingerprint(job)}", text)
-    return text
-
-
 @pytest.fixture
-def own(tmp_path: Path, server: LocalRegistry) -> Path:
+def own(tmp_path: Path, server: LocalRegistry, platform: AnalyticsPlatform) -> Path:
     """A committed copy of all that a command needs, whose images are in that registry."""
     checkout = copy(CODE, tmp_path / "checkout")
-    for path in (checkout / "catalogue/platform.py", *checkout.glob("dist/*/*.yaml")):
-        path.write_text(_with_fingerprints(path.read_text().replace("ghcr.io/", f"{server.host}/")))
+    declared = checkout / "catalogue/platform.py"
+    declared.write_text(declared.read_text().replace("ghcr.io/", f"{server.host}/"))
+    images = platform.registry.replace("ghcr.io/", f"{server.host}/")
+    swap(registry.render(replace(platform, registry=images)), checkout / "dist")
     commit(checkout, "images of another registry")
     return checkout

@@ -12,17 +12,20 @@ import pytest
 
 from charts import registry as charts
 from constructs_lib.errors import DeclarationError, PlatformError
+from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.releases import fingerprint
 from constructs_lib.output import Written, read, swap
 from ops.errors import OpsError
 from ops.pin import RefusedError, bump
 from ops.registry import Image, ImageMissingError
+from tests.conftest import parse
 from tests.ops.checkouts import commit, copy, git, ops
 from tests.ops.local_registry import ATTESTATION, LocalRegistry
 
 OLD, NEW = 40 * "a", 40 * "b"
 
 
-_FINGERPRINT = re.compile(r"checksum/job: \w{64}")
+_FINGERPRINT = re.compile(r'checksum/job: "?\w{64}"?')
 
 
 @pytest.fixture
@@ -68,6 +71,21 @@ def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
         ),
     }
     assert done.image == found(f"ghcr.io/gnosischain/cryo-indexer:sha-{NEW}")
+
+
+def test_a_fingerprint_that_looks_like_a_number_hinders_no_bump(checkout: Path) -> None:
+    """YAML reads `0b38…` as a number, so it is written in quotation marks: one of 256 is."""
+    path = "dist/crawlers/cryo-indexer.k8s.yaml"
+    manifest = checkout / path
+    (job,) = (one for one in parse({path: manifest.read_text()}) if one["kind"] == "Job")
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    image = repository(container["image"])
+    for digest in (f"sha256:{number:064x}" for number in range(10_000)):
+        container["image"] = f"{image}:sha-{NEW}@{digest}"
+        if fingerprint(job).startswith("0b"):
+            break
+    bump("cryo-indexer", NEW, digest, find=None, root=checkout)
+    assert f'checksum/job: "{fingerprint(job)}"' in manifest.read_text()
 
 
 def test_the_same_bump_again_changes_nothing(checkout: Path) -> None:
