@@ -104,8 +104,8 @@ def bump(
     """Pin `service` to the image of `commit`, and render dist/ with it: both, or neither.
 
     `find` looks the image up, by `digest` where it is given, and refuses what is not there; what it
-    finds gives the digest to pin. None does not check the image; a digest
-    that the same tag is pinned to stays.
+    finds gives the digest to pin. None does not check the image; a digest that the same tag is
+    pinned to stays.
     `root` is the checkout to change, this one by default. Raises RefusedError, GitError,
     RegistryError, and for mistakes in what is rendered DeclarationError or PlatformError; whatever
     is raised, every file is as it was.

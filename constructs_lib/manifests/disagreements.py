@@ -17,14 +17,14 @@ from constructs_lib.manifests.readings import (
     Opening,
     Table,
     as_range,
+    blocks_of,
     kubernetes,
+    peers_of,
 )
 
 Rule = Mapping[str, Any]
 """An ingress or egress rule of a NetworkPolicy."""
 
-PEERS = {"Ingress": "from", "Egress": "to"}
-"""Where a rule of each direction names its peers."""
 MOST_PORTS = 24
 """How many pairs of port and protocol the plugin holds for one range; it drops the others."""
 _PUBLIC = "203.0.113.1"
@@ -83,7 +83,7 @@ def disagreements(rules: Sequence[Rule], direction: str) -> tuple[Disagreement, 
         rules: Of all policies that select some pods.
         direction: `Ingress` or `Egress`.
     """
-    if not any(block.get("except") for rule in rules for block in _blocks(rule, direction)):
+    if not any(block.get("except") for rule in rules for block in blocks_of(rule, direction)):
         return ()
     return _compared(json.dumps([rules, direction], sort_keys=True))
 
@@ -143,7 +143,7 @@ def _selecting(rules: Sequence[Rule], direction: str) -> list[frozenset[int]]:
     """
     by_selector: dict[str, set[int]] = {}
     for index, rule in enumerate(rules):
-        for peer in _peers(rule, direction):
+        for peer in peers_of(rule, direction):
             if not peer.get("ipBlock"):
                 by_selector.setdefault(json.dumps(peer, sort_keys=True), set()).add(index)
     every = by_selector.get('{"podSelector": {}}', set())
@@ -151,15 +151,7 @@ def _selecting(rules: Sequence[Rule], direction: str) -> list[frozenset[int]]:
 
 
 def _openings(rules: Sequence[Rule], direction: str, picks: frozenset[int]) -> list[Opening]:
-    return [
-        Opening(
-            ports=rule.get("ports") or (),
-            blocks=_blocks(rule, direction),
-            anyone=not _peers(rule, direction),
-            selects=index in picks,
-        )
-        for index, rule in enumerate(rules)
-    ]
+    return [Opening.of(rule, direction, selects=index in picks) for index, rule in enumerate(rules)]
 
 
 def _addresses(rules: Sequence[Rule], direction: str) -> dict[str, str]:
@@ -170,7 +162,7 @@ def _addresses(rules: Sequence[Rule], direction: str) -> dict[str, str]:
     stated = {
         cidr
         for rule in rules
-        for block in _blocks(rule, direction)
+        for block in blocks_of(rule, direction)
         for cidr in (block["cidr"], *(block.get("except") or ()))
     }
     ranges = [one for one in map(as_range, (*NOT_PUBLIC, *sorted(stated))) if one.version == 4]
@@ -200,11 +192,3 @@ def _starts(rules: Sequence[Rule]) -> list[int]:
 def _protocols(rules: Sequence[Rule]) -> list[str]:
     stated = (port.get("protocol", "TCP") for rule in rules for port in rule.get("ports") or ())
     return list(dict.fromkeys(("TCP", "UDP", *stated)))
-
-
-def _peers(rule: Rule, direction: str) -> Sequence[Mapping[str, Any]]:
-    return rule.get(PEERS[direction]) or ()
-
-
-def _blocks(rule: Rule, direction: str) -> list[Mapping[str, Any]]:
-    return [peer["ipBlock"] for peer in _peers(rule, direction) if peer.get("ipBlock")]

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from constructs_lib.manifests.disagreements import PEERS
-from constructs_lib.manifests.readings import Connection, Opening, Reading, kubernetes
+from constructs_lib.manifests.readings import Connection, Opening, Reading, kubernetes, peers_of
 from constructs_lib.manifests.selectors import selects
 
 Object = Mapping[str, Any]
@@ -88,23 +87,18 @@ class Network:
         if not policies or pod == peer:
             return True
         openings = [
-            self._opening(rule.get(PEERS[direction]) or (), rule, policy, peer)
+            Opening.of(
+                rule, direction, selects=self._picks(peers_of(rule, direction), policy, peer)
+            )
             for policy in policies
             for rule in policy["spec"].get(direction.lower()) or ()
         ]
         return self._reading(openings, peer.ip, wanted)
 
-    def _opening(
-        self, peers: Iterable[Object], rule: Object, policy: Object, peer: Endpoint
-    ) -> Opening:
+    def _picks(self, peers: Iterable[Object], policy: Object, peer: Endpoint) -> bool:
+        """Whether one of the selectors among a rule's peers picks this one."""
         namespace = policy["metadata"]["namespace"]
-        selectors = [one for one in peers if not one.get("ipBlock")]
-        return Opening(
-            ports=rule.get("ports") or (),
-            blocks=[one["ipBlock"] for one in peers if one.get("ipBlock")],
-            anyone=not peers,
-            selects=any(self._selects(one, namespace, peer) for one in selectors),
-        )
+        return any(self._selects(one, namespace, peer) for one in peers if not one.get("ipBlock"))
 
     def _selects(self, selectors: Object, namespace: str, peer: Endpoint) -> bool:
         if peer.namespace is None:

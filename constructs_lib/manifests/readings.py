@@ -25,6 +25,8 @@ PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 """Where a VPC's own addresses may be: private (RFC 1918) and shared (RFC 6598) ranges."""
 NOT_PUBLIC = tuple(sorted((*PRIVATE, "127.0.0.0/8", "169.254.0.0/16")))
 """PRIVATE, loopback, and link-local with the instance metadata."""
+PEERS = {"Ingress": "from", "Egress": "to"}
+"""Where a rule of each direction names its peers."""
 _EVERY_ADDRESS: tuple[Object, ...] = ({"cidr": "0.0.0.0/0"}, {"cidr": "::/0"})
 _EVERY_PORT: Object = {"protocol": "ANY"}
 
@@ -69,6 +71,26 @@ class Opening:
     selects: bool
     """Whether one of its selectors picks the peer."""
 
+    @classmethod
+    def of(cls, rule: Object, direction: str, *, selects: bool) -> Opening:
+        """Read it from a rule of that direction."""
+        return cls(
+            ports=rule.get("ports") or (),
+            blocks=blocks_of(rule, direction),
+            anyone=not peers_of(rule, direction),
+            selects=selects,
+        )
+
+
+def peers_of(rule: Object, direction: str) -> Sequence[Object]:
+    """The peers that a rule of a direction names."""
+    return rule.get(PEERS[direction]) or ()
+
+
+def blocks_of(rule: Object, direction: str) -> list[Object]:
+    """Those of its peers that are ranges of addresses: the content of each `ipBlock`."""
+    return [peer["ipBlock"] for peer in peers_of(rule, direction) if peer.get("ipBlock")]
+
 
 Reading = Callable[[Sequence[Opening], str | None, Connection], bool]
 """Whether the openings let a peer of this address through; None: it has no address yet."""
@@ -107,7 +129,7 @@ class Table:
         stated = [
             (as_range(block["cidr"]), block.get("except") or (), one.ports or [_EVERY_PORT])
             for one in openings
-            for block in _blocks_of(one, ip)
+            for block in _blocks_for(one, ip)
         ]
         for cidr, excepted, ports in sorted(stated, key=lambda entry: entry[0].prefixlen):
             if cidr not in self._ports:
@@ -142,7 +164,7 @@ class Table:
         return max(map(len, spelled), default=0)
 
 
-def _blocks_of(opening: Opening, ip: str) -> Iterator[Object]:
+def _blocks_for(opening: Opening, ip: str) -> Iterator[Object]:
     yield from _EVERY_ADDRESS if opening.anyone else opening.blocks
     if opening.selects:
         yield {"cidr": str(ip_network(ip))}

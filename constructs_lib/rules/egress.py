@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from constructs_lib.manifests.disagreements import (
     MOST_PORTS,
-    PEERS,
     Disagreement,
     described,
     disagreements,
@@ -16,7 +16,14 @@ from constructs_lib.manifests.disagreements import (
 )
 from constructs_lib.manifests.network import directions
 from constructs_lib.manifests.objects import Key, Object
-from constructs_lib.manifests.readings import NOT_PUBLIC, as_range, is_within
+from constructs_lib.manifests.readings import (
+    NOT_PUBLIC,
+    PEERS,
+    as_range,
+    blocks_of,
+    is_within,
+    peers_of,
+)
 from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
@@ -45,7 +52,7 @@ def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
     """The credentials of the node are one request away, and so are the neighbors in the VPC."""
     for rule_ in policy.spec.get("egress") or ():
         ports = rule_.get("ports") or [{}]
-        blocks = [peer["ipBlock"] for peer in rule_.get("to") or () if peer.get("ipBlock")]
+        blocks = blocks_of(rule_, "Egress")
         others = [one for one in blocks if not _is_resolver(one, ports, rendered)]
         named = {block.get("cidr") for block in others}
         for block in others:
@@ -59,13 +66,12 @@ def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
                     f"opens DNS to {place}, by which anything can be sent out; ask the pods of "
                     "kube-dns, or add a resolver of the cluster to dns_addresses"
                 )
-        if (anyone or any(_reaches(one, f"{_METADATA}/32") for one in others)) and any(
-            _is_metadata(port) for port in ports
-        ):
+        reaches = anyone or any(_reaches(one, f"{_METADATA}/32") for one in others)
+        if reaches and has_port(rule_, {"port": _METADATA_PORT}):
             yield f"opens the instance metadata ({_METADATA}); name ports, and not {_METADATA_PORT}"
 
 
-def _is_resolver(block: Manifest, ports: list[Manifest], rendered: Rendered) -> bool:
+def _is_resolver(block: Mapping[str, Any], ports: list[Manifest], rendered: Rendered) -> bool:
     """Whether a block is an address of the cluster's DNS, opened for nothing else.
 
     Which addresses those are is only known with the Platform.
@@ -76,21 +82,12 @@ def _is_resolver(block: Manifest, ports: list[Manifest], rendered: Rendered) -> 
     return length == "32" and address in known and only_dns
 
 
-def _reaches(block: Manifest, addresses: str) -> bool:
+def _reaches(block: Mapping[str, Any], addresses: str) -> bool:
     """Whether a block covers a range, or part of it, that none of its exceptions takes out."""
     wanted = as_range(addresses)
     if not as_range(block["cidr"]).overlaps(wanted):
         return False
     return not any(is_within(wanted, as_range(one)) for one in block.get("except") or ())
-
-
-def _is_metadata(port: Manifest) -> bool:
-    first = port.get("port")
-    if port.get("protocol", "TCP") != "TCP":
-        return False
-    return first is None or (
-        isinstance(first, int) and first <= _METADATA_PORT <= port.get("endPort", first)
-    )
 
 
 @rule(
@@ -194,17 +191,17 @@ def fit_the_plugin(rendered: Rendered) -> Iterator[tuple[Object, str]]:
                     f"and EKS's network plugin holds {MOST_PORTS}",
                 )
             if len(policies) == 1:
-                for text in _dropped(rules, PEERS[direction]):
+                for text in _dropped(rules, direction):
                     yield policies[0], text
 
 
-def _dropped(rules: list[Manifest], peers: str) -> Iterator[str]:
+def _dropped(rules: list[Manifest], direction: str) -> Iterator[str]:
     """What only some versions of the plugin's controller read in full."""
     excepted: dict[str, set[str]] = {}
     for rule_ in rules:
-        blocks = [peer["ipBlock"] for peer in rule_.get(peers) or () if peer.get("ipBlock")]
+        blocks = blocks_of(rule_, direction)
         for port in rule_.get("ports") or ():
-            if isinstance(port.get("port"), str) and (blocks or not rule_.get(peers)):
+            if isinstance(port.get("port"), str) and (blocks or not peers_of(rule_, direction)):
                 yield (
                     f"names port {port['port']} for a range of addresses, which some versions of "
                     "EKS's network plugin drop; write its number"

@@ -27,16 +27,12 @@ def nothing_is_lost(installation: Installation) -> Iterator[None]:
     assert sorted(kept.values()) == sorted(pods.values())
 
 
-def not_ready(installation: Installation) -> bool:
-    return bool(installation.external_secrets.ready(*_SECRET).get("status") == "False")
-
-
 def test_ssm_is_unreachable(installation: Installation, claim: Claimed) -> None:
     with claim("SSM is unreachable: Secrets and pods stay, the status says so"):
         pods, secret = installation.running(), installation.cluster.get("Secret", *_SECRET)
         with installation.aws.unreachable():
             installation.external_secrets.force_sync(*_SECRET)
-            eventually("outage noticed", lambda: not_ready(installation))
+            eventually("outage noticed", lambda: installation.external_secrets.fails(*_SECRET))
             found = installation.cluster.get("Secret", *_SECRET)
             assert found == secret
             assert installation.running() == pods
@@ -50,7 +46,7 @@ def test_a_parameter_is_missing(installation: Installation, claim: Claimed) -> N
         pods, secret = installation.running(), installation.cluster.get("Secret", *_SECRET)
         installation.aws.delete_parameter(path)
         installation.external_secrets.force_sync(*_SECRET)
-        eventually("loss noticed", lambda: not_ready(installation))
+        eventually("loss noticed", lambda: installation.external_secrets.fails(*_SECRET))
         said = eventually("the event", lambda: told_of(installation, path))
         found = installation.cluster.get("Secret", *_SECRET)
         assert found == secret

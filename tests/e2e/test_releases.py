@@ -98,7 +98,7 @@ def test_an_existing_secret_lets_a_release_through_while_ssm_is_unreachable(
     with claim("SSM is unreachable: a release goes through with the Secret that is there") as told:
         with installation.aws.unreachable():
             installation.external_secrets.force_sync(*SECRET)
-            eventually("outage noticed", lambda: not_ready(installation))
+            eventually("outage noticed", lambda: installation.external_secrets.fails(*SECRET))
             image = release(installation, "d")
             installation.argocd.refresh(APP)
             eventually("released", lambda: images(installation) == {image}, within=180)
@@ -127,7 +127,3 @@ def test_a_secret_that_the_release_changes_stops_its_first_attempt(
 def retrying(installation: Installation) -> bool:
     messages = installation.argocd.applications()[APP].messages
     return any("completed unsuccessfully" in one and "Retrying" in one for one in messages)
-
-
-def not_ready(installation: Installation) -> bool:
-    return bool(installation.external_secrets.ready(*SECRET).get("status") == "False")

@@ -23,8 +23,6 @@ from tests.ops.checkouts import commit, copy, git, ops
 from tests.ops.local_registry import ATTESTATION, LocalRegistry
 
 OLD, NEW = 40 * "a", 40 * "b"
-
-
 _FINGERPRINT = re.compile(r'checksum/job: "?\w{64}"?')
 
 

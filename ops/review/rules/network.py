@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from constructs_lib.manifests.network import directions
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.readings import as_range, is_within
+from constructs_lib.manifests.readings import as_range, is_within, peers_of
 from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
@@ -20,7 +21,6 @@ from ops.review.wording import listed
 _ANYONE = "anyone"
 _EVERY_PORT = "every port"
 _DIRECTIONS = {"Ingress": "can be reached by", "Egress": "can connect to"}
-_PEERS = {"Ingress": "from", "Egress": "to"}
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,12 @@ def _openings(
         Opening(peer, port)
         for policy in deciding
         for rule in policy.spec.get(direction.lower()) or ()
-        for peer in map(_peer, rule.get(_PEERS[direction]) or [{}])
+        for peer in map(_peer, peers_of(rule, direction) or [{}])
         for port in map(_port, rule.get("ports") or [{}])
     ]
 
 
-def _peer(peer: Manifest) -> str:
+def _peer(peer: Mapping[str, Any]) -> str:
     if block := peer.get("ipBlock"):
         left_out = ", ".join(sorted(block.get("except") or ()))
         return f"{block['cidr']} except {left_out}" if left_out else str(block["cidr"])

@@ -43,6 +43,10 @@ class ExternalSecrets:
         """The condition Ready of an ExternalSecret: status, reason, message; empty if none yet."""
         return _ready(self._cluster.get("ExternalSecret", name, namespace) or {})
 
+    def fails(self, name: str, namespace: str) -> bool:
+        """Whether an ExternalSecret says that it could not be synced."""
+        return bool(self.ready(name, namespace).get("status") == "False")
+
     def wait_until_synced(self, within: float = 60) -> int:
         """Wait until every ExternalSecret is SecretSynced; returns how many there are."""
 
