@@ -14,6 +14,7 @@ from typing import Any
 
 from catalogue.target import TARGET
 from ops.cluster.connection import (
+    Answer,
     ClusterError,
     ConflictError,
     Connection,
@@ -23,10 +24,12 @@ from ops.cluster.connection import (
 from ops.cluster.objects import FROM_CRON_JOB, Attempt, Job, Pod, Rollout, Secret, SyncState
 
 __all__ = [
+    "Answer",
     "Attempt",
     "Cluster",
     "ClusterError",
     "ConflictError",
+    "Connection",
     "Job",
     "Object",
     "Pod",

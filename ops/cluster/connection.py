@@ -8,9 +8,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from urllib3.exceptions import HTTPError
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, MaxRetryError
 from yaml import YAMLError
 
 from catalogue.installation import INSTALLATION
@@ -25,6 +27,28 @@ _SECONDS = (5, 30)
 """To connect, and between two bytes of an answer."""
 _HANDSHAKE = re.compile(r"Handshake status (401|403)")
 _CLUSTER_NAME = re.compile(r":cluster/([\w-]+)$")
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an API server answers, be it yes or no."""
+
+    status: int
+    content: Object
+    """The object, or the `Status` that says why not."""
+    warnings: tuple[str, ...] = ()
+    """What it warns of all the same."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it did, or would do, what was asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def message(self) -> str:
+        """Why it refuses."""
+        return str(self.content.get("message", ""))
 
 
 class ClusterError(OpsError):
@@ -56,6 +80,7 @@ class Connection:
         self.context = str(chosen["name"])
         configuration: Any = Configuration()
         configuration.keep_alive = True  # a log may be silent for hours
+        configuration.retries = Retry(3, read=1)
         options = {"context": self.context, "client_configuration": configuration}
         with _logged() as said:
             try:
@@ -92,6 +117,33 @@ class Connection:
         answer = self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH)
         return self._object(answer)
 
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Answer:
+        """What is answered, a refusal too. Credentials that are not accepted are a ClusterError."""
+        with self.explained():
+            answer = self._send(
+                method,
+                path,
+                query,
+                body,
+                content_type=content_type,
+                accept=accept,
+                seconds=_SECONDS,
+            )
+            said = answer.headers.getlist("Warning")
+        if answer.status in (401, 429):
+            raise ClusterError(self._refusal(answer, method, path))
+        warnings = (found[1].replace('\\"', '"') for one in said if (found := _WARNING.match(one)))
+        return Answer(answer.status, self._object(answer), tuple(warnings))
+
     def lines(self, path: str, **query: str) -> Iterator[str]:
         """An answer that comes line by line, for as long as it takes."""
         answer = self._ask("GET", path, query=query, seconds=None)
@@ -115,22 +167,37 @@ class Connection:
         seconds: tuple[int, int] | None = _SECONDS,
     ) -> Any:
         """The answer; None for 404 where `missing` allows that."""
-        request = self.client.param_serialize(
-            method,
-            path,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
         with self.explained():
-            answer = self.client.call_api(*request, _request_timeout=seconds)
+            answer = self._send(
+                method, path, query, body, content_type=content_type, seconds=seconds
+            )
             if answer.status == 404 and missing:
                 return None
             if not 200 <= answer.status < 300:
                 kind = ConflictError if answer.status == 409 else ClusterError
                 raise kind(self._refusal(answer, method, path))
             return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Object | None,
+        *,
+        content_type: str,
+        accept: str = "application/json",
+        seconds: tuple[int, int] | None,
+    ) -> Any:
+        request = self.client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": accept, "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        return self.client.call_api(*request, _request_timeout=seconds)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -145,9 +212,10 @@ class Connection:
             refused = _HANDSHAKE.search(str(getattr(error, "reason", "")))
             if refused:
                 raise ClusterError(self._denied(int(refused[1]), "")) from error
+            cause = error.reason if isinstance(error, MaxRetryError) else error
             raise UnreachableError(
                 f"the cluster of context {self.context} cannot be reached at "
-                f"{self.client.configuration.host} ({type(error).__name__}); check network and "
+                f"{self.client.configuration.host} ({type(cause).__name__}); check network and "
                 "VPN, or choose another with --context"
             ) from error
 

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from catalogue.installation import INSTALLATION
+from ops import terminal
 from ops.errors import told
 from ops.git import Git, GitError
+from ops.options import Context, context_needs_cluster
 from ops.review.markdown import LIMIT
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
@@ -44,6 +46,15 @@ def review(
         typer.Argument(help="What to compare. Default: the working tree.", show_default=False),
     ] = None,
     *,
+    cluster: Annotated[
+        bool,
+        typer.Option(
+            "--cluster",
+            help="Compare with what runs in the cluster, by server-side dry runs. The one "
+            "revision to name is then what to compare.",
+        ),
+    ] = False,
+    context: Context = None,
     format_: Annotated[
         Format, typer.Option("--format", help="For people, for GitHub, for programs.")
     ] = Format.TERMINAL,
@@ -57,20 +68,35 @@ def review(
         str, typer.Option(help="Where the whole report is, for Markdown that had to be cut.")
     ] = "`python -m ops review`",
 ) -> None:
-    """Tell what a change of dist/ and of the SecretsStack will do, object by object.
+    """Tell what a change of dist/ and of the SecretsStack will do, object by object; with
+    --cluster, what the next sync of dist/ will do to the cluster.
 
-    Exit status: 0; 1 if --fail-on found something; 2 if the revisions could not be compared.
+    Exit status: 0; 1 if --fail-on found something; 2 if it could not be compared, or not all of it.
     """
+    context_needs_cluster(context, cluster=cluster)
+    if cluster and head:
+        raise typer.BadParameter("with --cluster, name one revision: what to compare with it")
     try:
-        report = Report(*_revisions(base, head))
+        report = _of_cluster(context, base) if cluster else Report(*_revisions(base, head))
         drawn = raw_diff(report.base, report.head)
     except GitError as error:
         raise ReviewError(str(error)) from error
     _print(report, drawn, format_, whole_diff=diff, limit=limit, full=full_report)
-    if not (head or report.findings):
+    if not (cluster or head or report.findings):
         _hint_at_synth(report.base.commit)
+    if report.incomplete:
+        raise ReviewError(report.incomplete)
     if set(fail_on or ()) & {finding.risk for finding in report.findings}:
         raise typer.Exit(FOUND)
+
+
+def _of_cluster(context: str | None, revision: str | None) -> Report:
+    from ops.review.live.report import compare  # the Kubernetes client takes long to import
+
+    repository = Repository(Path.cwd())
+    head = repository.revision(revision) if revision else repository.working_tree()
+    with terminal.waiting("Trying dist/ in the cluster; nothing is changed"):
+        return compare(context, head)
 
 
 def _revisions(base: str | None, head: str | None) -> tuple[Revision, Revision]:
@@ -95,10 +121,9 @@ def _print(
         case Format.TERMINAL:
             from rich.console import Console
 
-            from ops.review import terminal
+            from ops.review.terminal import show
 
-            console = Console(highlight=False)
-            terminal.show(report, diff, console, whole_diff=whole_diff)
+            show(report, diff, Console(highlight=False), whole_diff=whole_diff)
         case Format.MARKDOWN:
             from ops.review import markdown
 

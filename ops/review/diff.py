@@ -59,8 +59,9 @@ class Sides(NamedTuple):
 class Comparison:
     """The objects of two revisions, and what differs."""
 
-    def __init__(self, before: Objects, after: Objects) -> None:
-        self.before, self.after = before, after
+    def __init__(self, before: Objects, after: Objects, *, stored: bool = False) -> None:
+        """`stored`: whether they are as an API server stores them, with its defaults."""
+        self.before, self.after, self.stored = before, after, stored
         self.changes = {change.key: change for change in changes(before, after)}
         self.added = [item for key, item in after.objects.items() if key not in before.objects]
         self.removed = [item for key, item in before.objects.items() if key not in after.objects]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,7 +34,7 @@ _SUMMARY: dict[Risk, Callable[[int], str]] = {
     Risk.IMAGE: lambda count: plural(count, "image"),
     Risk.UPDATE: lambda count: f"{plural(count, 'object')} updated in place",
     Risk.CREATE: lambda count: f"{plural(count, 'object')} created",
-    Risk.NOISE: lambda count: f"{count} written differently",
+    Risk.NOISE: lambda count: f"{count} without effect",
 }
 
 
@@ -60,12 +60,20 @@ class Report:
                 "repository whose change is reviewed"
             )
         self.base, self.head = base, head
-        self.comparison = Comparison(read(base), read(head))
+        self.comparison = Comparison(read(base), read(head), stored=head.stored)
+        self._observed: list[Finding] = []
+        self.incomplete: str | None = None
+        """Why some objects could not be compared, and what to do, if so."""
+
+    def observe(self, findings: Iterable[Finding]) -> None:
+        """Add what is known from elsewhere than the two revisions, before anything is asked."""
+        self._observed.extend(findings)
 
     @cached_property
     def findings(self) -> list[Finding]:
         """All of them, the worst first."""
         found = [finding for rule in RULES for finding in rule(self.comparison)]
+        found += self._observed
         found += leftovers(self.comparison, found)
         found += self._noise()
         return sorted(

@@ -29,6 +29,8 @@ class Revision:
     """None for the working tree."""
     files: Mapping[str, str]
     """Text by path in the repository. Empty where there is none of it yet."""
+    stored: bool = False
+    """Whether they are as an API server stores them, with its defaults."""
 
 
 def differing(base: Revision, head: Revision) -> list[str]:

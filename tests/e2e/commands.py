@@ -16,12 +16,16 @@ from tests.e2e.installation import Installation
 
 
 def ops(
-    installation: Installation, *arguments: str, given: str = "", kubeconfig: Path | None = None
+    installation: Installation,
+    *arguments: str,
+    given: str = "",
+    kubeconfig: Path | None = None,
+    folder: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """A command that has ended, with `given` on its standard input."""
     return subprocess.run(
         _command(*arguments),
-        cwd=ROOT,
+        cwd=folder,
         env=_environment(installation, kubeconfig),
         input=given,
         capture_output=True,
@@ -71,5 +75,6 @@ def _environment(installation: Installation, kubeconfig: Path | None = None) -> 
     return {
         **os.environ,
         **installation.aws.environment,
+        "PYTHONPATH": str(ROOT),
         "KUBECONFIG": str(kubeconfig or installation.cluster.kubeconfig),
     }

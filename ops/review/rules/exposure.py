@@ -139,6 +139,9 @@ def services(comparison: Comparison) -> Iterator[Finding]:
             severities=(Severity.MEDIUM, Severity.MEDIUM),
             explains=change.at("spec", "ports"),
         )
+        for each in change.at("spec", "ports"):
+            if each.path[-1] == "name":
+                yield tell(Risk.UPDATE, Severity.LOW, change.key, each, "the name of a port")
         for field in _SERVICE_SETTINGS:
             yield from _settings(change, f"spec.{field}", change.at("spec", field))
 

@@ -27,6 +27,8 @@ _TOLD_IN_DETAIL = frozenset(
     }
 )
 """Rules whose subject another room compares field by field."""
+_OF_THE_TEXT = frozenset({"changed-releases-are-synced"})
+"""Rules that hold for what is rendered, not for what an API server makes of it."""
 _EXPLAINED: dict[str, Path] = {
     "budgets-allow-drains-and-prevent-outages": ("spec",),
     "what-all-need-is-never-pruned": (
@@ -40,7 +42,8 @@ _EXPLAINED: dict[str, Path] = {
 
 def broken(comparison: Comparison) -> Iterator[Finding]:
     """Each rule that an object keeps no longer, and each that it keeps again."""
-    was, now = (_of(side) for side in (comparison.before, comparison.after))
+    left_out = _TOLD_IN_DETAIL | (_OF_THE_TEXT if comparison.stored else frozenset())
+    was, now = (_of(side, left_out) for side in (comparison.before, comparison.after))
     for mark, violation in now.items():
         if mark not in was:
             yield _finding(comparison, violation, Severity.HIGH, violation.text)
@@ -50,12 +53,12 @@ def broken(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(comparison, violation, Severity.LOW, f"no longer: {violation.text}")
 
 
-def _of(objects: Objects) -> dict[tuple[Key | None, str], Violation]:
+def _of(objects: Objects, left_out: frozenset[str]) -> dict[tuple[Key | None, str], Violation]:
     """The violations of one side, by object and text."""
     return {
         (violation.object.key if violation.object else None, violation.text): violation
         for violation in violations(Rendered(Objects(of_cluster(objects))))
-        if violation.check not in _TOLD_IN_DETAIL
+        if violation.check not in left_out
     }
 
 

@@ -1,0 +1,35 @@
+"""The report of a review against a cluster."""
+
+from __future__ import annotations
+
+from constructs_lib.manifests.objects import Objects
+from ops.cluster import Cluster, ClusterError, Connection
+from ops.review.live import findings, sides, surroundings
+from ops.review.live.server import Server
+from ops.review.live.snapshot import take
+from ops.review.load import of_cluster, read
+from ops.review.model import ReviewError
+from ops.review.report import Report
+from ops.review.revisions import Revision
+
+
+def compare(context: str | None, head: Revision) -> Report:
+    """What a sync of `head` makes of the cluster. Raises ReviewError; nothing is changed by it."""
+    try:
+        return of(Cluster(context).connection, head)
+    except ClusterError as error:
+        raise ReviewError(str(error)) from error
+
+
+def of(connection: Connection, head: Revision) -> Report:
+    """The report on one API server. Raises ClusterError."""
+    declared = Objects(of_cluster(read(head)))
+    if not declared.every:
+        raise ReviewError(f"{head.name} has no dist/; `make synth` renders it")
+    snapshot = take(Server(connection), declared)
+    report = Report(*sides.revisions(snapshot, head, connection.context))
+    before, after = report.comparison.before, report.comparison.after
+    report.observe(findings.observed(snapshot))
+    report.incomplete = findings.unserved(snapshot)
+    report.observe(surroundings.observed(snapshot, before, after))
+    return report

@@ -1,0 +1,238 @@
+"""Everything that a review looks at in a cluster, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from constructs_lib.manifests.argocd import GROUP, NAMESPACE
+from constructs_lib.manifests.kinds import Kind
+from constructs_lib.manifests.objects import Key, Objects
+from constructs_lib.manifests.objects import Object as Declared
+from ops.cluster import Object
+from ops.review.live.server import Resource, Server
+from ops.review.live.trial import Trial, attempt
+from ops.review.shapes import misshapen
+
+APPLICATION: Kind = (GROUP, "Application")
+SECRET: Kind = ("", "Secret")
+_READ: frozenset[Kind] = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "": (
+            "ConfigMap",
+            "LimitRange",
+            "PersistentVolumeClaim",
+            "Pod",
+            "ReplicationController",
+            "ResourceQuota",
+            "Service",
+            "ServiceAccount",
+        ),
+        "apps": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
+        "autoscaling": ("HorizontalPodAutoscaler",),
+        "batch": ("CronJob", "Job"),
+        "external-secrets.io": ("ExternalSecret",),
+        "networking.k8s.io": ("Ingress", "NetworkPolicy"),
+        "policy": ("PodDisruptionBudget",),
+        "rbac.authorization.k8s.io": ("Role", "RoleBinding"),
+    }.items()
+    for kind in kinds
+)
+"""The kinds whose objects the rules of a review count, whoever declares them."""
+_PASSING: frozenset[Kind] = frozenset(
+    {
+        ("", "Endpoints"),
+        ("", "Event"),
+        ("", "PodTemplate"),
+        ("apps", "ControllerRevision"),
+        ("cilium.io", "CiliumEndpoint"),
+        ("coordination.k8s.io", "Lease"),
+        ("discovery.k8s.io", "EndpointSlice"),
+        ("elbv2.k8s.aws", "TargetGroupBinding"),
+        ("events.k8s.io", "Event"),
+        ("metrics.k8s.io", "PodMetrics"),
+        ("networking.k8s.aws", "PolicyEndpoint"),
+    }
+)
+"""What controllers write, and nobody declares."""
+_EVERYWHERE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+_OF_SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What is in the cluster, and what dist/ would make of it."""
+
+    trials: tuple[Trial, ...]
+    """Every object of dist/."""
+    leaving: tuple[tuple[str, Object], ...]
+    """What Argo CD syncs and dist/ holds no longer: the name of its Application, and the object."""
+    neighbors: tuple[Object, ...]
+    """What is in the namespaces of dist/ and in no Application of it; of kinds that the rules do
+    not read, and of Secrets, only the metadata."""
+    secrets: Mapping[tuple[str, str], Object]
+    """The metadata of each Secret, by namespace and name."""
+    applications: Mapping[str, Object]
+    """Every Application in the cluster, by name."""
+    trackers: Mapping[Key, tuple[str, ...]]
+    """The Applications that say they sync an object."""
+    unseen: tuple[str, ...]
+    """The kinds that could not be listed."""
+    versions: Mapping[Kind, list[str]]
+    """The API versions in which the server serves the kinds of dist/."""
+
+    def is_read(self, item: Object) -> bool:
+        """Whether a neighbor is here as a whole."""
+        return _kind(item) in _READ and not misshapen(item)
+
+
+def take(server: Server, declared: Objects) -> Snapshot:
+    """Look at the cluster. Raises ClusterError; naming every permission that it lacks."""
+    lists = list(_lists(server, declared))
+    listings = server.each(partial(_listed, server), lists)
+    unseen = [
+        one.resource.plural for one, items in zip(lists, listings, strict=True) if items is None
+    ]
+    found = {key_of(item): item for items in listings for item in items or ()}
+    found |= _by_name(server, declared, found)
+    server.check_permissions()
+    trials = server.each(lambda one: attempt(server, one, found.get(one.key)), declared)
+    applications = {
+        key.name: item for key, item in found.items() if (key.group, key.kind) == APPLICATION
+    }
+    trackers = _trackers(applications)
+    leaving = tuple(_leaving(server, declared, found, applications))
+    server.check_permissions()
+    ours = {item.key for item in declared} | {key_of(item) for _, item in leaving}
+    namespaces = _namespaces(declared)
+    return Snapshot(
+        trials=tuple(trials),
+        leaving=leaving,
+        neighbors=tuple(
+            item
+            for key, item in found.items()
+            if key not in ours and key.namespace in namespaces and not _is_made(item)
+        ),
+        secrets={
+            (key.namespace, key.name): item
+            for key, item in found.items()
+            if (key.group, key.kind) == SECRET
+        },
+        applications=applications,
+        trackers=trackers,
+        unseen=(*dict.fromkeys(unseen), *server.served.silent),
+        versions={kind: server.served.versions(kind) for kind in _kinds(declared)},
+    )
+
+
+def key_of(item: Object) -> Key:
+    """The key of a stored object."""
+    return Declared.of(item).key
+
+
+@dataclass(frozen=True)
+class _List:
+    resource: Resource
+    namespace: str
+    needed: bool
+
+
+def _lists(server: Server, declared: Objects) -> Iterator[_List]:
+    """The collections to read: all of the namespaces that dist/ makes, and elsewhere its kinds."""
+    versions = {(item.key.group, item.kind): item.manifest["apiVersion"] for item in declared}
+    resources = {
+        kind: server.served.resources.get((versions.get(kind, one.api_version), one.kind), one)
+        for kind, one in server.served.preferred.items()
+        if one.namespaced and "list" in one.verbs
+    }
+    inside = _namespaces(declared)
+    for namespace in sorted(inside):
+        for kind, one in resources.items():
+            if kind not in _PASSING:
+                yield _List(one, namespace, kind in versions or kind in _READ or kind == SECRET)
+    elsewhere = {(item.namespace, (item.key.group, item.kind)) for item in declared}
+    for namespace, kind in sorted({*elsewhere, (NAMESPACE, APPLICATION)}):
+        if namespace and namespace not in inside and kind in resources:
+            yield _List(resources[kind], namespace, needed=True)
+
+
+def _listed(server: Server, one: _List) -> list[Object] | None:
+    kind = (one.resource.group, one.resource.kind)
+    whole = kind in _READ or (one.needed and kind != SECRET)
+    return server.items(one.resource, one.namespace, metadata=not whole, optional=not one.needed)
+
+
+def _by_name(server: Server, declared: Objects, found: Mapping[Key, Object]) -> dict[Key, Object]:
+    """What has no namespace is asked for by its name."""
+    wanted = [
+        (item.key, resource)
+        for item in declared
+        if not item.namespace
+        and item.key not in found
+        and (resource := server.served.resources.get((item.manifest["apiVersion"], item.kind)))
+    ]
+    items = server.each(lambda one: server.get(one[1], "", one[0].name), wanted)
+    return {key: item for (key, _), item in zip(wanted, items, strict=True) if item}
+
+
+def _trackers(applications: Mapping[str, Object]) -> dict[Key, tuple[str, ...]]:
+    found: dict[Key, tuple[str, ...]] = {}
+    for name, application in applications.items():
+        for key, _ in _resources(application):
+            found[key] = (*found.get(key, ()), name)
+    return found
+
+
+def _resources(application: Object) -> Iterator[tuple[Key, str]]:
+    """What an Application says it syncs, and in which API version."""
+    for one in (application.get("status") or {}).get("resources") or ():
+        group, version = one.get("group", ""), one.get("version", "")
+        key = Key(group, one["kind"], one.get("namespace", ""), one["name"])
+        yield key, f"{group}/{version}".removeprefix("/")
+
+
+def _leaving(
+    server: Server,
+    declared: Objects,
+    found: Mapping[Key, Object],
+    applications: Mapping[str, Object],
+) -> Iterator[tuple[str, Object]]:
+    """What the Applications of dist/, and those that they sync themselves, hold beyond it."""
+    ours = [item.name for item in declared.of_kinds("Application")]
+    seen = {item.key for item in declared}
+    for name in ours:  # it grows while it is read
+        for key, version in _resources(applications.get(name, {})):
+            resource = server.served.resources.get((version, key.kind))
+            if key in seen or not resource:
+                continue
+            seen.add(key)
+            item = found.get(key) or server.get(resource, key.namespace, key.name)
+            if item:
+                yield name, item
+            if item and (key.group, key.kind) == APPLICATION:
+                ours.append(key.name)
+
+
+def _namespaces(declared: Objects) -> set[str]:
+    return {item.name for item in declared.of_kinds("Namespace")}
+
+
+def _kinds(declared: Iterable[Declared]) -> set[Kind]:
+    return {(item.key.group, item.kind) for item in declared}
+
+
+def _kind(item: Object) -> Kind:
+    key = key_of(item)
+    return key.group, key.kind
+
+
+def _is_made(item: Object) -> bool:
+    """Whether a controller made it, not a person."""
+    metadata = item["metadata"]
+    return bool(
+        metadata.get("ownerReferences")
+        or _OF_SERVICE_ACCOUNT in (metadata.get("annotations") or {})
+        or (item["kind"], metadata["name"]) in _EVERYWHERE
+    )

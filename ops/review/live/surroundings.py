@@ -1,0 +1,146 @@
+"""What is in the cluster besides dist/: other Applications, Secrets made by hand, the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from constructs_lib.manifests.external_secret import EVERY_KEY, remote_keys, secret_of
+from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.routes import paths
+from constructs_lib.manifests.workload import Update, Workload, workloads
+from ops.cluster import Object as Stored
+from ops.review.live.ownership import data_keys
+from ops.review.live.snapshot import Snapshot, key_of
+from ops.review.live.stored import TRACKING_ANNOTATION
+from ops.review.model import Finding, Risk, Severity
+from ops.review.wording import listed
+
+_MOST = 6
+_HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+
+
+def observed(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Finding]:
+    """What nobody's manifests can tell."""
+    yield from _tracked(snapshot)
+    yield from _secrets(snapshot)
+    yield from _neighbors(snapshot, before, after)
+    yield from _unseen(snapshot)
+
+
+def _tracked(snapshot: Snapshot) -> Iterator[Finding]:
+    """Objects of dist/ that Argo CD syncs for an Application of somebody else."""
+    ours = {one.declared.name for one in snapshot.trials if one.declared.kind == "Application"}
+    for trial in snapshot.trials:
+        noted = (trial.stored or {}).get("metadata", {}).get("annotations") or {}
+        named = noted.get(TRACKING_ANNOTATION, "").partition(":")[0]
+        trackers = snapshot.trackers.get(trial.declared.key, ())
+        for name in dict.fromkeys([*trackers, *([named] if named else [])]):
+            if name not in ours:
+                text = (
+                    f"Application {name} syncs it too: each overwrites the other, and {name} may "
+                    f"delete it; take it out of {name} first, with Prune=false on the object"
+                )
+                yield Finding(Risk.REPLACE, _HIGH, trial.declared.key, text)
+
+
+def _secrets(snapshot: Snapshot) -> Iterator[Finding]:
+    """Secrets that were made by hand, and that an ExternalSecret will own."""
+    for trial in snapshot.trials:
+        declared = trial.declared
+        target = declared.spec.get("target") or {}
+        if declared.kind != "ExternalSecret" or target.get("creationPolicy", "Owner") != "Owner":
+            continue
+        secret = snapshot.secrets.get((declared.namespace, secret_of(declared.manifest)))
+        if secret and not _is_owned(secret["metadata"], declared.name):
+            severity, text = _adopted(secret, declared)
+            yield Finding(Risk.SECRET, severity, key_of(secret), text)
+
+
+def _is_owned(metadata: Stored, name: str) -> bool:
+    owners = metadata.get("ownerReferences") or ()
+    return any((one["kind"], one["name"]) == ("ExternalSecret", name) for one in owners)
+
+
+def _adopted(secret: Stored, declared: Object) -> tuple[Severity, str]:
+    given = dict(remote_keys(declared.manifest))
+    text = (
+        f"was made by hand: ExternalSecret {declared.name} owns it from its first sync, and its "
+        "values come from SSM"
+    )
+    keys = data_keys(secret["metadata"])
+    if keys is None or EVERY_KEY in given:
+        return _HIGH, f"{text}; which of its keys go cannot be seen here"
+    lost = sorted(keys - given.keys())
+    if not lost:
+        return _MEDIUM, f"{text}, key for key"
+    return _HIGH, (
+        f"{text}; it loses {listed(lost, _MOST)}: add them to the service's parameters, or be sure "
+        "that no pod reads them"
+    )
+
+
+def _neighbors(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Finding]:
+    """What nobody declares; what of it does the work of dist/ is pointed out."""
+    declared = {trial.declared.key for trial in snapshot.trials}
+    ours = Objects(item for item in after if item.key in declared)
+    by_key = {key_of(item): item for item in snapshot.neighbors}
+    hosts = {host: item for item in ours.of_kinds("Ingress") for host, _ in paths(item) if host}
+    others = {one.key: one for one in workloads(before)}
+    for key in by_key:
+        if key.kind == "Ingress":
+            yield from _second_ingress(before.get(key), hosts)
+        elif key in others:
+            yield from _same_image(others[key], ours)
+        text = "is in no file of dist/, so Argo CD leaves it alone"
+        yield Finding(Risk.NOISE, _LOW, key, text)
+
+
+def _second_ingress(ingress: Object | None, hosts: dict[str, Object]) -> Iterator[Finding]:
+    for host in dict.fromkeys(host for host, _ in paths(ingress)) if ingress else ():
+        if ingress and host in hosts:
+            text = (
+                f"answers {host}, as {hosts[host].key} does: the DNS record decides which of the "
+                "two load balancers is asked; point it to the new one, then delete this one"
+            )
+            yield Finding(Risk.EXPOSURE, _HIGH, ingress.key, text)
+
+
+def _same_image(other: Workload, ours: Objects) -> Iterator[Finding]:
+    """Another workload of an image of dist/: its work is done twice."""
+    images = set(map(repository, other.images))
+    alike = [
+        one
+        for one in workloads(ours)
+        if images & set(map(repository, one.images))
+        and (one.kind == "CronJob") == (other.kind == "CronJob")
+    ]
+    if not alike:
+        return
+    same = [one for one in alike if _command(one) == _command(other)]
+    names = listed([str(one) for one in same or alike])
+    if other.kind == "CronJob":
+        what = "runs the same command as" if same else "runs the same image as"
+        text = f"{what} {names}: suspend or delete it once dist/ does its work"
+        yield Finding(Risk.SCHEDULE, _HIGH if same else _MEDIUM, other.key, text)
+        return
+    alone = any(one.update is Update.RECREATE for one in alike)
+    text = f"runs the same image as {names}"
+    text += ", which must not run twice" if alone else ""
+    text += ": scale it down or delete it once dist/ serves"
+    yield Finding(Risk.CAPACITY, _HIGH if alone else _MEDIUM, other.key, text)
+
+
+def _command(workload: Workload) -> list[tuple[object, object]]:
+    return [(one.get("command"), one.get("args")) for one in workload.containers]
+
+
+def _unseen(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.unseen:
+        text = (
+            "other objects there could not be looked for, since the cluster does not list "
+            f"{listed(snapshot.unseen, _MOST)} to this context"
+        )
+        for trial in snapshot.trials:
+            if trial.declared.kind == "Namespace":
+                yield Finding(Risk.UNKNOWN, _MEDIUM, trial.declared.key, text)

@@ -1,0 +1,207 @@
+"""`ops review --cluster`: what a sync would do to a cluster, and that it does so."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.e2e.commands import ops
+from tests.e2e.conftest import Claimed
+from tests.e2e.harness.cluster import Object
+from tests.e2e.harness.control_plane import ControlPlane
+from tests.e2e.harness.processes import command
+from tests.e2e.harness.waiting import eventually
+from tests.e2e.installation import Installation
+
+API = "Deployment cerebro/cerebro-api"
+Findings = set[tuple[str, str, str]]
+"""Severity, class and object."""
+
+
+def review(installation: Installation, *options: str) -> dict[str, Any]:
+    """The report on what a sync of the repository would do."""
+    done = ops(
+        installation, "review", "--cluster", "--format", "json", *options,
+        folder=installation.repository.path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def named(thing: Mapping[str, str]) -> str:
+    """`Deployment cerebro/cerebro-api`."""
+    return f"{thing['kind']} {'/'.join(filter(None, (thing['namespace'], thing['name'])))}"
+
+
+def findings(report: Mapping[str, Any]) -> Findings:
+    return {(one["severity"], one["class"], named(one["object"])) for one in report["findings"]}
+
+
+def texts(report: Mapping[str, Any], thing: str) -> list[str]:
+    return [one["text"] for one in report["findings"] if named(one["object"]) == thing]
+
+
+def differences(report: Mapping[str, Any], thing: str) -> dict[str, tuple[Any, Any]]:
+    """By path, before and after."""
+    return {
+        each["path"]: (each.get("before"), each.get("after"))
+        for one in report["objects"]
+        if named(one["object"]) == thing
+        for each in one["differences"]
+    }
+
+
+@contextmanager
+def argo_cd_stopped(control_plane: ControlPlane) -> Iterator[None]:
+    control_plane.argocd.controller.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        control_plane.argocd.controller.send(signal.SIGCONT)
+
+
+@pytest.mark.external_secrets("v1beta1", "v1")
+def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops review --cluster`: a cluster in sync has no change") as measured:
+        started = time.monotonic()
+        report = review(installation)
+        ours = time.monotonic() - started
+        assert report["findings"] == []
+        started = time.monotonic()
+        subprocess.run(
+            [command("kubectl"), "diff", "--server-side", "--force-conflicts",
+             "--filename=dist", "--recursive"],
+            cwd=installation.repository.path,
+            env={"KUBECONFIG": str(installation.cluster.kubeconfig), "PATH": "/usr/bin:/bin",
+                 "HOME": str(installation.processes.folder)},
+            check=False,
+            capture_output=True,
+        )  # fmt: skip
+        theirs = time.monotonic() - started
+        measured(f"{ours:.1f} s, kubectl diff {theirs:.1f} s, ratio {ours / theirs:.1f}")
+
+
+def test_what_was_changed_by_hand_is_told(installation: Installation, claim: Claimed) -> None:
+    cluster = installation.cluster
+    with claim("`ops review --cluster`: drift is told as what it is, controllers' writes are not"):
+        with argo_cd_stopped(installation.control_plane):
+            image = "cerebro-api=ghcr.io/gnosischain/cerebro-api:by-hand"
+            cluster.kubectl("-n", "cerebro", "set", "image", "deployment/cerebro-api", image)
+            cluster.kubectl("-n", "cerebro", "scale", "deployment/cerebro-api", "--replicas=1")
+            cluster.patch("NetworkPolicy", "cerebro-api", "cerebro", {"spec": {"ingress": None}})
+            cluster.kubectl("-n", "crawlers", "set", "env", "deployment/nebula", "BY_HAND=1")
+            report = review(installation)
+            reloaded(installation, "cryo-indexer")
+            cluster.kubectl("-n", "crawlers", "rollout", "restart", "deployment/ip-crawler")
+            assert findings(review(installation)) == findings(report)
+        assert {key for _, _, key in findings(report)} == {
+            API, "NetworkPolicy cerebro/cerebro-api", "Deployment crawlers/nebula",
+            "Namespace cerebro",
+        }  # fmt: skip
+        assert {("high", "image", API), ("low", "restart", API), ("low", "update", API),
+                ("high", "exposure", "NetworkPolicy cerebro/cerebro-api"),
+                ("medium", "update", "Deployment crawlers/nebula")} <= findings(report)  # fmt: skip
+        assert set(differences(report, API)) == {
+            "spec.replicas",
+            "spec.template.spec.containers[cerebro-api].image",
+        }
+        assert texts(report, "Deployment crawlers/nebula") == [
+            "stays as kubectl-set wrote it, since dist/ does not state it: "
+            "spec.template.spec.containers[nebula].env[BY_HAND]"
+        ]
+    cluster.kubectl("-n", "crawlers", "set", "env", "deployment/nebula", "BY_HAND-")
+    installation.restore()
+    eventually("the cluster as committed", installation.is_as_committed)
+
+
+def reloaded(installation: Installation, name: str) -> None:
+    """What Reloader writes to restart a Deployment."""
+    variable = {"name": "STAKATER_X_SECRET", "value": "1"}
+    pod = {"spec": {"containers": [{"name": name, "env": [variable]}]}}
+    patch = json.dumps({"spec": {"template": pod}})
+    installation.cluster.kubectl(
+        "-n", "crawlers", "patch", "deployment", name, "--field-manager=Reloader", "--patch", patch
+    )
+
+
+def test_what_the_cluster_holds_besides_is_told(installation: Installation, claim: Claimed) -> None:
+    cluster = installation.cluster
+    with claim("`ops review --cluster`: tells the objects of another Application, and twins"):
+        service = next(o for o in installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
+                       if o["kind"] == "Service")  # fmt: skip
+        installation.repository.write_objects("legacy/service.yaml", [service])
+        installation.repository.commit("Another Application's objects")
+        cluster.apply(legacy(installation), twin(installation))
+        eventually(
+            "legacy compared",
+            lambda: any(installation.argocd.applications()["legacy"].resources),
+        )
+        report = review(installation)
+        assert texts(report, "Service cerebro/cerebro-api") == [
+            "Application legacy syncs it too: each overwrites the other, and legacy may delete "
+            "it; take it out of legacy first, with Prune=false on the object"
+        ]
+        assert texts(report, "CronJob crawlers/ember-by-hand") == [
+            "runs the same command as crawlers/click-runner-ember: suspend or delete it once "
+            "dist/ does its work",
+            "is in no file of dist/, so Argo CD leaves it alone",
+        ]
+    cluster.delete("CronJob", "ember-by-hand", "crawlers")
+    cluster.delete("Application", "legacy", "argocd")
+    installation.repository.remove("legacy")
+    installation.restore()
+
+
+def legacy(installation: Installation) -> Object:
+    application = next(o for o in installation.objects() if o["metadata"]["name"] == "cerebro-api"
+                       and o["kind"] == "Application")  # fmt: skip
+    source = {**application["spec"]["source"], "path": "legacy", "directory": {}}
+    spec = {**application["spec"], "source": source, "syncPolicy": {}}
+    return {**application, "metadata": {"name": "legacy", "namespace": "argocd"}, "spec": spec}
+
+
+def twin(installation: Installation) -> Object:
+    found = installation.cluster.get("CronJob", "click-runner-ember", "crawlers")
+    assert found
+    metadata = {"name": "ember-by-hand", "namespace": "crawlers"}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata,
+            "spec": {**found["spec"], "suspend": True}}  # fmt: skip
+
+
+def test_a_role_that_may_look_is_enough(
+    installation: Installation, claim: Claimed, tmp_path: Path
+) -> None:
+    """The role of docs/review.md, word for word."""
+    cluster = installation.cluster
+    text = (ROOT / "docs" / "review.md").read_text()
+    role = next(block for block in text.split("```") if "kind: ClusterRole" in block)
+    cluster.apply(*yaml.safe_load_all(role.removeprefix("yaml\n")))
+    cluster.kubectl("create", "serviceaccount", "reviewer")
+    cluster.kubectl("create", "clusterrolebinding", "reviewer", "--clusterrole=review-dist",
+                    "--serviceaccount=default:reviewer")  # fmt: skip
+    kubeconfig = yaml.safe_load(cluster.kubeconfig.read_text())
+    token = cluster.kubectl("create", "token", "reviewer").strip()
+    kubeconfig["users"][0]["user"] = {"token": token}
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(kubeconfig))
+    with claim("`ops review --cluster`: the documented role is enough"):
+        done = ops(installation, "review", "--cluster", kubeconfig=file,
+                   folder=installation.repository.path)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("No change between the cluster of context e2e and"), done
+        cluster.delete("ClusterRoleBinding", "reviewer")
+        done = ops(installation, "review", "--cluster", kubeconfig=file,
+                   folder=installation.repository.path)  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "error: context e2e lacks permissions in the cluster: get " in done.stderr

@@ -1,0 +1,123 @@
+"""An API server that keeps objects, and answers a review as a real one does, as far as it asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+from ops.cluster import Answer, Object
+
+_PLURALS = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
+_PATH = re.compile(
+    r"/(?:api|apis)/(?P<version>v1|[^/]+/[^/]+)"
+    r"(?:/namespaces/(?P<namespace>[^/]+)(?=/))?(?:/(?P<plural>[^/]+))?(?:/(?P<name>[^/]+))?"
+)
+
+
+def plural(kind: str) -> str:
+    """`ingresses` of `Ingress`."""
+    return _PLURALS.get(kind, f"{kind.lower()}s")
+
+
+def place(item: Object) -> str:
+    """The path of an object."""
+    metadata = item["metadata"]
+    version = item["apiVersion"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    inside = f"/namespaces/{metadata['namespace']}" if metadata.get("namespace") else ""
+    return f"{root}{inside}/{plural(item['kind'])}/{metadata['name']}"
+
+
+class FakeServer:
+    """In place of a connection. It defaults nothing, and applies by writing fields over others."""
+
+    context = "test"
+
+    def __init__(self, kinds: Iterable[Object], stored: Iterable[Object] = ()) -> None:
+        """Serve the kinds of some objects; hold others."""
+        self.kinds = {
+            (one["apiVersion"], one["kind"], bool(one["metadata"].get("namespace")))
+            for one in (
+                *kinds,
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "x"}},
+            )
+        }
+        self.stored = {place(item): deepcopy(item) for item in stored}
+        self.answers: dict[str, Answer] = {}
+        """What is answered instead, by method and path."""
+        self.whole: set[str] = set()
+        """The paths of what was read with all that it holds."""
+        self.changed: list[str] = []
+        """The paths of what was to be changed in earnest."""
+        self.tried: list[str] = []
+        """The paths of what was tried."""
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "",
+        accept: str = "",
+    ) -> Answer:
+        """As `Connection.exchange`."""
+        if f"{method} {path}" in self.answers:
+            return self.answers[f"{method} {path}"]
+        if method != "GET":
+            return self._try(path, query or {}, body or {}, content_type)
+        if path == "/apis":
+            return Answer(200, {"groups": self._groups()})
+        match = _PATH.fullmatch(path)
+        assert match, path
+        if not match["plural"]:
+            return Answer(200, {"resources": self._resources(match["version"])})
+        return self._read(path, match["name"], accept)
+
+    def _read(self, path: str, name: str | None, accept: str) -> Answer:
+        if name:
+            self.whole.add(path)
+            return Answer(200, self.stored[path]) if path in self.stored else Answer(404, {})
+        items = [item for at, item in self.stored.items() if at.rpartition("/")[0] == path]
+        if "PartialObjectMetadata" in accept:
+            return Answer(200, {"items": [{"metadata": item["metadata"]} for item in items]})
+        self.whole.add(path)
+        return Answer(200, {"items": deepcopy(items)})
+
+    def _try(self, path: str, query: dict[str, str], body: Object, content_type: str) -> Answer:
+        (self.tried if query.get("dryRun") == "All" else self.changed).append(path)
+        match = _PATH.fullmatch(path)
+        namespace = match["namespace"] if match else None
+        if namespace and f"/api/v1/namespaces/{namespace}" not in self.stored:
+            return Answer(404, {"message": f'namespaces "{namespace}" not found'})
+        item = deepcopy(self.stored.get(path, {}))
+        write(item, body, remove="merge" in content_type)
+        return Answer(200 if path in self.stored else 201, item)
+
+    def _groups(self) -> list[Object]:
+        versions = sorted({version for version, _, _ in self.kinds if "/" in version})
+        return [
+            {"versions": [{"groupVersion": one}], "preferredVersion": {"groupVersion": one}}
+            for one in versions
+        ]
+
+    def _resources(self, version: str) -> list[Object]:
+        return [
+            {"kind": kind, "name": plural(kind), "namespaced": namespaced, "verbs": ["list"]}
+            for of, kind, namespaced in sorted(self.kinds)
+            if of == version
+        ]
+
+
+def write(item: Object, change: Any, *, remove: bool = False) -> None:
+    """Fields over others; where so wanted, null removes."""
+    for name, value in change.items():
+        if isinstance(value, dict):
+            write(item.setdefault(name, {}), value, remove=remove)
+        elif value is None and remove:
+            item.pop(name, None)
+        else:
+            item[name] = deepcopy(value)

@@ -1,0 +1,385 @@
+"""`ops review --cluster`: what is said of a cluster, beside what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from constructs_lib.manifests.objects import Object as Declared
+from ops.cluster import Answer, ClusterError, Object
+from ops.review.live.report import of
+from ops.review.load import of_cluster, read
+from ops.review.report import Report
+from tests.ops.review.edits import rendered, revision
+from tests.ops.review.live.server import FakeServer, place
+
+HEAD = revision(rendered(), "the working tree")
+DECLARED: tuple[Object, ...] = tuple(item.manifest for item in of_cluster(read(HEAD)))
+ARGOCD: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
+API = "Deployment cerebro/cerebro-api"
+SECRET = "Secret cerebro/cerebro-api-secrets"  # noqa: S105 a name
+
+
+def find(key: str) -> Object:
+    """An object of dist/, to be changed."""
+    return deepcopy(next(one for one in DECLARED if str(Declared.of(one).key) == key))
+
+
+def cluster(*besides: Object) -> FakeServer:
+    """What dist/ states is stored, but for what is given in its place, or besides."""
+    return FakeServer(DECLARED, [*DECLARED, ARGOCD, *besides])
+
+
+def review(server: FakeServer) -> Report:
+    report = of(server, HEAD)  # type: ignore[arg-type]
+    assert server.changed == []
+    assert not any("/secrets" in path for path in server.whole)
+    return report
+
+
+def said(report: Report, key: str) -> list[str]:
+    return [f"{f.risk} {f.severity}: {f.text}" for f in report.findings if str(f.key) == key]
+
+
+def made(kind: str, name: str, namespace: str = "crawlers", **fields: Any) -> Object:
+    versions = {one["kind"]: one["apiVersion"] for one in DECLARED} | {
+        "ConfigMap": "v1",
+        "Secret": "v1",
+    }
+    metadata = {"name": name, "namespace": namespace, **fields.pop("metadata", {})}
+    return {"apiVersion": versions[kind], "kind": kind, "metadata": metadata, **fields}
+
+
+def changed(key: str, change: Callable[[Object], object]) -> Object:
+    item = find(key)
+    change(item)
+    return item
+
+
+def refused(status: int, message: str, **details: Any) -> Answer:
+    return Answer(status, {"message": message, "details": details})
+
+
+def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
+    server = cluster()
+    report = review(server)
+    assert report.verdict == "No change between the cluster of context test and the working tree."
+    assert len(server.tried) == len(DECLARED)
+
+
+def test_what_was_changed_by_hand_is_told_as_what_it_is() -> None:
+    def scale(item: Object) -> None:
+        item["spec"]["replicas"] = 1
+
+    report = review(cluster(changed(API, scale)))
+    assert [
+        str(each) for each in report.comparison.changes.values().__iter__().__next__().differences
+    ] == ["spec.replicas"]
+    assert any("scales: spec.replicas 1 → 2" in text for text in said(report, API))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            refused(422, 'Deployment.apps "cerebro-api" is invalid: spec.selector: Invalid value: '
+                    '{"matchLabels":{"a":"b"}}: field is immutable'),
+            "replace high: the API server refuses to change it, so the sync fails: spec.selector: "
+            "field is immutable; delete it first, or keep what cannot change as it is (with "
+            "`kubectl delete --cascade=orphan` its pods go on; delete its ReplicaSet once the new "
+            "ones are ready)",
+        ),
+        (
+            refused(403, 'deployments.apps "cerebro-api" is forbidden: exceeded quota: hand'),
+            "replace high: the API server refuses to change it, so the sync fails: exceeded quota: "
+            "hand; raise the quota of the namespace, or make room in it",
+        ),
+        (
+            refused(400, 'admission webhook "one" does not support dry run'),
+            'unknown high: could not be tried: admission webhook "one" does not support dry run',
+        ),
+        (
+            refused(500, 'failed calling webhook "one": refused'),
+            "replace high: the API server refuses to change it, so the sync fails: failed calling "
+            'webhook "one": refused; look at the controller that serves the webhook',
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_api_server_refuses(answer: Answer, expected: str) -> None:
+    server = cluster()
+    server.answers[f"PATCH {place(find(API))}"] = answer
+    assert said(review(server), API) == [expected]
+
+
+def test_a_kind_that_is_not_served_is_told_with_the_version_that_is() -> None:
+    kinds = [one for one in DECLARED if one["kind"] != "ExternalSecret"]
+    newer = made("ExternalSecret", "x") | {"apiVersion": "external-secrets.io/v1"}
+    key = "ExternalSecret cerebro/cerebro-api-secrets"
+    assert said(review(FakeServer(kinds, kinds)), key) == [
+        "replace high: the cluster does not serve external-secrets.io/v1beta1: install what "
+        "defines it"
+    ]
+    assert said(review(FakeServer([*kinds, newer], kinds)), key) == [
+        "replace high: the cluster does not serve external-secrets.io/v1beta1: it serves "
+        "external-secrets.io/v1; set the version in catalogue/target.py"
+    ]
+
+
+def test_a_namespace_that_is_not_there_yet() -> None:
+    inside = [one for one in DECLARED if "cerebro" in (
+        one["metadata"].get("namespace"), one["metadata"]["name"])]  # fmt: skip
+    report = review(FakeServer(DECLARED, [one for one in DECLARED if one not in inside]))
+    assert said(report, "Namespace cerebro")[0] == (
+        "unknown medium: is not there yet, so the API server could not try "
+        f"{sum('namespace' in one['metadata'] for one in inside)} objects of it; they are shown "
+        "as dist/ states them"
+    )
+
+
+def test_fields_that_others_own_are_taken_over_or_stay() -> None:
+    server = cluster(
+        changed(API, lambda item: item["metadata"].update(managedFields=[
+            {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:paused": {}}}},
+            {"manager": "Reloader", "fieldsV1": {"f:spec": {"f:one": {}}}},
+        ]))
+    )  # fmt: skip
+    path = place(find(API))
+    causes = [{"message": 'conflict with "kubectl-edit" using apps/v1', "field": ".spec.replicas"}]
+    once = iter([refused(409, "Apply failed with 1 conflict", causes=causes)])
+    exchange = server.exchange
+
+    def conflicting(method: str, at: str, **options: Any) -> Answer:
+        if (method, at) == ("PATCH", path) and (answer := next(once, None)):
+            assert options["query"]["force"] == "false"
+            return answer
+        return exchange(method, at, **options)
+
+    server.exchange = conflicting  # type: ignore[assignment,method-assign]
+    assert said(review(server), API) == [
+        "update medium: stays as kubectl-edit wrote it, since dist/ does not state it: spec.paused",
+        "update low: Argo CD takes over from kubectl-edit: spec.replicas",
+    ]
+
+
+def test_what_kubectl_apply_alone_stated_goes_with_the_first_sync() -> None:
+    def by_hand(item: Object) -> None:
+        item["spec"]["paused"] = True
+        item["metadata"]["managedFields"] = [
+            {"manager": "kubectl-client-side-apply", "operation": "Update",
+             "fieldsV1": {"f:spec": {"f:paused": {}, "f:replicas": {}}}},
+            {"manager": "argocd-controller", "operation": "Apply",
+             "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+        ]  # fmt: skip
+
+    report = review(cluster(changed(API, by_hand)))
+    assert [(str(d), d.before) for c in report.comparison.changes.values() for d in c.differences
+            ] == [("spec.paused", True)]  # fmt: skip
+
+
+def test_a_hook_is_tried_under_a_name_that_is_free() -> None:
+    server = cluster()
+    review(server)
+    job = find("Job crawlers/beacon-indexer-migrations")
+    assert place(job) not in server.tried
+    assert place(job).rpartition("/")[0] in server.tried
+
+
+def test_a_hook_that_is_gone_since_its_run_is_no_change() -> None:
+    server = cluster()
+    del server.stored[place(find("Job crawlers/beacon-indexer-migrations"))]
+    assert not review(server).findings
+
+
+@pytest.mark.parametrize(
+    ("warning", "expected"),
+    [
+        (
+            'existing pods in namespace "cerebro" violate the new PodSecurity enforce level',
+            "downtime high: pods that run now are refused when they start again, as on another "
+            'node: existing pods in namespace "cerebro" violate the new PodSecurity enforce level; '
+            "those of dist/ are replaced, correct or remove the others first",
+        ),
+        (
+            'unknown field "spec.typo"',
+            'unknown high: the API server warns: unknown field "spec.typo"',
+        ),
+        ("this is deprecated", None),
+    ],
+)
+def test_what_the_api_server_warns_of(warning: str, expected: str | None) -> None:
+    server, namespace = cluster(), find("Namespace cerebro")
+    answer = Answer(200, namespace, (warning,))
+    server.answers[f"PATCH {place(namespace)}"] = answer
+    assert said(review(server), "Namespace cerebro") == ([expected] if expected else [])
+
+
+def application(name: str, *resources: Object) -> Object:
+    listed = [
+        {"group": key.group, "version": "v1", "kind": key.kind, "namespace": key.namespace,
+         "name": key.name}
+        for key in (Declared.of(one).key for one in resources)
+    ]  # fmt: skip
+    return made("Application", name, "argocd", spec={}, status={"resources": listed})
+
+
+@pytest.mark.parametrize("by", ["status", "annotation"])
+def test_an_object_of_another_application(by: str) -> None:
+    item = find(API)
+    if by == "annotation":
+        item["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "legacy:apps/Deployment"
+    foreign = [application("legacy", item)] if by == "status" else []
+    assert said(review(cluster(item, *foreign)), API) == [
+        "replace high: Application legacy syncs it too: each overwrites the other, and legacy may "
+        "delete it; take it out of legacy first, with Prune=false on the object"
+    ]
+
+
+def test_what_has_left_dist_is_pruned_with_its_application() -> None:
+    gone = made("ConfigMap", "gone", data={})
+    nebula = find("Application argocd/nebula")
+    nebula["status"] = application("", gone)["status"]
+    report = review(FakeServer([*DECLARED, gone], [*DECLARED, ARGOCD, gone, nebula]))
+    assert said(report, "ConfigMap crawlers/gone") == ["delete medium: Argo CD prunes it"]
+
+
+CLICK = "CronJob crawlers/click-runner-ember"
+ALONE = "is in no file of dist/, so Argo CD leaves it alone"
+
+
+def other(key: str, name: str, change: Callable[[Object], object] = lambda _: None) -> Object:
+    item = changed(key, change)
+    item["metadata"]["name"] = name
+    return item
+
+
+def other_command(item: Object) -> None:
+    for container in item["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]:
+        container["args"] = ["other"]
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            other("Ingress cerebro/cerebro-api", "second"),
+            "exposure high: answers api.analytics.gnosis.io, as Ingress cerebro/cerebro-api does: ",
+        ),
+        (
+            other(CLICK, "twin"),
+            "schedule high: runs the same command as crawlers/click-runner-ember: ",
+        ),
+        (
+            other(CLICK, "kin", other_command),
+            "schedule medium: runs the same image as crawlers/click-runner-ember, ",
+        ),
+        (
+            other("Deployment crawlers/cryo-indexer", "old"),
+            "capacity high: runs the same image as crawlers/cryo-indexer, which must not run ",
+        ),
+        (other(API, "old"), "capacity medium: runs the same image as cerebro/cerebro-api: "),
+    ],
+)
+def test_what_does_the_work_of_dist_is_pointed_out(item: Object, expected: str) -> None:
+    texts = said(review(cluster(item)), str(Declared.of(item).key))
+    assert [text.startswith(expected) for text in texts] == [True, False]
+    assert texts[1] == f"noise low: {ALONE}"
+
+
+def test_what_is_in_no_file_is_told_and_what_a_controller_made_is_not() -> None:
+    owned = {"ownerReferences": [{"kind": "Deployment", "name": "x"}]}
+    report = review(
+        cluster(
+            made("ServiceAccount", "hand"),
+            made("ServiceAccount", "default"),
+            made("ServiceAccount", "of-a-controller", metadata=owned),
+            made("ServiceAccount", "elsewhere", "kube-system"),
+        )
+    )
+    assert [(str(f.key), f.text) for f in report.findings] == [
+        ("ServiceAccount crawlers/hand", ALONE)
+    ]
+
+
+def secret(*keys: str, **metadata: Any) -> Object:
+    fields: Object = {"f:data": {f"f:{key}": {} for key in keys}}
+    managed = [{"manager": "kubectl-create", "fieldsV1": fields}]
+    name = "cerebro-api-secrets"
+    return made("Secret", name, "cerebro", metadata={"managedFields": managed, **metadata})
+
+
+GIVEN = tuple(
+    one["secretKey"] for one in find("ExternalSecret cerebro/cerebro-api-secrets")["spec"]["data"]
+)
+BY_HAND = (
+    "was made by hand: ExternalSecret cerebro-api-secrets owns it from its first sync, and its "
+    "values come from SSM"
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (secret(*GIVEN), f"secret medium: {BY_HAND}, key for key"),
+        (secret(*GIVEN, "EXTRA"), f"secret high: {BY_HAND}; it loses EXTRA: "),
+        (secret(managedFields=[]), f"secret high: {BY_HAND}; which of its keys go cannot be seen"),
+        (secret("EXTRA", ownerReferences=[
+            {"kind": "ExternalSecret", "name": "cerebro-api-secrets"}]), None),
+    ],
+)  # fmt: skip
+def test_a_secret_that_was_made_by_hand(item: Object, expected: str | None) -> None:
+    texts = [text for text in said(review(cluster(item)), SECRET) if ALONE not in text]
+    assert [text.startswith(expected) for text in texts] == [True] if expected else not texts
+
+
+def denied(verb: str, resource: str, group: str = "", namespace: str = "") -> Answer:
+    place = f' in the namespace "{namespace}"' if namespace else ""
+    what = f'cannot {verb} resource "{resource}" in API group "{group}"{place}'
+    return refused(403, f'x is forbidden: User "x" {what}')
+
+
+def test_every_permission_that_is_missing_is_named_at_once() -> None:
+    server = cluster()
+    for name in ("cerebro", "crawlers"):
+        server.answers[f"GET /api/v1/namespaces/{name}/secrets"] = denied(
+            "list", "secrets", namespace=name
+        )
+    server.answers["GET /api/v1/namespaces/crawlers"] = denied("get", "namespaces")
+    with pytest.raises(ClusterError, match="lacks permissions") as raised:
+        review(server)
+    assert (
+        "get namespaces, list secrets in cerebro, list secrets in crawlers; docs/review.md"
+        in str(raised.value)
+    )
+    assert server.tried == []
+
+
+def test_a_permission_to_try_that_is_missing_is_named() -> None:
+    server = cluster()
+    server.answers[f"PATCH {place(find(API))}"] = denied("patch", "deployments", "apps", "cerebro")
+    with pytest.raises(ClusterError, match="patch deployments"):
+        review(server)
+
+
+def test_other_kinds_that_cannot_be_listed_are_told() -> None:
+    widget = {"apiVersion": "x.example/v1", "kind": "Widget", "metadata": {"namespace": "a"}}
+    server = FakeServer([*DECLARED, widget], [*DECLARED, ARGOCD])
+    for name in ("cerebro", "crawlers"):
+        server.answers[f"GET /apis/x.example/v1/namespaces/{name}/widgets"] = denied(
+            "list", "widgets"
+        )
+    assert said(review(server), "Namespace cerebro") == [
+        "unknown medium: other objects there could not be looked for, since the cluster does not "
+        "list widgets to this context"
+    ]
+
+
+def test_a_form_that_the_rules_do_not_read_is_told() -> None:
+    def daily(item: Object) -> None:
+        item["spec"]["schedule"] = "@every 1h"
+
+    report = review(cluster(changed(CLICK, daily), other(CLICK, "twin", daily)))
+    assert [text for text in said(report, CLICK) if text.startswith("unknown high: is in a form")]
+    assert said(report, "CronJob crawlers/twin") == [f"noise low: {ALONE}"]

@@ -1,0 +1,159 @@
+"""`python -m ops review --cluster`, over HTTP: how it ends when the cluster does not go along."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ops.cluster import Answer, connection
+from ops.commands import app
+from tests.ops.day_two.api_server import write_kubeconfig
+from tests.ops.review.edits import rendered
+from tests.ops.review.live.server import FakeServer
+from tests.ops.review.live.test_cluster import ARGOCD, DECLARED
+from tests.ops.review.test_revisions import Checkout
+from tests.serving import JsonHandler, serving
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    checkout = Checkout(tmp_path / "checkout")
+    checkout.commit(rendered())
+    monkeypatch.chdir(checkout.folder)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    return tmp_path / "kubeconfig"
+
+
+@contextmanager
+def answering(
+    kubeconfig: Path, server: FakeServer, instead: Callable[[str, str], Answer | None]
+) -> Iterator[None]:
+    """A cluster that answers as `server` does, unless `instead` does."""
+
+    class Handler(JsonHandler):
+        def _any(self) -> None:
+            url, body = urlsplit(self.path), self.body()
+            answer = instead(self.command, url.path) or server.exchange(
+                self.command,
+                url.path,
+                query=dict(parse_qsl(url.query)),
+                body=body,
+                content_type=self.headers["Content-Type"] or "",
+                accept=self.headers["Accept"] or "",
+            )
+            self.answer(answer.status, answer.content)
+
+        do_GET = do_PATCH = do_POST = _any  # noqa: N815 as http.server calls them
+
+    with serving(Handler) as address:
+        write_kubeconfig(kubeconfig, address)
+        yield
+    assert server.changed == []
+
+
+def run(*options: str) -> Result:
+    return CliRunner().invoke(app, ["review", "--cluster", *options])
+
+
+def sentence(done: Result) -> str:
+    """The one line that the command ends with."""
+    assert done.exit_code == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line.removeprefix("error: ")
+
+
+def as_it_is(*_: str) -> Answer | None:
+    return None
+
+
+def test_a_cluster_in_sync(kubeconfig: Path) -> None:
+    with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), as_it_is):
+        done = run()
+    assert done.exit_code == 0
+    assert " ".join(done.stdout.split()) == (
+        "No change between the cluster of context test and the working tree."
+    )
+
+
+def test_no_cluster(kubeconfig: Path) -> None:
+    write_kubeconfig(kubeconfig, NOWHERE)
+    assert sentence(run()).startswith(f"the cluster of context test cannot be reached at {NOWHERE}")
+    assert sentence(run("--context", "other")) == "the kubeconfig has no context other; it has test"
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_time_out_in_the_middle(
+    kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(connection, "_SECONDS", (1, 0.3))
+
+    def slow(asked: str, path: str) -> Answer | None:
+        if (asked, path.rpartition("/")[2]) == (method, "cerebro"):
+            time.sleep(1)
+        return None
+
+    with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), slow):
+        done = run()
+    assert "cannot be reached at http://127.0.0.1:" in sentence(done)
+    assert "(ReadTimeoutError)" in sentence(done)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
+        (429, "slow", "the cluster takes no more requests for the moment"),
+        (503, "etcd", "the API server fails at PATCH /api/v1/namespaces/cerebro: etcd; try again"),
+    ],
+)
+def test_a_server_that_says_no_in_the_middle(
+    kubeconfig: Path, status: int, message: str, expected: str
+) -> None:
+    def refusing(method: str, path: str) -> Answer | None:
+        middle = (method, path) == ("PATCH", "/api/v1/namespaces/cerebro")
+        return Answer(status, {"message": message}) if middle else None
+
+    with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), refusing):
+        done = run()
+    assert expected in sentence(done)
+    assert done.stdout == ""
+
+
+def test_a_server_that_lacks_a_kind(kubeconfig: Path) -> None:
+    known = [one for one in DECLARED if one["kind"] != "Application"]
+    with answering(kubeconfig, FakeServer(known, [*known, ARGOCD]), as_it_is):
+        done = run()
+    assert sentence(done) == (
+        "the cluster does not serve Application of argoproj.io/v1alpha1: 12 objects of dist/ could "
+        "not be compared; install what defines them, or set the versions in catalogue/target.py"
+    )
+    assert "the cluster does not serve argoproj.io/v1alpha1: install" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("one", "two"), "with --cluster, name one revision"),
+        (("nowhere",), "there is no revision 'nowhere' here"),
+    ],
+)
+def test_what_cannot_be_asked(kubeconfig: Path, arguments: tuple[str, ...], problem: str) -> None:
+    write_kubeconfig(kubeconfig, NOWHERE)
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert problem in done.stderr
+
+
+def test_a_context_needs_a_cluster() -> None:
+    done = CliRunner().invoke(app, ["review", "--context", "test"])
+    assert done.exit_code == 2
+    assert "--context is of no use without --cluster" in done.stderr

@@ -1,0 +1,108 @@
+"""What field managers own, and what is left when one of them gives it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.review.live.ownership import CLIENT_SIDE_APPLY, alone, data_keys, merge_patch, without
+from ops.review.model import spell
+
+CONTAINER = 'k:{"name":"api"}'
+
+
+def managed(**owners: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"manager": name.replace("_", "-"), "operation": "Update", "fieldsV1": fields}
+        for name, fields in owners.items()
+    ]
+
+
+def deployment(**owners: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metadata": {"labels": {"app": "api", "by": "hand"}, "managedFields": managed(**owners)},
+        "spec": {
+            "replicas": 2,
+            "containers": [
+                {"name": "api", "image": "one", "env": [{"name": "A", "value": "1"}]},
+                {"name": "helper", "image": "two"},
+            ],
+            "finalizers": ["a/one", "b/two"],
+        },
+    }
+
+
+BY_HAND = {
+    "f:metadata": {"f:labels": {".": {}, "f:app": {}, "f:by": {}}},
+    "f:spec": {
+        "f:replicas": {},
+        "f:containers": {
+            CONTAINER: {".": {}, "f:name": {}, "f:image": {}, "f:env": {".": {}, 'k:{"name":"A"}': {
+                ".": {}, "f:name": {}, "f:value": {}}}},
+            'k:{"name":"helper"}': {".": {}, "f:name": {}, "f:image": {}},
+        },
+        "f:finalizers": {".": {}, 'v:"a/one"': {}, 'v:"b/two"': {}},
+    },
+}  # fmt: skip
+DECLARED = {
+    "f:metadata": {"f:labels": {"f:app": {}}},
+    "f:spec": {
+        "f:containers": {CONTAINER: {".": {}, "f:name": {}, "f:image": {}}},
+        "f:finalizers": {'v:"b/two"': {}},
+    },
+}
+
+
+def test_what_one_manager_alone_owned_goes_with_it() -> None:
+    item = deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
+    left = without(CLIENT_SIDE_APPLY, item)
+    assert left["metadata"]["labels"] == {"app": "api"}
+    assert left["spec"] == {
+        "containers": [{"name": "api", "image": "one"}],
+        "finalizers": ["b/two"],
+    }
+    assert item == deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
+
+
+def test_what_a_manager_alone_owns_is_named_as_people_write_it() -> None:
+    item = deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
+    assert [spell(path) for path in alone(CLIENT_SIDE_APPLY, item)] == [
+        "metadata.labels.by",
+        "spec.replicas",
+        "spec.containers[api].env[A]",
+        "spec.containers[helper]",
+        "spec.finalizers[a/one]",
+    ]
+    assert alone("nobody", item) == ()
+
+
+def test_what_belongs_to_a_subresource_is_not_counted() -> None:
+    item = deployment(argocd_controller=DECLARED)
+    item["metadata"]["managedFields"].append(
+        {"manager": "scaler", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    )
+    assert alone("scaler", item) == ()
+
+
+def test_the_keys_of_a_secret_are_known_without_its_values() -> None:
+    first: dict[str, Any] = {"f:data": {".": {}, "f:USER": {}}, "f:type": {}}
+    metadata = {"managedFields": managed(one=first, two={"f:data": {"f:PASSWORD": {}}})}
+    assert data_keys(metadata) == frozenset({"USER", "PASSWORD"})
+    assert data_keys({"managedFields": managed(one={"f:type": {}})}) is None
+    assert data_keys({}) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "patch"),
+    [
+        ({"a": 1}, {"a": 1}, {}),
+        ({"a": 1}, {}, {"a": None}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}, {"a": {"b": 3, "c": None}}),
+        ({"a": [1, 2]}, {"a": [1]}, {"a": [1]}),
+        ({}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+        ({"a": "text"}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+    ],
+)
+def test_a_merge_patch_makes_one_object_of_another(before: Any, after: Any, patch: Any) -> None:
+    assert merge_patch(before, after) == patch
