@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import prerequisites
+from local_cluster import installing, prerequisites
+from local_cluster.control_plane import running_control_plane
+from local_cluster.prerequisites import GO, Prerequisite, PrerequisitesMissingError, require
+from local_cluster.processes import ProcessFailedError
+from local_cluster.programs import ETCD, TOOLS
 from tests.conftest import ROOT
-from tests.e2e.harness import installing
-from tests.e2e.harness.control_plane import running_control_plane
-from tests.e2e.harness.processes import ProcessFailedError
-from tests.e2e.harness.programs import ETCD, TOOLS
 from tests.images import __main__ as images
-from tests.prerequisites import GO, Prerequisite, PrerequisitesMissingError, require
 from tests.scan.programs import NEEDED
 from tests.scan.scanners import SCANNERS
 
@@ -64,7 +63,7 @@ def put(folder: Path, name: str, prints: str) -> None:
     ("tier", "command", "status", "missing"),
     [
         ("e2e", PYTEST, 4, GO_AND_GIT),
-        ("e2e", ("tests.e2e.harness.installing",), 1, GO_AND_GIT),
+        ("e2e", ("local_cluster.installing",), 1, GO_AND_GIT),
         ("images", ("tests.images",), 1, TOOLS_OF_IMAGES),
         ("scan", ("tests.scan",), 2, GO_ALONE),
         ("scan", ("tests.scan", "kubeconform"), 2, GO_ALONE),
@@ -240,7 +239,7 @@ def test_a_control_plane_that_does_not_start_shows_its_logs(
     def provide(*_: object) -> installing.Installed:
         return installing.Installed(tmp_path / "bin" / "etcd", tmp_path)
 
-    monkeypatch.setattr("tests.e2e.harness.control_plane.provide", provide)
+    monkeypatch.setattr("local_cluster.control_plane.provide", provide)
     starting = running_control_plane("v1beta1", lambda _: None)
     with pytest.raises(ProcessFailedError, match="ended before") as failed, starting:
         pass

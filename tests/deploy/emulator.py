@@ -13,9 +13,9 @@ from typing import Any
 
 import boto3
 
+from local_cluster.aws import Aws
+from local_cluster.processes import Processes
 from tests.conftest import ROOT
-from tests.e2e.harness.aws import Aws
-from tests.e2e.harness.processes import Processes
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from local_cluster.installation import Installation
 from tests.conftest import ROOT
-from tests.e2e.installation import Installation
 
 
 def ops(

@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.e2e.harness.control_plane import ControlPlane, running_control_plane
-from tests.e2e.harness.installing import PREREQUISITES, Say
-from tests.e2e.harness.report import Claims, state_of
-from tests.e2e.installation import Installation, install
-from tests.prerequisites import PrerequisitesMissingError, needed_by_all, require
+from local_cluster.control_plane import ControlPlane, running_control_plane
+from local_cluster.installation import Installation, install
+from local_cluster.installing import PREREQUISITES, Say
+from local_cluster.prerequisites import PrerequisitesMissingError, require
+from tests.e2e.report import Claims, state_of
+from tests.prerequisites import needed_by_all
 
 DEFAULT = "v1beta1"
 CLAIMS = pytest.StashKey[Claims]()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from constructs_lib.manifests.releases import FINGERPRINT, fingerprint
-from tests.e2e.harness.cluster import Object
-from tests.e2e.installation import Installation
+from local_cluster.cluster import Object
+from local_cluster.installation import Installation
 
 APP, JOB, NAMESPACE = "cryo-indexer", "cryo-indexer-migrations", "crawlers"
 FILE = f"{NAMESPACE}/{APP}.k8s.yaml"

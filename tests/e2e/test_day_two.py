@@ -7,12 +7,12 @@ import signal
 from base64 import b64decode
 
 from catalogue.parameters import Parameters
+from local_cluster.cluster import Object
+from local_cluster.installation import Installation
+from local_cluster.waiting import eventually
 from ops.secrets.readers import Readers, readers
 from tests.e2e.commands import ops, ops_under_way
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.cluster import Object
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 from tests.ops.session import command_lines
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from local_cluster.cluster import Object
+from local_cluster.installation import Installation
+from local_cluster.nodes import ZONES
+from local_cluster.waiting import eventually
 from tests.e2e.commands import ops
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.cluster import Object
-from tests.e2e.harness.nodes import ZONES
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 
 _NODE = f"arm64-{ZONES[0]}"
 _AUTO_MODE = "eks.amazonaws.com/compute-type"

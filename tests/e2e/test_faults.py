@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from catalogue.parameters import Parameters
+from local_cluster.installation import Installation
+from local_cluster.waiting import eventually
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 from tests.e2e.releases import APP, images, release
 
 _SECRET = ("cerebro-api-secrets", "cerebro")

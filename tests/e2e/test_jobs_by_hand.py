@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from local_cluster.installation import Installation
+from local_cluster.waiting import eventually
 from tests.e2e.commands import ops, ops_under_way
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 
 NAMESPACE, JOB = "crawlers", "click-runner-ember"
 RUN = ("jobs", "run", JOB, "--yes")

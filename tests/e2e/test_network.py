@@ -6,8 +6,8 @@ import pytest
 
 from constructs_lib.manifests.network import Endpoint
 from constructs_lib.manifests.readings import READINGS
+from local_cluster.installation import SERVICES, Installation
 from tests.e2e.conftest import Claimed
-from tests.e2e.installation import SERVICES, Installation
 from tests.reach import questions, wrong
 
 

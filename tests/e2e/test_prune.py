@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from local_cluster.installation import Installation
+from local_cluster.waiting import eventually
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 
 
 def test_a_removed_service_takes_its_objects_along_and_nothing_else(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from local_cluster.installation import Installation
+from local_cluster.processes import free_port
 from tests.e2e.commands import ops
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.processes import free_port
-from tests.e2e.installation import Installation
 
 Change = Callable[[dict[str, Any], Installation], None]
 

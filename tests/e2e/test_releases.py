@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from local_cluster.cluster import Object
+from local_cluster.installation import Installation
+from local_cluster.waiting import eventually
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.cluster import Object
-from tests.e2e.harness.sampling import sampled
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 from tests.e2e.releases import APP, FILE, JOB, NAMESPACE, changed_job, images, release
+from tests.e2e.sampling import sampled
 
 SECRET = ("cryo-indexer-clickhouse", NAMESPACE)
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from local_cluster.cluster import Object
+from local_cluster.control_plane import ControlPlane
+from local_cluster.installation import Installation
+from local_cluster.processes import command
+from local_cluster.waiting import eventually
 from tests.conftest import ROOT
 from tests.e2e.commands import ops
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.cluster import Object
-from tests.e2e.harness.control_plane import ControlPlane
-from tests.e2e.harness.processes import command
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
 
 API = "Deployment cerebro/cerebro-api"
 Findings = set[tuple[str, str, str]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from local_cluster.installation import Installation
+from local_cluster.waiting import eventually
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.sampling import Samples, sampled
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import Installation
+from tests.e2e.sampling import Samples, sampled
 
 _FILES = {"cerebro-api": "cerebro/cerebro-api", "nebula": "crawlers/nebula"}
 

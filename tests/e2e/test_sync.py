@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from local_cluster.installation import SERVICES, Installation
+from local_cluster.waiting import eventually
 from tests.e2e.conftest import Claimed
-from tests.e2e.harness.waiting import eventually
-from tests.e2e.installation import SERVICES, Installation
 
 pytestmark = pytest.mark.external_secrets("v1beta1", "v1")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from constructs_lib.kubernetes.text import stringify
 from constructs_lib.manifests.text import unreadable
+from local_cluster.installation import Installation
 from tests.constructs_lib.test_text import MISREAD, ORDINARY
 from tests.e2e.conftest import Claimed
-from tests.e2e.installation import Installation
 
 NAME, NAMESPACE = "texts", "cerebro"
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.prerequisites import ROOT, PrerequisitesMissingError, command, require
+from local_cluster.prerequisites import ROOT, PrerequisitesMissingError, command, require
 
 from . import clients, containers, standins, trial
 from .plan import SERVICES, Service

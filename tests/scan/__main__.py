@@ -13,8 +13,8 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.rules import waivers
 from constructs_lib.rules.waivers import Result, Waiver
 from constructs_lib.wording import plural
-from tests.e2e.harness.installing import go_unless_built
-from tests.prerequisites import require
+from local_cluster.installing import go_unless_built
+from local_cluster.prerequisites import require
 from tests.scan.programs import NEEDED
 
 

@@ -1,7 +1,7 @@
 """The programs among the scanners, pinned as those of the control plane are, and who needs them."""
 
 from catalogue.target import TARGET
-from tests.e2e.harness.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
+from local_cluster.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
 
 KUBE_SCORE = Program(
     "kube-score",

@@ -24,10 +24,10 @@ from cdk_nag import AwsSolutionsChecks
 from catalogue.handover import STACK
 from catalogue.installation import INSTALLATION
 from constructs_lib.rules.waivers import Result
+from local_cluster.installing import Say, cache_folder, crds, provide
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT
 from tests.conftest import ROOT
-from tests.e2e.harness.installing import Say, cache_folder, crds, provide
 from tests.scan import schemas
 from tests.scan.programs import DEFINITIONS, KUBE_SCORE, KUBECONFORM
 from tests.scan.schemas import VERSIONS

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.e2e.harness.cluster import Cluster, Object
-from tests.e2e.harness.waiting import repeating
+from local_cluster.cluster import Cluster, Object
+from local_cluster.waiting import repeating
 
 EVERY_SECONDS = 0.1
 

@@ -5,7 +5,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-TOOLS = Path(__file__).parents[1] / "tools"
+TOOLS = Path(__file__).with_name("tools")
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Module:
 
     @property
     def pin(self) -> str:
+        """What a build of it depends on."""
         return f"{self.path}@{self.version} {self.checksum}"
 
 
@@ -30,10 +31,12 @@ class ToolsModule:
 
     @property
     def folder(self) -> Path:
+        """Where it is."""
         return TOOLS / self.name
 
     @property
     def pin(self) -> str:
+        """What a build of it depends on."""
         return "".join((self.folder / file).read_text() for file in ("go.mod", "go.sum"))
 
 

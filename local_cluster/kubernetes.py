@@ -8,11 +8,11 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.e2e.harness.cluster import Cluster, Object
-from tests.e2e.harness.installing import Installed
-from tests.e2e.harness.nodes import Pace, add_nodes
-from tests.e2e.harness.processes import Processes, answers, free_port
-from tests.e2e.harness.programs import (
+from local_cluster.cluster import Cluster, Object
+from local_cluster.installing import Installed
+from local_cluster.nodes import Pace, add_nodes
+from local_cluster.processes import Processes, answers, free_port
+from local_cluster.programs import (
     API_SERVER,
     CONTROLLER_MANAGER,
     ETCD,
@@ -20,7 +20,7 @@ from tests.e2e.harness.programs import (
     SCHEDULER,
     Program,
 )
-from tests.e2e.harness.waiting import eventually
+from local_cluster.waiting import eventually
 
 
 class Kubernetes:

@@ -7,19 +7,20 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogue.handover import STACK
 from catalogue.platform import current
 from charts.registry import render
 from constructs_lib.model import ClusterTarget
-from tests.conftest import ROOT
-from tests.e2e.harness.cluster import Object
-from tests.e2e.harness.control_plane import ControlPlane
-from tests.e2e.harness.installing import Say
-from tests.e2e.harness.processes import command
-from tests.e2e.harness.waiting import eventually
+from local_cluster.cluster import Object
+from local_cluster.control_plane import ControlPlane
+from local_cluster.installing import Say
+from local_cluster.processes import command
+from local_cluster.waiting import eventually
 
+ROOT = Path(__file__).parents[1]
 TARGETS = {
     "v1beta1": ClusterTarget(),
     "v1": ClusterTarget(external_secrets="v1", ingress_class="field"),
@@ -54,13 +55,11 @@ class Installation:
         return render(replace(current(), target=TARGETS[version]))
 
     def write_dist(self, files: Mapping[str, str]) -> None:
-        """Make dist/ of the repository hold these files, with its own address in them."""
+        """Make dist/ of the repository hold these files."""
         if (self.repository.path / "dist").exists():
             self.repository.remove("dist")
         for path, text in files.items():
-            self.repository.write(
-                f"dist/{path}", text.replace(current().repository, self.repository.url)
-            )
+            self.repository.write(f"dist/{path}", text)
 
     def deploy_secrets_stack(self) -> None:
         """`cdk bootstrap` and `cdk deploy`, as an operator does."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.harness.cluster import Cluster, Object
-from tests.e2e.harness.installing import Installed, redis_server
-from tests.e2e.harness.processes import Process, Processes, answers, free_port, listens
-from tests.e2e.harness.waiting import eventually
+from local_cluster.cluster import Cluster, Object
+from local_cluster.installing import Installed, redis_server
+from local_cluster.processes import Process, Processes, answers, free_port, listens
+from local_cluster.waiting import eventually
 
 NAMESPACE = "argocd"
 INSTALLATION = Path(__file__).with_name("argocd.yaml")
@@ -37,6 +37,7 @@ class Application:
 
     @classmethod
     def of(cls, obj: Object) -> "Application":
+        """Read it from the object."""
         status = obj.get("status", {})
         sync, operation = status.get("sync", {}), status.get("operationState", {})
         results = operation.get("syncResult", {}).get("resources", ())
@@ -58,7 +59,14 @@ class Application:
 class ArgoCd:
     """Argo CD on a cluster."""
 
-    def __init__(self, processes: Processes, cluster: Cluster, installed: Installed) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        cluster: Cluster,
+        installed: Installed,
+        git: Mapping[str, str] | None = None,
+    ) -> None:
+        """`git`: the environment that leads its repo-server to the repository."""
         self._cluster = cluster
         cluster.apply(*yaml.safe_load_all(INSTALLATION.read_text()))
         redis, repo_server = free_port(), free_port()
@@ -85,6 +93,7 @@ class ArgoCd:
             f"--revision-cache-expiration={RESYNC_SECONDS}s",
             environment={
                 "ARGOCD_BINARY_NAME": "argocd-repo-server",
+                **(git or {}),
                 "ARGOCD_GPG_ENABLED": "false",
                 "KUBECONFIG": str(cluster.kubeconfig),
             },

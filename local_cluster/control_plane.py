@@ -8,18 +8,19 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.e2e.harness.argocd import ArgoCd
-from tests.e2e.harness.aws import Aws
-from tests.e2e.harness.cluster import Cluster
-from tests.e2e.harness.external_secrets import ExternalSecrets
-from tests.e2e.harness.git import GitRepository
-from tests.e2e.harness.installing import Say, provide
-from tests.e2e.harness.kubernetes import Kubernetes
-from tests.e2e.harness.nodes import NORMAL_PACE, Pace
-from tests.e2e.harness.processes import Processes
-from tests.e2e.harness.programs import ARGOCD, CONTROL_PLANE, EXTERNAL_SECRETS
-from tests.e2e.harness.stand_ins import AwsLoadBalancerControllerStandIn, EbsCsiDriverStandIn
-from tests.e2e.harness.waiting import repeating
+from local_cluster.argocd import ArgoCd
+from local_cluster.aws import Aws
+from local_cluster.cluster import Cluster
+from local_cluster.external_secrets import ExternalSecrets
+from local_cluster.git import GitRepository
+from local_cluster.git_server import serving
+from local_cluster.installing import Say, provide
+from local_cluster.kubernetes import Kubernetes
+from local_cluster.nodes import NORMAL_PACE, Pace
+from local_cluster.processes import Processes
+from local_cluster.programs import ARGOCD, CONTROL_PLANE, EXTERNAL_SECRETS
+from local_cluster.stand_ins import AwsLoadBalancerControllerStandIn, EbsCsiDriverStandIn
+from local_cluster.waiting import repeating
 
 RECONCILE_SECONDS = 0.5
 LOG_LINES = 15
@@ -61,13 +62,15 @@ def running_control_plane(
         aws = Aws(processes)
         cluster = kubernetes.cluster(crds=(programs[ARGOCD].crds, programs[secrets].crds))
         kubernetes.start_controllers(cluster, pace)
+        repository = GitRepository(processes.folder / "repository")
+        git = serving(repository.path, repository.url, processes.folder / "tls-certs")
         control_plane = ControlPlane(
             cluster,
             processes,
             aws,
-            ArgoCd(processes, cluster, programs[ARGOCD]),
+            ArgoCd(processes, cluster, programs[ARGOCD], running.enter_context(git)),
             ExternalSecrets(processes, cluster, aws, external_secrets, programs[secrets]),
-            GitRepository(processes.folder / "repository"),
+            repository,
         )
         for stand_in in (AwsLoadBalancerControllerStandIn(cluster), EbsCsiDriverStandIn(cluster)):
             running.enter_context(repeating(stand_in.reconcile, RECONCILE_SECONDS))

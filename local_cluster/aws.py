@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from catalogue.installation import INSTALLATION
-from tests.e2e.harness.processes import Process, Processes, answers, free_port
+from local_cluster.processes import Process, Processes, answers, free_port
 
 REGION = INSTALLATION.region
 

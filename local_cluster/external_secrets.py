@@ -2,11 +2,11 @@
 
 import time
 
-from tests.e2e.harness.aws import Aws
-from tests.e2e.harness.cluster import Cluster, Object
-from tests.e2e.harness.installing import Installed
-from tests.e2e.harness.processes import Processes, answers, free_port
-from tests.e2e.harness.waiting import eventually
+from local_cluster.aws import Aws
+from local_cluster.cluster import Cluster, Object
+from local_cluster.installing import Installed
+from local_cluster.processes import Processes, answers, free_port
+from local_cluster.waiting import eventually
 
 
 class ExternalSecrets:

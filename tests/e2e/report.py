@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from textwrap import wrap
 
-from tests.e2e.harness.control_plane import ControlPlane
-from tests.e2e.harness.waiting import NOT_ANSWERING
+from local_cluster.control_plane import ControlPlane
+from local_cluster.waiting import NOT_ANSWERING
 
 LOG_LINES = 15
 VIEWS = {

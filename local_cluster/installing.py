@@ -8,7 +8,7 @@ definitions have to be of exactly the same version as the program.
 
 What the building needs is looked at before it begins: `PREREQUISITES` of this tier.
 
-`python -m tests.e2e.harness.installing` builds everything that is missing and says where it is.
+`python -m local_cluster.installing` builds everything that is missing and says where it is.
 """
 
 import fcntl
@@ -28,19 +28,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.e2e.harness.programs import (
-    CONTROL_PLANE,
-    EXTERNAL_SECRETS,
-    Module,
-    Program,
-    ToolsModule,
-)
-from tests.prerequisites import (
+from local_cluster.prerequisites import (
     GIT,
     GO,
     Prerequisite,
     PrerequisitesMissingError,
     require,
+)
+from local_cluster.programs import (
+    CONTROL_PLANE,
+    EXTERNAL_SECRETS,
+    Module,
+    Program,
+    ToolsModule,
 )
 
 PROGRESS_EVERY_SECONDS = 15
@@ -250,6 +250,7 @@ PREREQUISITES = (
 
 
 def main() -> None:
+    """Provide every program, and say where each is."""
     require("e2e", PREREQUISITES)
     for program in PROGRAMS:
         print(f"{program.name} {program.version}: {provide(program, print).path}", flush=True)

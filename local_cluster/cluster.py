@@ -13,7 +13,7 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from kubernetes.dynamic.resource import ResourceList
 
-from tests.e2e.harness.processes import command
+from local_cluster.processes import command
 
 Object = dict[str, Any]
 """A Kubernetes object as its YAML states it."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.harness.cluster import Object
-from tests.e2e.harness.processes import command
+from catalogue.platform import current
+from local_cluster.cluster import Object
+from local_cluster.processes import command
 
 AUTHOR = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
 
@@ -26,7 +27,7 @@ class GitRepository:
     @property
     def url(self) -> str:
         """What a repoURL has to be for Argo CD to read this repository."""
-        return f"file://{self.path}"
+        return current().repository
 
     @property
     def head(self) -> str:

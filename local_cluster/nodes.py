@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.harness.aws import REGION
-from tests.e2e.harness.cluster import Cluster, Object
+from local_cluster.aws import REGION
+from local_cluster.cluster import Cluster, Object
 
 STAGES = Path(__file__).with_name("kwok.yaml")
 ZONES = tuple(f"{REGION}{letter}" for letter in "abc")

@@ -5,8 +5,8 @@ only look at what they write: an Ingress's address, a volume for a claim. No loa
 disk exists behind these, so nothing about traffic or storage is shown by a test.
 """
 
-from tests.e2e.harness.aws import REGION
-from tests.e2e.harness.cluster import Cluster, Object
+from local_cluster.aws import REGION
+from local_cluster.cluster import Cluster, Object
 
 STORAGE_CLASSES = ("gp3", "gp2")
 """The first is the default class."""
@@ -28,6 +28,7 @@ class AwsLoadBalancerControllerStandIn:
         )
 
     def reconcile(self) -> None:
+        """Give an address to each Ingress that waits for one."""
         for ingress in self._cluster.list("Ingress"):
             waiting = not ingress["status"].get("loadBalancer", {}).get("ingress")
             if waiting and self._is_mine(ingress):
@@ -68,6 +69,7 @@ class EbsCsiDriverStandIn:
         )
 
     def reconcile(self) -> None:
+        """Make the volumes that claims wait for, and remove those that none needs."""
         for claim in self._cluster.list("PersistentVolumeClaim"):
             annotations = claim["metadata"].get("annotations", {})
             scheduled = "volume.kubernetes.io/selected-node" in annotations
