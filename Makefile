@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth pin review test test-deploy images e2e scan mutants lint format bench template deploy-secrets lock clean
+.PHONY: help synth pin review cluster test test-deploy images e2e scan mutants lint format bench template deploy-secrets lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -19,6 +19,12 @@ pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex> (ARGS=--
 
 review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=branch)
 	@python -m ops review $(BASE) $(HEAD)
+
+cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: as applied by hand)
+	@python -m local_cluster $(ARGS)
+
+cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: as applied by hand)
+	@python -m local_cluster $(ARGS)
 
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile

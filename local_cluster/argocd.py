@@ -70,6 +70,9 @@ class ArgoCd:
         self._cluster = cluster
         cluster.apply(*yaml.safe_load_all(INSTALLATION.read_text()))
         redis, repo_server = free_port(), free_port()
+        self.redis_address, self.repo_server_address = (
+            f"127.0.0.1:{port}" for port in (redis, repo_server)
+        )
         server = redis_server()
         assert server is not None, "there is neither Valkey nor Redis for Argo CD to cache in"
         self.redis = processes.start(
@@ -100,7 +103,7 @@ class ArgoCd:
             ready=lambda: listens(repo_server),
         )
         self.controller = self._start_controller(
-            processes, installed, f"127.0.0.1:{redis}", f"127.0.0.1:{repo_server}"
+            processes, installed, self.redis_address, self.repo_server_address
         )
 
     def _start_controller(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from constructs_lib.output import undisturbed
 from local_cluster.argocd import ArgoCd
 from local_cluster.aws import Aws
 from local_cluster.cluster import Cluster
@@ -52,10 +53,12 @@ def running_control_plane(
     """
     secrets = EXTERNAL_SECRETS[external_secrets]
     programs = {one: provide(one, say) for one in (*CONTROL_PLANE, secrets)}
-    with TemporaryDirectory(prefix="e2e-") as folder, ExitStack() as running:
+    with ExitStack() as running:
         started = time.monotonic()
-        processes = Processes(Path(folder).resolve())
-        running.callback(processes.stop)
+        with undisturbed():
+            folder = running.enter_context(TemporaryDirectory(prefix="cluster-"))
+            processes = Processes(Path(folder).resolve())
+            running.callback(processes.stop)
         running.push(partial(_explain, processes))
         kubernetes = Kubernetes(processes, programs)
         kubernetes.start_api_server()
@@ -63,17 +66,21 @@ def running_control_plane(
         cluster = kubernetes.cluster(crds=(programs[ARGOCD].crds, programs[secrets].crds))
         kubernetes.start_controllers(cluster, pace)
         repository = GitRepository(processes.folder / "repository")
-        git = serving(repository.path, repository.url, processes.folder / "tls-certs")
+        with undisturbed():
+            git = running.enter_context(
+                serving(repository.path, repository.url, processes.folder / "tls-certs")
+            )
         control_plane = ControlPlane(
             cluster,
             processes,
             aws,
-            ArgoCd(processes, cluster, programs[ARGOCD], running.enter_context(git)),
+            ArgoCd(processes, cluster, programs[ARGOCD], git),
             ExternalSecrets(processes, cluster, aws, external_secrets, programs[secrets]),
             repository,
         )
         for stand_in in (AwsLoadBalancerControllerStandIn(cluster), EbsCsiDriverStandIn(cluster)):
-            running.enter_context(repeating(stand_in.reconcile, RECONCILE_SECONDS))
+            with undisturbed():
+                running.enter_context(repeating(stand_in.reconcile, RECONCILE_SECONDS))
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
         yield control_plane

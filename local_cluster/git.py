@@ -73,6 +73,10 @@ class GitRepository:
         else:
             target.unlink()
 
+    def changed(self) -> list[str]:
+        """The files that differ from the last commit."""
+        return self._git("-c", "core.quotePath=off", "status", "--porcelain").split("\n")[:-1]
+
     def commit(self, message: str) -> str:
         """Commit whatever has changed; returns the commit's id."""
         self._git("add", "--all")

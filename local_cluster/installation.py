@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from catalogue.handover import STACK
 from catalogue.platform import current
@@ -17,7 +15,7 @@ from constructs_lib.model import ClusterTarget
 from local_cluster.cluster import Object
 from local_cluster.control_plane import ControlPlane
 from local_cluster.installing import Say
-from local_cluster.processes import command
+from local_cluster.processes import command, run
 from local_cluster.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +35,11 @@ Identity = tuple[str, str, str]
 class Installation:
     """The platform as an operator installs it, and what tests ask of it."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
+    def __init__(
+        self, control_plane: ControlPlane, dist: Callable[[], Mapping[str, str]] | None = None
+    ) -> None:
+        """`dist`: the files of dist/; by default rendered for what External Secrets serves."""
+        self.dist = dist or self.rendered
         self.control_plane = control_plane
         self.cluster = control_plane.cluster
         self.argocd = control_plane.argocd
@@ -45,7 +47,7 @@ class Installation:
         self.external_secrets = control_plane.external_secrets
         self.repository = control_plane.repository
         self.processes = control_plane.processes
-        self.write_dist(self.rendered())
+        self.write_dist(self.dist())
         self.repository.commit("Render the platform")
         self._kinds = {o["kind"] for o in self.objects()} - {"Application", "AppProject"}
 
@@ -61,22 +63,21 @@ class Installation:
         for path, text in files.items():
             self.repository.write(f"dist/{path}", text)
 
+    def bootstrap(self) -> None:
+        """`cdk bootstrap`, which an account needs once."""
+        self._cdk("bootstrap", "--quiet")
+
     def deploy_secrets_stack(self) -> None:
-        """`cdk bootstrap` and `cdk deploy`, as an operator does."""
-        with TemporaryDirectory(prefix="assembly-") as assembly:
-            for arguments in (
-                ("bootstrap", "--quiet"),
-                ("deploy", STACK, "--require-approval", "never", "--output", assembly),
-            ):
-                done = subprocess.run(
-                    [command("cdk"), *arguments],
-                    cwd=ROOT,
-                    env={**os.environ, **self.aws.environment},
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, done.stderr
+        """`cdk deploy`, as an operator does."""
+        assembly = str(self.processes.folder / "assembly")
+        self._cdk("deploy", STACK, "--require-approval", "never", "--output", assembly)
+
+    def _cdk(self, *arguments: str) -> None:
+        folder = self.processes.folder
+        kept = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+        environment = {**os.environ, **self.aws.environment, **kept}
+        done = run([command("cdk"), *arguments], ROOT, environment)
+        assert done.returncode == 0, f"cdk {arguments[0]} failed: {done.stderr}"
 
     def apply_root(self) -> None:
         """The one thing that a person applies by hand."""
@@ -107,7 +108,7 @@ class Installation:
 
     def restore(self) -> None:
         """dist/ as rendered, committed and in the cluster."""
-        self.write_dist(self.rendered())
+        self.write_dist(self.dist())
         self.sync("Back to what the charts render")
 
     def is_as_committed(self) -> bool:
@@ -153,6 +154,7 @@ def install(control_plane: ControlPlane, say: Say) -> Installation:
     if id(control_plane) not in _INSTALLED:
         made = Installation(control_plane)
         say("deploying SecretsStack")
+        made.bootstrap()
         made.deploy_secrets_stack()
         say("waiting for Argo CD to sync dist/")
         made.apply_root()

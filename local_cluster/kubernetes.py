@@ -145,10 +145,10 @@ class Kubernetes:
         return {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "e2e", "cluster": server}],
+            "clusters": [{"name": "local", "cluster": server}],
             "users": [{"name": "admin", "user": {"token": token}}],
-            "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": "admin"}}],
-            "current-context": "e2e",
+            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
+            "current-context": "local",
         }
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from constructs_lib.output import undisturbed
+
 SECONDS_TO_END = 10
 """How long a process may take to end on SIGTERM before it is killed."""
 LOG_WIDTH = 300
@@ -40,7 +42,7 @@ class Process:
 
     def start(self) -> None:
         """Start without waiting. A session of its own keeps Ctrl-C for the one who ends it."""
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, undisturbed():
             self._running = subprocess.Popen(
                 [str(self.program), *self.arguments],
                 env=self.environment,
@@ -152,6 +154,30 @@ class Processes:
         """End all; what they stored goes with the folder, so nothing is lost by ending at once."""
         for process in reversed(self._all.values()):
             process.kill()
+
+
+def run(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; when that is not waited for, end it with all that it started."""
+    with undisturbed():
+        process = subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        out, err = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
 def free_port() -> int:

@@ -19,7 +19,7 @@ from charts.registry import render
 from constructs_lib.model import ClusterTarget, Pin
 from tests.conftest import ROOT, Manifest, parse
 
-_EXAMPLES = sorted((ROOT / "tests" / "deployment_page").glob("*.yaml"))
+_EXAMPLES = sorted((ROOT / "local_cluster" / "deployment_page").glob("*.yaml"))
 _ROW = re.compile(r"\| `(\w+)` \| `([^`]+)` \| `([^`]+)` \| `([^`]+)` \|")
 
 

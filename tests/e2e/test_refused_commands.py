@@ -35,16 +35,16 @@ def without_rights(kubeconfig: dict[str, Any], installation: Installation) -> No
     [
         pytest.param(
             unreachable,
-            "the cluster of context e2e cannot be reached at https://127.0.0.1:",
+            "the cluster of context local cannot be reached at https://127.0.0.1:",
             id="unreachable",
         ),
         pytest.param(
             expired,
-            "the cluster does not accept the credentials of context e2e; log in again",
+            "the cluster does not accept the credentials of context local; log in again",
             id="expired token",
         ),
         pytest.param(
-            without_rights, "context e2e lacks a permission in the cluster: ", id="no permission"
+            without_rights, "context local lacks a permission in the cluster: ", id="no permission"
         ),
     ],
 )

@@ -199,9 +199,9 @@ def test_a_role_that_may_look_is_enough(
         done = ops(installation, "review", "--cluster", kubeconfig=file,
                    folder=installation.repository.path)  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("No change between the cluster of context e2e and"), done
+        assert done.stdout.startswith("No change between the cluster of context local and"), done
         cluster.delete("ClusterRoleBinding", "reviewer")
         done = ops(installation, "review", "--cluster", kubeconfig=file,
                    folder=installation.repository.path)  # fmt: skip
         assert (done.returncode, done.stdout) == (2, "")
-        assert "error: context e2e lacks permissions in the cluster: get " in done.stderr
+        assert "error: context local lacks permissions in the cluster: get " in done.stderr

@@ -21,6 +21,7 @@ _AT_ONCE = 8
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _OBJECTS = "application/json"
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _NO_PERMISSION = re.compile(
     r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
@@ -127,6 +128,22 @@ class Server:
         items = answer.content.get("items") or ()
         return [
             {**item, "apiVersion": resource.api_version, "kind": resource.kind} for item in items
+        ]
+
+    def secrets(self, resource: Resource, namespace: str) -> list[Object] | None:
+        """The metadata and the type of each Secret, as `kubectl get secrets` asks for them."""
+        answer = self._ask("GET", resource.path(namespace), accept=_TABLE)
+        if not answer.accepted:
+            return None
+        named = {"apiVersion": resource.api_version, "kind": resource.kind}
+        columns = [one["name"].lower() for one in answer.content["columnDefinitions"]]
+        return [
+            {
+                **named,
+                "metadata": row["object"]["metadata"],
+                "type": row["cells"][columns.index("type")],
+            }
+            for row in answer.content.get("rows") or ()
         ]
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:

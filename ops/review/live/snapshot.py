@@ -73,7 +73,7 @@ class Snapshot:
     """What is in the namespaces of dist/ and in no Application of it; of kinds that the rules do
     not read, and of Secrets, only the metadata."""
     secrets: Mapping[tuple[str, str], Object]
-    """The metadata of each Secret, by namespace and name."""
+    """The metadata and the type of each Secret, by namespace and name."""
     applications: Mapping[str, Object]
     """Every Application in the cluster, by name."""
     trackers: Mapping[Key, tuple[str, ...]]
@@ -160,7 +160,9 @@ def _lists(server: Server, declared: Objects) -> Iterator[_List]:
 
 def _listed(server: Server, one: _List) -> list[Object] | None:
     kind = (one.resource.group, one.resource.kind)
-    whole = kind in _READ or (one.needed and kind != SECRET)
+    if kind == SECRET:
+        return server.secrets(one.resource, one.namespace)
+    whole = kind in _READ or one.needed
     return server.items(one.resource, one.namespace, metadata=not whole, optional=not one.needed)
 
 

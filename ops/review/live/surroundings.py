@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.manifests.external_secret import EVERY_KEY, remote_keys, secret_of
+from constructs_lib.manifests.external_secret import keys_of, secret_of
 from constructs_lib.manifests.image import repository
-from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import paths
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from ops.cluster import Object as Stored
@@ -53,8 +53,8 @@ def _secrets(snapshot: Snapshot) -> Iterator[Finding]:
             continue
         secret = snapshot.secrets.get((declared.namespace, secret_of(declared.manifest)))
         if secret and not _is_owned(secret["metadata"], declared.name):
-            severity, text = _adopted(secret, declared)
-            yield Finding(Risk.SECRET, severity, key_of(secret), text)
+            for severity, text in _adopted(secret, declared):
+                yield Finding(Risk.SECRET, severity, key_of(secret), text)
 
 
 def _is_owned(metadata: Stored, name: str) -> bool:
@@ -62,32 +62,36 @@ def _is_owned(metadata: Stored, name: str) -> bool:
     return any((one["kind"], one["name"]) == ("ExternalSecret", name) for one in owners)
 
 
-def _adopted(secret: Stored, declared: Object) -> tuple[Severity, str]:
-    given = dict(remote_keys(declared.manifest))
-    text = (
-        f"was made by hand: ExternalSecret {declared.name} owns it from its first sync, and its "
-        "values come from SSM"
-    )
+def _adopted(secret: Stored, declared: Object) -> Iterator[tuple[Severity, str]]:
+    made = f"ExternalSecret {declared.name}"
+    template = (declared.spec.get("target") or {}).get("template") or {}
+    wanted = template.get("type") or "Opaque"
+    if secret["type"] != wanted:
+        fails = f"is of type {secret['type']}, and {made} makes one of {wanted}"
+        remedy = "a type cannot change, so its sync fails until someone deletes the Secret"
+        yield _HIGH, f"{fails}: {remedy}"
+    text = f"was made by hand: {made} owns it from its first sync, and its values come from SSM"
+    given = keys_of(Objects([declared]))[declared.namespace, secret["metadata"]["name"]]
     keys = data_keys(secret["metadata"])
-    if keys is None or EVERY_KEY in given:
-        return _HIGH, f"{text}; which of its keys go cannot be seen here"
-    lost = sorted(keys - given.keys())
-    if not lost:
-        return _MEDIUM, f"{text}, key for key"
-    return _HIGH, (
-        f"{text}; it loses {listed(lost, _MOST)}: add them to the service's parameters, or be sure "
-        "that no pod reads them"
-    )
+    if keys is None or given is None:
+        yield _HIGH, f"{text}; which of its keys go cannot be seen here"
+    elif lost := listed(sorted(keys - given), _MOST):
+        remedy = "add them to the service's parameters, or be sure that no pod reads them"
+        yield _HIGH, f"{text}; it loses {lost}: {remedy}"
+    else:
+        yield _MEDIUM, f"{text}, key for key"
 
 
 def _neighbors(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Finding]:
     """What nobody declares; what of it does the work of dist/ is pointed out."""
     declared = {trial.declared.key for trial in snapshot.trials}
     ours = Objects(item for item in after if item.key in declared)
-    by_key = {key_of(item): item for item in snapshot.neighbors}
     hosts = {host: item for item in ours.of_kinds("Ingress") for host, _ in paths(item) if host}
     others = {one.key: one for one in workloads(before)}
-    for key in by_key:
+    made = {Key("", "Secret", *place) for place in keys_of(ours)}
+    for key in map(key_of, snapshot.neighbors):
+        if key in made:
+            continue
         if key.kind == "Ingress":
             yield from _second_ingress(before.get(key), hosts)
         elif key in others:

@@ -68,6 +68,8 @@ def _finding(
     item, rule = violation.object, violation.rule
     key = item.key if item else Key("", "Platform", "", violation.item)
     risk = Risk(rule.risk) if rule else Risk.UNKNOWN
+    if risk is Risk.DELETE and severity is Severity.LOW:
+        risk = Risk.UPDATE  # what can be deleted no longer is not deleted
     return Finding(risk, severity, key, text, _explained(comparison, key, violation))
 
 

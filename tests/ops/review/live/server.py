@@ -82,6 +82,10 @@ class FakeServer:
             self.whole.add(path)
             return Answer(200, self.stored[path]) if path in self.stored else Answer(404, {})
         items = [item for at, item in self.stored.items() if at.rpartition("/")[0] == path]
+        if "as=Table" in accept:
+            rows = [{"cells": [one["type"]], "object": {"metadata": one["metadata"]}}
+                    for one in items]  # fmt: skip
+            return Answer(200, {"columnDefinitions": [{"name": "Type"}], "rows": rows})
         if "PartialObjectMetadata" in accept:
             return Answer(200, {"items": [{"metadata": item["metadata"]} for item in items]})
         self.whole.add(path)

@@ -303,11 +303,13 @@ def test_what_is_in_no_file_is_told_and_what_a_controller_made_is_not() -> None:
     ]
 
 
-def secret(*keys: str, **metadata: Any) -> Object:
+def secret(
+    *keys: str, name: str = "cerebro-api-secrets", type_: str = "Opaque", **metadata: Any
+) -> Object:
     fields: Object = {"f:data": {f"f:{key}": {} for key in keys}}
     managed = [{"manager": "kubectl-create", "fieldsV1": fields}]
-    name = "cerebro-api-secrets"
-    return made("Secret", name, "cerebro", metadata={"managedFields": managed, **metadata})
+    metadata = {"managedFields": managed, **metadata}
+    return made("Secret", name, "cerebro", metadata=metadata, type=type_)
 
 
 GIVEN = tuple(
@@ -330,8 +332,21 @@ BY_HAND = (
     ],
 )  # fmt: skip
 def test_a_secret_that_was_made_by_hand(item: Object, expected: str | None) -> None:
-    texts = [text for text in said(review(cluster(item)), SECRET) if ALONE not in text]
+    texts = said(review(cluster(item)), SECRET)
     assert [text.startswith(expected) for text in texts] == [True] if expected else not texts
+
+
+def test_a_secret_of_another_type_is_told() -> None:
+    pull = "kubernetes.io/dockerconfigjson"
+    server = cluster(secret(".dockerconfigjson", name="ghcr-pull-secret", type_=pull))
+    (told,) = said(review(server), "Secret cerebro/ghcr-pull-secret")
+    assert told.endswith("its values come from SSM, key for key")
+    server = cluster(secret(".dockerconfigjson", name="ghcr-pull-secret"))
+    (told, _) = said(review(server), "Secret cerebro/ghcr-pull-secret")
+    assert told == (
+        "secret high: is of type Opaque, and ExternalSecret ghcr-pull-secret makes one of "
+        f"{pull}: a type cannot change, so its sync fails until someone deletes the Secret"
+    )
 
 
 def denied(verb: str, resource: str, group: str = "", namespace: str = "") -> Answer:

@@ -1,0 +1,128 @@
+"""A cluster that a person works with: prepared, described, and kept in step with dist/."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from charts.dist import FOLDER
+from constructs_lib.output import read
+from constructs_lib.wording import plural
+from local_cluster.argocd_server import USER, ArgoCdServer
+from local_cluster.by_hand import apply_by_hand
+from local_cluster.control_plane import ControlPlane, running_control_plane
+from local_cluster.installation import Installation
+from local_cluster.installing import provide
+from local_cluster.programs import ARGOCD
+
+SIMULATED = """\
+Simulated here: nodes run no container, so no probe, log, or address answers. AWS is an emulator.
+Load balancers and volumes are objects with nothing behind them. All else is the real program.
+"""
+_SYNC_SECONDS = 120
+
+
+@dataclass
+class Desk:
+    """A running cluster and what is on it."""
+
+    installation: Installation
+    server: ArgoCdServer
+    started: float = field(default_factory=time.monotonic)
+
+    def tell(self) -> None:
+        """Say how to look at it."""
+        environment = self.installation.processes.folder / "env"
+        variables = {
+            "KUBECONFIG": str(self.installation.cluster.kubeconfig),
+            **self.installation.aws.environment,
+        }
+        lines = (f"export {name}={value}\n" for name, value in variables.items())
+        environment.write_text("".join(lines))
+        say(f"\nReady in {time.monotonic() - self.started:.0f} s. In another terminal:\n")
+        say(f"  source {environment}")
+        say("  kubectl get applications --namespace argocd")
+        say("  python -m ops review --cluster")
+        say("  python -m ops checklist --aws --cluster\n")
+        say(f"  Argo CD: {self.server.address} (user {USER}, password {self.server.password})")
+        say(f"  Logs: {self.installation.processes.folder / 'logs'}\n")
+        say("Press Enter to sync dist/ again, Ctrl-C to end.")
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait for Enter, or for so many seconds."""
+        if not sys.stdin.isatty():
+            time.sleep(seconds or 0)
+        elif select.select([sys.stdin], [], [], seconds)[0]:
+            sys.stdin.readline()
+
+    def sync(self, *, quiet: bool) -> None:
+        """Bring dist/ of the working tree into the cluster; say so if it has not changed."""
+        installation = self.installation
+        installation.write_dist(installation.dist())
+        changed = installation.repository.changed()
+        if not changed:
+            if not quiet:
+                say("dist/ has not changed.")
+            return
+        installation.repository.commit("The working tree has changed")
+        if not installation.argocd.applications():
+            say(f"Committed {plural(len(changed), 'file')}; there is no Application to sync them.")
+            return
+        started = time.monotonic()
+        say(f"Syncing {plural(len(changed), 'file')}: {', '.join(line[3:] for line in changed)}")
+        installation.argocd.refresh()
+        try:
+            installation.argocd.wait(revision=installation.repository.head, within=_SYNC_SECONDS)
+        except AssertionError as error:
+            say(f"Not Synced and Healthy: {error}")
+            for application in installation.argocd.applications().values():
+                for message in application.messages if application.health != "Healthy" else ():
+                    say(f"  {application.name}: {message}")
+            return
+        say(f"Synced and Healthy in {time.monotonic() - started:.0f} s.")
+
+
+@contextmanager
+def prepare(external_secrets: str, *, taken_over: bool) -> Iterator[Desk]:
+    """Start a cluster; with dist/ synced, or with what the deployment page applies by hand."""
+    started = time.monotonic()
+    say(SIMULATED)
+    with running_control_plane(external_secrets, _step) as control_plane:
+        installation = Installation(control_plane, lambda: read(FOLDER))
+        server = ArgoCdServer(
+            control_plane.processes,
+            control_plane.cluster,
+            control_plane.argocd,
+            provide(ARGOCD, _step),
+        )
+        _fill(installation, control_plane, taken_over=taken_over)
+        control_plane.processes.wait_until_ready()
+        yield Desk(installation, server, started)
+
+
+def _fill(installation: Installation, control_plane: ControlPlane, *, taken_over: bool) -> None:
+    _step("bootstrapping AWS for the CDK")
+    installation.bootstrap()
+    if taken_over:
+        _step("applying the deployment page's objects by hand")
+        apply_by_hand(control_plane.cluster, installation.objects())
+        return
+    _step("deploying SecretsStack")
+    installation.deploy_secrets_stack()
+    _step("waiting for Argo CD to sync dist/")
+    installation.apply_root()
+    installation.wait()
+    control_plane.external_secrets.wait_until_synced()
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal."""
+    print(line, flush=True)
+
+
+def _step(line: str) -> None:
+    say(f"  {line}")
