@@ -19,6 +19,7 @@ COMMANDS = {
     "review": "ops.review.command:review",
     "rollback": "ops.rollback:rollback",
     "secrets": "ops.secrets:app",
+    "takeover": "ops.takeover:app",
 }
 """Every command, or group of commands, as module and name."""
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from catalogue.parameters import Parameters
-from ops import terminal
+from ops import rendered, terminal
 from ops.asking import agree
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.errors import Status, end, told
 from ops.options import AsJson, Context, Yes, context_needs_cluster
-from ops.secrets import rotation, standing, writing
+from ops.secrets import importing, rotation, standing, writing
 from ops.secrets.values import check
 
 app = typer.Typer(
@@ -105,6 +105,26 @@ def set_value(
     agree(f"Write a new version of {subject.path}?", yes=yes)
     number = writing.write(store, subject, value)
     terminal.show(f"{subject.path} is set: version {number}.")
+
+
+@app.command("import")
+@told
+def import_values(*, context: Context = None, yes: Yes = False) -> None:
+    """Import values from the Secrets of the cluster into SSM.
+
+    For a platform that was set up by hand: takes each value from the Secret and
+    the key that dist/ gives it, checks it, and asks before it is written. No
+    value is shown. With --yes, values that SSM does not hold yet are imported,
+    and no other is overwritten.
+
+    Exit status: 0 done, 1 a value was refused or could not be chosen, 130
+    interrupted; what was imported before is listed.
+    """
+    found = importing.candidates(Cluster(context), rendered.objects())
+    outcomes = importing.bring(ParameterStore(), found, yes=yes)
+    terminal.show(importing.summary(outcomes))
+    if importing.Outcome.REFUSED in outcomes.values():
+        end(Status.FAILED)
 
 
 @app.command()

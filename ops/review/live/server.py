@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from constructs_lib.manifests.kinds import Kind
 from ops.cluster import Answer, ClusterError, Connection, Object
+from ops.cluster.discovery import Resource, Served, discover
 from ops.review.live.ownership import ARGO_CD
 
-In = TypeVar("In")
-Out = TypeVar("Out")
-
-_AT_ONCE = 8
-"""Requests under way; the API server's own limit for one client is far above that."""
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _OBJECTS = "application/json"
@@ -29,45 +22,6 @@ _NO_PERMISSION = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Resource:
-    """A kind in one version of its API group."""
-
-    api_version: str
-    kind: str
-    plural: str
-    namespaced: bool
-    verbs: frozenset[str]
-
-    @property
-    def group(self) -> str:
-        """Empty for the core group."""
-        return self.api_version.rpartition("/")[0]
-
-    def path(self, namespace: str = "", name: str = "") -> str:
-        """Of an object, or of the collection."""
-        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
-        inside = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
-        return f"{root}{inside}/{self.plural}{name and f'/{name}'}"
-
-
-class Served(NamedTuple):
-    """What the API server serves."""
-
-    resources: Mapping[tuple[str, str], Resource]
-    """By API version and kind."""
-    preferred: Mapping[Kind, Resource]
-    """By group and kind, in the version that the server prefers."""
-    silent: tuple[str, ...]
-    """The API versions of which it does not say what they hold: their own server is down."""
-
-    def versions(self, kind: Kind) -> list[str]:
-        """The versions of its group that serve a kind."""
-        return sorted(
-            one.api_version for one in self.resources.values() if (one.group, one.kind) == kind
-        )
-
-
 @dataclass
 class Server:
     """One API server; nothing that is asked of it here changes anything."""
@@ -75,15 +29,6 @@ class Server:
     connection: Connection
     lacking: set[str] = field(default_factory=set)
     """The permissions that it has been found to lack, as `patch deployments.apps in cerebro`."""
-
-    def each(self, ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
-        """Ask several things at once. The first error ends them all."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            try:
-                return list(pool.map(ask, items))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
 
     def check_permissions(self) -> None:
         """Raise ClusterError naming every permission that was missing."""
@@ -96,21 +41,7 @@ class Server:
     @cached_property
     def served(self) -> Served:
         """Every kind that the server serves."""
-        groups = self._read("/apis")["groups"]
-        preferred = {"v1", *(group["preferredVersion"]["groupVersion"] for group in groups)}
-        versions = [one["groupVersion"] for group in groups for one in group["versions"]]
-        found: dict[tuple[str, str], Resource] = {}
-        silent = []
-        for version, resources in self.each(self._resources, ["v1", *versions]):
-            if resources is None:
-                silent.append(version)
-            for one in resources or ():
-                found.setdefault((one.api_version, one.kind), one)
-        return Served(
-            found,
-            {(one.group, one.kind): one for one in found.values() if one.api_version in preferred},
-            tuple(silent),
-        )
+        return discover(self.connection)
 
     def items(
         self, resource: Resource, namespace: str, *, metadata: bool, optional: bool
@@ -182,20 +113,3 @@ class Server:
                 "try again, or look at the server"
             )
         return answer
-
-    def _read(self, path: str) -> Object:
-        answer = self._ask("GET", path)
-        if not answer.accepted:
-            raise ClusterError(f"the cluster refuses GET {path}: {answer.message}")
-        return answer.content
-
-    def _resources(self, version: str) -> tuple[str, list[Resource] | None]:
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        answer = self.connection.exchange("GET", root)
-        if not answer.accepted:
-            return version, None
-        return version, [
-            Resource(version, one["kind"], one["name"], one["namespaced"], frozenset(one["verbs"]))
-            for one in answer.content.get("resources") or ()
-            if "/" not in one["name"]
-        ]

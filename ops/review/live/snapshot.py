@@ -11,7 +11,8 @@ from constructs_lib.manifests.kinds import Kind
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Object
-from ops.review.live.server import Resource, Server
+from ops.cluster.discovery import Resource, each
+from ops.review.live.server import Server
 from ops.review.live.trial import Trial, attempt
 from ops.review.shapes import misshapen
 
@@ -91,14 +92,14 @@ class Snapshot:
 def take(server: Server, declared: Objects) -> Snapshot:
     """Look at the cluster. Raises ClusterError; naming every permission that it lacks."""
     lists = list(_lists(server, declared))
-    listings = server.each(partial(_listed, server), lists)
+    listings = each(partial(_listed, server), lists)
     unseen = [
         one.resource.plural for one, items in zip(lists, listings, strict=True) if items is None
     ]
     found = {key_of(item): item for items in listings for item in items or ()}
     found |= _by_name(server, declared, found)
     server.check_permissions()
-    trials = server.each(lambda one: attempt(server, one, found.get(one.key)), declared)
+    trials = each(lambda one: attempt(server, one, found.get(one.key)), declared)
     applications = {
         key.name: item for key, item in found.items() if (key.group, key.kind) == APPLICATION
     }
@@ -175,7 +176,7 @@ def _by_name(server: Server, declared: Objects, found: Mapping[Key, Object]) -> 
         and item.key not in found
         and (resource := server.served.resources.get((item.manifest["apiVersion"], item.kind)))
     ]
-    items = server.each(lambda one: server.get(one[1], "", one[0].name), wanted)
+    items = each(lambda one: server.get(one[1], "", one[0].name), wanted)
     return {key: item for (key, _), item in zip(wanted, items, strict=True) if item}
 
 

@@ -9,8 +9,9 @@ from functools import partial
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.workload import remade_with_each_sync
 from ops.cluster import Answer, Object
+from ops.cluster.discovery import Resource
 from ops.review.live.ownership import ARGO_CD, CLIENT_SIDE_APPLY, alone, merge_patch, owned, without
-from ops.review.live.server import Resource, Server
+from ops.review.live.server import Server
 from ops.review.live.stored import NOTED_ANNOTATIONS, plain
 from ops.review.model import spell
 from ops.review.shapes import misshapen

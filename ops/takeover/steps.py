@@ -1,0 +1,182 @@
+"""The steps of handing one Application over, and back."""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from constructs_lib.manifests.argocd import NAMESPACE, covers
+from constructs_lib.manifests.objects import Key, Objects
+from constructs_lib.manifests.objects import Object as Declared
+from ops.cluster import Cluster, ClusterError, Object
+from ops.cluster.connection import FIELD_MANAGER
+from ops.cluster.discovery import Resource, Served, discover, each
+from ops.errors import OpsError
+from ops.git import GitError
+from ops.review.load import of_cluster, read
+from ops.review.revisions import Repository
+from ops.takeover.saved import Saved
+
+POLL_SECONDS = 1.0
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_DONE = ("Succeeded", "Failed", "Error")
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """One Application of dist/ in the working tree, and the cluster that it goes to."""
+
+    application: Declared
+    project: Declared
+    declared: Objects
+    """What it syncs."""
+    cluster: Cluster
+
+    @classmethod
+    def of(cls, name: str, cluster: Cluster) -> Takeover:
+        """Raises OpsError where dist/ has no such Application."""
+        try:
+            objects = Objects(of_cluster(read(Repository(Path.cwd()).working_tree())))
+        except GitError as error:
+            raise OpsError(str(error)) from error
+        named = {one.name: one for one in objects.of_kinds("Application")}
+        if name not in named:
+            raise OpsError(f"dist/ has no Application {name}; it has {', '.join(sorted(named))}")
+        application = named[name]
+        project = next(
+            one for one in objects.of_kinds("AppProject") if one.name == application.spec["project"]
+        )
+        covered = Objects(one for one in objects if covers(application, one.file))
+        return cls(application, project, covered, cluster)
+
+    def save(self) -> Saved:
+        """What the cluster has of it. Raises OpsError where Argo CD syncs it already."""
+        if self._live(self.application.key):
+            raise OpsError(
+                f"Application {self.application.name} is in the cluster already; "
+                "`ops takeover sync` syncs it, `ops takeover undo` removes it"
+            )
+        stored = each(self._live, (one.key for one in self.declared))
+        return Saved.of(one for one in stored if one)
+
+    def start(self) -> None:
+        """Apply the AppProject, and the Application without automated sync."""
+        manual = deepcopy(self.application.manifest)
+        manual["spec"]["syncPolicy"].pop("automated", None)
+        for manifest in (self.project.manifest, manual):
+            query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+            self._change("PATCH", manifest, query=query, content_type=_APPLY)
+
+    def sync(self) -> None:
+        """Ask Argo CD to sync once. Raises OpsError where the Application is not there."""
+        if not self._live(self.application.key):
+            raise OpsError(
+                f"Application {self.application.name} is not in the cluster; "
+                f"`ops takeover start {self.application.name}` applies it"
+            )
+        options = self.application.spec["syncPolicy"].get("syncOptions") or []
+        operation = {
+            "initiatedBy": {"username": "ops takeover"},
+            "sync": {"syncOptions": options},
+        }
+        patch = {**self._named(self.application), "operation": operation}
+        self._change("PATCH", patch, query={"fieldManager": FIELD_MANAGER}, content_type=_MERGE)
+
+    def wait(self, seconds: float) -> str:
+        """Wait for the end of the sync; `Synced and Healthy`. Raises OpsError if it fails."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self._live(self.application.key) or {}
+            status = found.get("status") or {}
+            state = status.get("operationState") or {}
+            sync, health = (
+                (status.get(field) or {}).get("status", "Unknown") for field in ("sync", "health")
+            )
+            if "operation" not in found and state.get("phase") in _DONE:
+                if state["phase"] != "Succeeded":
+                    raise OpsError(f"the sync failed: {state.get('message', '')}")
+                if sync == "Synced" and health != "Progressing":
+                    return f"{sync} and {health}"
+            if time.monotonic() > deadline:
+                raise OpsError(
+                    f"not done after {seconds / 60:.0f} minutes ({sync}, {health}): "
+                    f"{state.get('message', '')}; look at it in Argo CD, or run this again"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def made_since(self, former: Saved) -> list[tuple[Key, Object]]:
+        """What Argo CD syncs for it, and the saved file does not hold."""
+        keys = [one.key for one in self.declared if one.key not in former.keys]
+        stored = each(self._live, keys)
+        return [(key, item) for key, item in zip(keys, stored, strict=True) if item]
+
+    def undo(self, former: Saved, made: list[tuple[Key, Object]]) -> None:
+        """Remove the Application alone, then put its objects back and delete those it made."""
+        if self._live(self.application.key):
+            named = self._named(self.application)
+            alone = {**named, "metadata": {**named["metadata"], "finalizers": None}}
+            self._change("PATCH", alone, content_type=_MERGE)
+            self._delete(self.application.manifest)
+        each(self._put_back, former.objects)
+        for _, item in made:
+            self._delete(item)
+
+    def _put_back(self, item: Object) -> None:
+        live = self._live(Declared.of(item).key)
+        version = live["metadata"]["resourceVersion"] if live else None
+        if version:
+            metadata = {**item["metadata"], "resourceVersion": version}
+            self._change("PUT", {**item, "metadata": metadata})
+        else:
+            self._change("POST", item)
+
+    def _delete(self, item: Object) -> None:
+        """A Secret that belongs to a deleted ExternalSecret stays: it may be the only copy."""
+        policy = "Orphan" if item["kind"] == "ExternalSecret" else "Background"
+        self._change("DELETE", item, query={"propagationPolicy": policy}, send=False)
+
+    @cached_property
+    def _served(self) -> Served:
+        return discover(self.cluster.connection)
+
+    def _resource(self, key: Key, version: str | None = None) -> Resource:
+        found = self._served.resources.get((version or "", key.kind))
+        found = found or self._served.preferred.get((key.group, key.kind))
+        if not found:
+            raise ClusterError(f"the cluster serves no {key.kind} of {key.group}; install it first")
+        return found
+
+    def _live(self, key: Key) -> Object | None:
+        declared = self.declared.get(key)
+        version = declared.manifest["apiVersion"] if declared else None
+        return self.cluster.connection.get(
+            self._resource(key, version).path(key.namespace, key.name)
+        )
+
+    def _change(
+        self,
+        method: str,
+        body: Object,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+        send: bool = True,
+    ) -> None:
+        key = Declared.of(body).key
+        resource = self._resource(key, body["apiVersion"])
+        path = resource.path(key.namespace, "" if method == "POST" else key.name)
+        answer = self.cluster.connection.exchange(
+            method, path, query=query, body=body if send else None, content_type=content_type
+        )
+        if not answer.accepted and (method, answer.status) != ("DELETE", 404):
+            raise ClusterError(f"the cluster refuses {method} of {key}: {answer.message}")
+
+    @staticmethod
+    def _named(item: Declared) -> dict[str, Any]:
+        metadata = {"name": item.name, "namespace": item.namespace or NAMESPACE}
+        return {"apiVersion": item.manifest["apiVersion"], "kind": item.kind, "metadata": metadata}
