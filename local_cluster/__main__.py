@@ -23,7 +23,7 @@ for _number in _SIGNALS:
 import typer  # noqa: E402 what follows takes a second, and may be interrupted too
 
 from catalogue.target import TARGET  # noqa: E402
-from local_cluster.desk import Desk, prepare  # noqa: E402
+from local_cluster.desk import prepare  # noqa: E402
 from local_cluster.installing import (  # noqa: E402
     PREREQUISITES,
     ProgramMissingError,
@@ -70,7 +70,7 @@ def cluster(
         with prepare(TARGET.external_secrets, taken_over=taken_over) as desk:
             ready = True
             desk.tell()
-            _follow(desk, every)
+            desk.follow(every or (None if sys.stdin.isatty() else 5))
     except KeyboardInterrupt:
         print("\nEnded; nothing is left." if ready else "\nInterrupted; nothing is left.")
         raise typer.Exit(0 if ready else _INTERRUPTED) from None
@@ -79,14 +79,6 @@ def cluster(
         for note in getattr(error, "__notes__", ()):
             print(note, file=sys.stderr)
         raise typer.Exit(1) from error
-
-
-def _follow(desk: Desk, every: float | None) -> None:
-    if not sys.stdin.isatty():
-        every = every or 5
-    while True:
-        desk.wait(every)
-        desk.sync(quiet=every is not None)
 
 
 if __name__ == "__main__":

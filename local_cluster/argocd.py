@@ -52,6 +52,14 @@ class Application:
             resources=tuple(status.get("resources", ())),
         )
 
+    def is_done(self, revision: str = "", sync: str = "Synced", health: str = "Healthy") -> bool:
+        """Whether it shows this status at rest, of that commit if one is given."""
+        return (
+            (self.sync, self.health) == (sync, health)
+            and revision in ("", self.revision)
+            and not (self.sync == "Synced" and self.operation == "Running")
+        )
+
     def __str__(self) -> str:
         return f"{self.name}: {self.sync} {self.health} {self.operation}".rstrip()
 
@@ -154,13 +162,7 @@ class ArgoCd:
             missing = set(names) - set(there)
             assert not missing, f"no Application {', '.join(sorted(missing))}"
             wanted = [there[name] for name in names or there]
-            others = [
-                str(one)
-                for one in wanted
-                if (one.sync, one.health) != (sync, health)
-                or revision not in ("", one.revision)
-                or (one.sync == "Synced" and one.operation == "Running")
-            ]
+            others = [str(one) for one in wanted if not one.is_done(revision, sync, health)]
             assert not others, "; ".join(others)
             return there
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from constructs_lib.manifests.external_secret import keys_of, secret_of
-from constructs_lib.manifests.objects import Objects
+from catalogue.parameters import Parameters
+from constructs_lib.manifests.external_secret import secret_of
 from constructs_lib.manifests.workload import workloads
 from local_cluster.cluster import Cluster, Object
+from ops.secrets.readers import Source
 
 PAGE = Path(__file__).with_name("deployment_page")
 """The five objects that the page shows, a file each."""
-_PULL_CONFIG = ".dockerconfigjson"
 
 
 def apply_by_hand(cluster: Cluster, declared: list[Object]) -> None:
@@ -31,13 +31,10 @@ def apply_by_hand(cluster: Cluster, declared: list[Object]) -> None:
 
 
 def secrets(page: list[Object], declared: list[Object]) -> list[Object]:
-    """The Secrets that the pods of the page read, each value made of its key."""
-    types = {
-        (one["metadata"]["namespace"], secret_of(one)): _type(one)
-        for one in declared
-        if one["kind"] == "ExternalSecret"
-    }
-    keys = keys_of(Objects.of(declared))
+    """The Secrets that the pods of the page read, with a value for each key that dist/ gives."""
+    external = [one for one in declared if one["kind"] == "ExternalSecret"]
+    sources = {(source.namespace, source.secret): source for source in map(Source.of, external)}
+    types = {(one["metadata"]["namespace"], secret_of(one)): _type(one) for one in external}
     needed = {
         (workload.namespace, name)
         for workload in workloads(page)
@@ -49,7 +46,7 @@ def secrets(page: list[Object], declared: list[Object]) -> list[Object]:
             "kind": "Secret",
             "metadata": {"name": place[1], "namespace": place[0]},
             "type": types[place],
-            "data": {key: _value(key) for key in sorted(keys[place] or ())},
+            "data": {key: _value(path) for key, path in sorted(sources[place].paths.items())},
         }
         for place in sorted(needed)
     ]
@@ -60,6 +57,15 @@ def _type(external_secret: Object) -> str:
     return str(template.get("type") or "Opaque")
 
 
-def _value(key: str) -> str:
-    value = '{"auths":{}}' if key == _PULL_CONFIG else f"by-hand-{key.lower()}"
-    return b64encode(value.encode()).decode()
+_VALUES: dict[str, str] = {
+    Parameters.API_KEYS.path: '{"by-hand": {"user": "by-hand", "tier": "tier3", "org": "none"}}',
+    Parameters.CLICKHOUSE_HOST.path: "by-hand.example",
+    Parameters.GHCR_DOCKERCONFIGJSON.path: (
+        '{"auths": {"ghcr.io": {"username": "by-hand", "password": "by-hand"}}}'
+    ),
+}
+"""Values of the form that their readers need; any other is text."""
+
+
+def _value(path: str) -> str:
+    return b64encode(_VALUES.get(path, f"by-hand{path}").encode()).decode()

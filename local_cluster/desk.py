@@ -33,6 +33,7 @@ class Desk:
     installation: Installation
     server: ArgoCdServer
     started: float = field(default_factory=time.monotonic)
+    _syncing_since: float | None = None
 
     def tell(self) -> None:
         """Say how to look at it."""
@@ -52,15 +53,16 @@ class Desk:
         say(f"  Logs: {self.installation.processes.folder / 'logs'}\n")
         say("Press Enter to sync dist/ again, Ctrl-C to end.")
 
-    def wait(self, seconds: float | None) -> None:
-        """Wait for Enter, or for so many seconds."""
-        if not sys.stdin.isatty():
-            time.sleep(seconds or 0)
-        elif select.select([sys.stdin], [], [], seconds)[0]:
-            sys.stdin.readline()
+    def follow(self, every: float | None) -> None:
+        """Sync dist/ when it has changed: on Enter, or every so many seconds. Never returns."""
+        while True:
+            asked = _wait(1 if self._syncing_since else every)
+            if asked or every:
+                self._commit(quiet=not asked)
+            self._report()
 
-    def sync(self, *, quiet: bool) -> None:
-        """Bring dist/ of the working tree into the cluster; say so if it has not changed."""
+    def _commit(self, *, quiet: bool) -> None:
+        """Give dist/ of the working tree to Argo CD; say so if it has not changed."""
         installation = self.installation
         installation.write_dist(installation.dist())
         changed = installation.repository.changed()
@@ -69,21 +71,42 @@ class Desk:
                 say("dist/ has not changed.")
             return
         installation.repository.commit("The working tree has changed")
+        files = f"{plural(len(changed), 'file')}: {', '.join(line[3:] for line in changed)}"
         if not installation.argocd.applications():
-            say(f"Committed {plural(len(changed), 'file')}; there is no Application to sync them.")
+            say(f"Committed {files}; there is no Application to sync it yet.")
             return
-        started = time.monotonic()
-        say(f"Syncing {plural(len(changed), 'file')}: {', '.join(line[3:] for line in changed)}")
+        say(f"Syncing {files}")
         installation.argocd.refresh()
-        try:
-            installation.argocd.wait(revision=installation.repository.head, within=_SYNC_SECONDS)
-        except AssertionError as error:
-            say(f"Not Synced and Healthy: {error}")
-            for application in installation.argocd.applications().values():
-                for message in application.messages if application.health != "Healthy" else ():
-                    say(f"  {application.name}: {message}")
+        self._syncing_since = time.monotonic()
+
+    def _report(self) -> None:
+        """Say once how a sync has ended."""
+        if not self._syncing_since:
             return
-        say(f"Synced and Healthy in {time.monotonic() - started:.0f} s.")
+        applications = self.installation.argocd.applications().values()
+        head = self.installation.repository.head
+        waiting = [one for one in applications if not one.is_done(head)]
+        seconds = time.monotonic() - self._syncing_since
+        if not waiting:
+            say(f"Synced and Healthy in {seconds:.0f} s.")
+        elif seconds > _SYNC_SECONDS:
+            for one in waiting:
+                say("\n    ".join((f"  {one}", *one.messages)))
+            say(f"Not Synced and Healthy after {seconds:.0f} s: see above.")
+        else:
+            return
+        self._syncing_since = None
+
+
+def _wait(seconds: float | None) -> bool:
+    """Wait for Enter, or for so many seconds; whether Enter was pressed."""
+    if not sys.stdin.isatty():
+        time.sleep(seconds or 0)
+        return False
+    pressed = bool(select.select([sys.stdin], [], [], seconds)[0])
+    if pressed:
+        sys.stdin.readline()
+    return pressed
 
 
 @contextmanager

@@ -133,7 +133,8 @@ _CONTROLLERS = re.compile(
 Controller."""
 
 
-_NOTED = ("kubernetes.io/metadata.name", *NOTED_ANNOTATIONS)
+_NOTED = ("force-sync", "kubernetes.io/metadata.name", *NOTED_ANNOTATIONS)
+"""Labels and annotations that are no drift: `force-sync` has External Secrets read at once."""
 
 
 def _kept(content: Object) -> list[tuple[str, str]]:

@@ -1,0 +1,293 @@
+"""The platform of the deployment page, handed over by the steps of docs/takeover.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+import yaml
+
+from local_cluster.by_hand import PAGE
+from local_cluster.cluster import Cluster, Object
+from local_cluster.processes import command
+from local_cluster.waiting import eventually, repeating
+from ops.review.live.stored import plain
+from tests.conftest import ROOT
+from tests.e2e.conftest import Claimed
+from tests.e2e.local_clusters import READY, copy_checkout, running
+from tests.e2e.sampling import sampled
+from tests.e2e.test_review_cluster import differences, findings, texts
+
+GUIDE = ROOT / "docs" / "takeover.md"
+_STEP = re.compile(r"^## (?:(\d)\. )?.*?$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_QUESTIONS: list[Any] = [r"\[y/N\]: ", r"\(y/n\)", pexpect.EOF]
+UNFINISHED = re.compile(r"ops (checklist|secrets status)")
+"""What ends with status 1 while values, DNS records and controllers are missing."""
+KINDS = ("ConfigMap", "CronJob", "Deployment", "ExternalSecret", "Ingress", "NetworkPolicy",
+         "PodDisruptionBudget", "Service", "ServiceAccount")  # fmt: skip
+KEYS = {"API_KEYS", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_URL", "CLICKHOUSE_USER"}
+
+
+def steps() -> dict[str, list[str]]:
+    """The commands of each step of the guide, word for word; `` is what comes afterwards."""
+    text = GUIDE.read_text("utf-8")
+    return {
+        number: [line for block in _BLOCK.findall(body) for line in block.splitlines()]
+        for number, body in _STEP.findall(text)
+    }
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A cluster that somebody set up by hand, and a checkout beside it."""
+
+    checkout: Path
+    environment: dict[str, str]
+    cluster: Cluster
+
+    def run(self, line: str) -> str:
+        """A command as a person types it, agreeing to what it asks."""
+        child: pexpect.spawn[str] = pexpect.spawn(
+            "bash", ["-c", line], cwd=str(self.checkout), env=self.environment,
+            encoding="utf-8", timeout=180, dimensions=(50, 200),
+        )  # fmt: skip
+        said = ""
+        while True:
+            which = child.expect(_QUESTIONS)
+            said += f"{child.before}"
+            if which == len(_QUESTIONS) - 1:
+                break
+            child.sendline("y")
+        child.close()
+        allowed = (0, 1) if UNFINISHED.search(line) else (0,)
+        assert child.exitstatus in allowed, f"{line}: {child.exitstatus}\n{said}"
+        return said
+
+    def step(self, number: str) -> str:
+        """All commands of a step."""
+        return "".join(map(self.run, steps()[number]))
+
+    def review(self) -> dict[str, Any]:
+        """What a sync of the checkout would do."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", "review", "--cluster", "--format", "json"],
+            cwd=self.checkout, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def state(self) -> dict[tuple[str, str, str], Object]:
+        """What people or programs asked for, in both namespaces."""
+        return {
+            (kind, namespace, item["metadata"]["name"]): plain(item)
+            for namespace in ("cerebro", "crawlers")
+            for kind in KINDS
+            for item in self.cluster.list(kind, namespace)
+        }
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change a file of dist/; it is committed within a second."""
+        path = self.checkout / "dist" / file
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A cluster as the deployment page leaves it, and a checkout of this repository."""
+    checkout = copy_checkout(tmp_path_factory.mktemp("takeover") / "checkout")
+    with running(checkout, checkout.with_name("by-hand"), "--taken-over", "--every=1") as cluster:
+        said = cluster.wait_for(READY)
+        found = re.search(r"source (\S+)", said)
+        assert found
+        lines = Path(found[1]).read_text().splitlines()
+        variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        scripts = f"{ROOT / '.venv' / 'bin'}:{ROOT / 'node_modules' / '.bin'}"
+        environment = {
+            **os.environ,
+            **variables,
+            "PATH": f"{Path(sys.executable).parent}:{scripts}:{os.environ['PATH']}",
+            "PYTHONPATH": str(checkout),
+            "MAKEFLAGS": f"VENV={ROOT / '.venv'}",
+        }
+        yield Rehearsal(checkout, environment, Cluster(Path(variables["KUBECONFIG"])))
+        assert cluster.interrupt() == 0
+        assert cluster.left == []
+
+
+def test_what_stands_in_the_way_is_told_before(rehearsal: Rehearsal, claim: Claimed) -> None:
+    cluster = rehearsal.cluster
+    claim_file, unset = "crawlers/ip-crawler.k8s.yaml", "kind: PersistentVolumeClaim"
+    text = (rehearsal.checkout / "dist" / claim_file).read_text("utf-8")
+    page = yaml.safe_load((PAGE / "deployment.yaml").read_text("utf-8"))
+    with claim("A takeover: what stands in its way is told before, with what to do"):
+        wanted = next(one for one in yaml.safe_load_all(text) if one["kind"] in unset)
+        of_another_class = {**wanted, "spec": {**wanted["spec"], "storageClassName": "gp2"}}
+        cluster.kubectl("create", "-f-", stdin=yaml.safe_dump(of_another_class))
+        cluster.delete("Deployment", "cerebro-api", "cerebro")
+        eventually("it gone", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro"))
+        cluster.kubectl("apply", "-f-", stdin=yaml.safe_dump(page).replace("app:", "run:"))
+        scheme = "alb.ingress.kubernetes.io/scheme"
+        cluster.annotate("Ingress", "cerebro-api", "cerebro", {scheme: "internal"})
+        secret = {"stringData": {"EXTRA": "more"}}
+        cluster.patch("Secret", "cerebro-api-secrets", "cerebro", secret)
+        size = f"storage: {wanted['spec']['resources']['requests']['storage']}\n"
+        rehearsal.edit(claim_file, size, f"{size}  storageClassName: gp3\n")
+        report = rehearsal.review()
+        for key, sentence in {
+            "Deployment cerebro/cerebro-api": "spec.selector: field is immutable; delete it first",
+            "Ingress cerebro/cerebro-api": "the load balancer is made anew (internal → internet-",
+            f"PersistentVolumeClaim crawlers/{wanted['metadata']['name']}": "its deletion loses",
+            "Secret cerebro/cerebro-api-secrets": "it loses EXTRA: add them",
+            "Namespace cerebro": "those of dist/ are replaced, correct or remove the others first",
+        }.items():
+            assert [one for one in texts(report, key) if sentence in one], (key, texts(report, key))
+    (rehearsal.checkout / "dist" / claim_file).write_text(text, "utf-8")
+    cluster.patch("Secret", "cerebro-api-secrets", "cerebro", {"data": {"EXTRA": None}})
+    cluster.delete("PersistentVolumeClaim", wanted["metadata"]["name"], "crawlers")
+    cluster.delete("Deployment", "cerebro-api", "cerebro")
+    eventually("it gone", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro"))
+    cluster.kubectl("apply", f"--filename={PAGE}")
+    eventually("both pods ready", lambda: ready(cluster) == 2)
+
+
+def ready(cluster: Cluster) -> int:
+    found = cluster.get("Deployment", "cerebro-api", "cerebro") or {}
+    return int(found.get("status", {}).get("readyReplicas", 0))
+
+
+def test_the_review_names_every_change(rehearsal: Rehearsal, claim: Claimed) -> None:
+    with claim("A takeover: `ops review --cluster` names every change, class by class") as measured:
+        report = rehearsal.review()
+        found = findings(report)
+        measured(f"{len(found)} findings: {dict(Counter(name for _, name, _ in found))}")
+        api = "Deployment cerebro/cerebro-api"
+        assert {
+            ("high", "downtime", "Namespace cerebro"),
+            ("high", "exposure", "Ingress cerebro/cerebro-api"),
+            ("low", "restart", api),
+            ("medium", "privilege", api),
+            ("medium", "secret", "Secret cerebro/cerebro-api-secrets"),
+            ("medium", "secret", "ExternalSecret cerebro/cerebro-api-secrets"),
+            ("medium", "schedule", "CronJob crawlers/click-runner-ember"),
+            ("low", "create", "NetworkPolicy cerebro/cerebro-api"),
+            ("low", "capacity", "Namespace cerebro"),
+        } <= found
+        assert not [one for one in found if one[1] in ("unknown", "delete", "replace")]
+        assert differences(report, "Service cerebro/cerebro-api")["spec.ports[8000].name"] == (
+            None,
+            "http",
+        )
+
+
+def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
+    cluster = rehearsal.cluster
+    keys: list[set[str]] = []
+
+    def look() -> None:
+        secret = cluster.get("Secret", "cerebro-api-secrets", "cerebro") or {}
+        keys.append(set(secret.get("data") or ()))
+
+    with (
+        claim("A takeover by the steps of docs/takeover.md: no outage, no key is lost") as measured,
+        repeating(look, 0.1),
+        sampled(cluster, "cerebro", app="cerebro-api", service="cerebro-api") as samples,
+    ):
+        rehearsal.step("1")
+        rehearsal.step("2")
+        every_minute(rehearsal)
+        before = rehearsal.state()
+        rehearsal.step("3")
+        there_and_back(rehearsal, before)
+        rehearsal.step("3")
+        rehearsal.step("4")
+        rehearsal.step("5")
+        rehearsal.step("6")
+        rehearsal.step("7")
+        eventually("every Application Synced and Healthy", lambda: all_synced(cluster), 120)
+        assert "No change between the cluster of context local and" in rehearsal.step("")
+        assert samples.fewest_ready >= 2, samples
+        assert all(found >= KEYS for found in keys)
+        measured(f"{samples}; {len(keys)} looks at the Secret")
+    with claim("A takeover: no CronJob runs twice in a minute") as measured:
+        minutes = Counter(map(started, embers(cluster)))
+        assert minutes
+        assert set(minutes.values()) == {1}, minutes
+        measured(f"{len(minutes)} runs")
+
+
+def every_minute(rehearsal: Rehearsal) -> None:
+    """Have Ember's job run each minute, before and after."""
+    change = {"spec": {"schedule": "* * * * *"}}
+    rehearsal.cluster.patch("CronJob", "click-runner-ember", "crawlers", change)
+    rehearsal.edit("crawlers/click-runner.k8s.yaml", "schedule: 0 2 * * *", "schedule: '* * * * *'")
+
+
+def there_and_back(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Object]) -> None:
+    """The way back from the middle ends where it began."""
+    assert rehearsal.state() != before
+    rehearsal.run("python -m ops takeover undo cerebro-api")
+    now = eventually("as before", lambda: rehearsal.state() == before and rehearsal.state())
+    assert now == before
+    assert ready(rehearsal.cluster) >= 2
+    (rehearsal.checkout / "saved-cerebro-api.yaml").unlink()
+
+
+def all_synced(cluster: Cluster) -> bool:
+    found = cluster.list("Application", "argocd")
+    states = {
+        one["metadata"]["name"]: tuple(
+            one.get("status", {}).get(field, {}).get("status") for field in ("sync", "health")
+        )
+        for one in found
+    }
+    assert len(states) == 12, states
+    others = {name: state for name, state in states.items() if state != ("Synced", "Healthy")}
+    assert not others, others
+    return True
+
+
+def embers(cluster: Cluster) -> list[Object]:
+    """The runs of Ember's job, whoever started them."""
+    return [job for job in cluster.list("Job", "crawlers") if "ember" in job["metadata"]["name"]]
+
+
+def started(job: Object) -> str:
+    annotations: dict[str, str] = job["metadata"]["annotations"]
+    return annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"]
+
+
+def test_a_release_that_fails_leaves_the_old_pods(rehearsal: Rehearsal, claim: Claimed) -> None:
+    cluster = rehearsal.cluster
+    with claim("A release that fails half way leaves the old pods serving"):
+        old, new = "kubernetes.io/arch: arm64", "kubernetes.io/arch: s390x"
+        rehearsal.edit("cerebro/cerebro-api.k8s.yaml", old, new)
+        with sampled(cluster, "cerebro", app="cerebro-api", service="cerebro-api") as samples:
+            eventually("a pod that no node takes", lambda: pending(cluster), 60)
+        assert samples.fewest_ready == 2, samples
+        rehearsal.edit("cerebro/cerebro-api.k8s.yaml", new, old)
+        eventually("back", lambda: not pending(cluster), 60)
+
+
+def pending(cluster: Cluster) -> list[Object]:
+    pods = cluster.list("Pod", "cerebro", "app=cerebro-api")
+    return [pod for pod in pods if pod["status"]["phase"] == "Pending"]
+
+
+def test_the_guide_names_commands_that_exist() -> None:
+    assert list(steps()) == ["1", "2", "3", "4", "5", "6", "7", ""]
+    assert all(steps().values())
+    assert command("kubectl")
