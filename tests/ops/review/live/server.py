@@ -50,7 +50,7 @@ class FakeServer:
         self.whole: set[str] = set()
         """The paths of what was read with all that it holds."""
         self.changed: list[str] = []
-        """The paths of what was to be changed in earnest."""
+        """Method and path of what was to be changed in earnest."""
         self.tried: list[str] = []
         """The paths of what was tried."""
 
@@ -68,7 +68,7 @@ class FakeServer:
         if f"{method} {path}" in self.answers:
             return self.answers[f"{method} {path}"]
         if method != "GET":
-            return self._try(path, query or {}, body or {}, content_type)
+            return self._try(method, path, query or {}, body or {}, content_type)
         if path == "/apis":
             return Answer(200, {"groups": self._groups()})
         match = _PATH.fullmatch(path)
@@ -91,8 +91,18 @@ class FakeServer:
         self.whole.add(path)
         return Answer(200, {"items": deepcopy(items)})
 
-    def _try(self, path: str, query: dict[str, str], body: Object, content_type: str) -> Answer:
-        (self.tried if query.get("dryRun") == "All" else self.changed).append(path)
+    def get(self, path: str) -> Object | None:
+        """As `Connection.get`."""
+        return self.stored.get(path)
+
+    def _try(
+        self, method: str, path: str, query: dict[str, str], body: Object, content_type: str
+    ) -> Answer:
+        if query.get("dryRun") == "All":
+            self.tried.append(path)
+        else:
+            self.changed.append(f"{method} {path}")
+            return Answer(200, {})
         match = _PATH.fullmatch(path)
         namespace = match["namespace"] if match else None
         if namespace and f"/api/v1/namespaces/{namespace}" not in self.stored:

@@ -1,0 +1,164 @@
+"""`ops takeover`: what it refuses, and what it changes in the cluster, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+import ops.takeover
+from ops.cluster import Answer
+from ops.commands import app
+from ops.takeover import steps
+from tests.ops.review.edits import rendered
+from tests.ops.review.live.server import FakeServer, place
+from tests.ops.review.live.test_cluster import API, ARGOCD, DECLARED, find
+from tests.ops.review.test_revisions import Checkout
+
+APPLICATION = "Application argocd/cerebro-api"
+ACCOUNT = "ServiceAccount cerebro/cerebro-api"
+EXTERNAL_SECRET = "ExternalSecret cerebro/cerebro-api-secrets"  # noqa: S105 a name
+SAVED = "saved-cerebro-api.yaml"
+NAMESPACES = [find("Namespace cerebro"), find("Namespace crawlers"), ARGOCD]
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    """A cluster with the Deployment of cerebro-api, and dist/ in the current folder."""
+    checkout = Checkout(tmp_path / "checkout")
+    checkout.commit(rendered())
+    monkeypatch.chdir(checkout.folder)
+    monkeypatch.setattr(steps, "POLL_SECONDS", 0)
+    server = FakeServer(DECLARED, [*NAMESPACES, by_hand()])
+    cluster = SimpleNamespace(connection=server)
+    monkeypatch.setattr(ops.takeover, "Cluster", lambda _: cluster)
+    return server
+
+
+def by_hand() -> dict[str, Any]:
+    item = find(API)
+    item["metadata"] |= {"resourceVersion": "7", "uid": "x", "managedFields": []}
+    item["spec"]["replicas"] = 5
+    return item
+
+
+def run(command: str, *options: str, name: str = "cerebro-api") -> Result:
+    return CliRunner().invoke(app, ["takeover", command, name, *options])
+
+
+def refused(done: Result) -> str:
+    assert done.exit_code == 1, done.output
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line.removeprefix("error: ")
+
+
+def test_start_saves_what_is_there_and_applies_without_automated_sync(server: FakeServer) -> None:
+    bodies: list[dict[str, Any]] = []
+    exchange = server.exchange
+
+    def noted(method: str, path: str, **options: Any) -> Answer:
+        bodies.extend([options["body"]] if method == "PATCH" else [])
+        return exchange(method, path, **options)
+
+    server.exchange = noted  # type: ignore[method-assign]
+    done = run("start", "--yes")
+    assert done.exit_code == 0
+    assert f"Of cerebro-api, the cluster has: {API}." in done.stderr
+    (saved,) = yaml.safe_load_all(Path(SAVED).read_text("utf-8"))
+    assert saved["spec"]["replicas"] == 5
+    assert not {"resourceVersion", "uid", "managedFields"} & saved["metadata"].keys()
+    assert [body["kind"] for body in bodies] == ["AppProject", "Application"]
+    assert "automated" not in bodies[1]["spec"]["syncPolicy"]
+    assert bodies[1]["spec"]["source"] == find(APPLICATION)["spec"]["source"]
+
+
+def test_start_asks_first(server: FakeServer) -> None:
+    assert "Add --yes to agree" in refused(run("start"))
+    assert server.changed == []
+    assert not Path(SAVED).exists()
+
+
+def test_start_overwrites_no_file(server: FakeServer) -> None:
+    Path(SAVED).write_text("the way back")
+    assert refused(run("start", "--yes")).startswith(f"{SAVED} is there already")
+    assert Path(SAVED).read_text() == "the way back"
+    assert server.changed == []
+    assert run("start", "--yes", "--saved", "other.yaml").exit_code == 0
+
+
+def test_start_refuses_what_argo_cd_syncs_already(server: FakeServer) -> None:
+    server.stored[place(find(APPLICATION))] = find(APPLICATION)
+    assert "is in the cluster already; `ops takeover sync` syncs it" in refused(run("start"))
+
+
+@pytest.mark.parametrize("command", ["start", "sync", "undo"])
+def test_an_application_that_dist_does_not_have(server: FakeServer, command: str) -> None:
+    assert "dist/ has no Application nothing; it has aws-ssm, " in refused(
+        run(command, "--yes", name="nothing")
+    )
+    assert server.changed == []
+
+
+def synced(phase: str, sync: str = "Synced", health: str = "Healthy") -> dict[str, Any]:
+    state = {"phase": phase, "message": "one or more objects failed to apply"}
+    status = {"operationState": state, "sync": {"status": sync}, "health": {"status": health}}
+    return {**find(APPLICATION), "status": status}
+
+
+def test_sync_waits_for_the_end(server: FakeServer) -> None:
+    server.stored[place(find(APPLICATION))] = synced("Succeeded", health="Degraded")
+    done = run("sync", "--yes")
+    assert done.exit_code == 0
+    assert done.stdout == "cerebro-api: Synced and Degraded.\n"
+    assert server.changed == [f"PATCH {place(find(APPLICATION))}"]
+
+
+def test_a_sync_that_fails(server: FakeServer) -> None:
+    server.stored[place(find(APPLICATION))] = synced("Failed", "OutOfSync")
+    assert refused(run("sync", "--yes")) == "the sync failed: one or more objects failed to apply"
+
+
+def test_a_sync_of_what_is_not_there(server: FakeServer) -> None:
+    assert "is not in the cluster; `ops takeover start " in refused(run("sync", "--yes"))
+    assert server.changed == []
+
+
+def test_undo_puts_back_what_was_saved_and_deletes_the_rest(server: FakeServer) -> None:
+    assert run("start", "--yes").exit_code == 0
+    server.changed.clear()
+    for key in (APPLICATION, ACCOUNT, EXTERNAL_SECRET):
+        server.stored[place(find(key))] = find(key)
+    done = run("undo", "--yes")
+    assert done.exit_code == 0
+    assert f"puts back 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}." in done.stderr
+    application = place(find(APPLICATION))
+    assert server.changed == [
+        f"PATCH {application}",
+        f"DELETE {application}",
+        f"PUT {place(find(API))}",
+        f"DELETE {place(find(ACCOUNT))}",
+        f"DELETE {place(find(EXTERNAL_SECRET))}",
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "one: [", "- text", "kind: Deployment"])
+def test_undo_needs_what_start_has_saved(server: FakeServer, text: str | None) -> None:
+    if text:
+        Path(SAVED).write_text(text)
+    assert refused(run("undo", "--yes")).startswith(SAVED)
+    assert server.changed == []
+
+
+def test_what_the_cluster_refuses_is_told(server: FakeServer) -> None:
+    path = place(find("AppProject argocd/gnosis-analytics"))
+    server.answers[f"PATCH {path}"] = Answer(403, {"message": "no"})
+    assert refused(run("start", "--yes")) == (
+        "the cluster refuses PATCH of AppProject argocd/gnosis-analytics: no"
+    )
