@@ -149,7 +149,7 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
         ("no change", "No change between before and after."),
         (
             "noise",
-            "Nothing happens in the cluster between before and after: 1 written differently.",
+            "Nothing happens in the cluster between before and after: 1 without effect.",
         ),
         ("a pin", "Low risk: 2 pods restarted, 1 image."),
     ],
