@@ -17,11 +17,17 @@ import pexpect
 import pytest
 import yaml
 
+from constructs_lib.manifests.objects import Objects
 from local_cluster.by_hand import PAGE
 from local_cluster.cluster import Cluster, Object
 from local_cluster.processes import command
 from local_cluster.waiting import eventually, repeating
+from ops.cluster import Cluster as Operators
+from ops.review.live.server import Server
+from ops.review.live.snapshot import take
 from ops.review.live.stored import plain
+from ops.review.load import of_cluster, read
+from ops.review.revisions import Repository
 from tests.conftest import ROOT
 from tests.e2e.conftest import Claimed
 from tests.e2e.local_clusters import READY, copy_checkout, running
@@ -95,6 +101,19 @@ class Rehearsal:
             for namespace in ("cerebro", "crawlers")
             for kind in KINDS
             for item in self.cluster.list(kind, namespace)
+        }
+
+    def predicted(self) -> dict[tuple[str, str, str], Object]:
+        """What `ops review --cluster` expects a sync to leave, in both namespaces."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KUBECONFIG", self.environment["KUBECONFIG"])
+            patch.chdir(self.checkout)
+            declared = Objects(of_cluster(read(Repository(self.checkout).working_tree())))
+            snapshot = take(Server(Operators(None).connection), declared)
+        return {
+            (one.declared.kind, one.declared.namespace, one.declared.name): one.after
+            for one in snapshot.trials
+            if one.declared.kind in KINDS and one.after
         }
 
     def edit(self, file: str, old: str, new: str) -> None:
@@ -209,7 +228,7 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         rehearsal.step("1")
         rehearsal.step("2")
         every_minute(rehearsal)
-        before = rehearsal.state()
+        before, predicted = rehearsal.state(), rehearsal.predicted()
         rehearsal.step("3")
         there_and_back(rehearsal, before)
         rehearsal.step("3")
@@ -219,6 +238,7 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         rehearsal.step("7")
         eventually("every Application Synced and Healthy", lambda: all_synced(cluster), 120)
         assert "No change between the cluster of context local and" in rehearsal.step("")
+        assert {key: rehearsal.state().get(key) for key in predicted} == predicted
         assert samples.fewest_ready >= 2, samples
         assert all(found >= KEYS for found in keys)
         measured(f"{samples}; {len(keys)} looks at the Secret")

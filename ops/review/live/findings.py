@@ -40,6 +40,7 @@ def observed(snapshot: Snapshot) -> Iterator[Finding]:
         yield from _unreadable(trial)
         yield from _owners(trial)
         yield from _warned(trial)
+        yield from _masked(trial)
     yield from _untried(snapshot)
 
 
@@ -148,6 +149,12 @@ def _warned(trial: Trial) -> Iterator[Finding]:
             yield Finding(Risk.UNKNOWN, _HIGH, trial.declared.key, text)
         elif trial.changes:
             yield Finding(Risk.UPDATE, _LOW, trial.declared.key, text)
+
+
+def _masked(trial: Trial) -> Iterator[Finding]:
+    if (trial.declared.key.group, trial.declared.kind) == ("", "Secret"):
+        text = "is in dist/, and its values are not compared: no value of a Secret is read"
+        yield Finding(Risk.UNKNOWN, _MEDIUM, trial.declared.key, text)
 
 
 def _untried(snapshot: Snapshot) -> Iterator[Finding]:

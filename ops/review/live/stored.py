@@ -7,7 +7,10 @@ from typing import Any
 
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Object
+from ops.review.live.ownership import data_keys
 
+MASKED = "(not read)"
+"""In place of a value of a Secret."""
 TRACKING_LABEL = "app.kubernetes.io/instance"
 TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
 """Where Argo CD notes which Application syncs an object: by default version 2 in the label,
@@ -40,11 +43,13 @@ _JOB_LABELS = (
 
 
 def plain(stored: Object, declared: Declared | None = None) -> Object:
-    """What of a stored object people or programs asked for.
+    """What of a stored object people or programs asked for, and of a Secret only its keys.
 
     The label in which Argo CD may note the Application stays only where `declared` states it.
     """
     item = deepcopy(stored)
+    if item["kind"] == "Secret":
+        _mask(item)
     for field in ("status", "operation"):
         item.pop(field, None)
     metadata = item["metadata"]
@@ -62,6 +67,14 @@ def plain(stored: Object, declared: Declared | None = None) -> Object:
         spec.pop("clusterIP", None)
         spec.pop("clusterIPs", None)
     return item
+
+
+def _mask(secret: Object) -> None:
+    """Leave the keys of a Secret, and none of its values."""
+    keys = {*(data_keys(secret["metadata"]) or ())}
+    for field in ("data", "stringData"):
+        keys |= {*(secret.pop(field, None) or ())}
+    secret["data"] = dict.fromkeys(sorted(keys), MASKED)
 
 
 def _drop(inside: dict[str, Any], field: str, names: tuple[str, ...]) -> None:

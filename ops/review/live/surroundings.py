@@ -96,7 +96,12 @@ def _neighbors(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[
             yield from _second_ingress(before.get(key), hosts)
         elif key in others:
             yield from _same_image(others[key], ours)
-        text = "is in no file of dist/, so Argo CD leaves it alone"
+        others_of_it = " and ".join(snapshot.trackers.get(key, ()))
+        text = (
+            f"is synced by Application {others_of_it}, not by dist/"
+            if others_of_it
+            else "is in no file of dist/, so Argo CD leaves it alone"
+        )
         yield Finding(Risk.NOISE, _LOW, key, text)
 
 

@@ -73,7 +73,7 @@ def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
         answer = _migrated(server, resource, answer, stored)
     if not answer.accepted:
         if answer.status == 404:
-            return trial(after=declared.manifest, untried=True)
+            return trial(after=plain(declared.manifest, declared), untried=True)
         return trial(after=before, refusal=answer.message, warnings=answer.warnings)
     after = plain(
         {**answer.content, "kind": key.kind, "apiVersion": resource.api_version}, declared

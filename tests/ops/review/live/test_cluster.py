@@ -7,12 +7,15 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+import yaml
 
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Answer, ClusterError, Object
+from ops.review.document import render
 from ops.review.live.report import of
 from ops.review.load import of_cluster, read
 from ops.review.report import Report
+from ops.review.revisions import raw_diff
 from tests.ops.review.edits import rendered, revision
 from tests.ops.review.live.server import FakeServer, place
 
@@ -237,6 +240,14 @@ def test_an_object_of_another_application(by: str) -> None:
     ]
 
 
+def test_what_another_application_syncs_is_not_called_left_alone() -> None:
+    item = made("ServiceAccount", "theirs")
+    report = review(cluster(item, application("legacy", item)))
+    assert said(report, "ServiceAccount crawlers/theirs") == [
+        "noise low: is synced by Application legacy, not by dist/"
+    ]
+
+
 def test_what_has_left_dist_is_pruned_with_its_application() -> None:
     gone = made("ConfigMap", "gone", data={})
     nebula = find("Application argocd/nebula")
@@ -334,6 +345,23 @@ BY_HAND = (
 def test_a_secret_that_was_made_by_hand(item: Object, expected: str | None) -> None:
     texts = said(review(cluster(item)), SECRET)
     assert [text.startswith(expected) for text in texts] == [True] if expected else not texts
+
+
+def test_no_value_of_a_secret_in_dist_is_shown() -> None:
+    native = secret("KEY", name="native") | {"data": {"KEY": "aGlkZGVu"}}
+    declared = {**native, "metadata": {"name": "native", "namespace": "cerebro"}}
+    text = yaml.safe_dump(declared)
+    files = {**rendered(), "cerebro/native.yaml": text}
+    server = FakeServer(DECLARED, [*DECLARED, ARGOCD, {**native, "data": {"OLD": "Zm9ybWVy"}}])
+    report = of(server, revision(files))  # type: ignore[arg-type]
+    told = (
+        "unknown medium: is in dist/, and its values are not compared: no value of a Secret is read"
+    )
+    assert told in said(report, "Secret cerebro/native")
+    drawn = raw_diff(report.base, report.head)
+    shown = render(report, drawn) + drawn.text
+    assert "KEY" in shown
+    assert not [one for one in ("aGlkZGVu", "Zm9ybWVy") if one in shown]
 
 
 def test_a_secret_of_another_type_is_told() -> None:
