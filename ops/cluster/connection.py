@@ -22,6 +22,7 @@ Object = dict[str, Any]
 """A Kubernetes object as its JSON states it."""
 
 FIELD_MANAGER = "gnosis-analytics-ops"
+_JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _SECONDS = (5, 30)
 """To connect, and between two bytes of an answer."""
@@ -117,27 +118,13 @@ class Connection:
         answer = self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH)
         return self._object(answer)
 
-    def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
-    ) -> Answer:
-        """What is answered, a refusal too. Credentials that are not accepted are a ClusterError."""
+    def exchange(self, method: str, path: str, **options: Any) -> Answer:
+        """What is answered, a refusal too. Credentials that are not accepted are a ClusterError.
+
+        options: `query` and `body`, and as media types `content_type` and `accept`.
+        """
         with self.explained():
-            answer = self._send(
-                method,
-                path,
-                query,
-                body,
-                content_type=content_type,
-                accept=accept,
-                seconds=_SECONDS,
-            )
+            answer = self._send(method, path, **options)
             said = answer.headers.getlist("Warning")
         if answer.status in (401, 429):
             raise ClusterError(self._refusal(answer, method, path))
@@ -146,7 +133,7 @@ class Connection:
 
     def lines(self, path: str, **query: str) -> Iterator[str]:
         """An answer that comes line by line, for as long as it takes."""
-        answer = self._ask("GET", path, query=query, seconds=None)
+        answer = self._ask("GET", path, query=query, endless=True)
         rest = b""
         with self.explained():
             for chunk in answer.response.stream(decode_content=True):
@@ -155,22 +142,10 @@ class Connection:
         if rest:
             yield rest.decode("utf-8", "replace")
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "application/json",
-        missing: bool = False,
-        seconds: tuple[int, int] | None = _SECONDS,
-    ) -> Any:
+    def _ask(self, method: str, path: str, *, missing: bool = False, **options: Any) -> Any:
         """The answer; None for 404 where `missing` allows that."""
         with self.explained():
-            answer = self._send(
-                method, path, query, body, content_type=content_type, seconds=seconds
-            )
+            answer = self._send(method, path, **options)
             if answer.status == 404 and missing:
                 return None
             if not 200 <= answer.status < 300:
@@ -182,12 +157,12 @@ class Connection:
         self,
         method: str,
         path: str,
-        query: Mapping[str, str] | None,
-        body: Object | None,
         *,
-        content_type: str,
-        accept: str = "application/json",
-        seconds: tuple[int, int] | None,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+        endless: bool = False,
     ) -> Any:
         request = self.client.param_serialize(
             method,
@@ -197,7 +172,7 @@ class Connection:
             body=body,
             auth_settings=["BearerToken"],
         )
-        return self.client.call_api(*request, _request_timeout=seconds)
+        return self.client.call_api(*request, _request_timeout=None if endless else _SECONDS)
 
     @contextmanager
     def explained(self) -> Iterator[None]:

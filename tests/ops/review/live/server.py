@@ -54,28 +54,19 @@ class FakeServer:
         self.tried: list[str] = []
         """The paths of what was tried."""
 
-    def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, str] | None = None,
-        body: Object | None = None,
-        content_type: str = "",
-        accept: str = "",
-    ) -> Answer:
+    def exchange(self, method: str, path: str, **options: Any) -> Answer:
         """As `Connection.exchange`."""
         if f"{method} {path}" in self.answers:
             return self.answers[f"{method} {path}"]
         if method != "GET":
-            return self._try(method, path, query or {}, body or {}, content_type)
+            return self._try(method, path, **options)
         if path == "/apis":
             return Answer(200, {"groups": self._groups()})
         match = _PATH.fullmatch(path)
         assert match, path
         if not match["plural"]:
             return Answer(200, {"resources": self._resources(match["version"])})
-        return self._read(path, match["name"], accept)
+        return self._read(path, match["name"], options.get("accept", ""))
 
     def _read(self, path: str, name: str | None, accept: str) -> Answer:
         if name:
@@ -96,9 +87,16 @@ class FakeServer:
         return self.stored.get(path)
 
     def _try(
-        self, method: str, path: str, query: dict[str, str], body: Object, content_type: str
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Object | None = None,
+        body: Object | None = None,
+        content_type: str = "",
+        **_: Any,
     ) -> Answer:
-        if query.get("dryRun") == "All":
+        if (query or {}).get("dryRun") == "All":
             self.tried.append(path)
         else:
             self.changed.append(f"{method} {path}")
@@ -108,7 +106,7 @@ class FakeServer:
         if namespace and f"/api/v1/namespaces/{namespace}" not in self.stored:
             return Answer(404, {"message": f'namespaces "{namespace}" not found'})
         item = deepcopy(self.stored.get(path, {}))
-        write(item, body, remove="merge" in content_type)
+        write(item, body or {}, remove="merge" in content_type)
         return Answer(200 if path in self.stored else 201, item)
 
     def _groups(self) -> list[Object]:
