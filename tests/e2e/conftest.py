@@ -84,6 +84,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CLAIMS] = Claims()
     config.addinivalue_line(
+        "markers", "own_cluster: starts a cluster of its own, so it can run beside the others"
+    )
+    config.addinivalue_line(
         "markers", "external_secrets(*versions): run once with each version of its API"
     )
 
@@ -115,6 +118,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("e2e")
+            if "control_plane" not in getattr(item, "fixturenames", ()):
+                item.add_marker("own_cluster")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
