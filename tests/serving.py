@@ -18,6 +18,7 @@ class _Server(ThreadingHTTPServer):
     """Says nothing of a client that hangs up, which would get between a command's own lines."""
 
     daemon_threads = True
+    request_queue_size = 64  # or a client of several threads waits a second for one to be accepted
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):

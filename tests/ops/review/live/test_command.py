@@ -93,7 +93,7 @@ def test_no_cluster(kubeconfig: Path) -> None:
 def test_a_time_out_in_the_middle(
     kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(connection, "_SECONDS", (1, 0.3))
+    monkeypatch.setattr(connection, "_SECONDS", (5, 0.3))
 
     def slow(asked: str, path: str) -> Answer | None:
         if (asked, path.rpartition("/")[2]) == (method, "cerebro"):
