@@ -23,9 +23,6 @@ review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=
 cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: as applied by hand)
 	@python -m local_cluster $(ARGS)
 
-cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: as applied by hand)
-	@python -m local_cluster $(ARGS)
-
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 

@@ -135,8 +135,9 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
         lines = Path(found[1]).read_text().splitlines()
         variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
         scripts = f"{ROOT / '.venv' / 'bin'}:{ROOT / 'node_modules' / '.bin'}"
+        outer = {"ARGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}  # of the make that runs the tests
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in outer},
             **variables,
             "PATH": f"{Path(sys.executable).parent}:{scripts}:{os.environ['PATH']}",
             "PYTHONPATH": str(checkout),
