@@ -14,7 +14,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 def main() -> None:
     """Import only the half that is asked for, and run it."""
     prepare_jsii()
-    _leave_memory_to_the_system()
+    _disable_gc()
     arguments = [one for one in sys.argv[1:] if one != "--traceback"]
     if arguments != sys.argv[1:]:
         os.environ[TRACEBACK] = "1"
@@ -31,7 +31,7 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _leave_memory_to_the_system() -> None:
+def _disable_gc() -> None:
     """Search for no garbage: it took a tenth of a synth's time or more, and found next to none."""
     gc.disable()
     atexit.register(gc.freeze)  # else the interpreter searches once more when it ends

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue.handover import EXAMPLE_ACCOUNT
 from catalogue.hosts import Hosts
 from catalogue.installation import Installation
 from catalogue.platform import AnalyticsPlatform
+from catalogue.stack_outputs import EXAMPLE_ACCOUNT
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Host, Pending
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue import handover, images
+from catalogue import images, stack_outputs
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION, Installation
 from catalogue.parameters import Parameters
@@ -29,7 +29,7 @@ class AnalyticsPlatform(Platform):
 
 def current() -> AnalyticsPlatform:
     """The platform as committed. Raises DeclarationError for unreadable or wrong facts."""
-    outputs = handover.load(INSTALLATION.region)
+    outputs = stack_outputs.load(INSTALLATION.region)
     return AnalyticsPlatform(
         name="gnosis-analytics",
         registry="ghcr.io/gnosischain",

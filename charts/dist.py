@@ -10,7 +10,7 @@ from pathlib import Path
 
 from charts.memory import Memory
 from constructs_lib.errors import PlatformError, collect
-from constructs_lib.output import Written, replace, swap
+from constructs_lib.output import DirChanges, replace, replace_dir
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
 FOLDER = Path(__file__).parents[1] / "dist"
@@ -65,7 +65,7 @@ def synth() -> int:
         _hint_at_unlisted()
         print(f"{len(error.problems)} refused; {folder} is as it was", file=sys.stderr)
         return 1
-    _report(folder, rendering.files, swap(rendering.files, folder))
+    _report(folder, rendering.files, replace_dir(rendering.files, folder))
     if folder.resolve() == FOLDER:
         SCORECARD.parent.mkdir(exist_ok=True)
         replace(SCORECARD, rendering.scorecard)
@@ -88,10 +88,10 @@ def _hint_at_unlisted() -> None:
         )
 
 
-def _report(folder: Path, files: dict[str, str], written: Written) -> None:
-    for mark, paths in (("+", written.added), ("~", written.changed), ("-", written.removed)):
+def _report(folder: Path, files: dict[str, str], changes: DirChanges) -> None:
+    for mark, paths in (("+", changes.added), ("~", changes.changed), ("-", changes.removed)):
         for path in paths:
             print(f"{mark} {folder / path}")
     objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
-    news = "nothing changed" if not any(vars(written).values()) else "see above"
+    news = "nothing changed" if not any(vars(changes).values()) else "see above"
     print(f"{folder}: {objects} objects in {len(files)} files; {news}")

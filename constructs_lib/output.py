@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Written:
+class DirChanges:
     """What a swap did to a folder: paths relative to it."""
 
     added: tuple[str, ...]
@@ -23,7 +23,7 @@ class Written:
     """Are no longer there."""
 
 
-def swap(files: Mapping[str, str], folder: Path) -> Written:
+def replace_dir(files: Mapping[str, str], folder: Path) -> DirChanges:
     """Make `folder` hold exactly `files` (text by path), and say what changed.
 
     They are written beside it first, so that `folder` holds the old bytes or the new ones,
@@ -37,7 +37,7 @@ def swap(files: Mapping[str, str], folder: Path) -> Written:
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8", newline="\n")
-        with undisturbed():
+        with defer_signals():
             if folder.exists():
                 folder.rename(old)
             try:
@@ -46,7 +46,7 @@ def swap(files: Mapping[str, str], folder: Path) -> Written:
                 if old.exists():
                     old.rename(folder)
                 raise
-    return Written(
+    return DirChanges(
         added=tuple(sorted(files.keys() - before.keys())),
         changed=tuple(
             path for path in sorted(files.keys() & before.keys()) if files[path] != before[path]
@@ -66,7 +66,7 @@ def replace(file: Path, text: str) -> None:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Ctrl-C and termination take effect only after the block."""
     late: list[int] = []
     before = {

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from constructs_lib.output import undisturbed
+from constructs_lib.output import defer_signals
 from local_cluster.argocd import ArgoCd
 from local_cluster.aws import Aws
 from local_cluster.cluster import Cluster
@@ -55,7 +55,7 @@ def running_control_plane(
     programs = {one: provide(one, say) for one in (*CONTROL_PLANE, secrets)}
     with ExitStack() as running:
         started = time.monotonic()
-        with undisturbed():
+        with defer_signals():
             folder = running.enter_context(TemporaryDirectory(prefix="cluster-"))
             processes = Processes(Path(folder).resolve())
             running.callback(processes.stop)
@@ -66,7 +66,7 @@ def running_control_plane(
         cluster = kubernetes.cluster(crds=(programs[ARGOCD].crds, programs[secrets].crds))
         kubernetes.start_controllers(cluster, pace)
         repository = GitRepository(processes.folder / "repository")
-        with undisturbed():
+        with defer_signals():
             git = running.enter_context(
                 serving(repository.path, repository.url, processes.folder / "tls-certs")
             )
@@ -79,7 +79,7 @@ def running_control_plane(
             repository,
         )
         for stand_in in (AwsLoadBalancerControllerStandIn(cluster), EbsCsiDriverStandIn(cluster)):
-            with undisturbed():
+            with defer_signals():
                 running.enter_context(repeating(stand_in.reconcile, RECONCILE_SECONDS))
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from catalogue.handover import STACK
 from catalogue.platform import current
+from catalogue.stack_outputs import STACK
 from charts.registry import render
 from constructs_lib.model import ClusterTarget
 from local_cluster.cluster import Object

@@ -15,7 +15,7 @@ from pathlib import Path
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from constructs_lib.output import undisturbed
+from constructs_lib.output import defer_signals
 
 SECONDS_TO_END = 10
 """How long a process may take to end on SIGTERM before it is killed."""
@@ -42,7 +42,7 @@ class Process:
 
     def start(self) -> None:
         """Start without waiting. A session of its own keeps Ctrl-C for the one who ends it."""
-        with self.log.open("ab") as log, undisturbed():
+        with self.log.open("ab") as log, defer_signals():
             self._running = subprocess.Popen(
                 [str(self.program), *self.arguments],
                 env=self.environment,
@@ -160,7 +160,7 @@ def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; when that is not waited for, end it with all that it started."""
-    with undisturbed():
+    with defer_signals():
         process = subprocess.Popen(
             arguments,
             cwd=folder,

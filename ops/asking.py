@@ -31,14 +31,14 @@ def secret_value(
     nothing to read.
     """
     if file == STANDARD_INPUT:
-        if terminal.someone_is_there():
+        if terminal.is_interactive():
             raise OpsError(
                 f"standard input is this terminal, which would show the value; leave out {option}"
             )
         text = _read(_standard_input, "standard input")
     elif file:
         text = _read(lambda: file.read_text("utf-8"), file)
-    elif terminal.someone_is_there():
+    elif terminal.is_interactive():
         text = terminal.ask_hidden(prompt, twice=twice)
     else:
         raise OpsError(
@@ -47,12 +47,12 @@ def secret_value(
     return SecretValue(text.removesuffix("\n").removesuffix("\r"))
 
 
-def agree(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Go on only if a person agrees, or did so on the command line."""
     if yes:
         return
-    if not terminal.someone_is_there():
-        raise OpsError("nobody is here to be asked; nothing was changed. Add --yes to agree")
+    if not terminal.is_interactive():
+        raise OpsError("nobody is here to be asked; nothing was changed. Add --yes to confirm")
     if not terminal.confirm(question):
         terminal.tell("Nothing was changed.")
         end(Status.FAILED)

@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from catalogue import handover
+from catalogue import stack_outputs
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
@@ -32,7 +32,7 @@ def deploy_secrets(
         typer.Argument(help="Further arguments of `cdk deploy`, after `--`.", show_default=False),
     ] = None,
 ) -> None:
-    """Deploy SecretsStack, and write its outputs into catalogue/handover.json.
+    """Deploy SecretsStack, and write its outputs into catalogue/stack_outputs.json.
 
     Uses the AWS credentials of your environment, in the installation's region.
     Without a hosted zone in catalogue/installation.py it prints the DNS records
@@ -48,26 +48,26 @@ def deploy_secrets(
         if status:
             raise typer.Exit(status)
         try:
-            handover.load(INSTALLATION.region, outputs)
+            stack_outputs.load(INSTALLATION.region, outputs)
         except DeclarationError as error:
             console.print(
-                f"error: {handover.STACK} is deployed, but its outputs do not fit this checkout: "
-                f"{error.message}. catalogue/{handover.FILE.name} is as it was",
+                f"error: {stack_outputs.STACK} is deployed, but its outputs do not fit this "
+                f"checkout: {error.message}. catalogue/{stack_outputs.FILE.name} is unchanged",
                 style="red",
             )
             raise typer.Exit(1) from error
-        output.replace(handover.FILE, outputs.read_text("utf-8").rstrip() + "\n")
+        output.replace(stack_outputs.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
     console.print(
-        f"catalogue/{handover.FILE.name} holds the stack's outputs. Run `make synth`, and commit "
-        "both."
+        f"catalogue/{stack_outputs.FILE.name} holds the stack's outputs. Run `make synth`, and "
+        "commit both."
     )
 
 
 def _deploy(outputs: Path, arguments: list[str]) -> int:
     _make_room()
     region = {"AWS_REGION": INSTALLATION.region, "AWS_DEFAULT_REGION": INSTALLATION.region}
-    command = ["cdk", "deploy", handover.STACK, "--outputs-file", str(outputs), *arguments]
+    command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
     done = threading.Event()
     watcher = threading.Thread(target=_show_records, args=(done,), daemon=True)
     if INSTALLATION.hosted_zone_id is None:
@@ -85,10 +85,10 @@ def _make_room() -> None:
     """Let cdk delete what is left of a first deploy that failed: an empty, protected stack."""
     try:
         client = boto3.client("cloudformation", region_name=INSTALLATION.region)
-        stack = client.describe_stacks(StackName=handover.STACK)["Stacks"][0]
+        stack = client.describe_stacks(StackName=stack_outputs.STACK)["Stacks"][0]
         if stack["StackStatus"] == "ROLLBACK_COMPLETE":
             client.update_termination_protection(
-                StackName=handover.STACK, EnableTerminationProtection=False
+                StackName=stack_outputs.STACK, EnableTerminationProtection=False
             )
     except (BotoCoreError, ClientError):
         return  # no such stack; or no access, of which cdk tells more than we could

@@ -35,7 +35,7 @@ class OpsError(Exception):
     status = Status.FAILED
 
 
-def told(command: Callable[P, None]) -> Callable[P, None]:
+def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
     """The command, whose errors end it with a sentence and a status instead of a traceback."""
 
     @wraps(command)

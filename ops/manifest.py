@@ -18,7 +18,7 @@ from ops import rendered, terminal
 from ops.asking import SecretValue, secret_value
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError
-from ops.errors import OpsError, Status, end, told
+from ops.errors import OpsError, Status, end, handle_errors
 from ops.options import Context, context_needs_cluster
 from ops.secrets.values import api_keys, is_header_value
 
@@ -49,7 +49,7 @@ def manifest() -> None:
 
 
 @app.command()
-@told
+@handle_errors
 def refresh(
     *,
     cluster: Annotated[

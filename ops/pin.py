@@ -218,13 +218,13 @@ def _write(
     file: Path, line: str, dist: Path, present: Mapping[str, str], rendered: Mapping[str, str]
 ) -> None:
     """Replace dist/ and the pin, both or neither."""
-    with output.undisturbed():
+    with output.defer_signals():
         try:
-            output.swap(rendered, dist)
+            output.replace_dir(rendered, dist)
             try:
                 output.replace(file, line)
             except OSError:
-                output.swap(present, dist)
+                output.replace_dir(present, dist)
                 raise
         except OSError as error:
             raise RefusedError(f"cannot write: {error}") from error

@@ -15,7 +15,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.image import repository
 from constructs_lib.model import Pin
 from ops import rendered, terminal
-from ops.errors import OpsError, told
+from ops.errors import OpsError, handle_errors
 from ops.git import Git
 from ops.options import AsJson
 from ops.pin import ROOT, carry_out, require_committed, require_known
@@ -60,7 +60,7 @@ class Build:
         return f"{self.since.astimezone(UTC):%Y-%m-%d %H:%M}, for {lasted}"
 
 
-@told
+@handle_errors
 def rollback(
     service: Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")],
     *,
@@ -163,7 +163,7 @@ def _show(service: str, pin: Pin, earlier: list[Build]) -> None:
 
 
 def _asked(earlier: list[Build]) -> Build:
-    if not terminal.someone_is_there():
+    if not terminal.is_interactive():
         raise OpsError("nobody is here to choose; nothing was changed. Name one with --to COMMIT")
     return earlier[terminal.choose("Go back to which one", len(earlier)) - 1]
 

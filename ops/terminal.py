@@ -81,7 +81,7 @@ def waiting(what: str) -> Iterator[None]:
         yield
 
 
-def someone_is_there() -> bool:
+def is_interactive() -> bool:
     """Whether a person can be asked."""
     return _is_terminal(sys.stdin)
 

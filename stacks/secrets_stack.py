@@ -9,10 +9,10 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
-from catalogue.handover import STACK
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION, Installation
 from catalogue.parameters import Parameters
+from catalogue.stack_outputs import STACK
 from constructs_lib.aws import ExternalSecretsRole, SecureStrings
 from constructs_lib.model import Host, Parameter
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aws_cdk import App
 
-from catalogue.handover import STACK
+from catalogue.stack_outputs import STACK
 from stacks.cloud import build
 
 SNAPSHOT = Path(__file__).with_name(f"{STACK}.template.json")

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 from charts.dist import SCORECARD, render
-from constructs_lib.output import read, swap
+from constructs_lib.output import read, replace_dir
 from tests.conftest import ROOT, copy_checkout
 from tests.ops.session import Session
 
@@ -155,7 +155,7 @@ def test_a_swap_that_fails_half_way_restores_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "dist"
-    swap({"a/one.yaml": "1", "two.yaml": "2"}, folder)
+    replace_dir({"a/one.yaml": "1", "two.yaml": "2"}, folder)
     rename = Path.rename
 
     def fail_on_new(self: Path, target: Path) -> Path:
@@ -165,7 +165,7 @@ def test_a_swap_that_fails_half_way_restores_the_folder(
 
     monkeypatch.setattr(Path, "rename", fail_on_new)
     with pytest.raises(OSError, match="no space left"):
-        swap({"a/one.yaml": "changed"}, folder)
+        replace_dir({"a/one.yaml": "changed"}, folder)
     assert read(folder) == {"a/one.yaml": "1", "two.yaml": "2"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["dist"]
 

@@ -18,7 +18,7 @@ from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest
 from ops.checklist import declared
 from ops.checklist.model import Outcome, Service
-from ops.secrets.readers import Takes, readers, takes
+from ops.secrets.readers import UpdateMode, readers, update_mode
 from tests.ops.review.edits import review, said
 
 _TOKEN = Parameters.IPINFO_TOKEN.path
@@ -144,12 +144,12 @@ def test_whoever_reads_a_secret_is_known_and_what_is_not_restarted_is_said(
     snapshot: Snapshot,
 ) -> None:
     found = readers(_TOKEN, snapshot.objects)
-    assert {one.name: takes(one) for one in found.workloads} == {
-        "database": Takes.BY_HAND,
-        "agent": Takes.BY_HAND,
-        "scaled": Takes.ROLLING,
-        "nightly": Takes.NEXT_RUN,
-        "bare": Takes.BY_HAND,
+    assert {one.name: update_mode(one) for one in found.workloads} == {
+        "database": UpdateMode.BY_HAND,
+        "agent": UpdateMode.BY_HAND,
+        "scaled": UpdateMode.ROLLING,
+        "nightly": UpdateMode.NEXT_RUN,
+        "bare": UpdateMode.BY_HAND,
     }
     selectors = {one.name: one.selector for one in found.workloads}
     assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from catalogue import handover, images
+from catalogue import images, stack_outputs
 from catalogue.installation import Installation
 from catalogue.platform import AnalyticsPlatform
 from charts import registry
@@ -281,23 +281,23 @@ def outputs(**values: Any) -> str:
     ],
 )  # fmt: skip
 def test_a_malformed_handover_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    file = tmp_path / "handover.json"
+    file = tmp_path / "stack_outputs.json"
     file.write_text(content)
     problems: list[str] = []
-    collect(problems, lambda: handover.load("eu-central-1", file))
+    collect(problems, lambda: stack_outputs.load("eu-central-1", file))
     assert problems[0].startswith(f"{file}: ")
     assert message in problems[0]
 
 
 def test_the_example_that_is_shipped_is_no_deployment_of_another_region() -> None:
-    assert handover.load("us-east-1") == handover.Handover()
+    assert stack_outputs.load("us-east-1") == stack_outputs.StackOutputs()
 
 
 def test_a_handover_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
-    file = tmp_path / "handover.json"
-    assert handover.load("eu-central-1", file) == handover.Handover()
+    file = tmp_path / "stack_outputs.json"
+    assert stack_outputs.load("eu-central-1", file) == stack_outputs.StackOutputs()
     file.write_text(outputs(CertificateArn=_ARN, Region="eu-central-1"))
-    assert handover.load("eu-central-1", file).CertificateArn == _ARN
+    assert stack_outputs.load("eu-central-1", file).CertificateArn == _ARN
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def handler(event, _context):
         if event["RequestType"] == "Delete":
             print(f"kept {wanted['Name']}")
         else:
-            answer["Data"] = patiently(_client(), wanted)
+            answer["Data"] = retry_access_denied(_client(), wanted)
             print(f"{answer['Data']['Outcome']} {wanted['Name']}")
     except Exception as error:
         answer |= {"Status": "FAILED", "Reason": f"{wanted['Name']}: {error}"[:1000]}
@@ -29,7 +29,7 @@ def handler(event, _context):
     _send(event, answer)
 
 
-def patiently(ssm, wanted):
+def retry_access_denied(ssm, wanted):
     """A role's new rights take some seconds until they hold everywhere."""
     for pause in (5, 10, 20):
         try:

@@ -16,7 +16,7 @@ from ops.aws import ParameterStore, Stored
 from ops.checklist import declared, live, prerequisites, report
 from ops.checklist.model import Answer, Item, Outcome, Service, not_checked
 from ops.cluster import Cluster
-from ops.errors import OpsError, Status, end, told
+from ops.errors import OpsError, Status, end, handle_errors
 from ops.options import AsJson, Context, context_needs_cluster
 from ops.secrets.readers import Source
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from constructs_lib.model import Manifest, Pin
 
 
-@told
+@handle_errors
 def checklist(
     service: Annotated[
         str | None, typer.Argument(help="One service, in detail. Default: all, as a table.")

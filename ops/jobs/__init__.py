@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from ops import terminal
-from ops.asking import agree
+from ops.asking import confirm
 from ops.cluster import Cluster, Object
-from ops.errors import OpsError, told
+from ops.errors import OpsError, handle_errors
 from ops.jobs import running, schedule
 from ops.options import AsJson, Context, Yes
 
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-@told
+@handle_errors
 def jobs(
     call: typer.Context,
     *,
@@ -49,7 +49,7 @@ def jobs(
 
 
 @app.command()
-@told
+@handle_errors
 def run(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Its name, as `ops jobs` lists it.")],
     *,
@@ -73,7 +73,7 @@ def run(
         raise OpsError(f"{chosen} is not in the cluster of context {cluster.context}")
     running.free_name(cluster, chosen)
     terminal.tell(f"{chosen}, in the cluster of context {cluster.context}. {_next(chosen, item)}")
-    agree("Run it now?", yes=yes)
+    confirm("Run it now?", yes=yes)
     name = running.free_name(cluster, chosen)  # the answer may have taken its time
     running.start(cluster, item, chosen, name)
     terminal.tell(f"Job {chosen.namespace}/{name} is started.")

@@ -12,7 +12,7 @@ from ops.review.load import STACK_GROUP
 
 
 @dataclass(frozen=True)
-class Fate:
+class PruneOutcome:
     """What becomes of an object that is synced no longer."""
 
     deleted: bool
@@ -26,13 +26,13 @@ class Removal:
         self.before, self.after = Sync(before), Sync(after)
         self._gone: dict[Key, bool] = {}
 
-    def fate(self, item: Object) -> Fate | None:
+    def fate(self, item: Object) -> PruneOutcome | None:
         """What becomes of an object of the first revision; None where it stays in sync."""
         if item.key.group == STACK_GROUP or self.after.owner(self._now(item)):
             return None
         owner = self.before.owner(item)
         if not owner:
-            never = Fate(deleted=False, why="no Application synced it")
+            never = PruneOutcome(deleted=False, why="no Application synced it")
             return None if self._now(item) else never
         if owner.key != item.key and self.gone(owner):
             return _cascade(owner, item)
@@ -56,15 +56,15 @@ class Removal:
         return self.after.objects.get(item.key)
 
 
-def _cascade(owner: Object, item: Object) -> Fate:
+def _cascade(owner: Object, item: Object) -> PruneOutcome:
     if not cascades(owner):
-        return Fate(deleted=False, why=f"{owner.key} goes without deleting what it synced")
+        return PruneOutcome(deleted=False, why=f"{owner.key} goes without deleting what it synced")
     if "Delete=false" in protections(item):
-        return Fate(deleted=False, why="Delete=false protects it")
-    return Fate(deleted=True, why=f"Argo CD deletes it with its {owner.key}")
+        return PruneOutcome(deleted=False, why="Delete=false protects it")
+    return PruneOutcome(deleted=True, why=f"Argo CD deletes it with its {owner.key}")
 
 
-def _prune(owner: Object, item: Object, *, remaining: int) -> Fate:
+def _prune(owner: Object, item: Object, *, remaining: int) -> PruneOutcome:
     automated: Manifest | None = (owner.spec.get("syncPolicy") or {}).get("automated")
     obstacles = {
         f"{owner.key} does not sync by itself": automated is None,
@@ -76,5 +76,5 @@ def _prune(owner: Object, item: Object, *, remaining: int) -> Fate:
     }
     for why, holds in obstacles.items():
         if holds:
-            return Fate(deleted=False, why=why)
-    return Fate(deleted=True, why="Argo CD prunes it")
+            return PruneOutcome(deleted=False, why=why)
+    return PruneOutcome(deleted=True, why="Argo CD prunes it")

@@ -10,7 +10,7 @@ import typer
 
 from catalogue.installation import INSTALLATION
 from ops import terminal
-from ops.errors import told
+from ops.errors import handle_errors
 from ops.git import Git, GitError
 from ops.options import Context, context_needs_cluster
 from ops.review.markdown import LIMIT
@@ -31,7 +31,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-@told
+@handle_errors
 def review(
     base: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from constructs_lib.manifests.workload import Workload
 from constructs_lib.quantity import amount
 from ops.review.argocd import Removal
 from ops.review.model import ABSENT, Change, Difference, Finding, Path, Risk, Severity
-from ops.review.wording import listed, passage
+from ops.review.wording import before_after, listed
 
 ORDER = "[order]"
 """The last step of a path where only the order of a list's items differs."""
@@ -36,7 +36,7 @@ _MOST = 6
 """Facts that one finding lists; the raw diff has them all."""
 
 
-class Sides(NamedTuple):
+class ObjectPair(NamedTuple):
     """An object before and after; None where it is not there."""
 
     before: Object | None
@@ -67,11 +67,11 @@ class Comparison:
         self.removed = [item for key, item in before.objects.items() if key not in after.objects]
         self.removal = Removal(before, after)
 
-    def sides(self, *kinds: str) -> Iterator[Sides]:
+    def sides(self, *kinds: str) -> Iterator[ObjectPair]:
         """The objects of some kinds that are new, changed or removed; no kinds means all."""
-        every = [Sides(change.before, change.after) for change in self.changes.values()]
-        every += [Sides(None, item) for item in self.added]
-        every += [Sides(item, None) for item in self.removed]
+        every = [ObjectPair(change.before, change.after) for change in self.changes.values()]
+        every += [ObjectPair(None, item) for item in self.added]
+        every += [ObjectPair(item, None) for item in self.removed]
         return (sides for sides in every if not kinds or sides.item.key.kind in kinds)
 
     def changed(self, *kinds: str) -> Iterator[Change]:
@@ -116,7 +116,7 @@ def tell(
     risk: Risk, severity: Severity, key: Key, each: Difference, what: str | None = None
 ) -> Finding:
     """A difference as it is: its field, or `what` that is, before and after."""
-    return Finding(risk, severity, key, f"{what or each}: {passage(each, 80)}", (each,))
+    return Finding(risk, severity, key, f"{what or each}: {before_after(each, 80)}", (each,))
 
 
 def changes(before: Objects, after: Objects) -> list[Change]:

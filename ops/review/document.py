@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from constructs_lib.manifests.objects import Key
-from ops.review.diff import Sides
+from ops.review.diff import ObjectPair
 from ops.review.model import ABSENT
 from ops.review.report import Report
 from ops.review.revisions import RawDiff, Revision
@@ -59,7 +59,7 @@ def _object(key: Key) -> dict[str, str]:
     return key._asdict()
 
 
-def _changed(report: Report, sides: Sides) -> dict[str, Any]:
+def _changed(report: Report, sides: ObjectPair) -> dict[str, Any]:
     return {
         "object": _object(sides.item.key),
         "file": sides.item.file,

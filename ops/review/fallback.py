@@ -14,7 +14,7 @@ from constructs_lib.manifests.workload import Update, Workload
 from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
-from ops.review.wording import listed, passage
+from ops.review.wording import before_after, listed
 
 _KNOWN_IN_POD = frozenset(
     (
@@ -256,7 +256,7 @@ def leftovers(comparison: Comparison, found: list[Finding]) -> Iterator[Finding]
             if each not in explained:
                 effects[_effect(change, each)].append(each)
         for (risk, severity, effect), differences in effects.items():
-            fields = [f"{_brief(each)} {passage(each, 40)}" for each in differences]
+            fields = [f"{_brief(each)} {before_after(each, 40)}" for each in differences]
             text = f"{effect}: {listed(fields)}"
             yield Finding(risk, severity, change.key, text, tuple(differences))
     for item in comparison.added:

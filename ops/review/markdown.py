@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from constructs_lib.wording import plural
-from ops.review.diff import Sides
+from ops.review.diff import ObjectPair
 from ops.review.model import Severity
 from ops.review.report import Group, Report
 from ops.review.revisions import RawDiff
@@ -115,7 +115,7 @@ def _services(report: Report) -> Iterator[str]:
         yield f"\n<details><summary>{summary}</summary>\n\n{lines}\n</details>\n"
 
 
-def _object(report: Report, sides: Sides) -> str:
+def _object(report: Report, sides: ObjectPair) -> str:
     fields = "".join(
         f"  - {_code(brief(sides.item.key.kind, each.path))}: "
         f"{_code(value(each.before, _LONGEST))} → "

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from constructs_lib.manifests.objects import Key
 from constructs_lib.wording import plural
-from ops.review.diff import Comparison, Sides
+from ops.review.diff import Comparison, ObjectPair
 from ops.review.fallback import leftovers
 from ops.review.load import MANIFESTS, read
 from ops.review.model import Finding, ReviewError, Risk, Severity
@@ -135,9 +135,9 @@ class Report:
         return differing(self.base, self.head)
 
     @cached_property
-    def services(self) -> dict[str, list[Sides]]:
+    def services(self) -> dict[str, list[ObjectPair]]:
         """What is new, changed or gone, by file."""
-        services: dict[str, list[Sides]] = defaultdict(list)
+        services: dict[str, list[ObjectPair]] = defaultdict(list)
         for sides in self.comparison.sides():
             services[sides.item.file].append(sides)
         return dict(sorted(services.items()))

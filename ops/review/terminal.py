@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from constructs_lib.wording import plural
-from ops.review.diff import Sides
+from ops.review.diff import ObjectPair
 from ops.review.model import Severity
 from ops.review.report import Report
 from ops.review.revisions import RawDiff
@@ -93,7 +93,7 @@ def _show_services(report: Report, console: Console) -> None:
         console.print()
 
 
-def _show_object(report: Report, sides: Sides, console: Console) -> None:
+def _show_object(report: Report, sides: ObjectPair, console: Console) -> None:
     mark, style = _CHANGES[sides.change]
     console.print(Text(f"{mark} {sides.item.key}", style=style))
     differences = report.comparison.differences(sides.item.key, ())

@@ -33,7 +33,7 @@ def value(content: Any | Absent, longest: int = 0) -> str:
     return f"{text[: longest - 1]}…" if len(text) > longest else text
 
 
-def passage(each: Difference, longest: int = 0) -> str:
+def before_after(each: Difference, longest: int = 0) -> str:
     """The field before and after, each as `value` puts it."""
     return f"{value(each.before, longest)} → {value(each.after, longest)}"
 

@@ -9,10 +9,10 @@ import typer
 
 from catalogue.parameters import Parameters
 from ops import rendered, terminal
-from ops.asking import agree
+from ops.asking import confirm
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
-from ops.errors import Status, end, told
+from ops.errors import Status, end, handle_errors
 from ops.options import AsJson, Context, Yes, context_needs_cluster
 from ops.secrets import importing, rotation, standing, writing
 from ops.secrets.values import check
@@ -47,7 +47,7 @@ FormerVersion = Annotated[
 
 
 @app.command()
-@told
+@handle_errors
 def status(
     *,
     cluster: Annotated[
@@ -80,7 +80,7 @@ def _one_source(file: Path | None, version: int | None) -> None:
 
 
 @app.command("set")
-@told
+@handle_errors
 def set_value(
     parameter: Name, *, file: File = None, version: FormerVersion = None, yes: Yes = False
 ) -> None:
@@ -102,13 +102,13 @@ def set_value(
         return
     writing.describe(subject, value)
     writing.consequences(subject.readers)
-    agree(f"Write a new version of {subject.path}?", yes=yes)
+    confirm(f"Write a new version of {subject.path}?", yes=yes)
     number = writing.write(store, subject, value)
     terminal.show(f"{subject.path} is set: version {number}.")
 
 
 @app.command("import")
-@told
+@handle_errors
 def import_values(*, context: Context = None, yes: Yes = False) -> None:
     """Import values from the Secrets of the cluster into SSM.
 
@@ -128,7 +128,7 @@ def import_values(*, context: Context = None, yes: Yes = False) -> None:
 
 
 @app.command()
-@told
+@handle_errors
 def rotate(
     parameter: Name,
     *,
@@ -169,7 +169,7 @@ def rotate(
     check(subject.parameter, value)
     writing.describe(subject, value)
     rotation.plan(concerned, target.context)
-    agree(f"Rotate {subject.path}?", yes=yes)
+    confirm(f"Rotate {subject.path}?", yes=yes)
     if value == now.value:
         number = now.version
     else:

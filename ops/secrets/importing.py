@@ -69,7 +69,7 @@ def bring(
     nobody can be asked, or a parameter cannot be written.
     """
     subjects = {one: look_up(store, one.path) for one, values in found.items() if values}
-    if subjects and not yes and not terminal.someone_is_there():
+    if subjects and not yes and not terminal.is_interactive():
         raise OpsError(
             "the terminal is not interactive; nothing was changed. Add --yes to import what SSM "
             "does not hold yet"

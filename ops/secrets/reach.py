@@ -22,7 +22,7 @@ class Looking(Protocol):
         """The pods that a label selector picks."""
 
 
-class Holds(StrEnum):
+class SecretState(StrEnum):
     """What a Secret has of a parameter."""
 
     CURRENT = "current"
@@ -38,17 +38,17 @@ class Reach:
     readers: Readers
     value: SecretValue
 
-    def of(self, source: Source) -> Holds:
+    def of(self, source: Source) -> SecretState:
         """What the Secret of an ExternalSecret has."""
         secret = self._secret(source)
         if not secret:
-            return Holds.NOTHING
+            return SecretState.NOTHING
         current = all(
             secret.values.get(key) == self.value
             for key, path in source.paths.items()
             if path == self.readers.path
         )
-        return Holds.CURRENT if current else Holds.OTHER
+        return SecretState.CURRENT if current else SecretState.OTHER
 
     def pods(self, workload: Workload) -> Pods:
         """The pods of a workload, by which value they started with.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
 
 
-class Takes(StrEnum):
+class UpdateMode(StrEnum):
     """How a workload comes to a new value."""
 
     ROLLING = "rolling restart"
@@ -63,15 +63,15 @@ class Readers:
     sources: tuple[Source, ...]
     workloads: tuple[Workload, ...]
 
-    def taking(self, *ways: Takes) -> list[Workload]:
+    def taking(self, *ways: UpdateMode) -> list[Workload]:
         """The workloads that come to a new value in one of these ways."""
-        return [workload for workload in self.workloads if takes(workload) in ways]
+        return [workload for workload in self.workloads if update_mode(workload) in ways]
 
     def restarted(self) -> list[Workload]:
         """The workloads that run on with an old value until they are restarted; those that lose
         no request by it come first.
         """
-        return [*self.taking(Takes.ROLLING), *self.taking(Takes.REPLACED)]
+        return [*self.taking(UpdateMode.ROLLING), *self.taking(UpdateMode.REPLACED)]
 
     def sources_of(self, workload: Workload) -> list[Source]:
         """Where a workload has the parameter from."""
@@ -113,13 +113,13 @@ def readers(path: str, objects: Iterable[Manifest]) -> Readers:
     )
 
 
-def takes(workload: Workload) -> Takes:
+def update_mode(workload: Workload) -> UpdateMode:
     """How it comes to a new value."""
     match workload.update:
         case Update.NEXT_RUN:
-            return Takes.NEXT_RUN
+            return UpdateMode.NEXT_RUN
         case Update.NEXT_SYNC:
-            return Takes.NEXT_SYNC
+            return UpdateMode.NEXT_SYNC
     if workload.kind != "Deployment":
-        return Takes.BY_HAND
-    return Takes.ROLLING if workload.update is Update.ROLLING else Takes.REPLACED
+        return UpdateMode.BY_HAND
+    return UpdateMode.ROLLING if workload.update is Update.ROLLING else UpdateMode.REPLACED

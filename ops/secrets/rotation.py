@@ -15,8 +15,8 @@ from ops import terminal
 from ops.asking import SecretValue
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status, end
-from ops.secrets.reach import Holds, Reach
-from ops.secrets.readers import Readers, Source, Takes, takes
+from ops.secrets.reach import Reach, SecretState
+from ops.secrets.readers import Readers, Source, UpdateMode, update_mode
 
 T = TypeVar("T")
 
@@ -70,11 +70,11 @@ def plan(concerned: Readers, context: str) -> None:
     """Tell what will happen in the cluster."""
     terminal.tell(f"In the cluster of context {context}:")
     _tell("  External Secrets reads it now, into", concerned.sources)
-    _tell("  Restarted together, without a lost request", concerned.taking(Takes.ROLLING))
-    _tell("  Restarted one after another, each with a gap", concerned.taking(Takes.REPLACED))
-    _tell("  With their next run", concerned.taking(Takes.NEXT_RUN))
-    _tell("  With the next sync of Argo CD", concerned.taking(Takes.NEXT_SYNC))
-    _tell("  Not restarted by this command: restart by hand", concerned.taking(Takes.BY_HAND))
+    _tell("  Restarted together, without a lost request", concerned.taking(UpdateMode.ROLLING))
+    _tell("  Restarted one after another, each with a gap", concerned.taking(UpdateMode.REPLACED))
+    _tell("  With their next run", concerned.taking(UpdateMode.NEXT_RUN))
+    _tell("  With the next sync of Argo CD", concerned.taking(UpdateMode.NEXT_SYNC))
+    _tell("  Not restarted by this command: restart by hand", concerned.taking(UpdateMode.BY_HAND))
     if not concerned.workloads:
         terminal.tell("  Nothing restarts.")
 
@@ -123,8 +123,8 @@ class Rotation:
         somebody else writes another value meanwhile.
         """
         self._sync()
-        self._renew(self.readers.taking(Takes.ROLLING))
-        for workload in self.readers.taking(Takes.REPLACED):
+        self._renew(self.readers.taking(UpdateMode.ROLLING))
+        for workload in self.readers.taking(UpdateMode.REPLACED):
             self._renew([workload])
         self._require_newest()
 
@@ -140,7 +140,7 @@ class Rotation:
     def _sync(self) -> None:
         """Have External Secrets read the parameter, and wait until every Secret holds it."""
         for source in self.readers.sources:
-            if self._reach.of(source) is Holds.CURRENT:
+            if self._reach.of(source) is SecretState.CURRENT:
                 self.synced.append(source)
             else:
                 self.cluster.sync_now(source.namespace, source.name)
@@ -149,7 +149,7 @@ class Rotation:
             return
 
         def waits_for(source: Source) -> str | None:
-            if self._reach.of(source) is Holds.CURRENT:
+            if self._reach.of(source) is SecretState.CURRENT:
                 self.synced.append(source)
                 return None
             self._require_newest()
@@ -193,7 +193,7 @@ class Rotation:
             (
                 workload.kind,
                 str(workload),
-                self.outcomes.get(workload, f"with its {takes(workload)}"),
+                self.outcomes.get(workload, f"with its {update_mode(workload)}"),
             )
             for workload in self.readers.workloads
         ]

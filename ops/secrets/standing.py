@@ -13,8 +13,8 @@ from catalogue.parameters import Parameters
 from ops import rendered, terminal
 from ops.aws import SECURE, Description, ParameterStore, Stored
 from ops.cluster import Cluster
-from ops.secrets.reach import Holds, Looking, Reach
-from ops.secrets.readers import Readers, readers, takes
+from ops.secrets.reach import Looking, Reach, SecretState
+from ops.secrets.readers import Readers, readers, update_mode
 
 
 class State(StrEnum):
@@ -106,7 +106,7 @@ def _behind(reach: Reach) -> list[str]:
     secrets = [
         f"Secret {source.namespace}/{source.secret} has {held}"
         for source in reach.readers.sources
-        if (held := reach.of(source)) is not Holds.CURRENT
+        if (held := reach.of(source)) is not SecretState.CURRENT
     ]
     pods = [
         f"{len(behind)} pods of {workload} started before it"
@@ -175,7 +175,7 @@ def as_json(found: list[Standing]) -> list[dict[str, Any]]:
                     "namespace": workload.namespace,
                     "name": workload.name,
                     "variables": one.readers.variables(workload),
-                    "takes": takes(workload),
+                    "takes": update_mode(workload),
                 }
                 for workload in one.readers.workloads
             ],

@@ -21,7 +21,7 @@ from ops.aws import (
     needs_advanced_tier,
 )
 from ops.errors import OpsError, Status
-from ops.secrets.readers import Readers, Takes, readers
+from ops.secrets.readers import Readers, UpdateMode, readers
 from ops.secrets.values import check
 
 _UNSURE = (
@@ -195,8 +195,8 @@ def consequences(concerned: Readers) -> None:
     kept = [one for one in long_running if one not in reloaded]
     _line("restarted by Reloader, where the cluster has it", reloaded)
     _line("with the old value until somebody restarts them, as `ops secrets rotate` does", kept)
-    _line("with their next run", concerned.taking(Takes.NEXT_RUN))
-    _line("with the next sync of Argo CD", concerned.taking(Takes.NEXT_SYNC))
+    _line("with their next run", concerned.taking(UpdateMode.NEXT_RUN))
+    _line("with the next sync of Argo CD", concerned.taking(UpdateMode.NEXT_SYNC))
     if not concerned.workloads:
         terminal.tell("  nothing restarts: it is used when an image is pulled")
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ops import terminal
-from ops.asking import agree
+from ops.asking import confirm
 from ops.cluster import Cluster
-from ops.errors import told
+from ops.errors import handle_errors
 from ops.options import Context, Yes
 from ops.takeover.saved import Saved
 from ops.takeover.steps import Takeover
@@ -37,7 +37,7 @@ File = Annotated[
 
 
 @app.command()
-@told
+@handle_errors
 def start(
     application: Application, *, saved: File = None, context: Context = None, yes: Yes = False
 ) -> None:
@@ -53,7 +53,7 @@ def start(
     file = _file(application, saved)
     found = takeover.save()
     terminal.tell(found.summary(application))
-    agree(
+    confirm(
         f"Save them to {file}, and apply Application {application} without automated sync?", yes=yes
     )
     found.write(file)
@@ -65,7 +65,7 @@ def start(
 
 
 @app.command()
-@told
+@handle_errors
 def sync(
     application: Application,
     *,
@@ -78,7 +78,7 @@ def sync(
     Exit status: 0 synced, 1 failed, or not done in time; it goes on in Argo CD.
     """
     takeover = Takeover.of(application, Cluster(context))
-    agree(f"Sync Application {application} now?", yes=yes)
+    confirm(f"Sync Application {application} now?", yes=yes)
     takeover.sync()
     with terminal.waiting(f"Argo CD syncs {application}"):
         state = takeover.wait(patience * 60)
@@ -86,7 +86,7 @@ def sync(
 
 
 @app.command()
-@told
+@handle_errors
 def undo(
     application: Application, *, saved: File = None, context: Context = None, yes: Yes = False
 ) -> None:
@@ -105,7 +105,7 @@ def undo(
         f"Removes Application {application}, puts back {former.count}, and deletes "
         f"{', '.join(str(key) for key, _ in made) or 'nothing'}."
     )
-    agree("Go on?", yes=yes)
+    confirm("Go on?", yes=yes)
     takeover.undo(former, made)
     terminal.show(f"{application} is as it was saved in {file}; delete the file to start again.")
 

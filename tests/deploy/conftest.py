@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.handover import STACK
+from catalogue.stack_outputs import STACK
 from tests.conftest import copy_checkout
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.prerequisites import needed_by_all

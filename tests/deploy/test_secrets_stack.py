@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from catalogue.handover import EXAMPLE_ACCOUNT, STACK
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
+from catalogue.stack_outputs import EXAMPLE_ACCOUNT, STACK
 from constructs_lib.output import read
 from overview import FILE as OVERVIEW
 from tests.conftest import ROOT
@@ -39,7 +39,7 @@ def test_a_first_deploy_makes_everything_and_hands_over(deployment: Deployment) 
     assert deployment.deploy() == 0, deployment.output
     assert deployment.values() == fresh()
 
-    outputs = json.loads((deployment.folder / "catalogue/handover.json").read_text())[STACK]
+    outputs = json.loads((deployment.folder / "catalogue/stack_outputs.json").read_text())[STACK]
     certificate = deployment.emulator.client("acm").describe_certificate(
         CertificateArn=outputs["CertificateArn"]
     )["Certificate"]
@@ -117,11 +117,11 @@ def test_a_failure_half_way_names_the_parameter_and_loses_nothing(deployment: De
     taken, kept = Parameters.IPINFO_TOKEN.path, Parameters.API_KEYS.path
     deployment.ssm.put_parameter(Name=taken, Value="plain", Type="String")
     deployment.set(kept, "known-keys-4711")
-    handover = (deployment.folder / "catalogue/handover.json").read_text()
+    stack_outputs = (deployment.folder / "catalogue/stack_outputs.json").read_text()
 
     assert deployment.deploy() != 0
     assert f"{taken}: it exists as a String" in deployment.output
-    assert (deployment.folder / "catalogue/handover.json").read_text() == handover
+    assert (deployment.folder / "catalogue/stack_outputs.json").read_text() == stack_outputs
     assert deployment.values()[taken] == ("String", "plain", 1)
     assert deployment.values()[kept] == ("SecureString", "known-keys-4711", 1)
 
@@ -147,7 +147,7 @@ def test_the_readme_followed_word_for_word_works(
     for command in commands:
         assert deployment.run("bash", "-c", command) == 0, deployment.output
     assert deployment.values() == fresh()
-    assert EXAMPLE_ACCOUNT not in (deployment.folder / "catalogue/handover.json").read_text()
+    assert EXAMPLE_ACCOUNT not in (deployment.folder / "catalogue/stack_outputs.json").read_text()
 
 
 def test_no_value_appears_anywhere(deployment: Deployment) -> None:
@@ -165,5 +165,5 @@ def test_no_value_appears_anywhere(deployment: Deployment) -> None:
     assert assembly
     places = [deployment.events(), log, deployment.output, str(template), *assembly.values()]
     places += [deployment.emulator.log]
-    places += [(deployment.folder / "catalogue/handover.json").read_text()]
+    places += [(deployment.folder / "catalogue/stack_outputs.json").read_text()]
     assert not [place[:80] for place in places if "known-to-the-test" in place]

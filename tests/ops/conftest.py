@@ -10,7 +10,7 @@ import pytest
 
 from catalogue.platform import AnalyticsPlatform
 from charts import registry
-from constructs_lib.output import swap
+from constructs_lib.output import replace_dir
 from tests.ops.checkouts import CODE, commit, copy
 from tests.ops.local_registry import LocalRegistry, local_registry
 
@@ -32,6 +32,6 @@ def own(tmp_path: Path, server: LocalRegistry, platform: AnalyticsPlatform) -> P
     declared = checkout / "catalogue/platform.py"
     declared.write_text(declared.read_text().replace("ghcr.io/", f"{server.host}/"))
     images = platform.registry.replace("ghcr.io/", f"{server.host}/")
-    swap(registry.render(replace(platform, registry=images)), checkout / "dist")
+    replace_dir(registry.render(replace(platform, registry=images)), checkout / "dist")
     commit(checkout, "images of another registry")
     return checkout

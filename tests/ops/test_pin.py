@@ -14,7 +14,7 @@ from charts import registry as charts
 from constructs_lib.errors import DeclarationError, PlatformError
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.releases import fingerprint
-from constructs_lib.output import Written, read, swap
+from constructs_lib.output import DirChanges, read, replace_dir
 from ops.errors import OpsError
 from ops.pin import RefusedError, bump
 from ops.registry import Image, ImageMissingError
@@ -243,11 +243,11 @@ def test_an_interruption_half_way_waits_until_all_is_written(
 ) -> None:
     handled: list[int] = []
 
-    def interrupted(rendered: dict[str, str], dist: Path) -> Written:
+    def interrupted(rendered: dict[str, str], dist: Path) -> DirChanges:
         signal.raise_signal(number)
-        return swap(rendered, dist)
+        return replace_dir(rendered, dist)
 
-    monkeypatch.setattr("ops.pin.output.swap", interrupted)
+    monkeypatch.setattr("ops.pin.output.replace_dir", interrupted)
     before = signal.signal(number, lambda received, _: handled.append(received))
     try:
         bump("nebula", NEW, find=found, root=checkout)

@@ -80,7 +80,7 @@ def test_start_saves_what_is_there_and_applies_without_automated_sync(server: Fa
 
 
 def test_start_asks_first(server: FakeServer) -> None:
-    assert "Add --yes to agree" in refused(run("start"))
+    assert "Add --yes to confirm" in refused(run("start"))
     assert server.changed == []
     assert not Path(SAVED).exists()
 

@@ -21,8 +21,8 @@ from typing import Any
 from aws_cdk import App, CfnResource, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from catalogue.handover import STACK
 from catalogue.installation import INSTALLATION
+from catalogue.stack_outputs import STACK
 from constructs_lib.rules.waivers import Result
 from local_cluster.installing import Say, cache_folder, crds, provide
 from stacks.secrets_stack import SecretsStack

@@ -10,7 +10,7 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.schedule import starts, words
 from ops.review.diff import Comparison
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
-from ops.review.wording import listed, passage, value
+from ops.review.wording import before_after, listed, value
 
 _IMAGE = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
@@ -129,7 +129,7 @@ def overlaps(comparison: Comparison) -> Iterator[Finding]:
             severity = Severity.LOW if policy == "Forbid" else Severity.HIGH
             yield Finding(Risk.SCHEDULE, severity, change.key, text, (each,))
         for each in change.at("spec", "startingDeadlineSeconds"):
-            text = f"how many seconds late a run may start: {passage(each)}"
+            text = f"how many seconds late a run may start: {before_after(each)}"
             yield Finding(Risk.SCHEDULE, Severity.LOW, change.key, text, (each,))
 
 

@@ -15,7 +15,7 @@ from ops.review.diff import Comparison
 from ops.review.load import of_cluster
 from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Risk, Severity, spell
 from ops.review.rules.removal import SIZE, shrinks
-from ops.review.wording import listed, passage
+from ops.review.wording import before_after, listed
 
 TOTAL = "all namespaces"
 _NONE = Fraction(0)
@@ -130,7 +130,7 @@ _BELOW = {True: ", less than the pods ask for: pods are refused", False: ""}
 
 
 def _told(change: Change, each: Difference, severity: Severity, more: str) -> Finding:
-    text = f"{spell(each.path[1:])}: {passage(each)}{more}"
+    text = f"{spell(each.path[1:])}: {before_after(each)}{more}"
     return Finding(Risk.CAPACITY, severity, change.key, text, (each,))
 
 

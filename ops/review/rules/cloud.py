@@ -11,7 +11,7 @@ from ops.review.load import STACK_GROUP
 from ops.review.model import Difference, Finding, Risk, Severity
 from ops.review.rules.permissions import of_policy, rights
 from ops.review.rules.secrets import parameter_of
-from ops.review.wording import listed, passage, value
+from ops.review.wording import before_after, listed, value
 
 _REPLACING: dict[str, tuple[str, ...]] = {
     "AWS::CertificateManager::Certificate": (
@@ -135,7 +135,7 @@ def _shift(each: Difference) -> str:
         went = [f"-{value(one, 60)}" for one in before if one not in after]
         if came or went:
             return listed([*came, *went], 6)
-    return passage(each, 60)
+    return before_after(each, 60)
 
 
 def _statements(item: Object) -> Iterator[str]:

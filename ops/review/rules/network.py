@@ -14,7 +14,7 @@ from constructs_lib.manifests.readings import as_range, is_within, peers_of
 from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
-from ops.review.diff import Comparison, Sides
+from ops.review.diff import Comparison, ObjectPair
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.wording import listed
 
@@ -88,7 +88,7 @@ def _beyond(openings: list[Opening], others: list[Opening]) -> list[Opening]:
     return [each for each in openings if not any(each.within(other) for other in others)]
 
 
-def _selected(comparison: Comparison, sides: Sides) -> Iterator[Pods]:
+def _selected(comparison: Comparison, sides: ObjectPair) -> Iterator[Pods]:
     """The workloads that a policy selects, before or after."""
     policies = [side for side in sides if side]
     former = {workload.key for workload in workloads(comparison.before)}

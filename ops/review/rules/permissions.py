@@ -9,7 +9,7 @@ from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.hardening import ROLE
-from ops.review.diff import Comparison, Sides, shift, tell
+from ops.review.diff import Comparison, ObjectPair, shift, tell
 from ops.review.model import TEMPLATE, Difference, Finding, Path, Risk, Severity
 from ops.review.wording import listed, value
 
@@ -68,7 +68,7 @@ def _security(comparison: Comparison, item: Object) -> list[Difference]:
 
 def accounts(comparison: Comparison) -> Iterator[Finding]:
     """Service accounts, roles, their bindings, Argo CD's project and the stores of secrets."""
-    powers = {
+    permissions = {
         "AppProject": (of_project, tuple(("spec", field) for field in PROJECT_BOUNDS)),
         "ClusterRole": (of_role, (("rules",), ("aggregationRule",))),
         "ClusterRoleBinding": (of_binding, (("subjects",), ("roleRef",))),
@@ -80,16 +80,16 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
             (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
         ),
     }
-    for sides in comparison.sides(*powers):
+    for sides in comparison.sides(*permissions):
         kind = sides.item.key.kind
         if kind in ("AppProject", "ClusterSecretStore") and not all(sides):
             continue  # it bounds what is new, or gone, with it
-        yield from rights(comparison, sides, *powers[kind])
+        yield from rights(comparison, sides, *permissions[kind])
 
 
 def rights(
     comparison: Comparison,
-    sides: Sides,
+    sides: ObjectPair,
     of: Callable[[Object], Iterable[str]],
     paths: Iterable[Path],
 ) -> Iterator[Finding]:

@@ -45,7 +45,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
             raise reply
         return reply
 
-    monkeypatch.setattr(terminal, "someone_is_there", lambda: True)
+    monkeypatch.setattr(terminal, "is_interactive", lambda: True)
     monkeypatch.setattr(terminal, "confirm", answer)
     monkeypatch.setattr(terminal, "choose", answer)
     return given

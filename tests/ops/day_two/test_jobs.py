@@ -163,10 +163,10 @@ def test_names_that_are_none(run: Run) -> None:
 def test_a_run_that_began_while_it_was_asked_is_seen(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def agree(*_: object, **__: object) -> None:
+    def confirm(*_: object, **__: object) -> None:
         api.objects[f"{JOBS}/scheduled"] = job("scheduled", started=0)
 
-    monkeypatch.setattr("ops.jobs.agree", agree)
+    monkeypatch.setattr("ops.jobs.confirm", confirm)
     done = run("jobs", "run", NAME)
     assert done.exit_code == 1
     assert f"crawlers/{NAME} is running already: scheduled, started now" in done.stderr

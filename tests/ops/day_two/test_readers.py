@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalogue.parameters import Parameters
-from ops.secrets.readers import Readers, Takes, readers, takes
+from ops.secrets.readers import Readers, UpdateMode, readers, update_mode
 from tests.conftest import Manifest
 
 
@@ -25,11 +25,11 @@ def test_every_service_reads_the_password_under_its_own_name(password: Readers) 
 def test_single_writers_are_replaced_and_jobs_wait_for_their_run(
     password: Readers, objects: list[Manifest]
 ) -> None:
-    kinds = {one.name: takes(one) for one in password.workloads}
-    assert kinds["cerebro-api"] is Takes.ROLLING
-    assert {kinds["nebula"], kinds["cryo-indexer"], kinds["cerebro-mcp"]} == {Takes.REPLACED}
-    assert kinds["click-runner-ember"] is Takes.NEXT_RUN
-    assert kinds["cryo-indexer-migrations"] is Takes.NEXT_SYNC
+    kinds = {one.name: update_mode(one) for one in password.workloads}
+    assert kinds["cerebro-api"] is UpdateMode.ROLLING
+    assert {kinds["nebula"], kinds["cryo-indexer"], kinds["cerebro-mcp"]} == {UpdateMode.REPLACED}
+    assert kinds["click-runner-ember"] is UpdateMode.NEXT_RUN
+    assert kinds["cryo-indexer-migrations"] is UpdateMode.NEXT_SYNC
     deployments = {item["metadata"]["name"] for item in objects if item["kind"] == "Deployment"}
     assert {one.name for one in password.restarted()} == deployments
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from constructs_lib.errors import DeclarationError
 
-FILE = Path(__file__).with_name("handover.json")
+FILE = Path(__file__).with_name("stack_outputs.json")
 STACK = "SecretsStack"
 EXAMPLE_ACCOUNT = "111122223333"
 """AWS's account for documentation: a certificate of this account is none yet."""
@@ -22,7 +22,7 @@ _ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handover:
+class StackOutputs:
     """The stack's outputs, under their names in CloudFormation."""
 
     CertificateArn: str | None = None
@@ -33,7 +33,7 @@ class Handover:
     """The IAM role of External Secrets' service account."""
 
 
-def load(region: str, file: Path = FILE) -> Handover:
+def load(region: str, file: Path = FILE) -> StackOutputs:
     """Read the hand-over of a stack in `region`. A missing file is an empty one: nothing is
     deployed yet.
 
@@ -42,7 +42,7 @@ def load(region: str, file: Path = FILE) -> Handover:
     try:
         content = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        return Handover()
+        return StackOutputs()
     except (OSError, ValueError) as error:
         raise DeclarationError(f"cannot be read ({error}). {_REMEDY}", where=file) from error
     try:
@@ -54,27 +54,27 @@ def load(region: str, file: Path = FILE) -> Handover:
 _REMEDY = "Restore it from git, or write it anew with `make deploy-secrets`"
 
 
-def _checked(content: Any, region: str) -> Handover:
+def _checked(content: Any, region: str) -> StackOutputs:
     outputs = content.get(STACK) if isinstance(content, dict) else None
     if not isinstance(outputs, dict) or not all(isinstance(v, str) for v in outputs.values()):
         raise DeclarationError(f"holds no outputs of {STACK}. {_REMEDY}")
-    if unknown := outputs.keys() - Handover.__dataclass_fields__.keys():
+    if unknown := outputs.keys() - StackOutputs.__dataclass_fields__.keys():
         raise DeclarationError(f"holds unknown outputs {', '.join(sorted(unknown))}. {_REMEDY}")
-    handover = Handover(**outputs)
-    if f":{EXAMPLE_ACCOUNT}:" in (handover.CertificateArn or "") and handover.Region != region:
-        return Handover()  # the example that this repository ships, not a deployment
-    if handover.Region not in (None, region):
+    known = StackOutputs(**outputs)
+    if f":{EXAMPLE_ACCOUNT}:" in (known.CertificateArn or "") and known.Region != region:
+        return StackOutputs()  # the example that this repository ships, not a deployment
+    if known.Region not in (None, region):
         raise DeclarationError(
-            f"Region is {handover.Region!r}, but the installation is in {region!r}; set region in "
+            f"Region is {known.Region!r}, but the installation is in {region!r}; set region in "
             "catalogue/installation.py, or deploy the stack there"
         )
-    if handover.ExternalSecretsRoleArn and not _ROLE.fullmatch(handover.ExternalSecretsRoleArn):
+    if known.ExternalSecretsRoleArn and not _ROLE.fullmatch(known.ExternalSecretsRoleArn):
         raise DeclarationError(
-            f"ExternalSecretsRoleArn {handover.ExternalSecretsRoleArn!r} is no ARN of an IAM "
+            f"ExternalSecretsRoleArn {known.ExternalSecretsRoleArn!r} is no ARN of an IAM "
             f"role. {_REMEDY}"
         )
-    _check_certificate(handover.CertificateArn, region)
-    return handover
+    _check_certificate(known.CertificateArn, region)
+    return known
 
 
 def _check_certificate(arn: str | None, region: str) -> None:
