@@ -50,7 +50,7 @@ class LocalCluster:
                 start_new_session=True,
             )
 
-    def wait_for(self, text: str, within: float = 180) -> str:
+    def wait_for(self, text: str, within: float = 600) -> str:
         """All that it has said once it has said that."""
         deadline = time.monotonic() + within
         while text not in (said := self.log.read_text()):
