@@ -34,7 +34,7 @@ class StackOutputs:
 
 
 def load(region: str, file: Path = FILE) -> StackOutputs:
-    """Read the hand-over of a stack in `region`. A missing file is an empty one: nothing is
+    """Read the outputs of the stack in `region`. A missing file is an empty one: nothing is
     deployed yet.
 
     Raises DeclarationError, naming the file, for anything that is no output of that stack.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from charts.memory import Memory
 from constructs_lib.errors import PlatformError, collect
-from constructs_lib.output import DirChanges, replace, replace_dir
+from constructs_lib.output import DirChanges, replace_dir, replace_file
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
 FOLDER = Path(__file__).parents[1] / "dist"
@@ -68,7 +68,7 @@ def synth() -> int:
     _report(folder, rendering.files, replace_dir(rendering.files, folder))
     if folder.resolve() == FOLDER:
         SCORECARD.parent.mkdir(exist_ok=True)
-        replace(SCORECARD, rendering.scorecard)
+        replace_file(SCORECARD, rendering.scorecard)
         if rendering.memory:
             rendering.memory.write()
     _hint_at_unlisted()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Parameter, Pending
-from constructs_lib.output import replace
+from constructs_lib.output import replace_file
 
 if TYPE_CHECKING:
     from constructs_lib.kubernetes import Snapshot
@@ -68,7 +68,7 @@ class Memory:
 
     def write(self) -> None:
         """Remember it."""
-        replace(_FILE, json.dumps({"sources": _sources(), **asdict(self)}, indent=1))
+        replace_file(_FILE, json.dumps({"sources": _sources(), **asdict(self)}, indent=1))
 
 
 def recall() -> Memory | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DirChanges:
-    """What a swap did to a folder: paths relative to it."""
+    """What replacing a folder changed: paths relative to it."""
 
     added: tuple[str, ...]
     """Were not there before."""
@@ -55,7 +55,7 @@ def replace_dir(files: Mapping[str, str], folder: Path) -> DirChanges:
     )
 
 
-def replace(file: Path, text: str) -> None:
+def replace_file(file: Path, text: str) -> None:
     """Make `file` hold `text`, or leave it as it was."""
     fresh = file.with_name(f".{file.name}.new")
     try:

@@ -53,7 +53,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not terminal.is_interactive():
         raise OpsError("nobody is here to be asked; nothing was changed. Add --yes to confirm")
-    if not terminal.confirm(question):
+    if not terminal.ask_yes_or_no(question):
         terminal.tell("Nothing was changed.")
         end(Status.FAILED)
 

@@ -39,7 +39,7 @@ def deploy_secrets(
     that the certificate waits for.
 
     Exit status: 0 deployed and handed over, 1 deployed with outputs that do not
-    fit this checkout, else that of `cdk`. Unless it is 0, the hand-over is as it
+    fit this checkout, else that of `cdk`. Unless it is 0, the outputs file is as it
     was.
     """
     with tempfile.TemporaryDirectory(prefix="deploy-") as workshop:
@@ -56,7 +56,7 @@ def deploy_secrets(
                 style="red",
             )
             raise typer.Exit(1) from error
-        output.replace(stack_outputs.FILE, outputs.read_text("utf-8").rstrip() + "\n")
+        output.replace_file(stack_outputs.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
     console.print(
         f"catalogue/{stack_outputs.FILE.name} holds the stack's outputs. Run `make synth`, and "

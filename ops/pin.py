@@ -222,7 +222,7 @@ def _write(
         try:
             output.replace_dir(rendered, dist)
             try:
-                output.replace(file, line)
+                output.replace_file(file, line)
             except OSError:
                 output.replace_dir(present, dist)
                 raise

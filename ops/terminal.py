@@ -107,7 +107,7 @@ def choose(question: str, count: int) -> int:
     return answer
 
 
-def confirm(question: str) -> bool:
+def ask_yes_or_no(question: str) -> bool:
     """Whether a person agrees; Enter alone means no. Ctrl-C raises typer.Abort."""
     with _interruptible():
         return typer.confirm(question, err=True)

@@ -26,7 +26,7 @@ class Removal:
         self.before, self.after = Sync(before), Sync(after)
         self._gone: dict[Key, bool] = {}
 
-    def fate(self, item: Object) -> PruneOutcome | None:
+    def outcome(self, item: Object) -> PruneOutcome | None:
         """What becomes of an object of the first revision; None where it stays in sync."""
         if item.key.group == STACK_GROUP or self.after.owner(self._now(item)):
             return None
@@ -48,8 +48,8 @@ class Removal:
         """Whether an Application of the first revision is deleted."""
         if application.key not in self._gone:
             self._gone[application.key] = False  # while that is decided, should they go in a circle
-            fate = self.fate(application)
-            self._gone[application.key] = bool(fate and fate.deleted)
+            outcome = self.outcome(application)
+            self._gone[application.key] = bool(outcome and outcome.deleted)
         return self._gone[application.key]
 
     def _now(self, item: Object) -> Object | None:

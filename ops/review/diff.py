@@ -67,12 +67,12 @@ class Comparison:
         self.removed = [item for key, item in before.objects.items() if key not in after.objects]
         self.removal = Removal(before, after)
 
-    def sides(self, *kinds: str) -> Iterator[ObjectPair]:
+    def pairs(self, *kinds: str) -> Iterator[ObjectPair]:
         """The objects of some kinds that are new, changed or removed; no kinds means all."""
         every = [ObjectPair(change.before, change.after) for change in self.changes.values()]
         every += [ObjectPair(None, item) for item in self.added]
         every += [ObjectPair(item, None) for item in self.removed]
-        return (sides for sides in every if not kinds or sides.item.key.kind in kinds)
+        return (pair for pair in every if not kinds or pair.item.key.kind in kinds)
 
     def changed(self, *kinds: str) -> Iterator[Change]:
         """The objects of some kinds that are on both sides, but differ."""

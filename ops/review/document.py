@@ -44,7 +44,7 @@ def render(report: Report, diff: RawDiff) -> str:
             for row in report.capacity
         ],
         "objects": [
-            _changed(report, sides) for changed in report.services.values() for sides in changed
+            _changed(report, pair) for changed in report.services.values() for pair in changed
         ],
         "diff": {"files": diff.files, "added": diff.added, "removed": diff.removed},
     }
@@ -59,14 +59,14 @@ def _object(key: Key) -> dict[str, str]:
     return key._asdict()
 
 
-def _changed(report: Report, sides: ObjectPair) -> dict[str, Any]:
+def _changed(report: Report, pair: ObjectPair) -> dict[str, Any]:
     return {
-        "object": _object(sides.item.key),
-        "file": sides.item.file,
-        "change": sides.change,
+        "object": _object(pair.item.key),
+        "file": pair.item.file,
+        "change": pair.change,
         "differences": [
             {"path": str(each), **_values(before=each.before, after=each.after)}
-            for each in report.comparison.differences(sides.item.key, ())
+            for each in report.comparison.differences(pair.item.key, ())
         ],
     }
 

@@ -109,20 +109,20 @@ def _capacity(report: Report) -> str:
 
 def _services(report: Report) -> Iterator[str]:
     for file, changed in report.services.items():
-        lines = "".join(_object(report, sides) for sides in changed)
+        lines = "".join(_object(report, pair) for pair in changed)
         count = plural(len(changed), "object")
         summary = f"<code>{html.escape(file)}</code>: {count}"
         yield f"\n<details><summary>{summary}</summary>\n\n{lines}\n</details>\n"
 
 
-def _object(report: Report, sides: ObjectPair) -> str:
+def _object(report: Report, pair: ObjectPair) -> str:
     fields = "".join(
-        f"  - {_code(brief(sides.item.key.kind, each.path))}: "
+        f"  - {_code(brief(pair.item.key.kind, each.path))}: "
         f"{_code(value(each.before, _LONGEST))} → "
         f"{_code(value(each.after, _LONGEST))}\n"
-        for each in report.comparison.differences(sides.item.key, ())
+        for each in report.comparison.differences(pair.item.key, ())
     )
-    return f"- {_prose(str(sides.item.key))}{_CHANGES[sides.change]}\n{fields}"
+    return f"- {_prose(str(pair.item.key))}{_CHANGES[pair.change]}\n{fields}"
 
 
 def _prose(text: str) -> str:

@@ -119,7 +119,7 @@ class Report:
     def scope(self) -> str:
         """What was compared, and how much of it differs."""
         everything = self.comparison.before.objects.keys() | self.comparison.after.objects.keys()
-        differing = sum(1 for _ in self.comparison.sides())
+        differing = sum(1 for _ in self.comparison.pairs())
         return (
             f"{self.base.name} → {self.head.name}: {differing} of "
             f"{plural(len(everything), 'object')} in {plural(len(self.changed_files), 'file')}"
@@ -138,8 +138,8 @@ class Report:
     def services(self) -> dict[str, list[ObjectPair]]:
         """What is new, changed or gone, by file."""
         services: dict[str, list[ObjectPair]] = defaultdict(list)
-        for sides in self.comparison.sides():
-            services[sides.item.file].append(sides)
+        for pair in self.comparison.pairs():
+            services[pair.item.file].append(pair)
         return dict(sorted(services.items()))
 
     def _noise(self) -> Iterator[Finding]:
@@ -149,7 +149,7 @@ class Report:
         where it differs alone.
         """
         comparison, text = self.comparison, "is written differently, and means the same"
-        meant = {side.file for sides in comparison.sides() for side in sides if side}
+        meant = {side.file for pair in comparison.pairs() for side in pair if side}
         for key, item in comparison.after.objects.items():
             former = comparison.before.objects.get(key)
             if former and former.text != item.text and key not in comparison.changes:

@@ -88,18 +88,18 @@ def _show_capacity(report: Report, console: Console) -> None:
 def _show_services(report: Report, console: Console) -> None:
     for file, changed in report.services.items():
         console.print(Rule(Text(file, style="bold"), align="left", style="dim"))
-        for sides in changed:
-            _show_object(report, sides, console)
+        for pair in changed:
+            _show_object(report, pair, console)
         console.print()
 
 
-def _show_object(report: Report, sides: ObjectPair, console: Console) -> None:
-    mark, style = _CHANGES[sides.change]
-    console.print(Text(f"{mark} {sides.item.key}", style=style))
-    differences = report.comparison.differences(sides.item.key, ())
+def _show_object(report: Report, pair: ObjectPair, console: Console) -> None:
+    mark, style = _CHANGES[pair.change]
+    console.print(Text(f"{mark} {pair.item.key}", style=style))
+    differences = report.comparison.differences(pair.item.key, ())
     for each in differences[:_MOST_FIELDS]:
         was, now = value(each.before, _LONGEST), value(each.after, _LONGEST)
-        path = brief(sides.item.key.kind, each.path)
+        path = brief(pair.item.key.kind, each.path)
         console.print(Padding(Text.assemble((f"{path}: ", "dim"), f"{was} → {now}"), (0, 0, 0, 4)))
     if len(differences) > _MOST_FIELDS:
         more = plural(len(differences) - _MOST_FIELDS, "field")

@@ -133,7 +133,7 @@ def _check(parameter: Parameters, value: SecretValue) -> None:
 def _agreed(subject: Subject, candidate: Candidate, *, yes: bool) -> bool:
     """Whether to write; what SSM holds already is overwritten only after a question."""
     if subject.stored.value.text == subject.parameter.placeholder:
-        return yes or terminal.confirm(f"Import {subject.path} from {candidate}?")
+        return yes or terminal.ask_yes_or_no(f"Import {subject.path} from {candidate}?")
     since = terminal.when(subject.stored.changed)
     state = (
         f"{subject.path} holds another value, set {since} by {subject.description.changed_by} "
@@ -142,7 +142,7 @@ def _agreed(subject: Subject, candidate: Candidate, *, yes: bool) -> bool:
     if yes:
         terminal.warn(f"{state}; run this without --yes to decide.")
         return False
-    return terminal.confirm(f"{state}. Overwrite it from {candidate}?")
+    return terminal.ask_yes_or_no(f"{state}. Overwrite it from {candidate}?")
 
 
 def summary(outcomes: dict[Parameters, Outcome]) -> str:

@@ -64,11 +64,11 @@ _SECTIONS = {
 
 def stack(comparison: Comparison) -> Iterator[Finding]:
     """What becomes of everything in the template."""
-    for sides in comparison.sides():
-        if sides.item.key.group == STACK_GROUP:
-            if sides.item.key.kind.startswith("AWS::IAM::"):
-                yield from rights(comparison, sides, _statements, _RIGHTS)
-            before, after = sides
+    for pair in comparison.pairs():
+        if pair.item.key.group == STACK_GROUP:
+            if pair.item.key.kind.startswith("AWS::IAM::"):
+                yield from rights(comparison, pair, _statements, _RIGHTS)
+            before, after = pair
             if before and after:
                 for each in comparison.differences(after.key, ()):
                     yield from _changed(after, each)

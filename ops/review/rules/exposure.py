@@ -120,7 +120,7 @@ def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
 
 def services(comparison: Comparison) -> Iterator[Finding]:
     """Who reaches a Service, on which ports, and which pods answer."""
-    for before, after in comparison.sides("Service"):
+    for before, after in comparison.pairs("Service"):
         if not after:
             continue
         was, now = _reached_by(before), _reached_by(after)

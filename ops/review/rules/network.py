@@ -53,8 +53,8 @@ def policies(comparison: Comparison) -> Iterator[Finding]:
 
     Only for pods that are on both sides: those of a new service had nothing to be closed.
     """
-    for sides in comparison.sides("NetworkPolicy"):
-        yield from _shifted(comparison, sides.item.key, list(_selected(comparison, sides)))
+    for pair in comparison.pairs("NetworkPolicy"):
+        yield from _shifted(comparison, pair.item.key, list(_selected(comparison, pair)))
 
 
 def relabelled(comparison: Comparison) -> Iterator[Finding]:
@@ -88,9 +88,9 @@ def _beyond(openings: list[Opening], others: list[Opening]) -> list[Opening]:
     return [each for each in openings if not any(each.within(other) for other in others)]
 
 
-def _selected(comparison: Comparison, sides: ObjectPair) -> Iterator[Pods]:
+def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
     """The workloads that a policy selects, before or after."""
-    policies = [side for side in sides if side]
+    policies = [side for side in pair if side]
     former = {workload.key for workload in workloads(comparison.before)}
     selected = [
         workload
@@ -102,7 +102,7 @@ def _selected(comparison: Comparison, sides: ObjectPair) -> Iterator[Pods]:
             yield Pods(workload.key.name, workload.labels, workload.labels)
     labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
     if not labels:
-        namespace = sides.item.key.namespace
+        namespace = pair.item.key.namespace
         if all(namespace in side.namespaces for side in (comparison.before, comparison.after)):
             yield Pods("any other pod of the namespace", {}, {})
     elif not selected and len(policies) == 2:

@@ -47,7 +47,7 @@ _WHO_DECIDES = {"repoURL", "targetRevision", "destination", "project"}
 
 def pods(comparison: Comparison) -> Iterator[Finding]:
     """Rights of pods that no rule of every synth is about; those report themselves."""
-    for before, after in comparison.sides(*TEMPLATE):
+    for before, after in comparison.pairs(*TEMPLATE):
         if before and after:
             for each in _security(comparison, after):
                 if each.path[-1] not in _KEPT_BY_RULES:
@@ -80,16 +80,16 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
             (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
         ),
     }
-    for sides in comparison.sides(*permissions):
-        kind = sides.item.key.kind
-        if kind in ("AppProject", "ClusterSecretStore") and not all(sides):
+    for pair in comparison.pairs(*permissions):
+        kind = pair.item.key.kind
+        if kind in ("AppProject", "ClusterSecretStore") and not all(pair):
             continue  # it bounds what is new, or gone, with it
-        yield from rights(comparison, sides, *permissions[kind])
+        yield from rights(comparison, pair, *permissions[kind])
 
 
 def rights(
     comparison: Comparison,
-    sides: ObjectPair,
+    pair: ObjectPair,
     of: Callable[[Object], Iterable[str]],
     paths: Iterable[Path],
 ) -> Iterator[Finding]:
@@ -97,8 +97,8 @@ def rights(
 
     `of` says it in phrases after `may`, and reads the fields at `paths`.
     """
-    was, now = ([*of(side)] if side else [] for side in sides)
-    key = sides.item.key
+    was, now = ([*of(side)] if side else [] for side in pair)
+    key = pair.item.key
     explains = comparison.differences(key, *paths)
     words = ("may now:", "may no longer:")
     yield from shift(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)

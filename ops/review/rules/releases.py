@@ -20,7 +20,7 @@ from ops.review.wording import listed
 
 def runs(comparison: Comparison) -> Iterator[Finding]:
     """Each job of a file that is synced, and what waits for it."""
-    synced = {sides.item.file for sides in comparison.sides()}
+    synced = {sides.item.file for sides in comparison.pairs()}
     for release in releases(comparison.after):
         if release.object.file in synced:
             text = f"{_order(comparison, release)}{_secrets(comparison, release)}"

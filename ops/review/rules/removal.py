@@ -102,19 +102,19 @@ def _what_comes(item: Object) -> str:
 def deleted(comparison: Comparison) -> Iterator[Finding]:
     """What Argo CD deletes, and what goes with it; what stays behind says why."""
     for item in comparison.before.objects.values():
-        fate = comparison.removal.fate(item)
-        if not fate:
+        outcome = comparison.removal.outcome(item)
+        if not outcome:
             continue
-        if not fate.deleted:
+        if not outcome.deleted:
             meant = {"Prune=false", "Delete=false"} & protections(item)
             severity = Severity.LOW if meant else Severity.MEDIUM
-            text = f"stays behind in the cluster: {fate.why}"
+            text = f"stays behind in the cluster: {outcome.why}"
             yield Finding(Risk.DELETE, severity, item.key, text)
             continue
         along = _along(item, comparison)
         grave = item.key.kind in _GRAVE or item.key.kind not in KNOWN_KINDS
         severity = Severity.HIGH if grave else Severity.MEDIUM
-        text = f"{fate.why}{along and f', and with it {along}'}"
+        text = f"{outcome.why}{along and f', and with it {along}'}"
         yield Finding(Risk.DELETE, severity, item.key, text)
 
 

@@ -25,11 +25,11 @@ _WHERE = (
 
 def parameters(comparison: Comparison) -> Iterator[Finding]:
     """SSM parameters that are read into the keys of a Secret now, or no longer."""
-    for sides in comparison.sides("ExternalSecret"):
+    for sides in comparison.pairs("ExternalSecret"):
         before, after = sides
         key = sides.item.key
-        fate = comparison.removal.fate(before) if before else None
-        if fate and not fate.deleted:
+        outcome = comparison.removal.outcome(before) if before else None
+        if outcome and not outcome.deleted:
             continue  # it stays behind, and goes on reading
         was, now = (_sources(side) if side else {} for side in (before, after))
         late = _late(comparison, after) if before and after else ""

@@ -46,7 +46,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return reply
 
     monkeypatch.setattr(terminal, "is_interactive", lambda: True)
-    monkeypatch.setattr(terminal, "confirm", answer)
+    monkeypatch.setattr(terminal, "ask_yes_or_no", answer)
     monkeypatch.setattr(terminal, "choose", answer)
     return given
 

@@ -60,7 +60,7 @@ def test_an_object_that_leaves(given: Edit, edit: Edit, sentence: str) -> None:
 def test_nothing_is_deleted_when_dist_is_lost() -> None:
     report = review(rendered(), {})
     fates = {finding.text for finding in report.findings if finding.risk == "delete"}
-    assert all(fate.startswith(STAYS) for fate in fates)
+    assert all(outcome.startswith(STAYS) for outcome in fates)
 
 
 def test_a_hook_is_not_pruned() -> None:
