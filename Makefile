@@ -70,6 +70,9 @@ lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with
 	  --no-emit-find-links --group dev --constraint requirements.txt \
 	  --output-file requirements-dev.txt
 	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --group setup --constraint requirements.txt \
+	  --output-file requirements-setup.txt
+	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group scan --output-file requirements-scan.txt
 
 clean: ## Remove what set-up and tests made
@@ -83,15 +86,13 @@ $(VENV)/.created:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.runtime: requirements.txt package.json package-lock.json | $(VENV)/.created
-	@echo "Installing requirements.txt (once; about a minute)"
-	@python -m pip install --require-hashes --requirement requirements.txt
-	@echo "Installing the npm tools of package-lock.json"
-	@npm ci --no-audit --no-fund
+$(VENV)/.runtime: requirements-setup.txt requirements.txt package.json package-lock.json | $(VENV)/.created
+	@echo "Installing requirements.txt and package-lock.json (once)"
+	@python bootstrap.py requirements.txt --npm
 	@ln -sf ../../node_modules/.bin/cdk8s ../../node_modules/.bin/cdk $(VENV)/bin/
 	@touch $@
 
 $(VENV)/.tools: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing requirements-dev.txt (once)"
-	@python -m pip install --require-hashes --requirement requirements-dev.txt
+	@python bootstrap.py requirements-dev.txt
 	@touch $@

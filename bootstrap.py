@@ -1,0 +1,152 @@
+"""Install the pinned dependencies into the virtual environment that runs this file.
+
+pip installs uv, uv installs the requirements files, and npm runs at the same time. Only the
+standard library is available here. pip's own settings (pip.conf and PIP_* variables) also apply to
+uv: the index, certificates, proxy and time-out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+
+SETUP = "requirements-setup.txt"
+"""uv and Node.js, which install everything else."""
+_PIP = [sys.executable, "-m", "pip"]
+_UV_VARIABLES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "proxy": "ALL_PROXY",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+    "keyring-provider": "UV_KEYRING_PROVIDER",
+}
+"""The uv variable for each pip setting: docs.astral.sh/uv/reference/environment."""
+_COMMA_SEPARATED = {"UV_FIND_LINKS"}
+_SECTIONS = ("global", "install", ":env:")
+"""The sections of `pip config list` that apply to `pip install`; a later one wins."""
+_FRAME_SECONDS = 0.1
+_CLEAR = "\r\033[K"
+"""Clears the line that moves."""
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+class Step:
+    """A command that runs in the background; its output is kept in case it fails."""
+
+    def __init__(self, name: str, command: list[str], env: Mapping[str, str]) -> None:
+        self.name = name
+        self.command = command
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - stop() closes it
+        self.start = time.monotonic()
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdout=self.output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=env,
+            )
+        except OSError as error:
+            raise SystemExit(f"error: cannot run {command[0]}: {error.strerror}") from None
+
+    def fail(self) -> SystemExit:
+        """The error that ends the setup, after the output of the command."""
+        self.output.seek(0)
+        sys.stderr.buffer.write(self.output.read())
+        return SystemExit(
+            f"error: installing {self.name} failed with status {self.process.returncode}: "
+            f"{' '.join(self.command)}"
+        )
+
+    def stop(self) -> None:
+        """End the command if it still runs."""
+        self.process.terminate()
+        self.process.wait()
+        self.output.close()
+
+
+def uv_environment(config: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which uv follows pip's settings.
+
+    Args:
+        config: What `pip config list` prints: lines such as `global.index-url='https://…'`.
+        environment: The variables of this process; one that uv already has there wins.
+    """
+    settings: dict[str, str] = {}
+    lines = [line.partition("=") for line in config.splitlines()]
+    for section in _SECTIONS:
+        for key, _, value in lines:
+            variable = _UV_VARIABLES.get(key.removeprefix(f"{section}."))
+            if key.startswith(f"{section}.") and variable:
+                separator = "," if variable in _COMMA_SEPARATED else " "
+                settings[variable] = separator.join(str(ast.literal_eval(value)).split())
+    if "UV_INDEX" in settings:
+        settings["UV_INDEX_STRATEGY"] = (
+            "unsafe-best-match"  # pip's: the best version of all indexes
+        )
+    if settings.get("UV_KEYRING_PROVIDER") not in {"disabled", "subprocess"}:
+        settings.pop("UV_KEYRING_PROVIDER", None)  # the others exist only in pip
+    return {"UV_SYSTEM_CERTS": "1", **settings, **environment, "VIRTUAL_ENV": sys.prefix}
+
+
+def finish(steps: list[Step]) -> None:
+    """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
+    moving = sys.stdout.isatty()
+    running = list(steps)
+    try:
+        while running:
+            for step in [step for step in running if step.process.poll() is not None]:
+                running.remove(step)
+                if step.process.returncode:
+                    raise step.fail()
+                seconds = time.monotonic() - step.start
+                print(f"{_CLEAR * moving}  {step.name}: {seconds:.0f} s", flush=True)
+            if moving and running:
+                names = ", ".join(step.name for step in running)
+                elapsed = time.monotonic() - min(step.start for step in running)
+                print(f"{_CLEAR}  {names} … {elapsed:.0f} s", end="", flush=True)
+            time.sleep(_FRAME_SECONDS)
+    finally:
+        print(end=_CLEAR * moving, flush=True)
+        for step in steps:
+            step.stop()
+
+
+def main() -> None:
+    """Install what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("requirements", help="a requirements file with hashes")
+    parser.add_argument("--npm", action="store_true", help="also install package-lock.json")
+    arguments = parser.parse_args()
+    pip_install = [*_PIP, "install", "--require-hashes", "--requirement", SETUP]
+    finish([Step("uv and Node.js", pip_install, os.environ)])
+    config = subprocess.run([*_PIP, "config", "list"], capture_output=True, text=True, check=True)
+    uv_install = [sys.executable, "-m", "uv", "pip", "install", "--require-hashes"]
+    env = uv_environment(config.stdout, os.environ)
+    steps = [
+        Step(arguments.requirements, [*uv_install, "--requirement", arguments.requirements], env)
+    ]
+    if arguments.npm:
+        npm = ["npm", "ci", "--no-audit", "--no-fund"]
+        steps.append(Step("package-lock.json", npm, os.environ))
+    finish(steps)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
