@@ -2,20 +2,27 @@
 
     read("cerebro-api").health_urls  ->  (HealthUrl(port=8000, path="/"),)
 
-The text is parsed by BuildKit's own parser (PyPI `dockerfile`); nothing is built.
+The text is parsed by dockerfile-parse; nothing is built.
 """
 
+import io
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dockerfile
+from dockerfile_parse import DockerfileParser
+from dockerfile_parse.util import WordSplitter
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 
 #: The label in which an image names the paths it writes to, comma-separated, absolute.
 WRITABLE_PATHS_LABEL = "io.gnosis.writable-paths"
 
+_FLAG = re.compile(r"(--[\w-]+=\S+)\s+")
+_SHELL_FORM = {"CMD", "ENTRYPOINT", "RUN", "SHELL"}
+"""Outside of the exec form, the rest of these is one command for the shell."""
 _LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(?P<port>\d+)(?P<path>/[^\s'\"]*)")
 
 
@@ -136,13 +143,33 @@ def parse(text: str, path: Path) -> Image:
     )
 
 
+def _instructions(text: str) -> Iterator[Instruction]:
+    for parsed in DockerfileParser(fileobj=io.BytesIO(text.encode())).structure:
+        if (name := parsed["instruction"]) == "COMMENT":
+            continue
+        rest, flags = parsed["value"], []
+        while flag := _FLAG.match(rest):
+            flags.append(flag[1])
+            rest = rest[flag.end() :]
+        yield Instruction(name, tuple(flags), *_words_of(name, rest), parsed["startline"] + 1)
+
+
+def _words_of(name: str, rest: str) -> tuple[tuple[str, ...], bool]:
+    """The words after the flags, and whether they are in exec form."""
+    if name == "HEALTHCHECK" and (command := rest.removeprefix("CMD")) != rest:
+        words, exec_form = _words_of("CMD", command.strip())
+        return ("CMD", *words), exec_form
+    if rest.startswith("["):
+        return tuple(json.loads(rest)), True
+    if name in _SHELL_FORM:
+        return (rest,), False
+    return tuple(WordSplitter(rest).split(dequote=False)), False
+
+
 def _stages(text: str) -> tuple[Stage, ...]:
     arguments: dict[str, str] = {}
     stages: list[tuple[Instruction, list[Instruction]]] = []
-    for parsed in dockerfile.parse_string(text):
-        instruction = Instruction(
-            parsed.cmd.upper(), parsed.flags, parsed.value, parsed.json, parsed.start_line
-        )
+    for instruction in _instructions(text):
         if instruction.name == "FROM":
             stages.append((instruction, []))
         elif stages:
@@ -161,8 +188,8 @@ def _stages(text: str) -> tuple[Stage, ...]:
 
 
 def _pairs(stage: Stage, name: str) -> dict[str, str]:
-    words = [word.strip('"') for instruction in stage.all(name) for word in instruction.words]
-    return dict(zip(words[::2], words[1::2], strict=True))
+    words = [word.partition("=") for instruction in stage.all(name) for word in instruction.words]
+    return {key: value.strip('"') for key, _, value in words}
 
 
 def _words(stage: Stage, name: str) -> tuple[str, ...]:
