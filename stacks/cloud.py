@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 from aws_cdk import App
 
 from constructs_lib.errors import collect
 
 
+_CDK_JSON = Path(__file__).parents[1] / "cdk.json"
+
+
 def build() -> App:
-    """The app with SecretsStack, of the catalogue's facts."""
+    """The app with SecretsStack, with the feature flags of cdk.json also without the CDK CLI."""
     from stacks.secrets_stack import SecretsStack
 
-    app = App(analytics_reporting=False)
+    context = json.loads(_CDK_JSON.read_text("utf-8"))["context"]
+    app = App(analytics_reporting=False, context=context)
     SecretsStack(app)
     return app
 

@@ -131,8 +131,10 @@ def test_a_failure_half_way_names_the_parameter_and_loses_nothing(deployment: De
 
 
 def readme_commands() -> list[str]:
-    """The commands of the README's section on the deployment."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("## Deploying SecretsStack")[2]
+    """The commands of the section on the deployment in docs/installation.md."""
+    section = (
+        (ROOT / "docs/installation.md").read_text("utf-8").partition("## Deploying SecretsStack")[2]
+    )
     block = section.partition("```sh\n")[2].partition("```")[0]
     return [line.partition("#")[0].strip() for line in block.splitlines()]
 
