@@ -95,19 +95,6 @@ def unchanged(files: Files) -> Files:
     return files
 
 
-def add(service: str, api_version: str, kind: str, name: str, body: str = "") -> Edit:
-    """Add a document to `dist/<service>.k8s.yaml`, in the namespace that its folder names."""
-    head = f"apiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: {name}\n"
-    namespace = service.partition("/")[0]
-    return write(service, (r"\Z", f"---\n{head}  namespace: {namespace}\n{body}"))
-
-
-def annotate(service: str, kind: str, annotation: str) -> Edit:
-    """Add an annotation to the objects of a kind that have none yet."""
-    head = f"kind: {kind}\nmetadata:\n"
-    return write(service, (head, f"{head}  annotations:\n    {annotation}\n"))
-
-
 def declare(chart: str, old: str, new: str) -> Edit:
     """Edit `charts/<chart>.py` and render everything."""
     return lambda _: _rendered(chart, old, new)
