@@ -1,1 +1,1 @@
-"""What a change to dist/ will do to the running system, object by object: `ops review`."""
+"""`ops review`: report what a change to dist/ will do to the cluster."""

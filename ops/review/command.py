@@ -20,11 +20,11 @@ from ops.review.revisions import RawDiff, Repository, Revision, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
 FOUND = 1
-"""The exit status where a class of `--fail-on` was found."""
+"""The exit status if `--fail-on` matches a finding."""
 
 
 class Format(StrEnum):
-    """Who reads the report."""
+    """Output formats of the report."""
 
     TERMINAL = "terminal"
     MARKDOWN = "markdown"
@@ -36,52 +36,50 @@ def review(
     base: Annotated[
         str | None,
         typer.Argument(
-            help="Compare with this commit, branch or tag. Default: where what is checked out "
-            f"left {INSTALLATION.revision}.",
+            help="Commit, branch or tag to compare with. Default: the merge base of HEAD and "
+            f"{INSTALLATION.revision}.",
             show_default=False,
         ),
     ] = None,
     head: Annotated[
         str | None,
-        typer.Argument(help="What to compare. Default: the working tree.", show_default=False),
+        typer.Argument(help="Revision to review. Default: working tree.", show_default=False),
     ] = None,
     *,
     cluster: Annotated[
         bool,
         typer.Option(
             "--cluster",
-            help="Compare with what runs in the cluster, by server-side dry runs. The one "
-            "revision to name is then what to compare.",
+            help="Compare with the cluster, by server-side dry runs. Accepts one revision: the one "
+            "to review.",
         ),
     ] = False,
     context: Context = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="For people, for GitHub, for programs.")
-    ] = Format.TERMINAL,
+    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TERMINAL,
     fail_on: Annotated[
         list[Risk] | None,
-        typer.Option(help="End with status 1 if there is a finding of this class; repeatable."),
+        typer.Option(help="Exit with status 1 if a finding has this class; repeatable."),
     ] = None,
-    diff: Annotated[bool, typer.Option("--diff", help="Print the raw diff, too.")] = False,
-    limit: Annotated[int, typer.Option(help="The most characters of Markdown.", min=2000)] = LIMIT,
+    diff: Annotated[bool, typer.Option("--diff", help="Also print the raw diff.")] = False,
+    limit: Annotated[int, typer.Option(help="Maximum Markdown characters.", min=2000)] = LIMIT,
     full_report: Annotated[
-        str, typer.Option(help="Where the whole report is, for Markdown that had to be cut.")
+        str, typer.Option(help="Where to find the full report if the Markdown is truncated.")
     ] = "`python -m ops review`",
 ) -> None:
-    """Tell what a change of dist/ and of the SecretsStack will do, object by object; with
-    --cluster, what the next sync of dist/ will do to the cluster.
+    """Report what a change to dist/ and SecretsStack will do, object by object. With --cluster,
+    report what the next sync of dist/ will do to the cluster.
 
-    Exit status: 0; 1 if --fail-on found something; 2 if it could not be compared, or not all of it.
+    Exit status: 0 on success; 1 if --fail-on matches; 2 if something could not be compared.
     """
     context_needs_cluster(context, cluster=cluster)
     if cluster and head:
-        raise typer.BadParameter("with --cluster, name one revision: what to compare with it")
+        raise typer.BadParameter("--cluster accepts only one revision: the one to review")
     try:
         report = _of_cluster(context, base) if cluster else Report(*_revisions(base, head))
-        drawn = raw_diff(report.base, report.head)
+        raw = raw_diff(report.base, report.head)
     except GitError as error:
         raise ReviewError(str(error)) from error
-    _print(report, drawn, format_, whole_diff=diff, limit=limit, full=full_report)
+    _print(report, raw, format_, whole_diff=diff, limit=limit, full=full_report)
     if not (cluster or head or report.findings):
         _hint_at_synth(report.base.commit)
     if report.incomplete:
@@ -91,11 +89,11 @@ def review(
 
 
 def _of_cluster(context: str | None, revision: str | None) -> Report:
-    from ops.review.live.report import compare  # the Kubernetes client takes long to import
+    from ops.review.live.report import compare  # the Kubernetes client is slow to import
 
     repository = Repository(Path.cwd())
     head = repository.revision(revision) if revision else repository.working_tree()
-    with terminal.waiting("Trying dist/ in the cluster; nothing is changed"):
+    with terminal.waiting("Running server-side dry runs; the cluster does not change"):
         return compare(context, head)
 
 
@@ -108,10 +106,10 @@ def _revisions(base: str | None, head: str | None) -> tuple[Revision, Revision]:
 
 
 def _hint_at_synth(base: str | None) -> None:
-    """Where nothing is rendered anew, though what it is rendered from has changed."""
+    """Point out that dist/ may be outdated."""
     changed = Git(Path.cwd()).attempt("diff", "--quiet", base or "HEAD", "--", *_SOURCES) is None
     if changed:
-        typer.echo("What dist/ is rendered from has changed; `make synth` renders it.", err=True)
+        typer.echo("The sources of dist/ have changed; run `make synth` to render it.", err=True)
 
 
 def _print(

@@ -1,4 +1,4 @@
-"""Two revisions side by side: which objects differ, field by field."""
+"""Compare two revisions object by object and field by field."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ops.review.model import ABSENT, Change, Difference, Finding, Path, Risk, Se
 from ops.review.wording import before_after, listed
 
 ORDER = "[order]"
-"""The last step of a path where only the order of a list's items differs."""
+"""The last step of a path if only the order of a list differs."""
 
-_NAMED_BY: tuple[Path, ...] = (
+_ITEM_NAMES: tuple[Path, ...] = (
     ("name",),
     ("mountPath",),
     ("secretKey",),
@@ -32,22 +32,22 @@ _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeL
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_MOST = 6
-"""Facts that one finding lists; the raw diff has them all."""
+_MAX_FACTS = 6
+"""How many facts a finding lists; the raw diff has all."""
 
 
 class ObjectPair(NamedTuple):
-    """An object before and after; None where it is not there."""
+    """An object before and after; None where it does not exist."""
 
     before: Object | None
     after: Object | None
 
     @property
     def item(self) -> Object:
-        """The later of the two."""
+        """The object after the change; for a removed object, before it."""
         item = self.after or self.before
         if not item:
-            raise ValueError("an object is on one side at least")
+            raise ValueError("an ObjectPair needs at least one object")
         return item
 
     @property
@@ -57,10 +57,16 @@ class ObjectPair(NamedTuple):
 
 
 class Comparison:
-    """The objects of two revisions, and what differs."""
+    """The objects of two revisions, and their differences."""
 
     def __init__(self, before: Objects, after: Objects, *, stored: bool = False) -> None:
-        """`stored`: whether they are as an API server stores them, with its defaults."""
+        """Compare two revisions.
+
+        Args:
+            before: Objects of the base.
+            after: Objects of the head.
+            stored: Whether both come from an API server, with its defaults.
+        """
         self.before, self.after, self.stored = before, after, stored
         self.changes = {change.key: change for change in changes(before, after)}
         self.added = [item for key, item in after.objects.items() if key not in before.objects]
@@ -68,29 +74,29 @@ class Comparison:
         self.removal = Removal(before, after)
 
     def pairs(self, *kinds: str) -> Iterator[ObjectPair]:
-        """The objects of some kinds that are new, changed or removed; no kinds means all."""
+        """New, changed and removed objects of some kinds; of all kinds by default."""
         every = [ObjectPair(change.before, change.after) for change in self.changes.values()]
         every += [ObjectPair(None, item) for item in self.added]
         every += [ObjectPair(item, None) for item in self.removed]
         return (pair for pair in every if not kinds or pair.item.key.kind in kinds)
 
     def changed(self, *kinds: str) -> Iterator[Change]:
-        """The objects of some kinds that are on both sides, but differ."""
+        """Objects of some kinds that exist on both sides and differ."""
         return (change for change in self.changes.values() if change.key.kind in kinds)
 
     def workloads(self, *kinds: str) -> Iterator[tuple[Change, Workload, Workload]]:
-        """The workloads of some kinds that are on both sides, but differ."""
+        """Workloads of some kinds that exist on both sides and differ."""
         for change in self.changed(*kinds):
             yield change, Workload(change.before), Workload(change.after)
 
     def differences(self, key: Key, *prefixes: Path) -> tuple[Difference, ...]:
-        """Where an object differs, at those paths or below; nowhere if it is new or removed."""
+        """Differences of an object at some paths or below; none if it is new or removed."""
         change = self.changes.get(key)
         found = [d for prefix in prefixes for d in (change.at(*prefix) if change else ())]
         return tuple(dict.fromkeys(found))
 
 
-def shift(
+def gains_and_losses(
     risk: Risk,
     key: Key,
     before: Sequence[str],
@@ -100,27 +106,27 @@ def shift(
     severities: tuple[Severity, Severity] = (Severity.HIGH, Severity.LOW),
     explains: tuple[Difference, ...] = (),
 ) -> Iterator[Finding]:
-    """What holds now and did not before, and the other way round, as a finding each.
+    """A finding for the facts that only `after` has, and one for those that only `before` has.
 
-    `words` and `severities` are those of what is gained and of what is lost.
+    `words` and `severities` are for the gain and the loss, in this order.
     """
     gained = [each for each in dict.fromkeys(after) if each not in before]
     lost = [each for each in dict.fromkeys(before) if each not in after]
     for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
         if facts:
-            text = f"{introduction} {listed(facts, _MOST, '; ')}"
+            text = f"{introduction} {listed(facts, _MAX_FACTS, '; ')}"
             yield Finding(risk, severity, key, text, explains)
 
 
-def tell(
-    risk: Risk, severity: Severity, key: Key, each: Difference, what: str | None = None
+def field_finding(
+    risk: Risk, severity: Severity, key: Key, each: Difference, label: str | None = None
 ) -> Finding:
-    """A difference as it is: its field, or `what` that is, before and after."""
-    return Finding(risk, severity, key, f"{what or each}: {before_after(each, 80)}", (each,))
+    """A finding that shows a field before and after, under its path or a label."""
+    return Finding(risk, severity, key, f"{label or each}: {before_after(each, 80)}", (each,))
 
 
 def changes(before: Objects, after: Objects) -> list[Change]:
-    """The objects of both sides that differ, in the order of `after`."""
+    """Objects that exist on both sides and differ, in the order of `after`."""
     found = []
     for key, item in after.objects.items():
         former = before.objects.get(key)
@@ -131,60 +137,60 @@ def changes(before: Objects, after: Objects) -> list[Change]:
 
 
 def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
-    """Every field in which two values differ. What the API server stores alike is none."""
-    before, after = (ABSENT if side is None else side for side in (before, after))
+    """Every field in which two values differ, unless the API server stores both alike."""
+    before, after = (ABSENT if value is None else value for value in (before, after))
     if before is after:
         return
-    sides = [side for side in (before, after) if side is not ABSENT]
-    if _filled(dict, sides):
-        for name in dict.fromkeys(name for side in sides for name in side):
+    present = [value for value in (before, after) if value is not ABSENT]
+    if _are_all(dict, present):
+        for name in dict.fromkeys(name for value in present for name in value):
             yield from compare(_field(before, name), _field(after, name), (*path, str(name)))
-    elif _filled(list, sides):
+    elif _are_all(list, present):
         yield from _compare_lists(before, after, path)
     elif not _stored_alike(before, after, path):
         yield Difference(path, before, after)
 
 
-def _filled(kind: type, sides: list[Any]) -> bool:
-    """Whether what is there is of a kind; alone, it must hold something to be taken apart."""
-    return all(isinstance(side, kind) for side in sides) and (len(sides) == 2 or bool(sides[0]))
+def _are_all(kind: type, values: list[Any]) -> bool:
+    """Whether all values have a type. A single empty value has no fields to compare."""
+    return all(isinstance(one, kind) for one in values) and (len(values) == 2 or bool(values[0]))
 
 
-def _field(side: Any, name: Any) -> Any:
-    return ABSENT if side is ABSENT else side.get(name, ABSENT)
+def _field(value: Any, name: Any) -> Any:
+    return ABSENT if value is ABSENT else value.get(name, ABSENT)
 
 
 def _compare_lists(before: Any, after: Any, path: Path) -> Iterator[Difference]:
-    old, new = ([] if side is ABSENT else side for side in (before, after))
-    field = next((field for field in _NAMED_BY if _names(field, old) and _names(field, new)), None)
+    old, new = ([] if value is ABSENT else value for value in (before, after))
+    field = next((f for f in _ITEM_NAMES if _identifies(f, old) and _identifies(f, new)), None)
     if field:
         yield from _compare_named(old, new, field, path)
     elif len(old) == len(new) and all(isinstance(item, dict) for item in (*old, *new)):
-        for place, (former, item) in enumerate(zip(old, new, strict=True)):
-            yield from compare(former, item, (*path, f"[{place}]"))
+        for index, (former, item) in enumerate(zip(old, new, strict=True)):
+            yield from compare(former, item, (*path, f"[{index}]"))
     elif old != new:
         yield Difference(path, before, after)
 
 
 def _compare_named(old: list[Any], new: list[Any], field: Path, path: Path) -> Iterator[Difference]:
-    formers, items = ({_dig(item, field): item for item in side} for side in (old, new))
+    formers, items = ({_name(item, field): item for item in value} for value in (old, new))
     for name in dict.fromkeys([*formers, *items]):
-        former, item = (side.get(name, ABSENT) for side in (formers, items))
-        if ABSENT in (former, item):  # its name is told by the path
-            former, item = (_unnamed(side, field) for side in (former, item))
+        former, item = (named.get(name, ABSENT) for named in (formers, items))
+        if ABSENT in (former, item):  # the path has its name
+            former, item = (_unnamed(one, field) for one in (former, item))
         yield from compare(former, item, (*path, f"[{name}]"))
-    was, now = ([n for n in side if n in formers and n in items] for side in (formers, items))
+    was, now = ([n for n in names if n in formers and n in items] for names in (formers, items))
     if was != now:
         yield Difference((*path, ORDER), was, now)
 
 
-def _names(field: Path, items: list[Any]) -> bool:
-    """Whether a field tells the items of a list apart."""
-    names = [_dig(item, field) for item in items]
+def _identifies(field: Path, items: list[Any]) -> bool:
+    """Whether a field has a different value in each item of a list."""
+    names = [_name(item, field) for item in items]
     return all(names) and len(set(names)) == len(names)
 
 
-def _dig(item: Any, field: Path) -> str:
+def _name(item: Any, field: Path) -> str:
     for name in field:
         item = item.get(name) if isinstance(item, dict) else None
     return str(item) if isinstance(item, str | int) else ""
@@ -214,7 +220,7 @@ def _amount(value: Any) -> object:
 
 
 def _seconds(value: Any) -> float | None:
-    """`1h`, which External Secrets v1 stores as `1h0m0s`."""
+    """Seconds of a duration: External Secrets v1 stores `1h` as `1h0m0s`."""
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         return None
     return sum(

@@ -1,4 +1,4 @@
-"""The report for programs: JSON, whose schema stands in docs/review.md."""
+"""The report as JSON; docs/review.md has the schema."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from ops.review.report import Report
 from ops.review.revisions import RawDiff, Revision
 
 VERSION = 1
-"""Of the schema. It changes where a field goes, or changes its meaning."""
+"""Of the schema; increases when a field is removed or changes its meaning."""
 
 
 def render(report: Report, diff: RawDiff) -> str:
-    """The whole report; nothing is cut."""
     document = {
         "version": VERSION,
         "base": _revision(report.base),
@@ -72,5 +71,5 @@ def _changed(report: Report, pair: ObjectPair) -> dict[str, Any]:
 
 
 def _values(**values: Any) -> dict[str, Any]:
-    """A side that lacks the field is left out."""
+    """Omits absent values."""
     return {name: content for name, content in values.items() if content is not ABSENT}

@@ -1,7 +1,6 @@
-"""`update` and `unknown`: what no other rule accounts for.
+"""`update` and `unknown`: differences that no other rule explains.
 
-A field that is in these tables changes in place, with the effect that is said; any other is
-`unknown`.
+A field in these tables changes in place, with the stated effect. Any other field is `unknown`.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ _KNOWN_VOLUMES = frozenset(
 
 
 def is_known_field(path: Path) -> bool:
-    """Whether the rules know what a field of a pod template does."""
+    """Whether the rules know the effect of a field of a pod template."""
     if path[:1] == ("metadata",):
         return path[1:2] in (("labels",), ("annotations",))
     within, *rest = path[1:] or ("",)
@@ -103,7 +102,7 @@ def is_known_field(path: Path) -> bool:
 
 
 Effects = dict[Path, tuple[Severity, str]]
-"""What a change of a field, or of one below it, does."""
+"""Severity and effect of a change to the field at a path, or below it."""
 
 _LOW, _MEDIUM = Severity.LOW, Severity.MEDIUM
 _SPEC, _ANNOTATIONS, _LABELS = ("spec",), ("metadata", "annotations"), ("metadata", "labels")
@@ -118,12 +117,12 @@ def _annotations(severity: Severity, effect: str, *names: str) -> Effects:
     return {(*_ANNOTATIONS, name): (severity, effect) for name in names}
 
 
-_OF_EVERY_KIND: Effects = {
-    _LABELS: (_LOW, "labels"),
-    ("apiVersion",): (_MEDIUM, "the same object; the cluster must serve this version"),
+_COMMON: Effects = {
+    _LABELS: (_LOW, "changes labels"),
+    ("apiVersion",): (_MEDIUM, "uses another API version, which the cluster must serve"),
     **_annotations(
         _MEDIUM,
-        "how Argo CD syncs it",
+        "changes how Argo CD syncs it",
         *(
             f"argocd.argoproj.io/{name}"
             for name in (
@@ -137,7 +136,7 @@ _OF_EVERY_KIND: Effects = {
     ),
     **_annotations(
         _LOW,
-        "when Reloader restarts it",
+        "changes when Reloader restarts it",
         "reloader.stakater.com/auto",
         "secret.reloader.stakater.com/reload",
     ),
@@ -145,52 +144,52 @@ _OF_EVERY_KIND: Effects = {
 _SAME_AS_BEFORE = "allows the same as before"
 _SERVING: Effects = {
     **_fields(_LOW, "scales", "spec.replicas"),
-    **_fields(_LOW, "how it is updated from now on", "spec.strategy", "spec.updateStrategy"),
+    **_fields(_LOW, "changes how it is updated", "spec.strategy", "spec.updateStrategy"),
     **_fields(
         _LOW,
-        "how a rollout is watched",
+        "changes how rollouts are tracked",
         "spec.minReadySeconds",
         "spec.progressDeadlineSeconds",
         "spec.revisionHistoryLimit",
     ),
-    **_fields(_MEDIUM, "whether a changed template is rolled out", "spec.paused"),
+    **_fields(_MEDIUM, "pauses or resumes rollouts", "spec.paused"),
 }
-_RUNS = ("activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
+_JOB = ("activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 _EFFECTS: dict[str, Effects] = {
     "AppProject": {
-        **_fields(_LOW, "described in other words", "spec.description"),
+        **_fields(_LOW, "changes the description", "spec.description"),
         **_fields(_LOW, _SAME_AS_BEFORE, *(f"spec.{field}" for field in PROJECT_BOUNDS)),
     },
     "Application": {
-        **_fields(_MEDIUM, "what its deletion deletes", "metadata.finalizers"),
-        **_fields(_MEDIUM, "which files it syncs", "spec.source.path", "spec.source.directory"),
-        **_fields(_MEDIUM, "how Argo CD syncs", "spec.syncPolicy", "spec.ignoreDifferences"),
+        **_fields(_MEDIUM, "changes what is deleted together with it", "metadata.finalizers"),
+        **_fields(_MEDIUM, "syncs other files", "spec.source.path", "spec.source.directory"),
+        **_fields(_MEDIUM, "changes how it syncs", "spec.syncPolicy", "spec.ignoreDifferences"),
     },
     "ClusterRole": _fields(_LOW, _SAME_AS_BEFORE, "rules"),
     "ClusterRoleBinding": _fields(_LOW, _SAME_AS_BEFORE, "subjects"),
     "ClusterSecretStore": _fields(_LOW, _SAME_AS_BEFORE, "spec.conditions"),
-    "ConfigMap": _fields(_MEDIUM, "its readers see it when restarted", "data", "binaryData"),
+    "ConfigMap": _fields(_MEDIUM, "pods see it after a restart", "data", "binaryData"),
     "CronJob": {
         **_fields(
             _LOW,
-            "how many runs are kept",
+            "changes how many finished jobs are kept",
             "spec.failedJobsHistoryLimit",
             "spec.successfulJobsHistoryLimit",
         ),
-        **_fields(_LOW, "from the next run on", *(f"spec.jobTemplate.spec.{f}" for f in _RUNS)),
-        **_fields(_LOW, "labels", "spec.jobTemplate.metadata"),
+        **_fields(_LOW, "applies to the next run", *(f"spec.jobTemplate.spec.{f}" for f in _JOB)),
+        **_fields(_LOW, "changes labels", "spec.jobTemplate.metadata"),
     },
     "DaemonSet": _SERVING,
     "Deployment": _SERVING,
     "ExternalSecret": {
-        **_fields(_LOW, "how often it is read anew", "spec.refreshInterval"),
-        **_fields(_LOW, "the same keys in another order", "spec.data.[order]"),
+        **_fields(_LOW, "changes how often it refreshes", "spec.refreshInterval"),
+        **_fields(_LOW, "changes only the order of its keys", "spec.data.[order]"),
     },
-    "HorizontalPodAutoscaler": {_SPEC: (_MEDIUM, "how many pods run, and when there are more")},
+    "HorizontalPodAutoscaler": {_SPEC: (_MEDIUM, "changes how it scales its target")},
     "Ingress": {
         **_annotations(
             _LOW,
-            "the load balancer changes in place",
+            "updates the load balancer in place",
             *(
                 f"{_ALB}{name}"
                 for name in (
@@ -209,46 +208,46 @@ _EFFECTS: dict[str, Effects] = {
             ),
             f"{_ALB}scheme",
         ),
-        **_annotations(_LOW, "the same controller, named elsewhere", "kubernetes.io/ingress.class"),
-        **_fields(_LOW, "the same controller, named elsewhere", "spec.ingressClassName"),
-        **_annotations(_LOW, "the same addresses", f"{_ALB}listen-ports", f"{_ALB}ssl-redirect"),
-        **_fields(_LOW, "the same addresses", "spec.rules"),
+        **_annotations(_LOW, "uses the same controller", "kubernetes.io/ingress.class"),
+        **_fields(_LOW, "uses the same controller", "spec.ingressClassName"),
+        **_annotations(_LOW, "serves the same URLs", f"{_ALB}listen-ports", f"{_ALB}ssl-redirect"),
+        **_fields(_LOW, "serves the same URLs", "spec.rules"),
     },
-    "Job": _fields(_LOW, "with the next sync", *(f"spec.{field}" for field in _RUNS)),
+    "Job": _fields(_LOW, "applies to the next sync", *(f"spec.{field}" for field in _JOB)),
     "LimitRange": {},
     "Namespace": {
         (*_LABELS, "elbv2.k8s.aws/pod-readiness-gate-inject"): (
             _MEDIUM,
-            "whether an update waits until the load balancer sends to a new pod",
+            "changes whether updates wait for the load balancer (readiness gate)",
         ),
         **{
-            (*_LABELS, f"app.kubernetes.io/{name}"): (_LOW, "labels")
+            (*_LABELS, f"app.kubernetes.io/{name}"): (_LOW, "changes labels")
             for name in ("managed-by", "part-of")
         },
     },
     "NetworkPolicy": {_SPEC: (_LOW, _SAME_AS_BEFORE)},
     "PersistentVolumeClaim": {},
-    "PodDisruptionBudget": {_SPEC: (_LOW, "how many pods may be evicted at once")},
+    "PodDisruptionBudget": {_SPEC: (_LOW, "changes how many pods may be evicted at once")},
     "ResourceQuota": {},
     "Role": _fields(_LOW, _SAME_AS_BEFORE, "rules"),
     "RoleBinding": _fields(_LOW, _SAME_AS_BEFORE, "subjects"),
     "Secret": {},
     "Service": _fields(
         _LOW,
-        "how connections are spread over its pods",
+        "changes how connections are distributed to its pods",
         "spec.internalTrafficPolicy",
         "spec.sessionAffinity",
         "spec.sessionAffinityConfig",
     ),
-    "ServiceAccount": _fields(_LOW, "which images its pods may pull", "imagePullSecrets"),
+    "ServiceAccount": _fields(_LOW, "changes which images its pods may pull", "imagePullSecrets"),
     "StatefulSet": _SERVING,
 }
 KNOWN_KINDS = frozenset(_EFFECTS)
-"""The kinds that rules know; of any other nobody here knows what it does."""
+"""Kinds that the rules know. The effect of other kinds is unknown."""
 
 
-def leftovers(comparison: Comparison, found: list[Finding]) -> Iterator[Finding]:
-    """A finding for every difference that none of those found accounts for."""
+def unexplained(comparison: Comparison, found: list[Finding]) -> Iterator[Finding]:
+    """A finding for every difference that the given findings do not explain."""
     explained = {each for finding in found for each in finding.explains}
     for change in comparison.changes.values():
         effects: dict[tuple[Risk, Severity, str], list[Difference]] = defaultdict(list)
@@ -261,7 +260,7 @@ def leftovers(comparison: Comparison, found: list[Finding]) -> Iterator[Finding]
             yield Finding(risk, severity, change.key, text, tuple(differences))
     for item in comparison.added:
         if item.key.group != STACK_GROUP and item.key.kind not in KNOWN_KINDS:
-            text = "is new, and what its kind does is not known to this review"
+            text = "is created; effect unknown, the review has no rules for this kind"
             yield Finding(Risk.UNKNOWN, Severity.HIGH, item.key, text)
 
 
@@ -270,26 +269,26 @@ def _effect(change: Change, each: Difference) -> tuple[Risk, Severity, str]:
     known = _EFFECTS.get(kind, {})
     if kind in TEMPLATE and each.below(*TEMPLATE[kind]):
         if is_known_field(each.path[len(TEMPLATE[kind]) :]):
-            return Risk.UPDATE, Severity.LOW, _WHEN[Workload(change.after).update]
+            return Risk.UPDATE, Severity.LOW, _TIMING[Workload(change.after).update]
     elif kind in KNOWN_KINDS:
-        common = {} if kind == "Namespace" else _OF_EVERY_KIND
+        common = {} if kind == "Namespace" else _COMMON
         for path, (severity, effect) in {**known, **common}.items():
             if each.below(*path):
                 return Risk.UPDATE, severity, effect
-    return Risk.UNKNOWN, Severity.HIGH, "what this does is not known to this review"
+    return Risk.UNKNOWN, Severity.HIGH, "effect unknown"
 
 
-_WHEN = {
-    Update.BY_HAND: "for pods that are made from now on",
-    Update.NEXT_SYNC: "with the next sync",
-    Update.NEXT_RUN: "from the next run on",
-    Update.RECREATE: "when it runs again",
-    Update.REFUSED: "when it is made anew",
-    Update.ROLLING: "when it runs again",
+_TIMING = {
+    Update.BY_HAND: "applies only to new pods",
+    Update.NEXT_SYNC: "applies to the next sync",
+    Update.NEXT_RUN: "applies to the next run",
+    Update.RECREATE: "applies when it runs again",
+    Update.REFUSED: "applies when it is recreated",
+    Update.ROLLING: "applies when it runs again",
 }
 
 
 def _brief(each: Difference) -> str:
-    """The end of a long path says what it is about."""
-    template = next((i for i, step in enumerate(each.path) if step == "containers"), None)
-    return spell(each.path if template is None else each.path[template + 2 :] or each.path[-1:])
+    """The path, without the part up to a container's name."""
+    start = next((i for i, step in enumerate(each.path) if step == "containers"), None)
+    return spell(each.path if start is None else each.path[start + 2 :] or each.path[-1:])

@@ -1,4 +1,4 @@
-"""From files to objects: every document of dist/ and every entry of the stack's template."""
+"""Parse dist/ and the stack's template into objects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ops.review.shapes import misshapen
 STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
 MANIFESTS = (".yaml", ".yml", ".json")
-"""The endings of the files that Argo CD reads."""
-_DEEPEST = 250
-"""How many levels a document may have; Kubernetes' own objects have some twenty."""
-_LONGEST_NUMBER = 30
-"""How many characters a number may have; the API server's have 64 bits."""
+"""Suffixes of the files that Argo CD reads."""
+_MAX_DEPTH = 250
+"""Maximum nesting of a document; Kubernetes objects have about 20 levels."""
+_MAX_NUMBER_LENGTH = 30
+"""Maximum length of a number, in characters; the API server stores 64 bits."""
 _TAG = "tag:yaml.org,2002:"
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _RESTORE = "restore it with `make synth`"
@@ -34,53 +34,53 @@ _TOO_DEEP = "it is nested too deeply"
 
 
 class Parsed(NamedTuple):
-    """A manifest of a text."""
+    """A manifest and its place in the document."""
 
     line: int
-    """Where it starts there, counted from 0."""
+    """The first line, counted from 0."""
     manifest: Any
     problem: str | None
-    """What is wrong with it, if anything is."""
+    """What is wrong with it, if anything."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """As the API server reads YAML: a date is text."""
+    """Reads YAML as the API server does: a date is a string."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    room = 0
+    nodes_left = 0
     """How many more nodes the document may have."""
 
-    def take(self, node: yaml.Node) -> None:
-        """Count a node. Each is a character at least: more can only be aliases of aliases."""
-        self.room -= 1
-        if self.room < 0:
-            problem = "its aliases stand for more than the whole document; write it without them"
-            raise _refused(node, problem)
+    def count(self, node: yaml.Node) -> None:
+        """Count a node. A document has at most one node per character, unless it nests aliases."""
+        self.nodes_left -= 1
+        if self.nodes_left < 0:
+            problem = "its aliases expand to more than the whole document; write it without aliases"
+            raise _error(node, problem)
 
 
 def read(revision: Revision) -> Objects:
     """Every object of a revision.
 
-    Raises ReviewError, naming file, line and revision, for what cannot be parsed, is no
-    Kubernetes object, or stands there twice.
+    Raises ReviewError with file, line and revision for a document that cannot be parsed or is not
+    a Kubernetes object, and for duplicates.
     """
     objects: dict[Key, Object] = {}
     for file, text in revision.files.items():
         for item in _objects(file, text, revision.name):
-            twin = objects.setdefault(item.key, item)
-            if twin is not item:
+            first = objects.setdefault(item.key, item)
+            if first is not item:
                 raise ReviewError(
-                    f"{item.key} stands twice at {revision.name}: {_place(twin)} and "
-                    f"{_place(item)}; rename one, or remove it"
+                    f"duplicate object {item.key} at {revision.name}: {_place(first)} and "
+                    f"{_place(item)}; rename or remove one"
                 )
     return Objects(objects.values())
 
 
 def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
-    """Those that Argo CD syncs; the others are of the stack."""
+    """The objects without those of the stack."""
     return (item for item in objects if item.key.group != STACK_GROUP)
 
 
@@ -93,8 +93,8 @@ def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
             try:
                 manifests = _parse(document)
             except (yaml.YAMLError, RecursionError) as error:
-                below, why = _told(error)
-                place = f"{file}:{first + below} at {revision}"
+                offset, why = _locate(error)
+                place = f"{file}:{first + offset} at {revision}"
                 raise ReviewError(f"{place}: {why}; {_RESTORE}") from error
             for line, manifest, problem in manifests:
                 if problem:
@@ -106,8 +106,8 @@ def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The documents of a file, each with the `---` before it; together they are the text."""
-    if re.search(r"^%", text, re.MULTILINE):  # a directive belongs to the document after it
+    """The documents of a file, each with the `---` before it."""
+    if re.search(r"^%", text, re.MULTILINE):  # a directive applies to the next document
         yield text
         return
     starts = [0, *(match.start() for match in _DOCUMENT.finditer(text) if match.start())]
@@ -117,10 +117,10 @@ def _split(text: str) -> Iterator[str]:
 
 @cache
 def _parse(document: str) -> tuple[Parsed, ...]:
-    """The manifests of a document; one that both revisions share is parsed once."""
+    """The manifests of a document; cached, because the revisions share most documents."""
     _check_depth(document)
     loader = _Loader(document)
-    loader.room = len(document)
+    loader.nodes_left = len(document)
     try:
         return tuple(_parsed(loader))
     finally:
@@ -128,17 +128,17 @@ def _parse(document: str) -> tuple[Parsed, ...]:
 
 
 def _check_depth(document: str) -> None:
-    """Refuse what is nested so deeply that reading it would end the interpreter.
+    """Reject nesting that would crash the interpreter.
 
-    Most documents have too few brackets, dashes and colons for that; counting them is quick.
+    Few documents have enough brackets, dashes and colons for that; counting them is fast.
     """
-    if sum(map(document.count, "[{-?:")) < 2 * _DEEPEST:
+    if sum(map(document.count, "[{-?:")) < 2 * _MAX_DEPTH:
         return
     depth = 0
     for event in yaml.parse(document, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
+        if depth > _MAX_DEPTH:
             raise RecursionError
 
 
@@ -150,18 +150,18 @@ def _parsed(loader: Any) -> Iterator[Parsed]:
 
 
 def _content(loader: Any, node: yaml.Node) -> Any:
-    """What a node holds; null is nothing, and a key that stands twice is an error.
+    """The value of a node, without nulls. A duplicate key is an error.
 
-    PyYAML's own way takes a third longer, and lets the second of two keys win.
+    PyYAML takes a third longer, and lets the second of two keys win.
     """
-    loader.take(node)
+    loader.count(node)
     match node:
         case yaml.ScalarNode(tag="tag:yaml.org,2002:str"):
             return node.value
         case yaml.MappingNode(tag="tag:yaml.org,2002:map") if all(map(_is_plain, node.value)):
             content = {key.value: _content(loader, inner) for key, inner in node.value}
             if len(content) < len(node.value):
-                raise _twice(node)
+                raise _duplicate(node)
             return {name: inner for name, inner in content.items() if inner is not None}
         case yaml.SequenceNode(tag="tag:yaml.org,2002:seq"):
             return [_content(loader, inner) for inner in node.value]
@@ -169,23 +169,23 @@ def _content(loader: Any, node: yaml.Node) -> Any:
 
 
 def _constructed(loader: Any, node: yaml.Node) -> Any:
-    """What PyYAML makes of a number, of a mapping that merges others, and of other tags."""
-    _weigh(loader, node)
+    """The value of a number, of a mapping with merge keys, or of another tag, by PyYAML."""
+    _check_size(loader, node)
     try:
         return loader.construct_object(node, deep=True)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise _refused(node, f"it is no !!{node.tag.removeprefix(_TAG)}") from error
+        raise _error(node, f"not a valid !!{node.tag.removeprefix(_TAG)}") from error
 
 
-def _weigh(loader: Any, node: yaml.Node) -> None:
-    """Count what PyYAML would put together, and refuse a number that it would compute for long."""
+def _check_size(loader: Any, node: yaml.Node) -> None:
+    """Count the nodes that PyYAML would construct, and reject numbers that are slow to parse."""
     if isinstance(node, yaml.CollectionNode):
         pairs = isinstance(node, yaml.MappingNode)
         for inner in chain.from_iterable(node.value) if pairs else node.value:
-            loader.take(inner)
-            _weigh(loader, inner)
-    elif node.tag in (f"{_TAG}int", f"{_TAG}float") and len(node.value) > _LONGEST_NUMBER:
-        raise _refused(node, f"a number of {len(node.value)} characters is more than 64 bits hold")
+            loader.count(inner)
+            _check_size(loader, inner)
+    elif node.tag in (f"{_TAG}int", f"{_TAG}float") and len(node.value) > _MAX_NUMBER_LENGTH:
+        raise _error(node, f"a number of {len(node.value)} characters is too long for 64 bits")
 
 
 def _is_plain(pair: tuple[yaml.Node, yaml.Node]) -> bool:
@@ -193,18 +193,18 @@ def _is_plain(pair: tuple[yaml.Node, yaml.Node]) -> bool:
     return isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge"
 
 
-def _twice(node: yaml.Node) -> yaml.YAMLError:
+def _duplicate(node: yaml.Node) -> yaml.YAMLError:
     names = [key.value for key, _ in node.value]
     key = next(key for key, _ in node.value if names.count(key.value) > 1)
-    return _refused(key, f"{key.value!r} stands here twice")
+    return _error(key, f"duplicate key {key.value!r}")
 
 
-def _refused(node: yaml.Node, problem: str) -> yaml.YAMLError:
+def _error(node: yaml.Node, problem: str) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _expanded(content: Any) -> list[Any]:
-    """A List is its items; an empty document is nothing."""
+    """The manifest, or the items of a List. An empty document has no manifest."""
     if isinstance(content, dict) and isinstance(content.get("items"), list):
         return list(content["items"])
     return [] if content is None else [content]
@@ -217,17 +217,17 @@ def _key(manifest: Manifest) -> Key:
 
 
 def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
-    """Resources by their type, and the entries of every other section by its name."""
+    """Resources with their type as kind, and entries of other sections with the section's name."""
     try:
         template = json.loads(text)
         _check_levels(template)
-        json.dumps(template, ensure_ascii=False).encode("utf-8")  # half a character is none
+        json.dumps(template, ensure_ascii=False).encode("utf-8")  # rejects lone surrogates
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         problem = error if isinstance(error, ValueError) else _TOO_DEEP
         raise ReviewError(f"{file}:{line} at {revision}: {problem}; {_FROM_GIT}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
-        raise ReviewError(f"{file}:1 at {revision}: is no CloudFormation template; {_FROM_GIT}")
+        raise ReviewError(f"{file}:1 at {revision}: not a CloudFormation template; {_FROM_GIT}")
     for section, entries in template.items():
         named = entries if isinstance(entries, dict) else {section: entries}
         for name, entry in named.items():
@@ -237,7 +237,7 @@ def _stack(file: str, text: str, revision: str) -> Iterator[Object]:
             yield Object(Key(STACK_GROUP, kind, STACK_NAME, name), manifest, file, 1, "")
 
 
-def _check_levels(content: Any, left: int = _DEEPEST) -> None:
+def _check_levels(content: Any, left: int = _MAX_DEPTH) -> None:
     if left < 0:
         raise RecursionError
     inside = content.values() if isinstance(content, dict) else content
@@ -249,8 +249,8 @@ def _place(item: Object) -> str:
     return f"{item.file}:{item.line}"
 
 
-def _told(error: yaml.YAMLError | RecursionError) -> tuple[int, str]:
-    """The line in the document, counted from 0, and what is wrong there."""
+def _locate(error: yaml.YAMLError | RecursionError) -> tuple[int, str]:
+    """The line in the document, counted from 0, and the problem."""
     if isinstance(error, RecursionError):
         return 0, _TOO_DEEP
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

@@ -1,4 +1,4 @@
-"""The report as a comment on GitHub: safe whatever the values hold, and never too long for one."""
+"""The report as a GitHub comment: escapes all values, and keeps to the length limit."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from ops.review.revisions import RawDiff
 from ops.review.wording import brief, objects, value
 
 LIMIT = 65_536
-"""The most characters that GitHub takes as a comment."""
+"""GitHub's limit for a comment, in characters."""
 MARKER = "<!-- ops review -->"
-"""The first line: by it a workflow finds the comment that it wrote before."""
+"""The first line, by which a workflow finds its earlier comment."""
 _ALERTS = {Severity.HIGH: "CAUTION", Severity.MEDIUM: "WARNING", Severity.LOW: "NOTE", None: "TIP"}
 _SIGNS = {Severity.HIGH: "🔴 high", Severity.MEDIUM: "🟡 medium", Severity.LOW: "⚪ low"}
-_CHANGES = {"changed": "", "added": ": new", "removed": ": gone"}
+_CHANGES = {"changed": "", "added": ": new", "removed": ": removed"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&$])")
 _LINK = re.compile(r"(https?://[\w./:-]*[\w/-])")
-_LONGEST = 200
+_MAX_LENGTH = 200
 _RESERVE = 400
-"""For the line that says what was cut."""
+"""For the line that lists what is left out."""
 
 
 class Comment:
-    """Text that is added to while there is room."""
+    """Text with a length limit."""
 
     def __init__(self, limit: int) -> None:
-        self._room = limit - _RESERVE
+        self._left = limit - _RESERVE
         self._parts: list[str] = []
         self.cut: list[str] = []
-        """What did not fit, in words."""
+        """Descriptions of what did not fit."""
 
     def add(self, text: str) -> bool:
-        """Add `text` if it fits; whether it did."""
-        fits = _length(text) <= self._room
+        """Add `text` if it fits, and return whether it did."""
+        fits = _length(text) <= self._left
         if fits:
             self._parts.append(text)
-            self._room -= _length(text)
+            self._left -= _length(text)
         return fits
 
     def add_each(self, texts: Iterator[str], noun: str) -> None:
-        """Add as many as fit; the rest is cut."""
+        """Add as many as fit, and count the others."""
         left = sum(1 for text in texts if not self.add(text))
         if left:
             self.cut.append(plural(left, noun))
 
     def add_diff(self, diff: RawDiff) -> None:
-        """Add the diff, folded, as far as it fits."""
+        """Add as much of the diff as fits, collapsed."""
         fence = "`" * max(3, _backticks(diff.text) + 1)
         head = f"\n<details><summary>Raw diff: {diff}</summary>\n\n{fence}diff\n"
         tail = f"{fence}\n</details>\n"
-        kept, room = [], self._room - _length(head + tail)
+        kept, left = [], self._left - _length(head + tail)
         for line in diff.text.splitlines(keepends=True):
-            room -= _length(line)
-            if room < 0:
+            left -= _length(line)
+            if left < 0:
                 self.cut.append("the rest of the raw diff")
                 break
             kept.append(line)
@@ -66,13 +66,13 @@ class Comment:
             self.add(f"{head}{''.join(kept)}{tail}")
 
     def text(self, full: str) -> str:
-        """All that fitted, and where the rest is."""
-        note = f"\n> Cut to fit into a comment: {', '.join(self.cut)}. All of it: {full}\n"
+        """The text, and a reference to the full report if something did not fit."""
+        note = f"\n> Does not fit into a comment: {', '.join(self.cut)}. Full report: {full}\n"
         return "".join(self._parts) + (note if self.cut else "")
 
 
 def render(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> str:
-    """The comment, of at most `limit` characters. `full` says where the whole report is."""
+    """The comment, with at most `limit` characters. `full` is where the full report is."""
     comment = Comment(limit)
     alert = _ALERTS[report.severity]
     comment.add(f"{MARKER}\n> [!{alert}]\n> **{_prose(report.verdict)}**\n")
@@ -101,7 +101,7 @@ def _capacity(report: Report) -> str:
         for row in report.capacity
     ]
     return (
-        "\n<details><summary>Capacity at the worst moment</summary>\n\n"
+        "\n<details><summary>Capacity at peak</summary>\n\n"
         "| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n"
         f"{''.join(rows)}\n</details>\n"
     )
@@ -118,24 +118,24 @@ def _services(report: Report) -> Iterator[str]:
 def _object(report: Report, pair: ObjectPair) -> str:
     fields = "".join(
         f"  - {_code(brief(pair.item.key.kind, each.path))}: "
-        f"{_code(value(each.before, _LONGEST))} → "
-        f"{_code(value(each.after, _LONGEST))}\n"
+        f"{_code(value(each.before, _MAX_LENGTH))} → "
+        f"{_code(value(each.after, _MAX_LENGTH))}\n"
         for each in report.comparison.differences(pair.item.key, ())
     )
     return f"- {_prose(str(pair.item.key))}{_CHANGES[pair.change]}\n{fields}"
 
 
 def _prose(text: str) -> str:
-    """Text of which nothing but its links is taken for Markdown; it mentions nobody."""
+    """Text with all Markdown escaped except links; it does not mention users."""
     parts = _LINK.split(" ".join(text.split()))
-    for place, part in enumerate(parts):
+    for index, part in enumerate(parts):
         quoted = _SPECIAL.sub(r"\\\1", part).replace("@", "@&#8203;")
-        parts[place] = f"<{part}>" if place % 2 else quoted
+        parts[index] = f"<{part}>" if index % 2 else quoted
     return "".join(parts)
 
 
 def _code(text: str) -> str:
-    """A code span around any text."""
+    """A code span with any text."""
     longest = _backticks(text)
     ticks = "`" * (longest + 1)
     space = " " if longest else ""
@@ -143,10 +143,10 @@ def _code(text: str) -> str:
 
 
 def _backticks(text: str) -> int:
-    """The most of them in a row."""
+    """The length of the longest run of backticks."""
     return max(map(len, re.findall(r"`+", text)), default=0)
 
 
 def _length(text: str) -> int:
-    """In UTF-16 units, as a browser counts."""
+    """In UTF-16 code units, as browsers count."""
     return len(text.encode("utf-16-le")) // 2

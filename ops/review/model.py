@@ -1,4 +1,4 @@
-"""What a review speaks of: what differs in objects, and what comes of it."""
+"""The types of a review: differences between objects, and findings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ops.errors import OpsError, Status
 
 
 class ReviewError(OpsError):
-    """Names the file or revision, says what is wrong and what to do."""
+    """Names the file or revision, the problem, and the fix."""
 
     status = Status.USAGE
 
 
 class Risk(StrEnum):
-    """The classes, the worst first. docs/review.md states the rules behind each."""
+    """The classes of findings, worst first; docs/review.md explains each."""
 
     DELETE = "delete"
     REPLACE = "replace"
@@ -38,24 +38,24 @@ class Risk(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a finding asks of a reviewer, the most first."""
+    """How closely a reviewer must look at a finding, worst first."""
 
     HIGH = "high"
-    """Something stops, is lost, or opens: be sure that it is meant."""
+    """Something stops, is lost, or becomes accessible: confirm that it is intended."""
     MEDIUM = "medium"
-    """Something is interrupted, or works differently: look at it."""
+    """Something is interrupted or works differently: check it."""
     LOW = "low"
-    """It happens, and asks nothing of anybody."""
+    """For information; needs no action."""
 
 
 TEMPLATE: dict[str, tuple[str, ...]] = {
     kind: path for (_, kind), path in POD_TEMPLATES.items() if path
 }
-"""By kind that makes pods, the path to its pod template."""
+"""The path of the pod template, by kind."""
 
 
 class Absent(Enum):
-    """The value of a field that is not there."""
+    """The value of a missing field."""
 
     ABSENT = "absent"
 
@@ -70,7 +70,7 @@ class Difference:
     """One field that differs; ABSENT on the side that lacks it."""
 
     path: Path
-    """Field names; an item of a list is `[<what names it>]`."""
+    """Field names; `[<name>]` for an item of a list."""
     before: Any
     after: Any
 
@@ -78,12 +78,12 @@ class Difference:
         return spell(self.path)
 
     def below(self, *prefix: str) -> bool:
-        """Whether it stands at that path or below."""
+        """Whether the difference is at that path or below."""
         return self.path[: len(prefix)] == prefix
 
 
 def spell(path: Path) -> str:
-    """A path as people write it: `spec.containers[api].image`."""
+    """A path as text: `spec.containers[api].image`."""
     steps = (
         step if step.startswith("[") else f".{step}" if _PLAIN.fullmatch(step) else f"[{step}]"
         for step in path
@@ -93,7 +93,7 @@ def spell(path: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """An object that is on both sides, but differs."""
+    """An object that exists on both sides and differs."""
 
     before: Object
     after: Object
@@ -101,7 +101,6 @@ class Change:
 
     @property
     def key(self) -> Key:
-        """Whose change it is."""
         return self.after.key
 
     def at(self, *prefix: str) -> tuple[Difference, ...]:
@@ -116,10 +115,10 @@ class Finding:
     risk: Risk
     severity: Severity
     key: Key
-    """The object it happens to, or comes from."""
+    """The affected object, or the object that causes it."""
     text: str
     """What happens, in words."""
     explains: tuple[Difference, ...] = ()
-    """The differences that it accounts for; those that no finding does are `unknown`."""
+    """The differences it explains; those that no finding explains are `unknown`."""
     pods: int = 0
-    """How many pods start anew."""
+    """How many pods restart."""

@@ -1,4 +1,4 @@
-"""The report: what all rules find in a comparison, in order, and the sentence that sums it up."""
+"""The report: the sorted findings of all rules, and a summary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from constructs_lib.manifests.objects import Key
 from constructs_lib.wording import plural
 from ops.review.diff import Comparison, ObjectPair
-from ops.review.fallback import leftovers
+from ops.review.fallback import unexplained
 from ops.review.load import MANIFESTS, read
 from ops.review.model import Finding, ReviewError, Risk, Severity
 from ops.review.revisions import Revision, differing
@@ -23,24 +23,24 @@ _RISKS, _SEVERITIES = list(Risk), list(Severity)
 _SUMMARY: dict[Risk, Callable[[int], str]] = {
     Risk.DELETE: lambda count: f"{plural(count, 'object')} removed",
     Risk.REPLACE: lambda count: f"{plural(count, 'object')} to be replaced",
-    Risk.DOWNTIME: lambda count: f"availability of {plural(count, 'object')}",
-    Risk.PRIVILEGE: lambda count: f"privileges of {plural(count, 'object')}",
-    Risk.EXPOSURE: lambda count: f"exposure by {plural(count, 'object')}",
-    Risk.SECRET: lambda count: f"secrets of {plural(count, 'object')}",
+    Risk.DOWNTIME: lambda count: f"{plural(count, 'object')} with availability changes",
+    Risk.PRIVILEGE: lambda count: f"{plural(count, 'object')} with privilege changes",
+    Risk.EXPOSURE: lambda count: f"{plural(count, 'object')} with exposure changes",
+    Risk.SECRET: lambda count: f"{plural(count, 'object')} with secret changes",
     Risk.UNKNOWN: lambda count: f"{plural(count, 'object')} with unknown effect",
     Risk.RESTART: lambda count: f"{plural(count, 'pod')} restarted",
-    Risk.CAPACITY: lambda count: f"capacity of {plural(count, 'object')}",
-    Risk.SCHEDULE: lambda count: plural(count, "schedule"),
-    Risk.IMAGE: lambda count: plural(count, "image"),
+    Risk.CAPACITY: lambda count: f"{plural(count, 'object')} with capacity changes",
+    Risk.SCHEDULE: lambda count: f"{plural(count, 'schedule')} changed",
+    Risk.IMAGE: lambda count: f"{plural(count, 'image')} changed",
     Risk.UPDATE: lambda count: f"{plural(count, 'object')} updated in place",
     Risk.CREATE: lambda count: f"{plural(count, 'object')} created",
-    Risk.NOISE: lambda count: f"{count} without effect",
+    Risk.NOISE: lambda count: f"{plural(count, 'object')} without effect",
 }
 
 
 @dataclass(frozen=True)
 class Group:
-    """The same thing happening to several objects: a row of the table."""
+    """The same finding for several objects: a row of the table."""
 
     risk: Risk
     severity: Severity
@@ -56,25 +56,25 @@ class Report:
         """Raises ReviewError for a revision that cannot be read."""
         if not base.files and not head.files:
             raise ReviewError(
-                f"neither {base.name} nor {head.name} has a dist/; run it in the checkout of the "
-                "repository whose change is reviewed"
+                f"neither {base.name} nor {head.name} has a dist/; run the command in a checkout "
+                "of this repository"
             )
         self.base, self.head = base, head
         self.comparison = Comparison(read(base), read(head), stored=head.stored)
-        self._observed: list[Finding] = []
+        self._added: list[Finding] = []
         self.incomplete: str | None = None
-        """Why some objects could not be compared, and what to do, if so."""
+        """Why some objects could not be compared, and what to do; None if all could."""
 
-    def observe(self, findings: Iterable[Finding]) -> None:
-        """Add what is known from elsewhere than the two revisions, before anything is asked."""
-        self._observed.extend(findings)
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add findings from other sources, before any property is read."""
+        self._added.extend(findings)
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """All of them, the worst first."""
+        """All findings, worst first."""
         found = [finding for rule in RULES for finding in rule(self.comparison)]
-        found += self._observed
-        found += leftovers(self.comparison, found)
+        found += self._added
+        found += unexplained(self.comparison, found)
         found += self._noise()
         return sorted(
             found, key=lambda each: (_SEVERITIES.index(each.severity), _RISKS.index(each.risk))
@@ -82,23 +82,23 @@ class Report:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The findings, those that say the same of several objects together."""
+        """The findings, merged where they say the same about several objects."""
         alike: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
         for finding in self.findings:
             alike[finding.risk, finding.severity, finding.text].append(finding)
         return [
-            Group(*said, tuple(each.key for each in of), sum(each.pods for each in of))
-            for said, of in alike.items()
+            Group(*shared, tuple(each.key for each in found), sum(each.pods for each in found))
+            for shared, found in alike.items()
         ]
 
     @cached_property
     def capacity(self) -> list[Row]:
-        """What the pods of each namespace, and of all, ask for, where that changes."""
+        """Changed resource totals, per namespace and for all namespaces."""
         return capacity_rows(self.comparison)
 
     @property
     def severity(self) -> Severity | None:
-        """That of the worst finding; None where there is none, or noise alone."""
+        """Of the worst finding; None without findings, or with only noise."""
         real = [each.severity for each in self.findings if each.risk is not Risk.NOISE]
         return real[0] if real else None
 
@@ -112,7 +112,7 @@ class Report:
             summary(count) for risk, summary in _SUMMARY.items() if (count := self._count(risk))
         )
         if not self.severity:
-            return f"Nothing happens in the cluster {between}: {counts}."
+            return f"No effect on the cluster {between}: {counts}."
         return f"{self.severity.capitalize()} risk: {counts}."
 
     @property
@@ -126,8 +126,8 @@ class Report:
         )
 
     def _count(self, risk: Risk) -> int:
-        of = [each for each in self.findings if each.risk is risk]
-        return sum(each.pods for each in of) or len({each.key for each in of})
+        found = [each for each in self.findings if each.risk is risk]
+        return sum(each.pods for each in found) or len({each.key for each in found})
 
     @property
     def changed_files(self) -> list[str]:
@@ -136,28 +136,28 @@ class Report:
 
     @cached_property
     def services(self) -> dict[str, list[ObjectPair]]:
-        """What is new, changed or gone, by file."""
+        """New, changed and removed objects, by file."""
         services: dict[str, list[ObjectPair]] = defaultdict(list)
         for pair in self.comparison.pairs():
             services[pair.item.file].append(pair)
         return dict(sorted(services.items()))
 
     def _noise(self) -> Iterator[Finding]:
-        """What is written differently, and means the same.
+        """Text changes without effect.
 
-        A file that Argo CD does not read, as dist/README.md, follows the others: it is told only
-        where it differs alone.
+        Files that Argo CD does not read, such as dist/README.md, are reported only if no other file
+        changes.
         """
-        comparison, text = self.comparison, "is written differently, and means the same"
-        meant = {side.file for pair in comparison.pairs() for side in pair if side}
+        comparison, text = self.comparison, "changes only in formatting"
+        explained = {item.file for pair in comparison.pairs() for item in pair if item}
         for key, item in comparison.after.objects.items():
             former = comparison.before.objects.get(key)
             if former and former.text != item.text and key not in comparison.changes:
-                meant.add(item.file)
+                explained.add(item.file)
                 yield Finding(Risk.NOISE, Severity.LOW, key, text)
         for file in self.changed_files:
             key = Key("", _FILE, "", file)
-            if file not in meant and file.endswith(MANIFESTS):
+            if file not in explained and file.endswith(MANIFESTS):
                 yield Finding(Risk.NOISE, Severity.LOW, key, text)
-            elif not meant:
-                yield Finding(Risk.NOISE, Severity.LOW, key, "is nothing that Argo CD reads")
+            elif not explained:
+                yield Finding(Risk.NOISE, Severity.LOW, key, "is not read by Argo CD")

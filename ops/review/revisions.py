@@ -1,4 +1,4 @@
-"""What is compared: the files of a commit or of the working tree, and their raw diff."""
+"""The files of a commit or of the working tree, and their raw diff."""
 
 from __future__ import annotations
 
@@ -15,51 +15,50 @@ from ops.review.model import ReviewError
 DIST = "dist"
 STACK = "stacks/SecretsStack.template.json"
 _FORMER_STACK = "tests/snapshots/SecretsStack.template.json"
-"""Where older commits have it."""
+"""The path in older commits."""
 WORKING_TREE = "the working tree"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """The files that are compared, as they are at one revision."""
+    """The files of one revision."""
 
     name: str
-    """As a person says it: what was asked for and the commit, or `the working tree`."""
+    """The requested name and the commit, or `the working tree`."""
     commit: str | None
     """None for the working tree."""
     files: Mapping[str, str]
-    """Text by path in the repository. Empty where there is none of it yet."""
+    """Text by path in the repository; may be empty."""
     stored: bool = False
-    """Whether they are as an API server stores them, with its defaults."""
+    """Whether the files come from an API server, with its defaults."""
 
 
 def differing(base: Revision, head: Revision) -> list[str]:
-    """The files whose text is not the same on both sides."""
+    """The files with different text."""
     paths = sorted(base.files.keys() | head.files.keys())
     return [path for path in paths if base.files.get(path) != head.files.get(path)]
 
 
 class Repository:
-    """The Git repository around a folder."""
+    """The Git repository that contains a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises GitError outside of a repository, and without Git."""
+        """Raises GitError outside of a repository or without Git."""
         self.root = Path(Git(folder).ask("rev-parse", "--show-toplevel"))
         self._git = Git(self.root)
 
     def revision(self, name: str, label: str | None = None) -> Revision:
-        """The files at a commit, branch or tag. Raises ReviewError where there is no such one."""
+        """The files at a commit, branch or tag. Raises ReviewError for an unknown one."""
         commit = self._commit(name)
         if not commit:
-            raise ReviewError(
-                f"there is no revision {name!r} here; {self._how_to_fetch(name)}, or name another"
-            )
+            how = self._how_to_fetch(name)
+            raise ReviewError(f"revision {name!r} not found; {how}, or pass another one")
         short = commit[:9]
         label = label or (short if commit.startswith(name) else f"{name} ({short})")
         return Revision(name=label, commit=commit, files=dict(self._files(commit, label)))
 
     def working_tree(self) -> Revision:
-        """The files on disk, those that Git does not know included."""
+        """The files on disk, including untracked ones."""
         files = [file for file in sorted((self.root / DIST).rglob("*")) if file.is_file()]
         stack = self.root / STACK
         texts = {
@@ -70,18 +69,18 @@ class Repository:
         return Revision(name=WORKING_TREE, commit=None, files=decoded)
 
     def merge_base(self, branch: str) -> Revision:
-        """Where the commit that is checked out left `branch`, or what is fetched of it."""
+        """The merge base of HEAD and `branch`, or its remote-tracking branch."""
         known = next((name for name in (branch, f"origin/{branch}") if self._commit(name)), None)
         if not known:
             raise ReviewError(
-                f"there is no branch {branch!r} here to compare with; "
-                f"{self._how_to_fetch(branch)}, or name what to compare with: ops review BASE"
+                f"branch {branch!r} not found; {self._how_to_fetch(branch)}, or pass the base: "
+                "ops review BASE"
             )
         base = self._git.attempt("merge-base", known, "HEAD")
         if not base:
             raise ReviewError(
-                f"{known} and what is checked out have no commit in common here; "
-                f"{self._how_to_fetch(branch)}, or name what to compare with: ops review BASE"
+                f"{known} and HEAD have no common commit in this clone; "
+                f"{self._how_to_fetch(branch)}, or pass the base: ops review BASE"
             )
         return self.revision(base, f"{known} ({base[:9]})")
 
@@ -92,8 +91,10 @@ class Repository:
 
     def _how_to_fetch(self, name: str) -> str:
         if self._git.is_shallow:
-            return "the clone is shallow: `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
-        return f"fetch it: `git fetch origin {name}`"
+            return (
+                "the clone is shallow; run `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
+            )
+        return f"run `git fetch origin {name}`"
 
     def _files(self, commit: str, label: str) -> Iterator[tuple[str, str]]:
         paths = (DIST, STACK, _FORMER_STACK)
@@ -107,9 +108,7 @@ class Repository:
         contents = self._git.contents(blob for _, blob in blobs)
         for (path, _), content in zip(blobs, contents, strict=True):
             if content is None:
-                raise ReviewError(
-                    f"{path} at {label} is missing from this clone; fetch it: `git fetch`"
-                )
+                raise ReviewError(f"{path} at {label} is missing from this clone; run `git fetch`")
             yield (STACK if path == _FORMER_STACK else path), _text(content, path, label)
 
 
@@ -119,16 +118,16 @@ def _text(content: bytes, path: str, label: str) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ReviewError(
-            f"{path}:{line} at {label} is no UTF-8 text; restore it from Git"
+            f"{path}:{line} at {label} is not UTF-8 text; restore it from Git"
         ) from error
 
 
-_DRAW = ("diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff", "--no-textconv")
+_DIFF = ("diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff", "--no-textconv")
 
 
 @dataclass(frozen=True)
 class RawDiff:
-    """A diff and how much it holds."""
+    """A diff and its size."""
 
     text: str
     files: int
@@ -140,7 +139,7 @@ class RawDiff:
 
 
 def raw_diff(base: Revision, head: Revision) -> RawDiff:
-    """What differs line by line. Files that Git does not know of are in it, too."""
+    """The diff by lines, including untracked files."""
     paths = differing(base, head)
     with tempfile.TemporaryDirectory(prefix="review-") as folder:
         for name, revision in (("a", base), ("b", head)):
@@ -151,12 +150,12 @@ def raw_diff(base: Revision, head: Revision) -> RawDiff:
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_text(revision.files[path], "utf-8", newline="")
         done = subprocess.run(
-            ["git", *_DRAW, "a", "b"],
+            ["git", *_DIFF, "a", "b"],
             cwd=folder,
             capture_output=True,
             check=False,
         )
-    if done.returncode not in (0, 1):  # 1: there are differences
+    if done.returncode not in (0, 1):  # 1: the files differ
         raise ReviewError(f"git diff failed: {done.stderr.decode('utf-8', 'replace').strip()}")
     text = done.stdout.decode("utf-8", "replace")
     lines = [line[:1] for line in text.splitlines() if not line.startswith(("+++ ", "--- "))]

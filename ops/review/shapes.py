@@ -1,4 +1,4 @@
-"""Whether an object has the shape that the rules read: none of them stumbles over it then."""
+"""Check that an object has the types that the rules rely on."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from constructs_lib.quantity import amount
 from constructs_lib.schedule import words
 
 Shape = Any
-"""A type; the shapes of fields, one that ends in `!` required; `[the shape of every item]`; `Each`;
-or a function that raises ValueError with what is wrong."""
+"""A type; a dict of fields and their shapes, where `!` marks required fields; `[shape of every
+item]`; `Each`; or a function that raises ValueError."""
 
 
 @dataclass(frozen=True)
 class Each:
-    """A mapping of any names to values of one shape."""
+    """A mapping from any names to values of one shape."""
 
     value: Shape
 
 
-_NOTHING = object()
-"""Stands for a null among the items of a list, which has no shape at all."""
+_NULL_ITEM = object()
+"""Replaces a null item of a list, which matches no shape."""
 
 
 def misshapen(manifest: Any) -> str | None:
-    """What is wrong with an object, if anything is: `spec.replicas is no whole number`."""
+    """What is wrong with an object, if anything: `spec.replicas is not a whole number`."""
     found = next(_problems(manifest, _OBJECT, ""), None)
     if found or not isinstance(manifest, dict):
         return found
@@ -38,16 +38,16 @@ def misshapen(manifest: Any) -> str | None:
 
 
 def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:
-    if value is None:  # a field that is not there
+    if value is None:  # a missing field
         return
     wanted = {dict: dict, Each: dict, list: list}.get(type(shape), shape)
     if isinstance(wanted, type) and not isinstance(value, wanted):
-        yield f"{path or 'it'} is no {_CALLED[wanted]}"
+        yield f"{path or 'it'} is not {_TYPE_NAMES[wanted]}"
     elif isinstance(shape, dict):
         yield from _of_fields(value, shape, path)
     elif isinstance(shape, list):
-        for place, item in enumerate(value):
-            yield from _problems(_NOTHING if item is None else item, shape[0], f"{path}[{place}]")
+        for index, item in enumerate(value):
+            yield from _problems(_NULL_ITEM if item is None else item, shape[0], f"{path}[{index}]")
     elif isinstance(shape, Each):
         for name, item in value.items():
             yield from _problems(item, shape.value, f"{path}[{name}]")
@@ -67,53 +67,53 @@ def _of_fields(value: dict[str, Any], shape: dict[str, Shape], path: str) -> Ite
         yield from _problems(value.get(name), inner, below)
 
 
-_LONGEST_QUANTITY = 40
+_MAX_QUANTITY_LENGTH = 40
 _SHARE = re.compile(r"[0-9]{1,9}%?")
 _BRACES = re.compile(r"\{[^{}]*\}")
-_CALLED = {dict: "mapping", list: "list", str: "text", bool: "true or false"}
+_TYPE_NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: "a boolean"}
 
 
 def _whole(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("is no whole number")
+        raise ValueError("is not a whole number")
 
 
 def _quantity(value: Any) -> None:
     try:
         amount(str(value))
     except ValueError as error:
-        raise ValueError("is no quantity") from error
-    if len(str(value)) > _LONGEST_QUANTITY:
-        raise ValueError(f"is a quantity of {len(str(value))} characters, more than 64 bits hold")
+        raise ValueError("is not a valid quantity") from error
+    if len(str(value)) > _MAX_QUANTITY_LENGTH:
+        raise ValueError(f"is a quantity of {len(str(value))} characters, too long for 64 bits")
 
 
 def _schedule(value: Any) -> None:
     try:
         words(str(value))
     except (CronSimError, ValueError) as error:
-        raise ValueError("is no schedule of five cron fields") from error
+        raise ValueError("is not a cron schedule of five fields") from error
 
 
 def _share(value: Any) -> None:
     if not _SHARE.fullmatch(str(value)):
-        raise ValueError("is no number or percentage")
+        raise ValueError("is not a number or percentage")
 
 
 def _glob(value: Any) -> None:
-    """A pattern of Argo CD's, whose braces hold alternatives."""
+    """A pattern of Argo CD, with alternatives in braces."""
     if not isinstance(value, str):
-        raise ValueError("is no text")  # noqa: TRY004 as every shape does
+        raise ValueError("is not a string")  # noqa: TRY004 as every shape does
     rest = value
     while rest != (rest := _BRACES.sub("", rest)):
         pass
     if {"{", "}"} & {*rest}:
-        raise ValueError("has a brace that is not closed")
+        raise ValueError("has unbalanced braces")
 
 
 def _listeners(value: Any) -> None:
     listeners = json.loads(value)
     if not isinstance(listeners, list) or not all(isinstance(each, dict) for each in listeners):
-        raise ValueError('is no list of listeners like [{"HTTPS":443}]')
+        raise ValueError('is not a list of listeners like [{"HTTPS":443}]')
 
 
 _ANY: Shape = {}
@@ -265,4 +265,4 @@ _KINDS: dict[str, Shape] = {
     "Service": {"spec": {"type": str, "selector": _TEXTS, "ports": [{"port!": _whole}]}},
     "StatefulSet": _SERVING,
 }
-"""What the rules read of each kind."""
+"""The fields that the rules read, by kind."""

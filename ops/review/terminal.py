@@ -1,4 +1,4 @@
-"""The report in a terminal: readable in 80 columns, with or without colour."""
+"""The report for a terminal: 80 columns, with or without color."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ops.review.wording import brief, objects, value
 _STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}
 _CHANGES = {"changed": ("~", "yellow"), "added": ("+", "green"), "removed": ("-", "red")}
 _LINES = {"+": "green", "-": "red", "@": "cyan"}
-_MOST_FIELDS = 12
-_LONGEST = 60
+_MAX_FIELDS = 12
+_MAX_LENGTH = 60
 
 
 def show(report: Report, diff: RawDiff, console: Console, *, whole_diff: bool) -> None:
-    """Print the report; the diff itself only if `whole_diff`."""
+    """Print the report, and with `whole_diff` the raw diff."""
     style = _STYLES[report.severity] if report.severity else "bold green"
     console.print(Text(report.verdict, style=style))
     if not report.findings:
@@ -38,7 +38,7 @@ def show(report: Report, diff: RawDiff, console: Console, *, whole_diff: bool) -
         for line in diff.text.splitlines():
             console.print(Text(line, style=_LINES.get(line[:1], "")), soft_wrap=True)
     else:
-        console.print(Text("--diff shows it here", style="dim"))
+        console.print(Text("use --diff to show it", style="dim"))
 
 
 def _show_groups(report: Report, severity: Severity, console: Console) -> None:
@@ -63,9 +63,7 @@ def _show_groups(report: Report, severity: Severity, console: Console) -> None:
 def _show_capacity(report: Report, console: Console) -> None:
     if not report.capacity:
         return
-    console.print(
-        Rule(Text("Capacity at the worst moment", style="bold"), align="left", style="dim")
-    )
+    console.print(Rule(Text("Capacity at peak", style="bold"), align="left", style="dim"))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("Namespace")
     table.add_column("Resource")
@@ -97,10 +95,10 @@ def _show_object(report: Report, pair: ObjectPair, console: Console) -> None:
     mark, style = _CHANGES[pair.change]
     console.print(Text(f"{mark} {pair.item.key}", style=style))
     differences = report.comparison.differences(pair.item.key, ())
-    for each in differences[:_MOST_FIELDS]:
-        was, now = value(each.before, _LONGEST), value(each.after, _LONGEST)
+    for each in differences[:_MAX_FIELDS]:
+        was, now = value(each.before, _MAX_LENGTH), value(each.after, _MAX_LENGTH)
         path = brief(pair.item.key.kind, each.path)
         console.print(Padding(Text.assemble((f"{path}: ", "dim"), f"{was} → {now}"), (0, 0, 0, 4)))
-    if len(differences) > _MOST_FIELDS:
-        more = plural(len(differences) - _MOST_FIELDS, "field")
-        console.print(Padding(Text(f"and {more} more", style="dim"), (0, 0, 0, 4)))
+    if len(differences) > _MAX_FIELDS:
+        more = plural(len(differences) - _MAX_FIELDS, "more field")
+        console.print(Padding(Text(f"and {more}", style="dim"), (0, 0, 0, 4)))

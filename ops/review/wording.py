@@ -1,4 +1,4 @@
-"""How findings put things."""
+"""Wording that the findings share."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 
 
 def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
-    """The first few of some names, and how many more there are."""
+    """The first names, and the number of the others."""
     few = separator.join(names[:most])
     return f"{few} and {len(names) - most} more" if len(names) > most else few
 
 
 def value(content: Any | Absent, longest: int = 0) -> str:
-    """A field's value on one line; shortened to `longest` characters, unless that is 0."""
+    """A value on one line, truncated to `longest` characters; 0: not truncated."""
     if content is ABSENT:
         return "(none)"
     if isinstance(content, str):
@@ -34,7 +34,7 @@ def value(content: Any | Absent, longest: int = 0) -> str:
 
 
 def before_after(each: Difference, longest: int = 0) -> str:
-    """The field before and after, each as `value` puts it."""
+    """A field before and after, formatted by `value`."""
     return f"{value(each.before, longest)} → {value(each.after, longest)}"
 
 
@@ -45,14 +45,14 @@ def objects(keys: Sequence[Key], most: int = 4) -> str:
         place = f"{key.namespace}/{key.name}" if key.namespace else key.name
         kinds.setdefault(place, []).append(key.kind)
     places: dict[str, list[str]] = {}
-    for place, of in list(kinds.items())[:most]:
-        places.setdefault(", ".join(of), []).append(place)
-    shown = "; ".join(f"{of} {', '.join(at)}" for of, at in places.items())
-    hidden = sum(len(of) for of in list(kinds.values())[most:])
+    for place, found in list(kinds.items())[:most]:
+        places.setdefault(", ".join(found), []).append(place)
+    shown = "; ".join(f"{found} {', '.join(at)}" for found, at in places.items())
+    hidden = sum(len(found) for found in list(kinds.values())[most:])
     return f"{shown} and {hidden} more" if hidden else shown
 
 
 def brief(kind: str, path: Path) -> str:
-    """A path without the steps that lead to a pod's own fields."""
+    """A path without the steps to the pod spec."""
     pod = (*TEMPLATE.get(kind, ()), "spec")
     return spell(path[len(pod) :] if path[: len(pod)] == pod and len(pod) > 1 else path)

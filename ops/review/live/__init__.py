@@ -1,1 +1,1 @@
-"""The review with a cluster as its base: what runs now, against what dist/ would make of it."""
+"""`ops review --cluster`: compare a cluster with the result of a sync of dist/."""

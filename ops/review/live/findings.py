@@ -1,4 +1,4 @@
-"""What the API server says of the objects of dist/: refusals, other owners, warnings."""
+"""Findings from the API server's answers: refusals, field owners, warnings."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ops.review.live.trial import Trial
 from ops.review.model import Finding, Risk, Severity
 from ops.review.wording import listed
 
-_MOST = 6
+_MAX_FIELDS = 6
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 _NO_DRY_RUN = "does not support dry run"
 _ADVICE = {
-    r"quota": "raise the quota of the namespace, or make room in it",
-    r"PodSecurity": "correct its security context, or the profile of the namespace",
-    r"no matches for kind|could not find the requested resource": "install what defines its kind",
-    r"failed calling webhook": "look at the controller that serves the webhook",
+    r"quota": "raise the quota of the namespace, or free capacity in it",
+    r"PodSecurity": "correct its securityContext, or the Pod Security level of the namespace",
+    r"no matches for kind|could not find the requested resource": "install its CRD",
+    r"failed calling webhook": "check the controller that serves the webhook",
     r"immutable|[Ff]orbidden: updates|cannot be (changed|updated)|is not allowed to change": (
-        "delete it first, or keep what cannot change as it is"
+        "delete it first, or leave the field unchanged"
     ),
 }
-"""What to do, by what the server says."""
+"""What to do, by error message."""
 _ADVICE_BY_KIND = {
-    "Deployment": "with `kubectl delete --cascade=orphan` its pods go on; delete its ReplicaSet "
-    "once the new ones are ready",
-    "PersistentVolumeClaim": "its deletion loses the data, so state the class and size that it has",
+    "Deployment": "`kubectl delete --cascade=orphan` keeps its pods running; delete the old "
+    "ReplicaSet when the new pods are ready",
+    "PersistentVolumeClaim": "deleting it loses the data; set its current class and size instead",
 }
 
 
 def observed(snapshot: Snapshot) -> Iterator[Finding]:
-    """What the comparison of the two sides cannot tell."""
+    """Findings that a comparison of the objects cannot show."""
     for trial in snapshot.trials:
         yield from _refused(trial, snapshot)
         yield from _unreadable(trial)
@@ -45,18 +45,18 @@ def observed(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def unserved(snapshot: Snapshot) -> str | None:
-    """Which kinds the cluster does not serve, as a sentence; None where it serves all."""
+    """A sentence about kinds that the cluster does not serve; None if it serves all."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for trial in snapshot.trials:
         if trial.unserved:
             kinds[trial.declared.manifest["apiVersion"]].append(trial.declared.kind)
     if not kinds:
         return None
-    named = [f"{', '.join(sorted(set(of)))} of {version}" for version, of in kinds.items()]
+    named = [f"{', '.join(sorted(set(each)))} of {version}" for version, each in kinds.items()]
     count = plural(sum(map(len, kinds.values())), "object")
     return (
         f"the cluster does not serve {'; '.join(named)}: {count} of dist/ could not be compared; "
-        "install what defines them, or set the versions in catalogue/target.py"
+        "install their CRDs, or set the versions in catalogue/target.py"
     )
 
 
@@ -69,13 +69,13 @@ def _refused(trial: Trial, snapshot: Snapshot) -> Iterator[Finding]:
         remedy = (
             f"it serves {listed(versions)}; set the version in catalogue/target.py"
             if versions
-            else "install what defines it"
+            else "install its CRD"
         )
         text = f"the cluster does not serve {declared.manifest['apiVersion']}: {remedy}"
         yield Finding(Risk.REPLACE, _HIGH, declared.key, text)
         return
     if _NO_DRY_RUN in trial.refusal:
-        text = f"could not be tried: {_brief(trial.refusal)}"
+        text = f"could not be checked: {_brief(trial.refusal)}"
         yield Finding(Risk.UNKNOWN, _HIGH, declared.key, text)
         return
     what = "refuses to change it" if trial.stored else "refuses to create it"
@@ -87,8 +87,7 @@ def _refused(trial: Trial, snapshot: Snapshot) -> Iterator[Finding]:
 def _unreadable(trial: Trial) -> Iterator[Finding]:
     if trial.unreadable:
         text = (
-            f"is in a form that this review does not read ({trial.unreadable}); compare it with "
-            "`kubectl diff --server-side`"
+            f"cannot be compared ({trial.unreadable}); compare it with `kubectl diff --server-side`"
         )
         yield Finding(Risk.UNKNOWN, _HIGH, trial.declared.key, text)
 
@@ -96,29 +95,30 @@ def _unreadable(trial: Trial) -> Iterator[Finding]:
 def _remedy(trial: Trial) -> str:
     for pattern, advice in _ADVICE.items():
         if re.search(pattern, trial.refusal or ""):
-            more = _ADVICE_BY_KIND.get(trial.declared.kind) if "delete it" in advice else None
-            return f"{advice} ({more})" if more else advice
+            detail = _ADVICE_BY_KIND.get(trial.declared.kind) if "delete it" in advice else None
+            return f"{advice} ({detail})" if detail else advice
     return ""
 
 
-_LONGEST = 300
+_MAX_LENGTH = 300
 _SUBJECT = re.compile(r'^[\w.-]+ "[^"]+" is (invalid|forbidden): ')
 _VALUE = re.compile(r"Invalid value: .*?: (?=field|spec|may|must|updates)", re.DOTALL)
 
 
 def _brief(message: str) -> str:
-    """A message on one line, without its object and the values that it quotes at length."""
+    """A message on one line, without the object and quoted values."""
     line = " ".join(_VALUE.sub("", _SUBJECT.sub("", message)).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
 def _owners(trial: Trial) -> Iterator[Finding]:
     for manager, fields in _by_manager(trial.taken).items():
-        text = f"Argo CD takes over from {manager}: {listed(fields, _MOST)}"
+        text = f"Argo CD takes over fields from {manager}: {listed(fields, _MAX_FIELDS)}"
         yield Finding(Risk.UPDATE, _LOW, trial.declared.key, text)
     for manager, fields in _by_manager(trial.kept).items():
         text = (
-            f"stays as {manager} wrote it, since dist/ does not state it: {listed(fields, _MOST)}"
+            f"fields set by {manager} stay, because dist/ does not set them: "
+            f"{listed(fields, _MAX_FIELDS)}"
         )
         yield Finding(Risk.UPDATE, _MEDIUM, trial.declared.key, text)
 
@@ -137,9 +137,9 @@ _IGNORED_FIELD = "unknown field"
 def _warned(trial: Trial) -> Iterator[Finding]:
     if any(_EXISTING_PODS in warning for warning in trial.warnings):
         text = (
-            "pods that run now are refused when they start again, as on another node: "
-            f"{'; '.join(map(_brief, trial.warnings))}; those of dist/ are replaced, correct or "
-            "remove the others first"
+            "running pods are rejected at their next start, for example on another node: "
+            f"{'; '.join(map(_brief, trial.warnings))}; the sync replaces pods of dist/; correct "
+            "or remove the others first"
         )
         yield Finding(Risk.DOWNTIME, _HIGH, trial.declared.key, text)
         return
@@ -153,7 +153,9 @@ def _warned(trial: Trial) -> Iterator[Finding]:
 
 def _masked(trial: Trial) -> Iterator[Finding]:
     if (trial.declared.key.group, trial.declared.kind) == ("", "Secret"):
-        text = "is in dist/, and its values are not compared: no value of a Secret is read"
+        text = (
+            "is in dist/, but its values are not compared: the review does not read Secret values"
+        )
         yield Finding(Risk.UNKNOWN, _MEDIUM, trial.declared.key, text)
 
 
@@ -164,7 +166,7 @@ def _untried(snapshot: Snapshot) -> Iterator[Finding]:
             waiting[trial.declared.namespace] += 1
     for namespace, count in waiting.items():
         text = (
-            f"is not there yet, so the API server could not try {plural(count, 'object')} of it; "
-            "they are shown as dist/ states them"
+            f"does not exist yet, so {plural(count, 'object')} in it could not be checked; the "
+            "review shows them as in dist/"
         )
         yield Finding(Risk.UNKNOWN, _MEDIUM, Key("", "Namespace", "", namespace), text)

@@ -1,4 +1,4 @@
-"""Which fields of an object each field manager owns, as `metadata.managedFields` states them."""
+"""Field ownership, from `metadata.managedFields`."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from ops.cluster import Object
 from ops.review.model import Path
 
 ARGO_CD = "argocd-controller"
-"""The field manager of Argo CD's syncs (`argocd.argoproj.io`'s server-side apply)."""
+"""The field manager of Argo CD's server-side apply."""
 CLIENT_SIDE_APPLY = "kubectl-client-side-apply"
 """The field manager of `kubectl apply` without `--server-side`. kubectl's server-side apply, which
-Argo CD uses, takes over all that it owns, and so removes what the manifest does not state."""
+Argo CD uses, takes over all its fields, and so removes those that the manifest lacks."""
 Tree = Mapping[str, Any]
 """Fields in the form of `fieldsV1`: `{"f:spec": {"f:replicas": {}}}`; `.` is the field itself."""
 
 
 def owned(manifest: Object) -> dict[str, Tree]:
-    """By field manager, what it owns; what belongs to a subresource, as a status, is left out."""
+    """The fields that each manager owns, without those of subresources such as status."""
     found: dict[str, Tree] = {}
     for entry in manifest["metadata"].get("managedFields") or ():
         if not entry.get("subresource"):
             manager = str(entry.get("manager", ""))
-            found[manager] = _together(found.get(manager, {}), entry.get("fieldsV1") or {})
+            found[manager] = _merged(found.get(manager, {}), entry.get("fieldsV1") or {})
     return found
 
 
-def alone(manager: str, manifest: Object) -> tuple[Path, ...]:
-    """The fields that a manager owns and no other does."""
-    everyone = owned(manifest)
-    others = _of_all(tree for name, tree in everyone.items() if name != manager)
-    return tuple(tuple(map(_plain, path)) for path in _leaves(everyone.get(manager, {}), others))
+def exclusive_fields(manager: str, manifest: Object) -> tuple[Path, ...]:
+    """The fields that only this manager owns."""
+    owners = owned(manifest)
+    others = _merge_all(tree for name, tree in owners.items() if name != manager)
+    return tuple(tuple(map(_plain, path)) for path in _leaves(owners.get(manager, {}), others))
 
 
 def without(manager: str, manifest: Object) -> Object:
-    """The object without what that manager alone owns, as if it had applied nothing."""
-    everyone = owned(manifest)
-    given_up = everyone.pop(manager, {})
-    left: Object = _without(manifest, given_up, _of_all(everyone.values()))
+    """The object without the fields that only this manager owns."""
+    owners = owned(manifest)
+    released = owners.pop(manager, {})
+    left: Object = _without(manifest, released, _merge_all(owners.values()))
     return left
 
 
 def data_keys(metadata: Object) -> frozenset[str] | None:
-    """The keys of a Secret by its metadata alone; None where nobody has recorded them."""
+    """The keys of a Secret, from its metadata; None if no manager has recorded them."""
     trees = owned({"metadata": metadata}).values()
     recorded = [tree["f:data"] for tree in trees if "f:data" in tree]
     keys = {step.removeprefix("f:") for tree in recorded for step in tree if step != "."}
@@ -54,7 +54,7 @@ def data_keys(metadata: Object) -> frozenset[str] | None:
 
 
 def merge_patch(before: Any, after: Any) -> Any:
-    """The JSON merge patch that makes one object of the other."""
+    """The JSON merge patch from one object to another."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return after
     patch = dict.fromkeys(before.keys() - after.keys())
@@ -64,19 +64,19 @@ def merge_patch(before: Any, after: Any) -> Any:
     return patch
 
 
-def _of_all(trees: Any) -> Tree:
-    return reduce(_together, trees, {})
+def _merge_all(trees: Any) -> Tree:
+    return reduce(_merged, trees, {})
 
 
-def _together(one: Tree, other: Tree) -> Tree:
+def _merged(one: Tree, other: Tree) -> Tree:
     merged: dict[str, Any] = defaultdict(dict, one)
     for step, inner in other.items():
-        merged[step] = _together(merged[step], inner)
+        merged[step] = _merged(merged[step], inner)
     return dict(merged)
 
 
 def _leaves(tree: Tree, others: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The deepest fields of a tree that the other does not have."""
+    """The deepest fields of a tree that another tree lacks."""
     for step, inner in tree.items():
         if step == ".":
             continue
@@ -89,10 +89,10 @@ def _leaves(tree: Tree, others: Tree, path: tuple[str, ...] = ()) -> Iterator[tu
             yield from _leaves(inner, others.get(step, {}), (*path, step))
 
 
-def _without(value: Any, given_up: Tree, kept: Tree) -> Any:
+def _without(value: Any, released: Tree, kept: Tree) -> Any:
     if isinstance(value, dict):
         left = dict(value)
-        for step, inner in given_up.items():
+        for step, inner in released.items():
             name = step.removeprefix("f:")
             if step == "." or name not in left:
                 continue
@@ -103,9 +103,9 @@ def _without(value: Any, given_up: Tree, kept: Tree) -> Any:
                 del left[name]
         return left
     if isinstance(value, list):
-        pairs = [(item, _step(item, given_up)) for item in value]
+        pairs = [(item, _step(item, released)) for item in value]
         return [
-            _without(item, given_up[step], kept[step]) if step else item
+            _without(item, released[step], kept[step]) if step else item
             for item, step in pairs
             if not step or step in kept
         ]
@@ -113,7 +113,7 @@ def _without(value: Any, given_up: Tree, kept: Tree) -> Any:
 
 
 def _step(item: Any, tree: Tree) -> str:
-    """The step of a tree that leads to an item of a list; empty where none does."""
+    """The step of a tree for an item of a list; empty if it has none."""
     for step in tree:
         kind, _, text = step.partition(":")
         if kind == "v" and json.loads(text) == item:
@@ -124,7 +124,7 @@ def _step(item: Any, tree: Tree) -> str:
 
 
 def _plain(step: str) -> str:
-    """A step as the paths of a review have it: `spec`, `[8000,TCP]`."""
+    """A step in the notation of a review's paths: `spec`, `[8000,TCP]`."""
     kind, _, text = step.partition(":")
     if kind == "f":
         return text

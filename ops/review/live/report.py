@@ -14,22 +14,22 @@ from ops.review.revisions import Revision
 
 
 def compare(context: str | None, head: Revision) -> Report:
-    """What a sync of `head` makes of the cluster. Raises ReviewError; nothing is changed by it."""
+    """Report what a sync of `head` would do; changes nothing. Raises ReviewError."""
     try:
-        return of(Cluster(context).connection, head)
+        return create(Cluster(context).connection, head)
     except ClusterError as error:
         raise ReviewError(str(error)) from error
 
 
-def of(connection: Connection, head: Revision) -> Report:
-    """The report on one API server. Raises ClusterError."""
+def create(connection: Connection, head: Revision) -> Report:
+    """The report for one API server. Raises ClusterError."""
     declared = Objects(of_cluster(read(head)))
     if not declared.every:
-        raise ReviewError(f"{head.name} has no dist/; `make synth` renders it")
+        raise ReviewError(f"{head.name} has no dist/; run `make synth`")
     snapshot = take(Server(connection), declared)
     report = Report(*sides.revisions(snapshot, head, connection.context))
     before, after = report.comparison.before, report.comparison.after
-    report.observe(findings.observed(snapshot))
+    report.add(findings.observed(snapshot))
     report.incomplete = findings.unserved(snapshot)
-    report.observe(surroundings.observed(snapshot, before, after))
+    report.add(surroundings.observed(snapshot, before, after))
     return report

@@ -1,4 +1,4 @@
-"""The API server as a review asks it: lists, and dry runs of what Argo CD would apply."""
+"""Requests to the API server: lists, and dry runs of what Argo CD would apply."""
 
 from __future__ import annotations
 
@@ -24,36 +24,34 @@ _NO_PERMISSION = re.compile(
 
 @dataclass
 class Server:
-    """One API server; nothing that is asked of it here changes anything."""
+    """One API server; no request changes anything."""
 
     connection: Connection
-    lacking: set[str] = field(default_factory=set)
-    """The permissions that it has been found to lack, as `patch deployments.apps in cerebro`."""
+    missing: set[str] = field(default_factory=set)
+    """Missing permissions: `patch deployments.apps in cerebro`."""
 
     def check_permissions(self) -> None:
-        """Raise ClusterError naming every permission that was missing."""
-        if self.lacking:
+        """Raise ClusterError with every missing permission."""
+        if self.missing:
             raise ClusterError(
                 f"context {self.connection.context} lacks permissions in the cluster: "
-                f"{', '.join(sorted(self.lacking))}; docs/review.md has a role that has them"
+                f"{', '.join(sorted(self.missing))}; bind the ClusterRole in docs/review.md"
             )
 
     @cached_property
     def served(self) -> Served:
-        """Every kind that the server serves."""
         return discover(self.connection)
 
     def items(
         self, resource: Resource, namespace: str, *, metadata: bool, optional: bool
     ) -> list[Object] | None:
-        """The objects of a collection, whole or their metadata alone.
+        """The objects of a collection, or only their metadata.
 
-        None where they cannot be listed; unless that is `optional`, the permission counts as
-        lacking.
+        None if they cannot be listed; unless `optional`, the permission is then missing.
         """
-        ask = self.connection.exchange if optional else self._ask
+        request = self.connection.exchange if optional else self._request
         accept = _METADATA if metadata else _OBJECTS
-        answer = ask("GET", resource.path(namespace), accept=accept)
+        answer = request("GET", resource.path(namespace), accept=accept)
         if not answer.accepted:
             return None
         items = answer.content.get("items") or ()
@@ -62,8 +60,8 @@ class Server:
         ]
 
     def secrets(self, resource: Resource, namespace: str) -> list[Object] | None:
-        """The metadata and the type of each Secret, as `kubectl get secrets` asks for them."""
-        answer = self._ask("GET", resource.path(namespace), accept=_TABLE)
+        """The metadata and type of each Secret, from the table of `kubectl get secrets`."""
+        answer = self._request("GET", resource.path(namespace), accept=_TABLE)
         if not answer.accepted:
             return None
         named = {"apiVersion": resource.api_version, "kind": resource.kind}
@@ -78,38 +76,38 @@ class Server:
         ]
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """An object; None if there is none."""
-        answer = self._ask("GET", resource.path(namespace, name))
+        """An object; None if it does not exist."""
+        answer = self._request("GET", resource.path(namespace, name))
         return answer.content if answer.accepted else None
 
-    def applied(self, resource: Resource, body: Object, *, force: bool) -> Answer:
-        """What Argo CD's server-side apply would make of an object."""
+    def apply(self, resource: Resource, body: Object, *, force: bool) -> Answer:
+        """Dry-run Argo CD's server-side apply."""
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
-        return self._try("PATCH", path, body, _APPLY, force=str(force).lower())
+        return self._dry_run("PATCH", path, body, _APPLY, force=str(force).lower())
 
-    def merged(self, resource: Resource, namespace: str, name: str, patch: Object) -> Answer:
-        """What a merge patch would make of an object."""
-        return self._try("PATCH", resource.path(namespace, name), patch, _MERGE)
+    def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Answer:
+        """Dry-run a merge patch."""
+        return self._dry_run("PATCH", resource.path(namespace, name), patch, _MERGE)
 
-    def created(self, resource: Resource, body: Object) -> Answer:
-        """What would come of a new object."""
+    def create(self, resource: Resource, body: Object) -> Answer:
+        """Dry-run the creation of an object."""
         path = resource.path(body["metadata"].get("namespace", ""))
-        return self._try("POST", path, body, "application/json")
+        return self._dry_run("POST", path, body, "application/json")
 
-    def _try(self, method: str, path: str, body: Object, content: str, **query: str) -> Answer:
-        dry = {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn", **query}
-        return self._ask(method, path, query=dry, body=body, content_type=content)
+    def _dry_run(self, method: str, path: str, body: Object, content: str, **query: str) -> Answer:
+        options = {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn", **query}
+        return self._request(method, path, query=options, body=body, content_type=content)
 
-    def _ask(self, method: str, path: str, **options: Any) -> Answer:
+    def _request(self, method: str, path: str, **options: Any) -> Answer:
         answer = self.connection.exchange(method, path, **options)
         if answer.status == 403 and (found := _NO_PERMISSION.search(answer.message)):
             resource = ".".join(filter(None, found.group("resource", "group")))
             place = found["namespace"]
-            self.lacking.add(f"{found['verb']} {resource}{(place and f' in {place}') or ''}")
+            self.missing.add(f"{found['verb']} {resource}{(place and f' in {place}') or ''}")
         elif answer.status > 500 or (answer.status == 500 and method == "GET"):
             raise ClusterError(
-                f"the API server fails at {method} {path}: {answer.message or answer.status}; "
-                "try again, or look at the server"
+                f"the API server failed on {method} {path}: {answer.message or answer.status}; "
+                "try again, or check the API server"
             )
         return answer

@@ -1,4 +1,4 @@
-"""The cluster as two revisions: what is stored now, and after a sync, in the files of dist/."""
+"""The cluster as two revisions: what it stores now, and what it stores after a sync."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ops.review.live.trial import Trial
 from ops.review.revisions import Revision
 
 OUTSIDE = "outside-dist"
-"""The folder that stands for what is in no file."""
+"""The folder for objects that are not in dist/."""
 _Files = dict[str, list[Object]]
 
 
@@ -29,7 +29,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 
 def revisions(snapshot: Snapshot, head: Revision, context: str) -> tuple[Revision, Revision]:
-    """Before and after a sync of `head`."""
+    """The cluster before and after a sync of `head`."""
     before: _Files = defaultdict(list)
     after: _Files = defaultdict(list)
     for trial in snapshot.trials:
@@ -58,7 +58,7 @@ def revisions(snapshot: Snapshot, head: Revision, context: str) -> tuple[Revisio
 
 
 def _runs_with_the_next_sync(trial: Trial, snapshot: Snapshot) -> bool:
-    """Whether it is a hook that is gone since its run, as a Job is after a while."""
+    """Whether it is a hook that was deleted after its last run, as Jobs are."""
     declared = trial.declared
     return (
         HOOK in declared.annotations
@@ -68,7 +68,7 @@ def _runs_with_the_next_sync(trial: Trial, snapshot: Snapshot) -> bool:
 
 
 def _file_of(application: Object, files: Iterable[str]) -> str:
-    """A file that an Application syncs: one of dist/, or the one that it names."""
+    """A file that an Application syncs, in dist/ if possible."""
     item = Declared.of(application)
     found = next((file for file in files if covers(item, file)), None)
     if found:

@@ -1,4 +1,4 @@
-"""Everything that a review looks at in a cluster, read once."""
+"""Everything that a review reads from a cluster."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _READ: frozenset[Kind] = frozenset(
     }.items()
     for kind in kinds
 )
-"""The kinds whose objects the rules of a review count, whoever declares them."""
-_PASSING: frozenset[Kind] = frozenset(
+"""Kinds that the rules need in full, including objects that are not in dist/."""
+_CONTROLLER_KINDS: frozenset[Kind] = frozenset(
     {
         ("", "Endpoints"),
         ("", "Event"),
@@ -57,40 +57,40 @@ _PASSING: frozenset[Kind] = frozenset(
         ("networking.k8s.aws", "PolicyEndpoint"),
     }
 )
-"""What controllers write, and nobody declares."""
-_EVERYWHERE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+"""Kinds that only controllers write."""
+_DEFAULT_OBJECTS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 _OF_SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """What is in the cluster, and what dist/ would make of it."""
+    """The objects of the cluster, and the result of a sync."""
 
     trials: tuple[Trial, ...]
-    """Every object of dist/."""
+    """One for each object of dist/."""
     leaving: tuple[tuple[str, Object], ...]
-    """What Argo CD syncs and dist/ holds no longer: the name of its Application, and the object."""
+    """Objects that Argo CD syncs and dist/ no longer has: name of the Application, and object."""
     neighbors: tuple[Object, ...]
-    """What is in the namespaces of dist/ and in no Application of it; of kinds that the rules do
-    not read, and of Secrets, only the metadata."""
+    """Other objects in the namespaces of dist/. Secrets, and kinds that the rules do not read, have
+    only metadata."""
     secrets: Mapping[tuple[str, str], Object]
-    """The metadata and the type of each Secret, by namespace and name."""
+    """Metadata and type of each Secret, by namespace and name."""
     applications: Mapping[str, Object]
     """Every Application in the cluster, by name."""
     trackers: Mapping[Key, tuple[str, ...]]
-    """The Applications that say they sync an object."""
+    """The Applications that list an object in their status."""
     unseen: tuple[str, ...]
-    """The kinds that could not be listed."""
+    """Kinds that could not be listed."""
     versions: Mapping[Kind, list[str]]
-    """The API versions in which the server serves the kinds of dist/."""
+    """The served API versions of each kind in dist/."""
 
     def is_read(self, item: Object) -> bool:
-        """Whether a neighbor is here as a whole."""
+        """Whether a neighbor has been read in full."""
         return _kind(item) in _READ and not misshapen(item)
 
 
 def take(server: Server, declared: Objects) -> Snapshot:
-    """Look at the cluster. Raises ClusterError; naming every permission that it lacks."""
+    """Read the cluster. Raises ClusterError with every missing permission."""
     lists = list(_lists(server, declared))
     listings = each(partial(_listed, server), lists)
     unseen = [
@@ -114,7 +114,7 @@ def take(server: Server, declared: Objects) -> Snapshot:
         neighbors=tuple(
             item
             for key, item in found.items()
-            if key not in ours and key.namespace in namespaces and not _is_made(item)
+            if key not in ours and key.namespace in namespaces and not _is_generated(item)
         ),
         secrets={
             (key.namespace, key.name): item
@@ -129,7 +129,6 @@ def take(server: Server, declared: Objects) -> Snapshot:
 
 
 def key_of(item: Object) -> Key:
-    """The key of a stored object."""
     return Declared.of(item).key
 
 
@@ -141,7 +140,7 @@ class _List:
 
 
 def _lists(server: Server, declared: Objects) -> Iterator[_List]:
-    """The collections to read: all of the namespaces that dist/ makes, and elsewhere its kinds."""
+    """The lists to read: everything in the namespaces of dist/, and its kinds elsewhere."""
     versions = {(item.key.group, item.kind): item.manifest["apiVersion"] for item in declared}
     resources = {
         kind: server.served.resources.get((versions.get(kind, one.api_version), one.kind), one)
@@ -151,7 +150,7 @@ def _lists(server: Server, declared: Objects) -> Iterator[_List]:
     inside = _namespaces(declared)
     for namespace in sorted(inside):
         for kind, one in resources.items():
-            if kind not in _PASSING:
+            if kind not in _CONTROLLER_KINDS:
                 yield _List(one, namespace, kind in versions or kind in _READ or kind == SECRET)
     elsewhere = {(item.namespace, (item.key.group, item.kind)) for item in declared}
     for namespace, kind in sorted({*elsewhere, (NAMESPACE, APPLICATION)}):
@@ -168,7 +167,7 @@ def _listed(server: Server, one: _List) -> list[Object] | None:
 
 
 def _by_name(server: Server, declared: Objects, found: Mapping[Key, Object]) -> dict[Key, Object]:
-    """What has no namespace is asked for by its name."""
+    """Cluster-scoped objects, which are read by name."""
     wanted = [
         (item.key, resource)
         for item in declared
@@ -189,7 +188,7 @@ def _trackers(applications: Mapping[str, Object]) -> dict[Key, tuple[str, ...]]:
 
 
 def _resources(application: Object) -> Iterator[tuple[Key, str]]:
-    """What an Application says it syncs, and in which API version."""
+    """The objects in the status of an Application, with their API versions."""
     for one in (application.get("status") or {}).get("resources") or ():
         group, version = one.get("group", ""), one.get("version", "")
         key = Key(group, one["kind"], one.get("namespace", ""), one["name"])
@@ -202,10 +201,10 @@ def _leaving(
     found: Mapping[Key, Object],
     applications: Mapping[str, Object],
 ) -> Iterator[tuple[str, Object]]:
-    """What the Applications of dist/, and those that they sync themselves, hold beyond it."""
+    """Objects of the Applications of dist/, and of those they sync, that are not in dist/."""
     ours = [item.name for item in declared.of_kinds("Application")]
     seen = {item.key for item in declared}
-    for name in ours:  # it grows while it is read
+    for name in ours:  # the loop appends to it
         for key, version in _resources(applications.get(name, {})):
             resource = server.served.resources.get((version, key.kind))
             if key in seen or not resource:
@@ -231,11 +230,11 @@ def _kind(item: Object) -> Kind:
     return key.group, key.kind
 
 
-def _is_made(item: Object) -> bool:
-    """Whether a controller made it, not a person."""
+def _is_generated(item: Object) -> bool:
+    """Whether a controller created it."""
     metadata = item["metadata"]
     return bool(
         metadata.get("ownerReferences")
         or _OF_SERVICE_ACCOUNT in (metadata.get("annotations") or {})
-        or (item["kind"], metadata["name"]) in _EVERYWHERE
+        or (item["kind"], metadata["name"]) in _DEFAULT_OBJECTS
     )

@@ -1,4 +1,4 @@
-"""Objects as the API server stores them, without what it and controllers note in them."""
+"""Stored objects without the fields that the API server and controllers add."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ops.cluster import Object
 from ops.review.live.ownership import data_keys
 
 MASKED = "(not read)"
-"""In place of a value of a Secret."""
+"""Replaces a value of a Secret."""
 TRACKING_LABEL = "app.kubernetes.io/instance"
 TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
-"""Where Argo CD notes which Application syncs an object: by default version 2 in the label,
-version 3 in the annotation."""
-_NOTED = (
+"""Where Argo CD records the Application of an object: by default, version 2 uses the label,
+version 3 the annotation."""
+_SERVER_FIELDS = (
     "creationTimestamp",
     "generation",
     "managedFields",
@@ -23,7 +23,7 @@ _NOTED = (
     "selfLink",
     "uid",
 )
-NOTED_ANNOTATIONS = (
+CONTROLLER_ANNOTATIONS = (
     TRACKING_ANNOTATION,
     "argocd.argoproj.io/refresh",
     "deployment.kubernetes.io/revision",
@@ -43,9 +43,9 @@ _JOB_LABELS = (
 
 
 def plain(stored: Object, declared: Declared | None = None) -> Object:
-    """What of a stored object people or programs asked for, and of a Secret only its keys.
+    """A stored object without added fields, and without the values of a Secret.
 
-    The label in which Argo CD may note the Application stays only where `declared` states it.
+    Argo CD's tracking label stays only if `declared` has it.
     """
     item = deepcopy(stored)
     if item["kind"] == "Secret":
@@ -53,9 +53,9 @@ def plain(stored: Object, declared: Declared | None = None) -> Object:
     for field in ("status", "operation"):
         item.pop(field, None)
     metadata = item["metadata"]
-    for name in _NOTED:
+    for name in _SERVER_FIELDS:
         metadata.pop(name, None)
-    _drop(metadata, "annotations", NOTED_ANNOTATIONS)
+    _drop(metadata, "annotations", CONTROLLER_ANNOTATIONS)
     if not (declared and TRACKING_LABEL in declared.labels):
         _drop(metadata, "labels", (TRACKING_LABEL,))
     spec = item.get("spec") or {}
@@ -70,16 +70,16 @@ def plain(stored: Object, declared: Declared | None = None) -> Object:
 
 
 def _mask(secret: Object) -> None:
-    """Leave the keys of a Secret, and none of its values."""
+    """Replace the values of a Secret; keep the keys."""
     keys = {*(data_keys(secret["metadata"]) or ())}
     for field in ("data", "stringData"):
         keys |= {*(secret.pop(field, None) or ())}
     secret["data"] = dict.fromkeys(sorted(keys), MASKED)
 
 
-def _drop(inside: dict[str, Any], field: str, names: tuple[str, ...]) -> None:
-    left = {name: text for name, text in (inside.get(field) or {}).items() if name not in names}
+def _drop(fields: dict[str, Any], field: str, names: tuple[str, ...]) -> None:
+    left = {name: text for name, text in (fields.get(field) or {}).items() if name not in names}
     if left:
-        inside[field] = left
+        fields[field] = left
     else:
-        inside.pop(field, None)
+        fields.pop(field, None)

@@ -1,4 +1,4 @@
-"""What is in the cluster besides dist/: other Applications, Secrets made by hand, the same work."""
+"""Objects that are not in dist/: other Applications, existing Secrets, duplicate workloads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ops.review.live.stored import TRACKING_ANNOTATION
 from ops.review.model import Finding, Risk, Severity
 from ops.review.wording import listed
 
-_MOST = 6
+_MAX_LISTED = 6
 _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
 def observed(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Finding]:
-    """What nobody's manifests can tell."""
+    """Findings about objects that are not in dist/."""
     yield from _tracked(snapshot)
     yield from _secrets(snapshot)
     yield from _neighbors(snapshot, before, after)
@@ -29,7 +29,7 @@ def observed(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Fi
 
 
 def _tracked(snapshot: Snapshot) -> Iterator[Finding]:
-    """Objects of dist/ that Argo CD syncs for an Application of somebody else."""
+    """Objects of dist/ that another Application syncs, too."""
     ours = {one.declared.name for one in snapshot.trials if one.declared.kind == "Application"}
     for trial in snapshot.trials:
         noted = (trial.stored or {}).get("metadata", {}).get("annotations") or {}
@@ -38,14 +38,14 @@ def _tracked(snapshot: Snapshot) -> Iterator[Finding]:
         for name in dict.fromkeys([*trackers, *([named] if named else [])]):
             if name not in ours:
                 text = (
-                    f"Application {name} syncs it too: each overwrites the other, and {name} may "
-                    f"delete it; take it out of {name} first, with Prune=false on the object"
+                    f"Application {name} syncs it too: they overwrite each other, and {name} may "
+                    f"delete it; remove it from {name} first, with Prune=false on the object"
                 )
                 yield Finding(Risk.REPLACE, _HIGH, trial.declared.key, text)
 
 
 def _secrets(snapshot: Snapshot) -> Iterator[Finding]:
-    """Secrets that were made by hand, and that an ExternalSecret will own."""
+    """Secrets created by hand that an ExternalSecret will own."""
     for trial in snapshot.trials:
         declared = trial.declared
         target = declared.spec.get("target") or {}
@@ -63,44 +63,45 @@ def _is_owned(metadata: Stored, name: str) -> bool:
 
 
 def _adopted(secret: Stored, declared: Object) -> Iterator[tuple[Severity, str]]:
-    made = f"ExternalSecret {declared.name}"
+    owner = f"ExternalSecret {declared.name}"
     template = (declared.spec.get("target") or {}).get("template") or {}
     wanted = template.get("type") or "Opaque"
     if secret["type"] != wanted:
-        fails = f"is of type {secret['type']}, and {made} makes one of {wanted}"
-        remedy = "a type cannot change, so its sync fails until someone deletes the Secret"
-        yield _HIGH, f"{fails}: {remedy}"
-    text = f"was made by hand: {made} owns it from its first sync, and its values come from SSM"
-    given = keys_of(Objects([declared]))[declared.namespace, secret["metadata"]["name"]]
+        text = (
+            f"has type {secret['type']}, but {owner} creates {wanted}: the type cannot change, so"
+        )
+        yield _HIGH, f"{text} its sync fails until the Secret is deleted"
+    text = f"was created by hand: {owner} takes it over and sets its values from SSM"
+    provided = keys_of(Objects([declared]))[declared.namespace, secret["metadata"]["name"]]
     keys = data_keys(secret["metadata"])
-    if keys is None or given is None:
-        yield _HIGH, f"{text}; which of its keys go cannot be seen here"
-    elif lost := listed(sorted(keys - given), _MOST):
-        remedy = "add them to the service's parameters, or be sure that no pod reads them"
+    if keys is None or provided is None:
+        yield _HIGH, f"{text}; the review cannot see which keys it loses"
+    elif lost := listed(sorted(keys - provided), _MAX_LISTED):
+        remedy = "add them to the service's parameters, or make sure that no pod reads them"
         yield _HIGH, f"{text}; it loses {lost}: {remedy}"
     else:
-        yield _MEDIUM, f"{text}, key for key"
+        yield _MEDIUM, f"{text}; it keeps all its keys"
 
 
 def _neighbors(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Finding]:
-    """What nobody declares; what of it does the work of dist/ is pointed out."""
+    """Other objects in the namespaces of dist/, and duplicates among them."""
     declared = {trial.declared.key for trial in snapshot.trials}
     ours = Objects(item for item in after if item.key in declared)
     hosts = {host: item for item in ours.of_kinds("Ingress") for host, _ in paths(item) if host}
     others = {one.key: one for one in workloads(before)}
-    made = {Key("", "Secret", *place) for place in keys_of(ours)}
+    secrets = {Key("", "Secret", *place) for place in keys_of(ours)}
     for key in map(key_of, snapshot.neighbors):
-        if key in made:
+        if key in secrets:
             continue
         if key.kind == "Ingress":
             yield from _second_ingress(before.get(key), hosts)
         elif key in others:
             yield from _same_image(others[key], ours)
-        others_of_it = " and ".join(snapshot.trackers.get(key, ()))
+        syncing = " and ".join(snapshot.trackers.get(key, ()))
         text = (
-            f"is synced by Application {others_of_it}, not by dist/"
-            if others_of_it
-            else "is in no file of dist/, so Argo CD leaves it alone"
+            f"is not in dist/; Application {syncing} syncs it"
+            if syncing
+            else "is not in dist/; Argo CD does not change it"
         )
         yield Finding(Risk.NOISE, _LOW, key, text)
 
@@ -109,35 +110,35 @@ def _second_ingress(ingress: Object | None, hosts: dict[str, Object]) -> Iterato
     for host in dict.fromkeys(host for host, _ in paths(ingress)) if ingress else ():
         if ingress and host in hosts:
             text = (
-                f"answers {host}, as {hosts[host].key} does: the DNS record decides which of the "
-                "two load balancers is asked; point it to the new one, then delete this one"
+                f"serves {host}, as {hosts[host].key} does: the DNS record decides which load "
+                "balancer gets the traffic; point it to the new one, then delete this Ingress"
             )
             yield Finding(Risk.EXPOSURE, _HIGH, ingress.key, text)
 
 
 def _same_image(other: Workload, ours: Objects) -> Iterator[Finding]:
-    """Another workload of an image of dist/: its work is done twice."""
+    """Another workload with an image of dist/, which may do the same work twice."""
     images = set(map(repository, other.images))
-    alike = [
+    similar = [
         one
         for one in workloads(ours)
         if images & set(map(repository, one.images))
         and (one.kind == "CronJob") == (other.kind == "CronJob")
     ]
-    if not alike:
+    if not similar:
         return
-    same = [one for one in alike if _command(one) == _command(other)]
-    names = listed([str(one) for one in same or alike])
+    same = [one for one in similar if _command(one) == _command(other)]
+    names = listed([str(one) for one in same or similar])
     if other.kind == "CronJob":
-        what = "runs the same command as" if same else "runs the same image as"
-        text = f"{what} {names}: suspend or delete it once dist/ does its work"
+        start = "runs the same command as" if same else "runs the same image as"
+        text = f"{start} {names}: suspend or delete it when the one in dist/ runs"
         yield Finding(Risk.SCHEDULE, _HIGH if same else _MEDIUM, other.key, text)
         return
-    alone = any(one.update is Update.RECREATE for one in alike)
+    single = any(one.update is Update.RECREATE for one in similar)
     text = f"runs the same image as {names}"
-    text += ", which must not run twice" if alone else ""
-    text += ": scale it down or delete it once dist/ serves"
-    yield Finding(Risk.CAPACITY, _HIGH if alone else _MEDIUM, other.key, text)
+    text += ", which must not run twice" if single else ""
+    text += ": scale it down or delete it when the one in dist/ is ready"
+    yield Finding(Risk.CAPACITY, _HIGH if single else _MEDIUM, other.key, text)
 
 
 def _command(workload: Workload) -> list[tuple[object, object]]:
@@ -147,8 +148,8 @@ def _command(workload: Workload) -> list[tuple[object, object]]:
 def _unseen(snapshot: Snapshot) -> Iterator[Finding]:
     if snapshot.unseen:
         text = (
-            "other objects there could not be looked for, since the cluster does not list "
-            f"{listed(snapshot.unseen, _MOST)} to this context"
+            "other objects in it could not be checked: this context cannot list "
+            f"{listed(snapshot.unseen, _MAX_LISTED)}"
         )
         for trial in snapshot.trials:
             if trial.declared.kind == "Namespace":

@@ -1,4 +1,4 @@
-"""What Argo CD's next sync would make of each object of dist/: the API server's own word."""
+"""Dry runs: what Argo CD's next sync would do with each object of dist/."""
 
 from __future__ import annotations
 
@@ -10,52 +10,53 @@ from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.workload import remade_with_each_sync
 from ops.cluster import Answer, Object
 from ops.cluster.discovery import Resource
-from ops.review.live.ownership import ARGO_CD, CLIENT_SIDE_APPLY, alone, merge_patch, owned, without
+from ops.review.live import ownership
+from ops.review.live.ownership import ARGO_CD, CLIENT_SIDE_APPLY, owned
 from ops.review.live.server import Server
-from ops.review.live.stored import NOTED_ANNOTATIONS, plain
+from ops.review.live.stored import CONTROLLER_ANNOTATIONS, plain
 from ops.review.model import spell
 from ops.review.shapes import misshapen
 
 _CONFLICT = re.compile(r'conflict with "(?P<manager>[^"]+)"')
-_PROBE = "-review"
-"""Ends the name under which a Job is tried that is there already."""
+_DRY_RUN_SUFFIX = "-review"
+"""Suffix of the name for the dry run of a Job that already exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One object of dist/, and what a sync does with it."""
+    """One object of dist/, and the result of its dry run."""
 
     declared: Declared
     stored: Object | None = None
-    """As it is in the cluster, with all that the server notes in it; None if it is not there."""
+    """As stored in the cluster; None if it does not exist."""
     before: Object | None = None
     after: Object | None = None
-    """As a sync leaves it; None where the server refuses to create it."""
+    """After a sync; None if the server refuses to create it."""
     refusal: str | None = None
-    """Why the server refuses, in its words."""
+    """The server's message if it refuses."""
     unserved: bool = False
     """Whether the server does not serve its kind in this version."""
     untried: bool = False
-    """Whether its namespace is not there yet, so that `after` is what dist/ states."""
+    """Whether its namespace does not exist yet; `after` is then the manifest of dist/."""
     taken: tuple[tuple[str, str], ...] = ()
-    """Field manager and field that Argo CD takes over by force."""
+    """Manager and field, for fields that Argo CD takes over by force."""
     kept: tuple[tuple[str, str], ...] = ()
-    """Field manager and field that dist/ does not state, and that stay."""
+    """Manager and field, for fields that dist/ does not set and that stay."""
     warnings: tuple[str, ...] = ()
 
     @property
     def unreadable(self) -> str | None:
-        """Why the rules cannot read what the cluster holds, if they cannot."""
+        """Why the rules cannot read the object, if they cannot."""
         return misshapen(self.before) or misshapen(self.after)
 
     @property
     def changes(self) -> bool:
-        """Whether a sync does anything to it."""
+        """Whether a sync changes it."""
         return self.before != self.after
 
 
 def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
-    """Try an object, changing nothing."""
+    """Dry-run the sync of an object."""
     key = declared.key
     resource = server.served.resources.get((declared.manifest["apiVersion"], key.kind))
     if not resource:
@@ -63,12 +64,12 @@ def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
     before = plain(stored, declared) if stored else None
     trial = partial(Trial, declared=declared, stored=stored, before=before)
     if remade_with_each_sync(declared):
-        answer = _remade(server, resource, declared, stored)
+        answer = _dry_run_recreation(server, resource, declared, stored)
     else:
-        answer = server.applied(resource, declared.manifest, force=False)
+        answer = server.apply(resource, declared.manifest, force=False)
     taken = _conflicts(answer)
     if taken:
-        answer = server.applied(resource, declared.manifest, force=True)
+        answer = server.apply(resource, declared.manifest, force=True)
     if answer.accepted and stored:
         answer = _migrated(server, resource, answer, stored)
     if not answer.accepted:
@@ -84,27 +85,27 @@ def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
     )
 
 
-def _remade(
+def _dry_run_recreation(
     server: Server, resource: Resource, declared: Declared, stored: Object | None
 ) -> Answer:
-    """What Argo CD deletes first is tried as a new object, under a name that is free."""
+    """Dry-run the creation of an object that Argo CD deletes first, under an unused name."""
     if not stored:
-        return server.created(resource, declared.manifest)
-    name = f"{declared.key.name[: 63 - len(_PROBE)]}{_PROBE}"
+        return server.create(resource, declared.manifest)
+    name = f"{declared.key.name[: 63 - len(_DRY_RUN_SUFFIX)]}{_DRY_RUN_SUFFIX}"
     metadata = {**declared.manifest["metadata"], "name": name}
-    return server.created(resource, {**declared.manifest, "metadata": metadata})
+    return server.create(resource, {**declared.manifest, "metadata": metadata})
 
 
 def _migrated(server: Server, resource: Resource, answer: Answer, stored: Object) -> Answer:
-    """After the first server-side apply, kubectl gives up what `kubectl apply` alone owned."""
+    """The object without the fields that only `kubectl apply` owns, which Argo CD removes."""
     if CLIENT_SIDE_APPLY not in owned(answer.content):
         return answer
-    left = without(CLIENT_SIDE_APPLY, answer.content)
-    patch = merge_patch(plain(stored), plain(left))
+    left = ownership.without(CLIENT_SIDE_APPLY, answer.content)
+    patch = ownership.merge_patch(plain(stored), plain(left))
     if not patch:
         return answer
     metadata = stored["metadata"]
-    again = server.merged(resource, metadata.get("namespace", ""), metadata["name"], patch)
+    again = server.merge(resource, metadata.get("namespace", ""), metadata["name"], patch)
     managers = left["metadata"].get("managedFields") or ()
     kept = [one for one in managers if one.get("manager") != CLIENT_SIDE_APPLY]
     if again.accepted:
@@ -113,7 +114,7 @@ def _migrated(server: Server, resource: Resource, answer: Answer, stored: Object
 
 
 def _conflicts(answer: Answer) -> tuple[tuple[str, str], ...]:
-    """Who owns fields that dist/ states otherwise."""
+    """Manager and field, for fields with another value than in dist/."""
     if answer.status != 409:
         return ()
     causes = (answer.content.get("details") or {}).get("causes") or ()
@@ -129,12 +130,12 @@ _CONTROLLERS = re.compile(
     r"argocd-.*|kube-.*|kubelet|Reloader|kubectl-rollout|external-secrets.*|controller"
     r"|gnosis-analytics-ops|cluster-autoscaler|karpenter|before-first-apply"
 )
-"""The field managers of programs whose business it is; `controller` is the AWS Load Balancer
+"""Field managers that may change objects of dist/; `controller` is the AWS Load Balancer
 Controller."""
 
 
-_NOTED = ("force-sync", "kubernetes.io/metadata.name", *NOTED_ANNOTATIONS)
-"""Labels and annotations that are no drift: `force-sync` has External Secrets read at once."""
+_IGNORED = ("force-sync", "kubernetes.io/metadata.name", *CONTROLLER_ANNOTATIONS)
+"""Labels and annotations that are not drift; `force-sync` makes External Secrets refresh."""
 
 
 def _kept(content: Object) -> list[tuple[str, str]]:
@@ -142,6 +143,6 @@ def _kept(content: Object) -> list[tuple[str, str]]:
         (manager, spell(path))
         for manager in owned(content)
         if manager not in (ARGO_CD, CLIENT_SIDE_APPLY) and not _CONTROLLERS.fullmatch(manager)
-        for path in alone(manager, content)
-        if path[-1] not in _NOTED
+        for path in ownership.exclusive_fields(manager, content)
+        if path[-1] not in _IGNORED
     ]

@@ -1,4 +1,4 @@
-"""The rules: each is a function from a comparison to what it finds."""
+"""The rules: functions from a comparison to its findings."""
 
 from collections.abc import Callable, Iterator
 
@@ -31,4 +31,4 @@ RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
     *cloud.RULES,
     *violations.RULES,
 )
-"""All of them. What they leave unexplained, `fallback.leftovers` tells."""
+"""All rules. `fallback.unexplained` reports the differences that they do not explain."""

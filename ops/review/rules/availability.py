@@ -1,4 +1,4 @@
-"""`restart` and `downtime`: which pods start again, how, and what stops or loses its support."""
+"""`restart` and `downtime`: which pods restart, and what is interrupted or stops."""
 
 from __future__ import annotations
 
@@ -22,45 +22,43 @@ from ops.review.wording import listed
 
 @dataclass(frozen=True, eq=False)
 class Restart:
-    """Why the pods of a workload start anew."""
+    """Why the pods of a workload restart."""
 
     workload: Workload
     template: tuple[Difference, ...]
-    """Where its pod template differs."""
+    """Differences of its pod template."""
     secrets: tuple[str, ...]
-    """Secrets that change, and for which Reloader restarts it."""
+    """Changed Secrets for which Reloader restarts it."""
 
     @cached_property
     def causes(self) -> dict[str, str]:
-        """What differs in the template, in brief, by a text that is alike in other workloads."""
+        """Short names of the template's differences, by a key that is the same in all workloads."""
         causes = {}
         for each in self.template:
             path = each.path[len(TEMPLATE[self.workload.key.kind]) :]
             if path[:1] == ("spec",):
                 path = path[1:]
             if path[0] in ("containers", "initContainers"):
-                path = path[2:]  # the same in another container is the same
-            alike = json.dumps([path, each.before, each.after], default=str, sort_keys=True)
-            listed_item = len(path) > 1 and path[1].startswith("[")
-            causes[alike] = spell(path[: 2 if listed_item else _STEPS.get(path[0], 1)])
+                path = path[2:]  # the container does not matter
+            cause = json.dumps([path, each.before, each.after], default=str, sort_keys=True)
+            is_item = len(path) > 1 and path[1].startswith("[")
+            causes[cause] = spell(path[: 2 if is_item else _STEPS.get(path[0], 1)])
         return causes
 
 
 _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2}
-"""How much of a path says what it is about, where one step does not."""
+"""How many steps of a path name a cause, if more than one."""
 
 
 def restarts(comparison: Comparison) -> Iterator[Finding]:
-    """Pods that start anew, those that only do because of what is shared, and those that are
-    missing meanwhile.
-    """
+    """Workloads whose pods restart, and pods that are unavailable meanwhile."""
     found = list(_restarts(comparison))
     files: dict[str, set[str]] = defaultdict(set)
     for restart in found:
-        for alike in restart.causes:
-            files[alike].add(restart.workload.object.file)
+        for cause in restart.causes:
+            files[cause].add(restart.workload.object.file)
     for restart in found:
-        shared = bool(restart.causes) and all(len(files[alike]) > 1 for alike in restart.causes)
+        shared = bool(restart.causes) and all(len(files[cause]) > 1 for cause in restart.causes)
         yield Finding(
             Risk.RESTART,
             Severity.LOW,
@@ -79,20 +77,20 @@ def _is_known(workload: Workload, each: Difference) -> bool:
 def _why(restart: Restart, *, shared: bool) -> str:
     causes = listed(list(dict.fromkeys(restart.causes.values())), 4)
     if shared:
-        return f"restarts, only because a shared thing changes: {causes}"
+        return f"restarts only because of a shared change: {causes}"
     if causes:
-        return f"restarts: {causes}"
-    return f"restarts by Reloader: Secret {listed(restart.secrets)} changes"
+        return f"restarts, because its pod template changes: {causes}"
+    return f"Reloader restarts it, because Secret {listed(restart.secrets)} changes"
 
 
 def _interruption(workload: Workload) -> Iterator[Finding]:
-    """Whether pods are missing while they start anew."""
+    """Pods that are unavailable during the restart."""
     if workload.update is Update.RECREATE:
-        text = "stops, and starts again (Recreate): no pod runs in between"
+        text = "all pods stop before new ones start (Recreate): brief downtime"
         yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
     elif missing := workload.may_be_missing:
         pods = plural(workload.running, "pod")
-        text = f"while it rolls, {missing} of {pods} may be missing (maxUnavailable)"
+        text = f"up to {missing} of {pods} are unavailable during the update (maxUnavailable)"
         yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
 
 
@@ -116,16 +114,16 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
 
 
 def stopped(comparison: Comparison) -> Iterator[Finding]:
-    """Replicas to zero."""
+    """Workloads scaled to zero."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet"):
         if before.running and not after.running:
-            text = f"stops: 0 pods instead of {before.running}"
+            text = f"stops: scaled from {before.running} to 0 pods"
             differences = change.at("spec", "replicas")
             yield Finding(Risk.DOWNTIME, Severity.HIGH, change.key, text, differences)
 
 
 def strategies(comparison: Comparison) -> Iterator[Finding]:
-    """A way of updating that later lets pods be missing."""
+    """Update strategies that make more pods unavailable in later updates."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         strategy = comparison.differences(
             change.key, ("spec", "strategy"), ("spec", "updateStrategy")
@@ -133,35 +131,35 @@ def strategies(comparison: Comparison) -> Iterator[Finding]:
         if strategy and after.may_be_missing > before.may_be_missing:
             recreated = " (Recreate)" if after.update is Update.RECREATE else ""
             text = (
-                f"from now on an update leaves {after.may_be_missing} of "
-                f"{plural(after.running, 'pod')} missing{recreated}; before, "
-                f"{before.may_be_missing or 'none'}"
+                f"future updates make up to {after.may_be_missing} of "
+                f"{plural(after.running, 'pod')} unavailable{recreated} "
+                f"(before: {before.may_be_missing})"
             )
             yield Finding(Risk.DOWNTIME, Severity.MEDIUM, change.key, text, strategy)
 
 
 def startup_probes(comparison: Comparison) -> Iterator[Finding]:
-    """Time to start that is taken away. The other probes are rules of every synth."""
+    """Removed startup probes. The rules of every synth cover the other probes."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         former = before.named_containers
         for name, container in after.named_containers.items():
             if former.get(name, {}).get("startupProbe") and not container.get("startupProbe"):
                 text = (
-                    f"the startupProbe of container {name} is removed: a pod that is slow to start "
-                    "is ended for it"
+                    f"container {name} loses its startupProbe: the kubelet may restart it while "
+                    "it is still starting"
                 )
                 yield Finding(Risk.DOWNTIME, Severity.MEDIUM, change.key, text)
 
 
 def single_replicas(comparison: Comparison) -> Iterator[Finding]:
-    """One pod alone behind a host that the internet reaches."""
+    """Internet-facing hosts that now depend on one pod."""
     for workload in workloads(comparison.after):
         hosts = _public_hosts(comparison.after, workload)
         former = comparison.before.objects.get(workload.key)
-        stood = former and Workload(former).running == 1
-        known = _public_hosts(comparison.before, Workload(former)) if former and stood else []
+        was_single = former and Workload(former).running == 1
+        known = _public_hosts(comparison.before, Workload(former)) if former and was_single else []
         if workload.running == 1 and hosts and hosts != known:
-            text = f"one pod alone answers for {listed(hosts)}: whatever moves it is an outage"
+            text = f"only one pod serves {listed(hosts)}: a node drain causes an outage"
             yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
 
 

@@ -1,4 +1,4 @@
-"""`image` and `schedule`: which build runs, and when jobs run."""
+"""`image` and `schedule`: which images run, and when jobs run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
 _FLOATING = "latest"
 _OVERLAPS = {
-    "Allow": "a run may start while another is under way",
-    "Forbid": "a run is left out while another is under way",
-    "Replace": "a run ends the one that is under way",
+    "Allow": "runs may overlap",
+    "Forbid": "a run is skipped while the previous one is still running",
+    "Replace": "a run stops the previous one if it is still running",
 }
 
 
 def images(comparison: Comparison) -> Iterator[Finding]:
-    """Containers that run another build, or another image."""
+    """Containers that run another image."""
     for change, before, after in comparison.workloads(*TEMPLATE):
         for name, container in after.named_containers.items():
             was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
@@ -34,25 +34,25 @@ def images(comparison: Comparison) -> Iterator[Finding]:
                     for each in change.at(*TEMPLATE[change.key.kind])
                     if each.path[-2:] == (f"[{name}]", "image")
                 )
-                severity, text = told(was, now)
+                severity, text = describe(was, now)
                 yield Finding(Risk.IMAGE, severity, change.key, text, differences)
 
 
-def told(was: str, now: str) -> tuple[Severity, str]:
-    """How much a change of image asks for, and in words."""
+def describe(was: str, now: str) -> tuple[Severity, str]:
+    """Severity and text of an image change."""
     before, after = _parts(was), _parts(now)
     if before["repository"] != after["repository"]:
         return Severity.HIGH, f"another image: {was} → {now}"
     name = after["repository"].rpartition("/")[2]
     tags = f"{name}: {' → '.join(dict.fromkeys((_brief(before), _brief(after))))}"
     if _floats(after):
-        return Severity.HIGH, f"{tags}: back to a tag that names another build tomorrow"
+        return Severity.HIGH, f"{tags}: no longer pinned; this tag can move to another build"
     if before["digest"] and not after["digest"]:
-        return Severity.MEDIUM, f"{tags}: no longer pinned to a digest, so that the tag decides"
+        return Severity.MEDIUM, f"{tags}: no longer pinned to a digest; the tag can move"
     if before["tag"] and before["tag"] == after["tag"]:
         return _of_one_tag(tags, before["digest"][:19], after["digest"][:19])
     ours = _OURS.fullmatch(after["repository"])
-    commits = [_COMMIT.fullmatch(side["tag"] or "") for side in (before, after)]
+    commits = [_COMMIT.fullmatch(image["tag"] or "") for image in (before, after)]
     if ours and all(commits):
         old, new = (commit[1] for commit in commits if commit)
         return Severity.LOW, f"{tags}: https://github.com/{ours['source']}/compare/{old}...{new}"
@@ -61,14 +61,14 @@ def told(was: str, now: str) -> tuple[Severity, str]:
         if ours and commits[1]
         else ""
     )
-    return Severity.LOW, f"{tags}{', pinned from now on' if _floats(before) else ''}{source}"
+    return Severity.LOW, f"{tags}{', now pinned' if _floats(before) else ''}{source}"
 
 
 def _of_one_tag(tag: str, was: str, now: str) -> tuple[Severity, str]:
-    """The digest alone is another one, or is new."""
+    """The same tag with a new or another digest."""
     if was:
-        return Severity.HIGH, f"{tag}: another build under an old name ({was}… → {now}…)"
-    return Severity.LOW, f"{tag}: pinned to its digest from now on ({now}…)"
+        return Severity.HIGH, f"{tag}: another build under the same tag ({was}… → {now}…)"
+    return Severity.LOW, f"{tag}: now pinned to its digest ({now}…)"
 
 
 def _parts(image: str) -> dict[str, str]:
@@ -81,29 +81,29 @@ def _floats(image: dict[str, str]) -> bool:
 
 
 def _brief(image: dict[str, str]) -> str:
-    """A tag, or a digest, of which a few digits say enough."""
+    """The tag or digest, with hashes shortened."""
     shown = image["tag"] or image["digest"] or _FLOATING
     return re.sub(r"([0-9a-f]{7})[0-9a-f]{33,}", r"\1", shown)
 
 
 def schedules(comparison: Comparison) -> Iterator[Finding]:
-    """When a job runs."""
+    """Changed schedules."""
     for change in comparison.changed("CronJob"):
         differences = (*change.at("spec", "schedule"), *change.at("spec", "timeZone"))
         if differences:
-            was, now = (when(side) for side in (change.before, change.after))
-            text = f"{was} → {now}{_company(change.after, comparison.after)}"
+            was, now = (when(job) for job in (change.before, change.after))
+            text = f"{was} → {now}{_simultaneous(change.after, comparison.after)}"
             yield Finding(Risk.SCHEDULE, Severity.MEDIUM, change.key, text, differences)
 
 
 def when(job: Object) -> str:
     """`daily at 02:00 UTC`."""
-    zone = job.spec.get("timeZone", "the controller's time").removeprefix("Etc/")
+    zone = job.spec.get("timeZone", "(time zone of the controller)").removeprefix("Etc/")
     return f"{words(job.spec['schedule'])} {zone}"
 
 
-def _company(job: Object, snapshot: Objects) -> str:
-    """The other jobs of the same image that start in the same minute."""
+def _simultaneous(job: Object, snapshot: Objects) -> str:
+    """The other jobs that start in the same minute."""
     own = _starts(job)
     others = [
         other.key.name
@@ -113,7 +113,7 @@ def _company(job: Object, snapshot: Objects) -> str:
         and not other.spec.get("suspend")
         and own & _starts(other)
     ]
-    return f"; starts together with {listed(others)}" if others else ""
+    return f"; starts at the same time as {listed(others)}" if others else ""
 
 
 def _starts(job: Object) -> set[datetime]:
@@ -121,7 +121,7 @@ def _starts(job: Object) -> set[datetime]:
 
 
 def overlaps(comparison: Comparison) -> Iterator[Finding]:
-    """Whether two runs may be under way, and how late one may still start."""
+    """Whether runs may overlap, and how late a run may start."""
     for change in comparison.changed("CronJob"):
         for each in change.at("spec", "concurrencyPolicy"):
             policy = change.after.spec.get("concurrencyPolicy", "Allow")
@@ -129,16 +129,16 @@ def overlaps(comparison: Comparison) -> Iterator[Finding]:
             severity = Severity.LOW if policy == "Forbid" else Severity.HIGH
             yield Finding(Risk.SCHEDULE, severity, change.key, text, (each,))
         for each in change.at("spec", "startingDeadlineSeconds"):
-            text = f"how many seconds late a run may start: {before_after(each)}"
+            text = f"changes how many seconds late a run may start: {before_after(each)}"
             yield Finding(Risk.SCHEDULE, Severity.LOW, change.key, text, (each,))
 
 
 def suspended(comparison: Comparison) -> Iterator[Finding]:
-    """Whether it runs at all."""
+    """Suspended and resumed jobs."""
     for change in comparison.changed("CronJob"):
-        was, now = (bool(side.spec.get("suspend")) for side in (change.before, change.after))
+        was, now = (bool(job.spec.get("suspend")) for job in (change.before, change.after))
         if was != now:
-            text = "suspended: runs no more" if now else f"runs again, {when(change.after)}"
+            text = "is suspended and no longer runs" if now else f"is resumed: {when(change.after)}"
             differences = change.at("spec", "suspend")
             yield Finding(Risk.SCHEDULE, Severity.MEDIUM, change.key, text, differences)
 

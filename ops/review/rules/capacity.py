@@ -1,4 +1,4 @@
-"""`capacity`: what all pods ask for together, before and after, against the quotas."""
+"""`capacity`: total requests and limits before and after, compared with the quotas."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from ops.review.wording import before_after, listed
 TOTAL = "all namespaces"
 _NONE = Fraction(0)
 _ORDER = {"requests.cpu": 0, "requests.memory": 1, "limits.cpu": 2, "limits.memory": 3}
-"""What decides first whether a pod fits."""
+"""What matters most for scheduling comes first."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What the pods of a namespace ask for of one resource at the worst moment."""
+    """The peak total of one resource in a namespace."""
 
     namespace: str
     resource: str
-    """`requests.cpu` and the like; `pods`, `persistentvolumeclaims`."""
+    """As in a ResourceQuota: `requests.cpu`, `pods`, `persistentvolumeclaims`."""
     before: Fraction
     after: Fraction
     quota: Fraction | None
-    """After the change. None: nothing bounds it."""
+    """After the change. None: unlimited."""
 
     @property
     def exceeds(self) -> bool:
-        """Whether the quota does not hold it."""
+        """Whether the total is above the quota."""
         return self.quota is not None and self.after > self.quota
 
     def __str__(self) -> str:
-        was, now = (self.spelled(asked) for asked in (self.before, self.after))
-        return f"{self.resource} {was} → {now}{self.bound and f' of {self.bound}'}"
+        was, now = (self.spelled(total) for total in (self.before, self.after))
+        return f"{self.resource} {was} → {now}{self.bound and f' (quota {self.bound})'}"
 
     @property
     def bound(self) -> str:
-        """The quota as people write it; empty where there is none."""
+        """The quota as text; empty if unlimited."""
         return "" if self.quota is None else self.spelled(self.quota)
 
-    def spelled(self, asked: Fraction) -> str:
-        """An amount as people write it: `2.35`, `7.25Gi`."""
-        return readable(asked, binary=capacity.is_bytes(self.resource))
+    def spelled(self, total: Fraction) -> str:
+        """An amount as text: `2.35`, `7.25Gi`."""
+        return readable(total, binary=capacity.is_bytes(self.resource))
 
 
 def rows(comparison: Comparison) -> list[Row]:
-    """What changes, by namespace and in total."""
+    """Changed totals, per namespace and for all namespaces."""
     was, now = _sums(comparison.before), _sums(comparison.after)
     bounds = _quotas(comparison.after)
     return [
@@ -84,7 +84,7 @@ def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
 
 
 def namespaces(comparison: Comparison) -> Iterator[Finding]:
-    """What the pods of each namespace ask for, and whether its quota still holds them."""
+    """Changed totals of each namespace, and whether they exceed its quota."""
     changed: dict[str, list[Row]] = defaultdict(list)
     for row in rows(comparison):
         changed[row.namespace].append(row)
@@ -93,7 +93,7 @@ def namespaces(comparison: Comparison) -> Iterator[Finding]:
         above = [row for row in of_namespace if row.exceeds]
         text = listed(list(map(str, above or of_namespace)), 2)
         if above:
-            text = f"above the quota, so that pods are refused: {text}"
+            text = f"exceeds the quota, so new pods are rejected: {text}"
         severity = Severity.HIGH if above else Severity.LOW
         key = Key("", "Namespace", "", namespace)
         yield Finding(Risk.CAPACITY, severity, key, text, _causes(comparison, namespace))
@@ -110,27 +110,27 @@ def _causes(comparison: Comparison, namespace: str) -> tuple[Difference, ...]:
 
 
 def bounds(comparison: Comparison) -> Iterator[Finding]:
-    """Quotas, defaults for containers that state nothing, and growing volumes."""
+    """Changed quotas, container defaults, and growing volumes."""
     for change in comparison.changed("ResourceQuota"):
-        asked = _sums(comparison.after).get(change.key.namespace, {})
+        totals = _sums(comparison.after).get(change.key.namespace, {})
         for each in change.at("spec"):
             allowed = _quotas(comparison.after).get(change.key.namespace, {}).get(each.path[-1])
-            below = allowed is not None and asked.get(each.path[-1], _NONE) > allowed
-            yield _told(change, each, Severity.HIGH if below else Severity.LOW, _BELOW[below])
+            below = allowed is not None and totals.get(each.path[-1], _NONE) > allowed
+            yield _finding(change, each, Severity.HIGH if below else Severity.LOW, _BELOW[below])
     for change in comparison.changed("LimitRange"):
         for each in change.at("spec"):
-            yield _told(change, each, Severity.LOW, ", for containers that state none")
+            yield _finding(change, each, Severity.LOW, ", for containers that set none")
     for change in comparison.changed("PersistentVolumeClaim"):
         for each in change.at(*SIZE):
             if ABSENT not in (each.before, each.after) and not shrinks(each):
-                yield _told(change, each, Severity.LOW, ", if its storage class lets it grow")
+                yield _finding(change, each, Severity.LOW, ", if its storage class can expand")
 
 
-_BELOW = {True: ", less than the pods ask for: pods are refused", False: ""}
+_BELOW = {True: ", below peak demand: new pods are rejected", False: ""}
 
 
-def _told(change: Change, each: Difference, severity: Severity, more: str) -> Finding:
-    text = f"{spell(each.path[1:])}: {before_after(each)}{more}"
+def _finding(change: Change, each: Difference, severity: Severity, effect: str) -> Finding:
+    text = f"{spell(each.path[1:])}: {before_after(each)}{effect}"
     return Finding(Risk.CAPACITY, severity, change.key, text, (each,))
 
 

@@ -1,4 +1,4 @@
-"""What the next `cdk deploy` does: changes of the SecretsStack's template."""
+"""Changes of the SecretsStack's template: what the next `cdk deploy` does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REPLACING: dict[str, tuple[str, ...]] = {
     "AWS::Lambda::Function": ("FunctionName", "PackageType"),
     "AWS::Logs::LogGroup": ("LogGroupName",),
 }
-"""What CloudFormation's reference marks `Update requires: Replacement`."""
+"""Properties that the CloudFormation reference marks `Update requires: Replacement`."""
 _IN_PLACE: dict[str, tuple[str, ...]] = {
     "AWS::Lambda::Function": (
         "Architectures",
@@ -41,7 +41,7 @@ _IN_PLACE: dict[str, tuple[str, ...]] = {
     "Custom::SecureString": ("Placeholder", "ServiceTimeout", "ServiceToken"),
     "AWS::Logs::LogGroup": ("RetentionInDays",),
 }
-"""What it changes without making the resource anew."""
+"""Properties that CloudFormation updates in place."""
 _HARMLESS = ("Description", "Tags")
 _RIGHTS = tuple(
     ("Properties", field)
@@ -49,21 +49,21 @@ _RIGHTS = tuple(
 )
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _NEVER_DELETED = "Custom::SecureString"
-"""What its own function lets be, whatever its `DeletionPolicy` says."""
+"""Its Lambda function never deletes a parameter, whatever the `DeletionPolicy`."""
 _AROUND = {
-    "DeletionPolicy": (Severity.MEDIUM, "what becomes of it when the stack no longer has it"),
-    "DependsOn": (Severity.LOW, "what is made before it"),
-    "Metadata": (Severity.LOW, "nothing: notes of the template's author"),
-    "UpdateReplacePolicy": (Severity.MEDIUM, "what becomes of it when it is made anew"),
+    "DeletionPolicy": (Severity.MEDIUM, "changes what happens when it leaves the stack"),
+    "DependsOn": (Severity.LOW, "changes what is created before it"),
+    "Metadata": (Severity.LOW, "changes metadata, without effect"),
+    "UpdateReplacePolicy": (Severity.MEDIUM, "changes what happens when it is replaced"),
 }
 _SECTIONS = {
-    "Description": (Severity.LOW, "described in other words"),
-    "Outputs": (Severity.MEDIUM, "what `cdk deploy` hands over to the manifests"),
+    "Description": (Severity.LOW, "changes the description"),
+    "Outputs": (Severity.MEDIUM, "changes an output that the manifests use"),
 }
 
 
 def stack(comparison: Comparison) -> Iterator[Finding]:
-    """What becomes of everything in the template."""
+    """Every change of the template."""
     for pair in comparison.pairs():
         if pair.item.key.group == STACK_GROUP:
             if pair.item.key.kind.startswith("AWS::IAM::"):
@@ -75,24 +75,24 @@ def stack(comparison: Comparison) -> Iterator[Finding]:
             elif after:
                 yield _new(after)
             elif before:
-                yield _gone(before)
+                yield _removed(before)
 
 
 def _new(item: Object) -> Finding:
     if parameter := parameter_of(item):
-        text = f"SSM {parameter} is made with a placeholder: put its value in"
+        text = f"creates SSM parameter {parameter} with a placeholder; set its value"
         return Finding(Risk.SECRET, Severity.MEDIUM, item.key, text)
-    return Finding(Risk.CREATE, Severity.LOW, item.key, "is new with the next `cdk deploy`")
+    return Finding(Risk.CREATE, Severity.LOW, item.key, "the next `cdk deploy` creates it")
 
 
-def _gone(item: Object) -> Finding:
-    what = f"SSM {parameter}" if (parameter := parameter_of(item)) else "it"
+def _removed(item: Object) -> Finding:
+    what = f"SSM parameter {parameter}" if (parameter := parameter_of(item)) else "it"
     policy = item.manifest.get("DeletionPolicy")
     if policy in _KEPT or item.key.kind == _NEVER_DELETED:
-        text = f"the stack lets go of {what}, which stays behind in AWS"
+        text = f"is removed from the stack; {what} stays in AWS"
         return Finding(Risk.DELETE, Severity.LOW, item.key, text)
     if "::" not in item.key.kind:
-        text = "the template no longer has it"
+        text = "is removed from the template"
         return Finding(Risk.UPDATE, Severity.MEDIUM, item.key, text)
     text = f"the next `cdk deploy` deletes {what}"
     return Finding(Risk.DELETE, Severity.HIGH, item.key, text)
@@ -100,13 +100,13 @@ def _gone(item: Object) -> Finding:
 
 def _changed(item: Object, each: Difference) -> Iterator[Finding]:
     kind, (section, *steps) = item.key.kind, each.path
-    told = None
+    found = None
     if section == "Properties":
-        told = _property_changed(item, steps[0], each)
+        found = _property_changed(item, steps[0], each)
     elif effects := _AROUND.get(section) if "::" in kind else _SECTIONS.get(kind):
-        told = (Risk.UPDATE, effects[0], f"{effects[1]}: {_shift(each)}")
-    if told:
-        risk, severity, text = told
+        found = (Risk.UPDATE, effects[0], f"{effects[1]}: {_old_and_new(each)}")
+    if found:
+        risk, severity, text = found
         yield Finding(risk, severity, item.key, text, (each,))
 
 
@@ -115,39 +115,42 @@ def _property_changed(
 ) -> tuple[Risk, Severity, str] | None:
     kind = item.key.kind
     if name == "Name" and parameter_of(item):
-        text = f"SSM {each.after} is made with a placeholder: put its value in; {each.before} stays"
+        text = (
+            f"creates SSM parameter {each.after} with a placeholder; set its value; "
+            f"{each.before} stays in AWS"
+        )
         return Risk.SECRET, Severity.MEDIUM, text
     if (kind, name) == ("AWS::Lambda::Function", "Role"):
-        return Risk.PRIVILEGE, Severity.HIGH, f"acts as another role: {_shift(each)}"
+        return Risk.PRIVILEGE, Severity.HIGH, f"runs as another IAM role: {_old_and_new(each)}"
     if name in _REPLACING.get(kind, ()):
-        text = f"the next `cdk deploy` makes it anew: {name} {_shift(each)}"
+        text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(each)}"
         return Risk.REPLACE, Severity.HIGH, text
     if name in (*_IN_PLACE.get(kind, ()), *_HARMLESS):
-        return Risk.UPDATE, Severity.LOW, f"changes in place with the next `cdk deploy`: {name}"
+        return Risk.UPDATE, Severity.LOW, f"the next `cdk deploy` updates it in place: {name}"
     return None
 
 
-def _shift(each: Difference) -> str:
-    """Old and new; of lists of names, which are long and nearly alike, what came and what went."""
+def _old_and_new(each: Difference) -> str:
+    """Old and new value; for lists, the added and removed items."""
     before, after = each.before, each.after
     if isinstance(before, list) and isinstance(after, list):
-        came = [f"+{value(one, 60)}" for one in after if one not in before]
-        went = [f"-{value(one, 60)}" for one in before if one not in after]
-        if came or went:
-            return listed([*came, *went], 6)
+        added = [f"+{value(one, 60)}" for one in after if one not in before]
+        removed = [f"-{value(one, 60)}" for one in before if one not in after]
+        if added or removed:
+            return listed([*added, *removed], 6)
     return before_after(each, 60)
 
 
 def _statements(item: Object) -> Iterator[str]:
-    """What roles and policies allow."""
+    """The statements of a role or policy."""
     properties: Manifest = item.manifest.get("Properties") or {}
     inline = [each.get("PolicyDocument") for each in properties.get("Policies") or ()]
     for document in (properties.get("PolicyDocument"), *inline):
         yield from of_policy(document or {})
     for statement in of_policy(properties.get("AssumeRolePolicyDocument") or {}):
-        yield f"be assumed with {statement}"
+        yield f"assume this role: {statement}"
     for managed in properties.get("ManagedPolicyArns") or ():
-        yield f"do what {value(managed)} allows"
+        yield f"managed policy {value(managed)}"
 
 
 RULES = (stack,)

@@ -1,4 +1,4 @@
-"""`exposure`, of NetworkPolicies: who can connect to the pods, and where the pods can connect."""
+"""`exposure` by NetworkPolicies: which connections to and from pods are allowed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ops.review.diff import Comparison, ObjectPair
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.wording import listed
 
-_ANYONE = "anyone"
-_EVERY_PORT = "every port"
-_DIRECTIONS = {"Ingress": "can be reached by", "Egress": "can connect to"}
+_ANYONE = "any address"
+_EVERY_PORT = "all ports"
+_DIRECTIONS = {"Ingress": "be reached from", "Egress": "connect to"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Opening:
     port: str
 
     def within(self, other: Opening) -> bool:
-        """Whether `other` lets through at least as much."""
+        """Whether `other` allows at least as much."""
         protocol = self.port.partition(" ")[0]
-        ports = (self.port, f"every {protocol} port", _EVERY_PORT)
+        ports = (self.port, f"all {protocol} ports", _EVERY_PORT)
         return other.port in ports and (
             other.peer in (self.peer, _ANYONE) or _is_part(self.peer, other.peer)
         )
@@ -41,7 +41,7 @@ class Opening:
 
 @dataclass(frozen=True)
 class Pods:
-    """Some pods, by their labels on both sides."""
+    """Some pods, with their labels before and after."""
 
     name: str
     before: dict[str, str]
@@ -49,23 +49,20 @@ class Pods:
 
 
 def policies(comparison: Comparison) -> Iterator[Finding]:
-    """What a policy that is new, changed or removed opens and closes.
-
-    Only for pods that are on both sides: those of a new service had nothing to be closed.
-    """
+    """What new, changed and removed policies open and close, for pods that exist on both sides."""
     for pair in comparison.pairs("NetworkPolicy"):
-        yield from _shifted(comparison, pair.item.key, list(_selected(comparison, pair)))
+        yield from _reach_changes(comparison, pair.item.key, list(_selected(comparison, pair)))
 
 
-def relabelled(comparison: Comparison) -> Iterator[Finding]:
-    """Pods that other policies select now, by their new labels."""
+def relabeled(comparison: Comparison) -> Iterator[Finding]:
+    """Pods that other policies select, because their labels change."""
     for change, before, after in comparison.workloads(*TEMPLATE):
         if before.labels != after.labels:
             pods = Pods(change.key.name, before.labels, after.labels)
-            yield from _shifted(comparison, change.key, [pods])
+            yield from _reach_changes(comparison, change.key, [pods])
 
 
-def _shifted(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
+def _reach_changes(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
     explains = comparison.differences(key, ("spec",)) if key.kind == "NetworkPolicy" else ()
     for direction, verb in _DIRECTIONS.items():
         named: dict[tuple[Severity, str], list[str]] = defaultdict(list)
@@ -79,8 +76,8 @@ def _shifted(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator
                 if openings:
                     named[severity, _spelled(openings)].append(pods.name)
         for (severity, openings_text), names in named.items():
-            moment = "now" if severity is Severity.HIGH else "no longer:"
-            text = f"{moment} {listed(names)} {verb} {openings_text}"
+            can = "can now" if severity is Severity.HIGH else "can no longer"
+            text = f"{listed(names)} {can} {verb} {openings_text}"
             yield Finding(Risk.EXPOSURE, severity, key, text, explains)
 
 
@@ -89,8 +86,8 @@ def _beyond(openings: list[Opening], others: list[Opening]) -> list[Opening]:
 
 
 def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
-    """The workloads that a policy selects, before or after."""
-    policies = [side for side in pair if side]
+    """Workloads that a policy selects, before or after."""
+    policies = [policy for policy in pair if policy]
     former = {workload.key for workload in workloads(comparison.before)}
     selected = [
         workload
@@ -103,8 +100,8 @@ def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
     labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
     if not labels:
         namespace = pair.item.key.namespace
-        if all(namespace in side.namespaces for side in (comparison.before, comparison.after)):
-            yield Pods("any other pod of the namespace", {}, {})
+        if all(namespace in one.namespaces for one in (comparison.before, comparison.after)):
+            yield Pods("all other pods in the namespace", {}, {})
     elif not selected and len(policies) == 2:
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
         yield Pods(name, labels, labels)
@@ -117,17 +114,17 @@ def _selects(policy: Object, namespace: str, labels: dict[str, str]) -> bool:
 def _openings(
     snapshot: Objects, namespace: str, labels: dict[str, str], direction: str
 ) -> list[Opening]:
-    """All that a namespace's policies together leave open for some pods."""
-    deciding = [
+    """What all policies of a namespace together allow for some pods."""
+    selecting = [
         policy
         for policy in snapshot.of_kinds("NetworkPolicy")
         if _selects(policy, namespace, labels) and direction in directions(policy.manifest)
     ]
-    if not deciding:
+    if not selecting:
         return [Opening(_ANYONE, _EVERY_PORT)]
     return [
         Opening(peer, port)
-        for policy in deciding
+        for policy in selecting
         for rule in policy.spec.get(direction.lower()) or ()
         for peer in map(_peer, peers_of(rule, direction) or [{}])
         for port in map(_port, rule.get("ports") or [{}])
@@ -136,18 +133,19 @@ def _openings(
 
 def _peer(peer: Mapping[str, Any]) -> str:
     if block := peer.get("ipBlock"):
-        left_out = ", ".join(sorted(block.get("except") or ()))
-        return f"{block['cidr']} except {left_out}" if left_out else str(block["cidr"])
+        excluded = ", ".join(sorted(block.get("except") or ()))
+        return f"{block['cidr']} except {excluded}" if excluded else str(block["cidr"])
     if not peer:
         return _ANYONE
-    pods = f"pods{_labelled(peer.get('podSelector'))}"
+    pods = f"pods{_labeled(peer.get('podSelector'))}"
     namespaces = peer.get("namespaceSelector")
     if namespaces is None:
-        return f"{pods} of its namespace"
-    return f"{pods} of namespaces{_labelled(namespaces) or ' of any name'}"
+        return f"{pods} in its namespace"
+    labels = _labeled(namespaces)
+    return f"{pods} in namespaces{labels}" if labels else f"{pods} in all namespaces"
 
 
-def _labelled(selector: Manifest | None) -> str:
+def _labeled(selector: Manifest | None) -> str:
     labels = [
         f"{name}={label}" for name, label in ((selector or {}).get("matchLabels") or {}).items()
     ]
@@ -160,13 +158,13 @@ def _port(port: Manifest) -> str:
         return _EVERY_PORT
     protocol = port.get("protocol", "TCP")
     if port.get("port") is None:
-        return f"every {protocol} port"
+        return f"all {protocol} ports"
     last = f"-{port['endPort']}" if port.get("endPort") else ""
     return f"{protocol} {port['port']}{last}"
 
 
 def _is_part(addresses: str, of: str) -> bool:
-    """Whether a range of addresses lies within another, of which nothing is left out."""
+    """Whether a range is within another one that has no exceptions."""
     with suppress(ValueError):
         return is_within(as_range(addresses.partition(" ")[0]), as_range(of))
     return False
@@ -180,9 +178,9 @@ def _spelled(openings: list[Opening]) -> str:
 
 
 def _brief(peer: str) -> str:
-    addresses, _, left_out = peer.partition(" except ")
-    ranges = left_out.split(", ")
+    addresses, _, excluded = peer.partition(" except ")
+    ranges = excluded.split(", ")
     return f"{addresses} except {len(ranges)} ranges" if len(ranges) > 3 else peer
 
 
-RULES = (policies, relabelled)
+RULES = (policies, relabeled)

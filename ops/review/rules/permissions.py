@@ -1,4 +1,4 @@
-"""`privilege`: what pods, service accounts, Argo CD and others may do."""
+"""`privilege`: the permissions of pods, service accounts, Argo CD and others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.hardening import ROLE
-from ops.review.diff import Comparison, ObjectPair, shift, tell
+from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
 from ops.review.model import TEMPLATE, Difference, Finding, Path, Risk, Severity
 from ops.review.wording import listed, value
 
@@ -40,18 +40,18 @@ _POD_FIELDS = {
     "shareProcessNamespace",
 }
 _STANDARDS = ("privileged", "baseline", "restricted")
-"""Pod Security's levels, the loosest first; a namespace without the label has that one."""
+"""Pod Security levels, least strict first; a namespace without the label has the first."""
 _STANDARD_LABEL = "pod-security.kubernetes.io/"
 _WHO_DECIDES = {"repoURL", "targetRevision", "destination", "project"}
 
 
 def pods(comparison: Comparison) -> Iterator[Finding]:
-    """Rights of pods that no rule of every synth is about; those report themselves."""
+    """Security settings of pods that the rules of every synth do not cover."""
     for before, after in comparison.pairs(*TEMPLATE):
         if before and after:
             for each in _security(comparison, after):
                 if each.path[-1] not in _KEPT_BY_RULES:
-                    yield tell(Risk.PRIVILEGE, Severity.MEDIUM, after.key, each)
+                    yield field_finding(Risk.PRIVILEGE, Severity.MEDIUM, after.key, each)
 
 
 def _security(comparison: Comparison, item: Object) -> list[Difference]:
@@ -67,7 +67,7 @@ def _security(comparison: Comparison, item: Object) -> list[Difference]:
 
 
 def accounts(comparison: Comparison) -> Iterator[Finding]:
-    """Service accounts, roles, their bindings, Argo CD's project and the stores of secrets."""
+    """Service accounts, roles, bindings, Argo CD projects and secret stores."""
     permissions = {
         "AppProject": (of_project, tuple(("spec", field) for field in PROJECT_BOUNDS)),
         "ClusterRole": (of_role, (("rules",), ("aggregationRule",))),
@@ -83,7 +83,7 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
     for pair in comparison.pairs(*permissions):
         kind = pair.item.key.kind
         if kind in ("AppProject", "ClusterSecretStore") and not all(pair):
-            continue  # it bounds what is new, or gone, with it
+            continue  # only bounds objects that are added or removed with it
         yield from rights(comparison, pair, *permissions[kind])
 
 
@@ -93,33 +93,33 @@ def rights(
     of: Callable[[Object], Iterable[str]],
     paths: Iterable[Path],
 ) -> Iterator[Finding]:
-    """What an object lets somebody do now and did not before, and the other way round.
+    """Permissions that an object adds and removes.
 
-    `of` says it in phrases after `may`, and reads the fields at `paths`.
+    `of` lists the permissions of an object, and reads the fields at `paths`.
     """
-    was, now = ([*of(side)] if side else [] for side in pair)
+    was, now = ([*of(item)] if item else [] for item in pair)
     key = pair.item.key
     explains = comparison.differences(key, *paths)
-    words = ("may now:", "may no longer:")
-    yield from shift(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)
+    words = ("new permissions:", "removed permissions:")
+    yield from gains_and_losses(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)
 
 
 def pod_security(comparison: Comparison) -> Iterator[Finding]:
-    """Which Pod Security profile a namespace enforces, audits and warns of."""
+    """Changed Pod Security levels of namespaces."""
     for change in comparison.changed("Namespace"):
         for each in change.at("metadata", "labels"):
             mode = each.path[-1].removeprefix(_STANDARD_LABEL)
             if not each.path[-1].startswith(_STANDARD_LABEL):
                 continue
             if mode.endswith("-version"):
-                yield tell(Risk.PRIVILEGE, Severity.MEDIUM, change.key, each)
+                yield field_finding(Risk.PRIVILEGE, Severity.MEDIUM, change.key, each)
                 continue
-            was, now = (_standard(side, each.path[-1]) for side in (change.before, change.after))
+            was, now = (_standard(one, each.path[-1]) for one in (change.before, change.after))
             looser = _STANDARDS.index(now) < _STANDARDS.index(was)
             severity = Severity.HIGH if looser else Severity.MEDIUM
-            effect = "pods may do more" if looser else "pods that do more are refused"
-            told = effect if mode == "enforce" else "told only"
-            text = f"Pod Security {mode}: {was} → {now}: {told}"
+            effect = "pods may do more" if looser else "pods that do more are rejected"
+            shown = effect if mode == "enforce" else "violations are only reported"
+            text = f"Pod Security {mode}: {was} → {now}; {shown}"
             yield Finding(Risk.PRIVILEGE, severity, change.key, text, (each,))
 
 
@@ -129,53 +129,50 @@ def _standard(namespace: Object, label: str) -> str:
 
 
 def sources(comparison: Comparison) -> Iterator[Finding]:
-    """Whoever may write to what Argo CD reads decides what runs."""
+    """Changed sources of Applications: whoever can write to them decides what runs."""
     for change in comparison.changed("Application"):
         for each in change.at("spec"):
             if _WHO_DECIDES.intersection(each.path):
-                yield tell(Risk.PRIVILEGE, Severity.HIGH, change.key, each)
+                yield field_finding(Risk.PRIVILEGE, Severity.HIGH, change.key, each)
 
 
 def of_account(account: Object) -> list[str]:
-    """What the pods of a service account may do without asking for it."""
+    """What its pods can do by default."""
     found = [f"act as IAM role {role}"] if (role := account.annotations.get(ROLE)) else []
     if account.manifest.get("automountServiceAccountToken") is not False:
-        found.append("call the API server with its token, where a pod does not refuse it")
+        found.append("call the API server with its token, unless the pod opts out")
     return found
 
 
 def of_role(role: Object) -> list[str]:
-    """What whoever is bound to a Role may do."""
     return [
         f"{', '.join(rule.get('verbs') or ())} "
         f"{', '.join(rule.get('resources') or rule.get('nonResourceURLs') or ())} "
-        f"of API group {', '.join(group or 'core' for group in rule.get('apiGroups') or ('core',))}"
+        f"in API group {', '.join(group or 'core' for group in rule.get('apiGroups') or ('core',))}"
         + (f", named {listed(rule['resourceNames'])}" if rule.get("resourceNames") else "")
         for rule in role.manifest.get("rules") or ()
     ]
 
 
 def of_binding(binding: Object) -> list[str]:
-    """Who may do what a Role allows."""
     role = binding.manifest.get("roleRef") or {}
     return [
-        f"let {subject.get('kind')} {subject.get('namespace', '')}/{subject.get('name')} do what "
-        f"{role.get('kind')} {role.get('name')} allows"
+        f"{role.get('kind')} {role.get('name')} for {subject.get('kind')} "
+        f"{subject.get('namespace', '')}/{subject.get('name')}"
         for subject in binding.manifest.get("subjects") or ()
     ]
 
 
 def of_project(project: Object) -> list[str]:
-    """What Argo CD may sync for the Applications of a project."""
     spec = project.spec
     return [
-        *(f"let Argo CD sync from {source}" for source in spec.get("sourceRepos") or ()),
+        *(f"sync from {source}" for source in spec.get("sourceRepos") or ()),
         *(
-            f"let Argo CD sync into namespace {each.get('namespace')} of {each.get('server')}"
+            f"sync into namespace {each.get('namespace')} of {each.get('server')}"
             for each in spec.get("destinations") or ()
         ),
         *(
-            f"let Argo CD sync {each.get('kind')} of API group {each.get('group') or 'core'}"
+            f"sync {each.get('kind')} in API group {each.get('group') or 'core'}"
             for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist")
             for each in spec.get(field) or ()
         ),
@@ -183,29 +180,28 @@ def of_project(project: Object) -> list[str]:
 
 
 def of_store(store: Object) -> list[str]:
-    """Who may read from a store of secrets."""
     conditions = store.spec.get("conditions")
     if not conditions:
-        return ["be read by ExternalSecrets of every namespace"]
+        return ["use by ExternalSecrets in all namespaces"]
     return [
-        f"be read by ExternalSecrets of namespace {name}"
+        f"use by ExternalSecrets in namespace {name}"
         for condition in conditions
         for name in condition.get("namespaces") or [value(condition)]
     ]
 
 
 def of_policy(document: Manifest) -> list[str]:
-    """What the statements of an IAM policy allow or deny, a phrase for each resource."""
+    """What an IAM policy allows or denies, per statement and resource."""
     statements = _several(document.get("Statement") or [])
     return [phrase for each in statements for phrase in _statement(each)]
 
 
 def _statement(statement: Manifest) -> Iterator[str]:
     who = statement.get("Principal")
-    negated = "all but: " if "NotAction" in statement or "NotResource" in statement else ""
+    negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
     for resource in _several(statement.get("Resource", [None])):
         parts = [
-            "" if statement.get("Effect") == "Allow" else "be denied:",
+            "" if statement.get("Effect") == "Allow" else "deny",
             _flat(statement.get("Action", statement.get("NotAction"))),
             f"on {_flat(resource)}" if resource else "",
             f"by {_flat(who)}" if who else "",

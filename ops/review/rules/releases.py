@@ -1,4 +1,4 @@
-"""`update`, of jobs that run with a release: what the order of the sync makes of a change."""
+"""`update` of release jobs: when they run during the sync, and what waits for them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ops.review.wording import listed
 
 
 def runs(comparison: Comparison) -> Iterator[Finding]:
-    """Each job of a file that is synced, and what waits for it."""
-    synced = {sides.item.file for sides in comparison.pairs()}
+    """Each release job in a changed file, and what waits for it."""
+    synced = {pair.item.file for pair in comparison.pairs()}
     for release in releases(comparison.after):
         if release.object.file in synced:
             text = f"{_order(comparison, release)}{_secrets(comparison, release)}"
@@ -35,7 +35,7 @@ def runs(comparison: Comparison) -> Iterator[Finding]:
 
 def _order(comparison: Comparison, release: Workload) -> str:
     if "PostSync" in release_phases(release.object):
-        return "runs last, once everything else is synced and healthy"
+        return "runs last, after everything else is synced and healthy"
     former = comparison.before.objects
     changed = [
         other.name
@@ -44,11 +44,11 @@ def _order(comparison: Comparison, release: Workload) -> str:
     ]
     if not changed:
         return "runs with this release"
-    return f"runs first; if it fails, nothing changes in {listed(changed)}"
+    return f"runs first; if it fails, these stay unchanged: {listed(changed)}"
 
 
 def _secrets(comparison: Comparison, release: Workload) -> str:
-    """The Secrets that are made or changed before it runs."""
+    """The Secrets that are created or changed before it runs."""
     changed = [
         secret_of(item.manifest)
         for item in needs(comparison.after, release)
@@ -58,8 +58,8 @@ def _secrets(comparison: Comparison, release: Workload) -> str:
     if not changed:
         return ""
     return (
-        f"; before that, Secret {listed(changed)} is read again, and a parameter that cannot be "
-        "read stops the first attempt"
+        f"; before that, Secret {listed(changed)} is refreshed from SSM; if a parameter cannot be "
+        "read, the first attempt fails"
     )
 
 

@@ -1,4 +1,4 @@
-"""`create`, `delete` and `replace`: what comes, what goes, and what needs a new object."""
+"""`create`, `delete` and `replace`: new objects, deleted objects, and immutable fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops.review.load import STACK_GROUP
 from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Path, Risk, Severity
 from ops.review.wording import listed
 
-_GRAVE = (
+_CRITICAL = (
     "Application",
     "ClusterSecretStore",
     "CustomResourceDefinition",
@@ -32,13 +32,13 @@ _GRAVE = (
     "Service",
     "StatefulSet",
 )
-"""Kinds whose deletion stops something or loses data."""
-_ALONG = {
-    "ClusterSecretStore": "every refresh of the ExternalSecrets that read from it",
-    "PersistentVolumeClaim": "the volume and its data, unless its storage class retains it",
+"""Kinds where a deletion stops something or loses data."""
+_ALSO_AFFECTED = {
+    "ClusterSecretStore": "ExternalSecrets that use it can no longer refresh",
+    "PersistentVolumeClaim": "also deleted: its volume, unless the storage class retains it",
 }
-"""What goes with every object of a kind."""
-_FIXED: dict[str, tuple[Path, ...]] = {
+"""What else a deletion affects, by kind."""
+_IMMUTABLE: dict[str, tuple[Path, ...]] = {
     "ClusterRoleBinding": (("roleRef",),),
     "DaemonSet": (("spec", "selector"),),
     "Deployment": (("spec", "selector"),),
@@ -70,155 +70,157 @@ _FIXED: dict[str, tuple[Path, ...]] = {
         (field,) for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
     ),
 }
-"""The fields that the API server lets nobody change, by kind."""
+"""Immutable fields, by kind."""
 SIZE = ("spec", "resources", "requests", "storage")
-"""Where a claim says how much it holds."""
+"""The size of a PersistentVolumeClaim."""
 
 
 def created(comparison: Comparison) -> Iterator[Finding]:
-    """What is new."""
+    """New objects."""
     sync = comparison.removal.after
     for item in comparison.added:
         if item.key.group == STACK_GROUP or item.key.kind not in KNOWN_KINDS:
             continue
         if sync.applications and not sync.owner(item):
-            text = "is new, but no Application syncs its file, so nothing happens"
+            text = "is not created: no Application syncs its file"
             yield Finding(Risk.CREATE, Severity.MEDIUM, item.key, text)
         else:
-            yield Finding(Risk.CREATE, Severity.LOW, item.key, _what_comes(item))
+            yield Finding(Risk.CREATE, Severity.LOW, item.key, _creation(item))
 
 
-def _what_comes(item: Object) -> str:
+def _creation(item: Object) -> str:
     if item.key.kind not in TEMPLATE:
-        return "is new"
+        return "is created"
     workload = Workload(item)
     if workload.update is Update.NEXT_RUN:
-        return f"is new: runs {words(item.spec['schedule'])}"
+        return f"is created; runs {words(item.spec['schedule'])}"
     if workload.update is Update.NEXT_SYNC:
-        return "is new: runs with each sync"
-    return f"is new: {plural(workload.running or 1, 'pod')}"
+        return "is created; runs with each sync"
+    return f"is created with {plural(workload.running or 1, 'pod')}"
 
 
 def deleted(comparison: Comparison) -> Iterator[Finding]:
-    """What Argo CD deletes, and what goes with it; what stays behind says why."""
+    """Objects that Argo CD no longer syncs: deleted, or kept in the cluster for a reason."""
     for item in comparison.before.objects.values():
         outcome = comparison.removal.outcome(item)
         if not outcome:
             continue
         if not outcome.deleted:
-            meant = {"Prune=false", "Delete=false"} & protections(item)
-            severity = Severity.LOW if meant else Severity.MEDIUM
-            text = f"stays behind in the cluster: {outcome.why}"
+            protected = {"Prune=false", "Delete=false"} & protections(item)
+            severity = Severity.LOW if protected else Severity.MEDIUM
+            text = f"stays in the cluster: {outcome.why}"
             yield Finding(Risk.DELETE, severity, item.key, text)
             continue
-        along = _along(item, comparison)
-        grave = item.key.kind in _GRAVE or item.key.kind not in KNOWN_KINDS
-        severity = Severity.HIGH if grave else Severity.MEDIUM
-        text = f"{outcome.why}{along and f', and with it {along}'}"
+        more = _also_affected(item, comparison)
+        critical = item.key.kind in _CRITICAL or item.key.kind not in KNOWN_KINDS
+        severity = Severity.HIGH if critical else Severity.MEDIUM
+        text = f"{outcome.why}{more and f'; {more}'}"
         yield Finding(Risk.DELETE, severity, item.key, text)
 
 
-def _along(item: Object, comparison: Comparison) -> str:
-    """What goes with it; empty where nothing does."""
+def _also_affected(item: Object, comparison: Comparison) -> str:
     match item.key.kind:
         case "Application" if cascades(item):
             inside = len(comparison.removal.before.synced(item))
-            return f"what it synced: {plural(inside, 'object')}"
+            return f"also deleted: the {plural(inside, 'object')} that it syncs"
         case "ExternalSecret":
             return _secret_of(item, comparison.before)
         case "Namespace":
             inside = sum(1 for o in comparison.before if o.key.namespace == item.key.name)
-            return f"everything in it: {plural(inside, 'object')} of dist/, its Secrets and volumes"
+            return f"also deleted: {plural(inside, 'object')} of dist/, all its Secrets and volumes"
         case kind if kind in TEMPLATE:
             workload = Workload(item)
-            return plural(workload.running, "pod") if workload.serves else "a run under way"
-    return _ALONG.get(item.key.kind, "")
+            pods = plural(workload.running, "pod") if workload.serves else "a run in progress"
+            return f"also deleted: {pods}"
+    return _ALSO_AFFECTED.get(item.key.kind, "")
 
 
 def _secret_of(item: Object, snapshot: Objects) -> str:
-    """The Secret that an ExternalSecret owns, if it does."""
+    """The Secret that an ExternalSecret owns, if any."""
     target = item.spec.get("target") or {}
     if target.get("creationPolicy", "Owner") != "Owner":
         return ""
     name = target.get("name", item.key.name)
     read_by = [w.key.name for w in readers(snapshot, item.key.namespace, name)]
-    return f"Secret {name}" + (f", read by {listed(read_by)}" if read_by else "")
+    return f"also deleted: Secret {name}" + (f", used by {listed(read_by)}" if read_by else "")
 
 
 def replaced(comparison: Comparison) -> Iterator[Finding]:
-    """Changes of fields that cannot change."""
-    for change in comparison.changed(*_FIXED):
+    """Changes of immutable fields."""
+    for change in comparison.changed(*_IMMUTABLE):
         if change.key.kind == "Job" and remade_with_each_sync(change.after):
             continue
-        fixed = tuple(d for d in change.differences if _is_fixed(change, d))
+        fixed = tuple(d for d in change.differences if _is_immutable(change, d))
         if fixed:
             yield _finding(change, _refused(change, fixed), fixed)
 
 
-def _is_fixed(change: Change, difference: Difference) -> bool:
+def _is_immutable(change: Change, difference: Difference) -> bool:
     if change.key.kind == "PersistentVolumeClaim" and difference.path == SIZE:
         return shrinks(difference)
     if change.key.kind == "Service" and difference.after is ABSENT:
         return False  # the API server keeps the address
-    return any(difference.below(*path) for path in _FIXED[change.key.kind])
+    return any(difference.below(*path) for path in _IMMUTABLE[change.key.kind])
 
 
 def shrinks(difference: Difference) -> bool:
-    """Whether an amount becomes less."""
-    sides = (difference.after, difference.before)
-    if ABSENT in sides:
+    """Whether an amount decreases."""
+    values = (difference.after, difference.before)
+    if ABSENT in values:
         return False
-    after, before = (amount(str(side)) for side in sides)
+    after, before = (amount(str(value)) for value in values)
     return after < before
 
 
 def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
     fields = ", ".join(dict.fromkeys(".".join(d.path[:2]) for d in fixed))
     if {"Force=true", "Replace=true"} <= protections(change.after):
-        return f"{fields} cannot change: Argo CD deletes it and makes it anew (Force=true)"
-    if fixed[0].path == SIZE:
-        fields = "a smaller volume"
-    cost = _COST.get(change.key.kind, "")
-    return f"the API server refuses {fields}: the sync fails until someone deletes the object{cost}"
+        return f"{fields} cannot change: Argo CD deletes and recreates the object (Force=true)"
+    refused = "to shrink the volume" if fixed[0].path == SIZE else f"to change {fields}"
+    cost = _DELETION_COST.get(change.key.kind, "")
+    return f"the API server refuses {refused}: the sync fails until the object is deleted{cost}"
 
 
-_COST = {
+_DELETION_COST = {
     **dict.fromkeys(("DaemonSet", "Deployment", "StatefulSet"), ", which stops its pods"),
-    "PersistentVolumeClaim": ", and with it the data",
-    "Service": "; the new one has another address",
+    "PersistentVolumeClaim": ", which deletes its data",
+    "Service": "; the new Service gets another IP address",
 }
 
 
-def contradicting(comparison: Comparison) -> Iterator[Finding]:
-    """A template whose labels the selector no longer takes in is refused."""
+def mismatched_selectors(comparison: Comparison) -> Iterator[Finding]:
+    """Pod labels that no longer match the selector."""
     for change, _, workload in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         labels = change.at(*TEMPLATE[change.key.kind], "metadata", "labels")
         if labels and not selects(change.after.spec.get("selector"), workload.labels):
-            text = "the API server refuses it: spec.selector does not match the pods' labels"
+            text = (
+                "the API server refuses it, so the sync fails: spec.selector does not match the "
+                "pod labels"
+            )
             yield _finding(change, text, labels)
 
 
 def moved(comparison: Comparison) -> Iterator[Finding]:
-    """What goes from one Application to another may be pruned by the first before that."""
+    """Objects that move between Applications: the first may prune them."""
     for item in comparison.before.objects.values():
         applications = comparison.removal.moved(item)
         if applications:
             was, now = (application.name for application in applications)
             text = (
                 f"moves from Application {was} to {now}: if {was} syncs first, it deletes the "
-                f"object, and {now} makes it anew"
+                f"object, and {now} recreates it"
             )
             yield Finding(Risk.REPLACE, Severity.HIGH, item.key, text)
 
 
 def load_balancers(comparison: Comparison) -> Iterator[Finding]:
-    """A load balancer cannot change its scheme: the controller makes another."""
+    """Changed schemes: the controller replaces the load balancer."""
     for change in comparison.changed("Ingress"):
         was, now = scheme(change.before), scheme(change.after)
         if was != now:
             text = (
-                f"the load balancer is made anew ({was} → {now}) under another DNS name: until "
-                "its hosts point there, they answer nobody"
+                f"the load balancer is recreated ({was} → {now}) with a new DNS name; its hosts "
+                "are unreachable until their DNS records are updated"
             )
             yield _finding(change, text, change.at("metadata", "annotations", SCHEME))
 
@@ -227,4 +229,4 @@ def _finding(change: Change, text: str, explains: tuple[Difference, ...]) -> Fin
     return Finding(Risk.REPLACE, Severity.HIGH, change.key, text, explains)
 
 
-RULES = (created, deleted, replaced, contradicting, moved, load_balancers)
+RULES = (created, deleted, replaced, mismatched_selectors, moved, load_balancers)

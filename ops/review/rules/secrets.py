@@ -1,4 +1,4 @@
-"""`secret`: what is read from SSM, which keys a Secret holds, and who misses one."""
+"""`secret`: which SSM parameters are read, and into which keys of a Secret."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from constructs_lib.manifests.external_secret import secret_of
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import readers
-from ops.review.diff import ORDER, Comparison, shift, tell
+from ops.review.diff import ORDER, Comparison, field_finding, gains_and_losses
 from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.wording import listed
@@ -24,36 +24,36 @@ _WHERE = (
 
 
 def parameters(comparison: Comparison) -> Iterator[Finding]:
-    """SSM parameters that are read into the keys of a Secret now, or no longer."""
-    for sides in comparison.pairs("ExternalSecret"):
-        before, after = sides
-        key = sides.item.key
+    """SSM parameters that are newly read into a Secret, or no longer."""
+    for pair in comparison.pairs("ExternalSecret"):
+        before, after = pair
+        key = pair.item.key
         outcome = comparison.removal.outcome(before) if before else None
         if outcome and not outcome.deleted:
-            continue  # it stays behind, and goes on reading
-        was, now = (_sources(side) if side else {} for side in (before, after))
-        late = _late(comparison, after) if before and after else ""
+            continue  # stays in the cluster and keeps refreshing
+        was, now = (_sources(item) if item else {} for item in pair)
+        stale = _stale_readers(comparison, after) if before and after else ""
         moved = [name for name in now if name in was and now[name] != was[name]]
         for name in moved:
-            text = f"reads {name} from {now[name]} instead of {was[name]}{late}"
+            text = f"now reads {name} from {now[name]} instead of {was[name]}{stale}"
             differences = comparison.differences(key, (*_DATA, f"[{name}]"))
             yield Finding(Risk.SECRET, Severity.MEDIUM, key, text, differences)
-        for finding in shift(
+        for finding in gains_and_losses(
             Risk.SECRET,
             key,
             [f"{was[name]} as {name}" for name in was if name not in moved],
             [f"{now[name]} as {name}" for name in now if name not in moved],
-            words=("reads", "no longer reads"),
+            words=("now reads", "no longer reads"),
             severities=(Severity.MEDIUM, Severity.MEDIUM if after else Severity.LOW),
             explains=comparison.differences(
                 key, *((*_DATA, f"[{name}]") for name in was.keys() ^ now.keys())
             ),
         ):
-            yield replace(finding, text=f"{finding.text}{late}")
+            yield replace(finding, text=f"{finding.text}{stale}")
 
 
 def _sources(item: Object) -> dict[str, str]:
-    """Where each key of the Secret comes from."""
+    """The source of each key of the Secret."""
     sources = {}
     for entry in item.spec.get("data") or ():
         remote = entry.get("remoteRef") or {}
@@ -62,37 +62,37 @@ def _sources(item: Object) -> dict[str, str]:
     return sources
 
 
-def _late(comparison: Comparison, item: Object) -> str:
-    """Who goes on with the old Secret."""
-    unaware = [
+def _stale_readers(comparison: Comparison, item: Object) -> str:
+    """Workloads that keep the old value until they restart."""
+    stale = [
         workload.key.name
         for workload in readers(comparison.after, item.key.namespace, secret_of(item.manifest))
         if workload.serves
         and not workload.reloads(secret_of(item.manifest))
         and not comparison.differences(workload.key, TEMPLATE[workload.key.kind])
     ]
-    return f"; {listed(unaware)} will see it when restarted" if unaware else ""
+    return f"; until restarted, the old value stays in {listed(stale)}" if stale else ""
 
 
 def settings(comparison: Comparison) -> Iterator[Finding]:
-    """From which store, and into which Secret, with which template."""
+    """Changed stores, target Secrets and templates."""
     for change in comparison.changed("ExternalSecret", "ClusterSecretStore", "SecretStore"):
         for each in comparison.differences(change.key, *_WHERE):
-            yield tell(Risk.SECRET, Severity.MEDIUM, change.key, each)
+            yield field_finding(Risk.SECRET, Severity.MEDIUM, change.key, each)
 
 
 def plain_secrets(comparison: Comparison) -> Iterator[Finding]:
-    """Another content of a Secret that is in dist/ itself, where it does not belong."""
+    """Changed values of Secrets in dist/."""
     for change in comparison.changed("Secret"):
         fields = comparison.differences(change.key, ("data",), ("stringData",))
         if fields:
             keys = listed(list(dict.fromkeys(each.path[-1] for each in fields)), 5)
-            text = f"holds other values of {keys} in Git, for all to read"
+            text = f"changes {keys} in Git, where everyone can read the values"
             yield Finding(Risk.SECRET, Severity.HIGH, change.key, text, fields)
 
 
 def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
-    """Namespace and name of the Secrets whose content changes."""
+    """Namespace and name of the Secrets that change."""
     return [
         (change.key.namespace, secret_of(change.after.manifest))
         for change in comparison.changed("ExternalSecret")
@@ -100,17 +100,17 @@ def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def unmade(comparison: Comparison) -> Iterator[Finding]:
-    """SSM parameters that are read now, but that the stack does not make."""
-    made = {name for item in comparison.after.objects.values() if (name := parameter_of(item))}
+def missing_parameters(comparison: Comparison) -> Iterator[Finding]:
+    """SSM parameters that are newly read, but that the stack does not create."""
+    created = {name for item in comparison.after.objects.values() if (name := parameter_of(item))}
     read_before = _paths(comparison.before)
     for item in comparison.after.of_kinds("ExternalSecret"):
-        unknown = [p for p in _sources(item).values() if made and p.split()[0] not in made]
+        unknown = [p for p in _sources(item).values() if created and p.split()[0] not in created]
         new = [path for path in unknown if path not in read_before]
         if new:
             text = (
-                f"reads {listed(new)}, which SecretsStack does not make; `make template` renders "
-                "that half, too"
+                f"reads {listed(new)}, which SecretsStack does not create; run `make template` to "
+                "render the stack"
             )
             yield Finding(Risk.SECRET, Severity.HIGH, item.key, text)
 
@@ -122,11 +122,11 @@ def _paths(snapshot: Objects) -> set[str]:
 
 
 def parameter_of(item: Object) -> str | None:
-    """The SSM parameter that a resource of the stack makes."""
+    """The SSM parameter that a resource of the stack creates."""
     if item.key.group != STACK_GROUP:
         return None
     name = (item.manifest.get("Properties") or {}).get("Name")
     return name if isinstance(name, str) and name.startswith("/") else None
 
 
-RULES = (parameters, settings, plain_secrets, unmade)
+RULES = (parameters, settings, plain_secrets, missing_parameters)

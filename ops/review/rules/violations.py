@@ -1,4 +1,4 @@
-"""What a change newly breaks of the rules that every synth keeps, and what it mends."""
+"""Rules of every synth that a change breaks or fixes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops.review.diff import Comparison
 from ops.review.load import of_cluster
 from ops.review.model import Difference, Finding, Path, Risk, Severity
 
-_TOLD_IN_DETAIL = frozenset(
+_COMPARED_BY_FIELD = frozenset(
     {
         "accounts-have-no-rights",
         "namespace-enforces-restricted",
@@ -26,10 +26,10 @@ _TOLD_IN_DETAIL = frozenset(
         "workloads-select-their-own-pods",
     }
 )
-"""Rules whose subject another room compares field by field."""
-_OF_THE_TEXT = frozenset({"changed-releases-are-synced"})
-"""Rules that hold for what is rendered, not for what an API server makes of it."""
-_EXPLAINED: dict[str, Path] = {
+"""Rules about fields that other modules compare."""
+_RENDERED_ONLY = frozenset({"changed-releases-are-synced"})
+"""Rules that apply only to rendered manifests, not to objects of an API server."""
+_EXPLAINED_FIELDS: dict[str, Path] = {
     "budgets-allow-drains-and-prevent-outages": ("spec",),
     "what-all-need-is-never-pruned": (
         "metadata",
@@ -37,28 +37,28 @@ _EXPLAINED: dict[str, Path] = {
         "argocd.argoproj.io/sync-options",
     ),
 }
-"""The field that a violation accounts for, where no other room knows it."""
+"""The field that a violation explains, if no other module does."""
 
 
 def broken(comparison: Comparison) -> Iterator[Finding]:
-    """Each rule that an object keeps no longer, and each that it keeps again."""
-    left_out = _TOLD_IN_DETAIL | (_OF_THE_TEXT if comparison.stored else frozenset())
-    was, now = (_of(side, left_out) for side in (comparison.before, comparison.after))
-    for mark, violation in now.items():
-        if mark not in was:
+    """New violations, and fixed ones."""
+    skipped = _COMPARED_BY_FIELD | (_RENDERED_ONLY if comparison.stored else frozenset())
+    was, now = (_found(one, skipped) for one in (comparison.before, comparison.after))
+    for place, violation in now.items():
+        if place not in was:
             yield _finding(comparison, violation, Severity.HIGH, violation.text)
-    for mark, violation in was.items():
+    for place, violation in was.items():
         item = violation.object
-        if mark not in now and item and comparison.after.get(item.key):
-            yield _finding(comparison, violation, Severity.LOW, f"no longer: {violation.text}")
+        if place not in now and item and comparison.after.get(item.key):
+            yield _finding(comparison, violation, Severity.LOW, f"fixed: {violation.text}")
 
 
-def _of(objects: Objects, left_out: frozenset[str]) -> dict[tuple[Key | None, str], Violation]:
-    """The violations of one side, by object and text."""
+def _found(objects: Objects, skipped: frozenset[str]) -> dict[tuple[Key | None, str], Violation]:
+    """Violations by object and text."""
     return {
         (violation.object.key if violation.object else None, violation.text): violation
         for violation in violations(Rendered(Objects(of_cluster(objects))))
-        if violation.check not in left_out
+        if violation.check not in skipped
     }
 
 
@@ -69,12 +69,12 @@ def _finding(
     key = item.key if item else Key("", "Platform", "", violation.item)
     risk = Risk(rule.risk) if rule else Risk.UNKNOWN
     if risk is Risk.DELETE and severity is Severity.LOW:
-        risk = Risk.UPDATE  # what can be deleted no longer is not deleted
+        risk = Risk.UPDATE  # nothing is deleted
     return Finding(risk, severity, key, text, _explained(comparison, key, violation))
 
 
 def _explained(comparison: Comparison, key: Key, violation: Violation) -> tuple[Difference, ...]:
-    path = _EXPLAINED.get(violation.check)
+    path = _EXPLAINED_FIELDS.get(violation.check)
     return comparison.differences(key, path) if path else ()
 
 
