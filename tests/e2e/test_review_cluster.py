@@ -92,9 +92,9 @@ def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Clai
         measured(f"{ours:.1f} s, kubectl diff {theirs:.1f} s, ratio {ours / theirs:.1f}")
 
 
-def test_what_was_changed_by_hand_is_told(installation: Installation, claim: Claimed) -> None:
+def test_manual_changes_are_reported(installation: Installation, claim: Claimed) -> None:
     cluster = installation.cluster
-    with claim("`ops review --cluster`: drift is told as what it is, controllers' writes are not"):
+    with claim("`ops review --cluster`: reports drift, but not the writes of controllers"):
         with argo_cd_stopped(installation.control_plane):
             image = "cerebro-api=ghcr.io/gnosischain/cerebro-api:by-hand"
             cluster.kubectl("-n", "cerebro", "set", "image", "deployment/cerebro-api", image)
@@ -117,7 +117,7 @@ def test_what_was_changed_by_hand_is_told(installation: Installation, claim: Cla
             "spec.template.spec.containers[cerebro-api].image",
         }
         assert texts(report, "Deployment crawlers/nebula") == [
-            "stays as kubectl-set wrote it, since dist/ does not state it: "
+            "fields set by kubectl-set stay, because dist/ does not set them: "
             "spec.template.spec.containers[nebula].env[BY_HAND]"
         ]
     cluster.kubectl("-n", "crawlers", "set", "env", "deployment/nebula", "BY_HAND-")
@@ -135,9 +135,9 @@ def reloaded(installation: Installation, name: str) -> None:
     )
 
 
-def test_what_the_cluster_holds_besides_is_told(installation: Installation, claim: Claimed) -> None:
+def test_objects_outside_dist_are_reported(installation: Installation, claim: Claimed) -> None:
     cluster = installation.cluster
-    with claim("`ops review --cluster`: tells the objects of another Application, and twins"):
+    with claim("`ops review --cluster`: reports objects of another Application, and duplicates"):
         service = next(o for o in installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
                        if o["kind"] == "Service")  # fmt: skip
         installation.repository.write_objects("legacy/service.yaml", [service])
@@ -149,13 +149,13 @@ def test_what_the_cluster_holds_besides_is_told(installation: Installation, clai
         )
         report = review(installation)
         assert texts(report, "Service cerebro/cerebro-api") == [
-            "Application legacy syncs it too: each overwrites the other, and legacy may delete "
-            "it; take it out of legacy first, with Prune=false on the object"
+            "Application legacy syncs it too: they overwrite each other, and legacy may delete "
+            "it; remove it from legacy first, with Prune=false on the object"
         ]
         assert texts(report, "CronJob crawlers/ember-by-hand") == [
-            "runs the same command as crawlers/click-runner-ember: suspend or delete it once "
-            "dist/ does its work",
-            "is in no file of dist/, so Argo CD leaves it alone",
+            "runs the same command as crawlers/click-runner-ember: suspend or delete it when "
+            "the one in dist/ runs",
+            "is not in dist/; Argo CD does not change it",
         ]
     cluster.delete("CronJob", "ember-by-hand", "crawlers")
     cluster.delete("Application", "legacy", "argocd")
@@ -179,7 +179,7 @@ def twin(installation: Installation) -> Object:
             "spec": {**found["spec"], "suspend": True}}  # fmt: skip
 
 
-def test_a_role_that_may_look_is_enough(
+def test_the_documented_role_is_enough(
     installation: Installation, claim: Claimed, tmp_path: Path
 ) -> None:
     """The role of docs/review.md, word for word."""

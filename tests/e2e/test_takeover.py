@@ -169,10 +169,10 @@ def test_what_stands_in_the_way_is_told_before(rehearsal: Rehearsal, claim: Clai
         report = rehearsal.review()
         for key, sentence in {
             "Deployment cerebro/cerebro-api": "spec.selector: field is immutable; delete it first",
-            "Ingress cerebro/cerebro-api": "the load balancer is made anew (internal → internet-",
-            f"PersistentVolumeClaim crawlers/{wanted['metadata']['name']}": "its deletion loses",
+            "Ingress cerebro/cerebro-api": "the load balancer is recreated (internal → internet-",
+            f"PersistentVolumeClaim crawlers/{wanted['metadata']['name']}": "deleting it loses",
             "Secret cerebro/cerebro-api-secrets": "it loses EXTRA: add them",
-            "Namespace cerebro": "those of dist/ are replaced, correct or remove the others first",
+            "Namespace cerebro": "the sync replaces pods of dist/; correct or remove",
         }.items():
             assert [one for one in texts(report, key) if sentence in one], (key, texts(report, key))
     (rehearsal.checkout / "dist" / claim_file).write_text(text, "utf-8")

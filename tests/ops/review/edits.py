@@ -1,4 +1,4 @@
-"""Edits as people make them, and what the review says of them."""
+"""Typical edits of charts and of dist/, and their review."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ OLD, NEW = "sha-" + 40 * "a", "sha-" + 40 * "b"
 
 
 PLATFORM = replace(current(), images=dict.fromkeys(current().images, Pin("latest")))
-"""As committed, but with images that no bump has pinned yet."""
+"""As committed, but with unpinned images."""
 
 
 @cache
 def rendered() -> Files:
-    """dist/ of that platform, which edits start from."""
+    """dist/ before an edit."""
     return _render(registry.CHARTS)
 
 
@@ -50,7 +50,7 @@ def said(report: Report) -> set[str]:
 
 
 def write(service: str, *changes: tuple[str, str]) -> Edit:
-    """Edit the text of `dist/<service>.k8s.yaml`: replace each `old` by `new`, everywhere."""
+    """Edit `dist/<service>.k8s.yaml`: replace every match of each `old`."""
 
     def edit(files: Files) -> Files:
         path = f"{service}.k8s.yaml"
@@ -64,7 +64,7 @@ def write(service: str, *changes: tuple[str, str]) -> Edit:
 
 
 def drop(service: str, *kinds: str) -> Edit:
-    """Delete the documents of some kinds from `dist/<service>.k8s.yaml`; no kinds: the file."""
+    """Delete some kinds from `dist/<service>.k8s.yaml`, or the whole file."""
 
     def edit(files: Files) -> Files:
         path = f"{service}.k8s.yaml"
@@ -81,7 +81,7 @@ def drop(service: str, *kinds: str) -> Edit:
 
 
 def together(*edits: Edit) -> Edit:
-    """Several edits, one after the other."""
+    """Apply several edits in order."""
 
     def edit(files: Files) -> Files:
         for each in edits:
@@ -112,14 +112,14 @@ def _rendered(chart: str, old: str, new: str) -> Files:
 
 
 def without(chart: str, image: str) -> Edit:
-    """Take a chart out of the registry, and the pin of its image out of the catalogue."""
+    """Remove a chart from the registry, and its image from the catalogue."""
     charts = tuple(entry for entry in registry.CHARTS if not entry.endswith(f":{chart}"))
     images = {name: pin for name, pin in PLATFORM.images.items() if name != image}
     return lambda _: _render(charts, images=images)
 
 
 def platform(**changes: Any) -> Edit:
-    """Change the platform's facts and render everything."""
+    """Change the platform and render everything."""
     return lambda _: _render(registry.CHARTS, **changes)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of an object that leaves dist/: as Argo CD decides it."""
+"""What Argo CD does with objects that are removed from dist/."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.ops.review.edits import Edit, Files, drop, rendered, review, together, write
 
 NEBULA, APPLICATIONS = "crawlers/nebula", "argocd/applications"
-STAYS = "stays behind in the cluster: "
+STAYS = "stays in the cluster: "
 APPLICATION = "Application argocd/nebula"
 DEPLOYMENT = "Deployment crawlers/nebula"
 NO_FINALIZER = write(
@@ -38,20 +38,22 @@ def as_it_is(files: Files) -> Files:
 @pytest.mark.parametrize(
     ("given", "edit", "sentence"),
     [
-        (as_it_is, drop(NEBULA, "Deployment"), "Argo CD prunes it, and with it 1 pod"),
+        (as_it_is, drop(NEBULA, "Deployment"), "Argo CD prunes it; also deleted: 1 pod"),
         (PROTECTED, drop(NEBULA, "Deployment"), f"{STAYS}Prune=false protects it"),
         (NO_PRUNE, drop(NEBULA, "Deployment"), f"{STAYS}{APPLICATION} does not prune"),
-        (BY_HAND, drop(NEBULA, "Deployment"), f"{STAYS}{APPLICATION} does not sync by itself"),
-        (as_it_is, drop(NEBULA), f"{STAYS}Argo CD refuses to empty {APPLICATION}"),
-        (ALLOW_EMPTY, drop(NEBULA), "Argo CD prunes it, and with it 1 pod"),
-        (as_it_is, no_application, f"Argo CD deletes it with its {APPLICATION}, and with it 1 pod"),
+        (BY_HAND, drop(NEBULA, "Deployment"), f"{STAYS}{APPLICATION} has no automated sync"),
+        (as_it_is, drop(NEBULA),
+         f"{STAYS}Argo CD does not prune the last objects of {APPLICATION} (allowEmpty is off)"),
+        (ALLOW_EMPTY, drop(NEBULA), "Argo CD prunes it; also deleted: 1 pod"),
+        (as_it_is, no_application,
+         f"Argo CD deletes it together with {APPLICATION}; also deleted: 1 pod"),
         (PROTECTED, no_application, f"{STAYS}Delete=false protects it"),
         (NO_FINALIZER, no_application,
-         f"{STAYS}{APPLICATION} goes without deleting what it synced"),
+         f"{STAYS}{APPLICATION} has no finalizer that deletes it"),
         (no_application, drop(NEBULA), f"{STAYS}no Application synced it"),
     ],
 )  # fmt: skip
-def test_an_object_that_leaves(given: Edit, edit: Edit, sentence: str) -> None:
+def test_a_removed_object(given: Edit, edit: Edit, sentence: str) -> None:
     before = given(rendered())
     report = review(before, edit(before))
     assert sentence in [f.text for f in report.findings if str(f.key) == DEPLOYMENT]
@@ -59,17 +61,17 @@ def test_an_object_that_leaves(given: Edit, edit: Edit, sentence: str) -> None:
 
 def test_nothing_is_deleted_when_dist_is_lost() -> None:
     report = review(rendered(), {})
-    fates = {finding.text for finding in report.findings if finding.risk == "delete"}
-    assert all(outcome.startswith(STAYS) for outcome in fates)
+    texts = {finding.text for finding in report.findings if finding.risk == "delete"}
+    assert all(text.startswith(STAYS) for text in texts)
 
 
 def test_a_hook_is_not_pruned() -> None:
     report = review(rendered(), drop("crawlers/cryo-indexer", "Job")(rendered()))
     said = {finding.text for finding in report.findings if finding.key.kind == "Job"}
-    assert said == {f"{STAYS}Argo CD prunes no hooks"}
+    assert said == {f"{STAYS}Argo CD does not prune hooks"}
 
 
-def test_a_change_of_both_ends_is_seen_together() -> None:
-    """The Application goes, and its objects with it; nobody is told that they stay."""
+def test_an_application_and_its_file_removed_together() -> None:
+    """Both are deleted; the review does not report that the objects stay."""
     report = review(rendered(), together(drop(NEBULA), no_application)(rendered()))
-    assert not [f for f in report.findings if "stays behind" in f.text]
+    assert not [f for f in report.findings if STAYS in f.text]

@@ -1,4 +1,4 @@
-"""`python -m ops review`, as people and workflows call it."""
+"""The command line of `python -m ops review`."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def test_nothing_to_review_is_one_line(checkout: Checkout) -> None:
     assert done.output.split() == f"No change between main ({base}) and the working tree.".split()
 
 
-def test_that_nothing_was_rendered_after_a_change_is_hinted_at(checkout: Checkout) -> None:
+def test_a_hint_if_dist_was_not_rendered_after_a_change(checkout: Checkout) -> None:
     chart = checkout.folder / "charts" / "one.py"
     chart.parent.mkdir()
     chart.write_text("before")
     checkout.commit({})
     assert run().stderr == ""
     chart.write_text("after")
-    assert run().stderr == "What dist/ is rendered from has changed; `make synth` renders it.\n"
+    assert run().stderr == ("The sources of dist/ have changed; run `make synth` to render it.\n")
 
 
-def test_a_change_is_told_in_every_form(checkout: Checkout) -> None:
+def test_a_change_is_reported_in_every_format(checkout: Checkout) -> None:
     checkout.write(STOPPED(rendered()))
     assert "downtime" in run().output
     assert "`downtime`" in run("--format", "markdown").output
@@ -69,14 +69,14 @@ def test_the_exit_status(checkout: Checkout, arguments: tuple[str, ...], status:
     assert run(*arguments).exit_code == status
 
 
-def test_an_error_is_told_on_standard_error_alone(checkout: Checkout) -> None:
+def test_an_error_goes_only_to_standard_error(checkout: Checkout) -> None:
     checkout.write({"cerebro/broken.k8s.yaml": "a: b: c"})
     done = run("--format", "json")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: dist/cerebro/broken.k8s.yaml:1 at the working tree: ")
 
 
-def test_a_comment_that_is_cut_says_where_the_rest_is(checkout: Checkout) -> None:
+def test_a_truncated_comment_links_the_full_report(checkout: Checkout) -> None:
     checkout.write(STOPPED(rendered()))
     done = run("--format", "markdown", "--limit", "2000", "--full-report", "https://example.org/1")
-    assert done.output.endswith("All of it: https://example.org/1\n")
+    assert done.output.endswith("Full report: https://example.org/1\n")

@@ -1,4 +1,4 @@
-"""The three forms of a report, whatever the values in it hold."""
+"""The three formats of a report, with any values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def many() -> Files:
 
 
 def changed_everywhere(files: Files) -> Files:
-    """Every object of `many` with another label, every pod with another variable."""
+    """Every object with another label, every pod with another variable."""
     return {
         path: text.replace("part-of: gnosis-analytics", "part-of: other").replace(
             'value: "1"', f"value: '{NASTY}'"
@@ -73,7 +73,7 @@ def report(request: pytest.FixtureRequest) -> Report:
     return review(files(), edit(files()))
 
 
-def test_markdown_is_a_comment_that_github_takes(report: Report) -> None:
+def test_markdown_is_a_valid_comment_on_github(report: Report) -> None:
     text = comment(report)
     assert len(text.encode("utf-16-le")) // 2 <= 65_536
     assert text.splitlines()[0] == "<!-- ops review -->"
@@ -94,16 +94,16 @@ def test_markdown_shows_values_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("limit", [2_000, 5_000, 20_000, markdown.LIMIT])
-def test_what_does_not_fit_is_counted_and_pointed_to(limit: int) -> None:
+def test_what_does_not_fit_is_counted_and_linked(limit: int) -> None:
     text = comment(review(many(), changed_everywhere(many())), limit)
     assert len(text) <= limit
-    assert re.search(r"Cut to fit into a comment: .+ All of it: in the artifact\n$", text)
+    assert re.search(r"Does not fit into a comment: .+ Full report: in the artifact\n$", text)
     assert page(text).count("<details>") == page(text).count("</details>")
 
 
 def test_a_report_that_fits_is_whole() -> None:
     report = review(rendered(), REPORTS["a pin"][1](rendered()))
-    assert "Cut to fit" not in comment(report)
+    assert "Does not fit" not in comment(report)
     assert raw_diff(report.base, report.head).text in comment(report)
 
 
@@ -114,7 +114,7 @@ def test_json_is_as_documented(report: Report) -> None:
     jsonschema.validate(json.loads(text), json.loads(schema))
 
 
-def test_json_leaves_nothing_out() -> None:
+def test_json_is_complete() -> None:
     report = review(many(), changed_everywhere(many()))
     content = json.loads(document.render(report, RawDiff("", 0, 0, 0)))
     assert len(content["objects"]) == 315
@@ -134,7 +134,7 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
     order = [
         "High risk",
         "High ─",
-        "stops: 0 pods",
+        "stops: scaled from 2 to 0",
         "Low ─",
         "Capacity at",
         "dist/cerebro",
@@ -149,9 +149,9 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
         ("no change", "No change between before and after."),
         (
             "noise",
-            "Nothing happens in the cluster between before and after: 1 without effect.",
+            "No effect on the cluster between before and after: 1 object without effect.",
         ),
-        ("a pin", "Low risk: 2 pods restarted, 1 image."),
+        ("a pin", "Low risk: 2 pods restarted, 1 image changed."),
     ],
 )
 def test_the_verdict_is_one_line(name: str, verdict: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading commits and the working tree, and what is said where that cannot be done."""
+"""Reading commits and the working tree, and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 
 
 class Checkout:
-    """A repository in a folder, for tests to commit to."""
+    """A repository for tests."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ def findings(checkout: Checkout, base: str | None = None, head: str | None = Non
     )
 
 
-def test_the_working_tree_is_compared_with_what_it_left_main_at(checkout: Checkout) -> None:
+def test_the_working_tree_is_compared_with_the_merge_base(checkout: Checkout) -> None:
     checkout.commit({"a/one.yaml": MANIFEST})
     checkout.git("switch", "--quiet", "--create", "branch")
     checkout.commit({"a/two.yaml": MANIFEST.replace("one", "committed")})
@@ -82,7 +82,7 @@ def test_without_dist_at_the_base_everything_is_new(checkout: Checkout) -> None:
     assert not {"delete", "replace", "restart", "noise"}.intersection(classes)
 
 
-def test_a_moved_file_is_no_change_of_its_objects(checkout: Checkout) -> None:
+def test_a_moved_file_does_not_change_its_objects(checkout: Checkout) -> None:
     first = checkout.commit({"a/one.yaml": MANIFEST})
     checkout.git("mv", "dist/a/one.yaml", "dist/a/moved.yaml")
     assert findings(checkout, first) == {
@@ -93,24 +93,26 @@ def test_a_moved_file_is_no_change_of_its_objects(checkout: Checkout) -> None:
 
 def test_a_missing_revision_says_how_to_fetch_it(checkout: Checkout) -> None:
     checkout.commit({})
-    with pytest.raises(ReviewError, match="no revision 'v9' here; fetch it: `git fetch origin v9`"):
+    with pytest.raises(ReviewError, match="revision 'v9' not found; run `git fetch origin v9`"):
         Repository(checkout.folder).revision("v9")
 
 
-def test_an_option_is_no_revision(checkout: Checkout) -> None:
+def test_an_option_is_not_a_revision(checkout: Checkout) -> None:
     checkout.commit({})
-    with pytest.raises(ReviewError, match="there is no revision '--all' here"):
+    with pytest.raises(ReviewError, match="revision '--all' not found"):
         Repository(checkout.folder).revision("--all")
 
 
-def test_a_missing_main_branch_is_told(checkout: Checkout) -> None:
+def test_a_missing_main_branch(checkout: Checkout) -> None:
     checkout.commit({})
     checkout.git("branch", "--move", "trunk")
-    with pytest.raises(ReviewError, match=r"no branch 'main' here .* name what to compare with"):
+    with pytest.raises(
+        ReviewError, match=r"branch 'main' not found; .* pass the base: ops review BASE"
+    ):
         Repository(checkout.folder).merge_base("main")
 
 
-def test_what_was_fetched_of_main_serves_as_well(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_remote_tracking_branch_is_enough(checkout: Checkout, tmp_path: Path) -> None:
     checkout.commit({"a/one.yaml": MANIFEST})
     clone = Checkout(tmp_path / "clone")
     clone.git("pull", "--quiet", str(checkout.folder), "main")
@@ -127,32 +129,34 @@ def test_a_shallow_clone_says_how_to_deepen_it(checkout: Checkout, tmp_path: Pat
     shallow = tmp_path / "shallow"
     checkout.git("clone", "--quiet", "--depth=1", "--no-single-branch",
                  checkout.folder.as_uri(), str(shallow))  # fmt: skip
-    with pytest.raises(ReviewError, match=r"no commit in common here; the clone is shallow: "):
+    with pytest.raises(
+        ReviewError, match=r"no common commit in this clone; the clone is shallow; run "
+    ):
         Repository(shallow).merge_base("main")
     with pytest.raises(ReviewError, match=r"fetch-depth: 0"):
         Repository(shallow).revision("branch~1")
 
 
-def test_outside_of_a_repository_git_has_the_word(tmp_path: Path) -> None:
+def test_outside_of_a_repository(tmp_path: Path) -> None:
     with pytest.raises(GitError, match="not a git repository"):
         Repository(tmp_path)
 
 
-def test_a_machine_without_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitError, match="git is not installed"):
         Repository(tmp_path)
 
 
-def test_a_file_that_is_no_text_is_named(checkout: Checkout) -> None:
+def test_a_binary_file_is_reported_with_its_line(checkout: Checkout) -> None:
     checkout.commit({})
     (checkout.folder / "dist").mkdir()
     (checkout.folder / "dist" / "one.yaml").write_bytes(b"a: b\nc: \xff\n")
-    with pytest.raises(ReviewError, match=r"dist/one.yaml:2 at the working tree is no UTF-8 text"):
+    with pytest.raises(ReviewError, match=r"dist/one.yaml:2 at the working tree is not UTF-8 text"):
         Repository(checkout.folder).working_tree()
 
 
-def test_a_blob_that_is_missing_is_told(checkout: Checkout) -> None:
+def test_a_missing_blob_is_reported(checkout: Checkout) -> None:
     checkout.commit({"a/one.yaml": MANIFEST})
     blob = checkout.git("rev-parse", "HEAD:dist/a/one.yaml")
     (checkout.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
@@ -160,13 +164,13 @@ def test_a_blob_that_is_missing_is_told(checkout: Checkout) -> None:
         Repository(checkout.folder).revision("HEAD")
 
 
-def test_two_revisions_without_dist_are_no_review(checkout: Checkout) -> None:
+def test_two_revisions_without_dist(checkout: Checkout) -> None:
     checkout.commit({})
-    with pytest.raises(ReviewError, match=r"neither .* has a dist/; run it in the checkout of the"):
+    with pytest.raises(ReviewError, match=r"neither .* has a dist/; run the command in a checkout"):
         findings(checkout, "HEAD")
 
 
-def test_a_git_that_draws_no_diff_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_diff_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "git"
     broken.write_text("#!/bin/sh\necho 'fatal: no space left' >&2\nexit 128\n")
     broken.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Changes of the SecretsStack's template, as CloudFormation carries them out."""
+"""Changes of the SecretsStack's template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ARN = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/cere
 
 
 def named(start: str) -> str:
-    """The one resource whose logical id begins so."""
+    """The only resource with this start of its logical ID."""
     (found,) = [str(name) for name in TEMPLATE["Resources"] if name.startswith(start)]
     return found
 
@@ -33,13 +33,13 @@ HOST, READER, MAKER = (
 
 
 def said(before: Any, after: Any) -> set[tuple[Severity, str, str]]:
-    """Severity, class and object, and what happens, for each finding about the stack."""
+    """Severity, class and object, and text of each finding."""
     manifests = {f"dist/{path}": text for path, text in rendered().items()}
-    sides = [
+    revisions = [
         Revision(name=name, commit=None, files={**manifests, STACK: json.dumps(template)})
         for name, template in (("before", before), ("after", after))
     ]
-    return {(f.severity, f"{f.risk} {f.key.name}", f.text) for f in Report(*sides).findings}
+    return {(f.severity, f"{f.risk} {f.key.name}", f.text) for f in Report(*revisions).findings}
 
 
 def edited(path: str, content: Any) -> Any:
@@ -65,40 +65,41 @@ ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "
     ("path", "content", "expected"),
     [
         (f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
-         (HIGH, f"replace {CERTIFICATE}", "the next `cdk deploy` makes it anew: "
+         (HIGH, f"replace {CERTIFICATE}", "the next `cdk deploy` replaces it: "
           "SubjectAlternativeNames +new.gnosis.io, -mcp.analytics.gnosis.io, "
           "-dashboard.analytics.gnosis.io")),
         (f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
-         (MEDIUM, f"secret {HOST}", "SSM /cerebro/clickhouse/address is made with a placeholder: "
-          "put its value in; /cerebro/clickhouse/host stays")),
+         (MEDIUM, f"secret {HOST}", "creates SSM parameter /cerebro/clickhouse/address with a "
+          "placeholder; set its value; /cerebro/clickhouse/host stays in AWS")),
         (f"Resources.{HOST}", None,
-         (LOW, f"delete {HOST}", "the stack lets go of SSM /cerebro/clickhouse/host, "
-          "which stays behind in AWS")),
+         (LOW, f"delete {HOST}", "is removed from the stack; SSM parameter "
+          "/cerebro/clickhouse/host stays in AWS")),
         (f"Resources.{HOST}.Properties.Placeholder", "other.invalid",
-         (LOW, f"update {HOST}", "changes in place with the next `cdk deploy`: Placeholder")),
+         (LOW, f"update {HOST}", "the next `cdk deploy` updates it in place: Placeholder")),
         (f"Resources.{CERTIFICATE}", None,
-         (LOW, f"delete {CERTIFICATE}", "the stack lets go of it, which stays behind in AWS")),
+         (LOW, f"delete {CERTIFICATE}", "is removed from the stack; it stays in AWS")),
         (f"Resources.{LOG}", None,
          (HIGH, f"delete {LOG}", "the next `cdk deploy` deletes it")),
         ("Resources.Token", {"Type": "Custom::X", "Properties": {"Name": "/cerebro/a/b"}},
-         (MEDIUM, "secret Token", "SSM /cerebro/a/b is made with a placeholder: put its value in")),
+         (MEDIUM, "secret Token", "creates SSM parameter /cerebro/a/b with a placeholder; "
+          "set its value")),
         (f"{POLICY}.0.Resource.0", ADDED,
-         (HIGH, f"privilege {READER}", "may now: ssm:AddTagsToResource, ssm:GetParameterHistory, "
-          f"ssm:PutParameter on {ARN}")),
+         (HIGH, f"privilege {READER}", "new permissions: ssm:AddTagsToResource, "
+          f"ssm:GetParameterHistory, ssm:PutParameter on {ARN}")),
         (f"Resources.{MAKER}.Properties.Timeout", 30,
-         (LOW, f"update {MAKER}", "changes in place with the next `cdk deploy`: Timeout")),
+         (LOW, f"update {MAKER}", "the next `cdk deploy` updates it in place: Timeout")),
         (f"Resources.{MAKER}.Properties.Role", "arn:aws:iam::123456789012:role/admin",
-         (HIGH, f"privilege {MAKER}", "acts as another role: "
+         (HIGH, f"privilege {MAKER}", "runs as another IAM role: "
           f'{{"Fn::GetAtt": ["{READER}", "Arn"]}} → '
           "arn:aws:iam::123456789012:role/admin")),
         (f"Resources.{MAKER}.Properties.Layers", ["arn"],
-         (HIGH, f"unknown {MAKER}", "what this does is not known to this review: Properties.Layers "
+         (HIGH, f"unknown {MAKER}", "effect unknown: Properties.Layers "
           '(none) → ["arn"]')),
         ("Outputs.Region.Value", "eu-west-1",
-         (MEDIUM, "update Region", "what `cdk deploy` hands over to the manifests: "
+         (MEDIUM, "update Region", "changes an output that the manifests use: "
           '{"Ref": "AWS::Region"} → eu-west-1')),
         ("Description", "Other words",
-         (LOW, "update Description", "described in other words: "
+         (LOW, "update Description", "changes the description: "
           f"{TEMPLATE['Description'][:59]}… → Other words")),
     ],
 )  # fmt: skip
@@ -110,12 +111,14 @@ def test_a_change_of_the_template(
     assert {subject for _, subject, _ in found} == {expected[1]}
 
 
-def test_a_role_that_goes_takes_its_rights_along() -> None:
+def test_a_removed_role_removes_its_permissions() -> None:
     gone = said(TEMPLATE, edited(f"Resources.{READER}", None))
     found = {(severity, subject): text for severity, subject, text in gone}
     assert found[HIGH, f"delete {READER}"] == "the next `cdk deploy` deletes it"
     lost = found[LOW, f"privilege {READER}"]
-    assert lost.startswith("may no longer: ssm:AddTagsToResource, ssm:GetParameterHistory, ssm:Put")
+    assert lost.startswith(
+        "removed permissions: ssm:AddTagsToResource, ssm:GetParameterHistory, ssm:P"
+    )
     assert lost.endswith(" and 11 more")
 
 
@@ -143,7 +146,7 @@ def test_every_property_of_the_stack_is_known_to_the_review() -> None:
         (r'"\ud800"', "surrogates not allowed"),
     ],
 )
-def test_a_template_that_nobody_could_show_is_refused(value: str, problem: str) -> None:
+def test_a_template_that_cannot_be_read_is_refused(value: str, problem: str) -> None:
     text = f'{{"Resources": {{"One": {{"Type": "AWS::IAM::Role", "Properties": {value}}}}}}}'
     broken = Revision(name="a test", commit=None, files={STACK: text})
     with pytest.raises(ReviewError, match=rf"{STACK}:1 at a test: .*{problem}.* from Git$"):
@@ -163,7 +166,7 @@ def test_reformatting_the_template_is_noise() -> None:
     ("text", "message"),
     [
         ('{"Resources": {},', f"{STACK}:1 at a test: Expecting property name"),
-        ("[]", f"{STACK}:1 at a test: is no CloudFormation template; restore it from Git"),
+        ("[]", f"{STACK}:1 at a test: not a CloudFormation template; restore it from Git"),
     ],
 )
 def test_a_broken_template_is_named(text: str, message: str) -> None:
@@ -173,7 +176,7 @@ def test_a_broken_template_is_named(text: str, message: str) -> None:
     assert message in str(refused.value)
 
 
-def test_a_parameter_that_the_stack_does_not_make_is_noticed() -> None:
+def test_a_parameter_that_the_stack_does_not_create_is_reported() -> None:
     without_host = edited(f"Resources.{HOST}.Properties.Name", "/cerebro/other/host")
     manifests = revision(rendered()).files
     path = "dist/crawlers/nebula.k8s.yaml"
@@ -182,5 +185,7 @@ def test_a_parameter_that_the_stack_does_not_make_is_noticed() -> None:
         Revision(name="a", commit=None, files={**manifests, STACK: json.dumps(without_host)}),
         Revision(name="b", commit=None, files={**moved, STACK: json.dumps(without_host)}),
     )
-    told = "reads /cerebro/clickhouse/reader, which SecretsStack does not make; `make template` "
-    assert [finding for finding in report.findings if finding.text.startswith(told)]
+    text = (
+        "reads /cerebro/clickhouse/reader, which SecretsStack does not create; run `make template`"
+    )
+    assert [finding for finding in report.findings if finding.text.startswith(text)]

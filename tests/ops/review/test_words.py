@@ -1,4 +1,4 @@
-"""What the review says, in words, where the words are the point."""
+"""The texts of findings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ API, MCP = "cerebro/cerebro-api", "cerebro/cerebro-mcp"
 CLICK, CRYO, IP = "crawlers/click-runner", "crawlers/cryo-indexer", "crawlers/ip-crawler"
 HIGH, MEDIUM, LOW = Severity
 ANYWHERE = r"      to:\n        - ipBlock:\n            cidr: 0.0.0.0/0\n(.+\n){15}(?=    - ports)"
-"""The peers of a rule to any address but link-local ones."""
+"""The peers of a rule to any address except link-local ones."""
 MANIFEST_URL = ("dbt-cerebro/manifest.json", "dbt-cerebro/other.json")
 
 
@@ -42,34 +42,35 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
     ("edit", "severity", "sentence"),
     [
         (drop("cluster/namespace-cerebro", "Namespace"), LOW,
-         "cerebro: stays behind in the cluster: Prune=false protects it"),
+         "cerebro: stays in the cluster: Prune=false protects it"),
         (drop("crawlers/nebula"), MEDIUM,
-         "nebula: stays behind in the cluster: Argo CD refuses to empty Application argocd/nebula"),
+         "nebula: stays in the cluster: Argo CD does not prune the last objects of Application "
+         "argocd/nebula (allowEmpty is off)"),
         (drop(IP, "ExternalSecret"), HIGH,
-         "ip-crawler-secrets: Argo CD prunes it, and with it Secret ip-crawler-secrets, "
-         "read by ip-crawler"),
+         "ip-crawler-secrets: Argo CD prunes it; also deleted: Secret ip-crawler-secrets, "
+         "used by ip-crawler"),
         (drop(IP, "PersistentVolumeClaim"), HIGH,
-         "ip-crawler: Argo CD prunes it, and with it the volume and its data, "
-         "unless its storage class retains it"),
+         "ip-crawler: Argo CD prunes it; also deleted: its volume, unless the storage class "
+         "retains it"),
         (without("Nebula", "nebula"), HIGH,
-         "nebula: Argo CD prunes it, and with it what it synced: 4 objects"),
+         "nebula: Argo CD prunes it; also deleted: the 4 objects that it syncs"),
         (write(API, ("replicas: 2", "replicas: 0")), HIGH,
-         "cerebro-api: stops: 0 pods instead of 2"),
+         "cerebro-api: stops: scaled from 2 to 0 pods"),
         (declare("cerebro/cerebro_mcp", '="internal"', '="internet-facing"'), HIGH,
-         "cerebro-mcp: the internet can reach https://mcp.analytics.gnosis.io/; "
-         "before, the VPC could"),
+         "cerebro-mcp: reachable from the internet: https://mcp.analytics.gnosis.io/ "
+         "(before: from the VPC)"),
         (declare("cerebro/cerebro_api", "keep_alive", "denied_paths=(), keep_alive"), HIGH,
-         "cerebro-api: the internet can reach https://api.analytics.gnosis.io/metrics; "
-         "before, nobody could"),
+         "cerebro-api: reachable from the internet: https://api.analytics.gnosis.io/metrics "
+         "(before: not reachable)"),
         (write(API, (r"    alb.+/ssl-redirect: .+\n", "")), MEDIUM,
-         "cerebro-api: http://api.analytics.gnosis.io/ goes to Service cerebro-api:8000; "
-         "before, to a redirect to HTTPS"),
+         "cerebro-api: http://api.analytics.gnosis.io/ now routes to Service cerebro-api:8000 "
+         "(before: a redirect to HTTPS)"),
         (drop("cluster/namespace-crawlers", "NetworkPolicy"), HIGH,
-         "default-deny: now any other pod of the namespace can be reached by "
-         "anyone on every port"),
+         "default-deny: all other pods in the namespace can now be reached from any address on "
+         "all ports"),
         (write(API, (r"  ingress:\n    - ports", "  ingress:\n    - from:\n        - ipBlock:\n"
                      "            cidr: 10.0.0.0/8\n      ports")), MEDIUM,
-         "cerebro-api: no longer: cerebro-api can be reached by anyone on TCP 8000"),
+         "cerebro-api: cerebro-api can no longer be reached from any address on TCP 8000"),
         (write(API, (ANYWHERE, "")), HIGH,
          "cerebro-api: egress: EKS's network plugin denies 10.0.0.0/8, 100.64.0.0/10, "
          "127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, 172.16.0.0/12, 192.168.0.0/16 on TCP "
@@ -77,40 +78,41 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
          "open what is in an exception as a range of its own, as Egress does "
          "[policies-mean-the-same-on-eks]"),
         (declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), MEDIUM,
-         "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts together with "
-         "click-runner-governance-forum, cryo-indexer-auto-maintain"),
+         "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts at the same time "
+         "as click-runner-governance-forum, cryo-indexer-auto-maintain"),
         (write(API, ("cpu: 250m", "cpu: 800m")), HIGH,
-         "cerebro: above the quota, so that pods are refused: requests.cpu 2.5 → 5.25 of 4"),
+         "cerebro: exceeds the quota, so new pods are rejected: requests.cpu 2.5 → 5.25 (quota 4)"),
         (declare("cerebro/cerebro_api", "replicas=2", "replicas=3"), LOW,
-         "cerebro: requests.cpu 2.5 → 3 of 4, requests.memory 5.5Gi → 6.5Gi of 8Gi and 5 more"),
+         "cerebro: requests.cpu 2.5 → 3 (quota 4), requests.memory 5.5Gi → 6.5Gi (quota 8Gi) and "
+         "5 more"),
         (write(MCP, ("key: /cerebro/mcp/auth-token", "key: /cerebro/mcp/token")), LOW,
-         "cerebro-mcp: restarts by Reloader: Secret cerebro-mcp-secrets changes"),
+         "cerebro-mcp: Reloader restarts it, because Secret cerebro-mcp-secrets changes"),
         (write(IP, ("key: /cerebro/ipinfo/token", "key: /cerebro/ipinfo/key")), MEDIUM,
-         "ip-crawler-secrets: reads IPINFO_API_TOKEN from /cerebro/ipinfo/key instead of "
-         "/cerebro/ipinfo/token; ip-crawler will see it when restarted"),
+         "ip-crawler-secrets: now reads IPINFO_API_TOKEN from /cerebro/ipinfo/key instead of "
+         "/cerebro/ipinfo/token; until restarted, the old value stays in ip-crawler"),
     ],
 )  # fmt: skip
 def test_a_finding_says_what_happens(edit: Edit, severity: Severity, sentence: str) -> None:
     assert (severity, sentence) in sentences(edit)
 
 
-def test_a_policy_that_eks_reads_like_kubernetes_again_is_told() -> None:
+def test_a_fixed_policy_is_reported() -> None:
     old_form = write(API, (ANYWHERE, ""))
     said = sentences(unchanged, given=old_form)
     assert not said  # the same on both sides
     before, after = old_form(rendered()), rendered()
     found = [(finding.severity, finding.text) for finding in review(before, after).findings]
     assert any(
-        severity is LOW and text.startswith("no longer: egress: EKS's network plugin denies")
+        severity is LOW and text.startswith("fixed: egress: EKS's network plugin denies")
         for severity, text in found
     )
 
 
-def test_what_the_order_of_a_release_makes_of_a_change_is_told() -> None:
+def test_the_order_of_a_release_is_reported() -> None:
     job = "cryo-indexer-migrations"
     assert (
         LOW,
-        f"{job}: runs first; if it fails, nothing changes in cryo-indexer, "
+        f"{job}: runs first; if it fails, these stay unchanged: cryo-indexer, "
         "cryo-indexer-auto-maintain",
     ) in sentences(pinned("cryo-indexer", NEW))
     assert (LOW, f"{job}: runs with this release") in sentences(
@@ -123,7 +125,7 @@ def test_what_the_order_of_a_release_makes_of_a_change_is_told() -> None:
     )
 
 
-def test_a_change_of_a_job_that_would_never_be_synced_is_told() -> None:
+def test_a_change_of_a_job_that_is_never_synced_is_reported() -> None:
     said = sentences(write(CRYO, ("- migrations\n", "- migrate\n")))
     assert any(
         severity is HIGH and "no object of its file has the annotation checksum/job" in text
@@ -141,35 +143,35 @@ def test_two_commits_are_linked() -> None:
     ("was", "now", "severity", "text"),
     [
         (f"@{ONE}", f"@{TWO}", HIGH,
-         "another build under an old name (sha256:111111111111… → sha256:222222222222…)"),
-        ("", f"@{TWO}", LOW, "pinned to its digest from now on (sha256:222222222222…)"),
-        (f"@{ONE}", "", MEDIUM, "no longer pinned to a digest, so that the tag decides"),
+         "another build under the same tag (sha256:111111111111… → sha256:222222222222…)"),
+        ("", f"@{TWO}", LOW, "now pinned to its digest (sha256:222222222222…)"),
+        (f"@{ONE}", "", MEDIUM, "no longer pinned to a digest; the tag can move"),
     ],
 )  # fmt: skip
-def test_a_digest_under_the_same_tag_is_told(
+def test_another_digest_under_the_same_tag_is_reported(
     was: str, now: str, severity: Severity, text: str
 ) -> None:
     said = sentences(pinned("nebula", f"{NEW}{now}"), pinned("nebula", f"{NEW}{was}"))
     assert (severity, f"nebula: nebula: sha-bbbbbbb: {text}") in said
 
 
-def test_a_new_build_without_its_digest_is_told() -> None:
+def test_a_new_build_without_a_digest_is_reported() -> None:
     said = sentences(pinned("nebula", NEW), pinned("nebula", f"{OLD}@{ONE}"))
     assert (
         MEDIUM,
-        "nebula: nebula: sha-aaaaaaa → sha-bbbbbbb: no longer pinned to a digest, so that the tag "
-        "decides",
+        "nebula: nebula: sha-aaaaaaa → sha-bbbbbbb: no longer pinned to a digest; the tag can move",
     ) in said
 
 
-def test_a_restart_by_what_is_shared_is_told_from_one_by_a_services_own_change() -> None:
+def test_a_restart_because_of_a_shared_change_is_reported_as_such() -> None:
     shared = together(write(API, MANIFEST_URL), write(MCP, MANIFEST_URL))
-    why = "restarts, only because a shared thing changes: env[DBT_MANIFEST_URL]"
+    why = "restarts only because of a shared change: env[DBT_MANIFEST_URL]"
     said = sentences(together(shared, write(API, ('"300"', '"600"'))))
     assert (LOW, f"cerebro-mcp: {why}") in said
     assert (
         LOW,
-        "cerebro-api: restarts: env[DBT_MANIFEST_URL], env[DBT_MANIFEST_REFRESH_INTERVAL_SECONDS]",
+        "cerebro-api: restarts, because its pod template changes: env[DBT_MANIFEST_URL], "
+        "env[DBT_MANIFEST_REFRESH_INTERVAL_SECONDS]",
     ) in said
 
 

@@ -1,4 +1,4 @@
-"""An API server that keeps objects, and answers a review as a real one does, as far as it asks."""
+"""A fake API server with the endpoints that a review uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plural(kind: str) -> str:
 
 
 def place(item: Object) -> str:
-    """The path of an object."""
+    """The URL path of an object."""
     metadata = item["metadata"]
     version = item["apiVersion"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -31,12 +31,17 @@ def place(item: Object) -> str:
 
 
 class FakeServer:
-    """In place of a connection. It defaults nothing, and applies by writing fields over others."""
+    """Replaces a Connection. It sets no defaults; an apply overwrites fields."""
 
     context = "test"
 
     def __init__(self, kinds: Iterable[Object], stored: Iterable[Object] = ()) -> None:
-        """Serve the kinds of some objects; hold others."""
+        """Create a server.
+
+        Args:
+            kinds: Objects with the kinds to serve.
+            stored: The objects in the cluster. Default: none.
+        """
         self.kinds = {
             (one["apiVersion"], one["kind"], bool(one["metadata"].get("namespace")))
             for one in (
@@ -46,16 +51,15 @@ class FakeServer:
         }
         self.stored = {place(item): deepcopy(item) for item in stored}
         self.answers: dict[str, Answer] = {}
-        """What is answered instead, by method and path."""
+        """Fixed answers, by method and path."""
         self.whole: set[str] = set()
-        """The paths of what was read with all that it holds."""
+        """Paths of objects and lists that were read in full."""
         self.changed: list[str] = []
-        """Method and path of what was to be changed in earnest."""
+        """Method and path of writes that were not dry runs."""
         self.tried: list[str] = []
-        """The paths of what was tried."""
+        """Paths of dry runs."""
 
     def exchange(self, method: str, path: str, **options: Any) -> Answer:
-        """As `Connection.exchange`."""
         if f"{method} {path}" in self.answers:
             return self.answers[f"{method} {path}"]
         if method != "GET":
@@ -83,7 +87,6 @@ class FakeServer:
         return Answer(200, {"items": deepcopy(items)})
 
     def get(self, path: str) -> Object | None:
-        """As `Connection.get`."""
         return self.stored.get(path)
 
     def _try(
@@ -125,7 +128,7 @@ class FakeServer:
 
 
 def write(item: Object, change: Any, *, remove: bool = False) -> None:
-    """Fields over others; where so wanted, null removes."""
+    """Merge `change` into `item`; with `remove`, null removes a field."""
     for name, value in change.items():
         if isinstance(value, dict):
             write(item.setdefault(name, {}), value, remove=remove)

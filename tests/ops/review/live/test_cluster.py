@@ -1,4 +1,4 @@
-"""`ops review --cluster`: what is said of a cluster, beside what differs."""
+"""`ops review --cluster`: findings about a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Answer, ClusterError, Object
 from ops.review.document import render
-from ops.review.live.report import of
+from ops.review.live.report import create
 from ops.review.load import of_cluster, read
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
@@ -27,17 +27,17 @@ SECRET = "Secret cerebro/cerebro-api-secrets"  # noqa: S105 a name
 
 
 def find(key: str) -> Object:
-    """An object of dist/, to be changed."""
+    """A copy of an object of dist/."""
     return deepcopy(next(one for one in DECLARED if str(Declared.of(one).key) == key))
 
 
-def cluster(*besides: Object) -> FakeServer:
-    """What dist/ states is stored, but for what is given in its place, or besides."""
-    return FakeServer(DECLARED, [*DECLARED, ARGOCD, *besides])
+def cluster(*others: Object) -> FakeServer:
+    """A cluster in sync with dist/, with some objects replaced or added."""
+    return FakeServer(DECLARED, [*DECLARED, ARGOCD, *others])
 
 
 def review(server: FakeServer) -> Report:
-    report = of(server, HEAD)  # type: ignore[arg-type]
+    report = create(server, HEAD)  # type: ignore[arg-type]
     assert server.changed == []
     assert not any("/secrets" in path for path in server.whole)
     return report
@@ -73,7 +73,7 @@ def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
     assert len(server.tried) == len(DECLARED)
 
 
-def test_what_was_changed_by_hand_is_told_as_what_it_is() -> None:
+def test_a_manual_change_is_reported_as_a_change() -> None:
     def scale(item: Object) -> None:
         item["spec"]["replicas"] = 1
 
@@ -91,39 +91,38 @@ def test_what_was_changed_by_hand_is_told_as_what_it_is() -> None:
             refused(422, 'Deployment.apps "cerebro-api" is invalid: spec.selector: Invalid value: '
                     '{"matchLabels":{"a":"b"}}: field is immutable'),
             "replace high: the API server refuses to change it, so the sync fails: spec.selector: "
-            "field is immutable; delete it first, or keep what cannot change as it is (with "
-            "`kubectl delete --cascade=orphan` its pods go on; delete its ReplicaSet once the new "
-            "ones are ready)",
+            "field is immutable; delete it first, or leave the field unchanged (`kubectl delete "
+            "--cascade=orphan` keeps its pods running; delete the old ReplicaSet when the new pods "
+            "are ready)",
         ),
         (
             refused(403, 'deployments.apps "cerebro-api" is forbidden: exceeded quota: hand'),
             "replace high: the API server refuses to change it, so the sync fails: exceeded quota: "
-            "hand; raise the quota of the namespace, or make room in it",
+            "hand; raise the quota of the namespace, or free capacity in it",
         ),
         (
             refused(400, 'admission webhook "one" does not support dry run'),
-            'unknown high: could not be tried: admission webhook "one" does not support dry run',
+            'unknown high: could not be checked: admission webhook "one" does not support dry run',
         ),
         (
             refused(500, 'failed calling webhook "one": refused'),
             "replace high: the API server refuses to change it, so the sync fails: failed calling "
-            'webhook "one": refused; look at the controller that serves the webhook',
+            'webhook "one": refused; check the controller that serves the webhook',
         ),
     ],
 )  # fmt: skip
-def test_what_the_api_server_refuses(answer: Answer, expected: str) -> None:
+def test_refusals_of_the_api_server(answer: Answer, expected: str) -> None:
     server = cluster()
     server.answers[f"PATCH {place(find(API))}"] = answer
     assert said(review(server), API) == [expected]
 
 
-def test_a_kind_that_is_not_served_is_told_with_the_version_that_is() -> None:
+def test_an_unserved_version_is_reported_with_the_served_one() -> None:
     kinds = [one for one in DECLARED if one["kind"] != "ExternalSecret"]
     newer = made("ExternalSecret", "x") | {"apiVersion": "external-secrets.io/v1"}
     key = "ExternalSecret cerebro/cerebro-api-secrets"
     assert said(review(FakeServer(kinds, kinds)), key) == [
-        "replace high: the cluster does not serve external-secrets.io/v1beta1: install what "
-        "defines it"
+        "replace high: the cluster does not serve external-secrets.io/v1beta1: install its CRD"
     ]
     assert said(review(FakeServer([*kinds, newer], kinds)), key) == [
         "replace high: the cluster does not serve external-secrets.io/v1beta1: it serves "
@@ -131,14 +130,14 @@ def test_a_kind_that_is_not_served_is_told_with_the_version_that_is() -> None:
     ]
 
 
-def test_a_namespace_that_is_not_there_yet() -> None:
+def test_a_missing_namespace() -> None:
     inside = [one for one in DECLARED if "cerebro" in (
         one["metadata"].get("namespace"), one["metadata"]["name"])]  # fmt: skip
     report = review(FakeServer(DECLARED, [one for one in DECLARED if one not in inside]))
     assert said(report, "Namespace cerebro")[0] == (
-        "unknown medium: is not there yet, so the API server could not try "
-        f"{sum('namespace' in one['metadata'] for one in inside)} objects of it; they are shown "
-        "as dist/ states them"
+        "unknown medium: does not exist yet, so "
+        f"{sum('namespace' in one['metadata'] for one in inside)} objects in it could not be "
+        "checked; the review shows them as in dist/"
     )
 
 
@@ -162,12 +161,13 @@ def test_fields_that_others_own_are_taken_over_or_stay() -> None:
 
     server.exchange = conflicting  # type: ignore[assignment,method-assign]
     assert said(review(server), API) == [
-        "update medium: stays as kubectl-edit wrote it, since dist/ does not state it: spec.paused",
-        "update low: Argo CD takes over from kubectl-edit: spec.replicas",
+        "update medium: fields set by kubectl-edit stay, because dist/ does not set them: "
+        "spec.paused",
+        "update low: Argo CD takes over fields from kubectl-edit: spec.replicas",
     ]
 
 
-def test_what_kubectl_apply_alone_stated_goes_with_the_first_sync() -> None:
+def test_the_first_sync_removes_fields_that_only_kubectl_apply_owns() -> None:
     def by_hand(item: Object) -> None:
         item["spec"]["paused"] = True
         item["metadata"]["managedFields"] = [
@@ -182,7 +182,7 @@ def test_what_kubectl_apply_alone_stated_goes_with_the_first_sync() -> None:
             ] == [("spec.paused", True)]  # fmt: skip
 
 
-def test_a_hook_is_tried_under_a_name_that_is_free() -> None:
+def test_a_hook_is_checked_under_an_unused_name() -> None:
     server = cluster()
     review(server)
     job = find("Job crawlers/beacon-indexer-migrations")
@@ -190,7 +190,7 @@ def test_a_hook_is_tried_under_a_name_that_is_free() -> None:
     assert place(job).rpartition("/")[0] in server.tried
 
 
-def test_a_hook_that_is_gone_since_its_run_is_no_change() -> None:
+def test_a_hook_that_was_deleted_after_its_run_is_not_a_change() -> None:
     server = cluster()
     del server.stored[place(find("Job crawlers/beacon-indexer-migrations"))]
     assert not review(server).findings
@@ -201,9 +201,9 @@ def test_a_hook_that_is_gone_since_its_run_is_no_change() -> None:
     [
         (
             'existing pods in namespace "cerebro" violate the new PodSecurity enforce level',
-            "downtime high: pods that run now are refused when they start again, as on another "
+            "downtime high: running pods are rejected at their next start, for example on another "
             'node: existing pods in namespace "cerebro" violate the new PodSecurity enforce level; '
-            "those of dist/ are replaced, correct or remove the others first",
+            "the sync replaces pods of dist/; correct or remove the others first",
         ),
         (
             'unknown field "spec.typo"',
@@ -212,7 +212,7 @@ def test_a_hook_that_is_gone_since_its_run_is_no_change() -> None:
         ("this is deprecated", None),
     ],
 )
-def test_what_the_api_server_warns_of(warning: str, expected: str | None) -> None:
+def test_warnings_of_the_api_server(warning: str, expected: str | None) -> None:
     server, namespace = cluster(), find("Namespace cerebro")
     answer = Answer(200, namespace, (warning,))
     server.answers[f"PATCH {place(namespace)}"] = answer
@@ -235,20 +235,20 @@ def test_an_object_of_another_application(by: str) -> None:
         item["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "legacy:apps/Deployment"
     foreign = [application("legacy", item)] if by == "status" else []
     assert said(review(cluster(item, *foreign)), API) == [
-        "replace high: Application legacy syncs it too: each overwrites the other, and legacy may "
-        "delete it; take it out of legacy first, with Prune=false on the object"
+        "replace high: Application legacy syncs it too: they overwrite each other, and legacy may "
+        "delete it; remove it from legacy first, with Prune=false on the object"
     ]
 
 
-def test_what_another_application_syncs_is_not_called_left_alone() -> None:
+def test_an_object_outside_dist_names_its_application() -> None:
     item = made("ServiceAccount", "theirs")
     report = review(cluster(item, application("legacy", item)))
     assert said(report, "ServiceAccount crawlers/theirs") == [
-        "noise low: is synced by Application legacy, not by dist/"
+        "noise low: is not in dist/; Application legacy syncs it"
     ]
 
 
-def test_what_has_left_dist_is_pruned_with_its_application() -> None:
+def test_an_object_removed_from_dist_is_pruned_by_its_application() -> None:
     gone = made("ConfigMap", "gone", data={})
     nebula = find("Application argocd/nebula")
     nebula["status"] = application("", gone)["status"]
@@ -257,7 +257,7 @@ def test_what_has_left_dist_is_pruned_with_its_application() -> None:
 
 
 CLICK = "CronJob crawlers/click-runner-ember"
-ALONE = "is in no file of dist/, so Argo CD leaves it alone"
+UNMANAGED = "is not in dist/; Argo CD does not change it"
 
 
 def other(key: str, name: str, change: Callable[[Object], object] = lambda _: None) -> Object:
@@ -276,7 +276,7 @@ def other_command(item: Object) -> None:
     [
         (
             other("Ingress cerebro/cerebro-api", "second"),
-            "exposure high: answers api.analytics.gnosis.io, as Ingress cerebro/cerebro-api does: ",
+            "exposure high: serves api.analytics.gnosis.io, as Ingress cerebro/cerebro-api does: ",
         ),
         (
             other(CLICK, "twin"),
@@ -293,13 +293,13 @@ def other_command(item: Object) -> None:
         (other(API, "old"), "capacity medium: runs the same image as cerebro/cerebro-api: "),
     ],
 )
-def test_what_does_the_work_of_dist_is_pointed_out(item: Object, expected: str) -> None:
+def test_duplicate_workloads_are_reported(item: Object, expected: str) -> None:
     texts = said(review(cluster(item)), str(Declared.of(item).key))
     assert [text.startswith(expected) for text in texts] == [True, False]
-    assert texts[1] == f"noise low: {ALONE}"
+    assert texts[1] == f"noise low: {UNMANAGED}"
 
 
-def test_what_is_in_no_file_is_told_and_what_a_controller_made_is_not() -> None:
+def test_objects_outside_dist_are_reported_unless_a_controller_created_them() -> None:
     owned = {"ownerReferences": [{"kind": "Deployment", "name": "x"}]}
     report = review(
         cluster(
@@ -310,7 +310,7 @@ def test_what_is_in_no_file_is_told_and_what_a_controller_made_is_not() -> None:
         )
     )
     assert [(str(f.key), f.text) for f in report.findings] == [
-        ("ServiceAccount crawlers/hand", ALONE)
+        ("ServiceAccount crawlers/hand", UNMANAGED)
     ]
 
 
@@ -327,22 +327,22 @@ GIVEN = tuple(
     one["secretKey"] for one in find("ExternalSecret cerebro/cerebro-api-secrets")["spec"]["data"]
 )
 BY_HAND = (
-    "was made by hand: ExternalSecret cerebro-api-secrets owns it from its first sync, and its "
-    "values come from SSM"
+    "was created by hand: ExternalSecret cerebro-api-secrets takes it over and sets its values "
+    "from SSM"
 )
 
 
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
-        (secret(*GIVEN), f"secret medium: {BY_HAND}, key for key"),
+        (secret(*GIVEN), f"secret medium: {BY_HAND}; it keeps all its keys"),
         (secret(*GIVEN, "EXTRA"), f"secret high: {BY_HAND}; it loses EXTRA: "),
-        (secret(managedFields=[]), f"secret high: {BY_HAND}; which of its keys go cannot be seen"),
+        (secret(managedFields=[]), f"secret high: {BY_HAND}; the review cannot see which keys"),
         (secret("EXTRA", ownerReferences=[
             {"kind": "ExternalSecret", "name": "cerebro-api-secrets"}]), None),
     ],
 )  # fmt: skip
-def test_a_secret_that_was_made_by_hand(item: Object, expected: str | None) -> None:
+def test_a_secret_that_was_created_by_hand(item: Object, expected: str | None) -> None:
     texts = said(review(cluster(item)), SECRET)
     assert [text.startswith(expected) for text in texts] == [True] if expected else not texts
 
@@ -353,13 +353,14 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
     text = yaml.safe_dump(declared)
     files = {**rendered(), "cerebro/native.yaml": text}
     server = FakeServer(DECLARED, [*DECLARED, ARGOCD, {**native, "data": {"OLD": "Zm9ybWVy"}}])
-    report = of(server, revision(files))  # type: ignore[arg-type]
-    told = (
-        "unknown medium: is in dist/, and its values are not compared: no value of a Secret is read"
+    report = create(server, revision(files))  # type: ignore[arg-type]
+    expected = (
+        "unknown medium: is in dist/, but its values are not compared: the review does not read "
+        "Secret values"
     )
-    assert told in said(report, "Secret cerebro/native")
-    drawn = raw_diff(report.base, report.head)
-    shown = render(report, drawn) + drawn.text
+    assert expected in said(report, "Secret cerebro/native")
+    diff = raw_diff(report.base, report.head)
+    shown = render(report, diff) + diff.text
     assert "KEY" in shown
     assert not [one for one in ("aGlkZGVu", "Zm9ybWVy") if one in shown]
 
@@ -367,13 +368,13 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
 def test_a_secret_of_another_type_is_told() -> None:
     pull = "kubernetes.io/dockerconfigjson"
     server = cluster(secret(".dockerconfigjson", name="ghcr-pull-secret", type_=pull))
-    (told,) = said(review(server), "Secret cerebro/ghcr-pull-secret")
-    assert told.endswith("its values come from SSM, key for key")
+    (text,) = said(review(server), "Secret cerebro/ghcr-pull-secret")
+    assert text.endswith("sets its values from SSM; it keeps all its keys")
     server = cluster(secret(".dockerconfigjson", name="ghcr-pull-secret"))
-    (told, _) = said(review(server), "Secret cerebro/ghcr-pull-secret")
-    assert told == (
-        "secret high: is of type Opaque, and ExternalSecret ghcr-pull-secret makes one of "
-        f"{pull}: a type cannot change, so its sync fails until someone deletes the Secret"
+    (text, _) = said(review(server), "Secret cerebro/ghcr-pull-secret")
+    assert text == (
+        "secret high: has type Opaque, but ExternalSecret ghcr-pull-secret creates "
+        f"{pull}: the type cannot change, so its sync fails until the Secret is deleted"
     )
 
 
@@ -383,7 +384,7 @@ def denied(verb: str, resource: str, group: str = "", namespace: str = "") -> An
     return refused(403, f'x is forbidden: User "x" {what}')
 
 
-def test_every_permission_that_is_missing_is_named_at_once() -> None:
+def test_all_missing_permissions_are_reported_at_once() -> None:
     server = cluster()
     for name in ("cerebro", "crawlers"):
         server.answers[f"GET /api/v1/namespaces/{name}/secrets"] = denied(
@@ -393,20 +394,20 @@ def test_every_permission_that_is_missing_is_named_at_once() -> None:
     with pytest.raises(ClusterError, match="lacks permissions") as raised:
         review(server)
     assert (
-        "get namespaces, list secrets in cerebro, list secrets in crawlers; docs/review.md"
+        "get namespaces, list secrets in cerebro, list secrets in crawlers; bind the ClusterRole"
         in str(raised.value)
     )
     assert server.tried == []
 
 
-def test_a_permission_to_try_that_is_missing_is_named() -> None:
+def test_a_missing_permission_for_a_dry_run_is_reported() -> None:
     server = cluster()
     server.answers[f"PATCH {place(find(API))}"] = denied("patch", "deployments", "apps", "cerebro")
     with pytest.raises(ClusterError, match="patch deployments"):
         review(server)
 
 
-def test_other_kinds_that_cannot_be_listed_are_told() -> None:
+def test_other_kinds_that_cannot_be_listed_are_reported() -> None:
     widget = {"apiVersion": "x.example/v1", "kind": "Widget", "metadata": {"namespace": "a"}}
     server = FakeServer([*DECLARED, widget], [*DECLARED, ARGOCD])
     for name in ("cerebro", "crawlers"):
@@ -414,15 +415,16 @@ def test_other_kinds_that_cannot_be_listed_are_told() -> None:
             "list", "widgets"
         )
     assert said(review(server), "Namespace cerebro") == [
-        "unknown medium: other objects there could not be looked for, since the cluster does not "
-        "list widgets to this context"
+        "unknown medium: other objects in it could not be checked: this context cannot list widgets"
     ]
 
 
-def test_a_form_that_the_rules_do_not_read_is_told() -> None:
+def test_an_object_that_the_rules_cannot_read_is_reported() -> None:
     def daily(item: Object) -> None:
         item["spec"]["schedule"] = "@every 1h"
 
     report = review(cluster(changed(CLICK, daily), other(CLICK, "twin", daily)))
-    assert [text for text in said(report, CLICK) if text.startswith("unknown high: is in a form")]
-    assert said(report, "CronJob crawlers/twin") == [f"noise low: {ALONE}"]
+    assert [
+        text for text in said(report, CLICK) if text.startswith("unknown high: cannot be compared")
+    ]
+    assert said(report, "CronJob crawlers/twin") == [f"noise low: {UNMANAGED}"]

@@ -1,4 +1,4 @@
-"""`python -m ops review --cluster`, over HTTP: how it ends when the cluster does not go along."""
+"""`python -m ops review --cluster` over HTTP: errors of the cluster."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def answering(
     kubeconfig: Path, server: FakeServer, instead: Callable[[str, str], Answer | None]
 ) -> Iterator[None]:
-    """A cluster that answers as `server` does, unless `instead` does."""
+    """A cluster that answers with `instead`, or like `server`."""
 
     class Handler(JsonHandler):
         def _any(self) -> None:
@@ -64,7 +64,7 @@ def run(*options: str) -> Result:
 
 
 def sentence(done: Result) -> str:
-    """The one line that the command ends with."""
+    """The error message of the command."""
     assert done.exit_code == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     return line.removeprefix("error: ")
@@ -90,7 +90,7 @@ def test_no_cluster(kubeconfig: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_time_out_in_the_middle(
+def test_a_timeout_during_the_dry_runs(
     kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     monkeypatch.setattr(connection, "_SECONDS", (5, 0.3))
@@ -112,10 +112,10 @@ def test_a_time_out_in_the_middle(
     [
         (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
         (429, "slow", "the cluster takes no more requests for the moment"),
-        (503, "etcd", "the API server fails at PATCH /api/v1/namespaces/cerebro: etcd; try again"),
+        (503, "etcd", "the API server failed on PATCH /api/v1/namespaces/cerebro: etcd; try again"),
     ],
 )
-def test_a_server_that_says_no_in_the_middle(
+def test_a_server_that_fails_during_the_dry_runs(
     kubeconfig: Path, status: int, message: str, expected: str
 ) -> None:
     def refusing(method: str, path: str) -> Answer | None:
@@ -134,19 +134,19 @@ def test_a_server_that_lacks_a_kind(kubeconfig: Path) -> None:
         done = run()
     assert sentence(done) == (
         "the cluster does not serve Application of argoproj.io/v1alpha1: 12 objects of dist/ could "
-        "not be compared; install what defines them, or set the versions in catalogue/target.py"
+        "not be compared; install their CRDs, or set the versions in catalogue/target.py"
     )
-    assert "the cluster does not serve argoproj.io/v1alpha1: install" in done.stdout
+    assert "the cluster does not serve argoproj.io/v1alpha1: install its CRD" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("one", "two"), "with --cluster, name one revision"),
-        (("nowhere",), "there is no revision 'nowhere' here"),
+        (("one", "two"), "--cluster accepts only one revision"),
+        (("nowhere",), "revision 'nowhere' not found"),
     ],
 )
-def test_what_cannot_be_asked(kubeconfig: Path, arguments: tuple[str, ...], problem: str) -> None:
+def test_invalid_arguments(kubeconfig: Path, arguments: tuple[str, ...], problem: str) -> None:
     write_kubeconfig(kubeconfig, NOWHERE)
     done = run(*arguments)
     assert done.exit_code == 2

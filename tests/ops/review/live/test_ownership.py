@@ -1,4 +1,4 @@
-"""What field managers own, and what is left when one of them gives it up."""
+"""Field ownership, and objects without the fields of one manager."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from ops.review.live.ownership import CLIENT_SIDE_APPLY, alone, data_keys, merge_patch, without
+from ops.review.live.ownership import (
+    CLIENT_SIDE_APPLY,
+    data_keys,
+    exclusive_fields,
+    merge_patch,
+    without,
+)
 from ops.review.model import spell
 
 CONTAINER = 'k:{"name":"api"}'
@@ -54,7 +60,7 @@ DECLARED = {
 }
 
 
-def test_what_one_manager_alone_owned_goes_with_it() -> None:
+def test_fields_of_only_one_manager_are_removed() -> None:
     item = deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
     left = without(CLIENT_SIDE_APPLY, item)
     assert left["metadata"]["labels"] == {"app": "api"}
@@ -65,27 +71,27 @@ def test_what_one_manager_alone_owned_goes_with_it() -> None:
     assert item == deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
 
 
-def test_what_a_manager_alone_owns_is_named_as_people_write_it() -> None:
+def test_exclusive_fields_have_readable_paths() -> None:
     item = deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
-    assert [spell(path) for path in alone(CLIENT_SIDE_APPLY, item)] == [
+    assert [spell(path) for path in exclusive_fields(CLIENT_SIDE_APPLY, item)] == [
         "metadata.labels.by",
         "spec.replicas",
         "spec.containers[api].env[A]",
         "spec.containers[helper]",
         "spec.finalizers[a/one]",
     ]
-    assert alone("nobody", item) == ()
+    assert exclusive_fields("unknown", item) == ()
 
 
-def test_what_belongs_to_a_subresource_is_not_counted() -> None:
+def test_fields_of_a_subresource_do_not_count() -> None:
     item = deployment(argocd_controller=DECLARED)
     item["metadata"]["managedFields"].append(
         {"manager": "scaler", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     )
-    assert alone("scaler", item) == ()
+    assert exclusive_fields("scaler", item) == ()
 
 
-def test_the_keys_of_a_secret_are_known_without_its_values() -> None:
+def test_the_keys_of_a_secret_are_read_without_its_values() -> None:
     first: dict[str, Any] = {"f:data": {".": {}, "f:USER": {}}, "f:type": {}}
     metadata = {"managedFields": managed(one=first, two={"f:data": {"f:PASSWORD": {}}})}
     assert data_keys(metadata) == frozenset({"USER", "PASSWORD"})
