@@ -81,7 +81,6 @@ class Comparison:
         return (pair for pair in every if not kinds or pair.item.key.kind in kinds)
 
     def changed(self, *kinds: str) -> Iterator[Change]:
-        """Objects of some kinds that exist on both sides and differ."""
         return (change for change in self.changes.values() if change.key.kind in kinds)
 
     def workloads(self, *kinds: str) -> Iterator[tuple[Change, Workload, Workload]]:
@@ -126,7 +125,6 @@ def field_finding(
 
 
 def changes(before: Objects, after: Objects) -> list[Change]:
-    """Objects that exist on both sides and differ, in the order of `after`."""
     found = []
     for key, item in after.objects.items():
         former = before.objects.get(key)

@@ -104,7 +104,6 @@ class Change:
         return self.after.key
 
     def at(self, *prefix: str) -> tuple[Difference, ...]:
-        """The differences at that path or below."""
         return tuple(each for each in self.differences if each.below(*prefix))
 
 

@@ -131,7 +131,6 @@ class Report:
 
     @property
     def changed_files(self) -> list[str]:
-        """The files whose text differs."""
         return differing(self.base, self.head)
 
     @cached_property

@@ -21,7 +21,6 @@ _HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
 def observed(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[Finding]:
-    """Findings about objects that are not in dist/."""
     yield from _tracked(snapshot)
     yield from _secrets(snapshot)
     yield from _neighbors(snapshot, before, after)

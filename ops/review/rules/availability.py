@@ -84,7 +84,6 @@ def _why(restart: Restart, *, shared: bool) -> str:
 
 
 def _interruption(workload: Workload) -> Iterator[Finding]:
-    """Pods that are unavailable during the restart."""
     if workload.update is Update.RECREATE:
         text = "all pods stop before new ones start (Recreate): brief downtime"
         yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
@@ -114,7 +113,6 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
 
 
 def stopped(comparison: Comparison) -> Iterator[Finding]:
-    """Workloads scaled to zero."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet"):
         if before.running and not after.running:
             text = f"stops: scaled from {before.running} to 0 pods"

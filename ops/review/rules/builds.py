@@ -24,7 +24,6 @@ _OVERLAPS = {
 
 
 def images(comparison: Comparison) -> Iterator[Finding]:
-    """Containers that run another image."""
     for change, before, after in comparison.workloads(*TEMPLATE):
         for name, container in after.named_containers.items():
             was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
@@ -87,7 +86,6 @@ def _brief(image: dict[str, str]) -> str:
 
 
 def schedules(comparison: Comparison) -> Iterator[Finding]:
-    """Changed schedules."""
     for change in comparison.changed("CronJob"):
         differences = (*change.at("spec", "schedule"), *change.at("spec", "timeZone"))
         if differences:
@@ -134,7 +132,6 @@ def overlaps(comparison: Comparison) -> Iterator[Finding]:
 
 
 def suspended(comparison: Comparison) -> Iterator[Finding]:
-    """Suspended and resumed jobs."""
     for change in comparison.changed("CronJob"):
         was, now = (bool(job.spec.get("suspend")) for job in (change.before, change.after))
         if was != now:

@@ -63,7 +63,6 @@ _SECTIONS = {
 
 
 def stack(comparison: Comparison) -> Iterator[Finding]:
-    """Every change of the template."""
     for pair in comparison.pairs():
         if pair.item.key.group == STACK_GROUP:
             if pair.item.key.kind.startswith("AWS::IAM::"):
@@ -142,7 +141,6 @@ def _old_and_new(each: Difference) -> str:
 
 
 def _statements(item: Object) -> Iterator[str]:
-    """The statements of a role or policy."""
     properties: Manifest = item.manifest.get("Properties") or {}
     inline = [each.get("PolicyDocument") for each in properties.get("Policies") or ()]
     for document in (properties.get("PolicyDocument"), *inline):

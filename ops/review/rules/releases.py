@@ -48,7 +48,6 @@ def _order(comparison: Comparison, release: Workload) -> str:
 
 
 def _secrets(comparison: Comparison, release: Workload) -> str:
-    """The Secrets that are created or changed before it runs."""
     changed = [
         secret_of(item.manifest)
         for item in needs(comparison.after, release)

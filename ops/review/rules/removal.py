@@ -76,7 +76,6 @@ SIZE = ("spec", "resources", "requests", "storage")
 
 
 def created(comparison: Comparison) -> Iterator[Finding]:
-    """New objects."""
     sync = comparison.removal.after
     for item in comparison.added:
         if item.key.group == STACK_GROUP or item.key.kind not in KNOWN_KINDS:
@@ -146,7 +145,6 @@ def _secret_of(item: Object, snapshot: Objects) -> str:
 
 
 def replaced(comparison: Comparison) -> Iterator[Finding]:
-    """Changes of immutable fields."""
     for change in comparison.changed(*_IMMUTABLE):
         if change.key.kind == "Job" and remade_with_each_sync(change.after):
             continue

@@ -81,7 +81,6 @@ def drop(service: str, *kinds: str) -> Edit:
 
 
 def together(*edits: Edit) -> Edit:
-    """Apply several edits in order."""
 
     def edit(files: Files) -> Files:
         for each in edits:
@@ -119,12 +118,10 @@ def without(chart: str, image: str) -> Edit:
 
 
 def platform(**changes: Any) -> Edit:
-    """Change the platform and render everything."""
     return lambda _: _render(registry.CHARTS, **changes)
 
 
 def pinned(service: str, tag: str) -> Edit:
-    """Pin an image and render everything."""
     return platform(images={**PLATFORM.images, service: Pin.parse(tag)})
 
 

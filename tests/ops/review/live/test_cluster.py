@@ -27,7 +27,6 @@ SECRET = "Secret cerebro/cerebro-api-secrets"  # noqa: S105 a name
 
 
 def find(key: str) -> Object:
-    """A copy of an object of dist/."""
     return deepcopy(next(one for one in DECLARED if str(Declared.of(one).key) == key))
 
 
@@ -365,7 +364,7 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
     assert not [one for one in ("aGlkZGVu", "Zm9ybWVy") if one in shown]
 
 
-def test_a_secret_of_another_type_is_told() -> None:
+def test_a_secret_of_another_type_is_reported() -> None:
     pull = "kubernetes.io/dockerconfigjson"
     server = cluster(secret(".dockerconfigjson", name="ghcr-pull-secret", type_=pull))
     (text,) = said(review(server), "Secret cerebro/ghcr-pull-secret")

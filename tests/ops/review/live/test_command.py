@@ -64,7 +64,6 @@ def run(*options: str) -> Result:
 
 
 def sentence(done: Result) -> str:
-    """The error message of the command."""
     assert done.exit_code == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     return line.removeprefix("error: ")
