@@ -10,7 +10,6 @@ from aws_cdk import App
 
 from constructs_lib.errors import collect
 
-
 _CDK_JSON = Path(__file__).parents[1] / "cdk.json"
 
 

@@ -83,7 +83,7 @@ CASES = [
         edit=delete(DENY),
         expects=[
             medium("delete", DENY),
-            high("exposure", DENY, "reached by"),
+            high("exposure", DENY, "reached from any address"),
             high("exposure", DENY, "connect to"),
         ],
     ),

@@ -26,7 +26,7 @@ CASES = [
         edit=set_field(API, "spec.replicas", 0),
         expects=[
             high("downtime", API, "0 pods"),
-            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 1.25 of 4"),
+            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 1.25 (quota 4)"),
         ],
     ),
     Case(
@@ -35,7 +35,7 @@ CASES = [
         expects=[
             medium("downtime", API, "api.analytics.gnosis.io"),
             low("update", API, "spec.replicas 2 → 1"),
-            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 2 of 4"),
+            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 2 (quota 4)"),
         ],
     ),
     Case(
@@ -62,7 +62,7 @@ CASES = [
         expects=[
             high("downtime", API, "[updates-leave-no-gap]"),
             medium("downtime", API, "(Recreate)"),
-            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 1.75 of 4"),
+            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 1.75 (quota 4)"),
         ],
     ),
     Case(

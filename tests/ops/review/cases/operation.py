@@ -29,13 +29,13 @@ CASES = [
     Case(
         "raise the requests of jobs",
         edit=declare("crawlers/click_runner", old='cpu=("100m"', new='cpu=("200m"'),
-        expects=[low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 4.25 of 6")],
+        expects=[low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 4.25 (quota 6)")],
     ),
     Case(
         "raise requests above the quota",
         edit=set_field(API, f"{CONTAINER}.resources.requests.cpu", "800m"),
         expects=[
-            high("capacity", "Namespace cerebro", "requests.cpu 2.5 → 5.25 of 4"),
+            high("capacity", "Namespace cerebro", "requests.cpu 2.5 → 5.25 (quota 4)"),
             low("restart", API, "resources.requests.cpu"),
         ],
     ),
@@ -43,7 +43,7 @@ CASES = [
         "add a replica",
         edit=declare("cerebro/cerebro_api", old="replicas=2", new="replicas=3"),
         expects=[
-            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 3 of 4"),
+            low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 3 (quota 4)"),
             low("update", API, "spec.replicas 2 → 3"),
         ],
     ),
@@ -76,7 +76,7 @@ CASES = [
         edit=set_field(EMBER, "spec.suspend", value=True),
         expects=[
             medium("schedule", EMBER, "suspended"),
-            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.55 of 6"),
+            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.55 (quota 6)"),
         ],
     ),
     Case(

@@ -31,7 +31,7 @@ CASES = [
         expects=[
             high("delete", CLAIM, "volume"),
             high("downtime", "Deployment crawlers/ip-crawler", "[references-lead-somewhere]"),
-            low("capacity", "Namespace crawlers", "persistentvolumeclaims 1 → 0 of 2"),
+            low("capacity", "Namespace crawlers", "persistentvolumeclaims 1 → 0 (quota 2)"),
         ],
     ),
     Case(
@@ -49,7 +49,7 @@ CASES = [
         edit=delete(*JOBS),
         expects=[
             *(medium("delete", job) for job in JOBS),
-            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.05 of 6"),
+            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.05 (quota 6)"),
         ],
     ),
     Case(
@@ -62,7 +62,7 @@ CASES = [
             medium("delete", "ServiceAccount crawlers/nebula", NEBULA_APPLICATION),
             medium("delete", "NetworkPolicy crawlers/nebula", NEBULA_APPLICATION),
             low("secret", NEBULA_SECRETS, "/cerebro/clickhouse/host as NEBULA_DATABASE_HOST"),
-            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.4 of 6"),
+            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.4 (quota 6)"),
         ],
     ),
     Case(
@@ -73,7 +73,7 @@ CASES = [
             medium("delete", NEBULA_SECRETS, NEBULA_APPLICATION),
             medium("delete", "ServiceAccount crawlers/nebula", NEBULA_APPLICATION),
             medium("delete", "NetworkPolicy crawlers/nebula", NEBULA_APPLICATION),
-            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.4 of 6"),
+            low("capacity", "Namespace crawlers", "requests.cpu 3.65 → 3.4 (quota 6)"),
         ],
     ),
     Case(
@@ -138,7 +138,7 @@ CASES = [
             low("create", "NetworkPolicy crawlers/nebula"),
             low("create", NEBULA_SECRETS),
             medium("secret", NEBULA_SECRETS, "/cerebro/clickhouse/host as NEBULA_DATABASE_HOST"),
-            low("capacity", "Namespace crawlers", "requests.cpu 3.4 → 3.65 of 6"),
+            low("capacity", "Namespace crawlers", "requests.cpu 3.4 → 3.65 (quota 6)"),
         ],
     ),
     Case(
@@ -151,7 +151,7 @@ CASES = [
         base=delete(EMBER),
         expects=[
             low("create", EMBER, "daily at 02:00"),
-            low("capacity", "Namespace crawlers", "requests.cpu 3.55 → 3.65 of 6"),
+            low("capacity", "Namespace crawlers", "requests.cpu 3.55 → 3.65 (quota 6)"),
         ],
     ),
 ]
