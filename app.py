@@ -1,4 +1,4 @@
-"""The one entry: without argument it renders the manifests, with `cloud` the CDK assembly."""
+"""Entry point: renders the manifests; with `cloud`, the CDK assembly."""
 
 import atexit
 import gc
@@ -8,11 +8,11 @@ import sys
 from constructs_lib.errors import TRACEBACK
 from constructs_lib.node import prepare_jsii
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, the shell convention
 
 
 def main() -> None:
-    """Import only the half that is asked for, and run it."""
+    """Import and run only the requested half."""
     prepare_jsii()
     _disable_gc()
     arguments = [one for one in sys.argv[1:] if one != "--traceback"]
@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def _disable_gc() -> None:
-    """Search for no garbage: it took a tenth of a synth's time or more, and found next to none."""
+    """Skip garbage collection: it takes 10% of a synth or more and frees almost nothing."""
     gc.disable()
-    atexit.register(gc.freeze)  # else the interpreter searches once more when it ends
+    atexit.register(gc.freeze)  # otherwise the interpreter collects again at exit
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Facts that more than one room needs: each stands here once, under its own name."""
+"""Shared configuration: hosts, parameters, images, and the settings of the installation."""

@@ -1,4 +1,4 @@
-"""Every host name that is served: the certificate's names and the Ingresses' hosts."""
+"""The host names of the Ingresses and the certificate."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ from constructs_lib.model import Host
 
 
 class Hosts(Host, Enum):
-    """The hosts. API is the deployment page's; the others are examples that the owner replaces."""
+    """API is from the deployment page; the other hosts are examples for the owner to replace."""
 
     API = "api.analytics.gnosis.io"
     MCP = "mcp.analytics.gnosis.io"

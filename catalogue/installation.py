@@ -1,4 +1,4 @@
-"""What only the operator of an installation knows. None means: not known yet, an open item."""
+"""Settings that the operator provides. None means not set yet: an open item."""
 
 import re
 from collections.abc import Mapping
@@ -16,61 +16,61 @@ class Installation:
 
     region: str = "eu-central-1"
     """AWS region of cluster, parameters and certificate. `make deploy-secrets` deploys there; a
-    bare `cdk deploy` does so once `account` is set. An example; the owner replaces it."""
+    plain `cdk deploy` only if `account` is set. The default is an example."""
     account: str | None = None
-    """AWS account of 12 digits. None: whichever the credentials of `cdk deploy` belong to."""
+    """AWS account of 12 digits. None: the account of the `cdk deploy` credentials."""
     repository: str = "https://github.com/gnosischain/analytics-deployments.git"
-    """The Git address that Argo CD reads. An example; the owner replaces it."""
+    """URL of the Git repository that Argo CD reads. The default is an example."""
     revision: str = "main"
     """The branch that Argo CD follows."""
     cluster_name: str | None = None
-    """The EKS cluster. None: External Secrets' role is made, but not associated with it."""
+    """Name of the EKS cluster. None: External Secrets' role is not associated with a cluster."""
     oidc_provider_arn: str | None = None
-    """The cluster's IAM OIDC provider, to trust it (IRSA) instead of EKS Pod Identity."""
+    """ARN of the cluster's IAM OIDC provider, for IRSA instead of EKS Pod Identity."""
     hosted_zone_id: str | None = None
-    """The Route 53 zone that validates the certificate. None: a person makes the records."""
+    """The Route 53 zone that validates the certificate. None: create the DNS records by hand."""
     kms_key_arn: str | None = None
-    """A customer key for the parameters. None: the account's own key for SSM."""
+    """Customer managed key for the parameters. None: the AWS managed key of SSM."""
     alb_subnets: tuple[str, ...] = ()
-    """CIDR ranges of the load balancers' subnets. None of them: any source on a service's port."""
+    """CIDR ranges of the load balancers' subnets. Empty: service ports accept any source."""
     vpc_cidrs: tuple[str, ...] = ()
-    """CIDR ranges of the VPC, and of what is peered with it. None of them: the internal load
-    balancer's security group admits every address that can reach it."""
+    """CIDR ranges of the VPC and its peers. Empty: the security group of the internal load balancer
+    admits every address."""
     access_logs_bucket: str | None = None
-    """S3 bucket for the load balancers' access logs; its policy must let Elastic Load Balancing
-    write. None: no access logs."""
+    """S3 bucket for the load balancers' access logs. Its policy must allow Elastic Load Balancing
+    to write. None: no access logs."""
     deletion_protection: bool = False
-    """Whether AWS refuses to delete the load balancers. An Ingress that is removed, or that changes
-    its scheme, then waits until a person lifts the protection in AWS."""
+    """Whether AWS protects the load balancers from deletion. Removing an Ingress, or changing its
+    scheme, then hangs until someone turns off the protection in AWS."""
     storage_class: str | None = None
-    """Of volume claims. None: the cluster's default."""
+    """StorageClass of volume claims. None: the cluster's default."""
 
     ember_data_url: str | None = None
-    """Where ClickHouse fetches Ember's CSV. Without it the Ember job fails."""
+    """URL from which ClickHouse fetches Ember's CSV. None: the Ember job fails."""
     circles_blacklist_url: str | None = None
-    """Where ClickHouse fetches the Circles blacklist. Without it that job is not rendered, and
-    likewise for every id below."""
+    """URL from which ClickHouse fetches the Circles blacklist. None: the job is not rendered. The
+    same applies to each ID below."""
     dune_labels_query_id: str | None = None
-    """Dune's query of address labels, one day of them."""
+    """Dune query for one day of address labels."""
     dune_prices_query_id: str | None = None
-    """Dune's query of prices, one day of them."""
+    """Dune query for one day of prices."""
     dune_bridge_flows_query_id: str | None = None
-    """Dune's query of bridge flows, one day of them."""
+    """Dune query for one day of bridge flows."""
     dune_gno_supply_query_id: str | None = None
-    """Dune's query of the GNO supply."""
+    """Dune query for the GNO supply."""
     mixpanel_project_id: str | None = None
-    """The project whose events and profiles are fetched."""
+    """Mixpanel project of the events and profiles."""
     mixpanel_region: str = "US"
-    """US, EU or IN; the program's own default is US."""
+    """US, EU or IN. The default is that of the program."""
 
     settled: Mapping[str, str] = field(default_factory=dict)
-    """Open items of `ops checklist` that are meant to stay as they are: by name, why."""
+    """Open items of `ops checklist` to accept permanently: reason by name."""
 
     def __post_init__(self) -> None:
         for name, form in _FORMS.items():
             value = getattr(self, name)
             if value is not None and not re.fullmatch(form, value):
-                raise DeclarationError(f"{name} {value!r} has not the form {form}")
+                raise DeclarationError(f"{name} {value!r} does not match {form}")
         for name in ("alb_subnets", "vpc_cidrs"):
             check_ranges(getattr(self, name), name)
 

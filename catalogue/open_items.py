@@ -1,4 +1,4 @@
-"""What nobody but the operator knows, listed until it is real."""
+"""The settings that the operator has not provided yet."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Host, Pending
 
 EXAMPLE_HOSTS = frozenset({"mcp.analytics.gnosis.io", "dashboard.analytics.gnosis.io"})
-"""The names that `catalogue/hosts.py` is shipped with and that no source gives."""
+"""Made-up names in `catalogue/hosts.py`."""
 
 _SETTINGS = Path(__file__).with_name("installation.py")
 
 
 @dataclass(frozen=True)
 class OpenItem:
-    """Something that is not known yet."""
+    """A setting that is missing or still an example."""
 
     name: str
-    """What `Installation.settled` calls it."""
+    """Its key in `Installation.settled`."""
     consequence: str
-    """What holds until it is known."""
+    """The effect until it is set."""
     remedy: str
     """What to do, in Markdown."""
 
@@ -34,10 +34,14 @@ class OpenItem:
 def open_items(
     platform: AnalyticsPlatform, pending: Iterable[Pending] = (), hosts: Iterable[Host] = Hosts
 ) -> list[OpenItem]:
-    """Every open item of `platform` that is not settled, in the order in which they are met.
+    """Every open item of `platform` that is not settled, in the order of the deployment.
 
-    `pending` are the workloads that are declared but not rendered. Raises DeclarationError for a
-    settled name that is no open item (any more).
+    Raises DeclarationError for a settled name that is not an open item.
+
+    Args:
+        platform: The platform.
+        pending: Workloads that are declared but not rendered. Default: none.
+        hosts: The hosts. Default: those of the catalogue.
     """
     found = [
         *_settings(platform),
@@ -49,15 +53,14 @@ def open_items(
     settled = platform.installation.settled
     if unknown := settled.keys() - {item.name for item in found}:
         raise DeclarationError(
-            f"settled names {', '.join(sorted(unknown))}, which is no open item (any more); "
-            "remove it",
+            f"settled lists {', '.join(sorted(unknown))}, which is not an open item; remove it",
             where=_SETTINGS,
         )
     return [item for item in found if item.name not in settled]
 
 
 def image_item(service: str) -> str:
-    """What the open item of a service's image is called."""
+    """The name of the open item for a service's image."""
     return f"image {service}"
 
 
@@ -71,29 +74,29 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
         ),
         "account": (
             known.account is None and not deployed,
-            "is not known: `cdk deploy` takes whichever its credentials belong to",
+            "is not set: `cdk deploy` uses the account of its credentials",
         ),
         "repository": (
             known.repository == examples.repository,
-            "is the example, so Argo CD reads nothing",
+            "is the example: Argo CD cannot sync",
         ),
         "cluster_name": (
             known.cluster_name is None and known.oidc_provider_arn is None,
-            "is not known: External Secrets' role is associated with no cluster",
+            "is not set: External Secrets' role is not associated with a cluster",
         ),
         "hosted_zone_id": (
             known.hosted_zone_id is None,
-            "is not known: a person makes the certificate's DNS records",
+            "is not set: create the certificate's DNS records by hand",
         ),
         "alb_subnets": (
             not known.alb_subnets,
-            "are not known: the web services' ports are open to any source in the VPC",
+            "are not set: the web services' ports are open to any source in the VPC",
         ),
         "vpc_cidrs": (
             not known.vpc_cidrs,
-            "are not known: the internal load balancer's security group admits every address",
+            "are not set: the internal load balancer's security group admits every address",
         ),
-        "ember_data_url": (known.ember_data_url is None, "is not known: click-runner-ember fails"),
+        "ember_data_url": (known.ember_data_url is None, "is not set: click-runner-ember fails"),
     }
     for name, (is_open, consequence) in open_settings.items():
         if is_open:
@@ -103,10 +106,10 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
 def _certificate(arn: str | None) -> Iterator[OpenItem]:
     remedy = "`make deploy-secrets`, then `make synth`"
     if arn is None:
-        consequence = "the load balancer controller looks for one by host, and finds none"
-        yield OpenItem("certificate", f"there is none yet: {consequence}", remedy)
+        consequence = "does not exist yet: the load balancer controller finds none for the hosts"
+        yield OpenItem("certificate", consequence, remedy)
     elif f":{EXAMPLE_ACCOUNT}:" in arn:
-        consequence = f"of AWS's example account {EXAMPLE_ACCOUNT}: no load balancer takes it"
+        consequence = f"of AWS's example account {EXAMPLE_ACCOUNT}: load balancers cannot use it"
         yield OpenItem("certificate", consequence, remedy)
 
 
@@ -115,7 +118,7 @@ def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:
         if host.fqdn in EXAMPLE_HOSTS:
             yield OpenItem(
                 f"host {host.fqdn}",
-                "is an example: the certificate and an Ingress bear it",
+                "is an example, used by the certificate and an Ingress",
                 "the real name in `catalogue/hosts.py`",
             )
 
@@ -125,13 +128,13 @@ def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
         if pin.floats:
             yield OpenItem(
                 image_item(service),
-                f"runs {pin.tag}: a new build is never rolled out, and none can be rolled back",
+                f"runs {pin.tag}: new builds are not rolled out, and rollbacks are not possible",
                 f"`make pin SERVICE={service} SHA=<commit>`",
             )
         elif pin.digest is None:
             yield OpenItem(
                 image_item(service),
-                f"runs {pin.tag} without its digest: a tag can be moved to another build",
+                f"runs {pin.tag} without a digest: the tag can be moved to another build",
                 f"`make pin SERVICE={service} SHA={pin.tag.removeprefix('sha-')}`",
             )
 
@@ -140,6 +143,6 @@ def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
     for job in pending:
         yield OpenItem(
             job.name,
-            f"is not rendered: {', '.join(job.settings)} is not known",
+            f"is not rendered: {', '.join(job.settings)} is not set",
             "its setting in `catalogue/installation.py`",
         )

@@ -1,8 +1,7 @@
-"""Every SSM parameter of the platform.
+"""The SSM parameters of the platform, each with path, description and placeholder.
 
-A member is read by its name in a chart, made by the SecretsStack, and allowed to External
-Secrets, so the three cannot disagree. A line holds path, description and placeholder; the
-placeholder is what the stack creates, and what its reader can parse until an operator sets it.
+Charts read them, SecretsStack creates them with their placeholder, and External Secrets' role may
+read exactly these. The reader can parse the placeholder until an operator sets the value.
 """
 
 from enum import Enum
@@ -15,7 +14,7 @@ _NO_URL = "https://placeholder.invalid"
 
 
 class Parameters(Parameter, Enum):
-    """The parameters; the deployment page lists the first five."""
+    """The first five parameters are from the deployment page."""
 
     CLICKHOUSE_HOST = "/cerebro/clickhouse/host", "ClickHouse Cloud hostname", _NO_HOST
     CLICKHOUSE_USER = "/cerebro/clickhouse/user", "ClickHouse username", _UNSET

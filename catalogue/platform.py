@@ -1,4 +1,4 @@
-"""The platform of this repository, put together from the catalogue's facts."""
+"""The platform of this repository, built from the catalogue."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from constructs_lib.platform import Platform, Sources
 from constructs_lib.rules import waivers
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
-"""What is accepted of our rules and of the scanners, each with a reason and a date."""
+"""Accepted findings of the rules and the scanners, each with a reason and an expiry date."""
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
 class AnalyticsPlatform(Platform):
-    """What charts find in the tree beside what constructs need."""
+    """The Platform, and the installation's settings for the charts."""
 
     installation: Installation
-    """The settings as the operator wrote them; what constructs need of them stands above."""
+    """The settings of the operator."""
 
 
 def current() -> AnalyticsPlatform:
-    """The platform as committed. Raises DeclarationError for unreadable or wrong facts."""
+    """The platform as committed. Raises DeclarationError for unreadable or invalid files."""
     outputs = stack_outputs.load(INSTALLATION.region)
     return AnalyticsPlatform(
         name="gnosis-analytics",

@@ -1,4 +1,4 @@
-"""What `cdk deploy SecretsStack` hands over to the manifests, as a committed file."""
+"""The outputs of `cdk deploy SecretsStack`, committed as a file for the manifests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from constructs_lib.errors import DeclarationError
 FILE = Path(__file__).with_name("stack_outputs.json")
 STACK = "SecretsStack"
 EXAMPLE_ACCOUNT = "111122223333"
-"""AWS's account for documentation: a certificate of this account is none yet."""
+"""AWS's account for documentation: a certificate of this account is only an example."""
 
 _CERTIFICATE = re.compile(
     r"arn:aws(?:-[a-z]+)*:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[0-9a-f-]{36}"
@@ -23,21 +23,20 @@ _ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class StackOutputs:
-    """The stack's outputs, under their names in CloudFormation."""
+    """The stack's outputs, with their CloudFormation names."""
 
     CertificateArn: str | None = None
-    """The load balancers' certificate. None leaves the annotation out of the Ingresses."""
+    """The load balancers' certificate. None omits the annotation from the Ingresses."""
     Region: str | None = None
-    """Where the stack stands. None: the installation's region."""
+    """The stack's region. None: the installation's region."""
     ExternalSecretsRoleArn: str | None = None
     """The IAM role of External Secrets' service account."""
 
 
 def load(region: str, file: Path = FILE) -> StackOutputs:
-    """Read the outputs of the stack in `region`. A missing file is an empty one: nothing is
-    deployed yet.
+    """Read the outputs of the stack in `region`; empty if the file does not exist yet.
 
-    Raises DeclarationError, naming the file, for anything that is no output of that stack.
+    Raises DeclarationError if the file is unreadable or has other content.
     """
     try:
         content = json.loads(file.read_text("utf-8"))
@@ -51,15 +50,15 @@ def load(region: str, file: Path = FILE) -> StackOutputs:
         raise error.at(file) from error
 
 
-_REMEDY = "Restore it from git, or write it anew with `make deploy-secrets`"
+_REMEDY = "Restore it from git, or rewrite it with `make deploy-secrets`"
 
 
 def _checked(content: Any, region: str) -> StackOutputs:
     outputs = content.get(STACK) if isinstance(content, dict) else None
     if not isinstance(outputs, dict) or not all(isinstance(v, str) for v in outputs.values()):
-        raise DeclarationError(f"holds no outputs of {STACK}. {_REMEDY}")
+        raise DeclarationError(f"does not contain the outputs of {STACK}. {_REMEDY}")
     if unknown := outputs.keys() - StackOutputs.__dataclass_fields__.keys():
-        raise DeclarationError(f"holds unknown outputs {', '.join(sorted(unknown))}. {_REMEDY}")
+        raise DeclarationError(f"contains unknown outputs {', '.join(sorted(unknown))}. {_REMEDY}")
     known = StackOutputs(**outputs)
     if f":{EXAMPLE_ACCOUNT}:" in (known.CertificateArn or "") and known.Region != region:
         return StackOutputs()  # the example that this repository ships, not a deployment
@@ -70,7 +69,7 @@ def _checked(content: Any, region: str) -> StackOutputs:
         )
     if known.ExternalSecretsRoleArn and not _ROLE.fullmatch(known.ExternalSecretsRoleArn):
         raise DeclarationError(
-            f"ExternalSecretsRoleArn {known.ExternalSecretsRoleArn!r} is no ARN of an IAM "
+            f"ExternalSecretsRoleArn {known.ExternalSecretsRoleArn!r} is not the ARN of an IAM "
             f"role. {_REMEDY}"
         )
     _check_certificate(known.CertificateArn, region)
@@ -83,11 +82,11 @@ def _check_certificate(arn: str | None, region: str) -> None:
     certificate = _CERTIFICATE.fullmatch(arn)
     if not certificate:
         raise DeclarationError(
-            f"CertificateArn {arn!r} is no ARN of an ACM certificate, "
+            f"CertificateArn {arn!r} is not the ARN of an ACM certificate, "
             f"arn:aws:acm:<region>:<account>:certificate/<id>. {_REMEDY}"
         )
     if certificate["region"] != region:
         raise DeclarationError(
-            f"the certificate is in {certificate['region']}, but the installation in {region}; "
-            f"a load balancer only takes a certificate of its own region. {_REMEDY}"
+            f"the certificate is in {certificate['region']}, but the installation is in {region}; "
+            f"a load balancer needs a certificate in its own region. {_REMEDY}"
         )

@@ -1,4 +1,4 @@
-"""Which forms the cluster serves. The defaults are the deployment page's; change one to switch."""
+"""API versions of the cluster. The values are those of the deployment page."""
 
 from constructs_lib.model import ClusterTarget
 

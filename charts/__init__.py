@@ -1,7 +1,6 @@
-"""What this platform runs: one file per service is one Chart, one file in dist/ and one Argo CD
+"""The services of the platform: each file is one Chart, one file in dist/ and one Argo CD
 Application.
 
-Requests are the owners' recommendation, and limits theirs for cerebro-api, cryo-indexer and
-beacon-indexer. Every other number of resources, disks, retries and deadlines is our estimate, to be
-watched and corrected.
+Resource requests are recommendations of the owners, as are the limits of cerebro-api, cryo-indexer
+and beacon-indexer. Other resources, disk sizes, retries and deadlines are our estimates.
 """

@@ -1,4 +1,4 @@
-"""dist/: rendering it, and telling what changed in it."""
+"""Renders dist/ and reports the changes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from charts.memory import Memory
 from constructs_lib.errors import PlatformError, collect
 from constructs_lib.output import DirChanges, replace_dir, replace_file
+from constructs_lib.wording import plural
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
 FOLDER = Path(__file__).parents[1] / "dist"
 SCORECARD = FOLDER.with_name("docs") / "rules.md"
-"""Written with dist/ itself, and not with a copy of it elsewhere."""
+"""Written only when rendering into dist/, not into another folder."""
 
 
 @dataclass
@@ -23,15 +24,15 @@ class Rendering:
     """Everything that a synth writes."""
 
     files: dict[str, str] = field(default_factory=dict)
-    """Those of dist/, text by path."""
+    """The files of dist/, text by path."""
     scorecard: str = ""
-    """docs/rules.md."""
+    """The content of docs/rules.md."""
     memory: Memory | None = None
-    """What commands have to know of it."""
+    """The summary for commands."""
 
 
 def render() -> Rendering:
-    """Render everything. Raises PlatformError for mistakes in a declaration."""
+    """Render everything. Raises PlatformError for errors in a declaration."""
     rendering = Rendering()
     problems: list[str] = []
     collect(problems, partial(_render_into, rendering))
@@ -41,7 +42,7 @@ def render() -> Rendering:
 
 
 def _render_into(rendering: Rendering) -> None:
-    # Mistakes in the catalogue and in a chart's module come up when they are imported.
+    # importing the catalogue or a chart raises the errors in its module
     from catalogue.platform import current
     from charts import registry
     from constructs_lib.kubernetes.validation import rendered
@@ -55,15 +56,16 @@ def _render_into(rendering: Rendering) -> None:
 
 
 def synth() -> int:
-    """Render dist/ and report; the exit status. After a mistake dist/ is as it was."""
+    """Render dist/, report, and return the exit status. On errors, dist/ is unchanged."""
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
         rendering = render()
     except PlatformError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
-        _hint_at_unlisted()
-        print(f"{len(error.problems)} refused; {folder} is as it was", file=sys.stderr)
+        _report_unlisted()
+        errors = plural(len(error.problems), "error")
+        print(f"{errors}; {folder}/ is unchanged", file=sys.stderr)
         return 1
     _report(folder, rendering.files, replace_dir(rendering.files, folder))
     if folder.resolve() == FOLDER:
@@ -71,19 +73,19 @@ def synth() -> int:
         replace_file(SCORECARD, rendering.scorecard)
         if rendering.memory:
             rendering.memory.write()
-    _hint_at_unlisted()
+    _report_unlisted()
     return 0
 
 
-def _hint_at_unlisted() -> None:
+def _report_unlisted() -> None:
     try:
         from charts.registry import unlisted
-    except Exception:  # noqa: BLE001 already reported: it is why nothing was rendered
+    except Exception:  # noqa: BLE001 already reported as a rendering error
         return
     for file in unlisted():
         print(
-            f"note: {os.path.relpath(file)} is not listed in charts/registry.py, so nothing is "
-            "rendered of it",
+            f"note: {os.path.relpath(file)} is not listed in charts/registry.py, so it is not "
+            "rendered",
             file=sys.stderr,
         )
 
@@ -93,5 +95,5 @@ def _report(folder: Path, files: dict[str, str], changes: DirChanges) -> None:
         for path in paths:
             print(f"{mark} {folder / path}")
     objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
-    news = "nothing changed" if not any(vars(changes).values()) else "see above"
-    print(f"{folder}: {objects} objects in {len(files)} files; {news}")
+    outcome = "changes are listed above" if any(vars(changes).values()) else "no changes"
+    print(f"{folder}: {objects} objects in {len(files)} files; {outcome}")

@@ -1,6 +1,6 @@
-"""What the last synth rendered, remembered beside dist/: who only compares with it starts no Node.
+"""Caches a summary of the last synth, so that commands need not render again and start Node.
 
-It is valid as long as nothing has changed that it was rendered from.
+The cache is valid until one of the source files changes.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Service:
     images: tuple[str, ...]
     """The images of its pods, without tags."""
     pending: tuple[str, ...]
-    """What it declares, but does not render yet."""
+    """Workloads that it declares but does not render yet."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A rendering, as far as a command has to know it."""
+    """The summary of a synth."""
 
     files: Mapping[str, str]
     """The digest of each file of dist/, by path."""
@@ -53,7 +53,6 @@ class Memory:
 
     @classmethod
     def of(cls, snapshot: Snapshot, files: Mapping[str, str]) -> Memory:
-        """Of a rendering."""
         found = []
         for file in snapshot.files:
             every = workloads(file.objects)
@@ -67,12 +66,11 @@ class Memory:
         return cls(digests, tuple(found), tuple(snapshot.pending))
 
     def write(self) -> None:
-        """Remember it."""
         replace_file(_FILE, json.dumps({"sources": _sources(), **asdict(self)}, indent=1))
 
 
 def recall() -> Memory | None:
-    """The last rendering; None if there is none, or something has changed since."""
+    """The summary of the last synth; None if it is missing or outdated."""
     try:
         content = json.loads(_FILE.read_text("utf-8"))
         if content["sources"] != _sources():
@@ -87,7 +85,6 @@ def recall() -> Memory | None:
 
 
 def digest(text: str) -> str:
-    """What tells two texts apart."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -101,7 +98,7 @@ def _tuples(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sources() -> str:
-    """The digest of everything that a rendering follows from."""
+    """The digest of all source files of a synth."""
     found = hashlib.sha256()
     for source in _SOURCES:
         path = _ROOT / source

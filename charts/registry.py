@@ -1,4 +1,4 @@
-"""The list of charts, and what they render to."""
+"""The list of charts, and their rendering."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ CHARTS = (
     "charts.crawlers.nebula:Nebula",
     "charts.cluster.namespaces:declare",
 )
-"""Every chart of the platform, as module and class: a line a service."""
+"""Every chart of the platform, as `module:class`, one line per service."""
 DERIVED = (
     "charts.cluster.secret_store:SecretStore",
     "charts.argocd.applications:Root",
     "charts.argocd.applications:Applications",
 )
-"""Declared after all of them, since they follow from what those render."""
+"""Charts generated from the objects of CHARTS, and therefore declared last."""
 
 
 def unlisted() -> list[Path]:
-    """The files beside those of CHARTS that no line of it names, so that nothing renders them."""
+    """The Python files next to the charts that CHARTS does not list."""
     listed = {Path(*chart.partition(":")[0].split(".")[1:]) for chart in (*CHARTS, *DERIVED)}
     here = Path(__file__).parent
-    beside = {
+    files = {
         file for folder in {one.parent for one in listed} for file in here.glob(f"{folder}/*.py")
     }
     return sorted(
         file
-        for file in beside
+        for file in files
         if not file.stem.startswith("_") and file.relative_to(here).with_suffix("") not in listed
     )
 
 
 def build(platform: AnalyticsPlatform) -> App:
-    """All charts in one App. Raises PlatformError with every mistake of every chart."""
+    """All charts in one App. Raises PlatformError with the errors of all charts."""
     app = App(platform)
     for charts in (CHARTS, DERIVED):
         problems: list[str] = []
@@ -66,15 +66,15 @@ def _declare(chart: str, app: App) -> None:
     except (ModuleNotFoundError, AttributeError, ValueError) as error:
         missing = getattr(error, "name", None) or name
         if missing != name and not f"{module}.".startswith(f"{missing}."):
-            raise  # it is the chart's own module that asks for it
+            raise  # an import inside the chart's module failed
         raise DeclarationError(
-            f"{chart!r} names no chart ({error}); write package.module:Class, with a comma after",
+            f"{chart!r} is not a chart ({error}); write package.module:Class, followed by a comma",
             where=Path(__file__),
         ) from error
     if not callable(declare) or not declare(app):
         raise DeclarationError(
-            f"{chart!r} declares no chart; write package.module:Class, or a function that returns "
-            "the charts that it declares",
+            f"{chart!r} does not declare a chart; write package.module:Class, or a function that "
+            "returns its charts",
             where=Path(__file__),
         )
 
@@ -85,5 +85,5 @@ def render(platform: AnalyticsPlatform) -> dict[str, str]:
 
 
 def write(snapshot: Snapshot, platform: AnalyticsPlatform) -> dict[str, str]:
-    """dist/ as text by path, of what has been checked."""
+    """dist/ as text by path, from a validated snapshot."""
     return {**snapshot.render(), overview.FILE: overview.render(snapshot, platform)}

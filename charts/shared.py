@@ -1,12 +1,12 @@
-"""What several services have in common: ClickHouse, and where they connect to."""
+"""Shared by several services: ClickHouse connections and egress rules."""
 
 from catalogue.parameters import Parameters
 from constructs_lib.model import Egress, Parameter
 
 CLICKHOUSE = Egress((8443,), to="anywhere")
-"""ClickHouse over HTTPS; its address may be private (PrivateLink)."""
+"""ClickHouse over HTTPS. Its address may be private (PrivateLink)."""
 CLICKHOUSE_NATIVE = Egress((9440,), to="anywhere")
-"""ClickHouse's own protocol over TLS."""
+"""ClickHouse's native protocol over TLS."""
 HTTPS = Egress((443,))
 """Any public web server."""
 
@@ -14,9 +14,11 @@ DBT_MANIFEST_URL = "https://gnosischain.github.io/dbt-cerebro/manifest.json"
 
 
 def clickhouse(prefix: str = "CLICKHOUSE_", *, host: str | None = None) -> dict[str, Parameter]:
-    """Address and login of ClickHouse under a program's own names, `<prefix>HOST` and so on.
+    """Variables with the address and login of ClickHouse: `<prefix>HOST`, `<prefix>USER`, ….
 
-    `host` is the whole name of the address where the program calls it otherwise.
+    Args:
+        prefix: Prefix of the variable names.
+        host: Full name of the address variable. Default: `<prefix>HOST`.
     """
     return {
         host or f"{prefix}HOST": Parameters.CLICKHOUSE_HOST,

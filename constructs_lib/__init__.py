@@ -1,6 +1,5 @@
-"""How a declaration becomes Kubernetes objects or CloudFormation resources.
+"""Builds Kubernetes objects and CloudFormation resources from the declarations in `charts/`.
 
-Knows no service by name: `charts/` declares, this package builds. Its two halves,
-`constructs_lib.kubernetes` and `constructs_lib.aws`, do not import each other; what both
-speak stands in `constructs_lib.model`.
+The two halves, `constructs_lib.kubernetes` and `constructs_lib.aws`, do not import each other.
+Their shared types are in `constructs_lib.model`.
 """

@@ -1,4 +1,4 @@
-"""Merging a fragment into a Kubernetes object, its lists by the keys that Kubernetes uses."""
+"""Merges a fragment into a Kubernetes object. Lists are merged by the keys that Kubernetes uses."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "volumeMounts": ("mountPath",),
     "volumes": ("name",),
 }
-"""By field, what tells the items of its list apart: Kubernetes' `patchMergeKey`, but ports by name
-where they have one; `data` is that of an ExternalSecret."""
+"""The merge key of each list: Kubernetes' `patchMergeKey`, except that ports are matched by name if
+they have one. `data` is the list of an ExternalSecret."""
 
 
 def merge(manifest: Manifest, fragment: Mapping[str, Any]) -> Manifest:
-    """A copy of `manifest` with `fragment` merged in; `KubeObject.merge` states the rules."""
+    """A copy of `manifest` with `fragment` merged in. See `KubeObject.merge` for the rules."""
     return _mapping(manifest, fragment, "")
 
 
@@ -40,11 +40,12 @@ def _mapping(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[
         at = f"{path}/{key}"
         if not isinstance(key, str) or key.startswith("$"):
             raise DeclarationError(
-                f"{at} is a directive, which merge does not take; use None or a JsonPatch to remove"
+                f"{at} is a patch directive, which merge does not support; to remove a field, use "
+                "None or a JsonPatch"
             )
         if value is None:
             if key not in merged:
-                raise DeclarationError(f"{at} is not there, so None removes nothing; correct it")
+                raise DeclarationError(f"{at} does not exist; do not set it to None")
             del merged[key]
         else:
             merged[key] = _value(merged.get(key), value, at, key)
@@ -57,7 +58,9 @@ def _value(old: Any, new: Any, path: str, field: str) -> Any:
     if isinstance(old, Mapping) != isinstance(new, Mapping) or (
         isinstance(old, list) != isinstance(new, list)
     ):
-        raise DeclarationError(f"{path} is {_shape(old)}, and the fragment has {_shape(new)} there")
+        raise DeclarationError(
+            f"{path} is {_shape(old)}, but {_shape(new)} in the fragment; use the same type"
+        )
     if isinstance(new, Mapping):
         return _mapping(old, new, path)
     if isinstance(new, list) and all(isinstance(item, Mapping) for item in (*old, *new)):
@@ -66,7 +69,7 @@ def _value(old: Any, new: Any, path: str, field: str) -> Any:
 
 
 def _new(value: Any, path: str) -> Any:
-    """A value where there was none: nothing in it can be removed or matched."""
+    """A new value, in which nothing can be removed or matched."""
     if isinstance(value, Mapping):
         return _mapping({}, value, path)
     if isinstance(value, list):
@@ -79,7 +82,7 @@ def _list(old: list[Any], new: list[Any], path: str, keys: tuple[str, ...]) -> l
     for item in new:
         key = next((key for key in keys if key in item), None)
         if keys and key is None:
-            raise DeclarationError(f"an item of {path} has no {keys[0]} to match it by; add it")
+            raise DeclarationError(f"an item of {path} has no {keys[0]}, the merge key; add it")
         counterparts = [place for place, one in enumerate(merged) if key and _same(one, item, key)]
         at = f"{path}/{item[key] if key else len(merged)}"
         if len(counterparts) > 1:
@@ -93,7 +96,7 @@ def _list(old: list[Any], new: list[Any], path: str, keys: tuple[str, ...]) -> l
 
 
 def _same(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
-    """Whether two items are one. Of ports without a name, TCP and UDP are two."""
+    """Whether two items match. Ports without a name must also have the same protocol."""
     protocols = {one.get("protocol", "TCP") for one in (old, new)}
     alike = old.get(key) == new[key]
     return alike and (key not in ("port", "containerPort") or len(protocols) == 1)

@@ -1,4 +1,4 @@
-"""The plain frozen types that the catalogue and the charts speak. No construct is made here."""
+"""Immutable types shared by the catalogue, the charts and the constructs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Positive = Annotated[int, Between(1, None)]
 NotNegative = Annotated[int, Between(0, None)]
 
 Manifest = dict[str, Any]
-"""One Kubernetes object as plain data, its keys in the order in which they are written."""
+"""One Kubernetes object as plain data, with its keys in output order."""
 
 _PARAMETER_PATH = re.compile(r"(/[a-z0-9][a-z0-9-]*){3}")
 _TAG = re.compile(r"latest|sha-[0-9a-f]{40}")
@@ -30,32 +30,32 @@ class Parameter:
     """A SecureString in the AWS SSM Parameter Store."""
 
     path: str
-    """Its name there, `/<platform>/<area>/<name>`."""
+    """Its SSM name, `/<platform>/<area>/<name>`."""
     description: str
-    """What it holds, as the AWS console shows it."""
+    """Shown in the AWS console."""
     placeholder: str
-    """What it holds before an operator sets it: a value its reader can parse, never a secret."""
+    """The initial value, until an operator sets it. The reader can parse it. Never a secret."""
 
     def __post_init__(self) -> None:
         if not _PARAMETER_PATH.fullmatch(self.path):
             raise DeclarationError(
-                f"{self.path!r} is not a valid path of a parameter; "
+                f"{self.path!r} is not a valid parameter path; "
                 "name it /<platform>/<area>/<name> in lower case"
             )
         if looks_secret("", self.placeholder):
             raise DeclarationError(
                 f"the placeholder of {self.path} looks like a secret and would be published; "
-                "an operator sets the value"
+                "replace it, and set the real value in SSM"
             )
 
 
 @checked
 @dataclass(frozen=True)
 class Host:
-    """A host name that an Ingress serves and the certificate covers."""
+    """A host name, served by an Ingress and covered by the certificate."""
 
     fqdn: str
-    """The fully qualified name, lower case."""
+    """Fully qualified, lower case."""
 
     def __post_init__(self) -> None:
         check_fqdn(self.fqdn)
@@ -64,12 +64,12 @@ class Host:
 @checked
 @dataclass(frozen=True)
 class Pin:
-    """Which build of an image runs: a tag of `<registry>/<service>`, and what it names."""
+    """The build of an image to run: a tag of `<registry>/<service>` and its digest."""
 
     tag: str
     """`sha-<commit>` with all 40 hex digits, or `latest` before the first bump."""
     digest: str | None = None
-    """`sha256:<64 hex digits>` of the index that the tag names. None: whatever it names today."""
+    """Digest of the image index, `sha256:<64 hex digits>`. None: the tag's current image."""
 
     def __post_init__(self) -> None:
         if not _TAG.fullmatch(self.tag) or not (
@@ -80,13 +80,11 @@ class Pin:
                 "with or without @sha256:<64 hex digits>, or latest"
             )
         if self.digest and self.floats:
-            raise DeclarationError(
-                f"{self} pins a digest under a tag that moves; write sha-<commit>"
-            )
+            raise DeclarationError(f"{self} pins a digest to a moving tag; write sha-<commit>")
 
     @classmethod
     def parse(cls, text: str) -> Pin:
-        """Read what a pin file holds. Raises DeclarationError for anything else."""
+        """Parse the content of a pin file. Raises DeclarationError if it is malformed."""
         tag, at, digest = text.strip().partition("@")
         return cls(tag, digest if at else None)
 
@@ -95,27 +93,28 @@ class Pin:
 
     @property
     def floats(self) -> bool:
-        """Whether the tag is meant to name another build tomorrow."""
+        """Whether the tag moves with every build."""
         return self.tag == "latest"
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
 class ClusterTarget:
-    """What the cluster serves, where it may be newer than the forms of the deployment page."""
+    """API versions and features of the cluster. Defaults follow the deployment page."""
 
     external_secrets: Literal["v1beta1", "v1"] = "v1beta1"
     """The API version of External Secrets: v1beta1 up to 0.16, v1 from 0.16 on."""
     ingress_class: Literal["annotation", "field"] = "annotation"
-    """`kubernetes.io/ingress.class`, or `spec.ingressClassName`. The API server refuses both."""
+    """`kubernetes.io/ingress.class` or `spec.ingressClassName`. The API server rejects both at
+    once."""
     pod_security: str = "v1.27"
-    """The Kubernetes version whose `restricted` profile is enforced, or `latest`."""
+    """The Kubernetes version of the enforced `restricted` profile, or `latest`."""
     dns_addresses: tuple[str, ...] = ("169.254.20.10",)
-    """IPv4 addresses that pods may ask for DNS, on port 53, besides the pods of kube-dns. The
-    default is where NodeLocal DNSCache answers. It is link-local, so a packet to it never leaves
-    the node: without the cache nothing is opened, with it pods would otherwise lose DNS. A cluster
-    of EKS Auto Mode also needs the cluster DNS address, the tenth of its service CIDR:
-    `172.20.0.10` or `10.100.0.10`. `ops checklist --cluster` says what a cluster has."""
+    """IPv4 addresses of DNS servers that pods may use on port 53, in addition to kube-dns. The
+    default is the address of NodeLocal DNSCache. It is link-local, so packets to it never leave
+    the node: it opens nothing without the cache, and pods would lose DNS with it. EKS Auto Mode
+    also needs the cluster DNS address, the tenth of the service CIDR: `172.20.0.10` or
+    `10.100.0.10`. `ops checklist --cluster` prints the addresses of a cluster."""
 
     def __post_init__(self) -> None:
         for address in self.dns_addresses:
@@ -126,30 +125,30 @@ class ClusterTarget:
                     f"dns_addresses: {address!r} is not an IPv4 address; write 169.254.20.10"
                 ) from error
         if len(set(self.dns_addresses)) < len(self.dns_addresses):
-            raise DeclarationError("dns_addresses names an address twice; remove one")
+            raise DeclarationError("dns_addresses lists an address twice; remove one")
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a container asks for and may use; each is a pair (request, limit).
+    """Requests and limits of a container, as pairs (request, limit).
 
-    Raises DeclarationError for a missing limit, a limit below its request, and a quantity that
-    the API server would store in another spelling.
+    Raises DeclarationError for a missing limit, a limit below its request, and a quantity that is
+    not in canonical form.
     """
 
     cpu: tuple[str, str]
-    """Cores, as `("250m", "1")`."""
+    """In cores: `("250m", "1")`."""
     memory: tuple[str, str]
-    """Bytes, as `("512Mi", "1Gi")`."""
+    """In bytes: `("512Mi", "1Gi")`."""
     ephemeral_storage: tuple[str, str] = ("64Mi", "512Mi")
-    """Logs and emptyDir volumes together, bytes. The default is our estimate."""
+    """Logs and emptyDir volumes, in bytes. The default is our estimate."""
 
     def __post_init__(self) -> None:
         for name, pair in self.pairs().items():
             if isinstance(pair, str) or len(pair) != 2 or not all(pair):
                 raise DeclarationError(
-                    f"{name} {pair!r} has no limit; write a request and a limit, ('250m', '1')"
+                    f"{name} {pair!r} has no limit; write (request, limit), such as ('250m', '1')"
                 )
             for text in pair:
                 check_canonical(text, name)
@@ -160,7 +159,7 @@ class Resources:
                 )
 
     def pairs(self) -> dict[str, tuple[str, str]]:
-        """The three resources by the names that Kubernetes gives them."""
+        """The pairs by Kubernetes resource name."""
         return {
             "cpu": self.cpu,
             "memory": self.memory,
@@ -171,7 +170,7 @@ class Resources:
 @checked
 @dataclass(frozen=True)
 class HttpGet:
-    """Healthy while GET `path` answers with a status from 200 to 399."""
+    """Healthy if GET `path` returns a status from 200 to 399."""
 
     path: str
     """Absolute, with its leading slash."""
@@ -180,13 +179,13 @@ class HttpGet:
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/"):
-            raise DeclarationError(f"{self.path!r} is no path; begin it with a slash")
+            raise DeclarationError(f"{self.path!r} is not a valid path; start it with a slash")
 
 
 @checked
 @dataclass(frozen=True)
 class TcpSocket:
-    """Healthy while `port` accepts a connection."""
+    """Healthy if `port` accepts a connection."""
 
     port: Port | None = None
     """Default: the port of the workload."""
@@ -195,7 +194,7 @@ class TcpSocket:
 @checked
 @dataclass(frozen=True)
 class Command:
-    """Healthy while `command`, run inside the container without a shell, exits with 0."""
+    """Healthy if `command`, run in the container without a shell, exits with 0."""
 
     command: tuple[str, ...]
     """Program and arguments."""
@@ -204,23 +203,23 @@ class Command:
 @checked
 @dataclass(frozen=True)
 class Probe:
-    """A health check. What is None is left to Kubernetes, whose default is named."""
+    """A health check. None stands for the default of Kubernetes."""
 
     check: HttpGet | TcpSocket | Command
-    """What is asked."""
+    """How the probe checks the container."""
     _: KW_ONLY
     initial_delay_seconds: NotNegative | None = None
-    """Before the first check; 0."""
+    """Delay before the first check. Default: 0."""
     period_seconds: Positive | None = None
-    """Between checks; 10."""
+    """Time between checks. Default: 10."""
     timeout_seconds: Positive | None = None
-    """Until a check counts as failed; 1."""
+    """Time until a check fails. Default: 1."""
     failure_threshold: Positive | None = None
-    """Failures in a row that count as unhealthy; 3."""
+    """Consecutive failures until the container is unhealthy. Default: 3."""
 
     @property
     def patience_seconds(self) -> int:
-        """From the container's start until it counts as unhealthy, if no check succeeds."""
+        """Time from container start until it is unhealthy, if no check succeeds."""
         checking = (self.period_seconds or 10) * (self.failure_threshold or 3)
         return (self.initial_delay_seconds or 0) + checking
 
@@ -228,42 +227,42 @@ class Probe:
 @checked
 @dataclass(frozen=True)
 class Egress:
-    """Where a pod may open connections to, beside the cluster's DNS."""
+    """Allowed outgoing connections of a pod, in addition to cluster DNS."""
 
     ports: tuple[Port, ...]
-    """Destination ports; none means every port."""
+    """Destination ports. Empty: all ports."""
     to: Literal["anywhere", "public"] = "public"
-    """`public` leaves out private, shared, loopback and link-local address ranges; `anywhere` only
-    the latter two."""
+    """`public` excludes private, shared, loopback and link-local address ranges; `anywhere`
+    excludes only loopback and link-local ranges."""
     protocols: tuple[Literal["TCP", "UDP"], ...] = ("TCP",)
-    """Each port of each of them."""
+    """Protocols, each for all ports."""
 
 
 @checked
 @dataclass(frozen=True)
 class Calls:
-    """A web service of the platform that a pod calls inside the cluster.
+    """A web service that a pod calls inside the cluster.
 
-    It opens the caller's policy and that of the service, for this port alone.
+    Allows this port in the NetworkPolicies of both the caller and the service.
     """
 
     service: str
-    """Its name, which is also its host name within its namespace."""
+    """Name of the WebService, which is also its host name within its namespace."""
     _: KW_ONLY
     namespace: str | None = None
-    """Where it is. Default: the caller's namespace."""
+    """Its namespace. Default: the caller's."""
     port: str = "http"
-    """Which port of its Service, by name."""
+    """Name of the Service port."""
 
 
 @checked
 @dataclass(frozen=True)
 class Pending:
-    """A workload that is declared but not rendered, because a setting is not filled in yet."""
+    """A workload that is declared but not rendered, because a setting is missing."""
 
     name: str
-    """Of the object that it will be."""
+    """Name of the future object."""
     settings: tuple[str, ...]
-    """The variables whose values it waits for."""
+    """The variables without a value."""
     parameters: tuple[Parameter, ...]
     """The parameters it will read."""

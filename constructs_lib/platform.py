@@ -1,4 +1,4 @@
-"""The Platform: what every construct needs to know of the installation it renders for."""
+"""The Platform: the settings of the installation that the constructs render for."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where a person changes what a message is about: a file, or words in place of one."""
+    """Where each setting is defined, for error messages: a file or a phrase."""
 
     hosts: str = "the Platform's hosts"
     """The host names."""
     parameters: str = "the Platform's parameters"
     """The SSM parameters."""
     pin: str = "the Platform's image {service}"
-    """The pin of one image; `{service}` is replaced by its name."""
+    """The pin of an image; `{service}` is replaced with its name."""
     charts: str = "the App"
     """The list of charts."""
     quotas: str = "its Namespace"
@@ -36,56 +36,56 @@ class Sources:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """What the constructs need to know of the installation they render for."""
+    """The settings of the installation that the constructs render for."""
 
     name: str
     """The `app.kubernetes.io/part-of` label of every object."""
     images: Mapping[str, Pin]
-    """The pin of each service's image, by the service's name."""
+    """The pin of each image, by service name."""
     registry: str
-    """Where the images are: `<registry>/<service>:<pin>`, as `ghcr.io/example`."""
+    """The image registry, such as `ghcr.io/example`: images are `<registry>/<service>:<pin>`."""
     target: ClusterTarget
-    """Which forms the cluster serves."""
+    """API versions and features of the cluster."""
     region: str
     """The AWS region of the parameters and the certificate."""
     certificate_arn: str | None = None
-    """The load balancers' certificate; None leaves the annotation out, and the controller
-    looks one up by host."""
+    """The load balancers' certificate. None omits the annotation; the controller then looks for a
+    certificate by host."""
     hosts: tuple[str, ...] = ()
-    """The host names that the certificate covers; each is served by exactly one Ingress."""
+    """The host names of the certificate, each served by exactly one Ingress."""
     parameters: tuple[str, ...] = ()
-    """The paths of the SSM parameters that exist; each is read by a service."""
+    """The paths of the existing SSM parameters, each read by a service."""
     parameter_prefix: str = "/"
-    """What the paths of all parameters begin with, `/example/`."""
+    """The common prefix of all parameter paths, such as `/example/`."""
     alb_subnets: tuple[str, ...] = ()
-    """CIDR ranges the load balancers send from; none means any source on a service's port."""
+    """CIDR ranges of the load balancers' subnets. Empty: service ports accept any source."""
     vpc_cidrs: tuple[str, ...] = ()
-    """CIDR ranges of the VPC, which alone reach the internal load balancers; none means any."""
+    """CIDR ranges that may reach the internal load balancers. Empty: any."""
     access_logs_bucket: str | None = None
-    """The S3 bucket of the load balancers' access logs; None means no logs."""
+    """The S3 bucket of the load balancers' access logs. None: no logs."""
     deletion_protection: bool = False
-    """Whether the load balancers refuse to be deleted."""
+    """Whether AWS protects the load balancers from deletion."""
     storage_class: str | None = None
-    """Of volume claims; None is the cluster's default class."""
+    """StorageClass of volume claims. None: the cluster's default."""
     repository: str
-    """The Git address that Argo CD reads."""
+    """The URL of the Git repository that Argo CD reads."""
     revision: str = "main"
     """The branch or tag that Argo CD follows."""
     waivers: tuple[Waiver, ...] = ()
-    """Violations of rules that are accepted. Default: none."""
+    """Accepted rule violations. Default: none."""
     sources: Sources = Sources()
-    """Where a person changes these facts, for the messages of the rules."""
+    """Where these settings are defined, for the messages of the rules."""
 
     def __post_init__(self) -> None:
         for path in self.parameters:
             if not path.startswith(self.parameter_prefix):
                 raise DeclarationError(
-                    f"parameter {path} is not below {self.parameter_prefix}; rename it in "
+                    f"parameter {path} does not start with {self.parameter_prefix}; rename it in "
                     f"{self.sources.parameters}"
                 )
 
     @classmethod
     def of(cls, construct: IConstruct) -> Self:
-        """The platform set at the App above `construct`."""
-        missing = f"is not below an App with a {cls.__name__}; make the App as App(platform)"
+        """The platform of the App that contains `construct`."""
+        missing = f"is not in an App with a {cls.__name__}; create the App with App(platform)"
         return nearest(construct, "platform", cls, missing)

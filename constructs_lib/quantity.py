@@ -1,4 +1,4 @@
-"""Kubernetes quantities: reading, comparing, and the one spelling the API server stores."""
+"""Kubernetes quantities: parsing, and their canonical form."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ _FORM = re.compile(r"(\d+(?:\.\d+)?)(m|k|[MGTPE]i?|Ki|)")
 
 @cache
 def amount(text: str) -> Fraction:
-    """The number a quantity stands for, in cores or bytes: `amount("250m") == 1/4`.
+    """The value of a quantity, in cores or bytes: `amount("250m") == 1/4`.
 
-    Raises DeclarationError for anything that is no quantity.
+    Raises DeclarationError if `text` is not a quantity.
     """
     match = _FORM.fullmatch(text)
     if not match:
-        raise DeclarationError(f"{text!r} is no quantity; write it as 250m, 2, 512Mi or 1Gi")
+        raise DeclarationError(
+            f"{text!r} is not a valid quantity; write it like 250m, 2, 512Mi or 1Gi"
+        )
     number, suffix = match.groups()
     return Fraction(number) * _SCALES[suffix]
 
 
 def spell(value: Fraction | int, *, binary: bool) -> str:
-    """The canonical text of `value`: the largest suffix that leaves a whole number.
+    """The canonical form of `value`: the largest suffix with an integer.
 
-    The API server stores quantities so; another spelling shows as a difference for ever.
+    The API server stores this form; any other would show up as permanent drift.
     """
     scales = _BINARY | {"": Fraction(1)} if binary else _DECIMAL
     suffix, scale = max(
@@ -44,19 +46,19 @@ def spell(value: Fraction | int, *, binary: bool) -> str:
 
 
 def check_canonical(text: str, what: str) -> None:
-    """Refuse a spelling that the API server would store as another."""
+    """Reject a quantity that is not in canonical form."""
     if canonical(text) != text:
         raise DeclarationError(f"{what} {text!r} is stored as {canonical(text)!r}; write that")
 
 
 @cache
 def canonical(text: str) -> str:
-    """`text` as the API server stores it: 1024Mi is 1Gi, 1000m is 1."""
+    """`text` in canonical form: 1024Mi becomes 1Gi, 1000m becomes 1."""
     return spell(amount(text), binary=text.endswith("i"))
 
 
 def readable(value: Fraction, *, binary: bool) -> str:
-    """`value` for people, rounded to two places: `2.35` cores, `7.25Gi` of memory."""
+    """`value` rounded to two decimal places: `2.35` cores, `7.25Gi` of memory."""
     unit = "" if not binary else "Gi" if value >= 2**30 or not value else "Mi"
     scale = _BINARY[unit] if unit else Fraction(1)
     return f"{float(value / scale):.2f}".rstrip("0").rstrip(".") + (unit if value else "")

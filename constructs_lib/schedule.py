@@ -1,4 +1,4 @@
-"""Cron schedules: in words, and as moments."""
+"""Cron schedules: descriptions and start times."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-"""What Kubernetes takes beside five fields."""
+"""Macros that Kubernetes accepts in place of five fields."""
 _ON_THE_HOUR = re.compile(r"At minute 0 past every (.+) hour")
 
 
 @cache
 def words(schedule: str) -> str:
-    """What a schedule means: `daily at 02:00`. Raises CronSimError for anything else."""
+    """A description: `daily at 02:00`. Raises CronSimError for an invalid schedule."""
     text = CronSim(_fields(schedule), _MONDAY).explain()
     if daily := _DAILY.fullmatch(text):
         return f"daily at {daily[1]}"
@@ -38,13 +38,13 @@ def words(schedule: str) -> str:
 
 @cache
 def starts(schedule: str) -> tuple[datetime, ...]:
-    """When it starts in a week that begins on a Monday and the first of a year."""
+    """The start times in a sample week, which begins on Monday, January 1."""
     times = CronSim(_fields(schedule), _MONDAY - timedelta(minutes=1))
     return tuple(takewhile(lambda time: time < _MONDAY + _WEEK, times))
 
 
 def next_start(schedule: str, after: datetime) -> datetime:
-    """When it starts next. Raises CronSimError."""
+    """The first start after a time. Raises CronSimError."""
     return next(CronSim(_fields(schedule), after))
 
 

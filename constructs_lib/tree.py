@@ -1,4 +1,4 @@
-"""Looking upwards in the tree of constructs."""
+"""Searches the construct tree upward."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _T = TypeVar("_T")
 
 
 def nearest(construct: IConstruct, attribute: str, kind: type[_T], otherwise: str) -> _T:
-    """The `attribute` of this kind that `construct` has, or the closest construct above it.
+    """The `attribute` of type `kind` on `construct` or its nearest ancestor.
 
-    Raises DeclarationError with the sentence `otherwise` where there is none.
+    Raises DeclarationError with the message `otherwise` if none has it.
     """
     scope: IConstruct | None = construct
     while scope:

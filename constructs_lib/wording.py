@@ -1,4 +1,4 @@
-"""Words for people, alike in what is rendered and in what the commands say."""
+"""Wording shared by rendered pages and command output."""
 
 
 def plural(count: int, noun: str) -> str:

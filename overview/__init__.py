@@ -1,4 +1,4 @@
-"""dist/README.md: what runs, at a glance, rendered with the manifests and from the same objects."""
+"""Renders dist/README.md, an overview of the rendered objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILE = "README.md"
 _PAGE = """\
 # What runs
 
-Rendered by `make synth` with everything below this folder, and never edited by hand.
+Rendered by `make synth` together with the manifests in this folder. Do not edit.
 
 ## Hosts, services, pods
 
@@ -21,9 +21,9 @@ Rendered by `make synth` with everything below this folder, and never edited by 
 
 {secrets}
 {parameters}
-## The day's jobs
+## Scheduled jobs
 
-A mark is a start, in UTC; how long a run takes is not known here.
+The chart shows start times in UTC. The length of a bar is not the duration.
 
 {day}
 {jobs}
@@ -35,13 +35,13 @@ A mark is a start, in UTC; how long a run takes is not known here.
 {hosts}
 ## Capacity
 
-What all pods ask for at the worst moment: a rolling update of every web service, with the old pods
-still ending, while every job runs.
+Peak requests and limits of all pods: a rolling update of every web service, with the old pods still
+terminating, while every job runs.
 
 {capacity}
 ## Open items
 
-What only the operator knows. An image on `latest`, above, is open, too.
+Settings that the operator has yet to provide. Images on `latest` (above) are open items, too.
 
 {items}"""
 

@@ -1,4 +1,4 @@
-"""The objects of all charts, as the overview looks at them."""
+"""The objects of all charts, as input for the overview."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from constructs_lib.model import Manifest
 
 
 class Inventory:
-    """What is declared, in the order of declaration."""
+    """The declared objects, in order of declaration."""
 
     def __init__(self, charts: Sequence[ChartFile]) -> None:
         self.charts = charts
 
     def of(self, kind: str) -> Iterator[tuple[ChartFile, Manifest]]:
-        """The objects of a kind, with their charts."""
         for chart in self.charts:
             for manifest in chart.objects:
                 if manifest["kind"] == kind:
@@ -25,18 +24,18 @@ class Inventory:
 
     @cached_property
     def workloads(self) -> dict[ChartFile, tuple[Workload, ...]]:
-        """Everything that makes pods, by its chart; charts that run nothing are left out."""
+        """The workloads by chart. Charts without workloads are omitted."""
         found = {chart: workloads(chart.objects) for chart in self.charts}
         return {chart: those for chart, those in found.items() if those}
 
     @property
     def services(self) -> list[ChartFile]:
-        """The charts that run something."""
+        """The charts with workloads."""
         return list(self.workloads)
 
 
 def rules(ingress: Manifest) -> list[Manifest]:
-    """The rules of an Ingress; one without a host answers for every host."""
+    """The rules of an Ingress. A rule without a host gets the host `any host`."""
     spec = ingress.get("spec") or {}
     found = list(spec.get("rules") or ())
     if default := spec.get("defaultBackend"):

@@ -1,4 +1,4 @@
-"""The diagrams: Mermaid, which GitHub draws."""
+"""Mermaid diagrams."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _GANTT = (
     "  todayMarker off",
 )
 _MOST_STARTS = 6
-"""A job that starts more often in a day is drawn as a bar over all of it."""
+"""A job with more starts per day is drawn as one bar over the whole day."""
 
 
 class Diagram:
-    """The lines of a flowchart, whose nodes are drawn when they are first asked for."""
+    """A flowchart. Each node is drawn on first use."""
 
     def __init__(self) -> None:
         self.lines = ["flowchart LR"]
         self._drawn: set[str] = set()
 
     def node(self, identity: str, label: str, shape: str = '["{}"]') -> str:
-        """The id of a node, made of what it is, so that it stays when others come and go."""
+        """The ID of a node, derived from `identity`, so that diffs stay small."""
         name = re.sub(r"\W+", "_", identity)
         if name not in self._drawn:
             self._drawn.add(name)
@@ -44,7 +44,6 @@ class Diagram:
         return name
 
     def arrow(self, start: str, end: str) -> None:
-        """From one node to another, once."""
         line = f"  {start} --> {end}"
         if line not in self.lines:
             self.lines.append(line)
@@ -57,12 +56,12 @@ _ROUND, _DRUM, _HEX = '(["{}"])', '[("{}")]', '{{{{"{}"}}}}'
 
 
 def pods(inventory: Inventory) -> str:
-    """Who reaches which host, which Service answers, and what runs; a diagram each namespace.
+    """The path from the network through hosts and Services to pods, one diagram per namespace.
 
-    Where nothing has a host there is nothing to follow: its pods stand in a row.
+    In a namespace without Ingresses, the pods are drawn in one column.
     """
-    homes = dict.fromkeys(chart.namespace for chart in inventory.services)
-    return "\n".join(_namespace(inventory, str(home)) for home in homes)
+    namespaces = dict.fromkeys(chart.namespace for chart in inventory.services)
+    return "\n".join(_namespace(inventory, str(namespace)) for namespace in namespaces)
 
 
 def _namespace(inventory: Inventory, name: str) -> str:
@@ -77,10 +76,10 @@ def _namespace(inventory: Inventory, name: str) -> str:
     diagram.lines.append("  end")
     for ingress in ingresses:
         reach = audience(Object.of(ingress))
-        people = diagram.node(reach, reach, _ROUND)
+        source = diagram.node(reach, reach, _ROUND)
         for rule in rules(ingress):
             host = diagram.node(f"host {rule['host']}", rule["host"], _HEX)
-            diagram.arrow(people, host)
+            diagram.arrow(source, host)
             for service in _backends(rule):
                 diagram.arrow(host, diagram.node(f"Service {service}", service))
     return str(diagram)
@@ -89,12 +88,12 @@ def _namespace(inventory: Inventory, name: str) -> str:
 def _backends(rule: Manifest) -> Iterator[str]:
     for path in (rule.get("http") or {}).get("paths") or ():
         service = path["backend"].get("service") or {}
-        if (service.get("port") or {}).get("name") != "use-annotation":  # the load balancer's own
+        if (service.get("port") or {}).get("name") != "use-annotation":
             yield service.get("name") or "another backend"
 
 
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:
-    """One node for all that a service runs, and its Service before it, where it has one."""
+    """One node for all workloads of a chart, preceded by its Services."""
     pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
     for manifest in chart.objects:
         if manifest["kind"] == "Service":
@@ -122,10 +121,9 @@ def _running(inventory: Inventory, chart: ChartFile) -> str:
 
 
 def secrets(inventory: Inventory) -> str:
-    """Which parameters go into which Secret, and whose pods read it.
+    """The path from SSM parameters through Secrets to pods.
 
-    Parameters that the same Secrets read, and workloads of a service that read the same Secrets,
-    are one node.
+    Parameters of the same Secrets share a node, as do workloads of a chart with the same Secrets.
     """
     diagram = Diagram()
     for secrets, parameters in _read_together(inventory).items():
@@ -151,7 +149,7 @@ def secrets(inventory: Inventory) -> str:
 
 
 def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
-    """The parameters, by the Secrets that they are read into."""
+    """The parameters, grouped by the Secrets that contain them."""
     secrets: dict[str, dict[str, None]] = defaultdict(dict)
     for chart, external in inventory.of("ExternalSecret"):
         for _, path in remote_keys(external):
@@ -163,12 +161,12 @@ def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
 
 
 def _secret(chart: ChartFile, name: str) -> str:
-    """A Secret's name; with its namespace where each namespace has one of that name."""
+    """A Secret's name, qualified if every namespace has a Secret of that name."""
     return f"{chart.namespace}/{name}" if name == PULL_SECRET else name
 
 
 def day(inventory: Inventory) -> str:
-    """When each job starts, in UTC."""
+    """A Gantt chart of job starts, in UTC."""
     lines = list(_GANTT)
     section = ""
     for chart, job in inventory.of("CronJob"):

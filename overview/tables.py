@@ -24,9 +24,9 @@ _OUR_REGISTRY = "ghcr.io/"
 
 
 def services(inventory: Inventory) -> str:
-    """What each chart runs, in its own words."""
+    """The services with their descriptions and workloads."""
     return _table(
-        ("Service", "What it is", "What runs"),
+        ("Service", "Description", "Workloads"),
         (
             (
                 f"[{chart.name}]({chart.path})",
@@ -52,14 +52,14 @@ def _summed(workloads: Sequence[Workload]) -> list[str]:
 
 
 _UPDATES = {
-    Update.ROLLING: "updated without a gap",
-    Update.RECREATE: "stopped for an update",
+    Update.ROLLING: "rolling update",
+    Update.RECREATE: "stopped during updates",
     Update.BY_HAND: "updated by hand",
 }
 
 
 def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
-    """What each SSM parameter holds, and which key of which Secret shows it to a program."""
+    """The SSM parameters, and the keys and Secrets that they are read into."""
     secrets: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for _, secret in inventory.of("ExternalSecret"):
         for key, path in remote_keys(secret):
@@ -70,7 +70,7 @@ def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
                 secrets[parameter.path]["once they are rendered:"].append(pending.name)
     descriptions = {parameter.path: parameter.description for parameter in Parameters}
     return _table(
-        ("Parameter", "What it holds", "Read into"),
+        ("Parameter", "Description", "Read into"),
         (
             (
                 f"`{path}`",
@@ -84,9 +84,9 @@ def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
 
 
 def jobs(inventory: Inventory) -> str:
-    """When each job runs."""
+    """The schedules of all jobs."""
     return _table(
-        ("Job", "When, UTC", "Schedule"),
+        ("Job", "Starts (UTC)", "Schedule"),
         (
             (
                 job["metadata"]["name"],
@@ -99,9 +99,9 @@ def jobs(inventory: Inventory) -> str:
 
 
 def images(inventory: Inventory) -> str:
-    """Which build of each image runs, and where.
+    """The build of each image and the charts that run it.
 
-    In HTML, whose rows take several lines: two bumps change lines that do not touch, and merge.
+    An HTML table, with several lines per row, so that Git can merge the bumps of two images.
     """
     users: dict[str, list[str]] = defaultdict(list)
     for chart, workloads in inventory.workloads.items():
@@ -123,15 +123,15 @@ def _build(image: str) -> str:
     if ":" in tag or not image.startswith(_OUR_REGISTRY):
         return f"<code>{tag[:19]}</code>"
     if tag == commit:
-        return f"<code>{tag}</code>, open: nothing rolls it out anew"
+        return f"<code>{tag}</code>, open: new builds are not rolled out"
     source = f"{_SOURCES}{repository(image).removeprefix(_OUR_REGISTRY)}/commit/{commit}"
     return f'<a href="{source}"><code>{tag[:11]}</code></a>'
 
 
 def hosts(inventory: Inventory) -> str:
-    """Who reaches each host."""
+    """The hosts with their audience and service."""
     return _table(
-        ("Host", "Reached from", "Service"),
+        ("Host", "Reachable from", "Service"),
         (
             (
                 f"`{rule['host']}`",
@@ -145,7 +145,7 @@ def hosts(inventory: Inventory) -> str:
 
 
 def open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:
-    """What is not known yet, but for the images: theirs is the table that two bumps can merge."""
+    """The open items, except images: they are in the images table, where bumps can be merged."""
     pending = [job for chart in inventory.charts for job in chart.pending]
     images_of = {catalogue.image_item(service) for service in platform.images}
     rows = [
@@ -153,25 +153,25 @@ def open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:
         for item in catalogue.open_items(platform, pending)
         if item.name not in images_of
     ]
-    return _table(("What", "Until then", "To do"), rows) if rows else "None.\n"
+    return _table(("Item", "Until then", "To do"), rows) if rows else "None.\n"
 
 
 def capacity_table(inventory: Inventory) -> str:
-    """What the pods of each namespace ask for, and its quota."""
+    """Peak usage and quota of each namespace."""
     manifests = [manifest for chart in inventory.charts for manifest in chart.objects]
     quotas = capacity.quotas(manifests)
     rows = []
     peak = capacity.peak(manifests)
-    together = dict(sorted(capacity.total(peak).items()))
-    for namespace, sums in {**peak, "together": together}.items():
+    total = dict(sorted(capacity.total(peak).items()))
+    for namespace, sums in {**peak, "total": total}.items():
         bounds = quotas.get(namespace, {})
         for name in dict.fromkeys([*bounds, *sums]):
-            asked, bound = sums.get(name), bounds.get(name)
+            used, bound = sums.get(name), bounds.get(name)
             binary = capacity.is_bytes(name)
-            spelled = ("" if n is None else readable(n, binary=binary) for n in (asked, bound))
-            share = f"{float(asked / bound):.0%}" if asked and bound else ""
-            rows.append((namespace, name, *spelled, share))
-    return _table(("Namespace", "Resource", "Asked for", "Quota", "Used"), rows, right=3)
+            amounts = ("" if n is None else readable(n, binary=binary) for n in (used, bound))
+            share = f"{float(used / bound):.0%}" if used and bound else ""
+            rows.append((namespace, name, *amounts, share))
+    return _table(("Namespace", "Resource", "Peak", "Quota", "Used"), rows, right=3)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 0) -> str:

@@ -1,1 +1,1 @@
-"""The CDK half: what AWS must hold for the manifests to work."""
+"""The CDK app: the AWS resources that the manifests need."""

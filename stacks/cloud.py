@@ -14,7 +14,7 @@ _CDK_JSON = Path(__file__).parents[1] / "cdk.json"
 
 
 def build() -> App:
-    """The app with SecretsStack, with the feature flags of cdk.json also without the CDK CLI."""
+    """The app with SecretsStack, with the feature flags of cdk.json even without the CDK CLI."""
     from stacks.secrets_stack import SecretsStack
 
     context = json.loads(_CDK_JSON.read_text("utf-8"))["context"]
@@ -24,7 +24,7 @@ def build() -> App:
 
 
 def synth() -> int:
-    """Write the assembly to where the CDK command line wants it; the exit status."""
+    """Write the cloud assembly for the CDK CLI and return the exit status."""
     problems: list[str] = []
     collect(problems, lambda: build().synth())
     for problem in problems:

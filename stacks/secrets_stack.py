@@ -20,7 +20,7 @@ _TAGS = {"app.kubernetes.io/part-of": "gnosis-analytics", "managed-by": STACK}
 
 
 class SecretsStack(Stack):
-    """The SSM parameters, the load balancers' certificate, and the role that reads the former."""
+    """The SSM parameters, the role that reads them, and the load balancers' certificate."""
 
     def __init__(
         self,
@@ -29,7 +29,6 @@ class SecretsStack(Stack):
         parameters: Iterable[Parameter] = Parameters,
         hosts: Iterable[Host] = Hosts,
     ) -> None:
-        """Declare it. The defaults are the catalogue's; a test gives others."""
         account = installation.account
         super().__init__(
             scope,
@@ -56,7 +55,7 @@ class SecretsStack(Stack):
             oidc_provider_arn=installation.oidc_provider_arn,
         )
         certificate = self._certificate([host.fqdn for host in hosts], installation.hosted_zone_id)
-        # CloudFormation waits for the certificate's validation; the parameters must not.
+        # The certificate waits for its DNS validation; the parameters must not wait for it.
         certificate.node.add_dependency(strings)
 
         CfnOutput(self, "CertificateArn", value=certificate.certificate_arn)
@@ -72,6 +71,6 @@ class SecretsStack(Stack):
             subject_alternative_names=names[1:],
             validation=acm.CertificateValidation.from_dns(zone or None),
         )
-        # A change of names makes a new one; the load balancers use the old until they are told.
+        # Changed names create a new certificate; the load balancers use the old one until synced.
         certificate.apply_removal_policy(RemovalPolicy.RETAIN)
         return certificate

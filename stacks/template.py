@@ -14,7 +14,7 @@ SNAPSHOT = Path(__file__).with_name(f"{STACK}.template.json")
 
 
 def render(app: App | None = None) -> str:
-    """The synthesized template. Default: of the app as committed."""
+    """The synthesized template of `app`. Default: the app as committed."""
     template = (app or build()).synth().get_stack_by_name(STACK).template
     return json.dumps(template, indent=2) + "\n"
 

@@ -1,4 +1,4 @@
-"""dist/ is exactly what the charts render, and rendering it loses nothing."""
+"""dist/ matches the charts, and rendering is atomic."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.ops.session import Session
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this checkout, to be broken at will."""
+    """A copy of this checkout that the test can modify."""
     return copy_checkout(tmp_path)
 
 
 def synth(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the synth of a checkout as a user does."""
+    """Run the synth of a checkout like a user."""
     return subprocess.run(
         command or (sys.executable, str(folder / "app.py")),
         cwd=folder,
@@ -98,7 +98,7 @@ print("in the chart", flush=True)
 try:
     time.sleep(60)
 finally:
-    time.sleep(1)  # so that Node, which the same Ctrl-C reaches, is the first to end
+    time.sleep(1)  # so that Node, which gets the same Ctrl-C, exits first
 """
 
 
@@ -116,25 +116,27 @@ def test_a_synth_left_with_ctrl_c_says_so_in_a_line(
 
 
 @pytest.mark.parametrize(
-    ("written", "mistyped", "told"),
+    ("written", "mistyped", "message"),
     [
         ("import Alb", "import Albb", "cannot import name 'Albb'"),
         ("from charts.shared", "from charts.shred", "No module named 'charts.shred'"),
         ("port=8000,", "port=8000", "charts/cerebro/cerebro_api.py: line 2"),
-        ("=Hosts.API", "=Hosts.HELLO", "there is no HELLO; check the spelling, or add it first"),
-        ("Resources(cpu", "Resourses(cpu", "there is no Resourses; check the spelling"),
+        ("=Hosts.API", "=Hosts.HELLO", "Hosts has no member HELLO; check the spelling, or add it"),
+        (".API_KEYS", ".API_KEY", "Parameters has no member API_KEY; did you mean API_KEYS?"),
+        ("Resources(cpu", "Resourses(cpu", "Resourses is not defined; check the spelling"),
     ],
 )
-def test_a_slip_in_a_chart_is_told_with_its_line(
-    checkout: Path, written: str, mistyped: str, told: str
+def test_a_typo_in_a_chart_is_reported_with_its_line(
+    checkout: Path, written: str, mistyped: str, message: str
 ) -> None:
     chart = checkout / "charts" / "cerebro" / "cerebro_api.py"
     chart.write_text(chart.read_text().replace(written, mistyped, 1))
     done = synth(checkout)
     assert done.returncode == 1
-    (line, _) = done.stderr.splitlines()
+    (line, summary) = done.stderr.splitlines()
     assert line.startswith("error: ")
-    assert told in line
+    assert summary == "1 error; dist/ is unchanged"
+    assert message in line
     assert "charts/cerebro/cerebro_api.py" in line
 
 
@@ -171,7 +173,7 @@ def test_a_swap_that_fails_half_way_restores_the_folder(
 
 
 def readme_service() -> str:
-    """The chart that the README adds."""
+    """The example chart of the README."""
     section = (ROOT / "README.md").read_text("utf-8").partition("## Adding a service")[2]
     chart = dedent("   " + section.partition("```python")[2].partition("```")[0].strip("\n "))
     return chart.replace("Hello", "HelloOfTheTest").replace('"hello"', '"hello-of-the-test"')

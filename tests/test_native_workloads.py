@@ -127,8 +127,8 @@ def snapshot(tmp_path: Path, platform: AnalyticsPlatform) -> Snapshot:
         '  subgraph cerebro\n  pods_native["native<br>3 to 6 pods<br>a pod on each node<br>1 sched',
         '  Service_headless["Service headless"]',
         "host_any_host",
-        "database: 1 pod, updated without a gap<br>agent: a pod on each node, updated by hand<br>"
-        "scaled: 1 to 4 pods, updated without a gap<br>bare: 1 pod, updated by hand",
+        "database: 1 pod, rolling update<br>agent: a pod on each node, updated by hand<br>"
+        "scaled: 1 to 4 pods, rolling update<br>bare: 1 pod, updated by hand",
         "<td><code>example.org/init</code></td>",
         "| `any host` | the VPC | [native](cerebro/native.k8s.yaml) |",
         f"| `{_TOKEN}` | ipinfo.io API token | `every key` in token |",

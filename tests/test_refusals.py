@@ -1,4 +1,4 @@
-"""Mistakes in a declaration: each is refused, with its place and what to do."""
+"""Invalid declarations are rejected with their location and what to do."""
 
 from __future__ import annotations
 
@@ -74,68 +74,68 @@ def twice(chart: Chart) -> None:
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
-        (program(image="unknown"), "no image 'unknown' is pinned; add catalogue/images/unknown"),
+        (program(image="unknown"), "image 'unknown' is not pinned; add catalogue/images/unknown"),
         (lambda _: Pin("v1.2.3"), "'v1.2.3' is not a valid pin; write sha-"),
         (lambda _: Pin("sha-" + 40 * "a", "sha256:1"), "is not a valid pin"),
         (lambda _: Pin("sha-" + 40 * "a", ""), "is not a valid pin"),
-        (lambda _: Pin("latest", f"sha256:{64 * 'a'}"), "pins a digest under a tag that moves"),
+        (lambda _: Pin("latest", f"sha256:{64 * 'a'}"), "pins a digest to a moving tag"),
         (lambda _: Pin("sha-abc"), "'sha-abc' is not a valid pin"),
         (lambda _: Pin("sha-" + 40 * "A"), "is not a valid pin"),
         (resources(memory=("1Gi", "")), "has no limit"),
         (resources(memory=("1Gi", "512Mi")), "memory limit 512Mi is below the request 1Gi"),
         (resources(memory=("1024Mi", "2Gi")), "'1024Mi' is stored as '1Gi'; write that"),
-        (resources(cpu=("fast", "1")), "'fast' is no quantity"),
-        (service(readiness=Probe(TcpSocket())), "over HTTP; declare readiness=Probe(HttpGet"),
-        (job("daily"), "schedule 'daily' is none; write minute, hour"),
-        (job("60 2 * * *"), "schedule '60 2 * * *' is none"),
-        (job("0 2 * *"), "schedule '0 2 * *' is none"),
-        (job("0 2 * * 5#3"), "schedule '0 2 * * 5#3' is none"),
-        (lambda _: Host("https://api.example.org/"), "is no host name; write it bare"),
-        (lambda _: Host("API.example.org"), "is no host name"),
-        (lambda _: Host("localhost"), "is no host name"),
+        (resources(cpu=("fast", "1")), "'fast' is not a valid quantity"),
+        (service(readiness=Probe(TcpSocket())), "must be HTTP; declare readiness=Probe(HttpGet"),
+        (job("daily"), "schedule 'daily' is not valid; write minute, hour"),
+        (job("60 2 * * *"), "schedule '60 2 * * *' is not valid"),
+        (job("0 2 * *"), "schedule '0 2 * *' is not valid"),
+        (job("0 2 * * 5#3"), "schedule '0 2 * * 5#3' is not valid"),
+        (lambda _: Host("https://api.example.org/"), "is not a valid host name; write it"),
+        (lambda _: Host("API.example.org"), "is not a valid host name"),
+        (lambda _: Host("localhost"), "is not a valid host name"),
         (program(env={"A": "1"}, secrets={"A": base.TOKEN}), "A is declared twice"),
         (program(env={"A_TOKEN": "abcdef"}), "A_TOKEN looks like a secret and would be published"),
-        (program(env={"lower case": "1"}), "'lower case' is no name of an environment variable"),
-        (secret(**{"a-b": base.TOKEN}), "'a-b' is no name of an environment variable"),
-        (secret(), "reads no parameter; leave it out"),
+        (program(env={"lower case": "1"}), "'lower case' is not a valid environment variable name"),
+        (secret(**{"a-b": base.TOKEN}), "'a-b' is not a valid environment variable name"),
+        (secret(), "reads no parameters; remove it"),
         (program(scratch={"/data": "1Gi"}), "more than the limit of 512Mi for ephemeral storage"),
         (lambda _: Parameter("/other/one", "One", ""), "name it /<platform>/<area>/<name>"),
-        (named("Upper"), "'Upper' is no name that Kubernetes accepts"),
+        (named("Upper"), "'Upper' is not a valid name"),
         (named("a" * 64), "at most 63 characters"),
         (lambda c: ScheduledJob(c, "a" * 53, program=base.PROGRAM, schedule="0 2 * * *"),
          "at most 52 characters"),
         (program(args=("--api-key=sk_live_internal_key",)), "an argument looks like a secret"),
         (program(scratch={"/data": "1024Ki"}), "/data '1024Ki' is stored as '1Mi'; write that"),
-        (program(scratch={"data": "1Mi"}), "'data' is no path to mount at"),
-        (lambda _: HttpGet("health"), "'health' is no path; begin it with a slash"),
+        (program(scratch={"data": "1Mi"}), "'data' is not a valid mount path"),
+        (lambda _: HttpGet("health"), "'health' is not a valid path; start it with a slash"),
         (lambda chart: base.single_writer(chart, liveness=Probe(HttpGet("/health"))),
-         "needs a port to ask; give the workload one, or HttpGet(port="),
+         "has no port; set the port of the workload, or HttpGet(port="),
         (lambda _: Storage(path="/a", size="1024Mi"), "/a '1024Mi' is stored as '1Gi'"),
         (lambda chart: base.single_writer(chart, storage=Storage(path="/tmp", size="1Gi")),
          "/tmp is mounted twice; keep one"),
         (service(sidecars={"one": Container(program=base.PROGRAM)}),
-         "sidecar 'one' bears the name of the container it stands by"),
-        (service(longest_request_seconds=45), "so a rollout would cut such a request off"),
-        (alb(idle_timeout_seconds=20), "or the load balancer gives up first"),
+         "sidecar 'one' has the name of the main container"),
+        (service(longest_request_seconds=45), "so a rollout would cut off such requests; raise it"),
+        (alb(idle_timeout_seconds=20), "or the load balancer cuts off such requests"),
         (lambda _: Parameter("/cerebro/a/b", "One", "sk_live_internal_key"),
          "the placeholder of /cerebro/a/b looks like a secret"),
-        (lambda _: Installation(region="Frankfurt"), "region 'Frankfurt' has not the form"),
-        (lambda _: Installation(account="12"), "account '12' has not the form"),
-        (lambda _: Installation(kms_key_arn="alias/x"), "kms_key_arn 'alias/x' has not the form"),
+        (lambda _: Installation(region="Frankfurt"), "region 'Frankfurt' does not match"),
+        (lambda _: Installation(account="12"), "account '12' does not match"),
+        (lambda _: Installation(kms_key_arn="alias/x"), "kms_key_arn 'alias/x' does not match"),
         (lambda _: Installation(alb_subnets=("10.0.0.0/33",)), "alb_subnets: '10.0.0.0/33'"),
         (lambda _: Installation(vpc_cidrs=("10.0.0.1/16",)), "10.0.0.1/16 has host bits"),
         (lambda _: Installation(access_logs_bucket="s3://logs"),
-         "access_logs_bucket 's3://logs' has not the form"),
+         "access_logs_bucket 's3://logs' does not match"),
         (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
-        (alb(listeners=("HTTPS",)), "ssl_redirect needs a listener to redirect from"),
+        (alb(listeners=("HTTPS",)), "ssl_redirect needs an HTTP and an HTTPS listener"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
         (lambda chart: Namespace(chart, "elsewhere", quota=base.QUOTA,
                                  container_defaults=base.RESOURCES,
                                  registry_credentials=base.TOKEN),
-         "is in a chart of namespace 'space'; make it Chart(namespace='elsewhere')"),
+         "is in a chart with namespace 'space'; use Chart(namespace='elsewhere')"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_line(declare: Declare, message: str) -> None:
+def test_an_error_is_reported_with_its_line(declare: Declare, message: str) -> None:
     problems: list[str] = []
     collect(problems, lambda: declare(base.chart()))
     (problem,) = problems
@@ -143,10 +143,10 @@ def test_a_mistake_is_told_with_its_line(declare: Declare, message: str) -> None
     assert re.search(r"\((tests|catalogue)/\S+\.py:\d+\)$", problem)
 
 
-def test_a_mistake_in_a_construct_names_its_path() -> None:
+def test_an_error_in_a_construct_names_its_path() -> None:
     problems: list[str] = []
     collect(problems, lambda: base.program(base.chart(), image="unknown"))
-    assert problems[0].startswith("chart/one: no image 'unknown'")
+    assert problems[0].startswith("chart/one: image 'unknown'")
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def test_a_wrong_line_in_the_registry_is_named(
     monkeypatch.setattr(registry, "CHARTS", (entry,))
     with pytest.raises(PlatformError) as refused:
         registry.build(platform)
-    assert str(refused.value).startswith(f"charts/registry.py: {entry!r} names no chart")
+    assert str(refused.value).startswith(f"charts/registry.py: {entry!r} is not a chart")
 
 
-def test_a_construct_outside_of_app_and_chart_is_told_where_it_belongs() -> None:
+def test_a_construct_outside_of_an_app_or_chart_is_rejected() -> None:
     app = App(base.PLATFORM)
     with pytest.raises(DeclarationError, match="is not in a Chart"):
         ExternalSecret(app, "one", {"A": base.TOKEN})
-    with pytest.raises(DeclarationError, match="is not below an App with a AnalyticsPlatform"):
+    with pytest.raises(DeclarationError, match="is not in an App with a AnalyticsPlatform"):
         AnalyticsPlatform.of(base.chart())
 
 
@@ -190,7 +190,7 @@ def test_an_error_in_the_code_of_a_chart_names_its_line(
 
 
 def charts(declare: Callable[[App], Any], **changes: Any) -> str:
-    """What is refused of an App when it is written."""
+    """The errors when an App is rendered."""
     app = App(replace(base.PLATFORM, **changes))
     declare(app)
     with pytest.raises(PlatformError) as refused:
@@ -199,7 +199,7 @@ def charts(declare: Callable[[App], Any], **changes: Any) -> str:
 
 
 def two(app: App) -> None:
-    """Two charts that declare the same service on the same host."""
+    """Two charts with the same service and host."""
     for name in ("first", "second"):
         base.web_service(Chart(app, name, namespace="space"), program=_READS_ALL)
 
@@ -270,17 +270,17 @@ def outputs(**values: Any) -> str:
     ("content", "message"),
     [
         ("{", "cannot be read"),
-        ("[]", "holds no outputs of SecretsStack"),
-        ('{"SecretsStack": {"Region": 1}}', "holds no outputs of SecretsStack"),
-        (outputs(Colour="red"), "holds unknown outputs Colour"),
-        (outputs(CertificateArn="arn:aws:acm:..."), "is no ARN of an ACM certificate"),
+        ("[]", "does not contain the outputs of SecretsStack"),
+        ('{"SecretsStack": {"Region": 1}}', "does not contain the outputs of SecretsStack"),
+        (outputs(Color="red"), "contains unknown outputs Color"),
+        (outputs(CertificateArn="arn:aws:acm:..."), "is not the ARN of an ACM certificate"),
         (outputs(CertificateArn=_ARN.replace("eu-central-1", "us-east-1")),
-         "the certificate is in us-east-1, but the installation in eu-central-1"),
+         "the certificate is in us-east-1, but the installation is in eu-central-1"),
         (outputs(Region="us-east-1"), "Region is 'us-east-1', but the installation is in"),
-        (outputs(ExternalSecretsRoleArn="role"), "is no ARN of an IAM role"),
+        (outputs(ExternalSecretsRoleArn="role"), "is not the ARN of an IAM role"),
     ],
 )  # fmt: skip
-def test_a_malformed_handover_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_malformed_stack_outputs_are_rejected(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "stack_outputs.json"
     file.write_text(content)
     problems: list[str] = []
@@ -289,11 +289,11 @@ def test_a_malformed_handover_is_refused(tmp_path: Path, content: str, message: 
     assert message in problems[0]
 
 
-def test_the_example_that_is_shipped_is_no_deployment_of_another_region() -> None:
+def test_the_shipped_example_is_ignored_in_another_region() -> None:
     assert stack_outputs.load("us-east-1") == stack_outputs.StackOutputs()
 
 
-def test_a_handover_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
+def test_stack_outputs_are_read_and_a_missing_file_is_empty(tmp_path: Path) -> None:
     file = tmp_path / "stack_outputs.json"
     assert stack_outputs.load("eu-central-1", file) == stack_outputs.StackOutputs()
     file.write_text(outputs(CertificateArn=_ARN, Region="eu-central-1"))

@@ -1,4 +1,4 @@
-"""Which build of each image runs: one pin file a service, so that two bumps never conflict."""
+"""The build of each image that runs: one pin file per service, so that bumps do not conflict."""
 
 from pathlib import Path
 
@@ -9,12 +9,11 @@ FOLDER = Path(__file__).parent
 
 
 def pin_file(service: str, folder: Path = FOLDER) -> Path:
-    """Where the pin of `service` stands."""
     return folder / f"{service}.pin"
 
 
 def load(folder: Path = FOLDER) -> dict[str, Pin]:
-    """All pins by service. Raises DeclarationError, naming the file, for a malformed one."""
+    """All pins by service. Raises DeclarationError for a malformed file."""
     return {file.stem: _read(file) for file in sorted(folder.glob("*.pin"))}
 
 
@@ -23,7 +22,7 @@ def _read(file: Path) -> Pin:
         return Pin.parse(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(
-            f"cannot be read ({error}); write `latest` or sha-<commit>@sha256:<digest> into it",
+            f"cannot be read ({error}); it must contain `latest` or sha-<commit>@sha256:<digest>",
             where=file,
         ) from error
     except DeclarationError as error:

@@ -1,1 +1,1 @@
-"""What Argo CD syncs, made from the charts declared before it."""
+"""The Argo CD Applications, generated from all other charts."""

@@ -1,4 +1,4 @@
-"""What Argo CD syncs: an Application for every file of dist/, and the root that syncs those."""
+"""An Argo CD Application for every file of dist/, and the root Application that syncs those."""
 
 from constructs_lib.kubernetes import App, Application, AppProject, Chart
 from constructs_lib.manifests.argocd import NAMESPACE
@@ -10,14 +10,14 @@ _POWERFUL_KINDS = {
     "": ("Namespace",),
     "external-secrets.io": ("ClusterSecretStore",),
 }
-"""Kinds of cluster scope, and others that give power over the cluster, by API group. All other
-kinds are allowed once a chart renders them; these only by a line here."""
+"""Allowed kinds that are cluster-scoped or privileged, by API group. All other rendered kinds are
+allowed automatically."""
 
 
 class Root(Chart):
-    """The projects and the root Application: the one file that a person applies by hand.
+    """The projects and the root Application: the one file to apply by hand.
 
-    The root is in a project of its own, the only one that may make Applications and projects.
+    The root has its own project, the only one that may create Applications and projects.
     """
 
     def __init__(self, scope: App) -> None:
@@ -44,7 +44,7 @@ class Root(Chart):
 
 
 class Applications(Chart):
-    """An Application for every chart declared before this one, but those of Argo CD itself."""
+    """An Application for every chart before this one, except those of Argo CD."""
 
     def __init__(self, scope: App) -> None:
         rendered = scope.snapshot()

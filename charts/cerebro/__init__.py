@@ -1,1 +1,1 @@
-"""What people talk to."""
+"""The web services."""

@@ -8,7 +8,7 @@ from constructs_lib.model import HttpGet, Probe, Resources
 
 _KEEP_ALIVE_SECONDS = 75
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-"""Where a load balancer stands that nothing more is known of."""
+"""Private ranges, used if the load balancers' subnets are not set."""
 
 
 class CerebroApi(Chart):
@@ -26,8 +26,8 @@ class CerebroApi(Chart):
                     "DBT_MANIFEST_URL": DBT_MANIFEST_URL,
                     "DBT_MANIFEST_REFRESH_ENABLED": "true",
                     "DBT_MANIFEST_REFRESH_INTERVAL_SECONDS": "300",
-                    # uvicorn reads these two. Whom it trusts it passes over in X-Forwarded-For, so
-                    # that a caller cannot write an address of its own in front.
+                    # Read by uvicorn. It skips trusted addresses in X-Forwarded-For, so that a
+                    # caller cannot fake its address.
                     "FORWARDED_ALLOW_IPS": ",".join(self.platform.alb_subnets or _PRIVATE),
                     "UVICORN_TIMEOUT_KEEP_ALIVE": str(_KEEP_ALIVE_SECONDS),
                 },
@@ -40,7 +40,7 @@ class CerebroApi(Chart):
             ),
             readiness=Probe(HttpGet("/"), initial_delay_seconds=10, period_seconds=15),
             liveness=Probe(HttpGet("/"), initial_delay_seconds=30, period_seconds=30),
-            # it fetches the manifest before it listens, for up to 30 seconds
+            # fetches the manifest before it listens, for up to 30 seconds
             startup=Probe(HttpGet("/"), period_seconds=5, failure_threshold=24),
             ingress=Alb(
                 host=Hosts.API,

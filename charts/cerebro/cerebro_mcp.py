@@ -8,10 +8,9 @@ from constructs_lib.model import HttpGet, Probe, Resources, TcpSocket
 
 
 class CerebroMcp(Chart):
-    """The MCP server, for people inside the network: https://mcp.analytics.gnosis.io.
+    """The MCP server, internal only: https://mcp.analytics.gnosis.io.
 
-    Its sessions live in one process and its reports on its disk, so there is one replica, which
-    an update replaces.
+    It keeps sessions in memory and reports on disk, so it has one replica, replaced on update.
     """
 
     def __init__(self, scope: App) -> None:
@@ -48,14 +47,14 @@ class CerebroMcp(Chart):
                 egress=(CLICKHOUSE, HTTPS),
             ),
             readiness=Probe(HttpGet("/health"), period_seconds=15, timeout_seconds=5),
-            # /health asks ClickHouse, whose outages a restart would not end
+            # /health queries ClickHouse; a restart would not fix an outage of ClickHouse
             liveness=Probe(TcpSocket(), period_seconds=30),
-            # it fetches manifest, docs index and more before it listens
+            # fetches the manifest, the docs index and more before it listens
             startup=Probe(TcpSocket(), period_seconds=10, failure_threshold=30),
             ingress=Alb(
                 host=Hosts.MCP,
                 scheme="internal",
-                idle_timeout_seconds=3600,  # server-sent events pause for long
+                idle_timeout_seconds=3600,  # for long pauses between server-sent events
                 keep_alive_seconds=None,
             ),
         )

@@ -9,14 +9,14 @@ from constructs_lib.model import Command, HttpGet, Probe, Resources
 KEEP_ALIVE_SECONDS = 75
 """keepalive_timeout of docker/metrics-dashboard/nginx.conf."""
 _IMAGE = "metrics-dashboard"
-# from inside: they listen on the loopback address only
+# a command, because the handlers listen only on the loopback address
 _HANDLERS_ANSWER = Command(("curl", "-fsS", "http://127.0.0.1:3000/healthz"))
 
 
 class MetricsDashboard(Chart):
-    """The dashboard: nginx serves the React build and passes /api on to the handlers beside it.
+    """The dashboard: nginx serves the React build and proxies /api to the handlers in the same pod.
 
-    Only the handlers hold credentials; nginx, which the public talks to, has none.
+    Only the handlers have credentials; the public nginx has none.
     """
 
     def __init__(self, scope: App) -> None:
@@ -45,7 +45,7 @@ class MetricsDashboard(Chart):
             readiness=Probe(HttpGet("/healthz"), period_seconds=10),
             liveness=Probe(HttpGet("/healthz"), initial_delay_seconds=10, period_seconds=30),
             sidecars={"api": handlers},
-            longest_request_seconds=60,  # what a handler may take
+            longest_request_seconds=60,  # the handlers' timeout
             ingress=Alb(
                 host=Hosts.DASHBOARD,
                 scheme="internet-facing",

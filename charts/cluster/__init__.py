@@ -1,1 +1,1 @@
-"""What the two namespaces share, and their limits."""
+"""The namespaces with their quotas, and the secret store."""

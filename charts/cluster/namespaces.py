@@ -1,8 +1,8 @@
-"""The namespaces, and what all pods of each may ask for together.
+"""The namespaces and their quotas.
 
-A quota is the worst moment (a rolling update of every web service with the old pods still ending,
-while every job runs) and at least a third more, for jobs made by
-hand and one more service. The numbers are our estimate.
+A quota covers peak usage (a rolling update of every web service with the old pods still
+terminating, while every job runs) plus at least a third, for manual jobs and one more service.
+The numbers are our estimate.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ _CONTAINER_DEFAULTS = Resources(cpu=("100m", "500m"), memory=("128Mi", "256Mi"))
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """A namespace of the platform. Argo CD, the secret store and the commands follow from it."""
+    """A namespace. Argo CD's project, the secret store and the commands use this list."""
 
     name: str
-    """Of the namespace."""
+    """Name of the namespace."""
     quota: Quota
-    """What all its pods may ask for together."""
+    """Limit for the sum of all its pods."""
     readiness_gates: bool = False
-    """Whether web services behind load balancers run in it."""
+    """Whether it contains web services behind load balancers."""
 
 
 NAMESPACES = (
-    # what people talk to: the API, the MCP server, the dashboard
+    # web services: the API, the MCP server, the dashboard
     Limits(
         name="cerebro",
         quota=Quota(
@@ -42,7 +42,7 @@ NAMESPACES = (
         ),
         readiness_gates=True,
     ),
-    # what fills the warehouse: indexers, crawlers, SQL jobs
+    # data ingestion: indexers, crawlers, SQL jobs
     Limits(
         name="crawlers",
         quota=Quota(
@@ -59,7 +59,6 @@ NAMESPACES = (
 
 
 def declare(app: App) -> list[Chart]:
-    """A chart for each namespace."""
     return [_declare(app, limits) for limits in NAMESPACES]
 
 

@@ -4,7 +4,7 @@ from constructs_lib.kubernetes import App, Chart, ParameterStore
 
 
 class SecretStore(Chart):
-    """`aws-ssm`, which the ExternalSecrets of the platform's namespaces read from."""
+    """`aws-ssm`, the store for the ExternalSecrets of the platform's namespaces."""
 
     def __init__(self, scope: App) -> None:
         super().__init__(scope, "aws-ssm", namespace=None, folder="cluster")

@@ -1,1 +1,1 @@
-"""What fills the warehouse."""
+"""Data ingestion: indexers, crawlers and SQL jobs."""

@@ -18,14 +18,14 @@ from constructs_lib.model import Egress, HttpGet, Probe, Resources
 _BEACON_API = Egress((443, 5052), to="anywhere")
 """A provider's endpoint, or a node inside the VPC."""
 _HEALTHY = Probe(HttpGet("/health"), period_seconds=30)
-# the port opens only after the program has reached ClickHouse
+# the port opens only after the program has connected to ClickHouse
 _STARTED = Probe(HttpGet("/health"), period_seconds=10, failure_threshold=60)
 _STOP_SECONDS = 10
 _HEAVY = Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"))
 
 
 class BeaconIndexer(Chart):
-    """The consensus layer of Gnosis Chain: loading raw data, and transforming it into tables."""
+    """The consensus layer of Gnosis Chain: loads raw data and transforms it into tables."""
 
     def __init__(self, scope: App) -> None:
         super().__init__(scope, "beacon-indexer", namespace="crawlers")
@@ -75,7 +75,7 @@ class BeaconIndexer(Chart):
         transform = replace(
             program,
             args=("transform", "run", "--continuous"),
-            # more chunks at a time of the validators' data do not fit into the memory
+            # more than one chunk of validator data does not fit into memory
             env={**program.env, "TRANSFORM_CHUNKS_PER_BATCH": "1"},
             resources=_HEAVY,
         )
@@ -102,6 +102,6 @@ class BeaconIndexer(Chart):
                 resources=_HEAVY,
             ),
             retries=1,
-            deadline_seconds=12 * 3600,  # a run takes over four hours
+            deadline_seconds=12 * 3600,  # a run takes more than four hours
             grace_seconds=_STOP_SECONDS,
         )

@@ -1,4 +1,4 @@
-"""click-runner: SQL jobs that bring other parties' data into ClickHouse."""
+"""click-runner: SQL jobs that import third-party data into ClickHouse."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ MIXPANEL = {
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A row: one job that fills one or a few tables."""
+    """A job that fills one or more tables."""
 
     name: str
-    """After `click-runner-`."""
+    """Name without `click-runner-`."""
     schedule: str
     """Cron, UTC."""
     args: tuple[str, ...]
     """Flags of run_queries.py."""
     env: Mapping[str, str | None] = field(default_factory=dict)
-    """Plain variables; one that is None keeps the job from being rendered until it is known."""
+    """Plain variables. The job is not rendered while one of them is None."""
     optional: Mapping[str, str | None] = field(default_factory=dict)
-    """Plain variables that are left out until they are known."""
+    """Plain variables, omitted while they are None."""
     vendor: str = ""
-    """Whose keys it reads, from the Secret `<vendor>-keys`."""
+    """The vendor of the Secret `<vendor>-keys`."""
     keys: Mapping[str, Parameter] = field(default_factory=dict)
     """The vendor's keys."""
     retries: int = 2
-    """0 where a second attempt would duplicate rows."""
+    """0 if a retry would duplicate rows."""
     egress: tuple[Egress, ...] = (HTTPS,)
-    """None where ClickHouse itself fetches the data."""
+    """Empty if ClickHouse itself fetches the data."""
     memory: str = "512Mi"
-    """The limit; more for what is held in memory. Our estimate."""
+    """Memory limit. More for jobs that buffer data. Our estimate."""
 
 
 def jobs(known: Installation) -> Iterator[Job]:
-    """The table, in the order of the day."""
+    """All jobs, in order of their start time."""
     yield Job(
         name="ember",
         schedule="0 2 * * *",
@@ -137,7 +137,7 @@ def _dune(known: Installation) -> Iterator[Job]:
     for name, (variable, query_id, insert) in tables.items():
         yield Job(
             name=f"dune-{name}",
-            schedule="0 3 * * *",  # of gno-supply our estimate
+            schedule="0 3 * * *",  # for gno-supply our estimate
             args=_csv(f"queries/dune/{name.replace('-', '_')}", "create_table", insert),
             env={f"CH_QUERY_VAR_{variable}": query_id},
             vendor="dune",
@@ -192,9 +192,9 @@ def _prices(source: str) -> tuple[str, ...]:
 
 
 class ClickRunner(Chart):
-    """SQL jobs that bring other parties' data into ClickHouse, each a CronJob of its own.
+    """SQL jobs that import third-party data into ClickHouse, each a separate CronJob.
 
-    A vendor's keys are a Secret of their own, so that one that is missing stops no other job.
+    Each vendor has a separate Secret, so that a missing key affects only the jobs of that vendor.
     """
 
     def __init__(self, scope: App) -> None:

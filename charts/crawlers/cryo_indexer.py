@@ -70,7 +70,7 @@ class CryoIndexer(Chart):
             liveness=Probe(HttpGet("/health"), period_seconds=30),
             startup=Probe(HttpGet("/health"), period_seconds=10, failure_threshold=30),
         )
-        # A stopped writer leaves its range as `processing`; this takes such ranges up again.
+        # A stopped writer leaves its range as `processing`; this job retries such ranges.
         ScheduledJob(
             self,
             "cryo-indexer-auto-maintain",

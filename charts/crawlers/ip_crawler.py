@@ -5,15 +5,15 @@ from charts.shared import CLICKHOUSE, HTTPS, clickhouse
 from constructs_lib.kubernetes import App, Chart, Program, SingleWriter, Storage
 from constructs_lib.model import Command, Probe, Resources
 
-# It writes the file once a batch, and sleeps for up to five minutes when there is nothing to do.
+# The program writes the file after each batch and sleeps up to five minutes when idle.
 _FRESH = Command(("sh", "-c", 'test -n "$(find /app/logs/health.log -mmin -20)"'))
 
 
 class IpCrawler(Chart):
-    """Looks up the addresses that nebula found at ipinfo.io.
+    """Looks up the IP addresses found by nebula at ipinfo.io.
 
-    Two of them would pay for every address twice. /app/logs outlives the pod, because the month
-    it has come to stands there.
+    Two instances would pay for every address twice. /app/logs is persistent, because it contains
+    the month that the crawler has reached.
     """
 
     def __init__(self, scope: App) -> None:
@@ -35,5 +35,5 @@ class IpCrawler(Chart):
             storage=Storage(path="/app/logs", size="1Gi"),
             startup=Probe(_FRESH, period_seconds=30, failure_threshold=40),
             liveness=Probe(_FRESH, period_seconds=60, timeout_seconds=5),
-            grace_seconds=330,  # it may be in a sleep of 300 seconds
+            grace_seconds=330,  # the program sleeps up to 300 seconds
         )

@@ -5,18 +5,18 @@ from constructs_lib.kubernetes import App, Chart, Program, SingleWriter
 from constructs_lib.model import Command, Egress, HttpGet, Probe, Resources
 
 _PEERS = Egress((), to="public", protocols=("TCP", "UDP"))
-"""Any peer of the network, at whatever port it listens on."""
+"""Any peer of the network, on any port."""
 
 _LONGEST_CRAWL_SECONDS = 3000
-# The age of process 1, from its start in clock ticks (field 22) and the machine's uptime: a crawl
-# takes some 35 minutes, and one that hangs looks healthy otherwise.
+# Fails if process 1 is too old: uptime minus its start time in clock ticks (field 22). A crawl
+# takes about 35 minutes; a hanging one still answers on /health.
 _CRAWL_MOVES_ON = "NR == FNR { uptime = $1; next } { exit uptime - $22 / 100 > max }"
 
 
 class Nebula(Chart):
-    """The peers of Gnosis Chain's consensus network, one crawl after another.
+    """Crawls the peers of Gnosis Chain's consensus network.
 
-    A crawl ends the container, and Kubernetes starts the next: restarts by the thousand are
+    The container exits after each crawl and Kubernetes restarts it: thousands of restarts are
     normal.
     """
 
@@ -62,5 +62,5 @@ class Nebula(Chart):
                 period_seconds=60,
                 failure_threshold=1,
             ),
-            grace_seconds=60,  # to seal the crawl and flush what it found
+            grace_seconds=60,  # to finish the crawl and flush its results
         )

@@ -1,4 +1,4 @@
-"""CloudFormation resources from the catalogue's facts."""
+"""Constructs for CloudFormation resources."""
 
 from constructs_lib.aws.external_secrets_role import ExternalSecretsRole
 from constructs_lib.aws.secure_strings import SecureStrings

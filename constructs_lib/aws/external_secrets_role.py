@@ -1,4 +1,4 @@
-"""What External Secrets may read in AWS."""
+"""The IAM role of External Secrets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from constructs_lib.model import Parameter
 
 NAMESPACE = "external-secrets"
 SERVICE_ACCOUNT = "external-secrets"
-"""Of the operator's own chart, both by its defaults."""
+"""Both are defaults of the operator's Helm chart."""
 
 
 class ExternalSecretsRole(Construct):
-    """An IAM role for the operator's service account: `ssm:GetParameter` on these parameters.
+    """An IAM role for the operator's service account, with `ssm:GetParameter` on the parameters.
 
-    EKS Pod Identity hands it out, through an association where the cluster is known. With an
-    OIDC provider the role trusts the service account's tokens instead (IRSA).
+    It is assumed through EKS Pod Identity or, with an OIDC provider, through IRSA.
     """
 
     def __init__(
@@ -33,9 +32,15 @@ class ExternalSecretsRole(Construct):
         cluster_name: str | None = None,
         oidc_provider_arn: str | None = None,
     ) -> None:
-        """Declare it. `key_arn` (default: none needed) is the customer key that the parameters
-        are encrypted with, `cluster_name` (default: no association) the EKS cluster,
-        `oidc_provider_arn` (default: Pod Identity) its IAM OIDC provider.
+        """Declare the role.
+
+        Args:
+            scope: The stack.
+            construct_id: ID of the construct.
+            parameters: Parameters that the role may read.
+            key_arn: Customer managed key of the parameters. Default: the AWS managed key.
+            cluster_name: EKS cluster for the Pod Identity association. Default: no association.
+            oidc_provider_arn: IAM OIDC provider of the cluster, for IRSA. Default: Pod Identity.
         """
         super().__init__(scope, construct_id)
         statements = [

@@ -1,7 +1,7 @@
-"""Makes an SSM SecureString that is missing: a Lambda function behind a custom resource.
+"""Lambda function of a custom resource: creates missing SSM SecureStrings.
 
-It overwrites no value and deletes none, and logs names and outcomes only. CloudFormation takes at
-most 4096 characters of code within a template, so nothing else belongs here.
+It never overwrites or deletes a value, and logs only names and outcomes. CloudFormation limits
+inline code to 4096 characters.
 """
 
 import json
@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 
 def handler(event, _context):
-    """Answer one request of CloudFormation, whatever happens."""
+    """Handle one CloudFormation request; always send a response."""
     wanted = event["ResourceProperties"]
     answer = {"Status": "SUCCESS", "PhysicalResourceId": wanted["Name"]}
     try:
@@ -30,7 +30,7 @@ def handler(event, _context):
 
 
 def retry_access_denied(ssm, wanted):
-    """A role's new rights take some seconds until they hold everywhere."""
+    """Retry, because new permissions of a role take some seconds to propagate."""
     for pause in (5, 10, 20):
         try:
             return ensure(ssm, wanted)
@@ -42,7 +42,7 @@ def retry_access_denied(ssm, wanted):
 
 
 def ensure(ssm, wanted):
-    """Create the parameter with its placeholder, or adopt it as it is."""
+    """Create the parameter with its placeholder, or adopt the existing one unchanged."""
     key = {"KeyId": wanted["KeyId"]} if wanted.get("KeyId") else {}
     try:
         ssm.put_parameter(
@@ -60,7 +60,7 @@ def ensure(ssm, wanted):
 
 
 def _adopt(ssm, name):
-    """The key of an existing parameter, whose value is not decrypted."""
+    """Return the key of an existing parameter without decrypting its value."""
     pages = ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
     newest = [version for page in pages for version in page["Parameters"]][-1]
     if newest["Type"] != "SecureString":
@@ -72,7 +72,7 @@ def _adopt(ssm, name):
 
 
 def _client():
-    # A new account allows three writes a second, and all parameters come at once.
+    # A new account allows three writes per second, and all parameters are requested at once.
     return boto3.client("ssm", config=Config(retries={"mode": "adaptive", "max_attempts": 10}))
 
 

@@ -1,4 +1,4 @@
-"""SSM SecureStrings, which CloudFormation itself cannot create."""
+"""SSM SecureStrings, which CloudFormation cannot create natively."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _INLINE_LIMIT = 4096
 
 
 class SecureStrings(Construct):
-    """Every parameter as a SecureString, each made by a create-only custom resource.
+    """SecureString parameters, each created by a create-only custom resource.
 
-    A missing parameter is made with its placeholder; one that exists is adopted with its value.
-    No update and no removal ever changes or deletes a value. The function's code stands in the
-    template, so it changes only with this repository, not with a library.
+    Missing parameters are created with their placeholder; existing ones are adopted unchanged.
+    Updates and deletions never change or delete a value. The function's code is inline in the
+    template, so it does not change with the version of a library.
     """
 
     def __init__(
@@ -35,8 +35,14 @@ class SecureStrings(Construct):
         tags: Mapping[str, str],
         key_arn: str | None = None,
     ) -> None:
-        """Declare them. `tags` go on what is made; `key_arn` (default: the account's own key for
-        SSM) is a customer key's ARN. Raises DeclarationError for a path declared twice.
+        """Declare the parameters. Raises DeclarationError for a path declared twice.
+
+        Args:
+            scope: The stack.
+            construct_id: ID of the construct.
+            parameters: The parameters.
+            tags: Tags for the created parameters.
+            key_arn: ARN of a customer managed key. Default: the AWS managed key of SSM.
         """
         super().__init__(scope, construct_id)
         declared: dict[str, Parameter] = {}
@@ -65,8 +71,8 @@ class SecureStrings(Construct):
         code = _HANDLER.read_text("utf-8")
         if len(code) > _INLINE_LIMIT:
             raise DeclarationError(
-                f"is {len(code)} characters long; CloudFormation takes {_INLINE_LIMIT} in a "
-                "template. Shorten it",
+                f"has {len(code)} characters, but CloudFormation allows {_INLINE_LIMIT} inline; "
+                "shorten it",
                 where=_HANDLER,
             )
         log = logs.LogGroup(
@@ -78,7 +84,7 @@ class SecureStrings(Construct):
         return lambda_.Function(
             self,
             "function",
-            description="Makes SSM SecureStrings that are missing; never changes or deletes one",
+            description="Creates missing SSM SecureStrings; never changes or deletes one",
             runtime=lambda_.Runtime.PYTHON_3_14,
             handler="index.handler",
             code=lambda_.Code.from_inline(code),
@@ -103,14 +109,14 @@ class SecureStrings(Construct):
         return iam.Role(
             self,
             "role",
-            description="Makes the SSM parameters of Gnosis Analytics",
+            description="Creates the SSM parameters of Gnosis Analytics",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             inline_policies={"parameters": iam.PolicyDocument(statements=statements)},
         )
 
 
 def parameter_arns(scope: Construct, paths: Iterable[str]) -> list[str]:
-    """The ARNs of parameters, in the stack's own account and region."""
+    """The ARNs of parameters in the stack's account and region."""
     return [
         Stack.of(scope).format_arn(
             service="ssm",

@@ -1,7 +1,7 @@
-"""Kubernetes objects from declarations.
+"""Constructs for Kubernetes objects.
 
-Four kinds of workload (`WebService`, `SingleWriter`, `ScheduledJob`, `ReleaseJob`) around one
-`Program`, in a `Chart`, in an `App` for a `Platform`.
+An `App` for a `Platform` contains `Chart`s. A chart contains workloads: `WebService`,
+`SingleWriter`, `ScheduledJob` or `ReleaseJob`, each running a `Program`.
 """
 
 from constructs_lib.kubernetes.alb import Alb

@@ -1,4 +1,4 @@
-"""An Ingress for the AWS Load Balancer Controller, with arithmetic that fits the pods behind."""
+"""An Ingress for the AWS Load Balancer Controller, with timeouts that match its pods."""
 
 from __future__ import annotations
 
@@ -22,55 +22,55 @@ _PREFIX = "alb.ingress.kubernetes.io"
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 _DENY = "deny"
 DRAIN_MARGIN_SECONDS = 15
-"""How much longer a pod waits than the load balancer drains: its targets are deregistered only
-after the controller has seen the pod end, and one controller loop may take that long."""
+"""Time that a pod waits in addition to the deregistration delay: the controller deregisters a
+target only after it sees the pod terminate, which may take one reconcile loop."""
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Alb:
-    """How a web service is reached from outside its cluster. Times are seconds.
+    """The Application Load Balancer of a web service. All times are in seconds.
 
-    Raises DeclarationError where the parts contradict each other.
+    Raises DeclarationError for contradictory settings.
     """
 
     host: Host
-    """The name it answers to; the certificate covers it."""
+    """The host name, covered by the certificate."""
     scheme: Literal["internet-facing", "internal"]
-    """Public, or reachable from inside the VPC only."""
+    """Public, or reachable only from inside the VPC."""
     keep_alive_seconds: Positive | None
-    """How long the server holds an idle connection open. It must outlast the load balancer's, or
-    a request on a connection that the server just closed is answered with 502. None: the
-    program has no such setting."""
+    """Keep-alive timeout of the server. It must be longer than the load balancer's idle timeout;
+    otherwise clients get a 502 when the server closes a connection first. None: the program has no
+    such setting."""
     idle_timeout_seconds: Annotated[int, Between(1, 4000)] = 60
-    """How long the load balancer holds an idle connection open, 1 to 4000 (its own default)."""
+    """Idle timeout of the load balancer, 1 to 4000. The default is that of AWS."""
     deregistration_delay_seconds: Annotated[int, Between(0, 3600)] = 30
-    """How long a leaving pod may finish requests, 0 to 3600, and no shorter than the service's
-    longest. Our estimate; AWS defaults to 300."""
+    """Time for a terminating pod to finish requests, 0 to 3600. Must not be shorter than the
+    longest request. The default is our estimate; AWS defaults to 300."""
     listeners: tuple[Literal["HTTP", "HTTPS"], ...] = ("HTTP", "HTTPS")
-    """On port 80 and 443. A redirect to HTTPS needs both."""
+    """Listeners on port 80 and 443. A redirect to HTTPS needs both."""
     ssl_redirect: bool = True
-    """Whether plain HTTP is redirected to 443."""
+    """Whether HTTP is redirected to HTTPS."""
     denied_paths: tuple[str, ...] = ("/metrics",)
-    """Prefixes answered with 403 by the load balancer itself."""
+    """Path prefixes for which the load balancer returns 403."""
     further_hosts: tuple[Host, ...] = ()
-    """Other names that it answers to alike. Default: none."""
+    """Additional host names of the service. Default: none."""
     paths: tuple[str, ...] = ("/",)
-    """Prefixes that go to the service."""
+    """Path prefixes that are routed to the service."""
     group: str | None = None
-    """Shares one load balancer among all Ingresses of this group name, which must agree on what
-    concerns all of it (`scheme`, `idle_timeout_seconds`). None: a load balancer of its own."""
+    """Name of an IngressGroup, whose Ingresses share one load balancer. They must have the same
+    load balancer settings (`scheme`, `idle_timeout_seconds`). None: a dedicated load balancer."""
     inbound_cidrs: tuple[str, ...] | None = None
     """CIDR ranges that the security group admits. None: the Platform's `vpc_cidrs` for an internal
     load balancer, every address for a public one."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Further `alb.ingress.kubernetes.io/` annotations, under their full names. Attributes of the
-    load balancer and the target group are joined with those that are set here."""
+    """Additional `alb.ingress.kubernetes.io/` annotations, by full name. Load balancer and target
+    group attributes are merged with those of the other props."""
 
     def __post_init__(self) -> None:
         if self.ssl_redirect and set(self.listeners) != {"HTTP", "HTTPS"}:
             raise DeclarationError(
-                "ssl_redirect needs a listener to redirect from and one to redirect to; "
+                "ssl_redirect needs an HTTP and an HTTPS listener; "
                 'keep listeners=("HTTP", "HTTPS") or set ssl_redirect=False'
             )
         if self.keep_alive_seconds and self.keep_alive_seconds <= self.idle_timeout_seconds:
@@ -84,50 +84,55 @@ class Alb:
         self._check_routes()
         for key in self.annotations:
             if not key.startswith(f"{_PREFIX}/"):
-                raise DeclarationError(f"annotation {key} is not one of {_PREFIX}/; remove it")
+                raise DeclarationError(
+                    f"annotation {key} does not start with {_PREFIX}/; remove it"
+                )
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        """Every name that it answers to."""
+        """All host names."""
         return (self.host, *self.further_hosts)
 
     def _check_routes(self) -> None:
         for path in (*self.paths, *self.denied_paths):
             if not path.startswith("/"):
-                raise DeclarationError(f"{path!r} is not a path; begin it with a slash")
+                raise DeclarationError(f"{path!r} is not a valid path; start it with a slash")
         for path in self.paths:
             if denied := [one for one in self.denied_paths if _is_below(path, one)]:
-                raise DeclarationError(f"path {path} is below {denied[0]}, which is denied first")
+                raise DeclarationError(
+                    f"path {path} is below the denied path {denied[0]}; remove one of them"
+                )
         if not self.paths:
             raise DeclarationError('paths is empty, so nothing is served; write ("/",)')
         routes = [*self.paths, *self.denied_paths]
         names = [host.fqdn for host in self.hosts]
         for what, values in (("path", routes), ("host", names)):
-            if twice := sorted({one for one in values if values.count(one) > 1}):
-                raise DeclarationError(f"{what} {twice[0]} is given twice; keep one")
+            if repeated := sorted({one for one in values if values.count(one) > 1}):
+                raise DeclarationError(f"{what} {repeated[0]} is given twice; keep one")
         if self.group is not None:
             check_object_name(self.group)
 
     def check_longest_request(self, seconds: int) -> None:
-        """Refuse a load balancer that would cut off the longest request of its service."""
+        """Reject timeouts that would cut off the longest request of the service."""
         if self.deregistration_delay_seconds < seconds:
             raise DeclarationError(
                 f"deregistration_delay_seconds={self.deregistration_delay_seconds} is shorter than "
-                f"longest_request_seconds={seconds}, so a rollout would cut such a request off"
+                f"longest_request_seconds={seconds}, so a rollout would cut off such requests; "
+                "raise it"
             )
         if self.idle_timeout_seconds <= seconds:
             raise DeclarationError(
                 f"idle_timeout_seconds={self.idle_timeout_seconds} must be longer than "
-                f"longest_request_seconds={seconds}, or the load balancer gives up first"
+                f"longest_request_seconds={seconds}, or the load balancer cuts off such requests"
             )
 
     @property
     def drain_seconds(self) -> int:
-        """How long a leaving pod keeps serving before it is told to stop."""
+        """How long a terminating pod keeps serving before it gets SIGTERM."""
         return self.deregistration_delay_seconds + DRAIN_MARGIN_SECONDS
 
     def ingress_annotations(self, platform: Platform, health_check_path: str) -> dict[str, str]:
-        """What the controller reads, for this platform's certificate and cluster target."""
+        """The annotations of the Ingress."""
         ports = {"HTTP": 80, "HTTPS": 443}
         options: dict[str, str | None] = {
             "scheme": self.scheme,
@@ -147,7 +152,7 @@ class Alb:
         }
         named = {f"{_PREFIX}/{key}": value for key, value in options.items() if value is not None}
         for key, value in self.annotations.items():
-            named[key] = _joined(key, named[key], value) if key in named else value
+            named[key] = _merged(key, named[key], value) if key in named else value
         if platform.target.ingress_class == "annotation":
             return {"kubernetes.io/ingress.class": "alb", **named}
         return named
@@ -158,7 +163,6 @@ class Alb:
         return platform.vpc_cidrs if self.scheme == "internal" else ()
 
     def _attributes(self, platform: Platform) -> Iterator[str]:
-        """Of the load balancer, as AWS names them."""
         yield f"idle_timeout.timeout_seconds={self.idle_timeout_seconds}"
         if platform.access_logs_bucket:
             yield "access_logs.s3.enabled=true"
@@ -175,7 +179,7 @@ class Alb:
         health_check_path: str,
         labels: dict[str, str],
     ) -> KubeObject:
-        """Add the Ingress `service`, which sends everything but `denied_paths` to that Service."""
+        """Add the Ingress, which routes `paths` to the Service, except `denied_paths`."""
         chart = Chart.of(owner)
         by_field = chart.platform.target.ingress_class == "field"
         return chart.add(
@@ -209,16 +213,16 @@ def _is_below(path: str, prefix: str) -> bool:
     return path != prefix and path.startswith(f"{prefix.rstrip('/')}/")
 
 
-def _joined(key: str, ours: str, theirs: str) -> str:
-    """An annotation that is set here and declared, too. Only lists of attributes can be joined."""
+def _merged(key: str, ours: str, theirs: str) -> str:
+    """The value of an annotation that is set twice. Only attribute lists can be merged."""
     if ours == theirs:
         return ours
     attributes = [pair.partition("=") for text in (ours, theirs) for pair in text.split(",")]
     names = [name.strip() for name, _, _ in attributes]
     if not key.endswith("-attributes") or len(set(names)) < len(names):
         raise DeclarationError(
-            f"annotation {key} is {ours!r} here and cannot be {theirs!r}; use the prop of Alb for "
-            "it, or remove it"
+            f"annotation {key} is already {ours!r} and cannot be {theirs!r}; use the prop of Alb, "
+            "or remove it"
         )
     return ",".join("=".join((name.strip(), value)) for name, _, value in attributes)
 

@@ -1,4 +1,4 @@
-"""The App: all charts of one platform, checked together before any of them is written."""
+"""The App: all charts of one platform, validated together before they are written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from constructs_lib.kubernetes.text import stringify
 from constructs_lib.kubernetes.validation import problems
 from constructs_lib.platform import Platform
 
-_INVALID = "Validation failed with the following errors:"  # as cdk8s says it
+_INVALID = "Validation failed with the following errors:"  # message of cdk8s
 _PROBLEM = re.compile(r"\n  \[([^]\n]*)\] ")
 
 
@@ -28,8 +28,8 @@ _PROBLEM = re.compile(r"\n  \[([^]\n]*)\] ")
 class App(cdk8s.App):
     """A cdk8s App for one platform.
 
-    `synth`, `synth_yaml`, `cdk8s.Testing.synth` and `render` all validate it first: by our rules
-    and by whatever is added with `node.add_validation`.
+    `synth`, `synth_yaml`, `cdk8s.Testing.synth` and `render` all validate it first, with the rules
+    and with the validations added by `node.add_validation`.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class App(cdk8s.App):
         outdir: str | None = None,
         resolvers: Sequence[Any] | None = None,
     ) -> None:
-        """Make an App for a platform.
+        """Create an App for a platform.
 
         Args:
-            platform: What its constructs find in the tree.
-            outdir: Where `synth` writes. Default: CDK8S_OUTDIR, or dist.
-            resolvers: Those of cdk8s, for values of native objects. Default: none.
+            platform: The settings for all constructs in the App.
+            outdir: Output directory of `synth`. Default: CDK8S_OUTDIR, or dist.
+            resolvers: cdk8s resolvers for values of native objects. Default: none.
         """
         super().__init__(outdir=outdir, resolvers=resolvers)
         self.platform = platform
@@ -53,16 +53,16 @@ class App(cdk8s.App):
         self.node.add_validation(_Rules(self))
 
     def snapshot(self) -> Snapshot:
-        """Every object as it will be written, before anything is checked."""
+        """All objects as they will be written, without validation."""
         return self._being_validated or read(self)
 
     def validate(self) -> Snapshot:
-        """Check all charts together; what is to be written. Raises PlatformError."""
+        """Validate all charts together and return their objects. Raises PlatformError."""
         self._being_validated = found = self.snapshot()
         try:
             if found.files:
                 with _validation_errors():
-                    # cdk8s validates in this call; it has none that does only that
+                    # cdk8s validates as part of this call; it has no call for validation only
                     cdk8s.Chart.to_json(found.files[0].chart)
         finally:
             self._being_validated = None
@@ -73,34 +73,33 @@ class App(cdk8s.App):
         return self.validate().render()
 
     def synth(self) -> None:
-        """Write the files into `outdir`. Raises PlatformError, and then writes none."""
+        """Write the files into `outdir`. Raises PlatformError, before writing any file."""
         for path, text in self.render().items():
             file = Path(self.outdir, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8", newline="\n")
 
     def synth_yaml(self) -> str:
-        """Every object in one YAML text. Raises PlatformError."""
+        """All objects as one YAML text. Raises PlatformError."""
         return stringify(self.validate().objects)
 
 
 @jsii.implements(constructs.IValidation)
 class _Rules:
-    """Our rules, as cdk8s runs them: with every synth, whoever asks for it."""
+    """The rules, as a cdk8s validation, so that every kind of synth runs them."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     def validate(self) -> list[str]:
-        """What the rules find."""
         app = self._app
-        found = [*app.calls.unanswered(), *problems(app.snapshot(), app.platform)]
+        found = [*app.calls.undeclared(), *problems(app.snapshot(), app.platform)]
         return [one_line(problem) for problem in found]
 
 
 @contextmanager
 def _validation_errors() -> Iterator[None]:
-    """What cdk8s reports in one piece, as a PlatformError of a line each."""
+    """Convert the combined validation error of cdk8s into a PlatformError, one line per error."""
     try:
         yield
     except RuntimeError as error:
@@ -112,5 +111,5 @@ def _validation_errors() -> Iterator[None]:
             f"{path}: {message}" if path else message
             for path, message in zip(parts[::2], parts[1::2], strict=True)
         )
-        # the rules give one line each; a validation of a chart's author may give several
+        # a custom validation may return messages of several lines
         raise PlatformError(one_line(" ".join(one.splitlines())) for one in found) from error

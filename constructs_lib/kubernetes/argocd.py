@@ -1,4 +1,4 @@
-"""Argo CD: what is synced from Git, into which namespaces, and how."""
+"""Argo CD Applications and AppProjects."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ API_VERSION = f"{GROUP}/v1alpha1"
 CLUSTER = "https://kubernetes.default.svc"
 """The cluster that Argo CD itself runs in."""
 _COMPARE = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
-"""The API server itself says what a sync would change: Argo CD's own schemas are those of one
-Kubernetes version, and call an object with a field of a later one Unknown."""
+"""Compute diffs in the API server: Argo CD's built-in schemas are those of one Kubernetes version
+and report objects with newer fields as Unknown."""
 _CASCADE = "resources-finalizer.argocd.argoproj.io"
 
-# Reloader, and `kubectl rollout restart`: what makes pods start anew. By their managers, not by
-# JSON pointers: cutting out the one annotation leaves an empty map, which is a difference again.
+# Reloader and `kubectl rollout restart` set an annotation to restart pods. Ignored by field
+# manager: ignoring it by JSON pointer leaves an empty map, which is again a difference.
 _WRITTEN_BY_OTHERS = [
     {
         "group": "apps",
@@ -36,25 +36,25 @@ _WRITTEN_BY_OTHERS = [
 _SYNC_POLICY: dict[str, Any] = {
     "automated": {"prune": True, "selfHeal": True},
     "syncOptions": [
-        # A file may be synced before the one with its namespace: a release job whose first sync
-        # failed for that would be waited for endlessly. The namespace's own file then completes it.
+        # A file may be synced before its namespace's file. The first sync of a release job would
+        # then fail, and Argo CD would wait for the job forever.
         "CreateNamespace=true",
-        # What others wrote stays theirs. Not with RespectIgnoreDifferences: it would make such a
-        # field Argo CD's own, and its file, which lacks the field, out of sync for ever.
+        # Keeps fields of other managers. Without RespectIgnoreDifferences, which would make Argo CD
+        # the owner of ignored fields and the application permanently OutOfSync.
         "ServerSideApply=true",
-        # What is in sync is not waited for: an ExternalSecret that is unchanged, but cannot be
-        # refreshed while SSM is unreachable, would otherwise stop a release in its first wave.
+        # Does not wait for objects that are in sync: while SSM is unreachable, an unchanged
+        # ExternalSecret cannot refresh and would block a release in its first wave.
         "ApplyOutOfSyncOnly=true",
     ],
-    # Five more attempts, after 10, 20 and three times 30 seconds: while it retries, Argo CD takes
-    # up no newer commit, such as one that corrects a migration.
+    # Five retries, after 10, 20 and three times 30 seconds. Not more, because Argo CD ignores newer
+    # commits while it retries, such as one that fixes a migration.
     "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "30s"}},
 }
 
 
 @checked
 class AppProject(Construct):
-    """The bounds of everything synced here: one repository, some namespaces, some kinds."""
+    """The repository, namespaces and kinds that Applications may sync."""
 
     def __init__(
         self,
@@ -70,14 +70,13 @@ class AppProject(Construct):
 
         Args:
             scope: The chart.
-            name: Of the project.
-            description: What it is for.
-            namespaces: Those that its Applications may sync into.
-            powerful_kinds: What it allows of the kinds that give power over the cluster (RBAC,
-                webhooks, CRDs, every cluster-scoped kind), by API group; the group of the core is
-                `""`.
-            rendered: The objects that its Applications sync; the kinds of all others among them
-                are allowed. Default: none.
+            name: Name of the project.
+            description: Description of the project.
+            namespaces: Namespaces that its Applications may sync into.
+            powerful_kinds: Allowed privileged kinds (RBAC, webhooks, CRDs, every cluster-scoped
+                kind), by API group. The core group is `""`.
+            rendered: The objects that its Applications sync; their unprivileged kinds are allowed.
+                Default: none.
         """
         check_object_name(name)
         super().__init__(scope, name)
@@ -108,10 +107,10 @@ class AppProject(Construct):
 
 @checked
 class Application(Construct):
-    """One Application: a file, or a folder, of dist/, synced by itself into one namespace.
+    """An Application that syncs a file or folder of dist/ automatically into one namespace.
 
-    A folder or file emptied by mistake deletes nothing: automated sync refuses to remove the last
-    object of an application (`allowEmpty`, off by default).
+    If a file or folder is emptied by mistake, nothing is deleted: automated sync does not remove
+    the last object of an application (`allowEmpty`, off by default).
     """
 
     def __init__(
@@ -129,12 +128,12 @@ class Application(Construct):
 
         Args:
             scope: The chart.
-            name: Of the application.
-            project: The AppProject whose bounds hold for it.
-            folder: Below dist/.
-            namespace: Where it syncs what names no namespace.
-            file: The one file of `folder` that it syncs. Default: all of them.
-            cascade: Whether its deletion deletes what it synced.
+            name: Name of the Application.
+            project: Name of its AppProject.
+            folder: Folder below dist/.
+            namespace: Namespace for objects that do not set one.
+            file: The only file of `folder` to sync. Default: all files.
+            cascade: Whether deleting the Application deletes its objects. Default: yes.
         """
         check_object_name(name)
         super().__init__(scope, name)

@@ -1,4 +1,4 @@
-"""Calls inside the cluster: the caller's policy and the callee's are opened together."""
+"""Calls inside the cluster, allowed in the NetworkPolicies of both caller and callee."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _Address = tuple[str | None, str]  # namespace and name
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Pods that call or are called: those with the label `app: <name>`."""
+    """The pods of a caller or callee, with the label `app: <name>`."""
 
     name: str
     namespace: str | None
     policy: KubeObject
     """Their NetworkPolicy."""
     ports: Mapping[str, int]
-    """What their Service offers, by name."""
+    """The ports of their Service, by name."""
 
 
 class CallDirectory:
-    """Who can be called inside the cluster, and who waits for a callee that is declared later."""
+    """The declared callees, and the calls to services that are not declared yet."""
 
     def __init__(self) -> None:
         self._offered: dict[_Address, Endpoint] = {}
@@ -40,19 +40,20 @@ class CallDirectory:
 
     @classmethod
     def of(cls, construct: IConstruct) -> CallDirectory:
-        """The directory of the App above `construct`."""
-        return nearest(construct, "calls", cls, "is not below an App(platform)")
+        """The directory of the App that contains `construct`."""
+        return nearest(construct, "calls", cls, "is not in an App(platform)")
 
     def offer(self, callee: Endpoint) -> None:
-        """Let `callee` be called, by those that wait for it as well."""
+        """Register `callee`, and connect the callers that were declared before it."""
         address = (callee.namespace, callee.name)
         self._offered[address] = callee
         for caller, rule in self._waiting.pop(address, ()):
             _connect(caller, callee, rule)
 
     def call(self, caller: Endpoint, rule: Calls) -> None:
-        """Let `caller` call, now or once the callee is declared. Raises DeclarationError for a
-        port that the callee does not offer.
+        """Connect `caller`, now or when the callee is declared.
+
+        Raises DeclarationError if the callee does not have the port.
         """
         address = (rule.namespace or caller.namespace, rule.service)
         callee = self._offered.get(address)
@@ -61,14 +62,13 @@ class CallDirectory:
         else:
             self._waiting[address].append((caller, rule))
 
-    def unanswered(self) -> Iterator[str]:
-        """A sentence for each call to a service that is not declared."""
+    def undeclared(self) -> Iterator[str]:
+        """A message for each call to a service that is not declared."""
         for (namespace, name), calls in self._waiting.items():
             for caller, _ in calls:
                 yield (
-                    f"{caller.policy.namespace}/{caller.name} calls {namespace}/{name}, but no "
-                    "WebService of that name and namespace is declared; "
-                    f"there are {_names(self._offered)}"
+                    f"{caller.policy.namespace}/{caller.name} calls {namespace}/{name}, which is "
+                    f"not declared; declared WebServices: {_names(self._offered)}"
                 )
 
 
@@ -80,8 +80,8 @@ def _connect(caller: Endpoint, callee: Endpoint, rule: Calls) -> None:
     port = callee.ports.get(rule.port)
     if port is None:
         raise DeclarationError(
-            f"{caller.name} calls port {rule.port!r} of {callee.name}, whose Service offers "
-            f"{', '.join(callee.ports)}; name one of them"
+            f"{caller.name} calls port {rule.port!r} of {callee.name}, but its Service only has "
+            f"{', '.join(callee.ports)}; use one of them"
         )
     elsewhere = caller.namespace != callee.namespace
     to = network.pods(callee.name, callee.namespace if elsewhere else None)

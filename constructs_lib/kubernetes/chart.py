@@ -1,4 +1,4 @@
-"""A Chart is one service, one file below dist/ and one Argo CD Application."""
+"""The Chart: one service, one file in dist/ and one Argo CD Application."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from constructs_lib.tree import nearest
 class Chart(cdk8s.Chart):
     """All objects of one service.
 
-    It is a cdk8s Chart: whatever cdk8s knows can be declared in it, beside our constructs. Those
-    keep their objects as plain data (`KubeObject`), which cdk8s does not see as children; `to_json`
-    gives all of them.
+    A cdk8s Chart, which can contain native cdk8s constructs as well as ours. Our constructs keep
+    their objects as plain data (`KubeObject`), which are not children in cdk8s; `to_json` returns
+    both.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Chart(cdk8s.Chart):
         labels: Mapping[str, str] | None = None,
         disable_resource_name_hashes: bool | None = None,
     ) -> None:
-        """Start a file `<folder>/<name>.k8s.yaml`.
+        """Create a chart, rendered to `<folder>/<name>.k8s.yaml`.
 
         Args:
             scope: The App, or another chart.
-            name: Unique among all charts.
-            namespace: Where its objects live. Default: none, for cluster-scoped objects.
-            folder: Where the file is below dist/. Default: the namespace, or `cluster`.
-            labels: Added to those of every object. Default: none.
+            name: Name, unique among all charts.
+            namespace: Namespace of its objects. Default: none, for cluster-scoped objects.
+            folder: Folder of the file below dist/. Default: the namespace, or `cluster`.
+            labels: Labels for every object. Default: none.
             disable_resource_name_hashes: As in cdk8s, for native objects without a name.
         """
         check_object_name(name)
@@ -72,36 +72,36 @@ class Chart(cdk8s.Chart):
         )
         self.path = f"{folder or namespace or 'cluster'}/{name}.k8s.yaml"
         self.kube_objects: list[KubeObject] = []
-        """What the constructs of this library made, in the order of declaration."""
+        """Objects created by the constructs of this library, in order of declaration."""
         self.pending: list[Pending] = []
         self.calls = CallDirectory.of(scope)
-        """Who calls whom inside the cluster, in all charts of the App."""
+        """Calls inside the cluster, for all charts of the App."""
 
-    # As cdk8s has them, but without a message to Node for each look. A property would be called
-    # back by Node; a cached one is not.
+    # These two override the properties of cdk8s, to avoid a message to Node per access. Cached,
+    # because Node would call back a plain property.
 
     @cached_property
     def namespace(self) -> str | None:
-        """Where the objects live; None for cluster-scoped ones."""
+        """The namespace of the objects; None for a cluster-scoped chart."""
         return self._namespace
 
     @cached_property
     def labels(self) -> Mapping[str, str]:
-        """On every object."""
+        """The labels of every object."""
         return self._labels
 
     @property
     def chart(self) -> Self:
-        """Itself, as every construct of this library has its chart."""
+        """The chart itself, so that `chart` works on charts and constructs."""
         return self
 
     @classmethod
     def of(cls, construct: IConstruct) -> Self:
-        """The chart that `construct` is or is in. Raises DeclarationError where there is none."""
+        """The chart that is or contains `construct`. Raises DeclarationError if none does."""
         return nearest(construct, "chart", cls, f"is not in a {cls.__name__}")
 
     def add(self, owner: Construct, props: object) -> KubeObject:
-        """Add an object of `owner`, of a `cdk8s_plus_27.k8s.Kube…Props` struct."""
+        """Add an object of `owner`, from a `cdk8s_plus_27.k8s.Kube…Props` struct."""
         return self.__add(owner, manifest(props))
 
     def add_custom(
@@ -112,7 +112,7 @@ class Chart(cdk8s.Chart):
         metadata: k8s.ObjectMeta,
         spec: Mapping[str, Any],
     ) -> KubeObject:
-        """Add an object of a kind that Kubernetes itself does not define."""
+        """Add a custom resource."""
         return self.__add(
             owner,
             {
@@ -137,7 +137,7 @@ class Chart(cdk8s.Chart):
         finalizers: tuple[str, ...] = (),
         namespaced: bool = True,
     ) -> k8s.ObjectMeta:
-        """Metadata with the namespace, unless the object is cluster-scoped, and common labels."""
+        """Metadata with the common labels and, unless cluster-scoped, the namespace."""
         return k8s.ObjectMeta(
             name=name,
             namespace=self.namespace if namespaced else None,
@@ -147,7 +147,7 @@ class Chart(cdk8s.Chart):
         )
 
     def to_json(self) -> list[Manifest]:
-        """Every object of the chart as it is written, after cdk8s has validated the App."""
+        """All objects of the chart as they are written, after validation by cdk8s."""
         super().to_json()
         app: Any = self.node.root
         objects: list[Manifest] = app.snapshot().of(self).objects

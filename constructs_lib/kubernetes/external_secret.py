@@ -1,4 +1,4 @@
-"""SSM parameters as Kubernetes Secrets, by the External Secrets Operator."""
+"""Kubernetes Secrets from SSM parameters, synced by the External Secrets Operator."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from constructs_lib.names import check_object_name, check_variable
 STORE = "aws-ssm"
 PULL_SECRET = "ghcr-pull-secret"  # noqa: S105 the name of a Secret
 PROTECTED = {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
-"""On what Argo CD must never delete: what it holds up would fall with it."""
+"""For objects that Argo CD must never delete, because other objects depend on them."""
 
-_REFRESH = {"v1beta1": "1h", "v1": "1h0m0s"}  # each as a controller of that version stores it
+_REFRESH = {"v1beta1": "1h", "v1": "1h0m0s"}  # as stored by a controller of that version
 _REMOTE_DEFAULTS = {
-    # The API server fills these in; what is not written here would show as drift for ever.
+    # The API server adds these defaults; omitting them would show up as permanent drift.
     "conversionStrategy": "Default",
     "decodingStrategy": "None",
     "metadataPolicy": "None",
@@ -30,14 +30,20 @@ _REMOTE_DEFAULTS = {
 
 @checked
 class ExternalSecret(Construct):
-    """A Secret whose keys are environment variables, each read from one SSM parameter.
+    """A Secret with environment variables, each read from one SSM parameter.
 
-    Its id is the name of the Secret. One parameter that is missing keeps the whole Secret from
-    its next refresh, so what should not stop together belongs into Secrets of their own.
+    A missing parameter blocks the refresh of the whole Secret, so put unrelated parameters into
+    separate Secrets.
     """
 
     def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
-        """Raises DeclarationError for a name that Kubernetes or an environment refuses."""
+        """Declare the Secret.
+
+        Args:
+            scope: The chart, or a construct in it.
+            name: Name of the Secret.
+            keys: Parameters by environment variable.
+        """
         check_object_name(name)
         super().__init__(scope, name)
         self.name = name
@@ -45,20 +51,23 @@ class ExternalSecret(Construct):
         for variable in keys:
             check_variable(variable)
         if not keys:
-            raise DeclarationError("reads no parameter; leave it out", where=self.node.path)
+            raise DeclarationError("reads no parameters; remove it", where=self.node.path)
         self.external_secret = _add(self, Chart.of(scope), name, self.keys)
         """The ExternalSecret."""
 
 
 @checked
 class SecretFiles(Construct):
-    """A Secret whose keys are files of a container, each read from one SSM parameter.
-
-    `Program.secret_files` makes it; its id is the name of the Secret.
-    """
+    """A Secret with files, each read from one SSM parameter. Created for `Program.secret_files`."""
 
     def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
-        """`keys` are the names of the files in the Secret."""
+        """Declare the Secret.
+
+        Args:
+            scope: The workload.
+            name: Name of the Secret.
+            keys: Parameters by file key.
+        """
         check_object_name(name)
         super().__init__(scope, name)
         self.name = name
@@ -69,13 +78,18 @@ class SecretFiles(Construct):
 
 @checked
 class RegistryCredentials(Construct):
-    """The Secret `ghcr-pull-secret`, of the type that the kubelet reads, from one parameter.
+    """The image pull Secret `ghcr-pull-secret`.
 
-    Protected: without it no pod of the namespace could be pulled.
+    Protected from deletion, because the pods of the namespace could not start without it.
     """
 
     def __init__(self, scope: Construct, parameter: Parameter) -> None:
-        """`parameter` holds a docker config.json."""
+        """Declare the Secret.
+
+        Args:
+            scope: The Namespace.
+            parameter: Parameter with a docker config.json.
+        """
         super().__init__(scope, PULL_SECRET)
         template = {
             "engineVersion": "v2",
@@ -96,13 +110,18 @@ class RegistryCredentials(Construct):
 
 @checked
 class ParameterStore(Construct):
-    """The ClusterSecretStore `aws-ssm`: SSM in the platform's region, for some namespaces only.
+    """The ClusterSecretStore `aws-ssm`: SSM in the platform's region.
 
-    It names no credentials: External Secrets uses those of its own service account.
+    External Secrets authenticates with its own service account.
     """
 
     def __init__(self, scope: Construct, *, namespaces: tuple[str, ...]) -> None:
-        """`namespaces` are those whose ExternalSecrets may use it."""
+        """Declare the store.
+
+        Args:
+            scope: The chart.
+            namespaces: Namespaces that may use the store.
+        """
         super().__init__(scope, STORE)
         chart = Chart.of(scope)
         platform = chart.platform
@@ -119,7 +138,6 @@ class ParameterStore(Construct):
 
 
 def api_version(target: ClusterTarget) -> str:
-    """`external-secrets.io/v1beta1`, or what the cluster target names."""
     return f"external-secrets.io/{target.external_secrets}"
 
 

@@ -1,4 +1,4 @@
-"""Workloads that end: on a schedule, or once for every release."""
+"""Jobs that run on a schedule or with every release."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
 _START_WITHIN_SECONDS = 1800
 _NEEDED_WAVE, _RELEASE_WAVE = "-2", "-1"
-"""Sync waves of Argo CD; what states none is in wave 0."""
+"""Argo CD sync waves. The default wave is 0."""
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def check_schedule(schedule: str) -> None:
-    """Refuse what Kubernetes does not read as five cron fields."""
+    """Reject anything but five cron fields."""
     try:
         CronSim(schedule if _FIVE_FIELDS.fullmatch(schedule) else "", _ANY_DAY)
     except CronSimError as error:
         raise DeclarationError(
-            f"schedule {schedule!r} is none; write minute, hour, day of month, month and day of "
-            'week with digits, * / , and -, as "0 2 * * *" for daily at 02:00 UTC'
+            f"schedule {schedule!r} is not valid; write minute, hour, day of month, month and day "
+            'of week with digits, * / , and -, such as "0 2 * * *" for daily at 02:00 UTC'
         ) from error
 
 
 @checked
 class ScheduledJob(ProgramConstruct):
-    """A CronJob of which one run at most is under way, and what every workload gets.
+    """A CronJob with concurrency policy `Forbid`, and its supporting objects.
 
-    `Forbid` orders the scheduled runs only; a Job made by hand is not counted.
+    `Forbid` applies only to scheduled runs, not to Jobs created by hand.
     """
 
     component = "job"
@@ -66,15 +66,14 @@ class ScheduledJob(ProgramConstruct):
 
         Args:
             scope: The chart.
-            name: The one name, of the objects and, by default, of the image.
-            program: What runs in its container.
-            schedule: Five cron fields, in UTC. A run that cannot start within half an hour (our
-                estimate) is left out.
-            retries: The Job's `backoffLimit`: how many failures of its container end it; 0 for
-                what must not be done twice.
-            deadline_seconds: When a run that hangs is ended. Default: never.
-            grace_seconds: What it takes to end after SIGTERM. Default: Kubernetes' 30.
-            options: Labels, placement, identity, init containers. Default: nothing of it.
+            name: Name of the objects and, by default, of the image.
+            program: The program to run.
+            schedule: Five cron fields, in UTC. A run that cannot start within 30 minutes (our
+                estimate) is skipped.
+            retries: The Job's `backoffLimit`. Use 0 if a run must not be repeated.
+            deadline_seconds: Maximum duration of a run. Default: none.
+            grace_seconds: Time to terminate after SIGTERM. Default: 30, set by Kubernetes.
+            options: Labels, placement, identity, init containers. Default: none.
         """
         super().__init__(scope, name, Container(program=program), options)
         with self.declaration_errors():
@@ -97,7 +96,7 @@ class ScheduledJob(ProgramConstruct):
                                 active_deadline_seconds=deadline_seconds,
                                 template=self.pod_template(
                                     annotations=DO_NOT_EVICT,
-                                    # a container restarted in place is not counted in time
+                                    # OnFailure would restart it before the failure is counted
                                     restart_policy="OnFailure" if retries else "Never",
                                     grace_seconds=grace_seconds,
                                 ),
@@ -110,12 +109,12 @@ class ScheduledJob(ProgramConstruct):
 
 @checked
 class ReleaseJob(ProgramConstruct):
-    """A Job that runs with every release, a migration for instance, and what every workload gets.
+    """A Job that runs with every release, such as a migration, and its supporting objects.
 
-    In a sync of Argo CD, what the job needs comes first (its Secret included), then the job, and
-    once that has ended, everything else: the old pods serve meanwhile, and keep serving if the job
-    fails. It is a Sync hook that is deleted before it is made again, because a Job's template
-    cannot change. A PreSync hook would wait for ever for the Secret that the sync creates.
+    Argo CD first syncs the objects that the job needs, including its Secret, then runs the job, and
+    syncs everything else after the job has succeeded. Until then, and if the job fails, the old
+    pods keep serving. The Job is a Sync hook, deleted before each run because its template is
+    immutable. A PreSync hook would wait forever for the Secret that the sync creates.
     """
 
     component = "release"
@@ -137,13 +136,13 @@ class ReleaseJob(ProgramConstruct):
 
         Args:
             scope: The chart.
-            name: The one name, of the objects and, by default, of the image.
-            program: What runs in its container. It must be safe to repeat: it runs with every
-                sync, and once more for each attempt at a sync that fails.
+            name: Name of the objects and, by default, of the image.
+            program: The program to run. It must be idempotent: it runs with every sync and every
+                retry of a failed sync.
             retries: The Job's `backoffLimit`. The default, 3, is our estimate.
-            deadline_seconds: When the hook, and with it a sync that hangs, is ended. The default,
-                30 minutes, is our estimate.
-            options: Labels, placement, identity, init containers. Default: nothing of it.
+            deadline_seconds: Maximum duration of the Job, and so of the sync. The default, 30
+                minutes, is our estimate.
+            options: Labels, placement, identity, init containers. Default: none.
         """
         super().__init__(scope, name, Container(program=program), options)
         with self.declaration_errors():

@@ -1,4 +1,4 @@
-"""An object that a construct made: what it holds, and how a chart changes it."""
+"""Kubernetes objects created by constructs, and how charts patch them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from constructs_lib.model import Manifest
 
 
 class KubeObject:
-    """One Kubernetes object of a construct, as `web.deployment`.
+    """One Kubernetes object of a construct, such as `web.deployment`.
 
-    It is plain data, which costs no message to Node until somebody patches it. A change takes
-    effect at once and passes through the same rules as everything else.
+    It is plain data and needs no message to Node until it is patched. Patches take effect
+    immediately; the rules check the patched object.
     """
 
     def __init__(self, owner: IConstruct, manifest: Manifest) -> None:
         self.owner = owner
-        """The construct that made it."""
+        """The construct that created it."""
         self._manifest = manifest
         self._derived: dict[str, Callable[[], str]] = {}
 
     @property
     def api_version(self) -> str:
-        """As `apps/v1`."""
+        """Such as `apps/v1`."""
         return str(self._manifest["apiVersion"])
 
     @property
     def kind(self) -> str:
-        """As `Deployment`."""
+        """Such as `Deployment`."""
         return str(self._manifest["kind"])
 
     @property
@@ -54,20 +54,20 @@ class KubeObject:
         return f"{self.kind} {place}{self.name}"
 
     def add_json_patch(self, *operations: cdk8s.JsonPatch) -> None:
-        """Apply RFC 6902 operations, as `cdk8s.ApiObject.add_json_patch` does.
+        """Apply RFC 6902 operations, like `cdk8s.ApiObject.add_json_patch`.
 
         `web.deployment.add_json_patch(JsonPatch.add("/spec/template/spec/priorityClassName",
-        "high"))`. Values are plain data, under the names that Kubernetes gives the fields.
+        "high"))`. Values are plain data with Kubernetes field names.
 
-        Raises DeclarationError for an operation whose path does not exist, or whose test fails;
-        the object then keeps what it held.
+        Raises DeclarationError if a path does not exist or a test fails; the object is then
+        unchanged.
         """
         if not all(isinstance(one, cdk8s.JsonPatch) for one in operations):
             raise DeclarationError(
-                'add_json_patch takes operations, as cdk8s.JsonPatch.remove("/spec/a")',
+                'add_json_patch expects operations such as cdk8s.JsonPatch.remove("/spec/a")',
                 where=self,
             )
-        import jsonpatch  # few charts patch anything
+        import jsonpatch  # here, as few charts need it
         import jsonpointer
 
         patched = self._manifest
@@ -77,32 +77,30 @@ class KubeObject:
             except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
                 raise DeclarationError(
                     f"{operation['op']} {operation['path']} does not apply ({error}); correct the "
-                    "path, or add what it is in first",
+                    "path, or add its parent first",
                     where=self,
                 ) from error
         self._replace(patched)
 
     def merge(self, fragment: Mapping[str, Any]) -> None:
-        """Merge a fragment, as `kubectl patch` does: `web.deployment.merge({"spec": ...})`.
+        """Merge a fragment, like `kubectl patch`: `web.deployment.merge({"spec": ...})`.
 
-        Mappings are merged key by key, and None removes a field. Containers, variables, volumes,
-        ports and other lists that Kubernetes merges by a key are matched by it, and what has no
-        counterpart is added. A list of objects without such a key (tolerations, egress rules) is
-        extended; a list of plain values (args) is replaced. Structs of `cdk8s_plus_27.k8s` are
-        taken as values.
+        Mappings are merged recursively; None removes a field. Lists with a merge key in Kubernetes
+        (containers, variables, volumes, ports) are merged by that key. Other lists of objects
+        (tolerations, egress rules) are appended to; lists of plain values (args) are replaced.
+        Values can be structs of `cdk8s_plus_27.k8s`.
 
-        Raises DeclarationError for a field to remove that is not there, and for a fragment that
-        does not fit the object.
+        Raises DeclarationError if a field to remove does not exist, or the types differ.
         """
         if not isinstance(fragment, Mapping):
-            raise DeclarationError('merge takes a mapping, as {"spec": {...}}', where=self)
+            raise DeclarationError('merge expects a mapping such as {"spec": {...}}', where=self)
         try:
             self._replace(merge(self._manifest, plain(dict(fragment))))
         except DeclarationError as error:
             raise error.at(self) from error
 
     def extend(self, *path: str, item: Any) -> None:
-        """Add `item` to the list at `path`, which is made if it is not there."""
+        """Add `item` to the list at `path`, creating the list if necessary."""
         *parents, last = path
         place: Any = self._manifest
         for key in parents:
@@ -113,11 +111,11 @@ class KubeObject:
             items.append(content)
 
     def derive_annotation(self, key: str, value: Callable[[], str]) -> None:
-        """Set an annotation to what `value` gives when the object is written."""
+        """Set an annotation to the result of `value()` when the object is written."""
         self._derived[key] = value
 
     def to_json(self) -> Manifest:
-        """The object as it is written, as `cdk8s.ApiObject.to_json` gives it."""
+        """The object as it is written, like `cdk8s.ApiObject.to_json`."""
         if not self._derived:
             return self._manifest
         metadata = self._manifest["metadata"]
@@ -128,7 +126,7 @@ class KubeObject:
     def _replace(self, manifest: Manifest) -> None:
         if not is_identified(manifest):
             raise DeclarationError(
-                "apiVersion, kind and metadata.name say what an object is; keep them", where=self
+                "apiVersion, kind and metadata.name are required; keep them", where=self
             )
         content = plain(manifest)
         leading = {key: content.pop(key) for key in ("apiVersion", "kind", "metadata")}
@@ -136,7 +134,7 @@ class KubeObject:
 
 
 def _operations(operations: tuple[cdk8s.JsonPatch, ...]) -> list[dict[str, Any]]:
-    """What each operation says, in one message to Node: a JsonPatch shows nothing of itself."""
+    """The operations as plain data, read with one message to Node, as JsonPatch has no getters."""
     carrier = cdk8s.JsonPatch.add("/patches", list(operations))
     patches = cdk8s.JsonPatch.apply({}, carrier)["patches"]
     return [patch["operation"] for patch in patches]

@@ -1,10 +1,10 @@
-"""From the typed structs of `cdk8s_plus_27.k8s` to the plain data that is written.
+"""Converts the typed structs of `cdk8s_plus_27.k8s` to plain data.
 
-`k8s.KubeDeployment(...)` costs several messages to Node for each object, this none, which
-saves half of the time of a large synth (docs/decisions.md has figures). A struct is
-type-checked when it is made; what it was given stands in `_values`, and the `:schema:` line of each
-property's docstring says how Kubernetes calls the field. A test proves the result equal to what
-cdk8s itself writes, for every kind and field.
+`k8s.KubeDeployment(...)` sends several messages to Node per object; this module sends none, which
+halves the time of a large synth (figures are in docs/decisions.md). Structs check their types on
+construction and keep the arguments in `_values`. The `:schema:` line in the docstring of each
+property contains the Kubernetes field name. A test compares the result with the output of cdk8s for
+every kind and field.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _check_type = _structs_module["check_type"]
 
 
 def _check_quickly(argname: str, value: object, expected_type: Any) -> None:
-    """What is not seen to fit at once is left to the check that cdk8s-plus itself makes."""
+    """A fast check that falls back to the check of cdk8s-plus."""
     if not fits(expected_type, value):
         _check_type(argname=argname, value=value, expected_type=expected_type)
 
 
-# A struct looks up its own type hints each time one is made, which takes as long as checking
-# against them (cdk8s-plus-32 and later remember them), and checks them in Python. Its module is
-# given a `typing` that remembers and a check that is compiled: what is refused stays the same.
+# Structs resolve their type hints on every construction, which takes as long as the checks
+# themselves (cdk8s-plus-32 and later cache them), and run the checks in Python. This patches the
+# module with cached type hints and a compiled check. The rejected values are the same.
 _structs_module["typing"] = SimpleNamespace(
     **{**vars(typing), "get_type_hints": cache(typing.get_type_hints)}
 )
@@ -50,34 +50,33 @@ _GROUPS = {
     "networking": "networking.k8s.io/",
     "policy": "policy/",
 }
-"""The API groups of most objects; of another one Node is asked, in three messages for each kind."""
+"""The most common API groups. For others, Node is queried with three messages per kind."""
 _boundary_values: dict[int, str | int] = {}
 _T = TypeVar("_T")
 
 
 @cache
 def quantity(text: str) -> k8s.Quantity:
-    """A Quantity, made once for each text: every one is a message to Node."""
+    """A cached Quantity, as creating one sends a message to Node."""
     return _remember(k8s.Quantity.from_string(text), text)
 
 
 @cache
 def int_or_string(value: int | str) -> k8s.IntOrString:
-    """An IntOrString, made once for each value."""
     if isinstance(value, int):
         return _remember(k8s.IntOrString.from_number(value), value)
     return _remember(k8s.IntOrString.from_string(value), value)
 
 
 def manifest(props: object) -> Manifest:
-    """The object that `KubeX(scope, id, **props)` would write, of a `KubeXProps` struct."""
+    """The object that `KubeX(scope, id, **props)` would render, from a `KubeXProps` struct."""
     struct: Any = type(props)
     content = plain(props)
     return {**_type_of(struct), "metadata": content.pop("metadata"), **content}
 
 
 def plain(value: Any) -> Any:
-    """A struct, or anything a struct may hold, as plain data with sorted keys."""
+    """A struct, or any value in a struct, as plain data with sorted keys."""
     match value:
         case None | str() | bool() | int() | float():
             return value
@@ -108,17 +107,17 @@ def _type_of(struct: Any) -> dict[str, str]:
 
 @cache
 def _names(struct: Any) -> dict[str, str]:
-    """The names in Kubernetes of a struct's fields."""
+    """The Kubernetes names of a struct's fields."""
     names = {}
     for field, member in vars(struct).items():
         if isinstance(member, property):
             named = _FIELD_NAME.search(member.__doc__ or "")
             if not named:
-                raise TypeError(f"{struct.__name__}.{field} has no docstring that names it")
+                raise TypeError(f"{struct.__name__}.{field} has no :schema: line in its docstring")
             names[field] = named[1]
     if not names:
         raise DeclarationError(
-            f"{struct.__name__} is not plain data and not a struct of cdk8s_plus_27.k8s"
+            f"{struct.__name__} is not plain data and not a struct of cdk8s_plus_27.k8s; use one"
         )
     return names
 

@@ -1,4 +1,4 @@
-"""A namespace and the limits that hold in it."""
+"""A namespace with its quota, limits and policies."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from constructs_lib.names import check_object_name
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The most that all pods of a namespace may ask for together."""
+    """The ResourceQuota of a namespace."""
 
     resources: Resources
-    """Sums of requests and of limits."""
+    """Maximum sums of requests and limits."""
     pods: Positive
-    """How many pods; one that is ending counts until it is gone, one that has finished does not."""
+    """Maximum number of pods. Terminating pods count, completed pods do not."""
     volume_claims: NotNegative = 0
-    """How many PersistentVolumeClaims."""
+    """Maximum number of PersistentVolumeClaims."""
 
     def hard(self) -> dict[str, str]:
-        """The quota's `spec.hard`."""
+        """The `spec.hard` of the ResourceQuota."""
         sums = {
             f"{bound}.{name}": pair[place]
             for name, pair in self.resources.pairs().items()
@@ -47,9 +47,9 @@ class Quota:
 @checked
 class Namespace(Construct):
     """A namespace with Pod Security `restricted`, ResourceQuota, LimitRange, default-deny
-    NetworkPolicy and the credentials that pull its images.
+    NetworkPolicy and image pull Secret.
 
-    The namespace itself is protected: Argo CD neither prunes nor deletes it.
+    Argo CD neither prunes nor deletes the namespace.
     """
 
     def __init__(
@@ -66,21 +66,20 @@ class Namespace(Construct):
 
         Args:
             scope: A chart of this namespace.
-            name: Of the namespace.
-            quota: What all pods together may ask for.
-            container_defaults: What a container gets that states no resources, which none of this
-                library does.
-            registry_credentials: The docker config.json that pulls the images.
-            readiness_gates: Whether a pod behind an AWS load balancer is ready only once that
-                sends to it.
+            name: Name of the namespace.
+            quota: Limit for the sum of all pods.
+            container_defaults: Resources for containers that set none. All workloads of this
+                library set them.
+            registry_credentials: Parameter with the docker config.json for image pulls.
+            readiness_gates: Whether pods behind an AWS load balancer become ready only after the
+                load balancer reports them healthy. Default: no.
         """
         check_object_name(name)
         super().__init__(scope, name)
         chart = self.chart = Chart.of(scope)
         if chart.namespace != name:
             raise DeclarationError(
-                f"is in a chart of namespace {chart.namespace!r}; make it "
-                f"Chart(namespace={name!r})",
+                f"is in a chart with namespace {chart.namespace!r}; use Chart(namespace={name!r})",
                 where=self.node.path,
             )
         version = chart.platform.target.pod_security
@@ -109,9 +108,9 @@ class Namespace(Construct):
                 metadata=chart.metadata("default-deny"), spec=network.deny_all()
             ),
         )
-        """The NetworkPolicy that denies by default."""
+        """The default-deny NetworkPolicy."""
         self.registry_credentials = RegistryCredentials(self, registry_credentials)
-        """What pulls the images."""
+        """The image pull Secret."""
 
     def _add_quota(self, quota: Quota) -> KubeObject:
         hard = {name: quantity(limit) for name, limit in quota.hard().items()}

@@ -1,4 +1,4 @@
-"""NetworkPolicies: nothing in or out of a namespace but what a workload declares."""
+"""NetworkPolicies: deny all traffic except what a workload declares."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _block(cidr: str, excepted: tuple[str, ...] = ()) -> k8s.NetworkPolicyPeer:
 
 _PUBLIC = (_block("0.0.0.0/0", NOT_PUBLIC),)
 _ANYWHERE = (*_PUBLIC, *map(_block, PRIVATE))
-"""The same range with the same exceptions as _PUBLIC, and what of the exceptions is open, each a
-range of its own: so EKS's network plugin reads both together as Kubernetes does."""
+"""The block of _PUBLIC, and the allowed exceptions as separate blocks. EKS's network plugin then
+evaluates rules of both kinds together as Kubernetes does."""
 
 
 @cache
@@ -48,7 +48,7 @@ def _dns(addresses: tuple[str, ...]) -> k8s.NetworkPolicyEgressRule:
 
 
 def deny_all() -> k8s.NetworkPolicySpec:
-    """Refuse every connection of every pod of a namespace that no policy allows."""
+    """The default-deny policy of a namespace."""
     return k8s.NetworkPolicySpec(
         pod_selector=k8s.LabelSelector(), policy_types=["Ingress", "Egress"]
     )
@@ -61,7 +61,7 @@ def allow(
     egress: Iterable[Egress],
     ingress: Sequence[k8s.NetworkPolicyIngressRule] = (),
 ) -> k8s.NetworkPolicySpec:
-    """Open for the selected pods: DNS, what `egress` names, and `ingress`."""
+    """Allow DNS, `egress` and `ingress` for the selected pods."""
     return k8s.NetworkPolicySpec(
         pod_selector=selector,
         policy_types=["Ingress", "Egress"],
@@ -71,7 +71,7 @@ def allow(
 
 
 def pods(name: str, namespace: str | None = None) -> k8s.NetworkPolicyPeer:
-    """The pods of a workload; `namespace` where it is not that of the policy."""
+    """The pods of a workload. `namespace` is needed if it differs from that of the policy."""
     return k8s.NetworkPolicyPeer(
         namespace_selector=_namespace(namespace) if namespace else None,
         pod_selector=k8s.LabelSelector(match_labels={"app": name}),
@@ -79,18 +79,16 @@ def pods(name: str, namespace: str | None = None) -> k8s.NetworkPolicyPeer:
 
 
 def to_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyEgressRule:
-    """Connections to `port` of these pods."""
     return k8s.NetworkPolicyEgressRule(to=[peer], ports=[_tcp(port)])
 
 
 def from_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyIngressRule:
-    """Connections of these pods to `port`."""
     return k8s.NetworkPolicyIngressRule(from_=[peer], ports=[_tcp(port)])
 
 
 @cache
 def from_ranges(port: int, ranges: tuple[str, ...]) -> k8s.NetworkPolicyIngressRule:
-    """Callers of `port` from these CIDR ranges; none means from anywhere."""
+    """Allow `port` from these CIDR ranges, or from anywhere if empty."""
     return k8s.NetworkPolicyIngressRule(
         from_=[_block(cidr) for cidr in ranges] or None,
         ports=[_tcp(port)],
@@ -99,7 +97,7 @@ def from_ranges(port: int, ranges: tuple[str, ...]) -> k8s.NetworkPolicyIngressR
 
 @cache
 def from_namespace(port: int) -> k8s.NetworkPolicyIngressRule:
-    """Callers of `port` from the pods of the same namespace."""
+    """Allow `port` from pods of the same namespace."""
     return k8s.NetworkPolicyIngressRule(
         from_=[k8s.NetworkPolicyPeer(pod_selector=k8s.LabelSelector())], ports=[_tcp(port)]
     )

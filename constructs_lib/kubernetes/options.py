@@ -1,4 +1,4 @@
-"""What a workload may say of its pods and objects beside what it runs."""
+"""Optional settings of workloads: labels, placement, identity, autoscaling."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _ROLE = re.compile(r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Toleration:
-    """A taint of nodes that the pods tolerate, as Kubernetes' `Toleration`."""
+    """A Kubernetes toleration."""
 
     key: str | None = None
-    """The taint. None: every taint, with `operator="Exists"`."""
+    """Key of the taint. None: every taint, with `operator="Exists"`."""
     operator: Literal["Equal", "Exists"] = "Equal"
-    """Whether the taint's value counts."""
+    """Whether to compare the taint's value."""
     value: str | None = None
-    """The taint's value; None with `Exists`."""
+    """Value of the taint. Must be None with `Exists`."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """None: every effect."""
+    """Effect of the taint. None: every effect."""
     toleration_seconds: NotNegative | None = None
-    """How long a `NoExecute` taint is tolerated, seconds. None: for ever."""
+    """How long a `NoExecute` taint is tolerated, in seconds. None: forever."""
 
     def __post_init__(self) -> None:
         if self.operator == "Exists" and self.value is not None:
-            raise DeclarationError('a Toleration with operator="Exists" takes no value; remove it')
+            raise DeclarationError('a Toleration with operator="Exists" has a value; remove it')
         if self.operator == "Equal" and self.key is None:
             raise DeclarationError('a Toleration without key needs operator="Exists"')
         if self.toleration_seconds is not None and self.effect != "NoExecute":
@@ -44,30 +44,30 @@ class Toleration:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Labels, placement and identity of a workload. Default: nothing of it.
+    """Labels, placement and identity of a workload. All are optional.
 
-    Raises DeclarationError for names that Kubernetes refuses and for what is set already.
+    Raises DeclarationError for invalid names, and for settings that the workload sets itself.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
-    """On every object of the workload, pods included."""
+    """Labels for every object of the workload, including pods."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """On the Deployment, CronJob or Job itself."""
+    """Annotations for the Deployment, CronJob or Job."""
     pod_labels: Mapping[str, str] = field(default_factory=dict)
-    """On the pods alone."""
+    """Labels for the pods only."""
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
-    """On the pods alone."""
+    """Annotations for the pods only."""
     init_containers: Mapping[str, Program] = field(default_factory=dict)
-    """Programs that run to their end before the containers start, one after another, by name. They
-    are hardened like containers and see the same volume claims."""
+    """Init containers by name, in order. They have the same security context and volume claims as
+    the containers."""
     tolerations: tuple[Toleration, ...] = ()
-    """Taints of nodes that the pods tolerate."""
+    """Tolerations of the pods."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
-    """Labels that a node must have, beside `kubernetes.io/arch: arm64`."""
+    """Required node labels, in addition to `kubernetes.io/arch: arm64`."""
     priority_class_name: str | None = None
     """A PriorityClass of the cluster. None: the cluster's default."""
     role_arn: str | None = None
-    """The IAM role that the ServiceAccount assumes (IRSA). None: none."""
+    """The IAM role of the ServiceAccount (IRSA). None: no role."""
 
     def __post_init__(self) -> None:
         for labels in (self.labels, self.pod_labels, self.node_selector):
@@ -77,10 +77,10 @@ class Options:
             check_label(key)
         for key in (*self.labels, *self.pod_labels):
             if key == "app" or key.startswith("app.kubernetes.io/"):
-                raise DeclarationError(f"label {key} is set by the workload itself; remove it")
+                raise DeclarationError(f"label {key} is set by the workload; remove it")
         if "kubernetes.io/arch" in self.node_selector:
             raise DeclarationError(
-                "kubernetes.io/arch is arm64 for every pod, as the images are; remove it"
+                "kubernetes.io/arch is arm64 for every pod, because the images are; remove it"
             )
         for name in self.init_containers:
             check_object_name(name)
@@ -96,20 +96,20 @@ class Options:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Autoscaling:
-    """A HorizontalPodAutoscaler in place of a number of replicas.
+    """A HorizontalPodAutoscaler, in place of a fixed number of replicas.
 
-    The Deployment then states no replicas, so that Argo CD leaves them alone. Quotas and the map
-    count `max_replicas`.
+    The Deployment then does not set replicas, so that Argo CD does not reset them. Quotas and the
+    overview count `max_replicas`.
     """
 
     min_replicas: Positive = 2
-    """The fewest pods."""
+    """Minimum number of pods."""
     max_replicas: Positive
-    """The most pods."""
+    """Maximum number of pods."""
     target_cpu_percent: Positive | None = 80
-    """Mean use of the requested CPU to aim at. None: CPU does not count. Our estimate."""
+    """Target average CPU utilization. None: ignore CPU. The default is our estimate."""
     target_memory_percent: Positive | None = None
-    """Mean use of the requested memory to aim at. None: memory does not count."""
+    """Target average memory utilization. None: ignore memory."""
 
     def __post_init__(self) -> None:
         if self.min_replicas > self.max_replicas:
@@ -119,11 +119,11 @@ class Autoscaling:
             )
         if not self.targets:
             raise DeclarationError(
-                "Autoscaling has no target; give target_cpu_percent or target_memory_percent"
+                "Autoscaling has no target; set target_cpu_percent or target_memory_percent"
             )
 
     @property
     def targets(self) -> dict[str, int]:
-        """The percentages by resource."""
+        """Target percentages by resource."""
         targets = {"cpu": self.target_cpu_percent, "memory": self.target_memory_percent}
         return {name: percent for name, percent in targets.items() if percent is not None}

@@ -1,4 +1,4 @@
-"""The pod template that every workload gets, hardened for the `restricted` profile."""
+"""The pod template of every workload, hardened for the `restricted` profile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from constructs_lib.model import Command, HttpGet, Probe, Resources, TcpSocket
 from constructs_lib.platform import Platform
 
 USER = 1000
-"""UID and GID of `appuser`, as the images define it."""
+"""UID and GID of `appuser` in the images."""
 _LONGEST_NAME = 63
 _FILES, _SECRET_FILES = "config-files", "secret-files"
 
@@ -41,47 +41,46 @@ _CONTAINER_SECURITY = k8s.SecurityContext(
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The objects that one container reads from, by name; None where it needs none."""
+    """The names of the objects that one container reads. None: not needed."""
 
     variables: str | None = None
-    """The Secret whose keys are its own variables."""
+    """The Secret with its own variables."""
     files: str | None = None
-    """The ConfigMap of its configuration files."""
+    """The ConfigMap with its configuration files."""
     secret_files: str | None = None
-    """The Secret of its secret files."""
+    """The Secret with its secret files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """What a workload decides about its pods; everything else is the same for all."""
+    """The settings of a workload's pods. All other fields are the same for all pods."""
 
     labels: Mapping[str, str]
-    """With `app`, by which the pods are selected."""
+    """Labels, including the selector label `app`."""
     containers: Mapping[str, Container]
-    """By container name; the first is the workload's own."""
+    """By container name. The first is the main container."""
     init_containers: Mapping[str, Container]
-    """By container name, in the order in which they run."""
+    """By container name, in order of execution."""
     sources: Mapping[str, Sources]
-    """What each container reads from, init containers included."""
+    """By container name, including init containers."""
     service_account: str
-    """Its ServiceAccount, whose token is not mounted."""
+    """Name of the ServiceAccount. Its token is not mounted."""
     options: Options
-    """Where it is placed."""
+    """Placement of the pods."""
     annotations: Mapping[str, str]
     """May be empty."""
     grace_seconds: int | None = None
-    """From SIGTERM to SIGKILL. None: Kubernetes' 30."""
+    """Time from SIGTERM to SIGKILL. None: 30, the default of Kubernetes."""
     restart_policy: str | None = None
-    """None: `Always`, the only one that a Deployment takes."""
+    """None: `Always`, the only one that a Deployment allows."""
     claims: tuple[Claim, ...] = ()
-    """Disks that outlive the pod, mounted into every container."""
+    """Persistent volume claims, mounted into every container."""
     spread_over_zones: bool = False
     """Whether the scheduler prefers a zone with fewer of these pods."""
     pre_stop_seconds: int | None = None
-    """How long each container sleeps before it gets SIGTERM. None: not at all."""
+    """How long each container sleeps before it gets SIGTERM. None: no preStop hook."""
 
     def template(self, platform: Platform) -> k8s.PodTemplateSpec:
-        """The template."""
         options = self.options
         return k8s.PodTemplateSpec(
             metadata=k8s.ObjectMeta(labels=self.labels, annotations=self.annotations or None),
@@ -133,19 +132,20 @@ class Pod:
                 named.append((volume, volumes.secret(volume, source.secret_files)))
         named += [(claim.name, volumes.claimed(claim)) for claim in self.claims]
         names = [name for name, _ in named]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise DeclarationError(
-                f"two volumes of its pod are called {twice[0]}, after their paths; use other paths"
+                f"two volumes of its pod have the name {repeated[0]}, derived from their paths; "
+                "change a path"
             )
         if long := [name for name in names if len(name) > _LONGEST_NAME]:
             raise DeclarationError(
-                f"the volume {long[0]} would have a name of more than {_LONGEST_NAME} characters; "
-                "use a shorter path or name"
+                f"the volume name {long[0]} has more than {_LONGEST_NAME} characters; use a "
+                "shorter path or name"
             )
         return [volume for _, volume in named]
 
     def _volume(self, container: str, path: str) -> str:
-        """`/app/logs` is the volume `app-logs`; that of a further container bears its name."""
+        """`/app/logs` becomes `app-logs`, prefixed with the name of any but the main container."""
         volume = path.strip("/").replace("/", "-")
         return volume if container == next(iter(self.containers)) else f"{container}-{volume}"
 
@@ -193,13 +193,13 @@ class Pod:
 
 
 def image_reference(platform: Platform, service: str) -> str:
-    """`<registry>/<service>:<pin>`. Raises DeclarationError for a service without pin."""
+    """`<registry>/<service>:<pin>`. Raises DeclarationError for a service without a pin."""
     pin = platform.images.get(service)
     if not pin:
         known = ", ".join(sorted(platform.images)) or "none"
         raise DeclarationError(
-            f"no image {service!r} is pinned; add {platform.sources.pin.format(service=service)} "
-            f"with `latest` or sha-<commit> in it, or name one of: {known}"
+            f"image {service!r} is not pinned; add {platform.sources.pin.format(service=service)} "
+            f"containing `latest` or sha-<commit>, or use one of: {known}"
         )
     return f"{platform.registry}/{service}:{pin}"
 
@@ -236,14 +236,14 @@ def _port_of(check: HttpGet | TcpSocket, port: int | None) -> int:
     known = check.port or port
     if known is None:
         raise DeclarationError(
-            f"{check} needs a port to ask; give the workload one, or {type(check).__name__}(port=…)"
+            f"{check} has no port; set the port of the workload, or {type(check).__name__}(port=…)"
         )
     return known
 
 
 @cache
 def _sleep_before_stop(seconds: int) -> k8s.Lifecycle:
-    """An exec, because the 1.27 API has no sleep action."""
+    """Uses exec, because the Kubernetes 1.27 API has no sleep action."""
     return k8s.Lifecycle(
         pre_stop=k8s.LifecycleHandler(exec=k8s.ExecAction(command=["sleep", str(seconds)]))
     )

@@ -1,4 +1,4 @@
-"""What runs in a container: the part of a declaration that every kind of workload shares."""
+"""Programs and containers, shared by all kinds of workload."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ from constructs_lib.names import (
 from constructs_lib.quantity import amount, check_canonical, spell
 
 _MOST_CONFIGURATION_BYTES = 1_000_000
-"""A ConfigMap holds 1 MiB, its names included."""
+"""The limit of a ConfigMap is 1 MiB, including names."""
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """An image and what it needs: configuration, secrets, resources, disk, network.
+    """An image with its configuration, secrets, resources, disks and network access.
 
     Raises DeclarationError for a variable declared twice, a plain value that looks like a
-    secret, and disks that do not fit into the ephemeral storage.
+    secret, and disks that exceed the ephemeral storage limit.
     """
 
     resources: Resources
-    """Requests and limits. Required: a container without them is never rendered."""
+    """Requests and limits."""
     image: str | None = None
-    """The service whose pin to run. Default: the name of the workload."""
+    """Service name of the image's pin. Default: the name of the workload."""
     command: tuple[str, ...] = ()
-    """Replaces the image's ENTRYPOINT. Default: the image's own."""
+    """Replaces the image's ENTRYPOINT. Default: the image's ENTRYPOINT."""
     args: tuple[str, ...] = ()
-    """Subcommands and flags after the ENTRYPOINT. Default: the image's CMD."""
+    """Arguments of the ENTRYPOINT. Default: the image's CMD."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Plain variables."""
+    """Plain environment variables. Default: none."""
     files: Mapping[str, str | Path] = field(default_factory=dict)
-    """Configuration files by their path in the container, read-only: the text, or a file to read
-    it from, `{"/etc/app/app.toml": Path(__file__).with_name("app.toml")}`. They become a ConfigMap;
-    a change of it restarts the pods."""
+    """Read-only configuration files by container path, as text or as a file to read:
+    `{"/etc/app/app.toml": Path(__file__).with_name("app.toml")}`. They are stored in a ConfigMap; a
+    change restarts the pods. Default: none."""
     secrets: Mapping[str, Parameter] = field(default_factory=dict)
-    """Variables read from SSM, through an ExternalSecret of this workload's own,
-    `<workload>-secrets`."""
+    """Environment variables from SSM, through the ExternalSecret `<workload>-secrets`. Default:
+    none."""
     secret_files: Mapping[str, Parameter] = field(default_factory=dict)
-    """Files read from SSM by their path in the container, read-only, through an ExternalSecret of
-    this workload's own, `<workload>-secret-files`."""
+    """Read-only files from SSM by container path, through the ExternalSecret
+    `<workload>-secret-files`. Default: none."""
     shared_secrets: tuple[ExternalSecret, ...] = ()
-    """ExternalSecrets of the same chart, all of whose keys become variables."""
+    """ExternalSecrets of the same chart. All of their keys become variables. Default: none."""
     scratch: Mapping[str, str] = field(default_factory=dict)
-    """Writable paths beside /tmp and the most each may hold, `{"/data": "1Gi"}`: emptyDir
-    volumes, lost with the pod. The root file system is read-only."""
+    """Writable paths in addition to /tmp, with their size limits: `{"/data": "1Gi"}`. They are
+    emptyDir volumes, lost with the pod. The root file system is read-only."""
     tmp: str = "64Mi"
-    """The most that /tmp may hold."""
+    """Size limit of /tmp."""
     egress: tuple[Egress | Calls, ...] = ()
-    """Where it connects to, beside DNS. Default: nowhere."""
+    """Allowed outgoing connections, in addition to DNS. Default: none."""
     ignores_sigterm: bool = False
-    """Whether it has no SIGTERM handler: as PID 1 it would run until it is killed, so its pod
+    """Whether it lacks a SIGTERM handler. As PID 1 it would then run until it is killed, so its pod
     shares one process namespace, in which it is not PID 1."""
 
     def __post_init__(self) -> None:
@@ -72,8 +72,8 @@ class Program:
         for argument in (*self.command, *self.args):
             if looks_secret("", argument):
                 raise DeclarationError(
-                    "an argument looks like a secret and would be published in dist/; let the "
-                    "program read it from a variable, declared under secrets"
+                    "an argument looks like a secret and would be published in dist/; pass it as a "
+                    "variable, declared under secrets"
                 )
         for name, value in self.env.items():
             check_variable(name)
@@ -82,8 +82,8 @@ class Program:
                     f"{name} looks like a secret and would be published in dist/; "
                     "declare it under secrets with a Parameter"
                 )
-        self._refuse_duplicates()
-        self._refuse_overflow()
+        self._check_duplicates()
+        self._check_disks()
         self._check_files()
 
     @property
@@ -93,33 +93,33 @@ class Program:
 
     @property
     def configuration(self) -> dict[str, str]:
-        """The text of every configuration file, by its path in the container."""
+        """The text of every configuration file, by container path."""
         return {path: _text(source) for path, source in self.files.items()}
 
-    def _refuse_duplicates(self) -> None:
+    def _check_duplicates(self) -> None:
         declared = set(self.env)
         for source in (self.secrets, *(secret.keys for secret in self.shared_secrets)):
-            if twice := declared & set(source):
+            if repeated := declared & set(source):
                 raise DeclarationError(
-                    f"{', '.join(sorted(twice))} is declared twice, as a plain variable and as a "
-                    "secret or in two secrets; keep one"
+                    f"{', '.join(sorted(repeated))} is declared twice, as a plain variable and as "
+                    "a secret or in two secrets; keep one"
                 )
             declared |= set(source)
 
-    def _refuse_overflow(self) -> None:
+    def _check_disks(self) -> None:
         limit = self.resources.ephemeral_storage[1]
         total = sum(amount(size) for size in self.disks.values())
         if total > amount(limit):
             raise DeclarationError(
-                f"its disks hold {spell(total, binary=True)} together, more than the limit of "
-                f"{limit} for ephemeral storage, so the pod would be evicted; raise that limit"
+                f"its disks add up to {spell(total, binary=True)}, more than the limit of {limit} "
+                "for ephemeral storage, so the pod would be evicted; raise that limit"
             )
 
     def _check_files(self) -> None:
         for path in (*self.files, *self.secret_files):
             check_file_path(path)
-        if twice := sorted(set(self.files) & set(self.secret_files)):
-            raise DeclarationError(f"{twice[0]} is a file and a secret file; keep one")
+        if repeated := sorted(set(self.files) & set(self.secret_files)):
+            raise DeclarationError(f"{repeated[0]} is in files and in secret_files; keep one")
         texts = self.configuration
         for path, text in texts.items():
             if looks_secret("", text):
@@ -130,8 +130,8 @@ class Program:
         size = sum(len(text.encode(errors="surrogatepass")) for text in texts.values())
         if size > _MOST_CONFIGURATION_BYTES:
             raise DeclarationError(
-                f"{', '.join(texts)} hold more than the 1 MB that a ConfigMap takes; build what is "
-                "large into the image"
+                f"{', '.join(texts)} exceed 1 MB, the limit of a ConfigMap; build large files into "
+                "the image"
             )
 
 
@@ -142,7 +142,7 @@ def _text(source: str | Path) -> str:
         return source.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(
-            f"cannot be read as UTF-8 text ({error}); name a text file beside the chart, as "
+            f"cannot be read as UTF-8 text ({error}); use a text file next to the chart, such as "
             'Path(__file__).with_name("app.toml")',
             where=source,
         ) from error
@@ -151,20 +151,20 @@ def _text(source: str | Path) -> str:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One container of a pod: a program and how its health is seen."""
+    """One container of a pod, with its ports and probes."""
 
     program: Program
-    """What runs in it."""
+    """The program to run."""
     port: Port | None = None
-    """What it listens on; named `http` in the pod. Default: nothing."""
+    """Container port, named `http`. Default: none."""
     ports: Mapping[str, Port] = field(default_factory=dict)
-    """Further ports that it listens on, by name: `{"metrics": 9090}`. Default: none."""
+    """Additional container ports by name: `{"metrics": 9090}`. Default: none."""
     readiness: Probe | None = None
-    """Whether it gets traffic. Default: as soon as it runs."""
+    """Readiness probe. Default: none."""
     liveness: Probe | None = None
-    """Whether it is left running. Default: as long as its process does."""
+    """Liveness probe. Default: none."""
     startup: Probe | None = None
-    """What the other two wait for. Default: nothing."""
+    """Startup probe. Default: none."""
 
     def __post_init__(self) -> None:
         for name in self.ports:
@@ -172,10 +172,10 @@ class Container:
             if "--" in name:
                 raise DeclarationError(f"port name {name!r} has two hyphens in a row; use one")
         every = list(self.all_ports.values())
-        if twice := sorted({port for port in every if every.count(port) > 1}):
-            raise DeclarationError(f"port {twice[0]} is declared twice; keep one")
+        if repeated := sorted({port for port in every if every.count(port) > 1}):
+            raise DeclarationError(f"port {repeated[0]} is declared twice; keep one")
         if "http" in self.ports:
-            raise DeclarationError("http is the name of `port`; give a further port another name")
+            raise DeclarationError("http is the name of `port`; rename the additional port")
 
     @property
     def all_ports(self) -> dict[str, int]:

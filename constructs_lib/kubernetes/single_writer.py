@@ -1,4 +1,4 @@
-"""A worker of which there is never more than one: two writers would corrupt its data."""
+"""A worker with exactly one pod, because two writers would corrupt its data."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from constructs_lib.quantity import check_canonical
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """A disk that outlives the pod: one ReadWriteOnce PersistentVolumeClaim."""
+    """A persistent disk: one ReadWriteOnce PersistentVolumeClaim."""
 
     path: str
-    """Where it is mounted."""
+    """Mount path."""
     size: str
-    """How much it holds, `1Gi`. It can grow later, but not shrink."""
+    """Size, such as `1Gi`. It can be increased later, but not reduced."""
 
     def __post_init__(self) -> None:
         check_mount_path(self.path)
@@ -38,11 +38,11 @@ class Storage:
 
 @checked
 class SingleWriter(ProgramConstruct):
-    """A Deployment of one pod, replaced by `Recreate`, and what every workload gets.
+    """A Deployment with one pod and the strategy `Recreate`, and its supporting objects.
 
-    `Recreate` orders rollouts only: a pod that a node lost contact with may run on beside its
-    successor. It is left alone by autoscalers that would move it, and has no disruption budget,
-    which would block the draining of a node.
+    `Recreate` applies only to rollouts: if a node loses contact, its pod may still run next to the
+    replacement. Cluster autoscalers do not move the pod. It has no PodDisruptionBudget, which would
+    block node drains.
     """
 
     component = "worker"
@@ -70,15 +70,15 @@ class SingleWriter(ProgramConstruct):
 
         Args:
             scope: The chart.
-            name: The one name, of the objects and, by default, of the image.
-            program: What runs in its container.
-            port: Where its probes ask; nothing else connects to it. Default: none.
-            liveness: Whether its container is left running. Default: as long as its process runs.
-            startup: What the liveness probe waits for. Default: nothing.
-            ports: Further ports of the container by name. Default: none.
-            grace_seconds: What it takes to end after SIGTERM.
-            storage: A disk that it keeps. Default: none.
-            options: Labels, placement, identity, init containers. Default: nothing of it.
+            name: Name of the objects and, by default, of the image.
+            program: The program to run.
+            port: Port for the probes; no other traffic is allowed. Default: none.
+            liveness: Liveness probe. Default: none.
+            startup: Startup probe. Default: none.
+            ports: Additional container ports by name. Default: none.
+            grace_seconds: Time to terminate after SIGTERM. Default: 30.
+            storage: A persistent disk. Default: none.
+            options: Labels, placement, identity, init containers. Default: none.
         """
         own = Container(
             program=program, port=port, ports=ports or {}, liveness=liveness, startup=startup

@@ -1,4 +1,4 @@
-"""All objects of an App as they will be written, whichever way they were declared."""
+"""All objects of an App as they will be written, native and our own."""
 
 from __future__ import annotations
 
@@ -22,38 +22,37 @@ from constructs_lib.model import Manifest, Pending
 
 @dataclass(frozen=True, eq=False)
 class ChartFile:
-    """A chart, and the file that it becomes."""
+    """A chart and its rendered file."""
 
     chart: cdk8s.Chart
     name: str
-    """Of the chart."""
+    """Name of the chart."""
     path: str
-    """Below dist/, `<folder>/<chart>.k8s.yaml`."""
+    """Path below dist/, `<folder>/<chart>.k8s.yaml`."""
     namespace: str | None
-    """Of the chart; an object may name another."""
+    """Namespace of the chart. An object may have another."""
     description: str
     """The first paragraph of the chart's docstring, in one line."""
     objects: list[Manifest]
-    """In the order in which they are written."""
+    """The objects in output order."""
     owners: list[IConstruct]
     """The construct of each object."""
     pending: list[Pending]
-    """What it declares but does not render yet."""
+    """Workloads that it declares but does not render yet."""
 
     @cached_property
     def is_odd(self) -> bool:
-        """Whether a text in it needs a closer look before it is written."""
+        """Whether it contains strings that need special quoting."""
         return is_odd(self.objects)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Every chart of an App, in the order of declaration; what another depends on comes first."""
+    """All charts of an App, in order of declaration, but after their dependencies."""
 
     files: tuple[ChartFile, ...]
 
     def of(self, chart: cdk8s.Chart) -> ChartFile:
-        """The file of one chart."""
         return next(file for file in self.files if identity(file.chart) == identity(chart))
 
     def render(self) -> dict[str, str]:
@@ -62,23 +61,22 @@ class Snapshot:
 
     @property
     def objects(self) -> list[Manifest]:
-        """Every object."""
         return [item for file in self.files for item in file.objects]
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """The namespaces that are declared."""
+        """The names of the declared Namespaces."""
         return tuple(one["metadata"]["name"] for one in self.objects if one["kind"] == "Namespace")
 
     @property
     def pending(self) -> list[Pending]:
-        """Every workload that waits for a setting."""
+        """The workloads that are not rendered because a setting is missing."""
         return [job for file in self.files for job in file.pending]
 
 
 @dataclass(frozen=True)
 class _Item:
-    """An object that can be written: the construct that it belongs to, and what it holds."""
+    """An object and its construct."""
 
     owner: IConstruct
     content: Manifest
@@ -88,16 +86,16 @@ class _Item:
 
 
 def read(app: cdk8s.App) -> Snapshot:
-    """Read an App. Our own objects cost two messages to Node in all, a native one some more."""
+    """Read an App. All our objects together need two messages to Node, native objects more."""
     tree = app.node
     constructs = tree.find_all()
     charts = [one for one in constructs if isinstance(one, cdk8s.Chart)]
     for chart in charts:
         scope = chart.scope if isinstance(chart, Chart) else chart.node.scope
         if isinstance(scope, cdk8s.Chart):
-            scope.add_dependency(chart)  # as cdk8s does with its first synth
+            scope.add_dependency(chart)  # as cdk8s does in its first synth
     items: dict[str, list[_Item]] = {
-        identity(chart): [_Item(one.owner, one.to_json()) for one in _made_by_us(chart)]
+        identity(chart): [_Item(one.owner, one.to_json()) for one in _own_objects(chart)]
         for chart in charts
     }
     for one in constructs:
@@ -115,18 +113,17 @@ def read(app: cdk8s.App) -> Snapshot:
     return Snapshot(tuple(_file(chart, items[identity(chart)]) for chart in charts))
 
 
-def _made_by_us(chart: cdk8s.Chart) -> list[KubeObject]:
+def _own_objects(chart: cdk8s.Chart) -> list[KubeObject]:
     return chart.kube_objects if isinstance(chart, Chart) else []
 
 
 def _written(native: cdk8s.ApiObject) -> Manifest:
-    """What cdk8s writes of a native object, but in a chart of ours without a namespace where it
-    can have none.
-    """
+    """A native object as cdk8s renders it; in our charts, cluster-scoped kinds get no namespace."""
     content: Manifest = native.to_json()
     if not is_identified(content):
         raise DeclarationError(
-            "is not an object: apiVersion, kind and metadata.name must be texts; correct its patch",
+            "is not a valid object: apiVersion, kind and metadata.name must be strings; correct "
+            "its patch",
             where=native.node.path,
         )
     if is_cluster_scoped(content) and isinstance(native.chart, Chart):

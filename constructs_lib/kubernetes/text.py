@@ -1,4 +1,4 @@
-"""Objects as text, such that the API server reads what was declared."""
+"""Serializes objects as YAML that the API server parses correctly."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from constructs_lib.model import Manifest
 
 
 def stringify(objects: list[Manifest], *, odd: bool = True) -> str:
-    """As `cdk8s.Yaml.stringify` writes them, but for texts that would be misread.
+    """The output of `cdk8s.Yaml.stringify`, except for strings that the API server would misread.
 
-    Without `odd` there are none of these.
+    Args:
+        objects: The objects.
+        odd: Whether there may be such strings. Default: yes.
     """
     if not odd:
         return cdk8s.Yaml.stringify(*objects)

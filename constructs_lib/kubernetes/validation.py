@@ -1,4 +1,4 @@
-"""The rules, as they see an App."""
+"""Runs the rules on an App."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from constructs_lib.rules.model import Rendered, Violation
 
 
 def _is_a_rule(check: str) -> bool:
-    """Whether a waiver is of a rule, if only of a mistyped one; a scanner's has a colon."""
+    """Whether a waiver is for a rule, even a misspelled one. Scanner checks contain a colon."""
     return ":" not in check
 
 
 def rendered(snapshot: Snapshot, platform: Platform) -> Rendered:
-    """What the rules look at."""
+    """The input of the rules."""
     objects = (
         Object.of(item, f"{DIST}/{file.path}") for file in snapshot.files for item in file.objects
     )
@@ -28,9 +28,9 @@ def rendered(snapshot: Snapshot, platform: Platform) -> Rendered:
 
 
 def problems(snapshot: Snapshot, platform: Platform) -> list[str]:
-    """Everything that the rules find and no waiver covers, and waivers that are not valid.
+    """The violations that no waiver covers, and invalid waivers.
 
-    An object of a wrong shape is reported alone: nothing else can be said of it.
+    Malformed objects are reported first and alone, because the rules cannot read them.
     """
     found = [
         f"{file.path}: {Object.of(item).key}: {problem}"
@@ -49,7 +49,7 @@ def problems(snapshot: Snapshot, platform: Platform) -> list[str]:
 
 
 def _message(violation: Violation, snapshot: Snapshot) -> str:
-    """The message, with the file and the construct path in front."""
+    """The message with its file and construct path."""
     item = violation.object
     if item is None:
         return violation.message
@@ -58,4 +58,4 @@ def _message(violation: Violation, snapshot: Snapshot) -> str:
             if content is item.manifest:
                 path = owner.node.path
                 return f"{file.path}: {item.key} (construct {path}): {violation.text}"
-    raise DeclarationError("is not in the snapshot that was checked", where=item.key)
+    raise DeclarationError("is not in the checked snapshot", where=item.key)

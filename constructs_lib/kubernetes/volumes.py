@@ -1,4 +1,4 @@
-"""Volumes of a pod, and how its containers mount them."""
+"""Volumes of a pod and their mounts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ class Claim:
     """A PersistentVolumeClaim of the same chart, mounted read-write."""
 
     name: str
-    """Of the claim, and of the volume in the pod."""
+    """Name of the claim and the volume."""
     path: str
-    """Where it is mounted."""
+    """Mount path."""
 
 
 @cache
 def scratch(name: str, size: str) -> k8s.Volume:
-    """An emptyDir that holds `size` at the most."""
+    """An emptyDir with a size limit."""
     return k8s.Volume(name=name, empty_dir=k8s.EmptyDirVolumeSource(size_limit=quantity(size)))
 
 
 def claimed(claim: Claim) -> k8s.Volume:
-    """A disk that outlives the pod."""
     return k8s.Volume(
         name=claim.name,
         persistent_volume_claim=k8s.PersistentVolumeClaimVolumeSource(claim_name=claim.name),
@@ -37,18 +36,17 @@ def claimed(claim: Claim) -> k8s.Volume:
 
 
 def file_key(path: str) -> str:
-    """The key of a file in its ConfigMap or Secret: `/etc/app.toml` is `etc_app.toml`."""
+    """The key of a file in its ConfigMap or Secret: `etc_app.toml` for `/etc/app.toml`."""
     return path.strip("/").replace("/", "_")
 
 
 @cache
 def mount_file(volume: str, path: str) -> k8s.VolumeMount:
-    """One file of a volume at `path`, which hides nothing beside it."""
+    """Mounts one file of a volume at `path`, without hiding the rest of its folder."""
     return k8s.VolumeMount(name=volume, mount_path=path, sub_path=file_key(path), read_only=True)
 
 
 def configuration(name: str, config_map: str) -> k8s.Volume:
-    """The files of a ConfigMap."""
     return k8s.Volume(
         name=name,
         config_map=k8s.ConfigMapVolumeSource(name=config_map, default_mode=_READ_BY_GROUP),
@@ -56,7 +54,6 @@ def configuration(name: str, config_map: str) -> k8s.Volume:
 
 
 def secret(name: str, of: str) -> k8s.Volume:
-    """The files of the Secret `of`."""
     return k8s.Volume(
         name=name,
         secret=k8s.SecretVolumeSource(secret_name=of, default_mode=_READ_BY_GROUP),
@@ -65,5 +62,5 @@ def secret(name: str, of: str) -> k8s.Volume:
 
 @cache
 def mount(volume: str, path: str) -> k8s.VolumeMount:
-    """All of a volume at `path`, read-write."""
+    """Mounts a whole volume at `path`, read-write."""
     return k8s.VolumeMount(name=volume, mount_path=path)

@@ -1,4 +1,4 @@
-"""A web service: replicas behind a Service, replaced without a lost request."""
+"""A web service with replicas behind a Service, updated without lost requests."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ _ROLLING = k8s.DeploymentStrategy(
 )
 _REPLICAS = 2
 _LEAVE_ENDPOINTS_SECONDS = 5
-"""Behind no load balancer: what kube-proxy needs to learn of a leaving pod. Our estimate."""
+"""preStop delay without a load balancer, for kube-proxy to remove the pod. Our estimate."""
 
 
 @checked
 class WebService(ProgramConstruct):
-    """Deployment, Service, Ingress, PodDisruptionBudget, and what every workload gets.
+    """Deployment, Service, Ingress, PodDisruptionBudget, and their supporting objects.
 
-    With two replicas or more, a rolling update starts one new pod at a time and stops an old one
-    only when the new one is ready. A single replica is replaced (`Recreate`): for some seconds
-    the service does not answer.
+    With two or more replicas, a rolling update starts one new pod at a time and stops an old pod
+    only when the new pod is ready. A single replica uses `Recreate`, with some seconds of downtime.
     """
 
     component = "web"
@@ -74,22 +73,22 @@ class WebService(ProgramConstruct):
 
         Args:
             scope: The chart.
-            name: The one name, of the objects and, by default, of the image.
-            program: What runs in its own container.
-            port: What that container listens on, named `http`, and the Service offers.
-            readiness: Whether a pod gets requests. Behind a load balancer it must be an HttpGet.
-            liveness: Whether a container is left running.
-            startup: What the other two probes wait for. Default: nothing.
-            ports: Further ports of the container by name, `{"metrics": 9090}`. Default: none.
-            service_ports: Which of `ports`, and of those of sidecars, the Service offers too, to
-                pods of its own namespace and to those that call it. Default: none.
-            replicas: How many pods. Default: 2.
+            name: Name of the objects and, by default, of the image.
+            program: The program of the main container.
+            port: Port of the main container and the Service, named `http`.
+            readiness: Readiness probe. Behind a load balancer it must be an HttpGet.
+            liveness: Liveness probe.
+            startup: Startup probe. Default: none.
+            ports: Additional container ports by name, `{"metrics": 9090}`. Default: none.
+            service_ports: Names of additional ports, including those of sidecars, to add to the
+                Service, for pods of its namespace and its callers. Default: none.
+            replicas: Number of pods. Default: 2.
             autoscaling: An autoscaler in place of `replicas`. Default: none.
-            ingress: The load balancer in front. Default: none; callers come from its own namespace.
-            longest_request_seconds: What an answer may take; a pod that has left the load balancer
-                still gets as long. The default, 30, is our estimate.
-            sidecars: Further containers by name. Default: none.
-            options: Labels, placement, identity, init containers. Default: nothing of it.
+            ingress: Its load balancer. Default: none, reachable only from its own namespace.
+            longest_request_seconds: Maximum duration of a request, which a terminating pod still
+                gets after it has left the load balancer. The default, 30, is our estimate.
+            sidecars: Additional containers by name. Default: none.
+            options: Labels, placement, identity, init containers. Default: none.
         """
         own = Container(
             program=program,
@@ -102,15 +101,12 @@ class WebService(ProgramConstruct):
         super().__init__(scope, name, own, options, sidecars)
         with self.declaration_errors():
             if autoscaling and replicas is not None:
-                raise DeclarationError(
-                    "replicas and autoscaling are both given; remove replicas, which the "
-                    "autoscaler decides"
-                )
+                raise DeclarationError("replicas and autoscaling are both set; remove one of them")
             further = self.further_ports()
             if unknown := sorted(set(service_ports) - further.keys()):
                 raise DeclarationError(
-                    f"service_ports names {unknown[0]!r}, which no container has; "
-                    f"there are {', '.join(further) or 'none'}"
+                    f"service_ports lists {unknown[0]!r}, which no container declares; "
+                    f"declared ports: {', '.join(further) or 'none'}"
                 )
             self.port = port
             self.service_ports = {"http": port, **{one: further[one] for one in service_ports}}
@@ -185,7 +181,7 @@ class WebService(ProgramConstruct):
     def _add_ingress(self, alb: Alb, readiness: Probe) -> None:
         if not isinstance(readiness.check, HttpGet):
             raise DeclarationError(
-                "the load balancer checks what the readiness probe checks, over HTTP; "
+                "the load balancer's health check uses the readiness probe, which must be HTTP; "
                 "declare readiness=Probe(HttpGet(path))"
             )
         self.ingress = alb.add_ingress(

@@ -1,4 +1,4 @@
-"""What all four kinds of workload have in common."""
+"""The base of all four kinds of workload."""
 
 from __future__ import annotations
 
@@ -26,34 +26,33 @@ DO_NOT_EVICT = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
 }
-"""On pods that no autoscaler may move: what they were doing would be lost."""
+"""For pods that a cluster autoscaler must not move, because their work would be lost."""
 RECREATE = k8s.DeploymentStrategy(type="Recreate")
-"""The old pod ends before the new one starts."""
 
 _KUBERNETES_DEADLINE_SECONDS = 600
-"""`progressDeadlineSeconds` where it is not stated."""
+"""The default of `progressDeadlineSeconds`."""
 _PLACING_SECONDS = 300
-"""What a pod may take until its containers start: a new node, its disk, the pull of its image."""
+"""Time until the containers of a pod start: new node, disk, image pull."""
 
 
 class ProgramConstruct(Construct):
-    """A workload and the objects that support it: ServiceAccount, ExternalSecrets, NetworkPolicy.
+    """A workload and its supporting objects: ServiceAccount, ExternalSecrets, NetworkPolicy, ….
 
-    Its id is the one name: of the objects, of the `app` label that selects the pods, of the
-    Secret (`<id>-secrets`), and of the image where the program names no other.
+    Its construct ID is the name of the objects, the `app` label of the pods, the prefix of the
+    Secret (`<id>-secrets`) and the default image.
     """
 
     component: str
-    """The `app.kubernetes.io/component` label of the kind."""
+    """The `app.kubernetes.io/component` label."""
     longest_name = 63
-    """The most characters that the kind's names may have."""
+    """Maximum length of the name."""
 
     service_account: KubeObject
     """The ServiceAccount of its pods."""
     network_policy: KubeObject
     """The NetworkPolicy of its pods."""
     external_secrets: Mapping[str, ExternalSecret | SecretFiles]
-    """The ExternalSecrets of its own, by the name of their Secret."""
+    """Its own ExternalSecrets, by the name of their Secret."""
     config_maps: Mapping[str, KubeObject]
     """The ConfigMaps of its configuration files, by name."""
 
@@ -84,25 +83,25 @@ class ProgramConstruct(Construct):
         }
         self.labels = {**self.options.labels, **own}
         self.metadata = self.chart.metadata(name, labels=self.labels)
-        """Of every object that bears the workload's name and no annotations."""
+        """For every object with the workload's name and without annotations."""
         with self.declaration_errors():
             self._check_names(len(sidecars or {}))
             self._check_ports()
 
     def _check_ports(self) -> None:
-        """The containers of a pod share its address, and the names of their ports."""
+        """The containers of a pod share its IP address and port names."""
         declared = [pair for one in self.containers.values() for pair in one.all_ports.items()]
         for what, values in (
             ("name", [name for name, _ in declared if name != "http"]),
             ("number", [str(number) for _, number in declared]),
         ):
-            if twice := sorted({one for one in values if values.count(one) > 1}):
+            if repeated := sorted({one for one in values if values.count(one) > 1}):
                 raise DeclarationError(
-                    f"two containers of its pod have a port of the {what} {twice[0]}; change one"
+                    f"two containers of its pod have the port {what} {repeated[0]}; change one"
                 )
 
     def further_ports(self) -> dict[str, int]:
-        """The ports of all containers that have a name of their own, by name."""
+        """The additional ports of all containers, by name."""
         return {name: port for one in self.containers.values() for name, port in one.ports.items()}
 
     def _check_names(self, sidecars: int) -> None:
@@ -110,13 +109,13 @@ class ProgramConstruct(Construct):
             check_object_name(container)
         if len(self.containers) == sidecars:
             own = next(iter(self.containers))
-            raise DeclarationError(f"sidecar {own!r} bears the name of the container it stands by")
-        if twice := sorted(self.containers.keys() & self.init_containers.keys()):
-            raise DeclarationError(f"container {twice[0]!r} is also an init container; rename one")
+            raise DeclarationError(f"sidecar {own!r} has the name of the main container; rename it")
+        if both := sorted(self.containers.keys() & self.init_containers.keys()):
+            raise DeclarationError(f"container {both[0]!r} is also an init container; rename one")
 
     @contextmanager
     def declaration_errors(self) -> Iterator[None]:
-        """Whatever is refused inside names this construct's path."""
+        """Add this construct's path to the errors raised inside."""
         try:
             yield
         except DeclarationError as error:
@@ -157,9 +156,7 @@ class ProgramConstruct(Construct):
 
     @property
     def supporting_objects(self) -> list[KubeObject]:
-        """What its pods need: ServiceAccount, NetworkPolicy, ConfigMaps, and ExternalSecrets of its
-        own and of others.
-        """
+        """The objects that its pods need, including shared ExternalSecrets."""
         secrets = dict.fromkeys((*self.external_secrets.values(), *self._shared_secrets))
         return [
             self.service_account,
@@ -169,19 +166,18 @@ class ProgramConstruct(Construct):
         ]
 
     def offer(self, ports: Mapping[str, int]) -> None:
-        """Let other workloads call these ports of the Service, by name."""
+        """Allow other workloads to call these ports of the Service, by name."""
         self.chart.calls.offer(self._endpoint(ports))
 
     def _endpoint(self, ports: Mapping[str, int]) -> Endpoint:
         return Endpoint(self.name, self.chart.namespace, self.network_policy, ports)
 
     def metadata_with(self, annotations: Mapping[str, str]) -> k8s.ObjectMeta:
-        """The metadata of an object with annotations."""
         return self.chart.metadata(self.name, labels=self.labels, annotations=annotations)
 
     def controller_metadata(self, annotations: Mapping[str, str] | None = None) -> k8s.ObjectMeta:
-        """The metadata of what makes the pods: `annotations`, and those of the options."""
-        return self.metadata_with(_united(annotations or {}, self.options.annotations))
+        """The metadata of the Deployment, CronJob or Job, with the annotations of the options."""
+        return self.metadata_with(_merged(annotations or {}, self.options.annotations))
 
     @property
     def _shared_secrets(self) -> list[ExternalSecret]:
@@ -197,7 +193,7 @@ class ProgramConstruct(Construct):
 
     @property
     def sources(self) -> dict[str, Sources]:
-        """What each container reads from, by container."""
+        """The ConfigMaps and Secrets of each container, by container name."""
         main = next(iter(self.containers))
         found = {}
         for name, container in self._every_container.items():
@@ -229,7 +225,7 @@ class ProgramConstruct(Construct):
                 data = {file_key(path): text for path, text in texts.items()}
                 if len(data) < len(texts):
                     raise DeclarationError(
-                        f"two of {', '.join(texts)} become one key of a ConfigMap; rename one"
+                        f"two of {', '.join(texts)} have the same ConfigMap key; rename one"
                     )
                 added[source.files] = self.chart.add(
                     self,
@@ -240,12 +236,13 @@ class ProgramConstruct(Construct):
         self.config_maps = added
 
     def secret_names(self) -> list[str]:
-        """Every Secret that a container of this workload reads."""
+        """The names of all Secrets that the containers read."""
         return [*self.external_secrets, *(secret.name for secret in self._shared_secrets)]
 
     def progress_deadline_seconds(self) -> int | None:
-        """When Kubernetes, and with it Argo CD, may call the Deployment failed: not while a
-        startup probe still waits. None where Kubernetes' own ten minutes are enough.
+        """`progressDeadlineSeconds`, so that a rollout does not fail during a startup probe.
+
+        None if the default of ten minutes is enough.
         """
         starts = [one.startup for one in self.containers.values() if one.startup]
         longest = max((probe.patience_seconds for probe in starts), default=0)
@@ -262,7 +259,7 @@ class ProgramConstruct(Construct):
         spread_over_zones: bool = False,
         pre_stop_seconds: int | None = None,
     ) -> k8s.PodTemplateSpec:
-        """The pod template, hardened; None leaves a field to Kubernetes."""
+        """The hardened pod template. None omits a field."""
         pod = Pod(
             labels={**self.labels, **self.options.pod_labels},
             containers=self.containers,
@@ -270,7 +267,7 @@ class ProgramConstruct(Construct):
             sources=self.sources,
             service_account=self.name,
             options=self.options,
-            annotations=_united(
+            annotations=_merged(
                 {**self._checksum(), **(annotations or {})}, self.options.pod_annotations
             ),
             grace_seconds=grace_seconds,
@@ -282,18 +279,18 @@ class ProgramConstruct(Construct):
         return pod.template(self.platform)
 
     def _checksum(self) -> dict[str, str]:
-        """The hash of the configuration, so that a change of it replaces the pods."""
+        """A hash of the configuration, so that changes restart the pods."""
         data = {name: one.to_json()["data"] for name, one in self.config_maps.items()}
         if not data:
             return {}
         return {"checksum/config": fingerprint(data)}
 
 
-def _united(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
-    """Both, unless the declaration contradicts what the workload sets itself."""
+def _merged(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """Both, unless the declaration contradicts the workload."""
     for key, value in theirs.items():
         if ours.get(key, value) != value:
             raise DeclarationError(
-                f"annotation {key} is {ours[key]!r} here and cannot be {value!r}; remove it"
+                f"annotation {key} is already {ours[key]!r} and cannot be {value!r}; remove it"
             )
     return {**ours, **theirs}

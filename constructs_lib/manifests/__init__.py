@@ -1,1 +1,1 @@
-"""What rendered objects mean, whoever declared them. Plain Python: nothing here starts Node."""
+"""Reads and analyzes rendered objects. Plain Python, which does not start Node."""

@@ -1,4 +1,4 @@
-"""What Argo CD syncs, prunes and leaves alone."""
+"""Argo CD Applications: which objects they sync, prune and protect."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from constructs_lib.manifests.objects import Key, Object, Objects
 
 GROUP = "argoproj.io"
 NAMESPACE = "argocd"
-"""Where Argo CD runs and looks for Applications."""
+"""The namespace of Argo CD and its Applications."""
 DIST = "dist"
-"""Where the manifests lie in the repository."""
+"""The folder of the manifests in the repository."""
 PROJECT_BOUNDS = (
     "clusterResourceWhitelist",
     "destinations",
     "namespaceResourceWhitelist",
     "sourceRepos",
 )
-"""What an AppProject allows."""
+"""The fields of an AppProject that restrict its Applications."""
 _CASCADES = "resources-finalizer.argocd.argoproj.io"
 _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 _ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
@@ -32,7 +32,7 @@ _SPECIAL = frozenset("*?[{")
 
 
 class Sync:
-    """The Applications among some objects, and which files each syncs."""
+    """The Applications among some objects, and the files that they sync."""
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
@@ -40,18 +40,17 @@ class Sync:
 
     @cached_property
     def applications(self) -> dict[Key, Object]:
-        """Every Application."""
         found = self.objects.of_kinds("Application")
         return {item.key: item for item in found if item.key.group == GROUP}
 
     @cached_property
     def owners(self) -> dict[str, Object]:
-        """The Application that syncs each file; a file that none does is not there."""
+        """The Application that syncs each file. Files without an Application are omitted."""
         files = dict.fromkeys(item.file for item in self.objects)
         return {file: owners[-1] for file in files if (owners := self.all_owners(file))}
 
     def all_owners(self, file: str) -> list[Object]:
-        """Every Application that syncs a file; two of them would fight over it."""
+        """All Applications that sync a file. More than one is a conflict."""
         exact, others = self._by_file
         return [*exact.get(file, ()), *(one for one in others if covers(one, file))]
 
@@ -66,7 +65,7 @@ class Sync:
         return self.owners.get(item.file) if item else None
 
     def synced(self, application: Object) -> dict[Key, Object]:
-        """What an Application, of these objects or of others, syncs of these."""
+        """The objects that an Application syncs. It need not be one of them."""
         if application.key not in self._synced:
             self._synced[application.key] = {
                 item.key: item for item in self.objects if covers(application, item.file)
@@ -75,7 +74,7 @@ class Sync:
 
     @cached_property
     def _by_file(self) -> tuple[dict[str, list[Object]], list[Object]]:
-        """The Applications that name one file, by that file, and all others."""
+        """The Applications for a single file, by file, and all others."""
         exact: dict[str, list[Object]] = defaultdict(list)
         others = []
         for application in self.applications.values():
@@ -89,7 +88,7 @@ class Sync:
 
 
 def cascades(application: Object) -> bool:
-    """Whether its deletion deletes what it synced."""
+    """Whether deleting the Application deletes its objects."""
     finalizers = application.manifest["metadata"].get("finalizers") or ()
     return any(finalizer.startswith(_CASCADES) for finalizer in finalizers)
 
@@ -107,15 +106,13 @@ def covers(application: Object, file: str) -> bool:
 
 
 def refusals(item: Object, project: Object, namespaces: set[str]) -> Iterator[str]:
-    """Why an AppProject does not allow an object; only of some namespaces is that asked."""
+    """Why an AppProject does not allow an object. Only `namespaces` are checked as destinations."""
     scope = "cluster" if is_cluster_scoped(item.manifest) else "namespace"
     if not any(
         fnmatch(item.key.group, one["group"]) and fnmatch(item.kind, one["kind"])
         for one in project.spec.get(f"{scope}ResourceWhitelist") or ()
     ):
-        yield (
-            f"the AppProject {project.name} does not allow this kind; allow it by a line of its own"
-        )
+        yield (f"the AppProject {project.name} does not allow this kind; add it to powerful_kinds")
     elif item.namespace in namespaces and not any(
         fnmatch(item.namespace, one.get("namespace", "*"))
         for one in project.spec.get("destinations") or ()
@@ -144,9 +141,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 @cache
 def _expanded(pattern: str) -> tuple[str, ...]:
-    """The globs that a pattern with alternatives stands for, `a.yaml` and `b.yaml` of `{a,b}.yaml`;
-    beyond some number of them it is taken as it is written.
-    """
+    """Expand `{a,b}.yaml` to `a.yaml` and `b.yaml`; with too many alternatives, return it as is."""
     whole = [pattern]
     while any(_ALTERNATIVES.search(one) for one in whole):
         if len(whole) > _MOST_ALTERNATIVES:

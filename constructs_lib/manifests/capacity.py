@@ -1,7 +1,6 @@
-"""What the pods of a namespace ask for, summed up from manifests, and its quota beside it.
+"""Peak resource usage of namespaces, computed from manifests, and their quotas.
 
-It reads every object that Kubernetes takes, not only ours: what is left out counts as the API
-server fills it in.
+Handles any valid object, not only ours. Omitted fields count with the API server's defaults.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.quantity import amount
 
 Amounts = dict[str, Fraction]
-"""How much of each resource, in cores, bytes or a count."""
+"""Amount of each resource, in cores, bytes or a count."""
 
 _NONE = Fraction(0)
 _ALIASES = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
@@ -34,61 +33,61 @@ _FINE = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6)}
 
 
 @dataclass
-class _Surroundings:
-    """What the other objects of a namespace decide for its workloads."""
+class _Defaults:
+    """Settings of a namespace that affect its workloads."""
 
     requests: Amounts = field(default_factory=dict)
-    """Of a container that states none, from a LimitRange."""
+    """Default requests of containers, from a LimitRange."""
     limits: Amounts = field(default_factory=dict)
-    """Likewise."""
+    """Default limits of containers, from a LimitRange."""
     scaled_to: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By kind and name, the most replicas that an autoscaler makes."""
+    """The `maxReplicas` of autoscalers, by kind and name of their target."""
     bounds_storage: bool = False
-    """Whether a ResourceQuota bounds `requests.storage`."""
+    """Whether a ResourceQuota limits `requests.storage`."""
 
 
 def peak(objects: Iterable[Manifest]) -> dict[str, Amounts]:
-    """By namespace, what all workloads ask for at the worst moment.
+    """The peak requests and limits of all workloads, by namespace.
 
-    That is a rolling update of every web service, with the old pods still ending, while every
-    job runs, and with every autoscaler at its maximum. A DaemonSet counts as one pod, because
-    the number of nodes is not known here. A CronJob counts as one run, although its policy may
-    allow more; as two if a run replaces one that is still ending; and not at all if suspended.
-    `requests.storage` is left out where no quota bounds it.
+    Assumes that every web service is in a rolling update with the old pods still terminating,
+    every job runs, and every autoscaler is at its maximum. A DaemonSet counts as one pod, because
+    the number of nodes is unknown. A CronJob counts as one run, even if its policy allows more; as
+    two runs with the policy `Replace`; as none if suspended. `requests.storage` is omitted unless a
+    quota limits it.
 
-    Raises DeclarationError, naming the object, for a quantity that Kubernetes cannot read.
+    Raises DeclarationError for an invalid quantity.
     """
     everything = list(objects)
-    surroundings = _surroundings(everything)
+    defaults = _defaults(everything)
     sums: dict[str, Amounts] = {}
     for item in everything:
         namespace = _namespace(item)
-        with _blaming(item):
-            asked = _asked(item, surroundings[namespace])
-        sums[namespace] = _plus(sums.get(namespace, {}), asked)
-    return {namespace: asked for namespace, asked in sums.items() if asked}
+        with _located(item):
+            used = _used(item, defaults[namespace])
+        sums[namespace] = _plus(sums.get(namespace, {}), used)
+    return {namespace: used for namespace, used in sums.items() if used}
 
 
 def total(sums: Mapping[str, Mapping[str, Fraction]]) -> Amounts:
-    """What all namespaces ask for together, by resource."""
-    together: Amounts = {}
+    """The sum over all namespaces, by resource."""
+    result: Amounts = {}
     for each in sums.values():
-        together = _plus(together, each)
-    return together
+        result = _plus(result, each)
+    return result
 
 
 def is_bytes(resource: str) -> bool:
-    """Whether a resource, `requests.memory` or the like, is counted in bytes."""
+    """Whether a resource such as `requests.memory` is measured in bytes."""
     if resource.startswith("count/") or resource.endswith("persistentvolumeclaims"):
         return False
     return any(word in resource for word in ("memory", "storage", "hugepages"))
 
 
 def quotas(objects: Iterable[Manifest]) -> dict[str, Amounts]:
-    """By namespace, what its ResourceQuotas allow: the smallest bound of each resource.
+    """The ResourceQuotas by namespace, with the smallest limit of each resource.
 
-    `cpu` and `memory` are listed as the `requests.cpu` and `requests.memory` that they mean. A
-    quota with scopes bounds only some pods, and is left out.
+    `cpu` and `memory` are listed as `requests.cpu` and `requests.memory`, which they are aliases
+    for. Quotas with scopes apply only to some pods and are ignored.
     """
     bounds: dict[str, Amounts] = {}
     for item in objects:
@@ -98,7 +97,7 @@ def quotas(objects: Iterable[Manifest]) -> dict[str, Amounts]:
         spec = _at(item, "spec")
         if spec.get("scopes") or spec.get("scopeSelector"):
             continue
-        with _blaming(item):
+        with _located(item):
             for name, limit in _amounts(spec.get("hard")).items():
                 resource = _ALIASES.get(name, name)
                 own[resource] = min(limit, own.get(resource, limit))
@@ -106,9 +105,9 @@ def quotas(objects: Iterable[Manifest]) -> dict[str, Amounts]:
 
 
 def pod_template(item: Manifest) -> Manifest | None:
-    """What holds the `spec` of an object's pods: its pod template, or a Pod itself.
+    """The pod template of an object, or the Pod itself.
 
-    None for any other kind, and for a workload that takes its template from elsewhere.
+    None for other kinds, and for a workload that references an external template.
     """
     path = POD_TEMPLATES.get(_kind(item))
     if path is None:
@@ -117,16 +116,16 @@ def pod_template(item: Manifest) -> Manifest | None:
     return template if template.get("spec") else None
 
 
-def _surroundings(objects: list[Manifest]) -> Mapping[str, _Surroundings]:
-    found: dict[str, _Surroundings] = defaultdict(_Surroundings)
+def _defaults(objects: list[Manifest]) -> Mapping[str, _Defaults]:
+    found: dict[str, _Defaults] = defaultdict(_Defaults)
     for namespace, bounds in quotas(objects).items():
         found[namespace].bounds_storage = _STORAGE in bounds
     for item in objects:
         of_namespace = found[_namespace(item)]
-        with _blaming(item):
+        with _located(item):
             match _kind(item):
                 case ("", "LimitRange"):
-                    _take_defaults(item, of_namespace)
+                    _apply_limit_range(item, of_namespace)
                 case ("autoscaling", "HorizontalPodAutoscaler"):
                     target = _at(item, "spec", "scaleTargetRef")
                     one = (target.get("kind", ""), target.get("name", ""))
@@ -135,8 +134,8 @@ def _surroundings(objects: list[Manifest]) -> Mapping[str, _Surroundings]:
     return found
 
 
-def _take_defaults(limit_range: Manifest, into: _Surroundings) -> None:
-    """What a LimitRange gives to containers; of several, the first to name a resource wins."""
+def _apply_limit_range(limit_range: Manifest, into: _Defaults) -> None:
+    """Add the defaults of a LimitRange. The first default of a resource takes precedence."""
     for item in _at(limit_range, "spec").get("limits") or ():
         if item.get("type") == "Container":
             limits = _amounts(item.get("max")) | _amounts(item.get("default"))
@@ -145,26 +144,26 @@ def _take_defaults(limit_range: Manifest, into: _Surroundings) -> None:
             into.requests = requests | into.requests
 
 
-def _asked(item: Manifest, around: _Surroundings) -> Amounts:
-    """What one object asks for, all its pods together."""
+def _used(item: Manifest, defaults: _Defaults) -> Amounts:
+    """The peak usage of one object with all its pods."""
     template = pod_template(item)
-    pods = _pods_at_once(item, around) if template else 0
-    asked: Amounts = {}
+    pods = _peak_pods(item, defaults) if template else 0
+    used: Amounts = {}
     if template:
-        pod = {f"requests.{name}": value for name, value in _requests(template, around).items()}
-        pod |= {f"limits.{name}": value for name, value in _limits(template, around).items()}
-        asked = {"pods": Fraction(pods)} | {name: value * pods for name, value in pod.items()}
+        pod = {f"requests.{name}": value for name, value in _requests(template, defaults).items()}
+        pod |= {f"limits.{name}": value for name, value in _limits(template, defaults).items()}
+        used = {"pods": Fraction(pods)} | {name: value * pods for name, value in pod.items()}
     for spec, count in _claims(item, template, pods):
         storage = _amounts(_at(spec, "resources", "requests")).get("storage", _NONE)
         claimed = {"persistentvolumeclaims": Fraction(count)}
-        if around.bounds_storage:
+        if defaults.bounds_storage:
             claimed[_STORAGE] = storage * count
-        asked = _plus(asked, claimed)
-    return asked
+        used = _plus(used, claimed)
+    return used
 
 
 def _claims(item: Manifest, template: Manifest | None, pods: int) -> Iterator[tuple[Manifest, int]]:
-    """The specs of the volume claims that an object is or makes, and how many of each."""
+    """The specs of the volume claims of an object, with their number."""
     kind = _kind(item)
     if kind == ("", "PersistentVolumeClaim"):
         yield _at(item, "spec"), 1
@@ -176,32 +175,32 @@ def _claims(item: Manifest, template: Manifest | None, pods: int) -> Iterator[tu
             yield _at(claim, "spec"), pods
 
 
-def _pods_at_once(item: Manifest, around: _Surroundings) -> int:
-    """How many pods of an object there are at the worst moment; `peak` says how it counts."""
+def _peak_pods(item: Manifest, defaults: _Defaults) -> int:
+    """The peak number of pods of an object, as described in `peak`."""
     spec = _at(item, "spec")
     match _kind(item):
         case ("apps", "Deployment") | ("argoproj.io", "Rollout"):
-            return _while_updating(item, _replicas(item, around))
+            return _during_update(item, _replicas(item, defaults))
         case ("apps", "StatefulSet" | "ReplicaSet") | ("", "ReplicationController"):
-            return _replicas(item, around)
+            return _replicas(item, defaults)
         case ("batch", "Job"):
-            return _of_job(spec)
+            return _job_pods(spec)
         case ("batch", "CronJob") if spec.get("suspend"):
             return 0
         case ("batch", "CronJob"):
             runs = 2 if spec.get("concurrencyPolicy") == "Replace" else 1
-            return runs * _of_job(_at(spec, "jobTemplate", "spec"))
+            return runs * _job_pods(_at(spec, "jobTemplate", "spec"))
     return 1
 
 
-def _replicas(item: Manifest, around: _Surroundings) -> int:
-    """Those of its autoscaler, which leaves a workload of 0 replicas alone, or its own."""
+def _replicas(item: Manifest, defaults: _Defaults) -> int:
+    """Replicas of the autoscaler, if any. It does not scale a workload with 0 replicas."""
     own = _whole(_at(item, "spec").get("replicas"), 1)
     one = (item["kind"], _at(item, "metadata").get("name", ""))
-    return around.scaled_to.get(one, own) if own else 0
+    return defaults.scaled_to.get(one, own) if own else 0
 
 
-def _while_updating(item: Manifest, replicas: int) -> int:
+def _during_update(item: Manifest, replicas: int) -> int:
     strategy = _at(item, "spec", "strategy")
     rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
     if not replicas or strategy.get("type") == "Recreate":
@@ -214,54 +213,54 @@ def _while_updating(item: Manifest, replicas: int) -> int:
     return 2 * replicas + ceil(number * replicas / 100 if surge.endswith("%") else number)
 
 
-def _of_job(spec: Manifest) -> int:
-    """The pods of one run, whose `completions` may be fewer than its `parallelism`."""
+def _job_pods(spec: Manifest) -> int:
+    """The pods of one run. `completions` may be lower than `parallelism`."""
     if spec.get("suspend"):
         return 0
     parallelism = _whole(spec.get("parallelism"), 1)
     return min(parallelism, _whole(spec.get("completions"), parallelism))
 
 
-def _requests(template: Manifest, around: _Surroundings) -> Amounts:
-    """What the scheduler sets aside for a pod."""
+def _requests(template: Manifest, defaults: _Defaults) -> Amounts:
+    """The effective requests of a pod."""
     pod = _at(template, "spec")
-    of_containers = _effective(pod, around, "requests")
+    of_containers = _effective(pod, defaults, "requests")
     of_pod = _amounts(_at(pod, "resources", "requests"))
     fallback = _amounts(_at(pod, "resources", "limits"))
     return _plus(fallback | of_containers | of_pod, _amounts(pod.get("overhead")))
 
 
-def _limits(template: Manifest, around: _Surroundings) -> Amounts:
-    """What a pod may use. Its overhead adds only to what is limited."""
+def _limits(template: Manifest, defaults: _Defaults) -> Amounts:
+    """The effective limits of a pod. Overhead is added only to resources with a limit."""
     pod = _at(template, "spec")
-    limits = _effective(pod, around, "limits") | _amounts(_at(pod, "resources", "limits"))
+    limits = _effective(pod, defaults, "limits") | _amounts(_at(pod, "resources", "limits"))
     overhead = _amounts(pod.get("overhead"))
     return _plus(limits, {name: value for name, value in overhead.items() if limits.get(name)})
 
 
-def _effective(pod: Manifest, around: _Surroundings, bound: str) -> Amounts:
-    """What its containers need together, or one that runs before them, whichever is larger.
+def _effective(pod: Manifest, defaults: _Defaults, bound: str) -> Amounts:
+    """The sum of the containers, or the largest init container if that is more.
 
-    A sidecar, an init container that restarts always, runs beside those that start after it.
+    Sidecars (init containers with `restartPolicy: Always`) add to the containers after them.
     """
     running: Amounts = {}
     for container in pod.get("containers") or ():
-        running = _plus(running, _bounds(container, around)[bound])
+        running = _plus(running, _bounds(container, defaults)[bound])
     sidecars: Amounts = {}
     starting: Amounts = {}
     for container in pod.get("initContainers") or ():
-        together = _plus(sidecars, _bounds(container, around)[bound])
-        starting = _most(starting, together)
+        total = _plus(sidecars, _bounds(container, defaults)[bound])
+        starting = _most(starting, total)
         if container.get("restartPolicy") == "Always":
-            sidecars = together
+            sidecars = total
     return _most(_plus(running, sidecars), starting)
 
 
-def _bounds(container: Manifest, around: _Surroundings) -> dict[str, Amounts]:
-    """What a container states, completed: a request is its limit before it is a default."""
+def _bounds(container: Manifest, defaults: _Defaults) -> dict[str, Amounts]:
+    """Requests and limits with defaults. A missing request equals the limit, if one is set."""
     limits = _amounts(_at(container, "resources", "limits"))
     requests = limits | _amounts(_at(container, "resources", "requests"))
-    return {"requests": around.requests | requests, "limits": around.limits | limits}
+    return {"requests": defaults.requests | requests, "limits": defaults.limits | limits}
 
 
 def _plus(one: Mapping[str, Fraction], other: Mapping[str, Fraction]) -> Amounts:
@@ -278,9 +277,9 @@ def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
 
 
 def quantity(value: Any) -> Fraction:
-    """Any quantity that Kubernetes reads: ours, numbers, and forms such as `1e3`, `.5` or `5n`.
+    """Parse any Kubernetes quantity, including numbers, `1e3`, `.5` and `5n`.
 
-    Raises DeclarationError for anything else.
+    Raises DeclarationError if it is invalid.
     """
     return _quantity(str(value))
 
@@ -289,7 +288,7 @@ def quantity(value: Any) -> Fraction:
 def _quantity(text: str) -> Fraction:
     match = _QUANTITY.fullmatch(text)
     if not match:
-        raise DeclarationError(f"{text!r} is not a quantity; write it as 250m, 2 or 512Mi")
+        raise DeclarationError(f"{text!r} is not a valid quantity; write it like 250m, 2 or 512Mi")
     suffix = match["suffix"] or ""
     return Fraction(match["number"] + (match["power"] or "")) * (
         _FINE.get(suffix) or amount(f"1{suffix}")
@@ -309,7 +308,7 @@ def _namespace(item: Manifest) -> str:
 
 
 def _at(item: Manifest, *path: str) -> Manifest:
-    """The mapping at a path; an empty one where nothing is."""
+    """The mapping at a path; empty if it does not exist."""
     found: Manifest = item
     for step in path:
         found = found.get(step) or {}
@@ -317,8 +316,8 @@ def _at(item: Manifest, *path: str) -> Manifest:
 
 
 @contextmanager
-def _blaming(item: Manifest) -> Iterator[None]:
-    """Name the object in a refusal of what it holds."""
+def _located(item: Manifest) -> Iterator[None]:
+    """Add the object to the errors raised inside."""
     try:
         yield
     except DeclarationError as error:

@@ -1,4 +1,4 @@
-"""Where Kubernetes' documentation and EKS's network plugin read the same rules differently."""
+"""Finds rules that EKS's network plugin evaluates differently from Kubernetes' documentation."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ Rule = Mapping[str, Any]
 """An ingress or egress rule of a NetworkPolicy."""
 
 MOST_PORTS = 24
-"""How many pairs of port and protocol the plugin holds for one range; it drops the others."""
+"""Maximum pairs of port and protocol per range in the plugin. It drops the others."""
 _PUBLIC = "203.0.113.1"
 _LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Connections that one reading allows and the other denies."""
+    """Connections that only one of Kubernetes' documentation and the plugin allows."""
 
     addresses: str
-    """The narrowest range that has a name, or `public addresses`."""
+    """The narrowest known range, or `public addresses`."""
     protocol: str
     first: int
     last: int
-    """The ports, both of them included."""
+    """The range of ports, inclusive."""
     documented: bool
     """Whether Kubernetes' documentation allows them."""
 
@@ -54,7 +54,7 @@ class Disagreement:
 
 
 def described(found: Sequence[Disagreement]) -> list[str]:
-    """A sentence for all ranges with the same verdict on the same ports."""
+    """One sentence per group of ranges with the same result for the same ports."""
     ports: dict[tuple[bool, str], list[str]] = {}
     for one in found:
         ports.setdefault((one.documented, one.addresses), []).append(one.ports)
@@ -73,14 +73,14 @@ def described(found: Sequence[Disagreement]) -> list[str]:
 
 
 def disagreements(rules: Sequence[Rule], direction: str) -> tuple[Disagreement, ...]:
-    """Every kind of address and port on which the readings of these rules differ.
+    """All addresses and ports for which the two evaluations of the rules differ.
 
-    Complete for IPv4: an address of every part into which the rules' ranges and exceptions divide
-    the address space is tried, as a host and as a pod that any one of the selectors picks, on every
-    port at which a rule begins or ends. Where no rule has exceptions, the readings are the same.
+    Complete for IPv4: tests one address of each part into which the ranges and exceptions divide
+    the address space, as a host and as a pod matched by each selector, at every port where a rule
+    starts or ends. Without exceptions, both evaluations are the same.
 
     Args:
-        rules: Of all policies that select some pods.
+        rules: The rules of all policies that select the same pods.
         direction: `Ingress` or `Egress`.
     """
     if not any(block.get("except") for rule in rules for block in blocks_of(rule, direction)):
@@ -89,9 +89,9 @@ def disagreements(rules: Sequence[Rule], direction: str) -> tuple[Disagreement, 
 
 
 def most_ports(rules: Sequence[Rule], direction: str) -> int:
-    """The most pairs of port and protocol that the plugin has to hold for one range.
+    """The maximum number of pairs of port and protocol per range in the plugin.
 
-    A pod is a range of its own; its address is taken to be private.
+    Each pod is a separate range. Its address is assumed to be private.
     """
     if sum(len(rule.get("ports") or ()) for rule in rules) <= MOST_PORTS:
         return 0
@@ -128,7 +128,7 @@ def _compared(text: str) -> tuple[Disagreement, ...]:
 
 
 def _spans(ports: set[int], starts: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """From each of `ports` to the next of `starts`, joined where they follow each other."""
+    """The port ranges from each of `ports` to the next of `starts`, with adjacent ranges merged."""
     bounds = [*starts, _LAST_PORT + 1]
     for differs, group in groupby(range(len(starts)), lambda index: starts[index] in ports):
         indexes = list(group)
@@ -137,9 +137,9 @@ def _spans(ports: set[int], starts: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _selecting(rules: Sequence[Rule], direction: str) -> list[frozenset[int]]:
-    """The rules, by index, that pick one kind of peer together; none for a host.
+    """The sets of rule indexes that select the same peer. The empty set is a host.
 
-    A pod is picked by all rules with one and the same selector, and by those that pick every pod.
+    A pod is selected by all rules with the same selector, and by those that select every pod.
     """
     by_selector: dict[str, set[int]] = {}
     for index, rule in enumerate(rules):
@@ -155,9 +155,9 @@ def _openings(rules: Sequence[Rule], direction: str, picks: frozenset[int]) -> l
 
 
 def _addresses(rules: Sequence[Rule], direction: str) -> dict[str, str]:
-    """An address of every part of the address space, and what that part is called.
+    """One address of every part of the address space, with the name of that part.
 
-    The first address of a range, and the one behind its last, lie in all parts that there are.
+    The first address of each range, and the one after its last, cover all parts.
     """
     stated = {
         cidr
@@ -181,7 +181,7 @@ def _addresses(rules: Sequence[Rule], direction: str) -> dict[str, str]:
 
 
 def _starts(rules: Sequence[Rule]) -> list[int]:
-    """Every number at which a range of ports begins, or has just ended, and 1."""
+    """The first port of every range, the port after every range, and 1."""
     numbers = {1}
     for port in (port for rule in rules for port in rule.get("ports") or ()):
         if isinstance(first := port.get("port"), int):

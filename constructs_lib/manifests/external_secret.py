@@ -1,4 +1,4 @@
-"""What an ExternalSecret reads, and the Secret that it makes."""
+"""ExternalSecrets: the parameters they read and the Secrets they create."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 
 EVERY_KEY = "every key"
-"""In place of the name of a key, where a whole parameter is taken apart into keys."""
+"""Stands for the key name if a whole parameter is extracted into keys."""
 
 
 def secret_of(external_secret: Manifest) -> str:
-    """The name of the Secret that External Secrets makes of it."""
+    """The name of the Secret that it creates."""
     target = (external_secret.get("spec") or {}).get("target") or {}
     return str(target.get("name") or external_secret["metadata"]["name"])
 
 
 def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
-    """Each key that it reads, and the path of its parameter."""
+    """Each key with the path of its parameter."""
     spec = external_secret.get("spec") or {}
     for entry in spec.get("data") or ():
         if path := (entry.get("remoteRef") or {}).get("key"):
@@ -31,9 +31,9 @@ def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=4)
 def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]:
-    """By namespace and name, the keys of each Secret that these objects make or are.
+    """The keys of all Secrets, plain or created by ExternalSecrets, by namespace and name.
 
-    None where the keys are known only in the cluster.
+    None if the keys are known only in the cluster.
     """
     found: dict[tuple[str, str], frozenset[str] | None] = {}
     for item in objects.of_kinds("Secret"):

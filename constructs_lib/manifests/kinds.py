@@ -1,4 +1,4 @@
-"""Kubernetes kinds as plain data: which have no namespace, which give power, which make pods."""
+"""Properties of Kubernetes kinds: cluster-scoped, privileged, with a pod template."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from constructs_lib.model import Manifest
 
 Kind = tuple[str, str]
-"""An API group, empty for the core one, and the name of a kind in it: `("apps", "Deployment")`."""
+"""API group (empty for the core group) and kind: `("apps", "Deployment")`."""
 
 _CLUSTER_SCOPED_BY_GROUP = {
     "": ("ComponentStatus", "Namespace", "Node", "PersistentVolume"),
@@ -51,7 +51,7 @@ _CLUSTER_SCOPED_BY_GROUP = {
     "storagemigration.k8s.io": ("StorageVersionMigration",),
     # cert-manager
     "cert-manager.io": ("ClusterIssuer",),
-    # the AWS Load Balancer Controller and the Gateway API, which it serves
+    # AWS Load Balancer Controller, and the Gateway API, which it implements
     "elbv2.k8s.aws": ("IngressClassParams",),
     "gateway.networking.k8s.io": ("GatewayClass",),
     # External Secrets
@@ -62,7 +62,7 @@ _CLUSTER_SCOPED_BY_GROUP = {
         "ClusterSecretStore",
     ),
     "generators.external-secrets.io": ("ClusterGenerator",),
-    # Karpenter, and both as EKS Auto Mode has them
+    # Karpenter, and the equivalents of both in EKS Auto Mode
     "karpenter.k8s.aws": ("EC2NodeClass",),
     "karpenter.sh": ("NodeClaim", "NodeOverlay", "NodePool"),
     "eks.amazonaws.com": ("IngressClassParams", "NodeClass"),
@@ -71,7 +71,7 @@ _CLUSTER_SCOPED_BY_GROUP = {
 CLUSTER_SCOPED: frozenset[Kind] = frozenset(
     (group, kind) for group, kinds in _CLUSTER_SCOPED_BY_GROUP.items() for kind in kinds
 )
-"""Every kind without a namespace: those of Kubernetes 1.27 to 1.37, and of the usual add-ons."""
+"""All cluster-scoped kinds of Kubernetes 1.27 to 1.37 and of common add-ons."""
 
 _POWERFUL_GROUPS = frozenset(
     {
@@ -99,7 +99,7 @@ POD_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
     ("batch", "CronJob"): ("spec", "jobTemplate", *_TEMPLATE),
     ("batch", "Job"): _TEMPLATE,
 }
-"""By kind that makes pods, the path to what holds the pod's `spec`; a Pod holds it itself."""
+"""The path to the pod template, by kind. A Pod is its own template."""
 
 
 def group(manifest: Manifest) -> str:
@@ -108,14 +108,14 @@ def group(manifest: Manifest) -> str:
 
 
 def is_cluster_scoped(manifest: Manifest) -> bool:
-    """Whether an object has no namespace. A kind that this module does not know has one."""
+    """Whether an object is cluster-scoped. Unknown kinds are considered namespaced."""
     return (group(manifest), manifest.get("kind", "")) in CLUSTER_SCOPED
 
 
 def gives_power(group: str, kind: str) -> bool:
-    """Whether an object of this kind gives power over the cluster, or over other namespaces.
+    """Whether a kind is privileged: it can affect the cluster or other namespaces.
 
-    A ServiceAccount does not: only a binding gives it rights.
+    A ServiceAccount is not, because only a binding grants it permissions.
     """
     one = (group, kind)
     return group in _POWERFUL_GROUPS or one in CLUSTER_SCOPED or one in _POWERFUL

@@ -1,10 +1,8 @@
-"""Who may reach whom, answered from NetworkPolicy objects.
+"""Evaluates NetworkPolicy objects without a cluster.
 
-For clusters in which no network plugin enforces policies, and for manifests that no cluster has
-seen yet. Ports are those of the pods, after a Service has translated its own. Not modelled: traffic
-from a pod's own node (always allowed, so that probes work), pods on the host's network, and what a
-plugin adds beyond the API. Plugins differ on whether an ipBlock covers pods by their address; here
-it does, as on EKS.
+Ports are container ports, not Service ports. Not supported: traffic from a pod's own node (always
+allowed, for probes), pods on the host network, and extensions of network plugins. Plugins differ on
+whether an ipBlock matches pods by address; here it does, as on EKS.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from constructs_lib.manifests.selectors import selects
 
 Object = Mapping[str, Any]
 ALL: Object = {}
-"""A selector or a rule that leaves nothing out."""
+"""A selector or rule that matches everything."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +24,21 @@ class Endpoint:
     """One side of a connection: a pod, or an address outside the cluster."""
 
     ip: str | None = None
-    """None for a pod that has not got its address yet: no ipBlock covers it."""
+    """None for a pod that has no address yet, which no ipBlock matches."""
     namespace: str | None = None
     """None outside the cluster."""
     labels: Mapping[str, str] = field(default_factory=dict)
     named_ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Number of a container's port by its name and protocol."""
+    """Container port numbers by name and protocol."""
 
     @classmethod
     def pod(cls, obj: Object, namespace: str | None = None, ip: str | None = None) -> Endpoint:
-        """A Pod, or a pod template together with the namespace of its workload.
+        """Create the endpoint of a Pod or pod template.
 
-        ip: its address, where its status gives none.
+        Args:
+            obj: The Pod or pod template.
+            namespace: Namespace of the workload. Default: that of the Pod.
+            ip: Address, if the Pod has no status. Default: none.
         """
         metadata = obj.get("metadata", {})
         ports = [
@@ -56,12 +57,14 @@ class Endpoint:
 
 
 class Network:
-    """The policies and namespaces of a cluster, and the question which connections they allow."""
+    """The policies and namespaces of a cluster."""
 
     def __init__(self, objects: Iterable[Object], reading: Reading = kubernetes) -> None:
-        """Pick the NetworkPolicies and Namespaces among objects of any kinds.
+        """Read the NetworkPolicies and Namespaces.
 
-        reading: how rules are evaluated: `kubernetes`, or `eks`.
+        Args:
+            objects: Objects of any kind.
+            reading: How to evaluate rules: `kubernetes` (default) or `eks`.
         """
         self._reading = reading
         self._policies = []
@@ -75,14 +78,14 @@ class Network:
                 self._namespaces[metadata["name"]] = {**metadata.get("labels", {}), **name}
 
     def allows(self, source: Endpoint, target: Endpoint, port: int, protocol: str = "TCP") -> bool:
-        """Whether source may open a connection to this port of target: both ends have to agree."""
+        """Whether the policies of both ends allow a connection from source to target."""
         wanted = Connection(port, protocol, target.named_ports)
-        return self._agrees("Egress", source, target, wanted) and self._agrees(
+        return self._allows("Egress", source, target, wanted) and self._allows(
             "Ingress", target, source, wanted
         )
 
-    def _agrees(self, direction: str, pod: Endpoint, peer: Endpoint, wanted: Connection) -> bool:
-        """What the policies for one end say; an end that no policy selects agrees to everything."""
+    def _allows(self, direction: str, pod: Endpoint, peer: Endpoint, wanted: Connection) -> bool:
+        """Whether the policies of one end allow it. A pod without policies allows everything."""
         policies = [one for one in self._policies if _isolates(one, direction, pod)]
         if not policies or pod == peer:
             return True
@@ -96,7 +99,7 @@ class Network:
         return self._reading(openings, peer.ip, wanted)
 
     def _picks(self, peers: Iterable[Object], policy: Object, peer: Endpoint) -> bool:
-        """Whether one of the selectors among a rule's peers picks this one."""
+        """Whether a selector among the peers of a rule matches `peer`."""
         namespace = policy["metadata"]["namespace"]
         return any(self._selects(one, namespace, peer) for one in peers if not one.get("ipBlock"))
 
@@ -105,7 +108,7 @@ class Network:
             return False
         if "namespaceSelector" in selectors:
             if peer.namespace not in self._namespaces:
-                raise ValueError(f"no Namespace object for {peer.namespace}: its labels decide")
+                raise ValueError(f"no Namespace object for {peer.namespace}; add it for its labels")
             in_namespace = selects(selectors["namespaceSelector"], self._namespaces[peer.namespace])
         else:
             in_namespace = peer.namespace == namespace
@@ -113,7 +116,7 @@ class Network:
 
 
 def directions(policy: Object) -> list[str]:
-    """What a policy decides: `Ingress`, `Egress`; by default egress only where it has rules."""
+    """The policyTypes of a policy. By default, `Egress` only if it has egress rules."""
     spec = policy["spec"]
     default = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
     return list(spec.get("policyTypes") or default)

@@ -1,4 +1,4 @@
-"""Objects and collections of them, wherever they come from: an App, files, a cluster."""
+"""Kubernetes objects from an App, files or a cluster, and collections of objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from constructs_lib.model import Manifest
 
 
 class Key(NamedTuple):
-    """What makes two manifests the same object. The API version is not part of it."""
+    """The identity of an object, without the API version."""
 
     group: str
     kind: str
@@ -27,20 +27,19 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Object:
-    """One object, and where it is written."""
+    """One object and its source."""
 
     key: Key
     manifest: Manifest
     file: str = ""
-    """The file that it is in; empty if it is in none."""
+    """Its file; empty if none."""
     line: int = 0
-    """Where it begins there; 0 if that is not known."""
+    """Its first line in the file; 0 if unknown."""
     text: str = ""
-    """As it is written there; empty if that is not known."""
+    """Its text in the file; empty if unknown."""
 
     @classmethod
     def of(cls, manifest: Manifest, file: str = "", line: int = 0, text: str = "") -> Object:
-        """Take the key from the manifest."""
         metadata = manifest["metadata"]
         namespace = metadata.get("namespace") or ""
         key = Key(group(manifest), manifest["kind"], namespace, metadata["name"])
@@ -48,7 +47,7 @@ class Object:
 
     @property
     def kind(self) -> str:
-        """As `Deployment`."""
+        """Such as `Deployment`."""
         return self.key.kind
 
     @property
@@ -63,30 +62,26 @@ class Object:
 
     @property
     def spec(self) -> Manifest:
-        """Its `spec`; empty where it has none."""
         return self.manifest.get("spec") or {}
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Its annotations."""
         return self.manifest["metadata"].get("annotations") or {}
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its labels."""
         return self.manifest["metadata"].get("labels") or {}
 
 
 class Objects:
-    """Some objects, found by kind and by key."""
+    """A collection of objects, indexed by kind and key. `get` returns the last one of a key."""
 
     def __init__(self, objects: Iterable[Object]) -> None:
-        """Of several objects with one key, `get` finds the last."""
         self.every = tuple(objects)
 
     @classmethod
     def of(cls, manifests: Iterable[Manifest]) -> Objects:
-        """Those of plain manifests, which are in no file."""
+        """The objects of manifests without a file."""
         return cls(map(Object.of, manifests))
 
     def __iter__(self) -> Iterator[Object]:
@@ -94,21 +89,20 @@ class Objects:
 
     @cached_property
     def objects(self) -> dict[Key, Object]:
-        """By key."""
+        """The objects by key."""
         return {item.key: item for item in self.every}
 
     def get(self, key: Key) -> Object | None:
-        """The object with this key."""
         return self.objects.get(key)
 
     def of_kinds(self, *kinds: str) -> Iterator[Object]:
-        """The objects of some kinds, kind by kind."""
+        """The objects of the given kinds, in the order of the kinds."""
         for kind in kinds:
             yield from self._by_kind.get(kind, ())
 
     @cached_property
     def namespaces(self) -> frozenset[str]:
-        """Those that some object is in."""
+        """The namespaces of all objects."""
         return frozenset(item.key.namespace for item in self.every)
 
     @cached_property

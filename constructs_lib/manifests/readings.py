@@ -1,12 +1,11 @@
-"""Two readings of the rules of NetworkPolicies: Kubernetes' documentation, and EKS's plugin.
+"""Evaluates NetworkPolicy rules as Kubernetes documents them, and as EKS's network plugin does.
 
-Both answer the same question: do these rules, taken together, let a peer through? The plugin, which
-is the VPC CNI with its network policy agent (read at version 1.4), puts all rules of a pod into one
-table of address ranges, in which the most specific range decides alone. Where ranges overlap and
-their exceptions differ, that is not what the documentation says.
+The plugin, the VPC CNI with its network policy agent (version 1.4), puts all rules of a pod into
+one table of address ranges. Only the most specific range applies. For overlapping ranges with
+different exceptions, this differs from the documentation.
 
-Not modelled: traffic from a pod's own node, which the plugin always allows, and the cluster IP of a
-Service, which it treats like the Service's pods.
+Not supported: traffic from a pod's own node, which the plugin always allows, and the cluster IP of
+a Service, which it treats like the Service's pods.
 """
 
 from __future__ import annotations
@@ -22,32 +21,32 @@ Object = Mapping[str, Any]
 Range = IPv4Network | IPv6Network
 
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
-"""Where a VPC's own addresses may be: private (RFC 1918) and shared (RFC 6598) ranges."""
+"""Possible address ranges of a VPC: private (RFC 1918) and shared (RFC 6598)."""
 NOT_PUBLIC = tuple(sorted((*PRIVATE, "127.0.0.0/8", "169.254.0.0/16")))
 """PRIVATE, loopback, and link-local with the instance metadata."""
 PEERS = {"Ingress": "from", "Egress": "to"}
-"""Where a rule of each direction names its peers."""
+"""The field with the peers of a rule, by direction."""
 _EVERY_ADDRESS: tuple[Object, ...] = ({"cidr": "0.0.0.0/0"}, {"cidr": "::/0"})
 _EVERY_PORT: Object = {"protocol": "ANY"}
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A port of the pod or host that is called."""
+    """The destination port of a connection."""
 
     number: int
     protocol: str = "TCP"
     named_ports: Mapping[tuple[str, str], int] = field(default_factory=dict, hash=False)
-    """The called pod's port numbers, by name and protocol."""
+    """Port numbers of the destination pod, by name and protocol."""
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.number}"
 
     def is_in(self, ports: Sequence[Object]) -> bool:
-        """Whether a rule's `ports` take it in; none of them means every port."""
-        return not ports or any(self._is(one) for one in ports)
+        """Whether the `ports` of a rule include it. Empty means all ports."""
+        return not ports or any(self._matches(one) for one in ports)
 
-    def _is(self, stated: Object) -> bool:
+    def _matches(self, stated: Object) -> bool:
         if stated is _EVERY_PORT:
             return True
         if stated.get("protocol", "TCP") != self.protocol:
@@ -60,20 +59,19 @@ class Connection:
 
 @dataclass(frozen=True)
 class Opening:
-    """One rule of a policy, as far as one peer is concerned."""
+    """One rule of a policy, evaluated for one peer."""
 
     ports: Sequence[Object]
-    """None of them means every port."""
+    """Empty means all ports."""
     blocks: Sequence[Object]
     """Its `ipBlock` peers."""
     anyone: bool
-    """Whether the rule names no peer, and so means all."""
+    """Whether the rule has no peers, which means all peers."""
     selects: bool
-    """Whether one of its selectors picks the peer."""
+    """Whether one of its selectors matches the peer."""
 
     @classmethod
     def of(cls, rule: Object, direction: str, *, selects: bool) -> Opening:
-        """Read it from a rule of that direction."""
         return cls(
             ports=rule.get("ports") or (),
             blocks=blocks_of(rule, direction),
@@ -83,21 +81,20 @@ class Opening:
 
 
 def peers_of(rule: Object, direction: str) -> Sequence[Object]:
-    """The peers that a rule of a direction names."""
     return rule.get(PEERS[direction]) or ()
 
 
 def blocks_of(rule: Object, direction: str) -> list[Object]:
-    """Those of its peers that are ranges of addresses: the content of each `ipBlock`."""
+    """The `ipBlock`s among the peers of a rule."""
     return [peer["ipBlock"] for peer in peers_of(rule, direction) if peer.get("ipBlock")]
 
 
 Reading = Callable[[Sequence[Opening], str | None, Connection], bool]
-"""Whether the openings let a peer of this address through; None: it has no address yet."""
+"""Whether the openings allow a peer with this address. None: the peer has no address yet."""
 
 
 def kubernetes(openings: Sequence[Opening], ip: str | None, connection: Connection) -> bool:
-    """As the NetworkPolicy API documents it: each rule by itself, and one is enough."""
+    """As documented by the NetworkPolicy API: one matching rule is enough."""
     return any(
         connection.is_in(one.ports)
         and (one.anyone or one.selects or any(_covers(block, ip) for block in one.blocks))
@@ -106,9 +103,9 @@ def kubernetes(openings: Sequence[Opening], ip: str | None, connection: Connecti
 
 
 def eks(openings: Sequence[Opening], ip: str | None, connection: Connection) -> bool:
-    """As EKS's network plugin evaluates it: the most specific range decides alone.
+    """As evaluated by EKS's network plugin: only the most specific range applies.
 
-    It cannot identify a pod that has no address; for one, the documentation's reading is taken.
+    Without an address, falls back to `kubernetes`.
     """
     if ip is None:
         return kubernetes(openings, ip, connection)
@@ -116,14 +113,19 @@ def eks(openings: Sequence[Opening], ip: str | None, connection: Connection) -> 
 
 
 READINGS: Mapping[str, Reading] = {"Kubernetes": kubernetes, "EKS": eks}
-"""Both, by what they are called in messages."""
+"""Both evaluations, by their name in messages."""
 
 
 class Table:
-    """The plugin's table: which ports are open, by range."""
+    """The plugin's table of open ports by address range."""
 
     def __init__(self, openings: Iterable[Opening], ip: str) -> None:
-        """`ip` is the address of the peer that `openings` are about."""
+        """Build the table.
+
+        Args:
+            openings: The rules, evaluated for one peer.
+            ip: Address of the peer.
+        """
         self._ports: dict[Range, list[Object]] = {}
         self._exceptions: dict[Range, set[Range]] = {}
         stated = [
@@ -140,7 +142,7 @@ class Table:
             self._ports.setdefault(denied, [])
 
     def _inherited(self, cidr: Range) -> list[Object]:
-        """The ports of every wider range, unless it excepts the first address of this one."""
+        """The ports of every wider range that does not exclude the first address of this one."""
         first = cidr.network_address
         wider = [
             one
@@ -150,16 +152,16 @@ class Table:
         return [port for one in wider for port in self._ports[one]]
 
     def allows(self, ip: str, connection: Connection) -> bool:
-        """What the most specific range around an address says."""
+        """Whether the most specific range that contains an address allows the connection."""
         address = ip_address(ip)
         containing = [one for one in self._ports if address in one]
-        decides = max(containing, key=lambda one: one.prefixlen, default=None)
-        ports = self._ports[decides] if decides else ()
+        narrowest = max(containing, key=lambda one: one.prefixlen, default=None)
+        ports = self._ports[narrowest] if narrowest else ()
         return bool(ports) and connection.is_in(ports)
 
     @property
     def most_ports(self) -> int:
-        """The most pairs of port and protocol that are stated for one range."""
+        """The maximum number of pairs of port and protocol per range."""
         spelled = ({repr(sorted(one.items())) for one in ports} for ports in self._ports.values())
         return max(map(len, spelled), default=0)
 
@@ -181,14 +183,13 @@ def _covers(block: Object, ip: str | None) -> bool:
 
 @cache
 def as_range(cidr: str) -> Range:
-    """A CIDR range. Raises ValueError for what is not one, a bare address included."""
+    """Parse a CIDR range. Raises ValueError for anything else, even an address without a prefix."""
     if "/" not in cidr:
-        raise ValueError(f"{cidr!r} is not a CIDR range; write its length, too, as {cidr}/32")
+        raise ValueError(f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32")
     return ip_network(cidr)
 
 
 def is_within(part: Range, whole: Range) -> bool:
-    """Whether all addresses of a range are in another."""
     if isinstance(part, IPv4Network) and isinstance(whole, IPv4Network):
         return part.subnet_of(whole)
     if isinstance(part, IPv6Network) and isinstance(whole, IPv6Network):

@@ -1,4 +1,4 @@
-"""What an object refers to by name."""
+"""References of objects to other objects by name."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _STORES = {"ClusterSecretStore", "SecretStore"}
 
 
 class Reference(NamedTuple):
-    """A name that has to lead to an object."""
+    """A reference to another object, which must exist."""
 
     to: Key
     what: str
-    """What refers to it: `imagePullSecrets`, `volume data`."""
+    """The field with the reference: `imagePullSecrets`, `volume data`."""
 
 
 def of_workload(workload: Workload) -> Iterator[Reference]:
-    """What its pods need, but for the Secrets and ConfigMaps that they read."""
+    """The references of its pods, except to the Secrets and ConfigMaps that they read."""
     pod, namespace = workload.pod, workload.namespace
     account = pod.get("serviceAccountName") or "default"
     if account != "default":
@@ -45,7 +45,7 @@ def of_workload(workload: Workload) -> Iterator[Reference]:
 
 
 def of_object(item: Object) -> Iterator[Reference]:
-    """What an object without pods refers to."""
+    """The references of an object without pods."""
     match item.kind:
         case "ExternalSecret":
             yield from _store(item, item.spec.get("secretStoreRef") or {})

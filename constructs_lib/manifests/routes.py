@@ -1,4 +1,4 @@
-"""From a host to a container: Ingress, Service, port."""
+"""Routes from a host through Ingress and Service to a container port."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ ALB = "alb.ingress.kubernetes.io/"
 SCHEME = f"{ALB}scheme"
 ACTION = f"{ALB}actions."
 FROM_ANNOTATION = "use-annotation"
-"""In place of a port: the load balancer answers by itself, as an annotation says."""
+"""Port name for which the load balancer itself responds, as configured by an annotation."""
 
 
 def scheme(ingress: Object) -> str:
-    """`internet-facing`, or `internal`, which is the controller's default."""
+    """`internet-facing` or `internal`, the default of the controller."""
     return ingress.annotations.get(SCHEME, "internal")
 
 
 def audience(ingress: Object) -> str:
-    """Who reaches its load balancer."""
+    """The network that can reach its load balancer."""
     return "the internet" if scheme(ingress) == "internet-facing" else "the VPC"
 
 
 def paths(ingress: Object) -> Iterator[tuple[str, Manifest]]:
-    """Each host and path that it answers; the host is empty for the default backend."""
+    """Each host and path. The host is empty for the default backend."""
     for rule in ingress.spec.get("rules") or ():
         for path in (rule.get("http") or {}).get("paths") or ():
             yield str(rule.get("host", "")), path
@@ -36,13 +36,13 @@ def paths(ingress: Object) -> Iterator[tuple[str, Manifest]]:
 
 
 def answers_itself(backend: Manifest) -> bool:
-    """Whether the load balancer answers, not a Service."""
+    """Whether the load balancer itself responds, not a Service."""
     port = (backend.get("service") or {}).get("port") or {}
     return bool(port.get("name") == FROM_ANNOTATION)
 
 
 def backends(ingress: Object) -> Iterator[Manifest]:
-    """The Services that it sends to, with their ports, as the manifest names them."""
+    """The backend Services with their ports, as in the manifest."""
     for _, path in paths(ingress):
         backend = path.get("backend") or {}
         if backend.get("service") and not answers_itself(backend):
@@ -50,7 +50,7 @@ def backends(ingress: Object) -> Iterator[Manifest]:
 
 
 def port_of(service: Object, reference: Manifest) -> Manifest | None:
-    """The port of a Service that a backend names, by number or by name."""
+    """The Service port that a backend references by number or name."""
     field = "name" if "name" in reference else "port"
     wanted = reference.get("name", reference.get("number"))
     ports = service.spec.get("ports") or ()
@@ -58,7 +58,7 @@ def port_of(service: Object, reference: Manifest) -> Manifest | None:
 
 
 def is_listening(workload: Workload, target: int | str, protocol: str = "TCP") -> bool:
-    """Whether a container of its pods declares a port, by number or by name."""
+    """Whether a container declares a port, by number or name."""
     field = "name" if isinstance(target, str) else "containerPort"
     return any(
         port.get(field) == target and port.get("protocol", "TCP") == protocol
@@ -68,7 +68,7 @@ def is_listening(workload: Workload, target: int | str, protocol: str = "TCP") -
 
 @lru_cache(maxsize=2)
 def ports_from_outside(objects: Objects) -> Mapping[Key, frozenset[int]]:
-    """By workload, the container ports that a load balancer or a node sends to."""
+    """The container ports that receive traffic from a load balancer or node port, by workload."""
     found: dict[Key, set[int]] = {}
     for ingress in objects.of_kinds("Ingress"):
         for backend in backends(ingress):
@@ -98,6 +98,6 @@ def _add_targets(
 
 @lru_cache(maxsize=2)
 def served_pods(objects: Objects) -> frozenset[Key]:
-    """The workloads whose pods a Service sends to."""
+    """The workloads that are backends of a Service."""
     services = objects.of_kinds("Service")
     return frozenset(workload.key for one in services for workload in behind(objects, one))

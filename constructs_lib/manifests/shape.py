@@ -1,7 +1,7 @@
-"""Whether an object has the shape that its readers rely on: mappings, lists and texts in place.
+"""Checks the types of the fields that other modules read: mappings, lists, strings, integers.
 
-Not a schema: the API server's own checks go much further. It is what a JSON patch or an included
-file must not break before anything else can be said of the object.
+It is not a full schema; the API server checks much more. It catches broken JSON patches and
+included files before the rules read them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _STRUCTURES: Mapping[str, str] = {
     "StatefulSet": "spec.template spec.selector spec.selector.matchLabels spec.updateStrategy "
     "spec.volumeClaimTemplates[]",
 }
-"""By kind, what must be a mapping, and with `[]` a list of mappings, if it is there at all."""
+"""Optional fields by kind that must be mappings or, with `[]`, lists of mappings."""
 _TEXTS = "metadata.namespace"
 _POD_TEXTS = """
     spec.containers[].name spec.containers[].image
@@ -58,13 +58,13 @@ _TEXTS_OF: Mapping[str, str] = {
     "ExternalSecret": "spec.data[].secretKey spec.data[].remoteRef.key spec.dataFrom[].extract.key",
     "Ingress": "spec.rules[].host",
 }
-"""By kind, what must be text if it is there."""
+"""Optional fields by kind that must be strings."""
 _NUMBERS_OF: Mapping[str, str] = {
     "Deployment": "spec.replicas spec.progressDeadlineSeconds",
     "HorizontalPodAutoscaler": "spec.minReplicas spec.maxReplicas",
     "StatefulSet": "spec.replicas",
 }
-"""By kind, what must be a whole number if it is there."""
+"""Optional fields by kind that must be integers."""
 _POD_NUMBERS = """
     spec.terminationGracePeriodSeconds spec.containers[].ports[].containerPort
     spec.initContainers[].ports[].containerPort
@@ -72,7 +72,7 @@ _POD_NUMBERS = """
 
 
 def is_identified(item: object) -> bool:
-    """Whether something is an object: its apiVersion, kind and name are texts."""
+    """Whether apiVersion, kind and name are non-empty strings."""
     if not isinstance(item, Mapping) or not isinstance(item.get("metadata"), Mapping):
         return False
     what = (item.get("apiVersion"), item.get("kind"), item["metadata"].get("name"))
@@ -80,24 +80,24 @@ def is_identified(item: object) -> bool:
 
 
 def malformed(item: Manifest) -> Iterator[str]:
-    """What is not where or what it should be, a sentence each: `spec.template is not a mapping`."""
+    """A message for each field of the wrong type: `spec.template is not a mapping`."""
     yield from dict.fromkeys(_wrong(item, _tree(group(item), item["kind"]), ""))
 
 
 @dataclass
 class _Field:
-    """What a field must be if it is there."""
+    """The expected type of an optional field."""
 
     type: type | None = None
     is_list: bool = False
     """Whether it is a list of mappings."""
     fields: dict[str, _Field] = field(default_factory=dict)
-    """Those of the mapping, or of each mapping in the list."""
+    """Fields of the mapping, or of each mapping in the list."""
 
 
 @cache
 def _tree(group: str, kind: str) -> dict[str, _Field]:
-    """The fields of a kind that have a shape."""
+    """The checked fields of a kind."""
     root = _Field()
     _grow(root, f"{_EVERY} {_STRUCTURES.get(kind, '')}", Mapping)
     _grow(root, f"{_TEXTS} {_TEXTS_OF.get(kind, '')}", str)
@@ -139,4 +139,4 @@ def _wrong(content: Mapping[str, Any], fields: dict[str, _Field], path: str) -> 
             yield from _wrong(found, wanted.fields, f"{path}{name}.")
 
 
-_CALLED: Mapping[type, str] = {Mapping: "a mapping", str: "text", int: "a whole number"}
+_CALLED: Mapping[type, str] = {Mapping: "a mapping", str: "a string", int: "an integer"}

@@ -1,8 +1,8 @@
-"""What the API server reads of a text: not always what a YAML library wrote.
+"""Quotes strings that the API server's YAML parser would misread.
 
-Its reader is sigs.k8s.io/yaml. It takes `0o17` and `0B1` for numbers, folds U+0085 into a space,
-and refuses a file that holds DEL or a C1 control as it is. In double quotes, with such characters
-escaped, every text comes back as it was, but for what no process can be given.
+The parser, sigs.k8s.io/yaml, reads `0o17` and `0B1` as numbers, folds U+0085 into a space, and
+rejects unescaped DEL and C1 controls. It reads double-quoted strings with escapes correctly, except
+for characters that cannot be passed to a process.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from constructs_lib.model import Manifest
 _MARK = "text-in-quotes-"
 _MISREAD = re.compile(
     rf"""
-    # a number in a dialect of which the library of cdk8s knows nothing
+    # a number in a notation that the YAML library of cdk8s does not know
       \A [-+]? 0_*[oObBxX] [\da-fA-F_]* \Z
     | \A (?=.*_) [-+]? (?=[\d_.]) [\d_]* \.? [\d_]* (?:[eE][-+]?[\d_]*)? \Z
-    # a merge, and what jsii refuses, where it is a key
+    # a merge key, and a key that jsii rejects
     | \A (?: << | __proto__ ) \Z
-    # a block that begins with white space
+    # several lines that start with white space
     | \A (?=.*\n) \s
-    # line ends and controls of Unicode
+    # Unicode line breaks and controls
     | [\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]
     | {_MARK}
     """,
@@ -36,7 +36,7 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]')
 _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\"}
 _IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST = 2**53
-"""Up to here a whole number is the same in Python, JavaScript and JSON."""
+"""Up to this number, integers are the same in Python, JavaScript and JSON."""
 _TOKEN = re.compile(rf"{_MARK}(\d+)-+")
 _as_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _ODD_MARKS = (r"\u0000", "\x7f", "Infinity", "NaN", "e+", '"<<"', _MARK)
@@ -51,13 +51,13 @@ _ODD_FORMS = tuple(
         r"\[-?\d{16}",
     )
 )
-"""What a text or number below may be, as JSON has it; each begins with a literal, which is fast."""
+"""Misread values in JSON notation. Each starts with a literal, which makes the search fast."""
 
 
 def is_odd(objects: list[Manifest]) -> bool:
-    """Whether some text or number in these objects may be misread, or not written at all.
+    """Whether the objects may contain values that would be misread or cannot be written.
 
-    A quick look, which takes a tenth of the time of the thorough one, and errs to the safe side.
+    Ten times faster than the exact check, with false positives but no false negatives.
     """
     text = _as_json(objects)
     return (
@@ -68,20 +68,20 @@ def is_odd(objects: list[Manifest]) -> bool:
 
 
 class Quoting:
-    """Texts that a library would write so that they are misread, set aside in the meantime."""
+    """Replaces strings that would be misread with tokens while a library writes the YAML."""
 
     def __init__(self) -> None:
         self._aside: list[str] = []
 
     def set_aside(self, content: Any) -> Any:
-        """The same, with a plain token in place of each such text; unchanged if there is none."""
+        """A copy with a token in place of each such string."""
         match content:
             case str():
                 if not _MISREAD.search(content):
                     return content
                 written = quoted(content)
                 self._aside.append(written)
-                # as long as what comes back: a key of more than 1,024 signs is written otherwise
+                # as long as the original: YAML writes keys of over 1,024 characters differently
                 return f"{_MARK}{len(self._aside) - 1}-".ljust(len(written), "-")
             case dict():
                 return {self.set_aside(key): self.set_aside(one) for key, one in content.items()}
@@ -90,12 +90,12 @@ class Quoting:
         return content
 
     def put_back(self, text: str) -> str:
-        """The written text, with each token as the text that it stands for, in double quotes."""
+        """The written text, with each token replaced with its string in double quotes."""
         return _TOKEN.sub(lambda match: self._aside[int(match[1])], text)
 
 
 def quoted(text: str) -> str:
-    """A text as a double-quoted scalar on one line."""
+    """A string as a double-quoted YAML scalar on one line."""
     return f'"{_ESCAPED.sub(_escape, text)}"'
 
 
@@ -104,7 +104,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def unreadable(objects: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
-    """Each object with what no file can say of it, and where."""
+    """The values that cannot be written to a file, with their object and field."""
     for item in objects:
         for path, problem in _unreadable(item, ""):
             yield item, f"{path.removeprefix('.')}: {problem}"
@@ -115,7 +115,8 @@ def _unreadable(content: Any, path: str) -> Iterator[tuple[str, str]]:
         case str():
             if found := _IMPOSSIBLE.search(content):
                 name = unicodedata.name(found[0], "NUL" if found[0] == "\0" else "a surrogate")
-                yield path, f"holds U+{ord(found[0]):04X} ({name}), which no process can be given"
+                sign = f"U+{ord(found[0]):04X} ({name})"
+                yield path, f"contains {sign}, which cannot be passed to a process; remove it"
         case dict():
             for key, one in content.items():
                 yield from _unreadable(key, f"{path} (a key)")
@@ -126,6 +127,6 @@ def _unreadable(content: Any, path: str) -> Iterator[tuple[str, str]]:
         case bool():
             return
         case float() if not math.isfinite(content):
-            yield path, f"{content} is not a number that JSON has; write it as text"
+            yield path, f"{content} is not a valid JSON number; write it as a string"
         case int() | float() if abs(content) > _LARGEST:
-            yield path, f"{content} is too large for a number; write it as text"
+            yield path, f"{content} is too large for a number; write it as a string"

@@ -1,4 +1,4 @@
-"""What makes pods: its containers, what they read, how many there are, and how they are updated."""
+"""Workloads: their containers, Secrets and ConfigMaps, replicas and update strategy."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ _FROM_ENVIRONMENT = {"secretRef": "Secret", "configMapRef": "ConfigMap"}
 
 
 class Update(StrEnum):
-    """How a changed pod template reaches what runs."""
+    """How a change of the pod template is applied."""
 
     ROLLING = "rolling"
-    """One after another; no pod ends before the next is ready, or few."""
+    """Pods are replaced one after another."""
     RECREATE = "recreate"
-    """All old pods end before a new one starts."""
+    """All old pods stop before a new one starts."""
     BY_HAND = "by hand"
-    """Kubernetes replaces no pod by itself."""
+    """Kubernetes does not replace pods automatically."""
     NEXT_RUN = "next run"
-    """A CronJob: from its next run on."""
+    """A CronJob: applies to the next run."""
     NEXT_SYNC = "next sync"
     """A Job that Argo CD deletes and creates again with each sync."""
     REFUSED = "refused"
-    """Any other Job: the API server refuses to change it."""
+    """Any other Job: the API server rejects the change."""
 
 
 class Read(NamedTuple):
-    """A Secret or ConfigMap that pods read, or one key of it."""
+    """A Secret or ConfigMap that pods read, or one of its keys."""
 
     kind: str
     """`Secret` or `ConfigMap`."""
     name: str
     key: str | None = None
-    """None for all of its keys."""
+    """None: all keys."""
     optional: bool = False
-    """Whether a pod starts without it."""
+    """Whether pods start without it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,79 +68,75 @@ class Workload:
 
     @property
     def key(self) -> Key:
-        """Of the object."""
         return self.object.key
 
     @property
     def kind(self) -> str:
-        """As `Deployment`."""
+        """Such as `Deployment`."""
         return self.object.kind
 
     @property
     def name(self) -> str:
-        """Of the object."""
         return self.object.name
 
     @property
     def namespace(self) -> str:
-        """Of the object."""
         return self.object.namespace
 
     @property
     def manifest(self) -> Manifest:
-        """The object itself."""
         return self.object.manifest
 
     @cached_property
     def template(self) -> Manifest:
-        """The pod template; of a Pod, the Pod itself; empty where there is none."""
+        """The pod template, or the Pod itself; empty if there is neither."""
         return pod_template(self.manifest) or {}
 
     @cached_property
     def pod(self) -> Manifest:
-        """The spec of its pods."""
+        """The pod spec."""
         return self.template.get("spec") or {}
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Of its pods."""
+        """The labels of its pods."""
         return (self.template.get("metadata") or {}).get("labels") or {}
 
     @property
     def selector(self) -> str:
-        """A label selector for its pods, `app=one`: the labels by which it finds them itself."""
+        """The label selector of its pods, `app=one`."""
         matched = (self.object.spec.get("selector") or {}).get("matchLabels") or self.labels
         return ",".join(f"{key}={value}" for key, value in sorted(matched.items()))
 
     @property
     def containers(self) -> list[Manifest]:
-        """What runs for as long as a pod lives."""
+        """The containers, without init containers."""
         return list(self.pod.get("containers") or ())
 
     @cached_property
     def every_container(self) -> list[Manifest]:
-        """The init containers as well, first."""
+        """The init containers, then the containers."""
         return [*(self.pod.get("initContainers") or ()), *self.containers]
 
     @cached_property
     def named_containers(self) -> dict[str, Manifest]:
-        """Every container by its name."""
+        """All containers by name."""
         return {container["name"]: container for container in self.every_container}
 
     @property
     def images(self) -> list[str]:
-        """What its containers run, each once."""
+        """The images of all containers, without duplicates."""
         found = (container.get("image", "") for container in self.every_container)
         return list(dict.fromkeys(filter(None, found)))
 
     @cached_property
     def ports(self) -> list[Manifest]:
-        """The ports that its containers declare."""
+        """The declared ports of all containers."""
         return [port for one in self.every_container for port in one.get("ports") or ()]
 
     @property
     def serves(self) -> bool:
-        """Whether its pods run all the time."""
+        """Whether its pods run continuously."""
         return self.kind not in ("CronJob", "Job", "Pod")
 
     @cached_property
@@ -150,21 +146,21 @@ class Workload:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The names of the Secrets among them."""
+        """The names of the Secrets that its containers read."""
         return tuple(dict.fromkeys(read.name for read in self.reads if read.kind == "Secret"))
 
     @property
     def needed_secrets(self) -> tuple[Read, ...]:
-        """The Secrets, and keys of them, without which its pods do not start."""
+        """The Secrets and keys without which its pods do not start."""
         return tuple(read for read in self.reads if read.kind == "Secret" and not read.optional)
 
     @property
     def pull_secrets(self) -> list[str]:
-        """The Secrets that pull its images."""
+        """The names of its image pull Secrets."""
         return [one["name"] for one in self.pod.get("imagePullSecrets") or ()]
 
     def reloads(self, secret: str) -> bool:
-        """Whether Reloader restarts it when that Secret changes."""
+        """Whether Reloader restarts it when the Secret changes."""
         if secret in self.reloaded:
             return True
         automatic = self.object.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
@@ -172,13 +168,12 @@ class Workload:
 
     @property
     def reloaded(self) -> tuple[str, ...]:
-        """The Secrets that it names for Reloader."""
+        """The Secrets in its Reloader annotation."""
         named = self.object.annotations.get(_RELOADED, "").split(",")
         return tuple(filter(None, (name.strip() for name in named)))
 
     @cached_property
     def update(self) -> Update:
-        """How an update replaces its pods."""
         spec = self.object.spec
         match self.kind:
             case "CronJob":
@@ -187,8 +182,8 @@ class Workload:
                 remade = remade_with_each_sync(self.object)
                 return Update.NEXT_SYNC if remade else Update.REFUSED
             case "Deployment":
-                recreated = (spec.get("strategy") or {}).get("type") == "Recreate"
-                return Update.RECREATE if recreated else Update.ROLLING
+                recreate = (spec.get("strategy") or {}).get("type") == "Recreate"
+                return Update.RECREATE if recreate else Update.ROLLING
             case "StatefulSet" | "DaemonSet":
                 by_hand = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
                 return Update.BY_HAND if by_hand else Update.ROLLING
@@ -196,7 +191,7 @@ class Workload:
 
     @property
     def replicas(self) -> tuple[int, int] | None:
-        """The fewest and the most pods that run all the time; None for one on each node."""
+        """Minimum and maximum number of running pods. None: one pod on each node."""
         if self.kind == "DaemonSet":
             return None
         most = self.autoscaler.spec["maxReplicas"] if self.autoscaler and self.running else None
@@ -204,7 +199,7 @@ class Workload:
 
     @property
     def running(self) -> int:
-        """The fewest pods that run all the time; 1 for a Pod and for each node of a DaemonSet."""
+        """Minimum number of running pods; 1 for a Pod, and per node for a DaemonSet."""
         if not self.serves:
             return int(self.kind == "Pod")
         stated = self.object.spec.get("replicas")
@@ -214,11 +209,11 @@ class Workload:
 
     @property
     def may_be_missing(self) -> int:
-        """How many of its pods a rolling update stops before their successors are ready."""
+        """Maximum number of pods that an update stops before their replacements are ready."""
         if self.update is not Update.ROLLING:
             return self.running if self.update is Update.RECREATE else 0
         if self.kind != "Deployment":
-            return 1  # a StatefulSet and a DaemonSet stop a pod before they start the next
+            return 1  # StatefulSets and DaemonSets stop a pod before they start its replacement
         rolling = (self.object.spec.get("strategy") or {}).get("rollingUpdate") or {}
         missing = share(rolling.get("maxUnavailable", "25%"), self.running, floor)
         surge = share(rolling.get("maxSurge", "25%"), self.running, ceil)
@@ -257,7 +252,7 @@ def _of(objects: Objects) -> tuple[Workload, ...]:
 
 
 def workloads(objects: Objects | Iterable[Manifest]) -> tuple[Workload, ...]:
-    """Everything among these objects that makes pods, each with its autoscaler."""
+    """The workloads among the objects, with their autoscalers."""
     return _of(objects if isinstance(objects, Objects) else Objects.of(objects))
 
 
@@ -273,7 +268,7 @@ def _by_label(objects: Objects) -> Mapping[tuple[str, str, str], list[Workload]]
 def selected(
     objects: Objects, namespace: str, selector: Mapping[str, Any] | None
 ) -> list[Workload]:
-    """The workloads of a namespace whose pods a label selector picks; an empty one picks all."""
+    """The workloads of a namespace that a label selector matches. An empty one matches all."""
     labels = (selector or {}).get("matchLabels") or {"": ""}
     index = _by_label(objects)
     fewest = min((index.get((namespace, *label), []) for label in labels.items()), key=len)
@@ -281,7 +276,7 @@ def selected(
 
 
 def behind(objects: Objects, service: Object) -> list[Workload]:
-    """The workloads whose pods answer for a Service; none if it selects no pods itself."""
+    """The workloads behind a Service; empty if the Service has no selector."""
     selector = service.spec.get("selector")
     return selected(objects, service.namespace, {"matchLabels": selector}) if selector else []
 
@@ -295,7 +290,7 @@ def pods_in_words(replicas: tuple[int, int] | None) -> str:
 
 
 def share(value: int | str, whole: int, rounded: Any) -> int:
-    """`1`, or `25%` of `whole`."""
+    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`."""
     text = str(value)
     if not text.endswith("%"):
         return int(text)
@@ -303,7 +298,7 @@ def share(value: int | str, whole: int, rounded: Any) -> int:
 
 
 def remade_with_each_sync(item: Object) -> bool:
-    """Whether Argo CD deletes it before it makes it again, as a hook by default."""
+    """Whether Argo CD deletes and creates it in each sync, the default for hooks."""
     policies = item.annotations.get(_HOOK_DELETION, "BeforeHookCreation")
     return HOOK in item.annotations and "BeforeHookCreation" in policies
 
@@ -321,7 +316,7 @@ def _read(kind: str, reference: Manifest | None, field: str = "name") -> Iterato
 
 
 def readers(objects: Objects, namespace: str, secret: str) -> list[Workload]:
-    """The workloads whose pods need a Secret."""
+    """The workloads that need a Secret."""
     return [
         workload
         for workload in workloads(objects)

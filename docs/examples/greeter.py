@@ -7,7 +7,7 @@ from constructs_lib.model import HttpGet, Probe, Resources
 
 
 class Greeter(Chart):
-    """Knows the greetings; only other services call it."""
+    """Returns greetings to other services in the cluster."""
 
     def __init__(self, scope: App) -> None:
         super().__init__(scope, "greeter", namespace=Path(__file__).parent.name)

@@ -53,10 +53,10 @@ class Hello(Chart):
                 tolerations=(Toleration(key="spot", value="true", effect="NoSchedule"),),
             ),
         )
-        # A field that has no prop: a JSON patch, or a fragment that is merged by names.
+        # A field without a prop: use a JSON patch or a merged fragment.
         web.deployment.add_json_patch(JsonPatch.add("/spec/minReadySeconds", 5))
         web.service.merge({"metadata": {"annotations": {"example.org/owner": "data"}}})
-        # A whole object that has no construct: a native one.
+        # An object without a construct: use a native one.
         k8s.KubeConfigMap(
             self, "feature-flags", metadata=k8s.ObjectMeta(name="hello-flags"), data={"blue": "on"}
         )

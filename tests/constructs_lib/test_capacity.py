@@ -176,7 +176,7 @@ def test_any_quantity_of_kubernetes_is_read(quantity: object, number: float) -> 
 
 @pytest.mark.parametrize("quantity", ["", "1 Gi", "-1", "a lot", "1/3", True])
 def test_what_is_no_quantity_is_said_of_its_object(quantity: object) -> None:
-    with pytest.raises(DeclarationError, match=r"Pod ns/it: .* is not a quantity"):
+    with pytest.raises(DeclarationError, match=r"Pod ns/it: .* is not a valid quantity"):
         capacity.peak([thing("v1/Pod", {"containers": [holding(cpu=quantity)]})])
 
 

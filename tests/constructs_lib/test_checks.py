@@ -1,4 +1,4 @@
-"""Every prop is checked against its annotation when it is declared."""
+"""Every constructor checks its arguments against their annotations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from constructs_lib.kubernetes import (
 from constructs_lib.model import Calls, Egress, HttpGet, Parameter, Probe, Resources
 from tests.constructs_lib import declarations as base
 
-_READ_ONLY = ("ChartFile", "KubeObject", "Snapshot")  # the library itself makes them
+_READ_ONLY = ("ChartFile", "KubeObject", "Snapshot")  # created by the library
 _PROBE = Probe(HttpGet("/"))
 _HTTPS = Egress((443,))
 
@@ -62,150 +62,150 @@ def on(make: Any, *args: Any, **props: Any) -> Callable[[Chart], Any]:
 MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
     (
         service(port="8080"),
-        "WebService.port takes a whole number from 1 to 65535, not the text '8080'",
+        "WebService.port must be an integer from 1 to 65535, not the string '8080'",
     ),
-    (service(port=0), "WebService.port takes a whole number from 1 to 65535, not the number 0"),
+    (service(port=0), "WebService.port must be an integer from 1 to 65535, not the number 0"),
     (service(port=65536), "not the number 65536"),
     (service(port=80.5), "not the number 80.5"),
-    (service(port=True), "WebService.port takes a whole number from 1 to 65535, not True"),
-    (service(replicas="3"), "replicas takes a whole number of 1 or more or None, not the text '3'"),
+    (service(port=True), "WebService.port must be an integer from 1 to 65535, not True"),
+    (service(replicas="3"), "must be an integer of at least 1 or None, not the string '3'"),
     (service(replicas=2.5), "not the number 2.5"),
     (service(replicas=0), "not the number 0"),
-    (service(readiness="/ready"), "WebService.readiness takes a Probe, not the text '/ready'"),
-    (service(readiness=HttpGet("/")), "WebService.readiness takes a Probe, not a HttpGet"),
-    (service(liveness=None), "WebService.liveness takes a Probe, not None"),
+    (service(readiness="/ready"), "WebService.readiness must be a Probe, not the string '/ready'"),
+    (service(readiness=HttpGet("/")), "WebService.readiness must be a Probe, not a HttpGet"),
+    (service(liveness=None), "WebService.liveness must be a Probe, not None"),
     (
         service(ingress="internal"),
-        "WebService.ingress takes an Alb or None, not the text 'internal'",
+        "WebService.ingress must be an Alb or None, not the string 'internal'",
     ),
-    (service(longest_request_seconds=-1), "a whole number of 1 or more, not the number -1"),
+    (service(longest_request_seconds=-1), "an integer of at least 1, not the number -1"),
     (
         service(sidecars={"a": base.PROGRAM}),
-        "WebService.sidecars['a'] takes a Container, not a Program",
+        "WebService.sidecars['a'] must be a Container, not a Program",
     ),
-    (service(program=Program), "WebService.program takes a Program, not the class Program"),
-    (service(ports={"metrics": "9090"}), "WebService.ports['metrics'] takes a whole number from 1"),
+    (service(program=Program), "WebService.program must be a Program, not the class Program"),
+    (service(ports={"metrics": "9090"}), "WebService.ports['metrics'] must be an integer from 1"),
     (
         service(service_ports="metrics"),
-        "service_ports takes a tuple of text, not the text 'metrics'; write a comma",
+        "must be a tuple of strings, not the string 'metrics'; write a one-item tuple as (x,)",
     ),
     (service(replica=2), "WebService has no prop 'replica'; did you mean 'replicas'?"),
-    (service(colour="red"), "WebService has no prop 'colour'; it has scope, name, program"),
+    (service(color="red"), "WebService has no prop 'color'; use one of scope, name, program"),
     (
         on(WebService, "one", program=base.PROGRAM, port=80),
-        "WebService needs readiness and liveness",
+        "WebService requires readiness and liveness",
     ),
-    (of(WebService), "WebService needs scope, name, program, port, readiness and liveness"),
-    (of(WebService, "one"), "WebService.scope takes a Construct, not the text 'one'"),
+    (of(WebService), "WebService requires scope, name, program, port, readiness and liveness"),
+    (of(WebService, "one"), "WebService.scope must be a Construct, not the string 'one'"),
     (
         on(WebService, "one", base.PROGRAM),
-        "WebService takes its props by name; write program, port, readiness",
+        "WebService accepts props only by keyword; write program, port, readiness",
     ),
     (of(Egress, (443,), ports=(80,)), "Egress.ports is given twice; remove one"),
     (
         of(Egress, (443,), "public", ("TCP",), "UDP"),
-        "Egress takes ports, to, protocols and no more",
+        "Egress accepts only ports, to, protocols; remove",
     ),
     (
         of(ExternalSecret, "one", "two", {}),
-        "ExternalSecret.scope takes a Construct, not the text 'one'",
+        "ExternalSecret.scope must be a Construct, not the string 'one'",
     ),
-    (program(env={"A": 5}), "Program.env['A'] takes text, not the number 5"),
-    (program(env={"A": None}), "Program.env['A'] takes text, not None"),
-    (program(env={1: "a"}), "Program.env: a key takes text, not the number 1"),
-    (program(env=["A=1"]), "Program.env takes a mapping of text to text, not a list"),
+    (program(env={"A": 5}), "Program.env['A'] must be a string, not the number 5"),
+    (program(env={"A": None}), "Program.env['A'] must be a string, not None"),
+    (program(env={1: "a"}), "Program.env: a key must be a string, not the number 1"),
+    (program(env=["A=1"]), "Program.env must be a mapping of strings to strings, not a list"),
     (
         program(secrets={"A": "/cerebro/a/b"}),
-        "Program.secrets['A'] takes a Parameter, not a value that is not shown",
+        "secrets['A'] must be a Parameter, not the value given (hidden: it may be a secret)",
     ),
     (
         program(args="serve --port 8080"),
-        "args takes a tuple of text, not the text 'serve --port 8080'; write a comma",
+        "must be a tuple of strings, not the string 'serve --port 8080'; write a one-item tuple",
     ),
     (
         program(args=["serve"]),
-        "Program.args takes a tuple of text, not a list; write it in round brackets",
+        "Program.args must be a tuple of strings, not a list; write it in parentheses",
     ),
-    (program(args=("serve", 8080)), "Program.args[1] takes text, not the number 8080"),
+    (program(args=("serve", 8080)), "Program.args[1] must be a string, not the number 8080"),
     (
         program(egress=(_HTTPS)),
-        "Program.egress takes a tuple of Egress or Calls, not an Egress; write a comma",
+        "Program.egress must be a tuple of Egress or Calls, not an Egress; write a one-item tuple",
     ),
-    (program(egress=("443",)), "Program.egress[0] takes an Egress or a Calls, not the text '443'"),
-    (program(scratch={"/data": 5}), "Program.scratch['/data'] takes text, not the number 5"),
+    (program(egress=("443",)), "egress[0] must be an Egress or a Calls, not the string '443'"),
+    (program(scratch={"/data": 5}), "Program.scratch['/data'] must be a string, not the number 5"),
     (
         program(ignores_sigterm="yes"),
-        "Program.ignores_sigterm takes True or False, not the text 'yes'",
+        "Program.ignores_sigterm must be True or False, not the string 'yes'",
     ),
-    (program(resources={"cpu": "1"}), "Program.resources takes a Resources, not a dict"),
-    (of(Program), "Program needs resources"),
-    (alb(host="x.example.org"), "Alb.host takes a Host, not the text 'x.example.org'"),
+    (program(resources={"cpu": "1"}), "Program.resources must be a Resources, not a dict"),
+    (of(Program), "Program requires resources"),
+    (alb(host="x.example.org"), "Alb.host must be a Host, not the string 'x.example.org'"),
     (
         alb(scheme="internet"),
-        "Alb.scheme takes 'internet-facing' or 'internal', not the text 'internet'",
+        "Alb.scheme must be 'internet-facing' or 'internal', not the string 'internet'",
     ),
     (
         alb(listeners=("HTTPS", "TCP")),
-        "Alb.listeners[1] takes 'HTTP' or 'HTTPS', not the text 'TCP'",
+        "Alb.listeners[1] must be 'HTTP' or 'HTTPS', not the string 'TCP'",
     ),
-    (alb(idle_timeout_seconds=9999), "a whole number from 1 to 4000, not the number 9999"),
-    (alb(deregistration_delay_seconds=-1), "a whole number from 0 to 3600, not the number -1"),
+    (alb(idle_timeout_seconds=9999), "an integer from 1 to 4000, not the number 9999"),
+    (alb(deregistration_delay_seconds=-1), "an integer from 0 to 3600, not the number -1"),
     (
         of(Egress, (443,), to="world"),
-        "Egress.to takes 'anywhere' or 'public', not the text 'world'",
+        "Egress.to must be 'anywhere' or 'public', not the string 'world'",
     ),
     (
         of(Egress, 443),
-        "a tuple of whole numbers from 1 to 65535, not the number 443; write a comma",
+        "a tuple of integers from 1 to 65535, not the number 443; write a one-item tuple",
     ),
-    (of(Egress, (443,), protocols=("SCTP",)), "Egress.protocols[0] takes 'TCP' or 'UDP'"),
-    (of(Calls, None), "Calls.service takes text, not None"),
+    (of(Egress, (443,), protocols=("SCTP",)), "Egress.protocols[0] must be 'TCP' or 'UDP'"),
+    (of(Calls, None), "Calls.service must be a string, not None"),
     (
         of(Resources, cpu="250m", memory=("1Gi", "1Gi")),
-        "Resources.cpu takes a tuple of 2: text, text, not the text '250m' (",
+        "Resources.cpu must be a tuple of 2 items: a string, a string, not the string '250m' (",
     ),
     (
         of(Resources, cpu=("1",), memory=("1Gi", "1Gi")),
-        "Resources.cpu takes a tuple of 2: text, text, not the tuple ('1',)",
+        "Resources.cpu must be a tuple of 2 items: a string, a string, not the tuple ('1',)",
     ),
     (
         of(Probe, "/ready"),
-        "Probe.check takes a HttpGet or a TcpSocket or a Command, not the text '/ready'",
+        "Probe.check must be a HttpGet or a TcpSocket or a Command, not the string '/ready'",
     ),
     (
         of(Probe, HttpGet("/"), period_seconds=0),
-        "Probe.period_seconds takes a whole number of 1 or more or None, not the",
+        "Probe.period_seconds must be an integer of at least 1 or None, not the",
     ),
-    (of(HttpGet, path=80), "HttpGet.path takes text, not the number 80"),
-    (of(Parameter, "/cerebro/a/b"), "Parameter needs description and placeholder"),
-    (of(Storage, path="/a", size=5), "Storage.size takes text, not the number 5"),
-    (of(Container, program=base.PROGRAM, port=-1), "Container.port takes a whole number from 1"),
+    (of(HttpGet, path=80), "HttpGet.path must be a string, not the number 80"),
+    (of(Parameter, "/cerebro/a/b"), "Parameter requires description and placeholder"),
+    (of(Storage, path="/a", size=5), "Storage.size must be a string, not the number 5"),
+    (of(Container, program=base.PROGRAM, port=-1), "Container.port must be an integer from 1"),
     (
         of(Options, tolerations="spot"),
-        "Options.tolerations takes a tuple of Toleration, not the text",
+        "Options.tolerations must be a tuple of Toleration, not the string",
     ),
-    (of(Autoscaling, max_replicas=0), "Autoscaling.max_replicas takes a whole number of 1 or more"),
+    (of(Autoscaling, max_replicas=0), "Autoscaling.max_replicas must be an integer of at least 1"),
     (
         on(ScheduledJob, "one", program=base.PROGRAM, schedule=2),
-        "ScheduledJob.schedule takes text, not the number 2",
+        "ScheduledJob.schedule must be a string, not the number 2",
     ),
     (
         on(SingleWriter, "one", program=base.PROGRAM, grace_seconds=-5),
-        "SingleWriter.grace_seconds takes a whole number of 0 or more",
+        "SingleWriter.grace_seconds must be an integer of at least 0",
     ),
     (
         on(Application, "a", project="p", folder="f", namespace=None),
-        "Application.namespace takes text, not None",
+        "Application.namespace must be a string, not None",
     ),
     (
         on(Chart, "one", namespace=5),
-        "Chart.namespace takes text or None, not the number 5",
+        "Chart.namespace must be a string or None, not the number 5",
     ),
 ]
 
 
 @pytest.mark.parametrize(("declare", "message"), MISTAKES)
-def test_a_mistake_of_type_or_range_is_refused_in_a_line(
+def test_a_wrong_type_or_range_is_reported_in_one_line(
     declare: Callable[[Chart], Any], message: str
 ) -> None:
     chart = base.chart()
@@ -222,7 +222,7 @@ def test_every_public_class_checks_its_arguments(name: str) -> None:
     assert hasattr(getattr(kubernetes, name).__init__, "__wrapped__")
 
 
-def test_what_fits_is_taken_as_it_is() -> None:
+def test_a_matching_value_is_not_converted() -> None:
     env = {"A": "1"}
     declared = Program(
         resources=base.RESOURCES,
@@ -247,9 +247,9 @@ class _Spelled(_One):
         super().__init__(len(text))
 
 
-def test_a_constructor_written_by_hand_is_checked_against_its_own_annotations() -> None:
+def test_a_custom_constructor_is_checked_against_its_own_annotations() -> None:
     assert _Spelled("four") == _Spelled(text="nine")
-    with pytest.raises(DeclarationError, match=r"_Spelled\.text takes text, not the number 4"):
+    with pytest.raises(DeclarationError, match=r"_Spelled\.text must be a string, not the number"):
         _Spelled(4)  # type: ignore[arg-type]
 
 
@@ -275,9 +275,7 @@ KINDS: list[tuple[Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("hint", "right", "wrong"), KINDS, ids=[str(hint) for hint, _, _ in KINDS])
-def test_every_kind_of_annotation_is_checked_to_its_last_item(
-    hint: Any, right: Any, wrong: Any
-) -> None:
+def test_every_annotation_type_checks_all_items(hint: Any, right: Any, wrong: Any) -> None:
     assert fits(hint, right)
     assert fits(hint | None, None)
     assert not fits(hint, wrong)
@@ -286,14 +284,14 @@ def test_every_kind_of_annotation_is_checked_to_its_last_item(
 
 def test_an_item_of_a_set_is_named() -> None:
     message = _mismatch("names", frozenset[str], frozenset({5}))
-    assert message == "names: an item takes text, not the number 5"
-    assert _words(frozenset[str]) == "a frozenset of text"
+    assert message == "names: an item must be a string, not the number 5"
+    assert _words(frozenset[str]) == "a frozenset of strings"
 
 
-def test_an_annotation_that_cannot_be_checked_is_refused() -> None:
-    with pytest.raises(TypeError, match="of no kind that can be checked"):
+def test_an_unsupported_annotation_is_rejected() -> None:
+    with pytest.raises(TypeError, match="is not supported"):
         _schema("not an annotation")
 
 
 def test_words_for_nested_annotations() -> None:
-    assert _words(dict[str, tuple[int, ...]]) == "a mapping of text to tuple of whole numbers"
+    assert _words(dict[str, tuple[int, ...]]) == "a mapping of strings to tuple of integers"

@@ -259,7 +259,7 @@ def _check(prop: str, text: str) -> bool:
 def _is_clear(problem: str, text: str) -> bool:
     """Whether it says in a line what is wrong, and names the construct, the object or the line."""
     places = ("chart/one", "space/one", "tests/constructs_lib/")
-    shown = (repr(text), "which no process can be given", "is a directive", "not the text")
+    shown = (repr(text), "cannot be passed to a process", "patch directive", "not the string")
     return "\n" not in problem and _any_in(places, problem) and _any_in(shown, problem)
 
 

@@ -111,11 +111,11 @@ def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: 
         ("/spec/strategy", "x", "spec.strategy is not a mapping"),
         ("/spec/template/spec/containers", {"a": 1}, "containers is not a list of mappings"),
         ("/spec/template/spec/containers/0", "x", "containers is not a list of mappings"),
-        ("/spec/template/spec/containers/0/image", 5, "containers.image is not text"),
+        ("/spec/template/spec/containers/0/image", 5, "containers.image is not a string"),
         ("/spec/template/spec/containers/0/resources", "x", "resources is not a mapping"),
-        ("/spec/replicas", "many", "spec.replicas is not a whole number"),
+        ("/spec/replicas", "many", "spec.replicas is not an integer"),
         ("/metadata/labels", ["x"], "metadata.labels is not a mapping"),
-        ("/metadata/namespace", 5, "metadata.namespace is not text"),
+        ("/metadata/namespace", 5, "metadata.namespace is not a string"),
     ],
 )
 def test_a_patch_that_breaks_an_object_is_refused_with_its_field(

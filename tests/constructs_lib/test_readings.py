@@ -229,7 +229,7 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
             ),
             "names ::/0, but this platform supports IPv4 clusters only",
         ),
-        (policy(SELECTED + TO_DNS % "8.8.8.8"), "'8.8.8.8' is not a CIDR range; write its length"),
+        (policy(SELECTED + TO_DNS % "8.8.8.8"), "'8.8.8.8' is not a CIDR range; add a prefix"),
         (policy(SELECTED + TO_DNS % "169.254.20.25/32"), "opens 169.254.0.0/16 with 169.254.20.25"),
     ],
 )  # fmt: skip
@@ -258,7 +258,7 @@ def test_dns_may_be_opened_in_other_words() -> None:
     [
         (("fd00::a",), "dns_addresses: 'fd00::a' is not an IPv4 address; write 169.254.20.10"),
         (("10.100.0.0/16",), "dns_addresses: '10.100.0.0/16' is not an IPv4 address"),
-        (("10.0.0.1", "10.0.0.1"), "dns_addresses names an address twice"),
+        (("10.0.0.1", "10.0.0.1"), "dns_addresses lists an address twice"),
     ],
 )
 def test_an_address_of_dns_is_checked(addresses: tuple[str, ...], message: str) -> None:

@@ -76,7 +76,7 @@ def test_a_scalar_in_quotes_is_one_line_of_printable_text() -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("a\0b", "holds U+0000 (NUL)"), ("\ud800", "holds U+D800 (a surrogate)")],
+    [("a\0b", "contains U+0000 (NUL)"), ("\ud800", "contains U+D800 (a surrogate)")],
 )
 def test_what_no_process_can_be_given_is_refused_by_its_field(value: str, message: str) -> None:
     chart = base.chart(base.SERVED)
@@ -94,5 +94,5 @@ def test_a_number_that_would_change_is_refused(number: float) -> None:
     chart = base.chart(base.SERVED)
     web = base.web_service(chart, program=base.READS_ALL)
     web.deployment.merge({"spec": {"revisionHistoryLimit": number}})
-    with pytest.raises(PlatformError, match=r"spec.revisionHistoryLimit: .* write it as text"):
+    with pytest.raises(PlatformError, match=r"spec.revisionHistoryLimit: .* write it as a string"):
         base.app_of(chart).render()

@@ -34,7 +34,7 @@ def test_a_quantity_is_read_and_spelt_as_the_api_server_does(
 
 @pytest.mark.parametrize("text", ["", "1 Gi", "-1", "1g", "512MB", "1e3", "Mi"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
-    with pytest.raises(DeclarationError, match="is no quantity"):
+    with pytest.raises(DeclarationError, match="is not a valid quantity"):
         amount(text)
 
 

@@ -25,7 +25,7 @@ def test_a_mistake_in_the_settings_is_told_in_a_line(own: Path) -> None:
     settings.write_text(settings.read_text().replace('"eu-central-1"', '"Frankfurt"'))
     status, said, wrong = ops(own, "jobs", "--offline")
     assert (status, said) == (1, "")
-    assert wrong.startswith("error: region 'Frankfurt' has not the form ")
+    assert wrong.startswith("error: region 'Frankfurt' does not match ")
     assert wrong.count("\n") == 1
 
 

@@ -90,6 +90,6 @@ def test_what_is_settled_is_not_open_and_must_be_open_otherwise(real: AnalyticsP
     assert names(replace(real, installation=by_hand)) == []
     left_over = replace(REAL, settled={"hosted_zone_id": "DNS is not in AWS"})
     with pytest.raises(
-        DeclarationError, match=r"installation.py: settled names hosted_zone_id, wh"
+        DeclarationError, match=r"installation.py: settled lists hosted_zone_id, which"
     ):
         names(replace(real, installation=left_over))
