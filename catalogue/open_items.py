@@ -109,7 +109,7 @@ def _certificate(arn: str | None) -> Iterator[OpenItem]:
         consequence = "does not exist yet: the load balancer controller finds none for the hosts"
         yield OpenItem("certificate", consequence, remedy)
     elif f":{EXAMPLE_ACCOUNT}:" in arn:
-        consequence = f"of AWS's example account {EXAMPLE_ACCOUNT}: load balancers cannot use it"
+        consequence = f"is in AWS's example account {EXAMPLE_ACCOUNT}: load balancers cannot use it"
         yield OpenItem("certificate", consequence, remedy)
 
 

@@ -203,7 +203,7 @@ class Command:
 @checked
 @dataclass(frozen=True)
 class Probe:
-    """A health check. None stands for the default of Kubernetes."""
+    """A health check. None means the default of Kubernetes."""
 
     check: HttpGet | TcpSocket | Command
     """How the probe checks the container."""

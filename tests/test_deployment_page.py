@@ -1,7 +1,7 @@
-"""The contract: every field of the deployment page's five examples is rendered as it shows it.
+"""Every field of the five examples on the deployment page is rendered as shown.
 
-The exceptions stand in the first table of docs/decisions.md, which this test reads. It renders
-with the page's own choices: images on `latest`, the default cluster target.
+The exceptions are read from the first table of docs/decisions.md. The test renders with the page's
+settings: images on `latest`, the default cluster target.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Difference(NamedTuple):
 
 
 def exceptions() -> list[Difference]:
-    """The rows of the table: kind, field, what the page shows, what is rendered (`…` elides)."""
+    """The rows of the table: kind, field, value on the page, rendered value (`…`: any text)."""
     text = (ROOT / "docs" / "decisions.md").read_text("utf-8")
     return [
         Difference(kind, field, yaml.safe_load(page), yaml.safe_load(rendered))
@@ -50,7 +50,7 @@ def rendered(platform: AnalyticsPlatform) -> dict[tuple[str, str], Manifest]:
 
 
 def differences(kind: str, page: Any, found: Any, field: str = "") -> Iterator[Difference]:
-    """Where `found` does not contain `page`. What it adds is no difference."""
+    """The values of `page` that differ in `found`. Additional values are ignored."""
     if isinstance(page, dict) and isinstance(found, dict):
         for key, value in page.items():
             plain = re.fullmatch(r"\w+", key)
@@ -73,7 +73,7 @@ def excused(difference: Difference) -> bool:
 
 
 @pytest.mark.parametrize("example", _EXAMPLES, ids=lambda path: path.stem)
-def test_what_the_page_shows_is_rendered(
+def test_the_examples_are_rendered_as_shown(
     example: Any, rendered: dict[tuple[str, str], Manifest]
 ) -> None:
     page = yaml.safe_load(example.read_text("utf-8"))
@@ -94,7 +94,7 @@ def test_every_exception_is_needed(rendered: dict[tuple[str, str], Manifest]) ->
     assert {(row.kind, row.field) for row in exceptions()} == met
 
 
-def test_a_changed_field_is_noticed(rendered: dict[tuple[str, str], Manifest]) -> None:
+def test_a_changed_field_is_detected(rendered: dict[tuple[str, str], Manifest]) -> None:
     found = rendered["Deployment", "cerebro-api"]
     page = {"spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "other"}]}}}}
     assert [d.field for d in differences("Deployment", page, found)] == [

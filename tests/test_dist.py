@@ -35,7 +35,7 @@ def synth(folder: Path, *command: str, **environment: str) -> subprocess.Complet
     )
 
 
-def test_dist_is_what_the_charts_render(committed: dict[str, str]) -> None:
+def test_dist_is_up_to_date(committed: dict[str, str]) -> None:
     rendered = render().files
     differing = sorted(
         path
@@ -45,14 +45,12 @@ def test_dist_is_what_the_charts_render(committed: dict[str, str]) -> None:
     assert not differing, f"run `make synth` and commit dist/; it differs in {differing}"
 
 
-def test_the_scorecard_is_what_the_rules_find() -> None:
+def test_the_scorecard_is_up_to_date() -> None:
     assert SCORECARD.read_text("utf-8") == render().scorecard, "run `make synth`, commit docs/"
 
 
 @pytest.mark.parametrize("seed", ["0", "4711"])
-def test_any_machine_renders_the_same_bytes(
-    tmp_path: Path, seed: str, committed: dict[str, str]
-) -> None:
+def test_rendering_is_reproducible(tmp_path: Path, seed: str, committed: dict[str, str]) -> None:
     elsewhere = {
         "PYTHONHASHSEED": seed,
         "LC_ALL": "tr_TR.UTF-8",
@@ -65,7 +63,7 @@ def test_any_machine_renders_the_same_bytes(
     assert read(tmp_path / "out") == committed
 
 
-def test_the_cdk8s_command_line_renders_the_same(checkout: Path, committed: dict[str, str]) -> None:
+def test_the_cdk8s_cli_renders_the_same(checkout: Path, committed: dict[str, str]) -> None:
     (checkout / "dist" / "left-over.k8s.yaml").write_text("kind: Orphan\n")
     done = synth(checkout, "node_modules/.bin/cdk8s", "synth", "--check-upgrade=false")
     assert done.returncode == 0, done.stderr
@@ -82,7 +80,7 @@ def _pin_is_malformed(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [_chart_raises, _pin_is_malformed])
-def test_a_failed_synth_leaves_dist_as_it_was(
+def test_a_failed_synth_does_not_change_dist(
     checkout: Path, committed: dict[str, str], broken: Callable[[Path], None]
 ) -> None:
     broken(checkout)
@@ -102,9 +100,7 @@ finally:
 """
 
 
-def test_a_synth_left_with_ctrl_c_says_so_in_a_line(
-    checkout: Path, committed: dict[str, str]
-) -> None:
+def test_an_interrupted_synth_prints_one_line(checkout: Path, committed: dict[str, str]) -> None:
     with (checkout / "charts" / "crawlers" / "nebula.py").open("a") as chart:
         chart.write(LINGERING)
     place = {**os.environ, "PYTHONPATH": str(checkout)}
@@ -140,7 +136,7 @@ def test_a_typo_in_a_chart_is_reported_with_its_line(
     assert "charts/cerebro/cerebro_api.py" in line
 
 
-def test_a_removed_service_leaves_no_file_behind(checkout: Path) -> None:
+def test_the_file_of_a_removed_service_is_deleted(checkout: Path) -> None:
     registry = checkout / "charts" / "registry.py"
     text = registry.read_text().replace('    "charts.crawlers.nebula:Nebula",\n', "", 1)
     registry.write_text(text)
@@ -153,7 +149,7 @@ def test_a_removed_service_leaves_no_file_behind(checkout: Path) -> None:
     assert "name: nebula" not in (checkout / "dist/argocd/applications.k8s.yaml").read_text()
 
 
-def test_a_swap_that_fails_half_way_restores_the_folder(
+def test_a_failed_replacement_restores_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "dist"

@@ -1,4 +1,4 @@
-"""A Dockerfile and the chart that runs its image say the same: user, ports, health, disks."""
+"""Dockerfiles and charts agree on user, ports, health checks and writable paths."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)(/\S*)")
 
 Container = tuple[str, Manifest, Manifest]
-"""The file in dist/, the pod's spec, and a container in it."""
+"""File in dist/, pod spec, container."""
 
 
 @pytest.fixture(scope="module")
 def containers(committed: dict[str, str]) -> dict[str, list[Container]]:
-    """Every container of dist/, by the service whose image it runs."""
+    """The containers in dist/ by the service of their image."""
     found: dict[str, list[Container]] = {}
     for path, text in committed.items():
         for item in parse({path: text}):
@@ -36,7 +36,7 @@ def containers(committed: dict[str, str]) -> dict[str, list[Container]]:
 
 
 def differences(image: Image, containers: list[Container]) -> Iterator[str]:
-    """Sentences that name both files, where the two sides disagree."""
+    """A message with both file names for each difference."""
     dockerfile = image.path.relative_to(ROOT)
     for file, spec, container in containers:
         between = f"{dockerfile} and {file} ({container['name']})"
@@ -56,7 +56,7 @@ def differences(image: Image, containers: list[Container]) -> Iterator[str]:
 
 
 def health(container: Manifest) -> Iterator[HealthUrl]:
-    """What the probes ask over HTTP, from outside or by a command inside."""
+    """The URLs of the probes, both HTTP probes and commands."""
     for probe in (container[name] for name in _PROBES if name in container):
         if "httpGet" in probe:
             yield HealthUrl(probe["httpGet"]["port"], probe["httpGet"]["path"])

@@ -1,4 +1,4 @@
-"""docs/examples, added to a copy of this repository in the places that their README names."""
+"""Adds docs/examples to a copy of this repository, as described in its README."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def by_name(text: str) -> dict[str, Manifest]:
 
 
 @pytest.mark.parametrize("namespace", ["cerebro", "labs"])
-def test_an_example_touches_only_the_places_that_its_readme_names(
+def test_an_example_changes_only_the_files_in_its_readme(
     tmp_path: Path, namespace: str, committed: dict[str, str]
 ) -> None:
     checkout = copy_checkout(tmp_path)

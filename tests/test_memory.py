@@ -1,4 +1,4 @@
-"""Commands that only read files start no Node, as long as nothing has changed since the synth."""
+"""Read-only commands do not start Node if nothing has changed since the last synth."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ print("node" if "jsii" in sys.modules else "no node", status)
 
 
 def ops(folder: Path, *arguments: str) -> str:
-    """The last line: whether a command started Node, and its status."""
+    """Run a command. Returns whether it started Node, and its exit status."""
     program = _WITHOUT_NODE.format(arguments=arguments)
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[-1] if done.stdout else done.stderr
 
 
-def test_the_checklist_starts_no_node_until_something_has_changed(tmp_path: Path) -> None:
+def test_the_checklist_starts_node_only_after_a_change(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path)
     subprocess.run([sys.executable, "app.py"], cwd=checkout, check=True, capture_output=True)
     assert ops(checkout, "checklist") == "no node 1"  # because of the open items
@@ -38,7 +38,7 @@ def test_the_checklist_starts_no_node_until_something_has_changed(tmp_path: Path
     assert ops(checkout, "checklist", "nebula") == "node 1"
 
 
-def test_a_change_of_what_is_rendered_from_is_noticed(tmp_path: Path) -> None:
+def test_a_change_of_a_source_file_is_detected(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path)
     program = "from charts.memory import _sources; print(_sources())"
 
@@ -54,5 +54,5 @@ def test_a_change_of_what_is_rendered_from_is_noticed(tmp_path: Path) -> None:
     assert sources() != before
 
 
-def test_the_review_starts_no_node() -> None:
+def test_the_review_does_not_start_node() -> None:
     assert ops(ROOT, "review", "HEAD", "HEAD") == "no node 0"

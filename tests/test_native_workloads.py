@@ -1,4 +1,4 @@
-"""The map, the checklist and the secrets commands tell the truth of native workloads, too."""
+"""The overview, the checklist and the secrets commands also handle native workloads."""
 
 from __future__ import annotations
 
@@ -136,11 +136,11 @@ def snapshot(tmp_path: Path, platform: AnalyticsPlatform) -> Snapshot:
         "  nightly :00:00, 30m",
     ],
 )
-def test_the_map_shows_them(snapshot: Snapshot, platform: AnalyticsPlatform, line: str) -> None:
+def test_the_page_shows_them(snapshot: Snapshot, platform: AnalyticsPlatform, line: str) -> None:
     assert line in overview.render(snapshot, platform)
 
 
-def test_whoever_reads_a_secret_is_known_and_what_is_not_restarted_is_said(
+def test_the_readers_of_a_secret_and_their_restarts_are_known(
     snapshot: Snapshot,
 ) -> None:
     found = readers(_TOKEN, snapshot.objects)
@@ -155,7 +155,7 @@ def test_whoever_reads_a_secret_is_known_and_what_is_not_restarted_is_said(
     assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")
 
 
-def test_the_checklist_judges_them(snapshot: Snapshot) -> None:
+def test_the_checklist_checks_them(snapshot: Snapshot) -> None:
     (file,) = snapshot.files
     service = Service("native", "cerebro", file.path, (), tuple(file.objects), "")
     said = {
@@ -177,7 +177,7 @@ def test_the_checklist_judges_them(snapshot: Snapshot) -> None:
     assert len(said["node_selector"]) == 5
 
 
-def test_the_review_knows_what_our_constructs_make(snapshot: Snapshot) -> None:
+def test_the_review_handles_the_objects_of_our_constructs(snapshot: Snapshot) -> None:
     (file,) = snapshot.files
     text = yaml.safe_dump_all(file.objects)
     account = "kind: ServiceAccount\napiVersion: v1\nmetadata: {name: a, namespace: cerebro%s}\n"
@@ -203,7 +203,7 @@ def test_the_review_knows_what_our_constructs_make(snapshot: Snapshot) -> None:
         ("Job", {}, Update.REFUSED),
     ],
 )
-def test_an_update_is_what_kubernetes_makes_of_the_strategy(
+def test_the_update_mode_follows_the_strategy(
     kind: str, spec: dict[str, Any], update: Update
 ) -> None:
     version = "batch/v1" if kind == "Job" else "apps/v1"

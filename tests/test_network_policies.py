@@ -1,4 +1,4 @@
-"""The evaluator against what the NetworkPolicy API documents, one rule a test."""
+"""The evaluator follows the NetworkPolicy documentation, one rule per test."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ NAMESPACES = [
 
 
 def network(*specs: str, namespace: str = "cerebro") -> Network:
-    """A cluster with one policy for each spec, all of one namespace."""
+    """A cluster with one policy per spec, all in one namespace."""
     policies: list[dict[str, Any]] = [
         {"kind": "NetworkPolicy", "metadata": {"namespace": namespace}, "spec": yaml.safe_load(one)}
         for one in specs
@@ -37,7 +37,7 @@ def test_without_a_policy_everything_is_allowed() -> None:
     assert network().allows(INTERNET, WEB, 22, "UDP")
 
 
-def test_a_policy_closes_only_its_directions_its_pods_and_its_namespace() -> None:
+def test_a_policy_affects_only_its_directions_pods_and_namespace() -> None:
     closed = network(DENY_ALL)
     assert not closed.allows(WORKER, WEB, 8000)
     assert not closed.allows(WEB, WORKER, 443)
@@ -62,7 +62,7 @@ def test_policies_add_up() -> None:
     assert not opened.allows(WEB, INTERNET, 443)
 
 
-def test_both_ends_have_to_agree() -> None:
+def test_both_ends_must_allow_a_connection() -> None:
     only_ingress_is_open = network(
         "{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}]}", namespace="crawlers"
     )
@@ -86,12 +86,12 @@ def test_ip_blocks_and_their_exceptions() -> None:
     assert not public.allows(WEB, Endpoint("2001:db8::1"), 443)
 
 
-def test_a_pod_without_an_address_is_in_no_ip_block() -> None:
+def test_no_ip_block_matches_a_pod_without_an_address() -> None:
     anywhere = network("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}")
     assert not anywhere.allows(Endpoint(None, "crawlers"), WEB, 8000)
 
 
-def test_pod_and_namespace_selectors_narrow_each_other() -> None:
+def test_pod_and_namespace_selectors_of_one_peer_must_both_match() -> None:
     pods_beside = network("{podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}")
     assert pods_beside.allows(Endpoint("10.0.1.9", "cerebro"), WEB, 8000)
     assert not pods_beside.allows(WORKER, WEB, 8000)
@@ -106,7 +106,7 @@ def test_pod_and_namespace_selectors_narrow_each_other() -> None:
     assert not one_app.allows(OTHER_WORKER, WEB, 8000)
 
 
-def test_two_peers_widen_where_one_would_narrow() -> None:
+def test_one_of_two_peers_must_match() -> None:
     either = network(
         "{podSelector: {}, ingress: [{from: ["
         "{namespaceSelector: {matchLabels: {team: api}}}, {ipBlock: {cidr: 8.8.8.8/32}}]}]}"
@@ -165,7 +165,7 @@ def test_selector_expressions(expression: str, labels: dict[str, str], *, select
     assert selects({"matchExpressions": [yaml.safe_load(expression)]}, labels) is selected
 
 
-def test_an_unknown_operator_is_refused() -> None:
+def test_an_unknown_operator_is_rejected() -> None:
     with pytest.raises(ValueError, match="have no operator Gt"):
         selects({"matchExpressions": [{"key": "cpu", "operator": "Gt", "values": ["1"]}]}, {})
 

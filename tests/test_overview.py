@@ -1,4 +1,4 @@
-"""dist/README.md: all that runs is on it, and it stands in nobody's way."""
+"""dist/README.md is complete, and does not cause merge conflicts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from constructs_lib.model import Pin
 from overview import FILE
 from tests.conftest import Manifest
 
-_BUMPS = ("cerebro-api", "cerebro-mcp")  # neighbours on the page
+_BUMPS = ("cerebro-api", "cerebro-mcp")  # adjacent on the page
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_everything_that_runs_is_on_the_page(page: str, objects: list[Manifest])
     assert not {one for one in named | hosts | images | parameters | services if one not in page}
 
 
-def test_every_arrow_of_a_diagram_leads_from_a_node_to_a_node(page: str) -> None:
+def test_every_arrow_of_a_diagram_connects_two_nodes(page: str) -> None:
     diagrams = re.findall(r"```mermaid\n(flowchart.*?)```", page, re.DOTALL)
     assert len(diagrams) == 3
     for diagram in diagrams:
@@ -56,12 +56,12 @@ def test_two_bumps_merge(platform: AnalyticsPlatform, tmp_path: Path) -> None:
         ["git", "merge-file", "--stdout", *sides],
         cwd=tmp_path,
         capture_output=True,
-        check=True,  # it ends with the number of conflicts
+        check=True,  # the exit status is the number of conflicts
     )
     assert merged.stdout.decode("utf-8") == bumped(*_BUMPS)
 
 
-def test_an_open_item_is_on_the_page_until_it_is_known(
+def test_an_open_item_is_on_the_page_until_it_is_set(
     platform: AnalyticsPlatform, page: str
 ) -> None:
     known = replace(platform.installation, cluster_name="production")

@@ -1,4 +1,4 @@
-"""Who reaches whom, by both readings of the rendered NetworkPolicies, for every workload."""
+"""The connections that the rendered NetworkPolicies allow, by Kubernetes and by EKS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUBNETS = ("10.0.48.0/20", "10.0.64.0/20")
 
 
 def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
-    """A pod of each workload, each at an address of its own."""
+    """One pod per workload, each with its own address."""
     found = workloads(Objects.of(manifests))
     return {
         one.key.name: Endpoint(f"10.1.0.{index}", one.namespace, one.labels)
@@ -38,7 +38,7 @@ def committed() -> list[Manifest]:
     return [item.manifest for item in start()]
 
 
-def test_dist_means_the_same_by_both_readings() -> None:
+def test_dist_is_the_same_for_kubernetes_and_eks() -> None:
     manifests = committed()
     pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
     asked = list(questions(pods))
@@ -49,7 +49,7 @@ def test_dist_means_the_same_by_both_readings() -> None:
 APPS = {item.name for item in start() if item.kind in ("Deployment", "CronJob", "Job")} - {"scaled"}
 
 
-def test_so_does_a_platform_whose_settings_are_known() -> None:
+def test_a_configured_platform_is_the_same_for_kubernetes_and_eks() -> None:
     target = ClusterTarget(dns_addresses=(NODE_CACHE.ip or "", AUTO_MODE.ip or ""))
     files = render(replace(current(), target=target, alb_subnets=SUBNETS))
     texts = [text for path, text in files.items() if path.endswith(".yaml")]
@@ -66,13 +66,13 @@ def test_so_does_a_platform_whose_settings_are_known() -> None:
 
 
 def anywhere(policy: Manifest) -> list[Manifest]:
-    """The rules that Egress(to="anywhere") makes."""
+    """The rules of Egress(to="anywhere")."""
     rules: list[Manifest] = policy["spec"].get("egress", [])
     return [rule for rule in rules if {"ipBlock": {"cidr": "10.0.0.0/8"}} in rule["to"]]
 
 
-def test_the_old_form_is_read_differently_and_refused() -> None:
-    """A rule without peers beside one with exceptions: ClickHouse over PrivateLink is lost."""
+def test_the_old_form_differs_and_is_rejected() -> None:
+    """With a rule without peers and one with exceptions, ClickHouse over PrivateLink fails."""
     manifests = copy.deepcopy(committed())
     policies = [one for one in manifests if one["kind"] == "NetworkPolicy"]
     for rule in (rule for policy in policies for rule in anywhere(policy)):
@@ -86,12 +86,12 @@ def test_the_old_form_is_read_differently_and_refused() -> None:
 
 
 def checks(manifests: Sequence[Manifest]) -> set[str]:
-    """The rules that these objects break."""
+    """The names of the violated rules."""
     return {one.check for one in violations(Rendered(Objects(map(Object.of, manifests))))}
 
 
 def variants(rule: Manifest) -> Iterator[Manifest]:
-    """The rule with one thing wrong about its peers."""
+    """Variants of a rule, each with one error in its peers."""
     peers = rule["to"]
     yield {"ports": rule["ports"]}
     yield {**rule, "to": [*peers, {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}
@@ -107,8 +107,8 @@ def variants(rule: Manifest) -> Iterator[Manifest]:
 
 
 @pytest.mark.parametrize("app", ["cerebro-api", "nebula", "cryo-indexer"])
-def test_every_change_of_a_rule_that_divides_the_readings_is_refused(app: str) -> None:
-    """What the readings say is asked connection by connection, apart from the rule itself."""
+def test_every_change_that_causes_a_difference_is_rejected(app: str) -> None:
+    """Compares both evaluations for each connection, independently of the rule."""
     manifests = committed()
     pods = endpoints(manifests)
     asked = [one for one in questions({app: pods[app]}) if one.source == pods[app]]

@@ -158,7 +158,7 @@ def test_an_error_in_a_construct_names_its_path() -> None:
         "",
     ],
 )
-def test_a_wrong_line_in_the_registry_is_named(
+def test_an_invalid_line_in_the_registry_is_reported(
     monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform, entry: str
 ) -> None:
     monkeypatch.setattr(registry, "CHARTS", (entry,))
@@ -244,13 +244,13 @@ def beyond_the_quota(app: App) -> None:
         (beyond_the_quota, {}, "namespace space: pods adds up to 9 at the worst moment"),
     ],
 )  # fmt: skip
-def test_what_only_all_charts_together_show_is_refused(
+def test_an_error_across_charts_is_rejected(
     declare: Callable[[App], Any], platform: dict[str, Any], message: str
 ) -> None:
     assert message in charts(declare, **platform)
 
 
-def test_two_charts_for_one_file_are_refused() -> None:
+def test_two_charts_for_one_file_are_rejected() -> None:
     def declare(app: App) -> None:
         Chart(app, "one", namespace="space")
         Chart(app, "other", namespace="space").path = "space/one.k8s.yaml"

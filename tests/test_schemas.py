@@ -1,4 +1,4 @@
-"""Every object is one that the API server of an old and of a new cluster accepts."""
+"""Every object is valid for the API servers of an old and a new cluster."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from constructs_lib.model import ClusterTarget
 from tests.conftest import ROOT, Manifest, parse
 
 _VERSIONS = ("1.27", "1.36")
-"""What the structs are made from, and a current one."""
+"""The version of the structs, and a current one."""
 _CUSTOM = ("argoproj.io", "external-secrets.io")
 
 
 def problems(objects: list[Manifest]) -> list[str]:
-    """What the schemas, and the validators made from the CRDs, say; no object is skipped."""
+    """The errors of the schemas and CRD validators. Every object is checked."""
     custom = [o for o in objects if o["apiVersion"].partition("/")[0] in _CUSTOM]
     found = [
         f"{name(o)}: {message}"
@@ -91,7 +91,7 @@ def test_every_cluster_target_renders_valid_objects(
         ("Application", ("spec", "project"), None, "project"),
     ],
 )
-def test_an_invalid_object_is_noticed(
+def test_an_invalid_object_is_detected(
     objects: list[Manifest], kind: str, path: tuple[str, ...], value: Any, message: str
 ) -> None:
     broken = json.loads(json.dumps(next(o for o in objects if o["kind"] == kind)))

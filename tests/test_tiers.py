@@ -1,4 +1,4 @@
-"""A tier says at once all that it misses, before it builds anything; what cannot start ends it."""
+"""A tier lists all missing prerequisites before it builds, and stops if a program fails."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PYTEST = ("pytest", "-m", "e2e", "-p", "no:cacheprovider", "tests/e2e")
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine with Python alone, and nothing built on it yet."""
+    """The environment of a machine with only Python, where nothing is built yet."""
     return {
         "PATH": str(Path(sys.executable).parent),  # has Python, Node.js and kubectl
         "HOME": str(tmp_path / "home"),
@@ -53,7 +53,7 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 
 def put(folder: Path, name: str, prints: str) -> None:
-    """A program in a folder."""
+    """Create a program that prints a line."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\necho '{prints}'\n")
     (folder / name).chmod(0o755)
@@ -69,7 +69,7 @@ def put(folder: Path, name: str, prints: str) -> None:
         ("scan", ("tests.scan", "kubeconform"), 2, GO_ALONE),
     ],
 )
-def test_a_tier_says_all_that_it_misses_and_builds_nothing(
+def test_a_tier_lists_all_missing_prerequisites_and_builds_nothing(
     bare: dict[str, str], tier: str, command: tuple[str, ...], status: int, missing: str
 ) -> None:
     if tier == "images" and os.geteuid() != 0:
@@ -88,7 +88,7 @@ def test_a_tier_says_all_that_it_misses_and_builds_nothing(
     assert not Path(bare["XDG_CACHE_HOME"]).exists()
 
 
-def test_tests_can_be_listed_without_anything(bare: dict[str, str]) -> None:
+def test_tests_can_be_listed_without_prerequisites(bare: dict[str, str]) -> None:
     command = [sys.executable, "-m", *PYTEST, "--collect-only", "--quiet"]
     done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -106,7 +106,7 @@ def test_tests_can_be_listed_without_anything(bare: dict[str, str]) -> None:
         ("gccgo (Debian 12.2.0)", False),
     ],
 )
-def test_go_has_to_be_new_enough(
+def test_go_must_be_recent_enough(
     prints: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path / "bin", "go", prints)
@@ -114,7 +114,7 @@ def test_go_has_to_be_new_enough(
     assert GO.found() is enough
 
 
-def test_go_is_as_new_as_the_pinned_programs_ask_for() -> None:
+def test_the_required_go_is_recent_enough_for_the_pinned_programs() -> None:
     files = [*TOOLS.glob("*/go.mod")]
     asked = [re.search(r"^go (\d+)\.(\d+)", file.read_text(), re.MULTILINE) for file in files]
     versions = [(int(one[1]), int(one[2])) for one in asked if one]
@@ -122,7 +122,7 @@ def test_go_is_as_new_as_the_pinned_programs_ask_for() -> None:
     assert max(versions) == prerequisites.GO_VERSION
 
 
-def test_go_is_not_needed_once_all_is_built(
+def test_go_is_not_needed_if_everything_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
@@ -138,7 +138,7 @@ def test_go_is_not_needed_once_all_is_built(
 
 
 @pytest.mark.parametrize(("version", "enough"), [(ETCD.version, True), ("3.4.0", False)])
-def test_a_program_of_the_machine_counts_if_its_version_does(
+def test_an_installed_program_of_the_right_version_is_used(
     version: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path / "bin", "etcd", f"etcd Version: {version}")
@@ -164,7 +164,7 @@ def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 @pytest.mark.parametrize("absent", [one.name for one in images.PREREQUISITES])
-def test_whatever_is_missing_for_the_images_is_named(
+def test_missing_prerequisites_of_the_images_are_listed(
     absent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == absent else f"/bin/{name}")
@@ -176,11 +176,11 @@ def test_whatever_is_missing_for_the_images_is_named(
     assert last == "Nothing was built."
 
 
-def test_nothing_is_said_when_all_is_there() -> None:
+def test_nothing_is_printed_if_nothing_is_missing() -> None:
     require("e2e", [Prerequisite("Python", "is there", lambda: True)])
 
 
-def test_every_scanner_says_which_programs_it_needs() -> None:
+def test_every_scanner_declares_its_programs() -> None:
     assert NEEDED.keys() == SCANNERS.keys()
 
 
@@ -212,7 +212,7 @@ def test_it(running, number):
 @pytest.mark.parametrize(
     ("broken", "status", "outcome"), [(True, 1, "1 error in"), (False, 0, "36 passed in")]
 )
-def test_what_cannot_start_ends_the_run(
+def test_a_program_that_fails_to_start_ends_the_run(
     tmp_path: Path, *, broken: bool, status: int, outcome: str
 ) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.format(broken=broken))
@@ -231,7 +231,7 @@ def test_what_cannot_start_ends_the_run(
     assert (ended in done.stdout, "RuntimeError: no port is free" in done.stdout) == (broken,) * 2
 
 
-def test_a_control_plane_that_does_not_start_shows_its_logs(
+def test_a_control_plane_that_fails_to_start_shows_its_logs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     put(tmp_path / "bin", "etcd", "etcd cannot bind its port")

@@ -1,4 +1,4 @@
-"""The workflows keep to their rules, and each rule notices when one is broken."""
+"""The workflows follow their rules, and each rule detects a violation."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.conftest import ROOT
 GITHUB = ROOT / ".github"
 _PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+")
 _WITHOUT_PULL_REQUESTS = ("github.event_name != 'pull_request'", "github.event_name == 'schedule'")
-"""How the condition of a job begins that no pull request starts."""
+"""Conditions of jobs that do not run on pull requests start with one of these."""
 
 Job = dict[str, Any]
 
 
 class Workflow:
-    """One workflow as GitHub reads it."""
+    """One parsed workflow."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.content: dict[Any, Any] = yaml.safe_load(text)
-        self.triggers: dict[str, Any] = self.content[True]  # YAML 1.1 takes `on` for that
+        self.triggers: dict[str, Any] = self.content[True]  # YAML 1.1 parses `on` as True
         self.jobs: dict[str, Job] = self.content["jobs"]
 
     @classmethod
@@ -38,15 +38,15 @@ class Workflow:
             yield from ((name, step) for step in job.get("steps", ()))
 
     def runs_pull_requests(self, name: str) -> bool:
-        """Whether a pull request starts this job; one that needs a skipped job is skipped."""
+        """Whether this job runs on pull requests. Jobs that need a skipped job are skipped."""
         job = self.jobs[name]
         condition = job.get("if", "")
         if "pull_request" not in self.triggers:
             return False
         if condition.startswith(_WITHOUT_PULL_REQUESTS) and "||" not in condition:
             return False
-        if re.search(r"\b(always|cancelled|failure)\(\)", condition):
-            return True  # whatever became of the jobs that it needs
+        if re.search(r"\b(always|cancelled|failure)\(\)", condition):  # codespell:ignore cancelled
+            return True  # regardless of the jobs that it needs
         needs = job.get("needs", [])
         return all(
             self.runs_pull_requests(need) for need in ([needs] if isinstance(needs, str) else needs)
@@ -54,44 +54,44 @@ class Workflow:
 
 
 def unpinned(workflow: Workflow) -> Iterator[str]:
-    """Actions that are not named by their commit, with the version beside it."""
+    """Actions that are not pinned to a commit with a version comment."""
     for line in workflow.text.splitlines():
         if "uses:" in line and not _PINNED.fullmatch(line.strip().removeprefix("- ")):
             yield f"{line.strip()} is not pinned to a commit and its version"
 
 
 def unrestricted(workflow: Workflow) -> Iterator[str]:
-    """Jobs that get the permissions of the repository's settings."""
+    """Jobs with the default permissions of the repository."""
     if workflow.content.get("permissions") != {}:
-        yield "the workflow does not start from no permissions"
+        yield "the workflow does not set empty default permissions"
     for name, job in workflow.jobs.items():
         if not isinstance(job.get("permissions"), dict):
-            yield f"{name} does not say which permissions it needs"
+            yield f"{name} does not declare its permissions"
 
 
 def exposed(workflow: Workflow) -> Iterator[str]:
-    """What code of a pull request could read or do."""
+    """Permissions and secrets that code of a pull request would get."""
     for name, job in workflow.jobs.items():
         if not workflow.runs_pull_requests(name):
             continue
         if any(level != "read" for level in job.get("permissions", {}).values()):
-            yield f"{name} gives a pull request a permission to write"
+            yield f"{name} gives a pull request write permission"
         if "environment" in job or re.search(r"\bsecrets\b", str(job)):
             yield f"{name} gives a pull request secrets"
 
 
 def trusting(workflow: Workflow) -> Iterator[str]:
-    """Code of a pull request that runs where there is a token to write with."""
+    """Code of a pull request that runs with a write token."""
     if "pull_request_target" in workflow.triggers:
-        yield "pull_request_target gives a pull request a token to write with"
+        yield "pull_request_target gives a pull request a write token"
     if "workflow_run" in workflow.triggers:
         for name, step in workflow.steps():
             if "checkout" in step.get("uses", "") and step["with"].keys() & {"ref", "repository"}:
-                yield f"{name} checks out something else than the default branch"
+                yield f"{name} checks out another branch than the default"
 
 
 def leaking(workflow: Workflow) -> Iterator[str]:
-    """Checkouts that leave their token on disk."""
+    """Checkouts that persist their token on disk."""
     for name, step in workflow.steps():
         kept = step.get("with", {}).get("persist-credentials") is not False
         if "actions/checkout@" in step.get("uses", "") and kept:
@@ -99,49 +99,49 @@ def leaking(workflow: Workflow) -> Iterator[str]:
 
 
 def expanding(workflow: Workflow) -> Iterator[str]:
-    """Expressions that GitHub pastes into a shell script."""
+    """Expressions that GitHub expands inside a shell script."""
     for name, step in workflow.steps():
         if "${{" in step.get("run", ""):
-            yield f"{name} pastes an expression into a script; hand it over in `env`"
+            yield f"{name} expands an expression in a script; pass it in `env`"
 
 
 def endless(workflow: Workflow) -> Iterator[str]:
-    """Jobs that may hang for GitHub's six hours."""
+    """Jobs without a timeout, which may hang for six hours."""
     for name, job in workflow.jobs.items():
         if "timeout-minutes" not in job:
             yield f"{name} has no timeout"
 
 
-def cancelling(workflow: Workflow) -> Iterator[str]:
-    """Runs that are not ordered, and runs that are cancelled though they change something."""
+def canceling(workflow: Workflow) -> Iterator[str]:
+    """Runs that are not serialized, and runs with side effects that can be canceled."""
     concurrency = workflow.content.get("concurrency", {})
     cancels = concurrency.get("cancel-in-progress")
     if "group" not in concurrency:
-        yield "runs are not ordered"
+        yield "runs are not serialized"
     elif cancels is True and set(workflow.triggers) != {"pull_request"}:
-        yield "runs that are not of a pull request are cancelled"
+        yield "runs outside of pull requests are canceled"
     elif cancels not in (True, False, "${{ github.event_name == 'pull_request' }}"):
-        yield f"{cancels} cancels who knows what"
+        yield f"the effect of {cancels} is unknown"
 
 
 def untested(workflow: Workflow) -> Iterator[str]:
-    """Pushes of what was not tested, and rollouts of what was not pushed."""
+    """Pushes of untested images, and rollouts of unpushed images."""
     steps = workflow.jobs["build"]["steps"]
     tests = [n for n, step in enumerate(steps) if "test-image.sh" in step.get("run", "")]
     if len(tests) != 1 or steps[tests[0]].keys() & {"if", "continue-on-error"}:
-        yield "the image is not always tested, once"
+        yield "the image is not always tested exactly once"
         return
     built = [step["with"] for step in steps if "build-push-action" in step.get("uses", "")]
     for number, step in enumerate(steps):
         uses, inputs = step.get("uses", ""), step.get("with", {})
         if number < tests[0] and ("login-action" in uses or inputs.get("push")):
-            yield "something can be pushed before the test"
+            yield "an image can be pushed before the test"
         if number > tests[0] and "if" in step:
             yield "a step after the test does not depend on it"
     tested, pushed = built
     for key in tested.keys() - {"tags", "load"}:
         if tested[key] != pushed.get(key):
-            yield f"{key} of what is pushed is not that of what was tested"
+            yield f"{key} of the pushed image differs from that of the tested image"
     if workflow.jobs["roll-out"].get("needs") != "build":
         yield "the rollout does not wait for the push"
 
@@ -152,27 +152,27 @@ def unproven(workflow: Workflow) -> Iterator[str]:
     pushed = "${{ steps.push.outputs.digest }}"
     pushes = [step for step in build["steps"] if step.get("with", {}).get("push")]
     if [step.get("id") for step in pushes] != ["push"]:
-        yield "it is not known which step pushes"
+        yield "the step that pushes is unknown"
     subjects = [
         step["with"].get("subject-digest")
         for step in build["steps"]
         if "attest-build-provenance@" in step.get("uses", "")
     ]
     if subjects != [pushed]:
-        yield "what is attested is not what was pushed"
+        yield "the attested digest is not the pushed one"
     pins = [step for step in roll_out["steps"] if "ops pin" in step.get("run", "")]
     given = [
         step.get("env", {}).get("DIGEST") for step in pins if '--digest "$DIGEST"' in step["run"]
     ]
     if build.get("outputs") != {"digest": pushed} or given != ["${{ needs.build.outputs.digest }}"]:
-        yield "what is pinned is not what was pushed"
+        yield "the pinned digest is not the pushed one"
 
 
 EVERYWHERE = (unrestricted, exposed, trusting, leaking, expanding)
 Rule = Callable[[Workflow], Iterator[str]]
 RULES: dict[str, tuple[Rule, ...]] = {
     **{
-        f"workflows/{path.name}": (*EVERYWHERE, unpinned, endless, cancelling)
+        f"workflows/{path.name}": (*EVERYWHERE, unpinned, endless, canceling)
         for path in sorted((GITHUB / "workflows").iterdir())
     },
     "examples/image.yml": EVERYWHERE,
@@ -181,7 +181,7 @@ RULES["workflows/build-image.yml"] += (untested, unproven)
 
 
 @pytest.mark.parametrize("path", RULES)
-def test_every_workflow_keeps_to_the_rules(path: str) -> None:
+def test_every_workflow_follows_the_rules(path: str) -> None:
     workflow = Workflow.read(path)
     assert [problem for rule in RULES[path] for problem in rule(workflow)] == []
 
@@ -222,15 +222,15 @@ TIERS = "all-tiers.yml"
         (trusting, PULL, ("  pull_request:", "  pull_request_target:"), "pull_request_target"),
         (trusting, COMMENT, ("persist-credentials: false",
          "persist-credentials: false\n          ref: ${{ github.event.workflow_run.head_sha }}"),
-         "comment checks out something else"),
+         "comment checks out another branch"),
         (leaking, DEPLOY, (r"          persist-credentials: false\n", ""), "diff leaves the token"),
         (leaking, DEPLOY, ("credentials: false", "credentials: true"), "diff leaves the token"),
-        (expanding, BUILD, (r'"pin/\$SERVICE"', '"pin/${{ inputs.service }}"'), "roll-out pastes"),
+        (expanding, BUILD, (r'"pin/\$SERVICE"', '"pin/${{ inputs.service }}"'), "roll-out expands"),
         (endless, BUILD, (r"    timeout-minutes: 120\n", ""), "build has no timeout"),
-        (cancelling, PULL, (r"concurrency:\n.*\n.*\n", ""), "runs are not ordered"),
-        (cancelling, BUILD, ("cancel-in-progress: false", "cancel-in-progress: true"),
-         "runs that are not of a pull request are cancelled"),
-        (cancelling, DEPLOY, ("== 'pull_request' }}\n\n", "!= '' }}\n\n"), "cancels who knows"),
+        (canceling, PULL, (r"concurrency:\n.*\n.*\n", ""), "runs are not serialized"),
+        (canceling, BUILD, ("cancel-in-progress: false", "cancel-in-progress: true"),
+         "runs outside of pull requests are canceled"),
+        (canceling, DEPLOY, ("== 'pull_request' }}\n\n", "!= '' }}\n\n"), "is unknown"),
         (untested, BUILD, (r"      - name: Test\n(?s:.*?)\n\n", ""), "not always tested"),
         (untested, BUILD, ("name: Test", "name: Test\n        continue-on-error: true"),
          "not always tested"),
@@ -242,16 +242,16 @@ TIERS = "all-tiers.yml"
         (untested, BUILD, ("name: Push", "name: Push\n        if: always()"), "does not depend on"),
         (untested, BUILD, ("context: service", "context: other"), "context of what is pushed is"),
         (untested, BUILD, (r"    needs: build\n", ""), "the rollout does not wait"),
-        (unproven, BUILD, (r"        id: push\n", ""), "it is not known which step pushes"),
+        (unproven, BUILD, (r"        id: push\n", ""), "the step that pushes is unknown"),
         (unproven, BUILD, (r"subject-digest: .+", "subject-digest: latest"),
-         "what is attested is not what was pushed"),
-        (unproven, BUILD, (r' --digest "\$DIGEST"', ""), "what is pinned is not what was pushed"),
+         "the attested digest is not the pushed one"),
+        (unproven, BUILD, (r' --digest "\$DIGEST"', ""), "the pinned digest is not the pushed one"),
         (unproven, BUILD, (r"digest: \$\{\{ steps.push.outputs.digest \}\}\n    steps",
                            "digest: ${{ steps.image.outputs.digest }}\n    steps"),
-         "what is pinned is not what was pushed"),
+         "the pinned digest is not the pushed one"),
     ],
 )  # fmt: skip
-def test_a_broken_rule_is_noticed(
+def test_a_violation_is_detected(
     rule: Rule,
     path: str,
     edit: tuple[str, str],
@@ -271,12 +271,12 @@ def test_an_action_has_one_version() -> None:
     assert {action: commits for action, commits in pins.items() if len(commits) > 1} == {}
 
 
-def test_a_deployment_starts_for_what_was_shown_on_the_pull_request() -> None:
+def test_deployments_run_for_the_paths_shown_on_the_pull_request() -> None:
     triggers = Workflow.read("workflows/deploy-secrets.yml").triggers
     assert triggers["push"]["paths"] == triggers["pull_request"]["paths"]
 
 
-def test_the_example_calls_what_there_is(platform: AnalyticsPlatform) -> None:
+def test_the_example_calls_an_existing_workflow(platform: AnalyticsPlatform) -> None:
     (job,) = Workflow.read("examples/image.yml").jobs.values()
     called = Workflow.read("workflows/build-image.yml").triggers["workflow_call"]
     repository = platform.repository.removeprefix("https://github.com/").removesuffix(".git")
@@ -289,7 +289,7 @@ def test_the_example_calls_what_there_is(platform: AnalyticsPlatform) -> None:
     assert job["permissions"] == build["permissions"]
 
 
-def test_dependabot_looks_at_every_kind_of_dependency() -> None:
+def test_dependabot_covers_every_kind_of_dependency() -> None:
     content = yaml.safe_load((GITHUB / "dependabot.yml").read_text())
     kinds = {update["package-ecosystem"] for update in content["updates"]}
     assert kinds == {"github-actions", "npm", "pip"}

@@ -9,7 +9,7 @@ from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 
 EVERY_KEY = "every key"
-"""Stands for the key name if a whole parameter is extracted into keys."""
+"""The key name if a whole parameter is extracted into keys."""
 
 
 def secret_of(external_secret: Manifest) -> str:

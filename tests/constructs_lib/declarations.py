@@ -1,4 +1,4 @@
-"""The smallest declaration of each thing, to be changed in one place by a test."""
+"""Minimal declarations of each construct, for tests to modify."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ PLATFORM = Platform(
     parameters=(PASSWORD.path, TOKEN.path),
 )
 SERVED = replace(PLATFORM, images={"one": Pin("latest")})
-"""A platform whose rules a chart with one web service of READS_ALL keeps."""
+"""A platform for a chart with one web service of READS_ALL, without violations."""
 READS_ALL = replace(PROGRAM, secrets={"A": PASSWORD, "B": TOKEN}, image="one")
 ONE = replace(PROGRAM, image="one")
 NATIVE = Waiver(
@@ -89,7 +89,7 @@ NATIVE = Waiver(
     reason="What a test includes is the smallest that renders",
     expires=date(2999, 1, 1),
 )
-"""For the native objects of a test."""
+"""Pod spec for native objects."""
 QUOTA = Quota(resources=Resources(cpu=("1", "2"), memory=("1Gi", "2Gi")), pods=10)
 
 
@@ -104,7 +104,7 @@ def app_of(chart: Chart) -> App:
 
 
 def objects(chart: Chart) -> list[Manifest]:
-    """What a chart holds, before anything is checked."""
+    """The objects of a chart, without validation."""
     return app_of(chart).snapshot().of(chart).objects
 
 
@@ -186,7 +186,7 @@ def autoscaling(to: Chart, /, **changes: Any) -> None:
 
 
 def calls(to: Chart, /, **changes: Any) -> None:
-    """Two services, in two namespaces, that can be called."""
+    """Two callable services in two namespaces."""
     other = Chart(app_of(to), "other", namespace="other")
     for chart, name in ((to, "three"), (to, "four"), (other, "three")):
         web = {**_WEB, "port": 8100 + len(name), "ports": {"metrics": 9090}}

@@ -1,4 +1,4 @@
-"""What any Kubernetes object asks for, and what is known of its kind."""
+"""Peak usage of any Kubernetes object, and the properties of kinds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from constructs_lib.model import Manifest
 
 
 def thing(kind: str, spec: Manifest, namespace: str = "ns") -> Manifest:
-    """An object, its kind written `apps/v1/Deployment`."""
+    """An object of a kind such as `apps/v1/Deployment`."""
     version, _, name = kind.rpartition("/")
     metadata = {"name": "it", "namespace": namespace}
     return {"apiVersion": version, "kind": name, "metadata": metadata, "spec": spec}
@@ -29,7 +29,7 @@ def holding(**requests: Any) -> Manifest:
 
 
 def pods(kind: str, /, **spec: Any) -> Manifest:
-    """A workload whose pods ask for a core each, so that the cores count the pods."""
+    """A workload with one core per pod, so that the number of cores is the number of pods."""
     template = {"spec": {"containers": [holding(cpu=1)]}}
     return thing(kind, {"template": template, **spec})
 
@@ -56,7 +56,7 @@ RECREATE = {"type": "Recreate"}
     ("count", "objects"),
     [
         (1, [thing("v1/Pod", {"containers": [holding(cpu="1")]})]),
-        (3, [pods(DEPLOYMENT)]),  # old, new, and a quarter of one rounded up
+        (3, [pods(DEPLOYMENT)]),  # old, new, and 25% of one rounded up
         (3, [pods(DEPLOYMENT, strategy={})]),
         (22 + 3, [pods(DEPLOYMENT, replicas=11)]),
         (22 + 2, [pods(DEPLOYMENT, replicas=11, strategy=rolling(2))]),
@@ -82,7 +82,7 @@ RECREATE = {"type": "Recreate"}
         (0, [cron({"parallelism": 3}, suspend=True)]),
     ],
 )
-def test_pods_at_the_worst_moment(count: int, objects: list[Manifest]) -> None:
+def test_peak_pods(count: int, objects: list[Manifest]) -> None:
     assert capacity.peak(objects) == {"ns": {"pods": count, "requests.cpu": count}}
 
 
@@ -99,7 +99,7 @@ SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
             {"requests.cpu": 2, "requests.memory": 1, "limits.memory": 1},
             {"containers": [{"resources": {"requests": {"cpu": 2}, "limits": {"memory": 1}}}]},
         ),
-        # the larger of what runs and what ran before, by resource
+        # the larger of containers and init containers, by resource
         (
             {"requests.cpu": 5, "requests.memory": 4},
             {
@@ -116,7 +116,7 @@ SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
             {"requests.cpu": 3},
             {"initContainers": [holding(cpu=3), SIDECAR], "containers": [holding(cpu=1)]},
         ),
-        # of the pod: its overhead, and what it states over the heads of its containers
+        # pod level: overhead, and resources that override those of the containers
         (
             {"requests.cpu": 3, "requests.memory": 7, "limits.cpu": 3},
             {
@@ -130,12 +130,12 @@ SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
         ),
     ],
 )
-def test_a_pod_asks_for_what_the_scheduler_sets_aside(asked: Manifest, pod: Manifest) -> None:
+def test_the_effective_requests_and_limits_of_a_pod(asked: Manifest, pod: Manifest) -> None:
     (sums,) = capacity.peak([thing("v1/Pod", pod)]).values()
     assert sums == {"pods": 1, **asked}
 
 
-def test_a_limit_range_fills_in_what_a_container_leaves_out() -> None:
+def test_a_limit_range_sets_the_defaults_of_containers() -> None:
     bounds = {
         "type": "Container",
         "default": {"cpu": 4, "memory": 8},
@@ -169,13 +169,13 @@ def test_a_limit_range_fills_in_what_a_container_leaves_out() -> None:
         ("500000u", 0.5),
     ],
 )
-def test_any_quantity_of_kubernetes_is_read(quantity: object, number: float) -> None:
+def test_every_quantity_of_kubernetes_is_parsed(quantity: object, number: float) -> None:
     quota = thing("v1/ResourceQuota", {"hard": {"pods": quantity}})
     assert capacity.quotas([quota]) == {"ns": {"pods": number}}
 
 
 @pytest.mark.parametrize("quantity", ["", "1 Gi", "-1", "a lot", "1/3", True])
-def test_what_is_no_quantity_is_said_of_its_object(quantity: object) -> None:
+def test_an_invalid_quantity_names_its_object(quantity: object) -> None:
     with pytest.raises(DeclarationError, match=r"Pod ns/it: .* is not a valid quantity"):
         capacity.peak([thing("v1/Pod", {"containers": [holding(cpu=quantity)]})])
 
@@ -192,7 +192,7 @@ def test_quotas_are_the_smallest_of_each_resource() -> None:
     assert capacity.quotas([thing("v1/ResourceQuota", {})]) == {"ns": {}}
 
 
-def test_volumes_are_counted_and_their_bytes_where_a_quota_bounds_them() -> None:
+def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
     claim: Manifest = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
     template = {"spec": {"volumes": [{"ephemeral": {"volumeClaimTemplate": claim}}]}}
     spec = {"replicas": 3, "template": template, "volumeClaimTemplates": [claim]}
@@ -217,13 +217,13 @@ def test_volumes_are_counted_and_their_bytes_where_a_quota_bounds_them() -> None
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "it"}},
     ],
 )
-def test_what_has_no_pod_of_its_own_asks_for_nothing(item: Manifest) -> None:
+def test_objects_without_pods_use_nothing(item: Manifest) -> None:
     assert capacity.pod_template(item) is None
     assert capacity.peak([item]) == {}
 
 
 def served(api: type) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The path of each kind that an API creates, and the kind."""
+    """The path of each kind that an API creates, with the kind."""
     for name in dir(api):
         writer = getattr(api, f"_{name}_serialize", None)
         if name.startswith("create_") and writer:
@@ -234,7 +234,7 @@ def served(api: type) -> Iterator[tuple[str, tuple[str, str]]]:
                 yield path[1], (group[1] if group else "", re.sub(r"^.*V\d[a-z\d]*", "", made))
 
 
-def test_the_scope_of_kinds_is_that_of_the_api() -> None:
+def test_the_scope_of_kinds_matches_the_api() -> None:
     apis = [getattr(client, name) for name in dir(client) if re.search(r"V\d\w*Api$", name)]
     kinds = [kind for api in apis for kind in served(api)]
     namespaced = {kind for path, kind in kinds if "{namespace}" in path}
@@ -245,7 +245,7 @@ def test_the_scope_of_kinds_is_that_of_the_api() -> None:
     assert not namespaced & CLUSTER_SCOPED
 
 
-def test_power_is_over_the_cluster_or_over_other_namespaces() -> None:
+def test_privileged_kinds() -> None:
     powerful = ("rbac.authorization.k8s.io", "Role"), ("argoproj.io", "Application"), ("", "Node")
     harmless = ("", "ServiceAccount"), ("argoproj.io", "Rollout"), ("apps", "Deployment")
     assert all(gives_power(*one) for one in powerful)

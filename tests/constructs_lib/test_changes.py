@@ -1,4 +1,4 @@
-"""What a construct made can be reached by name and changed; nothing of a change is lost."""
+"""The objects of a construct are attributes and can be patched."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def at(thing: KubeObject, *path: str | int) -> Any:
     return found
 
 
-def test_every_object_of_a_construct_is_reached_by_name() -> None:
+def test_every_object_of_a_construct_is_an_attribute() -> None:
     chart = base.chart()
     program = base.program_with(secrets={"A": base.TOKEN}, files={"/etc/one.toml": "a = 1"})
     service = web(chart, program=program, autoscaling=Autoscaling(max_replicas=4))
@@ -107,7 +107,7 @@ def test_json_patches_work_as_in_cdk8s() -> None:
     assert list(at(deployment, "spec")) == sorted(at(deployment, "spec"))
 
 
-def test_a_fragment_is_merged_by_the_names_of_what_is_in_lists() -> None:
+def test_lists_are_merged_by_their_merge_key() -> None:
     service = web(program=base.program_with(env={"A": "1", "B": "2"}), ports={"metrics": 9090})
     service.deployment.merge(
         {
@@ -163,7 +163,7 @@ def test_lists_without_a_key_are_extended_and_plain_lists_replaced() -> None:
     assert at(service.network_policy, "spec", "egress")[before:] == [rule]
 
 
-def test_ports_without_a_name_are_told_apart_by_number_and_protocol() -> None:
+def test_ports_without_a_name_are_matched_by_number_and_protocol() -> None:
     service = web().service
     service.merge({"spec": {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}]}})
     service.merge({"spec": {"ports": [{"port": 53, "protocol": "UDP", "targetPort": 5353}]}})
@@ -191,18 +191,18 @@ def merge(**fragment: Any) -> Callable[[WebService], None]:
         (patch(JsonPatch.test("/spec/replicas", 7)), "test /spec/replicas does not apply"),
         (patch(JsonPatch.move("/spec/nothing", "/spec/b")), "move /spec/b does not apply"),
         (patch(JsonPatch.remove("spec")), "does not apply"),
-        (patch(JsonPatch.remove("/metadata/name")), "apiVersion, kind and metadata.name are required"),
-        (patch(JsonPatch.replace("", "text")), "apiVersion, kind and metadata.name are required"),
+        (patch(JsonPatch.remove("/metadata/name")), "kind and metadata.name are required"),
+        (patch(JsonPatch.replace("", "text")), "kind and metadata.name are required"),
         (merge(spec={"nothing": None}), "/spec/nothing does not exist; do not set it to None"),
         (merge(spec={"replicas": {"a": 1}}), "/spec/replicas is a plain value, but"),
         (merge(spec="text"), "/spec is a mapping, but a plain value in the fragment"),
         (merge(spec={"template": {"spec": {"containers": [{"image": "a"}]}}}),
          "an item of /spec/template/spec/containers has no name, the merge key"),
         (merge(spec={"$patch": "replace"}), "/spec/$patch is a patch directive"),
-        (merge(metadata=None), "apiVersion, kind and metadata.name are required"),
+        (merge(metadata=None), "kind and metadata.name are required"),
     ],
 )  # fmt: skip
-def test_a_change_that_hits_nothing_is_refused_with_object_and_line(
+def test_an_invalid_change_is_rejected_with_object_and_line(
     change: Callable[[WebService], None], message: str
 ) -> None:
     service = web()
@@ -215,7 +215,7 @@ def test_a_change_that_hits_nothing_is_refused_with_object_and_line(
     assert str(service.deployment.to_json()) == before
 
 
-def test_what_a_patch_made_passes_through_the_rules() -> None:
+def test_the_rules_check_patched_objects() -> None:
     chart = base.chart(base.SERVED)
     service = web(chart, program=base.READS_ALL)
     assert service.ingress

@@ -1,4 +1,4 @@
-"""Any text that a person can type renders to the same value, or is refused with a clear message."""
+"""Any string is rendered unchanged or rejected with a clear message."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.constructs_lib import declarations as base
 
 _TOGETHER = 20
 _EXAMPLES = 70
-"""Of the jobs of one chart, `_TOGETHER` in each."""
+"""Charts with `_TOGETHER` jobs each."""
 _SINGLE = 30
-"""Examples of each prop alone."""
+"""Examples per single prop."""
 _DECLARATIONS = 2_000
-"""How many there are at the least, of both sorts."""
+"""Minimum total number of declarations."""
 
 
 def _tried(examples: int) -> settings:
-    """The same examples on every machine, however slow it is."""
+    """Deterministic examples without a deadline."""
     return settings(
         max_examples=examples,
         deadline=None,
@@ -54,7 +54,7 @@ _TEXT = st.one_of(
 _IMPOSSIBLE = st.sampled_from(["\0", "\ud800", "/a\0", "a\udfff\n"])
 
 
-def test_there_are_enough_of_them() -> None:
+def test_there_are_enough_declarations() -> None:
     assert _TOGETHER * _EXAMPLES + _SINGLE * len(_PROPS) >= _DECLARATIONS
 
 
@@ -66,7 +66,7 @@ def _jobs(draw: st.DrawFn) -> list[dict[str, str]]:
     return draw(st.lists(one, min_size=_TOGETHER, max_size=_TOGETHER))
 
 
-def test_texts_of_a_declaration_are_read_as_they_were_typed() -> None:
+def test_strings_are_rendered_unchanged() -> None:
     charts: list[int] = []
 
     @_tried(_EXAMPLES)
@@ -76,11 +76,11 @@ def test_texts_of_a_declaration_are_read_as_they_were_typed() -> None:
 
     declare()
     assert len(charts) >= _EXAMPLES
-    assert sum(charts) > len(charts) * _TOGETHER * 0.9  # almost none is refused
+    assert sum(charts) > len(charts) * _TOGETHER * 0.9  # almost all are accepted
 
 
 def _check_together(jobs: list[dict[str, str]]) -> int:
-    """How many of the jobs are rendered, and read as they were declared."""
+    """The number of jobs that are rendered unchanged."""
     app = App(_platform("one"))
     chart = Chart(app, "chart", namespace="space")
     declared, refused = {}, []
@@ -95,7 +95,7 @@ def _check_together(jobs: list[dict[str, str]]) -> int:
     documents = [one for one in read(text) if one]
     objects = {(one["kind"], one["metadata"]["name"]): one for one in documents}
     assert len(objects) == len(documents) == len(app.snapshot().objects)
-    assert all("secret" in one for one in refused)  # nothing else of a text is refused
+    assert all("secret" in one for one in refused)  # the only reason to reject a string
     for name, job in declared.items():
         template = objects["CronJob", name]["spec"]["jobTemplate"]["spec"]["template"]
         container = template["spec"]["containers"][0]
@@ -148,13 +148,13 @@ def _native(chart: Chart, note: str) -> cdk8s.ApiObject:
 
 @dataclass(frozen=True)
 class _Prop:
-    """Where a text may be typed."""
+    """A prop that accepts a string."""
 
     valid: str
-    """One that is rendered."""
+    """A valid value."""
     declare: Callable[[Chart, str], object]
     platform: Callable[[str], Platform] = field(default=lambda _: _platform("one"))
-    """On which nothing but the text can be wrong."""
+    """A platform on which only the string can be invalid."""
 
 
 def _of_a_web_service(valid: str, declare: Callable[[Chart, str], object]) -> _Prop:
@@ -226,7 +226,7 @@ _PROPS = {
 
 
 @pytest.mark.parametrize("prop", [*_PROPS])
-def test_a_text_in_any_prop_is_written_or_refused_by_name(prop: str) -> None:
+def test_a_string_in_any_prop_is_rendered_or_rejected(prop: str) -> None:
     tried: list[str] = []
 
     @_tried(_SINGLE)
@@ -237,11 +237,11 @@ def test_a_text_in_any_prop_is_written_or_refused_by_name(prop: str) -> None:
 
     declare()
     assert len(tried) >= _SINGLE
-    assert _check(prop, _PROPS[prop].valid) != (prop == "port")  # a port is no text
+    assert _check(prop, _PROPS[prop].valid) != (prop == "port")  # a port is not a string
 
 
 def _check(prop: str, text: str) -> bool:
-    """Whether the text is written; it is then read as it was typed, and refused otherwise."""
+    """Whether the string is accepted. If so, it must be rendered unchanged."""
     try:
         app = App(_PROPS[prop].platform(text))
         _PROPS[prop].declare(Chart(app, "chart", namespace="space"), text)
@@ -252,12 +252,12 @@ def _check(prop: str, text: str) -> bool:
         return False
     content = app.snapshot().objects
     assert read(written) == content
-    assert text in (*_texts(content), "")  # no text at all may stand for a default
+    assert text in (*_texts(content), "")  # an empty string may mean the default
     return True
 
 
 def _is_clear(problem: str, text: str) -> bool:
-    """Whether it says in a line what is wrong, and names the construct, the object or the line."""
+    """Whether the message is one line with the error and the construct, object or line."""
     places = ("chart/one", "space/one", "tests/constructs_lib/")
     shown = (repr(text), "cannot be passed to a process", "patch directive", "not the string")
     return "\n" not in problem and _any_in(places, problem) and _any_in(shown, problem)

@@ -1,4 +1,4 @@
-"""Our plain data is what cdk8s itself writes, for every kind and every field it knows."""
+"""Our plain data equals the output of cdk8s for every kind and field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = sorted(
     name.removesuffix("Props")
     for name in dir(k8s)
     if name.startswith("Kube") and name.endswith("Props") and "List" not in name
-    # a request to evict, which nobody applies: its enum does not say how it is written
+    # an eviction request, which is never in a manifest; its enum has no serialized form
     if name != "KubeEvictionProps"
 )
 
@@ -37,7 +37,7 @@ _under_way: set[Any] = set()
 
 
 def sample(hint: Any) -> Any:
-    """A value of a type, with every field of every struct below it filled."""
+    """A sample value of a type, with all fields of all nested structs set."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union:
         return sample(arguments[0])
@@ -51,7 +51,7 @@ def sample(hint: Any) -> Any:
 
 
 def struct(of: Any) -> Any:
-    """A struct, made once; where its type recurs in itself, only what it cannot do without."""
+    """A cached sample struct. In a recursive type, only the required fields are set."""
     if of in _samples:
         return _samples[of]
     props = [p for p in inspect.signature(of.__init__).parameters.values() if p.name != "self"]
@@ -74,7 +74,7 @@ def test_structs_still_check_their_types() -> None:
             k8s.ObjectMeta(name=1)  # type: ignore[arg-type]
 
 
-def test_what_is_no_struct_is_refused() -> None:
+def test_other_values_are_rejected() -> None:
     metadata = k8s.ObjectMeta(name="one")
     with pytest.raises(DeclarationError, match="not a struct"):
         plain({"metadata": metadata, "value": object()})

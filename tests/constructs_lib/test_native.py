@@ -1,4 +1,4 @@
-"""What people know from cdk8s works in our charts: it renders, and every rule sees it."""
+"""Native cdk8s constructs work in our charts and are checked by the rules."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ spec: {template: {spec: {containers: [{name: one, image: one}], restartPolicy: N
 
 
 class Gateway(cdk8s.ApiObject):
-    """A class as `cdk8s import` writes them for a CRD."""
+    """A class like those that `cdk8s import` generates for a CRD."""
 
     def __init__(self, scope: constructs.Construct, name: str, **spec: Any) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class Gateway(cdk8s.ApiObject):
 
 
 class ThirdParty(constructs.Construct):
-    """A construct that knows nothing of ours."""
+    """A construct that does not use our library."""
 
     def __init__(self, scope: constructs.Construct, name: str) -> None:
         super().__init__(scope, name)
@@ -62,7 +62,7 @@ class Later:
 
 
 def native(chart: Chart, folder: Path) -> None:
-    """One of each form."""
+    """Declare one object of each native form."""
     included = folder / "included.yaml"
     included.write_text(_INCLUDED)
     last = k8s.KubeConfigMap(
@@ -124,7 +124,7 @@ def test_every_native_form_is_rendered_in_a_stable_order(tmp_path: Path) -> None
     assert set(spaces.values()) == {"space"}
 
 
-def test_helm_renders_what_its_program_prints(tmp_path: Path) -> None:
+def test_helm_charts_are_rendered(tmp_path: Path) -> None:
     program = tmp_path / "helm"
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{_INCLUDED}END\n")
     program.chmod(0o755)
@@ -134,7 +134,7 @@ def test_helm_renders_what_its_program_prints(tmp_path: Path) -> None:
 
 
 def valid(app: App, folder: Path) -> Chart:
-    """A chart that no rule refuses, with native objects in it."""
+    """A valid chart with native objects."""
     chart = Chart(app, "chart", namespace="space")
     native(chart, folder)
     base.web_service(
@@ -146,7 +146,7 @@ def valid(app: App, folder: Path) -> Chart:
 _PLATFORM = replace(base.SERVED, waivers=(base.NATIVE,))
 
 
-def test_every_way_to_synthesize_gives_the_same(tmp_path: Path) -> None:
+def test_every_kind_of_synth_has_the_same_result(tmp_path: Path) -> None:
     app = App(_PLATFORM, outdir=str(tmp_path / "dist"))
     chart = valid(app, tmp_path)
     cdk8s.Chart(app, "plain", namespace="space")
@@ -177,7 +177,7 @@ def test_dependencies_order_our_objects_and_native_ones() -> None:
     assert titles(files[1].objects)[0] == "ConfigMap config"
 
 
-def test_charts_within_charts_are_files_of_their_own_in_one_order() -> None:
+def test_nested_charts_are_separate_files_in_a_stable_order() -> None:
     app = App(base.SERVED)
     outer = Chart(app, "outer", namespace="space")
     base.web_service(outer, program=base.READS_ALL)
@@ -196,7 +196,7 @@ def test_charts_within_charts_are_files_of_their_own_in_one_order() -> None:
         assert cdk8s.Testing.synth(chart) == app.snapshot().of(chart).objects
 
 
-def test_dependencies_in_a_circle_are_refused() -> None:
+def test_cyclic_dependencies_are_rejected() -> None:
     app = App(base.PLATFORM)
     chart = Chart(app, "chart", namespace="space")
     one, two = (constructs.Construct(chart, name) for name in ("one", "two"))
@@ -215,7 +215,7 @@ class Complaint:
         return ["is too small\nby far", "is too large"]
 
 
-def test_an_authors_validations_are_reported_like_ours(tmp_path: Path) -> None:
+def test_custom_validations_are_reported_like_rules(tmp_path: Path) -> None:
     app = App(replace(_PLATFORM, hosts=(base.HOST.fqdn, "unserved.example.org")))
     chart = valid(app, tmp_path)
     chart.node.find_child("l1").node.add_validation(Complaint())
@@ -252,7 +252,7 @@ def _props(**props: Any) -> Any:
          "an unexpected keyword argument"),
     ],
 )  # fmt: skip
-def test_what_cdk8s_refuses_is_told_in_a_line(
+def test_an_error_of_cdk8s_is_reported_in_one_line(
     declare: Callable[[Chart], Any], message: str
 ) -> None:
     problems: list[str] = []

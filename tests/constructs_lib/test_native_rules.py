@@ -1,4 +1,4 @@
-"""Every rule sees native objects, too."""
+"""The rules also check native objects."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def listed(chart: Chart) -> None:
         (listed, ": holds other objects"),
     ],
 )
-def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: str) -> None:
+def test_the_rules_check_native_objects(declare: Callable[[Chart], Any], message: str) -> None:
     app = App(base.SERVED)
     chart = Chart(app, "chart", namespace="space")
     secrets = {"A": base.PASSWORD, "B": base.TOKEN}
@@ -118,7 +118,7 @@ def test_the_rules_see_native_objects(declare: Callable[[Chart], Any], message: 
         ("/metadata/namespace", 5, "metadata.namespace is not a string"),
     ],
 )
-def test_a_patch_that_breaks_an_object_is_refused_with_its_field(
+def test_a_patch_with_a_wrong_type_is_rejected_with_its_field(
     path: str, value: Any, message: str
 ) -> None:
     chart = base.chart(base.SERVED)

@@ -1,4 +1,4 @@
-"""Init containers, files, further ports, autoscaling, placement, hosts and calls: what they do."""
+"""Init containers, files, additional ports, autoscaling, placement, hosts and calls."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def web(to: Chart, name: str, **changes: Any) -> WebService:
     return WebService(to, name, **{**props, **changes})
 
 
-def test_an_init_container_is_hardened_and_has_what_it_declares() -> None:
+def test_an_init_container_is_hardened_and_has_its_own_objects() -> None:
     init = replace(
         base.ONE, args=("migrate",), secrets={"A": base.TOKEN}, files={"/etc/init.toml": "a"}
     )
@@ -63,7 +63,7 @@ def test_an_init_container_is_hardened_and_has_what_it_declares() -> None:
     assert annotations == {"secret.reloader.stakater.com/reload": "one-first-secrets"}
 
 
-def test_configuration_files_are_mounted_and_their_change_replaces_the_pods(tmp_path: Path) -> None:
+def test_configuration_files_are_mounted_and_changes_restart_the_pods(tmp_path: Path) -> None:
     file = tmp_path / "app.toml"
     pods = []
     for text in ("a = 1\n", "a = 2\n"):
@@ -84,7 +84,7 @@ def test_configuration_files_are_mounted_and_their_change_replaces_the_pods(tmp_
     } in first["spec"]["containers"][0]["volumeMounts"]
 
 
-def test_secret_files_are_mounted_from_a_secret_of_their_own() -> None:
+def test_secret_files_are_mounted_from_a_separate_secret() -> None:
     program = base.program_with(secret_files={"/etc/keys/token.pem": base.TOKEN})
     service = base.web_service(base.chart(), program=program)
     secret = service.external_secrets["one-secret-files"].external_secret.to_json()
@@ -94,7 +94,7 @@ def test_secret_files_are_mounted_from_a_secret_of_their_own() -> None:
     assert volume["secret"] == {"defaultMode": 0o440, "secretName": "one-secret-files"}
 
 
-def test_further_ports_are_offered_only_as_declared() -> None:
+def test_only_declared_ports_are_added_to_the_service() -> None:
     service = base.web_service(
         base.chart(), ports={"metrics": 9090, "debug": 6060}, service_ports=("metrics",)
     )
@@ -105,7 +105,7 @@ def test_further_ports_are_offered_only_as_declared() -> None:
     assert [port["port"] for rule in opened for port in rule["ports"]] == [8000, 9090]
 
 
-def test_an_autoscaler_decides_the_replicas_and_counts_at_its_most() -> None:
+def test_an_autoscaler_sets_the_replicas_and_counts_at_its_maximum() -> None:
     service = base.web_service(base.chart(), autoscaling=Autoscaling(max_replicas=5))
     assert service.autoscaler
     deployment, autoscaler = service.deployment.to_json(), service.autoscaler.to_json()
@@ -195,7 +195,7 @@ def test_the_settings_of_load_balancers_reach_the_controller() -> None:
 
 
 def reached(policy: KubeObject, direction: str) -> list[tuple[str, str | None, int]]:
-    """Pods, namespace and port of every rule that names pods of ours."""
+    """Pods, namespace and port of every rule for our pods."""
     key = "from" if direction == "ingress" else "to"
     return [
         (
@@ -235,7 +235,7 @@ def test_a_call_opens_both_policies_for_one_port(
 _SIDE = Container(program=base.program_with(image="two"), ports={"admin": 9000})
 
 
-def test_a_port_of_a_sidecar_can_be_offered() -> None:
+def test_a_port_of_a_sidecar_can_be_added_to_the_service() -> None:
     service = base.web_service(base.chart(), sidecars={"side": _SIDE}, service_ports=("admin",))
     assert [one["port"] for one in service.service.to_json()["spec"]["ports"]] == [8000, 9000]
 
@@ -344,7 +344,7 @@ def shared(chart: Chart) -> None:
          "names a place for access logs, but writes none"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused(declare: Callable[[Chart], Any], message: str) -> None:
+def test_an_invalid_declaration_is_rejected(declare: Callable[[Chart], Any], message: str) -> None:
     chart = base.chart()
     problems: list[str] = []
     collect(problems, lambda: declare(chart))

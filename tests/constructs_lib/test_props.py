@@ -1,4 +1,4 @@
-"""Every prop does something: changed alone, it changes what is rendered."""
+"""Every prop has an effect on the rendered objects."""
 
 from __future__ import annotations
 
@@ -258,9 +258,9 @@ _PLATFORM_CHANGES: dict[str, Any] = {
     "revision": "next",
 }
 _SEEN_ELSEWHERE = {
-    Platform: {"hosts", "parameters", "parameter_prefix", "sources", "waivers"},  # the rules' tests
+    Platform: {"hosts", "parameters", "parameter_prefix", "sources", "waivers"},  # rules
     WebService: {"service_ports"},  # test_parts
-    Alb: {"keep_alive_seconds", "listeners"},  # the refusals' tests; listeners below
+    Alb: {"keep_alive_seconds", "listeners"},  # test_refusals; listeners below
 }
 
 
@@ -299,7 +299,7 @@ def test_a_changed_platform_changes_the_objects(prop: str) -> None:
 
 
 @pytest.mark.parametrize("of", [*_CHANGES, Platform], ids=lambda of: of.__name__)
-def test_no_prop_is_forgotten(of: Any) -> None:
+def test_every_prop_is_tested(of: Any) -> None:
     constructed = {"self", "scope", "name"}
     declared = (
         {field.name for field in fields(of) if field.name != "_"}
@@ -310,7 +310,7 @@ def test_no_prop_is_forgotten(of: Any) -> None:
     assert declared == changed.keys() | _SEEN_ELSEWHERE.get(of, set())
 
 
-def test_listeners_are_what_the_load_balancer_opens() -> None:
+def test_listeners_are_set() -> None:
     chart = base.chart()
     base.alb(chart, listeners=("HTTPS",), ssl_redirect=False)
     ingress = next(m for m in base.objects(chart) if m["kind"] == "Ingress")

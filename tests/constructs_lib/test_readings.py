@@ -1,4 +1,4 @@
-"""How EKS's network plugin reads rules, and what is refused for it."""
+"""How EKS's network plugin evaluates rules, and which rules are rejected because of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.constructs_lib import declarations as base
 
 
 def openings(rules: list[Manifest], *, selects: bool = False) -> list[Opening]:
-    """As a peer meets them: outside the cluster, or a pod that every selector picks."""
+    """Rules evaluated for a host, or for a pod that every selector matches."""
     return [
         Opening(
             ports=rule.get("ports", ()),
@@ -35,7 +35,7 @@ def openings(rules: list[Manifest], *, selects: bool = False) -> list[Opening]:
 
 
 def read(text: str) -> list[Manifest]:
-    """Rules, as `CIDR -EXCEPTION …: PORT …`, one a line; `pods` in place of a CIDR selects."""
+    """Parse rules `CIDR -EXCEPTION …: PORT …`, one per line. `pods` instead of a CIDR selects."""
     rules = []
     for line in text.strip().splitlines():
         peer, _, ports = line.partition(":")
@@ -79,11 +79,11 @@ def read(text: str) -> list[Manifest]:
         ),
     ],
 )  # fmt: skip
-def test_the_plugin_reads(rules: str, ip: str, port: int, *, allowed: bool) -> None:
+def test_the_plugin(rules: str, ip: str, port: int, *, allowed: bool) -> None:
     assert eks(openings(read(rules)), ip, Connection(port)) is allowed
 
 
-def test_a_selected_pod_is_a_range_of_its_own() -> None:
+def test_a_selected_pod_is_a_separate_range() -> None:
     rules = read("0.0.0.0/0 -10.0.0.0/8: 1\n172.16.0.0/12: 2\npods: 3")
 
     def ports(ip: str) -> list[int]:
@@ -134,7 +134,7 @@ ADDRESS = st.one_of(
     port=st.integers(1, 8),
     selects=st.booleans(),
 )
-def test_readings_differ_nowhere_else_than_is_found(
+def test_all_disagreements_are_found(
     rules: list[Manifest], ip: str, port: int, *, selects: bool
 ) -> None:
     found = disagreements(rules, "Egress")
@@ -157,7 +157,7 @@ def opening(*egress: Egress) -> Program:
 
 
 def policy(spec: str) -> Callable[[Chart], Any]:
-    """A native NetworkPolicy beside a web service of ours."""
+    """A native NetworkPolicy next to one of our web services."""
 
     def declare(chart: Chart) -> None:
         base.web_service(chart, program=opening(Egress((443,))))
@@ -233,7 +233,9 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
         (policy(SELECTED + TO_DNS % "169.254.20.25/32"), "opens 169.254.0.0/16 with 169.254.20.25"),
     ],
 )  # fmt: skip
-def test_what_eks_reads_otherwise_is_refused(declare: Callable[[Chart], Any], message: str) -> None:
+def test_rules_that_differ_on_eks_are_rejected(
+    declare: Callable[[Chart], Any], message: str
+) -> None:
     chart = base.chart(base.SERVED)
     declare(chart)
     with pytest.raises(PlatformError) as refused:
@@ -241,7 +243,7 @@ def test_what_eks_reads_otherwise_is_refused(declare: Callable[[Chart], Any], me
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
 
 
-def test_dns_may_be_opened_in_other_words() -> None:
+def test_dns_may_be_allowed_by_an_equivalent_rule() -> None:
     chart = base.chart(base.SERVED)
     web = base.web_service(chart, program=base.READS_ALL)
     (rule,) = web.network_policy.to_json()["spec"]["egress"]

@@ -1,4 +1,4 @@
-"""A release job runs in its order, and a change of it alone is a change."""
+"""A release job runs in the right order, and changing it starts a sync."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.constructs_lib import declarations as base
 
 
 def objects(*patches: JsonPatch) -> dict[str, Manifest]:
-    """What a release job makes, by kind."""
+    """The objects of a release job, by kind."""
     chart = base.chart()
     job = base.release_job(chart, program=base.program_with(secrets={"A": base.PASSWORD}))
     job.job.add_json_patch(*patches)
     return {one["kind"]: one for one in base.objects(chart)}
 
 
-def test_what_the_job_needs_comes_first() -> None:
+def test_the_dependencies_of_the_job_come_first() -> None:
     waves = {kind: one["metadata"]["annotations"][WAVE] for kind, one in objects().items()}
     assert waves.pop("Job") == "-1"
     assert waves == dict.fromkeys(("ServiceAccount", "NetworkPolicy", "ExternalSecret"), "-2")
@@ -38,7 +38,7 @@ def test_every_change_of_the_job_changes_its_fingerprint() -> None:
 
 
 def problems(annotations: dict[str, Any]) -> list[str]:
-    """What is wrong where the job has these annotations, too."""
+    """The problems of a job with additional annotations."""
     chart = base.chart()
     base.release_job(chart).job.merge({"metadata": {"annotations": annotations}})
     with pytest.raises(PlatformError) as refused:
@@ -54,9 +54,9 @@ def problems(annotations: dict[str, Any]) -> list[str]:
         ({HOOK: "PreSync"}, "runs before everything that its sync creates"),
     ],
 )
-def test_another_order_is_refused(annotations: dict[str, Any], message: str) -> None:
+def test_another_order_is_rejected(annotations: dict[str, Any], message: str) -> None:
     assert any(message in one for one in problems(annotations))
 
 
-def test_a_hook_of_a_sync_that_fails_has_no_order() -> None:
+def test_a_hook_of_a_failed_sync_is_not_ordered() -> None:
     assert problems({HOOK: "SyncFail"}) == []

@@ -1,4 +1,4 @@
-"""What the API server reads of a text is what was declared."""
+"""The API server reads strings as declared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from constructs_lib.manifests.text import is_odd, quoted
 from tests.api_server import read
 from tests.constructs_lib import declarations as base
 
-# What sigs.k8s.io/yaml 1.4 was seen to misread, as the YAML library of cdk8s writes it.
+# Strings that sigs.k8s.io/yaml 1.4 misreads as written by the YAML library of cdk8s.
 MISREAD = [
     *("0o17", "0O17", "0B1", "+0B1", "-0o7", "0X1E", "0X_F", "0o1_7", "0_x9", "1E_7", "9E1_"),
     *("+_.7", "+_79", "-_0.", "a\x85b", "\u2028", "a\u2029b", "\x7f", "a\x80", "\x9f"),
@@ -41,14 +41,14 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("text", [*MISREAD, *ORDINARY], ids=ascii)
-def test_a_text_is_read_as_it_was_declared(text: str) -> None:
+def test_a_string_is_read_as_declared(text: str) -> None:
     item = {"value": text, "list": [text, "0o17"], text or "key": "value"}
     assert read(stringify([item])) == [item]
 
 
 @pytest.mark.parametrize("sign", ["a", "a b ", "\n", "\x85", "a\x85 b"])
 @pytest.mark.parametrize("length", [80, 1_000, 1_024, 1_025, 5_000])
-def test_a_long_text_is_read_as_it_was_declared(sign: str, length: int) -> None:
+def test_a_long_string_is_read_as_declared(sign: str, length: int) -> None:
     text = sign * (length // len(sign))
     item = {"value": text, text: "value", "list": [{"name": text, "value": text}]}
     assert read(stringify([item])) == [item]
@@ -59,7 +59,7 @@ def test_a_long_text_is_read_as_it_was_declared(sign: str, length: int) -> None:
     [("a0 :-#\n\t'\".", 3), ("01_x.eo+-", 4), ("aA\x01\x1f\x7f\x85\xa0\u2028\ufeff\uffff\r\n", 3)],
     ids=ascii,
 )
-def test_every_short_text_is_read_as_it_was_declared(alphabet: str, length: int) -> None:
+def test_every_short_string_is_read_as_declared(alphabet: str, length: int) -> None:
     texts = ["".join(signs) for signs in product(alphabet, repeat=length)]
     odd = [text for text in texts if is_odd([{"value": text}])]
     for some in (odd, sorted({*texts} - {*odd})):
@@ -67,7 +67,7 @@ def test_every_short_text_is_read_as_it_was_declared(alphabet: str, length: int)
         assert read(stringify([item], odd=some is odd)) == [item]
 
 
-def test_a_scalar_in_quotes_is_one_line_of_printable_text() -> None:
+def test_a_quoted_scalar_is_one_printable_line() -> None:
     every = "".join(map(chr, range(1, 0x100)))
     written = quoted(every)
     assert not any(category(sign) == "Cc" for sign in written)
@@ -78,7 +78,7 @@ def test_a_scalar_in_quotes_is_one_line_of_printable_text() -> None:
     ("value", "message"),
     [("a\0b", "contains U+0000 (NUL)"), ("\ud800", "contains U+D800 (a surrogate)")],
 )
-def test_what_no_process_can_be_given_is_refused_by_its_field(value: str, message: str) -> None:
+def test_an_impossible_character_is_rejected_with_its_field(value: str, message: str) -> None:
     chart = base.chart(base.SERVED)
     web = base.web_service(chart, program=base.READS_ALL)
     web.deployment.merge({"metadata": {"annotations": {"a": value}}})
@@ -90,7 +90,7 @@ def test_what_no_process_can_be_given_is_refused_by_its_field(value: str, messag
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, float("inf"), float("nan"), 1e300])
-def test_a_number_that_would_change_is_refused(number: float) -> None:
+def test_a_number_that_would_change_is_rejected(number: float) -> None:
     chart = base.chart(base.SERVED)
     web = base.web_service(chart, program=base.READS_ALL)
     web.deployment.merge({"spec": {"revisionHistoryLimit": number}})

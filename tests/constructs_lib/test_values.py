@@ -1,4 +1,4 @@
-"""Quantities, names and the signs of a secret."""
+"""Quantities, names and the detection of secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from constructs_lib.quantity import amount, canonical
         ("1G", 10**9, "1G"),
     ],
 )
-def test_a_quantity_is_read_and_spelt_as_the_api_server_does(
+def test_a_quantity_has_the_canonical_form_of_the_api_server(
     text: str, number: Fraction | int, stored: str
 ) -> None:
     assert amount(text) == number
@@ -33,7 +33,7 @@ def test_a_quantity_is_read_and_spelt_as_the_api_server_does(
 
 
 @pytest.mark.parametrize("text", ["", "1 Gi", "-1", "1g", "512MB", "1e3", "Mi"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_an_invalid_quantity_is_rejected(text: str) -> None:
     with pytest.raises(DeclarationError, match="is not a valid quantity"):
         amount(text)
 
@@ -54,7 +54,7 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         ("ANYTHING", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"),
     ],
 )
-def test_a_secret_is_noticed(name: str, value: str) -> None:
+def test_a_secret_is_detected(name: str, value: str) -> None:
     assert looks_secret(name, value)
 
 
@@ -76,5 +76,5 @@ def test_a_secret_is_noticed(name: str, value: str) -> None:
         ("COLOUR_TOKENS", "red,green"),
     ],
 )
-def test_what_is_no_secret_raises_no_alarm(name: str, value: str) -> None:
+def test_other_values_are_accepted(name: str, value: str) -> None:
     assert not looks_secret(name, value)

@@ -1,4 +1,4 @@
-"""A waiver has a reason and a date, and covers something; or it is refused with its line."""
+"""A waiver without a reason, date or effect is rejected with its line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WRITABLE = Waiver(
 
 
 def render(*accepted: Waiver, writable: bool = True) -> list[str]:
-    """What is refused of a web service whose root file system may be written to."""
+    """The errors of a web service with a writable root file system."""
     chart = base.chart(replace(base.SERVED, waivers=accepted))
     web = base.web_service(chart, program=base.READS_ALL)
     context = {"name": "one", "securityContext": {"readOnlyRootFilesystem": not writable}}
@@ -53,10 +53,10 @@ def test_a_violation_names_rule_object_construct_and_remedy() -> None:
     )
 
 
-def test_a_waiver_accepts_it_and_no_other() -> None:
+def test_a_waiver_accepts_only_its_violation() -> None:
     assert render(_WRITABLE) == []
     elsewhere = replace(_WRITABLE, objects=("Deployment space/two",))
-    assert len(render(elsewhere)) == 3  # the violation, and a check and a pattern without any
+    assert len(render(elsewhere)) == 3  # the violation, and an unused check and pattern
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,7 @@ def test_a_waiver_accepts_it_and_no_other() -> None:
         ),
     ],
 )
-def test_a_waiver_that_is_of_no_use_is_refused(
-    waiver: Waiver, *, writable: bool, problem: str
-) -> None:
+def test_an_unused_waiver_is_rejected(waiver: Waiver, *, writable: bool, problem: str) -> None:
     found = render(waiver, writable=writable)
     assert any(problem in one and "catalogue/waivers.toml:3" in one for one in found), found
 
@@ -112,9 +110,7 @@ def test_a_file_is_read_with_the_lines_of_its_waivers(tmp_path: Path) -> None:
         ("checks = [", "checks = ", "is not valid TOML"),
     ],
 )
-def test_a_waiver_that_is_not_valid_is_refused(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_an_invalid_waiver_is_rejected(tmp_path: Path, old: str, new: str, message: str) -> None:
     file = tmp_path / "waivers.toml"
     file.write_text(_VALID.replace(old, new))
     with pytest.raises(DeclarationError) as refused:

@@ -1,4 +1,4 @@
-"""The template of SecretsStack: locked by a snapshot, and by what must stay true of it."""
+"""The template of SecretsStack matches its snapshot and fulfills its requirements."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _KEY = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    """What is committed."""
+    """The committed template."""
     content: Template = json.loads(SNAPSHOT.read_text("utf-8"))
     return content
 
 
 def synthesized(**settings: Any) -> Template:
-    """The template for an installation with other settings."""
+    """The template for other settings."""
     app = App(analytics_reporting=False)
     SecretsStack(app, replace(INSTALLATION, **settings))
     content: Template = json.loads(render(app))
@@ -50,7 +50,7 @@ def resources(template: Template, kind: str) -> list[Template]:
 
 
 def statements(template: Template) -> Iterator[tuple[str, str, str]]:
-    """Every right of every role: its description's first word, an action, a resource."""
+    """All permissions: first word of the role's description, action, resource."""
     for role in resources(template, "AWS::IAM::Role"):
         name = role["Properties"]["Description"].split()[0]
         for policy in role["Properties"]["Policies"]:
@@ -65,7 +65,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(resource: Any) -> str:
-    """A resource's ARN; what CloudFormation fills in stands in braces."""
+    """The ARN of a resource, with references in braces."""
     if isinstance(resource, str):
         return resource
     if "Fn::Join" in resource:
@@ -100,33 +100,33 @@ def test_every_parameter_of_the_catalogue_is_a_create_only_resource(template: Te
     assert not resources(template, "AWS::SSM::Parameter")
 
 
-def test_no_secret_stands_in_the_template(template: Template) -> None:
+def test_the_template_contains_no_secret(template: Template) -> None:
     text = json.dumps(template)
     assert not [word for word in re.findall(r'"([^"]*)"', text) if looks_secret("", word)]
 
 
-def test_the_roles_may_do_what_they_must_and_no_more(template: Template) -> None:
+def test_the_roles_have_minimal_permissions(template: Template) -> None:
     arn = "arn:{AWS::Partition}:ssm:{AWS::Region}:{AWS::AccountId}:parameter"
     (log,) = (name for name in template["Resources"] if name.startswith("parameterslog"))
     allowed = {
         (role, action, f"{arn}{parameter.path}")
         for parameter in Parameters
         for role, action in (
-            ("Makes", "ssm:AddTagsToResource"),
-            ("Makes", "ssm:GetParameterHistory"),
-            ("Makes", "ssm:PutParameter"),
+            ("Creates", "ssm:AddTagsToResource"),
+            ("Creates", "ssm:GetParameterHistory"),
+            ("Creates", "ssm:PutParameter"),
             ("Reads", "ssm:GetParameter"),
         )
-    } | {("Makes", f"logs:{verb}", f"{{{log}}}") for verb in ("CreateLogStream", "PutLogEvents")}
+    } | {("Creates", f"logs:{verb}", f"{{{log}}}") for verb in ("CreateLogStream", "PutLogEvents")}
     assert set(statements(template)) == allowed
     assert not resources(template, "AWS::IAM::Policy")
     assert not any("ManagedPolicyArns" in r["Properties"] for r in template["Resources"].values())
 
 
-def test_a_customer_key_adds_its_use_and_nothing_else(template: Template) -> None:
+def test_a_customer_key_adds_only_permissions_for_the_key(template: Template) -> None:
     with_key = synthesized(kms_key_arn=_KEY)
     assert set(statements(with_key)) - set(statements(template)) == {
-        ("Makes", "kms:Encrypt", _KEY),
+        ("Creates", "kms:Encrypt", _KEY),
         ("Reads", "kms:Decrypt", _KEY),
     }
     strings = resources(with_key, "Custom::SecureString")
@@ -168,7 +168,7 @@ def test_irsa_is_a_setting() -> None:
     assert not resources(template, "AWS::EKS::PodIdentityAssociation")
 
 
-def test_the_certificate_covers_the_hosts_and_outlives_its_replacement(template: Template) -> None:
+def test_the_certificate_covers_the_hosts_and_is_retained(template: Template) -> None:
     (certificate,) = resources(template, "AWS::CertificateManager::Certificate")
     names = certificate["Properties"]
     assert [names["DomainName"], *names["SubjectAlternativeNames"]] == [h.fqdn for h in Hosts]
@@ -181,7 +181,7 @@ def test_the_certificate_covers_the_hosts_and_outlives_its_replacement(template:
     assert strings <= set(certificate["DependsOn"])
 
 
-def test_a_hosted_zone_validates_the_certificate_by_itself() -> None:
+def test_a_hosted_zone_validates_the_certificate() -> None:
     (certificate,) = resources(
         synthesized(hosted_zone_id="Z123"), "AWS::CertificateManager::Certificate"
     )
@@ -189,7 +189,7 @@ def test_a_hosted_zone_validates_the_certificate_by_itself() -> None:
     assert {option["HostedZoneId"] for option in options} == {"Z123"}
 
 
-def test_an_account_binds_the_stack_to_it_and_its_region() -> None:
+def test_an_account_sets_the_environment_of_the_stack() -> None:
     anywhere = SecretsStack(App(analytics_reporting=False), INSTALLATION)
     assert Token.is_unresolved(anywhere.account)
     assert Token.is_unresolved(anywhere.region)
@@ -200,7 +200,7 @@ def test_an_account_binds_the_stack_to_it_and_its_region() -> None:
     assert bound.termination_protection
 
 
-def test_a_path_declared_twice_is_refused() -> None:
+def test_a_path_declared_twice_is_rejected() -> None:
     one = Parameter("/cerebro/test/one", "One", "")
     with pytest.raises(DeclarationError, match="/cerebro/test/one is declared twice"):
         SecretsStack(App(), parameters=[one, replace(one, description="Another")])
@@ -217,7 +217,7 @@ def test_cdk_nag_finds_nothing() -> None:
     app.synth()
 
 
-def test_cdk_nag_would_find_a_careless_resource() -> None:
+def test_cdk_nag_detects_an_insecure_resource() -> None:
     app, stack = under_cdk_nag()
     s3.Bucket(stack, "careless")
     with pytest.raises(RuntimeError, match="AwsSolutions-S1"):

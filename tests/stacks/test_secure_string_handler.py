@@ -1,4 +1,4 @@
-"""The function that makes SecureStrings, with a stubbed client: what the emulator cannot show."""
+"""The Lambda function with a stubbed client, for cases that the emulator does not support."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def history(*versions: dict[str, Any]) -> dict[str, Any]:
 
 
 def exists(ssm: Any, **newest: Any) -> None:
-    """The parameter is there; its history ends with `newest`."""
+    """Stub an existing parameter with `newest` as its last version."""
     ssm.add_client_error("put_parameter", "ParameterAlreadyExists")
     older = {"Type": "String"}
     ssm.add_response(
@@ -70,7 +70,7 @@ def exists(ssm: Any, **newest: Any) -> None:
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_a_missing_parameter_is_made(ssm: Any, answer: Any, request_type: str) -> None:
+def test_a_missing_parameter_is_created(ssm: Any, answer: Any, request_type: str) -> None:
     ssm.add_response(
         "put_parameter",
         {"Version": 1},
@@ -90,7 +90,7 @@ def test_a_missing_parameter_is_made(ssm: Any, answer: Any, request_type: str) -
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_what_exists_is_adopted_and_its_key_reported(
+def test_an_existing_parameter_is_adopted_and_its_key_reported(
     ssm: Any, answer: Any, request_type: str
 ) -> None:
     exists(ssm, Type="SecureString", KeyId="alias/other")
@@ -98,20 +98,20 @@ def test_what_exists_is_adopted_and_its_key_reported(
     assert answer["Data"] == {"Outcome": "adopted", "KeyId": "alias/other"}
 
 
-def test_a_string_of_that_name_fails_and_says_what_to_do(ssm: Any, answer: Any) -> None:
+def test_an_existing_string_fails_with_a_remedy(ssm: Any, answer: Any) -> None:
     exists(ssm, Type="String")
     subject.handler(_EVENT, None)
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith("/cerebro/test/one: it exists as a String, which cannot")
 
 
-def test_a_removal_calls_nothing(ssm: Any, answer: Any) -> None:
+def test_a_deletion_calls_nothing(ssm: Any, answer: Any) -> None:
     subject.handler({**_EVENT, "RequestType": "Delete"}, None)
     assert answer["Status"] == "SUCCESS"
     del ssm
 
 
-def test_rights_that_do_not_hold_yet_are_waited_for(ssm: Any, answer: Any) -> None:
+def test_access_denied_is_retried(ssm: Any, answer: Any) -> None:
     for _ in range(3):
         ssm.add_client_error("put_parameter", "AccessDeniedException")
     ssm.add_response("put_parameter", {"Version": 1})
@@ -131,7 +131,7 @@ def test_a_failure_names_the_parameter(ssm: Any, answer: Any, code: str, tries: 
     assert code in answer["Reason"]
 
 
-def test_the_log_holds_no_value(ssm: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_has_no_value(ssm: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
     exists(ssm, Type="SecureString", Value="hunter2")
     subject.handler(_EVENT, None)
     assert "hunter2" not in json.dumps(answer)
