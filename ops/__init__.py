@@ -1,1 +1,1 @@
-"""Commands for people: `python -m ops --help`."""
+"""Operator commands: `python -m ops --help`."""

@@ -1,4 +1,4 @@
-"""The entry of `python -m ops`."""
+"""Entry point of `python -m ops`."""
 
 import sys
 
@@ -7,7 +7,7 @@ from ops.commands import app
 
 
 def main() -> None:
-    """Run a command; a mistake in the catalogue, which all of them read, is told in a line."""
+    """Run a command. Errors in the catalogue print one line, without a traceback."""
     try:
         app(prog_name="python -m ops")
     except Exception as error:

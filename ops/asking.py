@@ -1,4 +1,4 @@
-"""What a command asks before it writes: a secret value, and whether to go on."""
+"""Prompts for secret values and for confirmation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STANDARD_INPUT = Path("-")
 
 @dataclass(frozen=True, repr=False)
 class SecretValue:
-    """A value that is shown nowhere: not in messages, not in tracebacks."""
+    """A value that messages and tracebacks do not show."""
 
     text: str
 
@@ -23,17 +23,15 @@ class SecretValue:
 def secret_value(
     prompt: str, file: Path | None, *, option: str = "--file", twice: bool = True
 ) -> SecretValue:
-    """The value in `file`, on standard input (`-`), or else typed unseen, by default twice.
+    """Read a value from `file`, standard input (`-`), or a hidden prompt, by default twice.
 
-    `option` is what names the file on the command line.
-
-    A line break at the end belongs to the file, not to the value. Raises OpsError where there is
-    nothing to read.
+    Strips one trailing line break. `option` is the command-line option that passes `file`, for
+    error messages. Raises OpsError if the value cannot be read.
     """
     if file == STANDARD_INPUT:
         if terminal.is_interactive():
             raise OpsError(
-                f"standard input is this terminal, which would show the value; leave out {option}"
+                f"standard input is a terminal, which would show it; omit {option} to be prompted"
             )
         text = _read(_standard_input, "standard input")
     elif file:
@@ -42,25 +40,25 @@ def secret_value(
         text = terminal.ask_hidden(prompt, twice=twice)
     else:
         raise OpsError(
-            f"nobody is here to type the value; give it with {option} PATH, or {option} -"
+            f"the terminal is not interactive; pass the value with {option} PATH or {option} -"
         )
     return SecretValue(text.removesuffix("\n").removesuffix("\r"))
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if a person agrees, or did so on the command line."""
+    """Ask for confirmation unless `yes`; end the command if the user declines."""
     if yes:
         return
     if not terminal.is_interactive():
-        raise OpsError("nobody is here to be asked; nothing was changed. Add --yes to confirm")
+        raise OpsError("the terminal is not interactive; nothing was changed. Pass --yes")
     if not terminal.ask_yes_or_no(question):
-        terminal.tell("Nothing was changed.")
+        terminal.info("Nothing was changed.")
         end(Status.FAILED)
 
 
 def _standard_input() -> str:
     text = sys.stdin.read() if sys.stdin else ""
-    text.encode()  # what was no UTF-8 may have come in as surrogates
+    text.encode()  # invalid UTF-8 may have been read as surrogates
     return text
 
 
@@ -68,5 +66,5 @@ def _read(read: Callable[[], str], source: object) -> str:
     try:
         return read()
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise OpsError(f"{source} cannot be read: {reason}") from None

@@ -1,4 +1,4 @@
-"""The SSM Parameter Store, and plain sentences for what AWS refuses."""
+"""A client for the SSM Parameter Store, with readable AWS errors."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 SECURE: Literal["SecureString"] = "SecureString"
 STANDARD_BYTES = 4096
-"""The most that a parameter of the standard tier holds."""
+"""The maximum size of a standard-tier parameter."""
 LARGEST_BYTES = 8192
-"""The most that a parameter of the advanced tier holds, which AWS charges for."""
+"""The maximum size of an advanced-tier parameter. AWS charges for this tier."""
 
 
 class AwsError(OpsError):
-    """AWS cannot be asked, or refuses."""
+    """AWS is unreachable or rejects a request."""
 
 
 class AwsUnreachableError(AwsError):
-    """AWS gave no answer, so what was asked for may have been done or not."""
+    """AWS did not respond, so it is unknown whether the request took effect."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A parameter as it is now."""
+    """The current state of a parameter."""
 
     value: SecretValue
     version: int
@@ -49,10 +49,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Description:
-    """What AWS tells of a parameter beside its value."""
+    """The metadata of a parameter."""
 
     key: str
-    """The KMS key that encrypts it; empty for one that is not encrypted."""
+    """The KMS key; empty if the parameter is not encrypted."""
     tier: str
     changed_by: str
     """Role and session, or user."""
@@ -60,7 +60,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Version:
-    """One version that a parameter has had."""
+    """One version of a parameter."""
 
     number: int
     value: SecretValue
@@ -69,15 +69,15 @@ class Version:
 
 
 class ParameterStore:
-    """The parameters of the installation's region, under the credentials of the environment."""
+    """The parameters in the installation's region, with the credentials of the environment."""
 
     region = INSTALLATION.region
 
     def read(self, paths: Iterable[str]) -> dict[str, Stored]:
-        """Those of the parameters that exist, decrypted, by path. Raises AwsError."""
+        """Return the existing parameters by path, decrypted. Raises AwsError."""
         found = {}
         for batch in _batches(paths, 10):
-            with _asking("ssm:GetParameters"):
+            with _translate_errors("ssm:GetParameters"):
                 answer = self._client.get_parameters(Names=batch, WithDecryption=True)
             for one in answer["Parameters"]:
                 value = SecretValue(one["Value"])
@@ -87,15 +87,15 @@ class ParameterStore:
         return found
 
     def version(self, path: str) -> int | None:
-        """The version of a parameter that holds now; None without one. Raises AwsError."""
+        """Return the current version, or None if the parameter is missing. Raises AwsError."""
         found = self.read([path]).get(path)
         return found.version if found else None
 
     def describe(self, paths: Iterable[str]) -> dict[str, Description]:
-        """Those of the parameters that exist, by path. Raises AwsError."""
+        """Return the metadata of the existing parameters by path. Raises AwsError."""
         found = {}
         for batch in _batches(paths, 50):
-            with _asking("ssm:DescribeParameters"):
+            with _translate_errors("ssm:DescribeParameters"):
                 pages = self._client.get_paginator("describe_parameters")
                 for page in pages.paginate(ParameterFilters=[{"Key": "Name", "Values": batch}]):
                     for one in page["Parameters"]:
@@ -107,8 +107,8 @@ class ParameterStore:
         return found
 
     def history(self, path: str) -> list[Version]:
-        """The versions of a parameter that are still kept, the oldest first. Raises AwsError."""
-        with _asking("ssm:GetParameterHistory"):
+        """Return the versions that SSM still keeps, oldest first. Raises AwsError."""
+        with _translate_errors("ssm:GetParameterHistory"):
             pages = self._client.get_paginator("get_parameter_history")
             return [
                 Version(
@@ -119,10 +119,10 @@ class ParameterStore:
             ]
 
     def put(self, path: str, value: SecretValue, now: Description) -> int:
-        """Write a new version of a SecureString that exists, described as `now`; its number.
+        """Write a new version of an existing SecureString and return its number. Raises AwsError.
 
-        It keeps its key, unless the installation names one: AWS itself would fall back to the
-        account's own key. Over 4 KB it becomes one of the advanced tier. Raises AwsError.
+        `now` is its current metadata. Keeps the KMS key unless the installation sets one; AWS would
+        fall back to the account's default key. A value over 4 KB moves to the advanced tier.
         """
         request: PutParameterRequestTypeDef = {
             "Name": path,
@@ -134,18 +134,17 @@ class ParameterStore:
             request["KeyId"] = key
         if needs_advanced_tier(value) or now.tier != "Standard":
             request["Tier"] = "Intelligent-Tiering"
-        with _asking("ssm:PutParameter"):
+        with _translate_errors("ssm:PutParameter"):
             return self._client.put_parameter(**request)["Version"]
 
     @cached_property
     def _client(self) -> SSMClient:
-        """Made where it is first used, since a profile that does not exist shows only then."""
+        """Created on first use: a missing AWS profile raises only here."""
         config = Config(connect_timeout=5, read_timeout=20)
         return boto3.Session().client("ssm", region_name=self.region, config=config)
 
 
 def needs_advanced_tier(value: SecretValue) -> bool:
-    """Whether the value is too long for a parameter of the standard tier."""
     return len(value.text.encode()) > STANDARD_BYTES
 
 
@@ -156,12 +155,12 @@ def _batches(paths: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def _who(arn: str) -> str:
-    """`Admin/jane`, of an assumed role's ARN, `user/jane` or `root`."""
+    """Return `Admin/jane` for an assumed role, `user/jane`, or `root`."""
     return arn.rpartition(":")[2].removeprefix("assumed-role/")
 
 
 @contextmanager
-def _asking(permission: str) -> Iterator[None]:
+def _translate_errors(permission: str) -> Iterator[None]:
     try:
         yield
     except (boto.ConnectionError, boto.HTTPClientError) as error:
@@ -169,7 +168,7 @@ def _asking(permission: str) -> Iterator[None]:
             f"AWS cannot be reached ({_first_line(error)}); check the network and try again"
         ) from error
     except boto.ClientError as error:
-        raise AwsError(_explain_answer(error, permission)) from error
+        raise AwsError(_explain_response(error, permission)) from error
     except boto.BotoCoreError as error:
         raise AwsError(_explain(error)) from error
 
@@ -177,15 +176,15 @@ def _asking(permission: str) -> Iterator[None]:
 def _explain(error: Exception) -> str:
     if isinstance(error, _NO_CREDENTIALS):
         return (
-            f"there are no AWS credentials ({_first_line(error)}); log in, `aws sso login` for "
-            "instance, and name the profile in AWS_PROFILE"
+            f"no AWS credentials found ({_first_line(error)}); log in, for example with "
+            "`aws sso login`, and set AWS_PROFILE"
         )
     if isinstance(error, _EXPIRED_LOGIN):
         return _EXPIRED
-    return f"AWS cannot be asked: {_first_line(error)}"
+    return f"the AWS request failed: {_first_line(error)}"
 
 
-def _explain_answer(error: boto.ClientError, permission: str) -> str:
+def _explain_response(error: boto.ClientError, permission: str) -> str:
     answer = error.response.get("Error", {})
     code, message = answer.get("Code", ""), answer.get("Message", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -194,21 +193,21 @@ def _explain_answer(error: boto.ClientError, permission: str) -> str:
     if re.search("AccessDenied|UnauthorizedOperation", code):
         denied = re.search(r"not authorized to perform: (\S+)", message)
         missing = denied[1] if denied else permission
-        return f"these AWS credentials lack the permission {missing}; use others, or have it added"
+        return f"the AWS credentials lack the permission {missing}; add it, or use others"
     if code in _NOT_ACCEPTED:
-        return f"AWS does not accept the credentials ({code}); log in again, or use others"
+        return f"AWS rejects the credentials ({code}); log in again, or use other credentials"
     if re.search("Throttl|TooManyRequests|TooManyUpdates|^RequestLimitExceeded|SlowDown", code):
-        return f"AWS takes no more requests for the moment ({code}); try again in a minute"
+        return f"AWS throttles requests ({code}); try again in a minute"
     if status >= 500:
         return f"AWS has an internal error ({code}); try again"
-    return f"AWS refuses {permission}: {code}: {message}"
+    return f"AWS rejects {permission}: {code}: {message}"
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 
-_EXPIRED = "the AWS credentials have expired; log in again, `aws sso login` for instance"
+_EXPIRED = "the AWS credentials have expired; log in again, for example with `aws sso login`"
 _NOT_ACCEPTED = (
     "AuthFailure",
     "IncompleteSignature",

@@ -1,4 +1,4 @@
-"""The commands, one module each: a line a command."""
+"""The commands, one module each."""
 
 from __future__ import annotations
 
@@ -21,27 +21,25 @@ COMMANDS = {
     "secrets": "ops.secrets:app",
     "takeover": "ops.takeover:app",
 }
-"""Every command, or group of commands, as module and name."""
+"""Every command or group of commands, as `module:name`."""
 
 
 class Commands(TyperGroup):
-    """Imports what is called, and nothing else: AWS's library alone takes as long as a review."""
+    """Imports only the called command, because the AWS libraries are slow to import."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name; None if there is none."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
         found = resolve_name(COMMANDS[cmd_name])
         if not isinstance(found, typer.Typer):
-            alone = typer.Typer(add_completion=False)
-            alone.command()(found)
-            found = alone
+            single = typer.Typer(add_completion=False)
+            single.command()(found)
+            found = single
         command = typer.main.get_command(found)
         command.name = cmd_name
         return command
@@ -54,5 +52,5 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """What people do with this platform, one command each."""
+    """Operate the analytics platform."""
     prepare_jsii()

@@ -1,4 +1,4 @@
-"""`ops deploy-secrets`: the stack, and its outputs on their way back into the manifests."""
+"""`ops deploy-secrets`: deploy SecretsStack, and save its outputs."""
 
 from __future__ import annotations
 
@@ -29,21 +29,20 @@ console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 def deploy_secrets(
     cdk_arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="Further arguments of `cdk deploy`, after `--`.", show_default=False),
+        typer.Argument(help="Arguments for `cdk deploy`, after `--`.", show_default=False),
     ] = None,
 ) -> None:
-    """Deploy SecretsStack, and write its outputs into catalogue/stack_outputs.json.
+    """Deploy SecretsStack, and save its outputs to catalogue/stack_outputs.json.
 
-    Uses the AWS credentials of your environment, in the installation's region.
-    Without a hosted zone in catalogue/installation.py it prints the DNS records
-    that the certificate waits for.
+    Uses the AWS credentials of the environment and the installation's region.
+    Without a hosted zone in catalogue/installation.py, prints the DNS records
+    that validate the certificate.
 
-    Exit status: 0 deployed and handed over, 1 deployed with outputs that do not
-    fit this checkout, else that of `cdk`. Unless it is 0, the outputs file is as it
-    was.
+    Exit status: 0 deployed and saved, 1 deployed, but the outputs do not match
+    this checkout, else that of `cdk`. The file changes only with status 0.
     """
-    with tempfile.TemporaryDirectory(prefix="deploy-") as workshop:
-        outputs = Path(workshop, "outputs.json")
+    with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
+        outputs = Path(folder, "outputs.json")
         status = _deploy(outputs, cdk_arguments or [])
         if status:
             raise typer.Exit(status)
@@ -51,7 +50,7 @@ def deploy_secrets(
             stack_outputs.load(INSTALLATION.region, outputs)
         except DeclarationError as error:
             console.print(
-                f"error: {stack_outputs.STACK} is deployed, but its outputs do not fit this "
+                f"error: {stack_outputs.STACK} is deployed, but its outputs do not match this "
                 f"checkout: {error.message}. catalogue/{stack_outputs.FILE.name} is unchanged",
                 style="red",
             )
@@ -59,13 +58,13 @@ def deploy_secrets(
         output.replace_file(stack_outputs.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
     console.print(
-        f"catalogue/{stack_outputs.FILE.name} holds the stack's outputs. Run `make synth`, and "
+        f"Saved the stack outputs to catalogue/{stack_outputs.FILE.name}. Run `make synth`, and "
         "commit both."
     )
 
 
 def _deploy(outputs: Path, arguments: list[str]) -> int:
-    _make_room()
+    _unprotect_failed_stack()
     region = {"AWS_REGION": INSTALLATION.region, "AWS_DEFAULT_REGION": INSTALLATION.region}
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
     done = threading.Event()
@@ -75,14 +74,14 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
     try:
         return subprocess.run(command, env={**os.environ, **region}, check=False).returncode
     except FileNotFoundError:
-        console.print("error: no `cdk` on the PATH; run `make deploy-secrets`", style="red")
+        console.print("error: `cdk` is not on the PATH; run `make deploy-secrets`", style="red")
         return 1
     finally:
         done.set()
 
 
-def _make_room() -> None:
-    """Let cdk delete what is left of a first deploy that failed: an empty, protected stack."""
+def _unprotect_failed_stack() -> None:
+    """Let cdk delete the empty, protected stack of a first deploy that failed."""
     try:
         client = boto3.client("cloudformation", region_name=INSTALLATION.region)
         stack = client.describe_stacks(StackName=stack_outputs.STACK)["Stacks"][0]
@@ -91,25 +90,25 @@ def _make_room() -> None:
                 StackName=stack_outputs.STACK, EnableTerminationProtection=False
             )
     except (BotoCoreError, ClientError):
-        return  # no such stack; or no access, of which cdk tells more than we could
+        return  # the stack is missing, or access is denied, which cdk reports
 
 
 def _show_records(done: threading.Event) -> None:
-    """Print each DNS record that the certificate waits for, once."""
+    """Print each DNS record that validates the certificate, once."""
     shown: set[str] = set()
     while not done.wait(_POLL_SECONDS):
         try:
             records = validation_records()
         except (BotoCoreError, ClientError) as error:
-            console.print(f"cannot ask ACM for the DNS records yet: {error}", style="yellow")
+            console.print(f"cannot get the DNS records from ACM yet: {error}", style="yellow")
             continue
         for record in records - shown:
-            console.print(f"The certificate waits for this DNS record: {record}", style="yellow")
+            console.print(f"Create this DNS record for the certificate: {record}", style="yellow")
         shown |= records
 
 
 def validation_records() -> set[str]:
-    """`NAME CNAME VALUE` for every record that a certificate of our hosts waits for."""
+    """Return `NAME CNAME VALUE` for each record that a certificate of our hosts waits for."""
     client = boto3.client("acm", region_name=INSTALLATION.region)
     names = {host.fqdn for host in Hosts}
     pages = client.get_paginator("list_certificates").paginate(
@@ -136,12 +135,12 @@ def validation_records() -> set[str]:
 
 
 def _report_keys() -> None:
-    """Name the adopted parameters that are encrypted with another key than the installation's."""
+    """Print the adopted parameters that use another KMS key than the installation's."""
     wanted = INSTALLATION.kms_key_arn or "alias/aws/ssm"
     try:
         found = ParameterStore().describe(parameter.path for parameter in Parameters)
     except AwsError as error:
-        console.print(f"cannot ask SSM for the parameters' keys: {error}", style="yellow")
+        console.print(f"cannot get the parameters' keys from SSM: {error}", style="yellow")
         return
     for path, one in sorted(found.items()):
         if one.key != wanted:

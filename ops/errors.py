@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and one plain sentence for what went wrong."""
+"""Exit statuses and error handling of the commands."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ P = ParamSpec("P")
 
 
 class Status(IntEnum):
-    """The exit statuses of the commands; `docs/operations.md` lists them."""
+    """Exit statuses of the commands; `docs/operations.md` lists them."""
 
     DONE = 0
     FAILED = 1
-    """Refused or failed, or something is not as it should be."""
+    """Refused or failed, or a check found a problem."""
     USAGE = 2
-    """Wrong arguments: Typer's own."""
+    """Invalid arguments; set by Typer."""
     NOT_CHECKED = 3
-    """Nothing is wrong as far as could be seen, but something could not be seen."""
+    """Nothing failed, but something could not be checked."""
     OVERWROTE = 4
-    """A value was written over another one that somebody else wrote in the same moment."""
+    """The value replaced one that another user wrote at the same time."""
     INTERRUPTED = 130
 
 
 class OpsError(Exception):
-    """What is wrong, and what to do: a sentence for a person. It never holds a secret value."""
+    """An error for the user: what is wrong, and what to do. Contains no secret values."""
 
     status = Status.FAILED
 
 
 def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """The command, whose errors end it with a sentence and a status instead of a traceback."""
+    """Print an OpsError as a message and exit with its status, without a traceback."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -46,16 +46,15 @@ def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
             for line in str(error).splitlines():
                 terminal.fail(line)
             end(error.status)
-        except typer.Abort:  # at a question, and all of them come before anything is written
-            terminal.tell("\nInterrupted. Nothing was changed.")
+        except typer.Abort:  # prompts come before the first write
+            terminal.info("\nInterrupted. Nothing was changed.")
             end(Status.INTERRUPTED)
         except KeyboardInterrupt:
-            terminal.tell("\nInterrupted.")
+            terminal.info("\nInterrupted.")
             end(Status.INTERRUPTED)
 
     return run
 
 
 def end(status: Status) -> NoReturn:
-    """End the command."""
     raise typer.Exit(status)

@@ -1,4 +1,4 @@
-"""What the commands ask Git."""
+"""A wrapper of Git."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ops.errors import OpsError
 
 
 class GitError(OpsError):
-    """Git is not there, or refuses."""
+    """Git is missing, or a Git command failed."""
 
 
 class Git:
-    """Git, in one folder. Every method raises GitError where Git cannot be run."""
+    """Git in one folder. Every method raises GitError if Git cannot be run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, *command: str, feed: bytes = b"") -> bytes:
-        """What a command prints. Raises GitError with its reason if it fails."""
+        """Return the output of a command. Raises GitError if the command fails."""
         done = self._run(*command, feed=feed)
         if done.returncode:
             reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
@@ -28,16 +28,16 @@ class Git:
         return done.stdout
 
     def ask(self, *command: str) -> str:
-        """What a command prints, as text without the line break at its end. Raises as `read`."""
+        """Return the output as text, without the trailing line break. Raises GitError as `read`."""
         return self.read(*command).decode("utf-8", "replace").rstrip("\n")
 
     def attempt(self, *command: str) -> str | None:
-        """The same; None if it fails."""
+        """Return the output as text, or None if the command fails."""
         done = self._run(*command)
         return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
 
     def contents(self, names: Iterable[str]) -> Iterator[bytes | None]:
-        """What each blob holds, from one process; None for what is no blob here."""
+        """Yield the content of each blob, from one process; None if it is not a blob."""
         batch = self.read("cat-file", "--batch", feed="\n".join(names).encode())
         place = 0
         while place < len(batch):
@@ -50,7 +50,7 @@ class Git:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the clone lacks a part of the history."""
+        """Whether the clone lacks part of the history."""
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
 
     def _run(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:

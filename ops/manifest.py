@@ -1,4 +1,4 @@
-"""`ops manifest`: the dbt manifest that cerebro-api makes its endpoints of."""
+"""`ops manifest`: refresh the dbt manifest of cerebro-api."""
 
 from __future__ import annotations
 
@@ -22,30 +22,28 @@ from ops.errors import OpsError, Status, end, handle_errors
 from ops.options import Context, context_needs_cluster
 from ops.secrets.values import api_keys, is_header_value
 
-app = typer.Typer(
-    add_completion=False, help="The dbt manifest that cerebro-api makes its endpoints of."
-)
+app = typer.Typer(add_completion=False, help="Refresh the dbt manifest of cerebro-api.")
 
 TIER = "tier3"
-"""What a key needs to refresh."""
+"""The tier that a refresh requires."""
 PATH = "/v1/system/manifest/refresh"
 _HEADER = "X-API-Key"
 _SECONDS = 60
-"""The load balancer's own patience. A pod fetches the manifest for up to 30 seconds."""
-_EXPLAINED = {
-    401: f"it wants a key; one of {TIER}",
-    403: f"the refresh needs a key of {TIER}, and a pod knows the keys it started with",
-    404: "this version of cerebro-api cannot be refreshed by hand",
-    429: "it was refreshed too often; try again in a minute",
-    502: "the load balancer lost the pod in the middle; try again",
-    503: "the load balancer has no pod that is ready",
-    504: f"the pod took longer than {_SECONDS} s, and may still be at it; look again in a minute",
+"""The load balancer's timeout. A pod fetches the manifest for up to 30 seconds."""
+_STATUS_HELP = {
+    401: f"the refresh requires a key of {TIER}",
+    403: f"the refresh requires a key of {TIER}; pods read the keys when they start",
+    404: "this version of cerebro-api does not support a refresh by hand",
+    429: "too many refreshes; try again in a minute",
+    502: "the load balancer lost the connection to the pod; try again",
+    503: "the load balancer has no ready pod",
+    504: f"the pod took longer than {_SECONDS} s and may still refresh; check again in a minute",
 }
 
 
 @app.callback()
 def manifest() -> None:
-    """The dbt manifest that cerebro-api makes its endpoints of."""
+    """Refresh the dbt manifest of cerebro-api."""
 
 
 @app.command()
@@ -53,36 +51,36 @@ def manifest() -> None:
 def refresh(
     *,
     cluster: Annotated[
-        bool, typer.Option("--cluster", help="Ask every pod, through the cluster.")
+        bool, typer.Option("--cluster", help="Refresh every pod, through the cluster.")
     ] = False,
     context: Context = None,
     ask_key: Annotated[
-        bool, typer.Option("--ask-key", help="Type the API key, unseen. Default: one from SSM.")
+        bool, typer.Option("--ask-key", help="Prompt for the API key. Default: use one from SSM.")
     ] = False,
     key_file: Annotated[
         Path | None,
-        typer.Option(help="Read the API key from a file; - is standard input."),
+        typer.Option(help="Read the API key from a file, or - for standard input."),
     ] = None,
 ) -> None:
-    """Have cerebro-api fetch its manifest now, instead of within its interval.
+    """Make cerebro-api fetch its dbt manifest now, instead of at its next interval.
 
-    A call through the load balancer reaches one pod; the others follow by
-    themselves. With --cluster every pod is asked.
+    Through the load balancer, one pod is refreshed; the others follow at their
+    next interval. With --cluster, every pod is refreshed.
 
-    Exit status: 0 every pod that was asked has the newest manifest, 1 not.
+    Exit status: 0 every queried pod has the newest manifest, 1 otherwise.
     """
     context_needs_cluster(context, cluster=cluster)
     if ask_key and key_file:
-        raise typer.BadParameter("--ask-key and --key-file both say the key; leave out one")
+        raise typer.BadParameter("--ask-key and --key-file are mutually exclusive")
     service = _service()
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
     answers = _from_pods(Cluster(context), service, key) if cluster else [_from_public_host(key)]
     for answer in answers:
-        (terminal.show if answer.succeeded else terminal.fail)(answer.sentence(key))
+        (terminal.show if answer.succeeded else terminal.fail)(answer.message(key))
     if not cluster:
-        terminal.tell(
-            f"One pod was asked. Each fetches it every {service.interval} s by itself; --cluster "
-            "asks them all now."
+        terminal.info(
+            f"Queried one pod. Each pod fetches the manifest every {service.interval} s; --cluster "
+            "refreshes all of them now."
         )
     if not all(answer.succeeded for answer in answers):
         end(Status.FAILED)
@@ -90,27 +88,27 @@ def refresh(
 
 @dataclass(frozen=True)
 class Service:
-    """Where cerebro-api answers, as the manifests say."""
+    """The Service of cerebro-api, from the manifests."""
 
     namespace: str
     app: str
     port: int
     interval: str
-    """Seconds between two fetches of a pod."""
+    """The refresh interval of a pod, in seconds."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a pod, or the load balancer for it, says."""
+    """The response of a pod, or of the load balancer."""
 
     who: str
     status: int
-    """Of HTTP; 0 if there was no answer."""
+    """The HTTP status; 0 without a response."""
     body: str
 
     @property
     def content(self) -> dict[str, Any]:
-        """The body's JSON; empty if it is none."""
+        """The body as a JSON object; empty if it is not one."""
         try:
             content = json.loads(self.body)
         except ValueError:
@@ -119,35 +117,35 @@ class Answer:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the pod has the newest manifest now. It answers 200 even if it has not."""
+        """Whether the pod has the newest manifest; it returns 200 even if it does not."""
         return self.status == 200 and self.content.get("status") in ("reloaded", "unchanged")
 
-    def sentence(self, key: SecretValue) -> str:
-        """What happened; the key is shown nowhere, even if an answer repeats it."""
+    def message(self, key: SecretValue) -> str:
+        """Return the result for the user, with the key masked wherever the response repeats it."""
         return self._in_words().replace(key.text, "***")
 
     def _in_words(self) -> str:
-        said = str(self.content.get("detail") or "")
+        detail = str(self.content.get("detail") or "")
         models = self.content.get("models", "?")
         if self.succeeded:
             return f"{self.who}: {self.content['status']}, {models} models"
         if self.status == 200:
             return (
-                f"{self.who}: not refreshed, {models} models as before: {said or 'no reason given'}"
+                f"{self.who}: not refreshed, still {models} models: {detail or 'no reason given'}"
             )
         if not self.status:
             return f"{self.who}: {self.body}"
-        explained = _EXPLAINED.get(self.status, "look at its log")
-        return f"{self.who}: refused with {self.status}: {said + '; ' if said else ''}{explained}"
+        hint = _STATUS_HELP.get(self.status, "check its log")
+        return f"{self.who}: status {self.status}: {detail + '; ' if detail else ''}{hint}"
 
 
 def address() -> str:
-    """Where the public reaches cerebro-api."""
+    """Return the public URL of cerebro-api."""
     return f"https://{Hosts.API.fqdn}"
 
 
 def _service() -> Service:
-    """The Service behind the API's host, and what its pods are told."""
+    """Return the Service behind the API's host, and the settings of its pods."""
     objects = rendered.objects()
     named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     backend = next(
@@ -173,7 +171,7 @@ def _service() -> Service:
 def _given_key(file: Path | None) -> SecretValue:
     key = secret_value(f"API key of {TIER}", file, option="--key-file", twice=False)
     if not is_header_value(key.text):
-        raise OpsError("that is no API key: it is empty, or has characters that no header takes")
+        raise OpsError("the API key is empty or not valid in an HTTP header")
     return key
 
 
@@ -182,15 +180,15 @@ def _key_from_ssm() -> SecretValue:
     store = ParameterStore()
     stored = store.read([path]).get(path)
     if not stored:
-        raise OpsError(f"{path} does not exist in {store.region}; --ask-key takes a key from you")
+        raise OpsError(f"{path} does not exist in {store.region}; pass a key with --ask-key")
     try:
         keys = api_keys(stored.value.text)
     except ValueError as error:
-        raise OpsError(f"{path} cannot be read: {error}; --ask-key takes a key from you") from None
+        raise OpsError(f"{path} is invalid: {error}; pass a key with --ask-key") from None
     able = [key for key, tier in keys.items() if tier == TIER]
     if not able:
         raise OpsError(
-            f"{path} has no key of {TIER}; add one with `ops secrets rotate {path}`, or give yours "
+            f"{path} has no key of {TIER}; add one with `ops secrets rotate {path}`, or pass one "
             "with --ask-key"
         )
     return SecretValue(able[0])
@@ -199,12 +197,12 @@ def _key_from_ssm() -> SecretValue:
 def _from_public_host(key: SecretValue) -> Answer:
     url = address()
     try:
-        with terminal.waiting(f"Asking {url} ..."):
+        with terminal.waiting(f"Querying {url} ..."):
             answer = requests.post(
                 url + PATH,
                 headers={_HEADER: key.text},
                 timeout=(5, _SECONDS + 5),
-                allow_redirects=False,  # the key is for nobody else
+                allow_redirects=False,  # a redirect could leak the key
             )
     except requests.Timeout:
         return Answer(url, 0, f"no answer within {_SECONDS} s; check the network, or try --cluster")
@@ -218,7 +216,9 @@ def _from_pods(cluster: Cluster, service: Service, key: SecretValue) -> list[Ans
     cluster.require(service.namespace)
     pods = cluster.pods(service.namespace, f"app={service.app}")
     if not pods:
-        raise OpsError(f"{service.namespace}/{service.app} has no pod in context {cluster.context}")
+        raise OpsError(
+            f"{service.namespace}/{service.app} has no pods in context {cluster.context}"
+        )
     return list(_each(cluster, service, [pod.name for pod in pods], key))
 
 
@@ -226,7 +226,7 @@ def _each(
     cluster: Cluster, service: Service, pods: list[str], key: SecretValue
 ) -> Iterator[Answer]:
     for pod in pods:
-        with terminal.waiting(f"Asking {pod} ..."):
+        with terminal.waiting(f"Querying {pod} ..."):
             try:
                 with cluster.forwarded(service.namespace, pod, service.port) as connection:
                     connection.settimeout(_SECONDS)
@@ -236,6 +236,6 @@ def _each(
                     answer = http.getresponse()
                     yield Answer(pod, answer.status, answer.read().decode("utf-8", "replace"))
             except TimeoutError:
-                yield Answer(pod, 0, f"no answer within {_SECONDS} s; look at its log")
+                yield Answer(pod, 0, f"no answer within {_SECONDS} s; check its log")
             except (ClusterError, HTTPException, OSError) as error:
-                yield Answer(pod, 0, f"cannot be asked: {error}")
+                yield Answer(pod, 0, f"the request failed: {error}")

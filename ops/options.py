@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from typing import Annotated
 
@@ -6,13 +6,12 @@ import typer
 
 Context = Annotated[
     str | None,
-    typer.Option(help="The kubeconfig's context to use. Default: its current one."),
+    typer.Option(help="The kubeconfig context to use. Default: the current one."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, for use in a script.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for use in a script.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation prompt.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def context_needs_cluster(context: str | None, *, cluster: bool) -> None:
-    """Refuse a context where the cluster is not asked."""
     if context and not cluster:
-        raise typer.BadParameter("--context is of no use without --cluster")
+        raise typer.BadParameter("--context requires --cluster")

@@ -1,4 +1,4 @@
-"""`ops pin`: which build of a service's image runs, and dist/ with it."""
+"""`ops pin`: pin the image of a service, and render dist/ with it."""
 
 from __future__ import annotations
 
@@ -26,68 +26,67 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOT = Path(images.__file__).parents[2]
-MAP = "README.md"
-"""The one file of dist/ that may tell of an image in other words than its name."""
+README = "README.md"
+"""The only file of dist/ that may change in more than the image reference."""
 _FINGERPRINTS = re.compile(rf'{FINGERPRINT}: "?[0-9a-f]{{64}}"?\n')
-"""In quotation marks where YAML would read a number, as in `0b38…`."""
+"""Quoted where YAML would read a number, as in `0b38…`."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class RefusedError(OpsError):
-    """Nothing was changed; the message says why, and what to do."""
+    """The pin is refused; nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """What one bump did."""
+    """The result of a pin."""
 
     service: str
-    """Whose image it is."""
     before: Pin
-    """What ran until now."""
+    """The previous pin."""
     after: Pin
-    """What will run."""
+    """The new pin."""
     image: registry.Image | None
-    """As the registry has it; None if that was not asked."""
+    """The image in the registry; None if it was not checked."""
     written: tuple[Path, ...]
-    """The files that changed, relative to the repository; none if it was pinned already."""
+    """The changed files, relative to the repository; empty if it was already pinned."""
 
 
 def pin(
     service: Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")],
-    sha: Annotated[str, typer.Argument(help="The full commit of its repository: 40 hex digits.")],
+    sha: Annotated[str, typer.Argument(help="The full commit of its repository (40 hex digits).")],
     *,
     digest: Annotated[
         str | None,
-        typer.Option(help="The digest that a push reported. Default: what the tag names now."),
+        typer.Option(help="The digest that a push reported. Default: that of the tag."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option(help="Ask the registry for the image first; without it, offline.")
+        bool, typer.Option(help="Check that the image is in the registry, or work offline.")
     ] = True,
 ) -> None:
     """Pin the image that was built from a commit, and render dist/ with it.
 
-    Writes the tag and its digest, which cannot be moved to another build: what
-    runs is what was found. Without asking the registry, and without --digest,
-    it writes the tag alone.
-    Changes one file of catalogue/images/ and that image in dist/, or nothing.
-    An older commit rolls back; `ops rollback` lists them. `latest` is no target:
-    the name never changes, so nothing would be rolled out; to undo a first
-    bump, revert its commit.
+    Pins the tag and its digest, so that a moved tag does not change what runs.
+    With --no-verify and without --digest, pins only the tag.
+    Changes one file in catalogue/images/ and that image in dist/, or nothing.
 
-    Exit status: 0 pinned (also if it was before), 1 refused, 2 wrong usage.
+    To roll back, pin an older commit; `ops rollback` lists them. `latest` cannot
+    be pinned, because its name never changes and nothing would roll out; to undo
+    a first pin, revert its commit.
+
+    Exit status: 0 pinned (or already pinned), 1 refused, 2 wrong usage.
     """
-    carry_out(service, sha, digest, verify=verify)
+    pin_and_report(service, sha, digest, verify=verify)
 
 
-def carry_out(service: str, commit: str, digest: str | None, *, verify: bool) -> None:
-    """Bump, and tell a person how that ended. Raises typer.Exit where it was refused."""
+def pin_and_report(service: str, commit: str, digest: str | None, *, verify: bool) -> None:
+    """Pin an image and print the result. Raises typer.Exit if the pin is refused."""
     try:
         done = bump(service, commit, digest, find=registry.find if verify else None)
     except registry.ImageMissingError as error:
-        raise _refuse(f"{error}; the workflow of the service's repository builds it") from error
+        raise _refuse(f"{error}; the workflow in the service's repository builds it") from error
     except registry.RegistryError as error:
-        raise _refuse(f"{error}; or pin it unseen, with --no-verify") from error
+        raise _refuse(f"{error}; or skip the registry check with --no-verify") from error
     except (OpsError, DeclarationError, PlatformError) as error:
         raise _refuse(str(error)) from error
     typer.echo(_report(done))
@@ -103,32 +102,30 @@ def bump(
 ) -> Pinned:
     """Pin `service` to the image of `commit`, and render dist/ with it: both, or neither.
 
-    `find` looks the image up, by `digest` where it is given, and refuses what is not there; what it
-    finds gives the digest to pin. None does not check the image; a digest that the same tag is
-    pinned to stays.
-    `root` is the checkout to change, this one by default. Raises RefusedError, GitError,
-    RegistryError, and for mistakes in what is rendered DeclarationError or PlatformError; whatever
-    is raised, every file is as it was.
+    `find` looks up the image, by `digest` if given, and returns the digest to pin. With None, the
+    image is not checked, and the digest stays if the tag does not change. `root` is the checkout
+    to change. Raises RefusedError, GitError, RegistryError, and for errors in what is rendered
+    DeclarationError or PlatformError; after an error, every file is unchanged.
     """
     dist = root / "dist"
     folder = root / "catalogue" / "images"
     pins = images.load(folder)
     after = _checked(service, commit, digest, pins)
     before = pins[service]
-    platform = _declared(_platform)
+    platform = _collect_errors(_platform)
     name = f"{platform.registry}/{service}"
     image = find(f"{name}:{after}") if find else None
     if image:
         after = replace(after, digest=image.digest)
     elif digest is None and after.tag == before.tag:
         after = before
-    rendered = _declared(partial(_render, platform, {**pins, service: after}))
+    rendered = _collect_errors(partial(_render, platform, {**pins, service: after}))
     present = output.read(dist)
     if before == after and present == rendered:
         return Pinned(service, before, after, image, ())
     file = images.pin_file(service, folder)
     require_committed(root, service)
-    _require_just_the_image(present, rendered, f"{name}:{before}", f"{name}:{after}")
+    _require_only_image_changes(present, rendered, f"{name}:{before}", f"{name}:{after}")
     _write(file, f"{after}\n", dist, present, rendered)
     changed = (dist / path for path in sorted(rendered) if rendered[path] != present[path])
     written = tuple(path.relative_to(root) for path in (file, *changed))
@@ -136,29 +133,29 @@ def bump(
 
 
 def require_known(service: str, pins: Mapping[str, Pin]) -> None:
-    """Refuse a service that has no pin."""
+    """Raise RefusedError if the service has no pin."""
     if service not in pins:
-        raise RefusedError(f"no service {service!r} in catalogue/images; {', '.join(pins)} are")
+        raise RefusedError(f"{service!r} is not in catalogue/images; it has {', '.join(pins)}")
 
 
 def _checked(service: str, commit: str, digest: str | None, pins: Mapping[str, Pin]) -> Pin:
     require_known(service, pins)
     if not _COMMIT.fullmatch(commit):
         raise RefusedError(
-            f"{commit!r} is no full commit, 40 hex digits in lower case; `git rev-parse` prints "
-            f"them in the repository of {service}"
+            f"{commit!r} is not a full commit (40 lowercase hex digits); run `git rev-parse` "
+            f"in the repository of {service}"
         )
     return Pin(f"sha-{commit}", digest)
 
 
 def require_committed(root: Path, service: str) -> None:
-    """Refuse changes of dist/ or of the service's pin that are not committed."""
+    """Raise RefusedError if dist/ or the service's pin has uncommitted changes."""
     paths = (images.pin_file(service, root / "catalogue" / "images"), root / "dist")
     status = Git(root).ask("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths))
     if status:
         changes = ", ".join(line[3:] for line in status.splitlines())
         raise RefusedError(
-            f"not committed: {changes}. Commit that first, or undo it with `git restore`"
+            f"uncommitted changes: {changes}. Commit them first, or undo them with `git restore`"
         )
 
 
@@ -169,16 +166,16 @@ def _platform() -> AnalyticsPlatform:
 
 
 def _render(platform: AnalyticsPlatform, pins: Mapping[str, Pin]) -> dict[str, str]:
-    """dist/ with these pins, in memory."""
+    """Return dist/ with these pins, without writing it."""
     from charts import registry as charts
 
     return charts.render(replace(platform, images=pins))
 
 
-def _declared(make: Callable[[], T]) -> T:
-    """What `make` gives. Raises PlatformError with every mistake of the declarations.
+def _collect_errors(make: Callable[[], T]) -> T:
+    """Return the result of `make`. Raises PlatformError with every error in the declarations.
 
-    Mistakes in the catalogue and in a chart's module come up when they are imported.
+    Errors in the catalogue and in chart modules appear on import.
     """
     results: list[T] = []
     problems: list[str] = []
@@ -188,15 +185,15 @@ def _declared(make: Callable[[], T]) -> T:
     return results[0]
 
 
-def _require_just_the_image(
+def _require_only_image_changes(
     present: Mapping[str, str], rendered: Mapping[str, str], old: str, new: str
 ) -> None:
     wanted, found = dict(present), dict(rendered)
     for path in (path for path, text in present.items() if old in text and path in rendered):
         wanted[path] = _without_fingerprints(present[path].replace(old, new))
         found[path] = _without_fingerprints(rendered[path])
-    if MAP in wanted and MAP in found:
-        wanted[MAP] = found[MAP]
+    if README in wanted and README in found:
+        wanted[README] = found[README]
     others = [
         f"dist/{path}"
         for path in sorted(wanted.keys() | found.keys())
@@ -205,19 +202,19 @@ def _require_just_the_image(
     if others:
         raise RefusedError(
             f"rendering would change more than the image {new}: {', '.join(others)}. "
-            "Run `make synth`, commit that, and pin again"
+            "Run `make synth`, commit the result, and pin again"
         )
 
 
 def _without_fingerprints(text: str) -> str:
-    """A file without what follows from an image in it: the fingerprints of its Jobs."""
+    """Remove the fingerprints of Jobs, which depend on the image."""
     return _FINGERPRINTS.sub("", text)
 
 
 def _write(
     file: Path, line: str, dist: Path, present: Mapping[str, str], rendered: Mapping[str, str]
 ) -> None:
-    """Replace dist/ and the pin, both or neither."""
+    """Replace dist/ and the pin: both, or neither."""
     with output.defer_signals():
         try:
             output.replace_dir(rendered, dist)
@@ -233,33 +230,32 @@ def _write(
 def _refuse(message: str) -> typer.Exit:
     for line in message.splitlines():
         terminal.fail(line)
-    terminal.tell("Nothing was changed.")
+    terminal.info("Nothing was changed.")
     return typer.Exit(1)
 
 
-def _moved(done: Pinned) -> Iterator[str]:
-    """What else is to be known of the tag."""
+def _warnings(done: Pinned) -> Iterator[str]:
     before, after = done.before, done.after
     if before.tag == after.tag and before.digest and before.digest != after.digest:
-        yield f"Another build than before: the tag {after.tag} was moved. Find out why."
+        yield f"The tag {after.tag} was moved to another build. Find out why."
     if after.digest is None:
-        yield "Without its digest: the tag can be moved to another build."
+        yield "Pinned without a digest: the tag can be moved to another build."
 
 
 def _report(done: Pinned) -> str:
     if not done.written:
-        return f"{done.service} is pinned to {done.after} already; nothing changed."
+        return f"{done.service} is already pinned to {done.after}; nothing changed."
     seen = (
         f"{done.image.reference} is in the registry, for linux/arm64"
         if done.image
-        else f"not verified that the registry has {done.after}"
+        else f"not checked whether the registry has {done.after}"
     )
     return "\n".join(
         (
             f"{done.service}: {done.before} -> {done.after}",
             seen,
-            *_moved(done),
+            *_warnings(done),
             *(f"~ {path}" for path in done.written),
-            "Commit these in one pull request; Argo CD rolls it out once that is merged.",
+            "Commit these files in one pull request; Argo CD rolls it out after the merge.",
         )
     )

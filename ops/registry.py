@@ -1,4 +1,4 @@
-"""A client of OCI image registries: whether an image is there, and for which platform."""
+"""A client for OCI image registries: whether an image exists, and for which platforms."""
 
 from __future__ import annotations
 
@@ -26,43 +26,41 @@ _MANIFESTS = (
 )
 _RETRIES = Retry(
     total=2,
-    read=False,  # a timeout is one
+    read=False,  # do not retry a timeout
     backoff_factor=0.5,
     status_forcelist=(429, 502, 503, 504),
     raise_on_status=False,
-    respect_retry_after_header=False,  # it may ask for minutes
+    respect_retry_after_header=False,  # it may be minutes
 )
 
 
 class RegistryError(Exception):
-    """Nothing is known of the image: the registry cannot be asked, or gives no usable answer."""
+    """The registry is unreachable, or its response is not usable."""
 
 
 class ImageMissingError(RegistryError):
-    """The registry knows no such image, or none for the platform."""
+    """The image does not exist, or not for the platform."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image as a registry has it."""
+    """An image in a registry."""
 
     reference: str
-    """As it was asked for."""
+    """The requested reference."""
     digest: str
-    """Of what the tag names, be it an index or a single manifest: `sha256:…`."""
+    """The digest of the index or manifest behind the tag: `sha256:…`."""
 
 
 def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: float = 10) -> Image:
-    """The image that `reference` names, which is there and runs on `platform`.
+    """Return the image of `reference` if it exists for `platform`.
 
-    `reference` is `<registry>/<repository>:<tag>`, or with `@<digest>`, which is then asked for in
-    place of the tag.
+    `reference` is `<registry>/<repository>:<tag>`; with `@<digest>`, the digest is requested
+    instead of the tag. Uses Docker's credentials (`docker login`), or none. Like Docker, uses HTTP
+    for a registry on the loopback interface and HTTPS for any other.
 
-    The credentials are Docker's own (`docker login`); without any it asks anonymously. As Docker
-    does, it speaks HTTP to a registry on the loopback interface and HTTPS to any other.
-
-    Raises ImageMissingError when the registry has no such image for that platform, and
-    RegistryError when that cannot be told.
+    Raises ImageMissingError if the image does not exist for the platform, and RegistryError if
+    that cannot be determined.
     """
     repository = _Repository(image.repository(reference), timeout_seconds)
     answer = repository.manifest(image.digest(reference) or image.build(reference))
@@ -74,12 +72,12 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
         if child := found[platform]:
             repository.manifest(child)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RegistryError(f"{reference} is no image that can be read: {error!r}") from error
+        raise RegistryError(f"{reference} is not a readable image: {error!r}") from error
     return Image(reference, _digest(answer))
 
 
 class _Repository:
-    """One repository of a registry, asked under one login."""
+    """One repository of a registry, with one login."""
 
     def __init__(self, name: str, timeout_seconds: float) -> None:
         self._name = name
@@ -88,26 +86,26 @@ class _Repository:
         self._url = f"{'http' if local else 'https'}://{self._host}/v2/{path}"
         self._timeout = timeout_seconds
         self._session = requests.Session()
-        self._session.auth = lambda request: request  # or the user's ~/.netrc has a say
+        self._session.auth = lambda request: request  # ignore the user's ~/.netrc
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
 
     def manifest(self, tag_or_digest: str) -> requests.Response:
-        """The index or manifest under a tag or digest, whose content is what its digest says."""
+        """Return the index or manifest of a tag or digest, after verifying its digest."""
         answer = self._get("manifests", tag_or_digest, ", ".join((*_INDEXES, *_MANIFESTS)))
         stated = (answer.headers.get("Docker-Content-Digest", ""), tag_or_digest)
         for digest in (one for one in stated if one.startswith("sha256:")):
             if digest != _digest(answer):
                 raise RegistryError(
-                    f"{self._host} answers for {digest} of {self._name} with other content, whose "
-                    f"digest is {_digest(answer)}; do not use it"
+                    f"{self._host} returned content with digest {_digest(answer)} for {digest} of "
+                    f"{self._name}; do not use it"
                 )
         return answer
 
     def platforms(self, manifest: dict[str, Any]) -> dict[str, str | None]:
-        """Every platform, with the digest of its manifest; None where that is `manifest` itself.
+        """Return every platform with the digest of its manifest; None if that is `manifest` itself.
 
-        Attestations (provenance, SBOM) stand in an index as entries for unknown/unknown.
+        An index lists attestations (provenance, SBOM) under unknown/unknown.
         """
         if "manifests" in manifest:
             entries = [(entry["platform"], entry["digest"]) for entry in manifest["manifests"]]
@@ -115,7 +113,7 @@ class _Repository:
         return {_platform(_json(self._get("blobs", manifest["config"]["digest"], "*/*"))): None}
 
     def _get(self, kind: str, key: str, accept: str) -> requests.Response:
-        """The registry's answer, after logging in where it asks for that."""
+        """Return the registry's response, after a login if required."""
         what = f"{self._name}{'@' if key.startswith('sha256:') else ':'}{key}"
         url, headers = f"{self._url}/{kind}/{key}", {"Accept": accept}
         answer = self._request(url, headers=headers)
@@ -128,7 +126,7 @@ class _Repository:
         return answer
 
     def _log_in(self, what: str, challenge: str) -> None:
-        """Fetch the token that the registry's challenge asks for, and send it from now on."""
+        """Fetch the token that the challenge requires, and send it from now on."""
         scheme, _, rest = challenge.partition(" ")
         try:
             asked = parse_keqv_list(parse_http_list(rest))
@@ -136,31 +134,31 @@ class _Repository:
         except (ValueError, LookupError):
             realm = ""
         if scheme.lower() != "bearer" or not realm:
-            raise RegistryError(f"{self._host} offers no login with a token, but {challenge!r}")
+            raise RegistryError(f"{self._host} does not offer a token login: {challenge!r}")
         answer = self._request(realm, params=asked, auth=_credentials(self._host))
         self._check(what, answer)
         try:
             content = _json(answer)
             token = content.get("token") or content["access_token"]
         except (ValueError, KeyError) as error:
-            raise RegistryError(f"{realm} answers without a token") from error
+            raise RegistryError(f"{realm} returned no token") from error
         self._session.auth = partial(_bear, token)
 
     def _check(self, what: str, answer: requests.Response) -> None:
         if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
             raise RegistryError(
-                f"{self._host} refuses to show {what} ({answer.status_code}): it does not exist, "
-                f"or is private; in that case run `docker login {self._host}`"
+                f"{self._host} denies access to {what} ({answer.status_code}): it does not exist "
+                f"or is private; if it is private, run `docker login {self._host}`"
             )
         if not answer.ok:
-            raise RegistryError(f"{self._host} answers {answer.status_code} for {what}; try again")
+            raise RegistryError(f"{self._host} returned {answer.status_code} for {what}; try again")
 
     def _request(self, url: str, **options: Any) -> requests.Response:
         try:
             return self._session.get(url, timeout=self._timeout, **options)
         except requests.Timeout as error:
             raise RegistryError(
-                f"{self._host} gives no answer within {self._timeout:g} s; try again"
+                f"{self._host} did not respond within {self._timeout:g} s; try again"
             ) from error
         except requests.RequestException as error:
             reason = getattr(error.args[0], "reason", error) if error.args else error
@@ -183,12 +181,12 @@ def _platform(facts: dict[str, Any]) -> str:
 def _json(answer: requests.Response) -> dict[str, Any]:
     content = answer.json()
     if not isinstance(content, dict):
-        raise ValueError("the registry's answer is no JSON object")  # noqa: TRY004 as for bad JSON
+        raise ValueError("the response is not a JSON object")  # noqa: TRY004 as for bad JSON
     return content
 
 
 def _credentials(host: str) -> tuple[str, str] | None:
-    """User and password for `host` of Docker's configuration, credential helpers included."""
+    """Return user and password for `host` from Docker's configuration or credential helpers."""
     try:
         entry = auth.resolve_authconfig(auth.load_config(), host) or {}
     except (DockerException, ValueError) as error:

@@ -1,6 +1,6 @@
-"""The platform as the charts render it now: where the commands know objects and names from.
+"""The platform as the charts render it now.
 
-Nothing here imports the charts before it is asked: Node takes two seconds to start.
+Imports the charts only on use: Node takes two seconds to start.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 @cache
 def app() -> App:
-    """Every chart, declared. Raises OpsError with every mistake in a chart, and DeclarationError
-    for one in the catalogue.
+    """Return every chart.
+
+    Raises OpsError with every error in the charts, and DeclarationError for one in the catalogue.
     """
     from charts import registry
 
@@ -32,20 +33,19 @@ def app() -> App:
 
 @cache
 def snapshot() -> Snapshot:
-    """Every object, as it will be written."""
     return app().snapshot()
 
 
 @cache
 def files() -> dict[str, str]:
-    """What dist/ should hold, text by path. Raises OpsError with everything that is refused."""
+    """Return the expected content of dist/, text by path. Raises OpsError with every error."""
     with _refusals():
         return app().render()
 
 
 @cache
 def memory() -> Memory:
-    """What the charts render, as the last synth left it; rendered again if they have changed."""
+    """Return what the last synth rendered, or render again if the charts have changed."""
     from charts.memory import Memory, recall
 
     return recall() or Memory.of(snapshot(), files())
@@ -60,17 +60,17 @@ def _refusals() -> Iterator[None]:
 
 
 def objects() -> list[Manifest]:
-    """Every object, in the order of the charts."""
+    """Return every object, in chart order."""
     return snapshot().objects
 
 
 def image(service: str) -> str:
-    """The image of a service, without a tag."""
+    """Return the image of a service, without a tag."""
     from catalogue.platform import current
 
     return f"{current().registry}/{service}"
 
 
 def pending() -> list[Pending]:
-    """The workloads that wait for a setting."""
+    """Return the workloads that wait for a setting."""
     return snapshot().pending

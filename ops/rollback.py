@@ -1,4 +1,4 @@
-"""`ops rollback`: back to a build that a service has run, which is known from Git."""
+"""`ops rollback`: pin an earlier build of a service, from the Git history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops import rendered, terminal
 from ops.errors import OpsError, handle_errors
 from ops.git import Git
 from ops.options import AsJson
-from ops.pin import ROOT, carry_out, require_committed, require_known
+from ops.pin import ROOT, pin_and_report, require_committed, require_known
 
 _FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))
 _SHOWN_DIGITS = 12
@@ -29,27 +29,26 @@ class Build:
     """A build that a service was pinned to."""
 
     pin: Pin
-    """The commit of the service's repository, and the digest of what was built from it."""
+    """The commit of the service's repository, and the digest of its build."""
     since: datetime
-    """When this repository pinned it last."""
+    """When this repository last pinned it."""
     until: datetime | None
-    """When it pinned another; None for the newest pin."""
+    """When the next pin replaced it; None for the newest pin."""
     pinned_by: str
-    """The commit of this repository that did it: number, author, subject."""
+    """The commit of this repository: hash, author, subject."""
 
     @property
     def commit(self) -> str:
-        """Of the service's repository: 40 hex digits."""
+        """The commit of the service's repository (40 hex digits)."""
         return self.pin.tag.removeprefix("sha-")
 
     @property
-    def brief(self) -> str:
-        """The commit, in as many digits as tell it from others."""
+    def short_commit(self) -> str:
         return self.commit[:_SHOWN_DIGITS]
 
     @property
-    def brief_digest(self) -> str:
-        """The digest, shortened in the same way; a hyphen where only the tag was pinned."""
+    def short_digest(self) -> str:
+        """The shortened digest; a hyphen if only the tag was pinned."""
         return (self.pin.digest or "-").removeprefix("sha256:")[:_SHOWN_DIGITS]
 
     @property
@@ -68,26 +67,26 @@ def rollback(
         str | None,
         typer.Option(
             metavar="COMMIT",
-            help="The build to go back to; some digits of it, or of its digest, do. Default: ask.",
+            help="The build: the start of its commit or digest. Default: prompt.",
         ),
     ] = None,
-    only_list: Annotated[bool, typer.Option("--list", help="List the builds, and end.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="List the builds, and exit.")] = False,
     as_json: AsJson = False,
     verify: Annotated[
-        bool, typer.Option(help="Ask the registry for the image first; without it, offline.")
+        bool, typer.Option(help="Check that the image is in the registry, or work offline.")
     ] = True,
 ) -> None:
-    """Go back to a build that a service has run.
+    """Roll a service back to an earlier build.
 
-    Lists the builds that were pinned before, from the history of what is
-    checked out, and asks for one. Then it is `ops pin` with that commit and
-    digest: it changes the pin and dist/, which you commit; Argo CD rolls out
-    what is merged. --json lists, too.
+    Lists the builds that were pinned in the history of the current branch, and
+    prompts for one. Then runs `ops pin` with its commit and digest, which changes
+    the pin and dist/. Commit both; Argo CD rolls them out after the merge. --json
+    only lists, too.
 
     Exit status: 0 pinned or listed, 1 refused, 2 wrong usage, 130 interrupted.
     """
     if to and (only_list or as_json):
-        raise typer.BadParameter("--to pins a build; leave out --list and --json")
+        raise typer.BadParameter("--to cannot be combined with --list or --json")
     pin, builds = _pin(service), history(service)
     earlier = [build for build in builds if build.pin not in (pin, replace(pin, digest=None))]
     if as_json:
@@ -99,16 +98,15 @@ def rollback(
     if only_list:
         return
     require_committed(ROOT, service)
-    build = _matching(service, pin, earlier, to) if to else _asked(earlier)
-    _tell_what_goes(service, pin, build)
-    carry_out(service, build.commit, build.pin.digest, verify=verify)
+    build = _matching(service, pin, earlier, to) if to else _choose(earlier)
+    _describe_change(service, pin, build)
+    pin_and_report(service, build.commit, build.pin.digest, verify=verify)
 
 
 def history(service: str, root: Path = ROOT) -> list[Build]:
-    """Every build that `service` was pinned to, once each, the newest first.
+    """Return every build that `service` was pinned to, once each, newest first.
 
-    What counts is what the branch itself was at: the pins inside of a merged pull request never
-    ran. Raises GitError.
+    Follows first parents only: pins inside a merged pull request never ran. Raises GitError.
     """
     git = Git(root)
     path = images.pin_file(service, Path("catalogue/images")).as_posix()
@@ -127,7 +125,7 @@ def history(service: str, root: Path = ROOT) -> list[Build]:
 
 
 def _build(content: bytes | None) -> Pin | None:
-    """The pin in a file; None for `latest`, and for what is not a pin."""
+    """Return the pin in a file; None for `latest` and for invalid pins."""
     try:
         pin = Pin.parse((content or b"").decode("utf-8"))
     except (UnicodeDecodeError, DeclarationError):
@@ -143,29 +141,29 @@ def _pin(service: str) -> Pin:
 
 def _require_some(service: str, earlier: list[Build]) -> None:
     if Git(ROOT).is_shallow:
-        terminal.warn("This clone lacks older commits; `git fetch --unshallow` gets them.")
+        terminal.warn("This clone lacks older commits; run `git fetch --unshallow`.")
     if not earlier:
         raise OpsError(
-            f"the history has no other build of {service}. `ops pin {service} <commit>` pins any; "
-            "`latest` is none, since it names another build tomorrow"
+            f"the history has no other build of {service} (`latest` does not count, because it "
+            f"moves); pin any commit with `ops pin {service} <commit>`"
         )
 
 
 def _show(service: str, pin: Pin, earlier: list[Build]) -> None:
-    terminal.show(f"{service} is pinned to {pin}. Before:")
+    terminal.show(f"{service} is pinned to {pin}. Earlier builds:")
     terminal.show_table(
         *("", "Build", "Digest", "Pinned, UTC", "By"),
         rows=[
-            (str(number), build.brief, build.brief_digest, build.ran, build.pinned_by)
+            (str(number), build.short_commit, build.short_digest, build.ran, build.pinned_by)
             for number, build in enumerate(earlier, start=1)
         ],
     )
 
 
-def _asked(earlier: list[Build]) -> Build:
+def _choose(earlier: list[Build]) -> Build:
     if not terminal.is_interactive():
-        raise OpsError("nobody is here to choose; nothing was changed. Name one with --to COMMIT")
-    return earlier[terminal.choose("Go back to which one", len(earlier)) - 1]
+        raise OpsError("the terminal is not interactive; nothing was changed. Pass --to COMMIT")
+    return earlier[terminal.choose("Roll back to which build", len(earlier)) - 1]
 
 
 def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build:
@@ -179,40 +177,37 @@ def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build
     if len(found) == 1:
         return found[0]
     if found and len({build.commit for build in found}) == 1:
-        digests = " or ".join(build.brief_digest for build in found)
-        raise OpsError(f"{asked} was built more than once; name the digest, {digests}")
+        digests = " or ".join(build.short_digest for build in found)
+        raise OpsError(f"{asked} was built more than once; pass a digest: {digests}")
     if found:
         raise OpsError(
-            f"{asked} may be {' or '.join(build.brief for build in found)}; write more digits"
+            f"{asked} matches {' and '.join(one.short_commit for one in found)}; pass more digits"
         )
     if pin.tag.startswith(f"sha-{digits}"):
-        raise OpsError(f"{asked} is what {service} is pinned to now; nothing was changed")
+        raise OpsError(f"{service} is already pinned to {asked}; nothing was changed")
     raise OpsError(
-        f"{service} was never pinned to {asked} here; `ops rollback {service} --list` shows what "
-        f"it was, and `ops pin {service} <commit>` pins any build"
+        f"{service} was never pinned to {asked}; `ops rollback {service} --list` lists its builds, "
+        f"and `ops pin {service} <commit>` pins any build"
     )
 
 
-def _tell_what_goes(service: str, pin: Pin, build: Build) -> None:
-    """What the way back means, as far as it is known here."""
+def _describe_change(service: str, pin: Pin, build: Build) -> None:
     image = rendered.image(service)
     if pin.tag == build.pin.tag:
-        terminal.tell(f"This is another build of the same commit: {build.pin.digest}")
+        terminal.info(f"This is another build of the same commit: {build.pin.digest}")
     elif not pin.floats:
         source = image.removeprefix("ghcr.io/")
         newer = pin.tag.removeprefix("sha-")
-        terminal.tell(
-            f"This takes back https://github.com/{source}/compare/{build.commit}...{newer}"
-        )
+        terminal.info(f"This reverts https://github.com/{source}/compare/{build.commit}...{newer}")
     if migrations := _release_jobs(image):
         terminal.warn(
-            f"{', '.join(migrations)} will run again, of that build. What migrations of later "
-            "builds changed in the database stays."
+            f"{', '.join(migrations)} will run again, from that build. Database changes by later "
+            "migrations remain."
         )
 
 
 def _release_jobs(image: str) -> list[str]:
-    """The Jobs that run a service's image with every sync."""
+    """Return the Jobs that run the image at every sync."""
     return [
         item["metadata"]["name"]
         for item in rendered.objects()

@@ -1,4 +1,4 @@
-"""What people see and are asked: results on standard output, everything else beside it."""
+"""Output and prompts: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 _WIDE = 160
-"""Columns of a table that goes into a file or a pipe."""
+"""Table width in a file or pipe, in columns."""
 
 
 def _console(*, stderr: bool) -> Console:
@@ -27,17 +27,15 @@ def _console(*, stderr: bool) -> Console:
 
 
 def show(line: str = "", style: str | None = None) -> None:
-    """A line of the result."""
+    """Print a line of the result."""
     _console(stderr=False).print(line, style=style, soft_wrap=True)
 
 
 def show_json(content: Any) -> None:
-    """The result for a script."""
     print(json.dumps(content, indent=2, default=_plain))
 
 
 def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
-    """The result as a table."""
     first, *others = columns
     headings = [Column(first, no_wrap=True), *(Column(one, overflow="fold") for one in others)]
     table = Table(*headings, title=title, title_justify="left", box=None, pad_edge=False)
@@ -47,59 +45,56 @@ def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None
 
 
 def show_pairs(pairs: Mapping[str, str]) -> None:
-    """Names and what belongs to each, as indented lines of a result."""
+    """Print names and texts as indented lines."""
     grid = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for name, text in pairs.items():
         grid.add_row(name, text)
     _console(stderr=False).print(Padding(grid, (0, 0, 0, 4), expand=False))
 
 
-def tell(line: str, style: str | None = None) -> None:
-    """A line for the person at the terminal, which is no part of the result."""
+def info(line: str, style: str | None = None) -> None:
+    """Print a line to standard error."""
     _console(stderr=True).print(line, style=style, soft_wrap=True)
 
 
 def warn(line: str) -> None:
-    """Something that a person should know, and that stops nothing."""
-    tell(line, "yellow")
+    info(line, "yellow")
 
 
 def fail(line: str) -> None:
-    """What went wrong."""
-    tell(f"error: {line}", "red")
+    info(f"error: {line}", "red")
 
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Show that something takes its time; in a pipe, say so once."""
+    """Show a spinner; in a pipe, print the text once."""
     console = _console(stderr=True)
     if console.is_terminal:
         with console.status(what):
             yield
     else:
-        tell(what)
+        info(what)
         yield
 
 
 def is_interactive() -> bool:
-    """Whether a person can be asked."""
     return _is_terminal(sys.stdin)
 
 
 def ask_hidden(prompt: str, *, twice: bool) -> str:
-    """What a person types unseen; twice alike, if so wanted. Ctrl-C raises typer.Abort."""
-    again = "The same again" if twice else False
+    """Prompt for hidden input, optionally twice. Ctrl-C raises typer.Abort."""
+    again = "Repeat for confirmation" if twice else False
     with _interruptible():
         answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
     return answer
 
 
 def choose(question: str, count: int) -> int:
-    """A number from 1 to `count`, which a person types. Ctrl-C raises typer.Abort."""
+    """Prompt for a number from 1 to `count`. Ctrl-C raises typer.Abort."""
 
     def checked(text: str) -> int:
         if not (text.isdecimal() and 1 <= int(text) <= count):
-            raise typer.BadParameter(f"type a number from 1 to {count}, or Ctrl-C to leave")
+            raise typer.BadParameter(f"enter a number from 1 to {count}, or press Ctrl-C to cancel")
         return int(text)
 
     with _interruptible():
@@ -108,7 +103,7 @@ def choose(question: str, count: int) -> int:
 
 
 def ask_yes_or_no(question: str) -> bool:
-    """Whether a person agrees; Enter alone means no. Ctrl-C raises typer.Abort."""
+    """Prompt for yes or no; Enter means no. Ctrl-C raises typer.Abort."""
     with _interruptible():
         return typer.confirm(question, err=True)
 
@@ -122,7 +117,7 @@ def when(time: datetime | None, now: datetime | None = None) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises typer.Abort also between two questions, where Click does not catch it."""
+    """Raise typer.Abort for Ctrl-C between two prompts, where Click does not catch it."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -130,7 +125,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()  # it is None where it was closed
+    return stream is not None and stream.isatty()  # None if it was closed
 
 
 def _plain(value: Any) -> str:

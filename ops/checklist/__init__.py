@@ -1,4 +1,4 @@
-"""`ops checklist`: whether everything is in place for the services to run."""
+"""`ops checklist`: check that everything the services need is in place."""
 
 from __future__ import annotations
 
@@ -28,44 +28,44 @@ if TYPE_CHECKING:
 @handle_errors
 def checklist(
     service: Annotated[
-        str | None, typer.Argument(help="One service, in detail. Default: all, as a table.")
+        str | None, typer.Argument(help="Show one service in detail. Default: a table of all.")
     ] = None,
     *,
-    aws: Annotated[bool, typer.Option("--aws", help="Also ask SSM for the parameters.")] = False,
+    aws: Annotated[bool, typer.Option("--aws", help="Also check the parameters in SSM.")] = False,
     registry: Annotated[
-        bool, typer.Option("--registry", help="Also ask the registry for the images.")
+        bool, typer.Option("--registry", help="Also check the images in the registry.")
     ] = False,
     cluster: Annotated[
         bool,
-        typer.Option("--cluster", help="Also ask the cluster, and for what it has to provide."),
+        typer.Option("--cluster", help="Also check the cluster and its prerequisites."),
     ] = False,
     context: Context = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go through the deployment checklist, and list what is still open.
+    """Check that everything the services need is in place, and list open items.
 
-    Looks at this checkout: dist/ as it lies there, the code, the Dockerfiles.
-    What only AWS, the registry or the cluster can tell is "not checked"
-    without the option that asks them, and never counts as passed.
+    Checks this checkout: dist/, the code and the Dockerfiles. Items that need
+    AWS, the registry or the cluster are "not checked" unless their option is
+    given, and never count as passed.
 
-    Exit status: 0 everything passed, 1 something failed or is open, 3 nothing
-    did, but something was not checked.
+    Exit status: 0 all passed, 1 something failed or is open, 3 nothing failed,
+    but something was not checked.
     """
     context_needs_cluster(context, cluster=cluster)
     checkout = Checkout.of(committed())
     chosen = _chosen(service, checkout.dist)
-    asked = Asked(
-        stored=live.asked(
+    sources = LiveSources(
+        stored=live.query(
             lambda: ParameterStore().read(parameter.path for parameter in Parameters),
             "--aws",
             wanted=aws,
         ),
-        look=live.asked(live.registry_look, "--registry", wanted=registry),
-        cluster=live.asked(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
+        check_image=live.query(live.registry_check, "--registry", wanted=registry),
+        cluster=live.query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
     )
     with terminal.waiting("Checking ..."):
-        results = {one.name: _check(one, checkout, asked) for one in chosen}
-        required = _required(asked.cluster) if cluster else []
+        results = {one.name: _check(one, checkout, sources) for one in chosen}
+        required = _required(sources.cluster) if cluster else []
     findings = report.Results(results, required, _open(service))
     if as_json:
         terminal.show_json(findings.as_json())
@@ -85,16 +85,15 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class Checkout:
-    """What lies in the checkout, read once for all services."""
+    """The content of the checkout, read once for all services."""
 
     dist: Mapping[str, str]
     pins: Mapping[str, Pin]
     sources: tuple[Source, ...]
-    """The ExternalSecrets of dist/, in whichever file they stand."""
+    """The ExternalSecrets of all files in dist/."""
 
     @classmethod
     def of(cls, dist: Mapping[str, str]) -> Checkout:
-        """With `dist` as its dist/."""
         sources = [
             Source.of(item)
             for path, text in dist.items()
@@ -106,16 +105,16 @@ class Checkout:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whom the live checks ask."""
+class LiveSources:
+    """The sources of the live checks."""
 
-    stored: Mapping[str, Stored] | live.NotAsked
-    look: live.Look | live.NotAsked
-    cluster: Cluster | live.NotAsked
+    stored: Mapping[str, Stored] | live.Skipped
+    check_image: live.Check | live.Skipped
+    cluster: Cluster | live.Skipped
 
 
 def services(dist: Mapping[str, str]) -> list[Service]:
-    """Every chart that runs pods, with what `dist` holds of it; foreign images are left out."""
+    """Return every chart that runs pods, with its objects in `dist`, without third-party images."""
     from catalogue.platform import current
 
     ours = f"{current().registry}/"
@@ -132,7 +131,7 @@ def services(dist: Mapping[str, str]) -> list[Service]:
 
 
 def _read(path: str, dist: Mapping[str, str]) -> tuple[tuple[Manifest, ...], str]:
-    """The objects of a file; or none, and why."""
+    """Return the objects of a file, or none and the reason."""
     if path not in dist:
         return (), f"dist/{path} is missing"
     try:
@@ -142,12 +141,12 @@ def _read(path: str, dist: Mapping[str, str]) -> tuple[tuple[Manifest, ...], str
 
 
 def committed() -> dict[str, str]:
-    """dist/ as it lies in the checkout."""
+    """Return dist/ as it is in the checkout."""
     return read(declared.ROOT / "dist")
 
 
 def _reachable(cluster: Cluster) -> Cluster:
-    """The cluster, after it has answered once."""
+    """Return the cluster after a successful request."""
     cluster.connection.get("/version")
     return cluster
 
@@ -157,11 +156,11 @@ def _chosen(name: str | None, dist: Mapping[str, str]) -> list[Service]:
     chosen = [one for one in every if name in (None, one.name)]
     if not chosen:
         names = ", ".join(one.name for one in every)
-        raise OpsError(f"there is no service {name}; there are {names}")
+        raise OpsError(f"service {name} not found; the services are {names}")
     return chosen
 
 
-def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, list[Answer]]:
+def _check(service: Service, checkout: Checkout, sources: LiveSources) -> dict[Item, list[Answer]]:
     secrets = declared.secrets_of(service)
     paths = {
         path: None
@@ -172,12 +171,12 @@ def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, lis
     found = {
         Item.BUILDS: [
             *declared.dockerfile(service),
-            *live.built(service, checkout.pins, asked.look),
+            *live.built(service, checkout.pins, sources.check_image),
         ],
-        Item.PUSHED: list(live.pushed(service, checkout.pins, asked.look)),
+        Item.PUSHED: list(live.pushed(service, checkout.pins, sources.check_image)),
         Item.MANIFESTS: [
             declared.manifests(service, checkout.dist, rendered.memory().files),
-            *live.application(service, asked.cluster),
+            *live.application(service, sources.cluster),
         ],
     }
     if service.unreadable:
@@ -185,10 +184,10 @@ def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, lis
         return {item: found.get(item, unseen) for item in Item}
     return {
         **found,
-        Item.PARAMETERS: list(live.parameters(paths, asked.stored)),
+        Item.PARAMETERS: list(live.parameters(paths, sources.stored)),
         Item.EXTERNAL_SECRETS: [
             *declared.external_secrets(service, checkout.sources),
-            *live.synced(service, secrets, asked.cluster),
+            *live.synced(service, secrets, sources.cluster),
         ],
         Item.RESOURCES: declared.resources(service),
         Item.PROBES: declared.probes(service),
@@ -197,14 +196,14 @@ def _check(service: Service, checkout: Checkout, asked: Asked) -> dict[Item, lis
     }
 
 
-def _required(cluster: Cluster | live.NotAsked) -> list[tuple[str, Answer]]:
-    if isinstance(cluster, live.NotAsked):
+def _required(cluster: Cluster | live.Skipped) -> list[tuple[str, Answer]]:
+    if isinstance(cluster, live.Skipped):
         return [("Cluster", Answer(Outcome.NOT_CHECKED, cluster.why))]
     return prerequisites.required(cluster)
 
 
 def _open(service: str | None) -> list[OpenItem]:
-    """The open items; with a service, without those of other services."""
+    """Return the open items; with a service, without those of other services."""
     from catalogue.open_items import image_item, open_items
     from catalogue.platform import current
 

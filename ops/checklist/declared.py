@@ -1,4 +1,4 @@
-"""The items that the checkout itself answers: dist/ as committed, the code, the Dockerfiles."""
+"""Checks of the checkout: dist/, the code and the Dockerfiles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from charts.memory import digest
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
-from ops.checklist.model import Answer, Service, failed, judged, not_applicable, passed
+from ops.checklist.model import Answer, Service, failed, failed_each, not_applicable, passed
 from ops.secrets.readers import Source
 
 if TYPE_CHECKING:
@@ -28,19 +28,19 @@ _ARM64 = {"kubernetes.io/arch": "arm64"}
 
 
 def parse(text: str) -> tuple[Manifest, ...]:
-    """The objects of a rendered file. Raises ValueError for what is none."""
+    """Return the objects of a rendered file. Raises ValueError if the file is invalid."""
     try:
         documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
-        raise ValueError(f"is no YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"is not valid YAML: {' '.join(str(error).split())}") from error
     objects = [one for one in documents if one is not None]
     if not all(isinstance(one, dict) and {"kind", "metadata"} <= one.keys() for one in objects):
-        raise ValueError("holds what is no Kubernetes object")
+        raise ValueError("contains a document that is not a Kubernetes object")
     return tuple(objects)
 
 
 def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Answer]:
-    """Whether each of its images has a Dockerfile that fits arm64."""
+    """Check that the Dockerfile of each image builds for arm64."""
     for image in service.images:
         file = root / "docker" / image.rpartition("/")[2] / "Dockerfile"
         name = file.relative_to(root)
@@ -49,53 +49,51 @@ def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Answer]:
             continue
         stages = list(_FROM.finditer(file.read_text("utf-8")))
         foreign = [stage for stage in stages if stage["platform"] not in _FIT]
-        yield from judged(
+        yield from failed_each(
             (f"{name}: --platform={stage['platform']} is not arm64" for stage in foreign),
-            f"{name}: its {len(stages)} stages fix no other platform",
+            f"{name}: none of {len(stages)} stages sets another platform",
         )
 
 
 def manifests(service: Service, dist: Mapping[str, str], digests: Mapping[str, str]) -> Answer:
-    """Whether its file in dist/ is what the code renders now; `digests` are of that, by path."""
+    """Check that the file in dist/ is up to date; `digests` are those of the rendered files."""
     path = f"dist/{service.path}"
     if service.path not in dist:
         return failed(f"{path} is missing; run `make synth`")
     if digest(dist[service.path]) != digests[service.path]:
-        return failed(f"{path} is not what the code renders; run `make synth`")
+        return failed(f"{path} differs from what the code renders; run `make synth`")
     kinds = dict.fromkeys(item["kind"] for item in service.objects)
     return passed(f"{path}: {', '.join(kinds)}")
 
 
 def external_secrets(service: Service, sources: Iterable[Source]) -> list[Answer]:
-    """Whether every Secret that its pods name comes from an ExternalSecret."""
-    made = {(source.namespace, source.secret) for source in sources}
+    """Check that an ExternalSecret creates each Secret that the pods reference."""
+    created = {(source.namespace, source.secret) for source in sources}
     named = secrets_of(service)
-    missing = [name for name in named if (service.namespace, name) not in made]
-    return judged(
-        (f"no ExternalSecret makes the Secret {service.namespace}/{name}" for name in missing),
+    missing = [name for name in named if (service.namespace, name) not in created]
+    return failed_each(
+        (f"no ExternalSecret creates the Secret {service.namespace}/{name}" for name in missing),
         ", ".join(named),
     )
 
 
 def resources(service: Service) -> list[Answer]:
-    """Whether every container has requests and limits."""
+    """Check that every container has requests and limits."""
     lacking = [
-        f"{owner}, container {container['name']}: no {bound} of {name}"
+        f"{owner}, container {container['name']}: no {name} {bound}"
         for owner, container in _containers(service)
         for bound in ("requests", "limits")
         for name in _MANDATORY
         if name not in ((container.get("resources") or {}).get(bound) or {})
     ]
-    return judged(lacking, f"both on each of {len(list(_containers(service)))} container(s)")
+    return failed_each(lacking, f"set on {len(list(_containers(service)))} container(s)")
 
 
 def probes(service: Service) -> list[Answer]:
-    """Whether what runs for ever is restarted when it hangs, and what is called called only when
-    it is ready.
-    """
+    """Check for liveness probes, and for readiness probes on containers that serve requests."""
     running = _running(service)
     if not running:
-        return [not_applicable("its jobs end by themselves")]
+        return [not_applicable("it runs only jobs")]
     called = [
         (item.get("spec") or {}).get("selector") or {}
         for item in service.objects
@@ -111,47 +109,47 @@ def probes(service: Service) -> list[Answer]:
                 for probe in wanted
                 if probe not in container
             ]
-    return judged(lacking, ", ".join(map(_name, running)))
+    return failed_each(lacking, ", ".join(map(_name, running)))
 
 
 def node_selector(service: Service) -> list[Answer]:
-    """Whether every pod asks for an arm64 node."""
+    """Check that every pod selects arm64 nodes."""
     every = workloads(service.objects)
     strays = [
         f"{_name(workload)} does not select kubernetes.io/arch: arm64"
         for workload in every
         if not _ARM64.items() <= (workload.pod.get("nodeSelector") or {}).items()
     ]
-    return judged(strays, f"on each of {len(every)} pod template(s)")
+    return failed_each(strays, f"set on {len(every)} pod template(s)")
 
 
 def update(service: Service) -> list[Answer]:
-    """Whether an update takes no pod away before the next is ready, where there are several."""
+    """Check that an update stops no pod before its replacement is ready."""
     running = _running(service)
     if not running:
-        return [not_applicable("a new image runs with the next run")]
+        return [not_applicable("the next run uses the new image")]
     return [_update(workload) for workload in running]
 
 
 def _update(workload: Workload) -> Answer:
     name = _name(workload)
     if workload.update is Update.BY_HAND:
-        return failed(f"{name}: Kubernetes replaces its pods only by hand")
+        return failed(f"{name}: its pods must be replaced by hand")
     if workload.kind != "Deployment":
-        return failed(f"{name}: an update of a {workload.kind} takes pods away first")
+        return failed(f"{name}: an update of a {workload.kind} stops old pods first")
     strategy = workload.manifest["spec"].get("strategy") or {}
     if workload.replicas == (1, 1) and workload.update is Update.RECREATE:
-        return not_applicable(f"{name}: never two at once, so an update leaves a gap (Recreate)")
+        return not_applicable(f"{name}: never runs two pods; an update has downtime (Recreate)")
     rolling = strategy.get("rollingUpdate") or {}
     surge, unavailable = rolling.get("maxSurge", "25%"), rolling.get("maxUnavailable", "25%")
     if workload.update is Update.ROLLING and unavailable == 0 and surge != 0:
         pods = pods_in_words(workload.replicas)
         return passed(f"{name}: {pods}, maxSurge {surge}, maxUnavailable 0")
-    return failed(f"{name}: maxUnavailable is {unavailable}, so an update takes pods away first")
+    return failed(f"{name}: maxUnavailable is {unavailable}, so an update stops old pods first")
 
 
 def secrets_of(service: Service) -> list[str]:
-    """The Secrets that its pods name."""
+    """Return the Secrets that the pods reference."""
     every = workloads(service.objects)
     named = [secret for workload in every for secret in workload.secrets]
     pulled = [secret for workload in every for secret in workload.pull_secrets]
@@ -165,7 +163,7 @@ def _containers(service: Service) -> Iterator[tuple[str, Manifest]]:
 
 
 def _running(service: Service) -> list[Workload]:
-    """What runs all the time."""
+    """Return the long-running workloads."""
     return [one for one in workloads(service.objects) if one.kind not in ("CronJob", "Job")]
 
 

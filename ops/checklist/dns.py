@@ -1,4 +1,4 @@
-"""Where the pods of a cluster ask for DNS, and whether the NetworkPolicies let them."""
+"""Checks of cluster DNS: where it answers, and whether NetworkPolicies allow it."""
 
 from __future__ import annotations
 
@@ -8,41 +8,40 @@ from ipaddress import ip_address
 
 from catalogue.target import TARGET
 from constructs_lib.manifests.image import short_name
-from ops.checklist.model import Answer, either, failed, not_checked, passed
+from ops.checklist.model import Answer, failed, not_checked, passed, passed_if
 from ops.cluster import Cluster, Object
 
-_TENTH = 10
-"""Kubernetes gives the first address of the service range to its own Service `kubernetes`; EKS
-gives the tenth to the cluster DNS."""
-_OF_KUBERNETES = "/api/v1/namespaces/default/services/kubernetes"
-_OF_KUBE_DNS = "/api/v1/namespaces/kube-system/services/kube-dns"
+_DNS_POSITION = 10
+"""EKS gives DNS the tenth address of the service range; the Service `kubernetes` has the first."""
+_KUBERNETES_SERVICE = "/api/v1/namespaces/default/services/kubernetes"
+_KUBE_DNS_SERVICE = "/api/v1/namespaces/kube-system/services/kube-dns"
 _IPV4 = 4
 
 
 def address_family(cluster: Cluster) -> Iterator[Answer]:
-    """An IPv4 cluster: the NetworkPolicies open no IPv6 range."""
-    first = _spec(cluster, _OF_KUBERNETES).get("clusterIP")
+    """Check that the cluster is IPv4: the NetworkPolicies allow only IPv4 ranges."""
+    first = _spec(cluster, _KUBERNETES_SERVICE).get("clusterIP")
     if not first:
-        yield not_checked("the Service default/kubernetes, whose address says it, is not there")
+        yield not_checked("unknown, because the Service default/kubernetes does not exist")
         return
-    yield either(
+    yield passed_if(
         ip_address(first).version == _IPV4,
         "IPv4",
-        "the cluster is IPv6, which this platform does not support: its NetworkPolicies open IPv4 "
-        "ranges only, so pods would reach nothing outside the cluster. Use an IPv4 cluster",
+        "the cluster is IPv6, which this platform does not support: its NetworkPolicies allow only "
+        "IPv4 ranges, so pods could not connect outside the cluster. Use an IPv4 cluster",
     )
 
 
 def cluster_dns(cluster: Cluster) -> Iterator[Answer]:
-    """Whether pods may ask whatever answers DNS here: pods of kube-dns, or addresses of a node."""
+    """Check that pods may reach cluster DNS: pods of kube-dns, or addresses on the node."""
     ready = [pod for pod in cluster.pods("kube-system", "k8s-app=kube-dns") if pod.ready]
-    opened = dict.fromkeys(TARGET.dns_addresses, "one of dns_addresses")
-    service = _spec(cluster, _OF_KUBE_DNS).get("clusterIP")
+    allowed = dict.fromkeys(TARGET.dns_addresses, "which is in dns_addresses")
+    service = _spec(cluster, _KUBE_DNS_SERVICE).get("clusterIP")
     service = None if service == "None" else service
     if ready:
         yield passed(f"{len(ready)} pods with k8s-app=kube-dns")
         if service:
-            opened.setdefault(service, "the cluster IP of kube-dns, which is open with its pods")
+            allowed.setdefault(service, "the cluster IP of kube-dns, which is allowed")
     caches = _node_caches(cluster)
     on_nodes = {
         **{address: "NodeLocal DNSCache" for cache in caches for address in _addresses_of(cache)},
@@ -50,20 +49,20 @@ def cluster_dns(cluster: Cluster) -> Iterator[Answer]:
     }
     if caches and not any(map(_addresses_of, caches)):
         yield not_checked(
-            "NodeLocal DNSCache runs, but its DaemonSet names no -localip; compare the address "
-            "that it answers at with dns_addresses in catalogue/target.py"
+            "NodeLocal DNSCache runs, but its DaemonSet has no -localip argument; compare its "
+            "address with dns_addresses in catalogue/target.py"
         )
     elif not ready and not on_nodes:
         yield failed(
-            "no ready pod in kube-system has k8s-app=kube-dns, and there is neither NodeLocal "
-            "DNSCache nor EKS Auto Mode: nothing answers DNS that the NetworkPolicies let pods ask"
+            "kube-system has no ready pod with k8s-app=kube-dns, and the cluster has neither "
+            "NodeLocal DNSCache nor EKS Auto Mode: the NetworkPolicies allow no working DNS server"
         )
     for address, by in on_nodes.items():
-        yield either(
-            address in opened,
-            f"{by} answers at {address}, {opened.get(address)}",
-            f"{by} answers at {address}, which the NetworkPolicies do not let pods ask: all pods "
-            f"would lose DNS. {_setting(address for address in on_nodes if address not in opened)}",
+        yield passed_if(
+            address in allowed,
+            f"{by} answers at {address}, {allowed.get(address)}",
+            f"{by} answers at {address}, which the NetworkPolicies block: all pods would lose DNS. "
+            f"{_setting(address for address in on_nodes if address not in allowed)}",
         )
 
 
@@ -74,7 +73,7 @@ def _setting(missing: Iterable[str]) -> str:
 
 
 def _node_caches(cluster: Cluster) -> list[Object]:
-    """The pods' specs of NodeLocal DNSCache, by the name of its DaemonSet or by its image."""
+    """Return the pod specs of NodeLocal DNSCache, found by DaemonSet name or by image."""
     found = cluster.connection.items("/apis/apps/v1/namespaces/kube-system/daemonsets")
     return [
         item["spec"]["template"]["spec"]
@@ -88,7 +87,7 @@ def _node_caches(cluster: Cluster) -> list[Object]:
 
 
 def _addresses_of(cache: Object) -> list[str]:
-    """The `-localip` argument of its containers, a list separated by commas."""
+    """Return the addresses of the `-localip` argument, a comma-separated list."""
     found = []
     for container in cache["containers"]:
         words = " ".join([*container.get("command", ()), *container.get("args", ())])
@@ -98,14 +97,14 @@ def _addresses_of(cache: Object) -> list[str]:
 
 
 def _auto_mode(cluster: Cluster, service: str | None) -> dict[str, str]:
-    """The cluster DNS address, where nodes of EKS Auto Mode answer it themselves."""
+    """Return the cluster DNS address if EKS Auto Mode nodes answer it."""
     label = {"labelSelector": "eks.amazonaws.com/compute-type=auto"}
     if not cluster.connection.items("/api/v1/nodes", **label):
         return {}
-    first = _spec(cluster, _OF_KUBERNETES).get("clusterIP")
+    first = _spec(cluster, _KUBERNETES_SERVICE).get("clusterIP")
     if not service and not first:
         return {}
-    return {service or str(ip_address(str(first)) + _TENTH - 1): "EKS Auto Mode"}
+    return {service or str(ip_address(str(first)) + _DNS_POSITION - 1): "EKS Auto Mode"}
 
 
 def _spec(cluster: Cluster, path: str) -> Object:

@@ -1,4 +1,4 @@
-"""The items that SSM, the image registry and the cluster answer, for one service."""
+"""Checks that query SSM, the image registry and the cluster, for one service."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ T = TypeVar("T")
 
 APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
 
-Look = Callable[[str, str | None], Answer]
-"""Says of an image reference whether the registry has it for arm64, under the digest given."""
+Check = Callable[[str, str | None], Answer]
+"""Checks that the registry has an image reference for arm64, with the given digest if any."""
 
 
 @dataclass(frozen=True)
-class NotAsked:
-    """Something was not looked at, and why."""
+class Skipped:
+    """A source that was not queried, and the reason."""
 
     why: str
 
 
-def registry_look() -> Look:
-    """Asks the registry, once for each reference."""
+def registry_check() -> Check:
+    """Return a check that queries the registry once for each reference."""
     from ops import registry  # its libraries take a second to import
 
     @cache
-    def look(reference: str, pinned: str | None) -> Answer:
+    def check(reference: str, pinned: str | None) -> Answer:
         try:
             image = registry.find(reference)
         except registry.ImageMissingError as error:
@@ -44,48 +44,48 @@ def registry_look() -> Look:
             return not_checked(error)
         if pinned and image.digest != pinned:
             return failed(
-                f"{reference} was moved: it names {image.digest[:19]}… now, and {pinned[:19]}… is "
-                "pinned, which still runs. Find out who pushed it; `ops pin` pins what it names"
+                f"{reference} was moved: it points to {image.digest[:19]}…, but {pinned[:19]}… is "
+                "pinned and still runs. Find out who pushed it; `ops pin` pins the new digest"
             )
-        return passed(f"{reference} is there for arm64 ({image.digest[:19]}…)")
+        return passed(f"{reference} exists for arm64 ({image.digest[:19]}…)")
 
-    return look
+    return check
 
 
-def built(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Answer]:
-    """Whether the image that runs was built for arm64."""
+def built(service: Service, pins: Mapping[str, Pin], check: Check | Skipped) -> Iterator[Answer]:
+    """Check that the running image is built for arm64."""
     for image in service.images:
-        if isinstance(look, NotAsked):
-            yield not_checked(look.why)
+        if isinstance(check, Skipped):
+            yield not_checked(check.why)
         else:
-            yield look(_reference(image, pins), None)
+            yield check(_reference(image, pins), None)
 
 
-def pushed(service: Service, pins: Mapping[str, Pin], look: Look | NotAsked) -> Iterator[Answer]:
-    """Whether the registry has each image as `latest` and under its commit."""
+def pushed(service: Service, pins: Mapping[str, Pin], check: Check | Skipped) -> Iterator[Answer]:
+    """Check that the registry has each image as `latest` and under its commit."""
     for image in service.images:
         pin = pins[image.rpartition("/")[2]]
         if pin.floats:
-            yield is_open("no commit is pinned, so there is no SHA tag to look for")
+            yield is_open("no commit is pinned, so the SHA tag cannot be checked")
         elif pin.digest is None:
             yield is_open(f"{pin.tag} is pinned without its digest; `ops pin` adds it")
-        if isinstance(look, NotAsked):
-            yield not_checked(look.why)
+        if isinstance(check, Skipped):
+            yield not_checked(check.why)
         else:
             tags = {"latest": None, pin.tag: pin.digest}
-            yield from (look(f"{image}:{tag}", digest) for tag, digest in tags.items())
+            yield from (check(f"{image}:{tag}", digest) for tag, digest in tags.items())
 
 
-def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) -> Iterator[Answer]:
-    """Whether what a service reads is set in SSM."""
-    if isinstance(stored, NotAsked):
+def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | Skipped) -> Iterator[Answer]:
+    """Check that the service's parameters are set in SSM."""
+    if isinstance(stored, Skipped):
         yield not_checked(stored.why)
         return
     known = {parameter.path: parameter for parameter in Parameters}
     remedies = {
-        State.MISSING: "`make deploy-secrets` makes it",
+        State.MISSING: "`make deploy-secrets` creates it",
         State.PLACEHOLDER: "`ops secrets set` sets it",
-        State.NOT_SECURE: "save its value, delete it, and `make deploy-secrets`",
+        State.NOT_SECURE: "save its value, delete it, and run `make deploy-secrets`",
     }
     for path in paths:
         if path not in known:
@@ -98,9 +98,9 @@ def parameters(paths: Iterable[str], stored: Mapping[str, Stored] | NotAsked) ->
             yield failed(f"{path}: {state}; {remedies[state]}")
 
 
-def synced(service: Service, secrets: list[str], cluster: Cluster | NotAsked) -> Iterator[Answer]:
-    """Whether External Secrets keeps each Secret of a service."""
-    if isinstance(cluster, NotAsked):
+def synced(service: Service, secrets: list[str], cluster: Cluster | Skipped) -> Iterator[Answer]:
+    """Check that External Secrets syncs each Secret of the service."""
+    if isinstance(cluster, Skipped):
         return
     for name in secrets:
         try:
@@ -115,9 +115,9 @@ def synced(service: Service, secrets: list[str], cluster: Cluster | NotAsked) ->
             yield failed(f"{where}: {sync.message if sync else 'is not in the cluster'}")
 
 
-def application(service: Service, cluster: Cluster | NotAsked) -> Iterator[Answer]:
-    """Whether Argo CD has brought a service's manifests into the cluster, and they are healthy."""
-    if isinstance(cluster, NotAsked):
+def application(service: Service, cluster: Cluster | Skipped) -> Iterator[Answer]:
+    """Check that the service's Application is Synced and Healthy."""
+    if isinstance(cluster, Skipped):
         return
     try:
         found = cluster.connection.get(f"{APPLICATIONS}/{service.name}")
@@ -129,18 +129,18 @@ def application(service: Service, cluster: Cluster | NotAsked) -> Iterator[Answe
     health = status.get("health", {}).get("status", "unknown")
     revision = status.get("sync", {}).get("revision", "")[:9]
     detail = f"Argo CD's Application {service.name}: {sync}, {health} {revision}".rstrip()
-    fine = (sync, health) == ("Synced", "Healthy")
-    yield passed(detail) if fine else failed(f"{detail}; look at it in Argo CD")
+    healthy = (sync, health) == ("Synced", "Healthy")
+    yield passed(detail) if healthy else failed(f"{detail}; check it in Argo CD")
 
 
-def asked(source: Callable[[], T], option: str, *, wanted: bool) -> T | NotAsked:
-    """What `source` gives; NotAsked where the option was not given, or it cannot be reached."""
+def query(source: Callable[[], T], option: str, *, wanted: bool) -> T | Skipped:
+    """Return the result of `source`, or Skipped if its option is missing or it fails."""
     if not wanted:
-        return NotAsked(f"add {option}")
+        return Skipped(f"pass {option}")
     try:
         return source()
     except OpsError as error:
-        return NotAsked(str(error))
+        return Skipped(str(error))
 
 
 def _reference(image: str, pins: Mapping[str, Pin]) -> str:

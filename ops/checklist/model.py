@@ -1,4 +1,4 @@
-"""What the checklist speaks of: items, and what was found about each."""
+"""The items of the checklist, and the results of their checks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """How a check ended, the worst first."""
+    """The result of a check, worst first."""
 
     FAILED = "failed"
     OPEN = "open"
-    """It waits for something that nobody but the operator knows."""
+    """Waits for a value that only the operator knows."""
     NOT_CHECKED = "not checked"
     PASSED = "passed"
     NOT_APPLICABLE = "does not apply"
 
 
 class Item(Enum):
-    """The items of the deployment checklist, in its order."""
+    """The items of the deployment checklist, in order."""
 
     BUILDS = "Image builds for arm64"
     PUSHED = "Image is pushed"
@@ -37,22 +37,22 @@ class Item(Enum):
 
     @property
     def number(self) -> int:
-        """Its place on the list."""
+        """The position on the list, from 1."""
         return list(Item).index(self) + 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one check found."""
+    """The result of one check."""
 
     outcome: Outcome
     detail: str
-    """What is so; and where it should not be, what to do."""
+    """What was found and, for a failure, what to do."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service, and what dist/ holds of it: what Argo CD will apply."""
+    """A service, and its objects in dist/, which Argo CD applies."""
 
     name: str
     namespace: str
@@ -61,47 +61,41 @@ class Service:
     images: tuple[str, ...]
     """The images of its pods, without tags: `ghcr.io/gnosischain/nebula`."""
     objects: tuple[Manifest, ...]
-    """The objects of its file as committed."""
+    """The objects of its file in dist/."""
     unreadable: str = ""
-    """Why nothing can be said of those objects."""
+    """Why its file cannot be read; empty if it can."""
 
 
 def passed(detail: str) -> Answer:
-    """It is so."""
     return Answer(Outcome.PASSED, detail)
 
 
 def failed(detail: str) -> Answer:
-    """It is not so."""
     return Answer(Outcome.FAILED, detail)
 
 
-def either(fine: object, detail: str, problem: str) -> Answer:
-    """Passed with what is so, or failed with what is not and what to do."""
-    return passed(detail) if fine else failed(problem)
+def passed_if(condition: object, detail: str, problem: str) -> Answer:
+    """Return a pass with `detail`, or a failure with `problem`."""
+    return passed(detail) if condition else failed(problem)
 
 
 def is_open(detail: str) -> Answer:
-    """It waits for the operator."""
     return Answer(Outcome.OPEN, detail)
 
 
 def not_checked(why: object) -> Answer:
-    """It cannot be said, and why."""
     return Answer(Outcome.NOT_CHECKED, str(why))
 
 
 def not_applicable(why: str) -> Answer:
-    """There is nothing to check."""
     return Answer(Outcome.NOT_APPLICABLE, why)
 
 
-def judged(problems: Iterable[str], detail: str) -> list[Answer]:
-    """Failed once for each problem; or passed, with what is so, if there is none."""
+def failed_each(problems: Iterable[str], detail: str) -> list[Answer]:
+    """Return one failure for each problem, or one pass with `detail`."""
     return [failed(problem) for problem in problems] or [passed(detail)]
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """What all of them together come to."""
     order = list(Outcome)
     return min(outcomes, key=order.index, default=Outcome.NOT_APPLICABLE)

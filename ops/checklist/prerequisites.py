@@ -1,4 +1,4 @@
-"""What the manifests take for granted in the cluster that they are applied to."""
+"""Checks of the cluster's prerequisites."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from catalogue.target import TARGET
 from constructs_lib.manifests.image import short_name
 from ops import rendered
 from ops.checklist import dns
-from ops.checklist.model import Answer, either, failed, not_applicable, not_checked, passed
+from ops.checklist.model import Answer, failed, not_applicable, not_checked, passed, passed_if
 from ops.cluster import Cluster, ClusterError, Object, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
-"""Network plugins that enforce NetworkPolicies whenever they run, by their DaemonSet."""
+"""Network plugins that always enforce NetworkPolicies, by DaemonSet."""
 _EXTERNAL_SECRETS = "/apis/external-secrets.io"
 _WORKLOADS = ("deployments", "daemonsets", "statefulsets")
 
 
 def required(cluster: Cluster) -> list[tuple[str, Answer]]:
-    """Every prerequisite by its name, and what was found."""
+    """Return the results of every prerequisite check, by name."""
     checks: dict[str, Callable[[Cluster], Iterator[Answer]]] = {
         "arm64 nodes": nodes,
         "Argo CD": argo_cd,
@@ -35,10 +35,10 @@ def required(cluster: Cluster) -> list[tuple[str, Answer]]:
         "Cluster DNS": dns.cluster_dns,
         "Public DNS": public_dns,
     }
-    return [(name, finding) for name, check in checks.items() for finding in _told(check, cluster)]
+    return [(name, one) for name, check in checks.items() for one in _results(check, cluster)]
 
 
-def _told(check: Callable[[Cluster], Iterator[Answer]], cluster: Cluster) -> list[Answer]:
+def _results(check: Callable[[Cluster], Iterator[Answer]], cluster: Cluster) -> list[Answer]:
     try:
         return list(check(cluster))
     except ClusterError as error:
@@ -46,24 +46,24 @@ def _told(check: Callable[[Cluster], Iterator[Answer]], cluster: Cluster) -> lis
 
 
 def nodes(cluster: Cluster) -> Iterator[Answer]:
-    """Nodes that the pods' selector finds."""
+    """Check for nodes that match the pods' node selector."""
     found = cluster.connection.items("/api/v1/nodes", labelSelector="kubernetes.io/arch=arm64")
     ready = [node for node in found if _condition(node, "Ready") == "True"]
-    yield either(
+    yield passed_if(
         ready,
-        f"{len(ready)} are ready",
+        f"{len(ready)} ready",
         "no ready node has kubernetes.io/arch=arm64, so no pod can run; add Graviton nodes",
     )
 
 
 def argo_cd(cluster: Cluster) -> Iterator[Answer]:
-    """What applies dist/."""
-    yield _runs(cluster, "argocd", "nothing applies dist/")
+    """Check for the controller that applies dist/."""
+    yield _ready(cluster, "argocd", "nothing applies dist/")
 
 
 def external_secrets(cluster: Cluster) -> Iterator[Answer]:
-    """The operator, in a version that serves the API that dist/ speaks, and its store."""
-    yield _runs(cluster, "external-secrets", "no Secret is made")
+    """Check the operator, the API version that dist/ uses, and the store."""
+    yield _ready(cluster, "external-secrets", "no Secret is created")
     served = [
         version["version"]
         for version in (cluster.connection.get(_EXTERNAL_SECRETS) or {}).get("versions", ())
@@ -71,11 +71,11 @@ def external_secrets(cluster: Cluster) -> Iterator[Answer]:
     wanted = TARGET.external_secrets
     if wanted not in served:
         yield failed(
-            f"it serves {', '.join(served) or 'nothing'}, but dist/ speaks {wanted}; change "
+            f"it serves {', '.join(served) or 'nothing'}, but dist/ uses {wanted}; change "
             "external_secrets in catalogue/target.py"
         )
         return
-    yield passed(f"serves {', '.join(served)}, of which dist/ speaks {wanted}")
+    yield passed(f"serves {', '.join(served)}; dist/ uses {wanted}")
     (name,) = (
         item["metadata"]["name"]
         for item in rendered.objects()
@@ -83,7 +83,7 @@ def external_secrets(cluster: Cluster) -> Iterator[Answer]:
     )
     store = cluster.connection.get(f"{_EXTERNAL_SECRETS}/{wanted}/clustersecretstores/{name}")
     state = SyncState.of(store) if store else None
-    yield either(
+    yield passed_if(
         state and state.ready,
         f"ClusterSecretStore {name} is ready",
         f"ClusterSecretStore {name}: {state.message if state else 'is not in the cluster'}",
@@ -91,18 +91,18 @@ def external_secrets(cluster: Cluster) -> Iterator[Answer]:
 
 
 def load_balancer_controller(cluster: Cluster) -> Iterator[Answer]:
-    """What makes load balancers of Ingresses."""
-    yield _runs(cluster, "aws-load-balancer-controller", "no Ingress gets a load balancer")
+    """Check for the controller that creates load balancers for Ingresses."""
+    yield _ready(cluster, "aws-load-balancer-controller", "no Ingress gets a load balancer")
 
 
 def reloader(cluster: Cluster) -> Iterator[Answer]:
-    """What restarts the web services when a Secret of theirs changes."""
-    without = "a secret that External Secrets renews reaches no web service until it is restarted"
-    yield _runs(cluster, "reloader", without)
+    """Check for the controller that restarts web services when their Secrets change."""
+    without = "web services use old secret values until they are restarted"
+    yield _ready(cluster, "reloader", without)
 
 
 def network_policies(cluster: Cluster) -> Iterator[Answer]:
-    """A network plugin that does not just store them."""
+    """Check for a network plugin that enforces NetworkPolicies."""
     found = _workloads(cluster, "daemonsets")
     by_name = {item["metadata"]["name"]: item for item in found}
     for name, engine in _POLICY_ENGINES.items():
@@ -110,7 +110,7 @@ def network_policies(cluster: Cluster) -> Iterator[Answer]:
             yield passed(f"by {engine}")
             return
     if "aws-node" not in by_name:
-        yield not_checked("no network plugin that is known here; try a connection that is denied")
+        yield not_checked("unknown network plugin; test a connection that should be denied")
         return
     arguments = [
         argument
@@ -119,29 +119,29 @@ def network_policies(cluster: Cluster) -> Iterator[Answer]:
     ]
     if "--enable-network-policy=true" not in arguments:
         yield failed(
-            "the VPC CNI enforces none: every pod may connect anywhere. Set enableNetworkPolicy "
-            "in the configuration of the add-on vpc-cni"
+            "the VPC CNI does not enforce them: every pod may connect anywhere. Set "
+            "enableNetworkPolicy in the configuration of the vpc-cni add-on"
         )
         return
     endpoints = cluster.connection.items("/apis/networking.k8s.aws/v1alpha1/policyendpoints")
-    yield either(
+    yield passed_if(
         endpoints,
         "by the VPC CNI",
-        "the VPC CNI's agent would enforce them, but no PolicyEndpoint is made of them: the "
-        "controller that makes them comes with the managed add-on vpc-cni",
+        "the VPC CNI agent is enabled, but no PolicyEndpoint exists: the controller that creates "
+        "them is part of the managed vpc-cni add-on",
     )
 
 
 def pod_identity(cluster: Cluster) -> Iterator[Answer]:
-    """What hands External Secrets its role."""
+    """Check for the agent that gives External Secrets its role."""
     if INSTALLATION.oidc_provider_arn:
         yield not_applicable("the role trusts the cluster's OIDC provider")
         return
-    yield _runs(cluster, "eks-pod-identity-agent", "External Secrets gets no role")
+    yield _ready(cluster, "eks-pod-identity-agent", "External Secrets gets no role")
 
 
 def public_dns(cluster: Cluster) -> Iterator[Answer]:
-    """Each host's name, and whether it leads to its load balancer."""
+    """Check that each host resolves to its load balancer."""
     ingresses = cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
     balancers = {
         rule.get("host"): [
@@ -152,11 +152,11 @@ def public_dns(cluster: Cluster) -> Iterator[Answer]:
         for rule in item["spec"].get("rules", ())
     }
     for host in Hosts:
-        yield _leads_to(host.fqdn, balancers.get(host.fqdn, []))
+        yield _points_to(host.fqdn, balancers.get(host.fqdn, []))
 
 
 def addresses(name: str) -> set[str]:
-    """What a name resolves to here; nothing if it does not."""
+    """Return the addresses that a name resolves to here; empty if it does not resolve."""
     try:
         found = socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
     except OSError:
@@ -164,24 +164,24 @@ def addresses(name: str) -> set[str]:
     return {str(address[0]) for *_, address in found}
 
 
-def _leads_to(host: str, balancers: list[str]) -> Answer:
+def _points_to(host: str, balancers: list[str]) -> Answer:
     if not balancers:
         return failed(f"{host}: its Ingress has no load balancer yet")
     found = addresses(host)
     if not found:
-        return failed(f"{host} does not resolve here; point it to {balancers[0]}")
+        return failed(f"{host} does not resolve from here; point it to {balancers[0]}")
     expected = {address for balancer in balancers for address in addresses(balancer)}
     if not expected:
-        return not_checked(f"{host} resolves, but its load balancer {balancers[0]} does not here")
-    return either(
+        return not_checked(f"{host} resolves, but its load balancer {balancers[0]} does not")
+    return passed_if(
         found & expected,
-        f"{host} leads to {balancers[0]}",
-        f"{host} leads to {', '.join(sorted(found))}, not to {balancers[0]}",
+        f"{host} resolves to {balancers[0]}",
+        f"{host} resolves to {', '.join(sorted(found))}, not to {balancers[0]}",
     )
 
 
-def _runs(cluster: Cluster, image: str, without: str) -> Answer:
-    """Whether a workload of an image, whatever registry it is from, has a ready pod."""
+def _ready(cluster: Cluster, image: str, without: str) -> Answer:
+    """Check that a workload with this image, from any registry, has a ready pod."""
     seen = False
     for kind in _WORKLOADS:
         for item in _workloads(cluster, kind):
@@ -195,7 +195,7 @@ def _runs(cluster: Cluster, image: str, without: str) -> Answer:
                 place = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
                 return passed(f"{place}, {matching[0]}")
     state = "has no ready pod" if seen else "is not in the cluster"
-    return failed(f"the image {image} {state}: {without}")
+    return failed(f"{image} {state}: {without}")
 
 
 @lru_cache(maxsize=len(_WORKLOADS))

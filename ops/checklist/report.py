@@ -1,4 +1,4 @@
-"""What the checklist shows: a table of all services, or one of them in detail."""
+"""Output of the checklist: a table of all services, or one service in detail."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that was found."""
+    """The results of all checks."""
 
     services: dict[str, dict[Item, list[Answer]]]
     required: list[tuple[str, Answer]]
-    """What the cluster has to provide; empty if that was not asked for."""
+    """The cluster's prerequisites; empty if they were not checked."""
     open_items: list[OpenItem]
 
     @property
     def outcome(self) -> Outcome:
-        """What all of it comes to."""
+        """The worst of all results."""
         found = [
             finding.outcome
             for items in self.services.values()
@@ -43,18 +43,18 @@ class Results:
         return worst([*found, *([Outcome.OPEN] if self.open_items else [])])
 
     def show(self) -> None:
-        """All services as a table, and below it whatever did not pass."""
+        """Print all services as a table, then everything that did not pass."""
         terminal.show_table(
             *("Service", *(str(item.number) for item in Item)),
             rows=[
-                (service, *(_MARKS[_of(findings)][0] for findings in items.values()))
+                (service, *(_MARKS[_worst(findings)][0] for findings in items.values()))
                 for service, items in self.services.items()
             ],
         )
         terminal.show()
         for item in Item:
             terminal.show(f"{item.number}  {item.value}")
-            for finding, services in self._remarkable(item).items():
+            for finding, services in self._not_passed(item).items():
                 everywhere = len(services) == len(self.services)
                 who = "all services" if everywhere else ", ".join(services)
                 _show(Answer(finding.outcome, f"{who}: {finding.detail}"))
@@ -62,7 +62,7 @@ class Results:
         self._show_rest()
 
     def show_details(self, service: str) -> None:
-        """One service, with the evidence of every item."""
+        """Print one service with the findings of every item."""
         for item, findings in self.services[service].items():
             terminal.show(f"{item.number}  {item.value}")
             for finding in findings:
@@ -71,7 +71,6 @@ class Results:
         self._show_rest()
 
     def as_json(self) -> dict[str, Any]:
-        """All of it for a script."""
         return {
             "outcome": self.outcome,
             "services": {
@@ -79,7 +78,7 @@ class Results:
                     {
                         "item": item.number,
                         "title": item.value,
-                        "outcome": _of(findings),
+                        "outcome": _worst(findings),
                         "findings": [asdict(finding) for finding in findings],
                     }
                     for item, findings in items.items()
@@ -90,8 +89,8 @@ class Results:
             "openItems": [asdict(item) for item in self.open_items],
         }
 
-    def _remarkable(self, item: Item) -> dict[Answer, list[str]]:
-        """What did not pass, and for which services."""
+    def _not_passed(self, item: Item) -> dict[Answer, list[str]]:
+        """Return what did not pass, and for which services."""
         found = defaultdict(list)
         for service, items in self.services.items():
             for finding in items[item]:
@@ -101,21 +100,21 @@ class Results:
 
     def _show_rest(self) -> None:
         if self.required:
-            terminal.show("What the manifests take for granted in the cluster")
+            terminal.show("Cluster prerequisites")
             for name, finding in self.required:
                 _show(Answer(finding.outcome, f"{name}: {finding.detail}"))
             terminal.show()
         if self.open_items:
             terminal.show_table(
-                *("Open: what only the operator knows", "Until then", "To do"),
+                *("Open item", "Until then", "To do"),
                 rows=[(item.name, item.consequence, item.remedy) for item in self.open_items],
             )
             terminal.show()
         marks = ", ".join(f"{mark} {outcome}" for outcome, (mark, _) in _MARKS.items())
-        terminal.show(f"{marks}. All together: {self.outcome}.")
+        terminal.show(f"{marks}. Overall: {self.outcome}.")
 
 
-def _of(findings: list[Answer]) -> Outcome:
+def _worst(findings: list[Answer]) -> Outcome:
     return worst(finding.outcome for finding in findings)
 
 

@@ -1,6 +1,6 @@
-"""The cluster that the manifests run in: what the commands ask of it, and do in it.
+"""Client for the cluster that the manifests run in.
 
-Secrets are read to be compared with SSM; nothing here shows or logs what they hold.
+Reads Secrets to compare them with SSM; never prints or logs their values.
 """
 
 from __future__ import annotations
@@ -45,24 +45,28 @@ _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 
 class Cluster:
-    """One cluster, under one context of the kubeconfig. Every method raises ClusterError."""
+    """One cluster, in one context of the kubeconfig. Every method raises ClusterError."""
 
     def __init__(self, context: str | None = None) -> None:
-        """Connect. `context` is one of the kubeconfig, by default its current one."""
+        """Connect.
+
+        Args:
+            context: A context of the kubeconfig. Default: its current context.
+        """
         self.connection = Connection(context)
         self.context = self.connection.context
 
     def require(self, *namespaces: str) -> None:
-        """Refuse a cluster without these namespaces: it is hardly the one that is meant."""
+        """Raise ClusterError if a namespace is missing: it is probably the wrong cluster."""
         for namespace in namespaces:
             if not self.connection.get(f"/api/v1/namespaces/{namespace}"):
                 raise ClusterError(
-                    f"the cluster of context {self.context} has no namespace {namespace}; is it "
-                    "the right one? Choose another with --context, or let Argo CD sync first"
+                    f"the cluster of context {self.context} has no namespace {namespace}; choose "
+                    "another context with --context, or let Argo CD sync first"
                 )
 
     def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
-        """Whether the API server would allow that, which it knows without trying."""
+        """Return whether the API server would allow a request, from an access review."""
         resource, _, subresource = resource.partition("/")
         review = self.connection.create(
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
@@ -83,37 +87,32 @@ class Cluster:
         return bool(review["status"]["allowed"])
 
     def secret(self, namespace: str, name: str) -> Secret | None:
-        """A Secret, decoded; None if there is none."""
         found = self.connection.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         return Secret.of(found) if found else None
 
     def sync(self, namespace: str, name: str) -> SyncState | None:
-        """The state of an ExternalSecret; None if there is none."""
         found = self.connection.get(_external_secret(namespace, name))
         return SyncState.of(found) if found else None
 
     def sync_now(self, namespace: str, name: str) -> None:
-        """Have External Secrets read the parameters of an ExternalSecret now."""
+        """Make External Secrets read the parameters of an ExternalSecret now."""
         note = {"force-sync": datetime.now(UTC).isoformat(timespec="microseconds")}
         self.connection.merge(
             _external_secret(namespace, name), {"metadata": {"annotations": note}}
         )
 
     def rollout(self, namespace: str, name: str) -> Rollout | None:
-        """The state of a Deployment; None if there is none."""
         found = self.connection.get(_deployment(namespace, name))
         return Rollout.of(found) if found else None
 
     def restart(self, namespace: str, name: str) -> None:
-        """Replace the pods of a Deployment, in the way of its update strategy."""
+        """Replace the pods of a Deployment, following its update strategy."""
         note = {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}
         change = {"spec": {"template": {"metadata": {"annotations": note}}}}
         self.connection.merge(_deployment(namespace, name), change)
 
     def pods(self, namespace: str, selector: str, *, ending: bool = False) -> list[Pod]:
-        """The pods that a label selector picks, without those that have ended; those that are
-        about to end only if `ending` is set.
-        """
+        """Return pods of a selector that have not ended; terminating ones only with `ending`."""
         found = self.connection.items(
             f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector
         )
@@ -125,25 +124,22 @@ class Cluster:
         ]
 
     def cron_job(self, namespace: str, name: str) -> Object | None:
-        """A CronJob; None if there is none."""
         return self.connection.get(f"{_BATCH}/namespaces/{namespace}/cronjobs/{name}")
 
     def cron_jobs(self, namespace: str) -> dict[str, Object]:
-        """Every CronJob, by name."""
         found = self.connection.items(f"{_BATCH}/namespaces/{namespace}/cronjobs")
         return {item["metadata"]["name"]: item for item in found}
 
     def job(self, namespace: str, name: str) -> Job | None:
-        """One run; None if there is none."""
         found = self.connection.get(f"{_BATCH}/namespaces/{namespace}/jobs/{name}")
         return Job.of(found) if found else None
 
     def jobs(self, namespace: str) -> list[Job]:
-        """Every run that is under way or still kept."""
+        """Return every Job, running or finished, that the cluster still has."""
         return list(map(Job.of, self.connection.items(f"{_BATCH}/namespaces/{namespace}/jobs")))
 
     def run(self, cron_job: Object, name: str) -> None:
-        """Start a Job of a CronJob, as `kubectl create job --from` does; refuse a taken name."""
+        """Create a Job from a CronJob, like `kubectl create job --from`."""
         metadata, template = cron_job["metadata"], cron_job["spec"]["jobTemplate"]
         owner = {
             "apiVersion": "batch/v1",
@@ -172,25 +168,25 @@ class Cluster:
         )
 
     def attempts(self, namespace: str, job: str) -> list[Attempt]:
-        """Every start of a Job's containers that its pods still show."""
+        """Return every start of the Job's containers that its pods still show."""
         path = f"/api/v1/namespaces/{namespace}/pods"
         pods = self.connection.items(path, labelSelector=f"job-name={job}")
         return [attempt for pod in pods for attempt in Attempt.of(pod)]
 
     def log(self, namespace: str, pod: str) -> Iterator[str]:
-        """What a pod of one container prints, until the container ends."""
+        """Stream the log of a single-container pod until the container ends."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         return self.connection.lines(path, follow="true")
 
     @contextmanager
     def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[socket.socket]:
-        """A connection to a port of a pod, past Services, load balancers and NetworkPolicies."""
+        """Open a connection to a pod, bypassing Services, load balancers and NetworkPolicies."""
         from kubernetes.client import CoreV1Api
         from kubernetes.stream import portforward
 
         api: Any = CoreV1Api(self.connection.client)
         open_port: Any = partial(portforward, api.connect_get_namespaced_pod_portforward)
-        with self.connection.explained():
+        with self.connection.translate_errors():
             forward = open_port(pod, namespace, ports=str(port))
         try:
             yield forward.socket(port)

@@ -1,4 +1,4 @@
-"""JSON to and from an API server, and plain sentences for what it refuses."""
+"""A JSON client for an API server, with readable errors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from catalogue.installation import INSTALLATION
 from ops.errors import OpsError
 
 Object = dict[str, Any]
-"""A Kubernetes object as its JSON states it."""
+"""A Kubernetes object as JSON."""
 
 FIELD_MANAGER = "gnosis-analytics-ops"
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _SECONDS = (5, 30)
-"""To connect, and between two bytes of an answer."""
+"""The connect timeout, and the read timeout between two bytes."""
 _HANDSHAKE = re.compile(r"Handshake status (401|403)")
 _CLUSTER_NAME = re.compile(r":cluster/([\w-]+)$")
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
@@ -33,46 +33,45 @@ _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True)
 class Answer:
-    """What an API server answers, be it yes or no."""
+    """A response of the API server, successful or not."""
 
     status: int
     content: Object
-    """The object, or the `Status` that says why not."""
+    """The object, or the `Status` with the reason of the refusal."""
     warnings: tuple[str, ...] = ()
-    """What it warns of all the same."""
 
     @property
     def accepted(self) -> bool:
-        """Whether it did, or would do, what was asked."""
         return 200 <= self.status < 300
 
     @property
     def message(self) -> str:
-        """Why it refuses."""
+        """The reason of the refusal."""
         return str(self.content.get("message", ""))
 
 
 class ClusterError(OpsError):
-    """The cluster cannot be asked, or refuses."""
+    """The cluster is unreachable or refuses a request."""
 
 
 class UnreachableError(ClusterError):
-    """The cluster gave no answer, so what was asked for may have been done or not."""
+    """The cluster did not respond, so it is unknown whether the request took effect."""
 
 
 class ConflictError(ClusterError):
-    """There is an object of that name already."""
+    """An object with this name already exists."""
 
 
 class Connection:
-    """One API server, under one context of the kubeconfig."""
+    """One API server, in one context of the kubeconfig."""
 
     def __init__(self, context: str | None = None) -> None:
-        """Raises ClusterError for a kubeconfig that is missing, broken, or of another cluster.
+        """Raises ClusterError if the kubeconfig is missing, invalid, or of another cluster.
 
-        `context` is one of the kubeconfig, by default its current one.
+        Args:
+            context: A context of the kubeconfig. Default: its current context.
         """
-        # it takes a second to import, and most commands do not need it
+        # takes a second to import, and most commands do not need it
         from kubernetes.client import Configuration
         from kubernetes.config import new_client_from_config
 
@@ -83,59 +82,58 @@ class Connection:
         configuration.keep_alive = True  # a log may be silent for hours
         configuration.retries = Retry(3, read=1)
         options = {"context": self.context, "client_configuration": configuration}
-        with _logged() as said:
+        with _captured_errors() as logged:
             try:
                 self.client: Any = connect(config_file=_kubeconfig(), **options)
-            except Exception as error:  # the library raises whatever a broken file leads to
+            except Exception as error:  # the library raises any error for an invalid file
                 raise ClusterError(
                     f"the kubeconfig's context {self.context} cannot be used: {error}"
                 ) from error
-        if said:  # its credential command failed, of which the library only logs
+        if logged:  # the library only logs a failed credential plugin
             raise ClusterError(
-                f"the credentials of context {self.context} cannot be had: {said[-1]}; log in again"
+                f"cannot get the credentials of context {self.context}: {logged[-1]}; log in again"
             )
         self._check_cluster(chosen)
 
     def get(self, path: str, **query: str) -> Object | None:
-        """The object or answer there; None if there is none."""
+        """Return the response for a path, or None for status 404."""
         answer = self._ask("GET", path, query=query, missing=True)
         return self._object(answer) if answer else None
 
     def items(self, path: str, **query: str) -> list[Object]:
-        """The objects of a collection; none where the cluster serves no such kind."""
+        """Return the objects of a collection; empty if the cluster does not serve the kind."""
         found = self.get(path, **query) or {}
         objects: list[Object] = found.get("items") or []
         return objects
 
     def create(self, path: str, body: Object) -> Object:
-        """Add an object to a collection."""
         query = {"fieldManager": FIELD_MANAGER}
         return self._object(self._ask("POST", path, query=query, body=body))
 
     def merge(self, path: str, body: Object) -> Object:
-        """Change what `body` states of an object, and nothing else."""
+        """Apply a JSON merge patch."""
         query = {"fieldManager": FIELD_MANAGER}
         answer = self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH)
         return self._object(answer)
 
     def exchange(self, method: str, path: str, **options: Any) -> Answer:
-        """What is answered, a refusal too. Credentials that are not accepted are a ClusterError.
+        """Return any response. Raises ClusterError for rejected credentials and for throttling.
 
-        options: `query` and `body`, and as media types `content_type` and `accept`.
+        Options: `query` and `body`, and the media types `content_type` and `accept`.
         """
-        with self.explained():
+        with self.translate_errors():
             answer = self._send(method, path, **options)
-            said = answer.headers.getlist("Warning")
+            sent = answer.headers.getlist("Warning")
         if answer.status in (401, 429):
             raise ClusterError(self._refusal(answer, method, path))
-        warnings = (found[1].replace('\\"', '"') for one in said if (found := _WARNING.match(one)))
+        warnings = (found[1].replace('\\"', '"') for one in sent if (found := _WARNING.match(one)))
         return Answer(answer.status, self._object(answer), tuple(warnings))
 
     def lines(self, path: str, **query: str) -> Iterator[str]:
-        """An answer that comes line by line, for as long as it takes."""
+        """Stream the lines of a response, without a timeout."""
         answer = self._ask("GET", path, query=query, endless=True)
         rest = b""
-        with self.explained():
+        with self.translate_errors():
             for chunk in answer.response.stream(decode_content=True):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode("utf-8", "replace") for line in lines)
@@ -143,8 +141,8 @@ class Connection:
             yield rest.decode("utf-8", "replace")
 
     def _ask(self, method: str, path: str, *, missing: bool = False, **options: Any) -> Any:
-        """The answer; None for 404 where `missing` allows that."""
-        with self.explained():
+        """Return the response; None for status 404 if `missing` allows it."""
+        with self.translate_errors():
             answer = self._send(method, path, **options)
             if answer.status == 404 and missing:
                 return None
@@ -175,14 +173,14 @@ class Connection:
         return self.client.call_api(*request, _request_timeout=None if endless else _SECONDS)
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """What keeps the API server from answering is a ClusterError."""
-        from kubernetes.client import ApiException  # of TLS, and of WebSockets
+    def translate_errors(self) -> Iterator[None]:
+        """Turn connection errors into ClusterErrors."""
+        from kubernetes.client import ApiException  # for TLS and WebSockets
 
         try:
             yield
         except (HTTPError, OSError, ApiException) as error:
-            if isinstance(error.__context__, KeyboardInterrupt):  # so does the library hide it
+            if isinstance(error.__context__, KeyboardInterrupt):  # the library wraps it
                 raise KeyboardInterrupt from error
             refused = _HANDSHAKE.search(str(getattr(error, "reason", "")))
             if refused:
@@ -191,11 +189,11 @@ class Connection:
             raise UnreachableError(
                 f"the cluster of context {self.context} cannot be reached at "
                 f"{self.client.configuration.host} ({type(cause).__name__}); check network and "
-                "VPN, or choose another with --context"
+                "VPN, or choose another context with --context"
             ) from error
 
     def _object(self, answer: Any) -> Object:
-        with self.explained():
+        with self.translate_errors():
             text = answer.read()
         try:
             content = json.loads(text)
@@ -203,8 +201,8 @@ class Connection:
             content = None
         if not isinstance(content, dict):
             raise ClusterError(
-                f"what answers at {self.client.configuration.host} is no API server of Kubernetes; "
-                "check proxy and VPN, or choose another with --context"
+                f"the server at {self.client.configuration.host} is not a Kubernetes API server; "
+                "check proxy and VPN, or choose another context with --context"
             )
         return content
 
@@ -216,24 +214,24 @@ class Connection:
         if answer.status in (401, 403):
             return self._denied(answer.status, message)
         if answer.status == 429:
-            return "the cluster takes no more requests for the moment; try again in a minute"
+            return "the cluster throttles requests; try again in a minute"
         return f"the cluster refuses {method} {path}: {message or answer.reason}"
 
     def _denied(self, status: int, message: str) -> str:
         if status == 401 or "system:anonymous" in message:
             return (
                 f"the cluster does not accept the credentials of context {self.context}; log in "
-                "again, or choose another with --context"
+                "again, or choose another context with --context"
             )
         return f"context {self.context} lacks a permission in the cluster: {message}".rstrip(": ")
 
     def _check_cluster(self, chosen: Object) -> None:
-        """Refuse a context that names another EKS cluster than the installation's."""
+        """Raise ClusterError if the context names another EKS cluster than the installation."""
         wanted, named = INSTALLATION.cluster_name, _eks_cluster(chosen)
         if wanted and named and wanted != named:
             raise ClusterError(
-                f"context {self.context} is of the cluster {named}, but the installation's is "
-                f"{wanted}; choose another with --context"
+                f"context {self.context} belongs to cluster {named}, but the installation uses "
+                f"{wanted}; choose another context with --context"
             )
 
 
@@ -242,46 +240,47 @@ def _kubeconfig() -> str:
 
 
 def _context(name: str | None) -> Object:
-    """The context of the kubeconfig that is called so; None: the current one."""
+    """Return the context with this name, or the current one."""
     from kubernetes.config import ConfigException, list_kube_config_contexts
 
     read: Any = list_kube_config_contexts
     try:
         contexts, current = read(config_file=_kubeconfig())
     except (ConfigException, YAMLError, OSError, ValueError, TypeError) as error:
-        if name:  # a kubeconfig without a current context cannot be listed, but used
+        if name:  # listing requires a current context, using one by name does not
             return {"name": name, "context": {}}
         raise ClusterError(
-            f"no cluster is chosen in {_kubeconfig()} ({str(error).splitlines()[0]}); "
-            "`aws eks update-kubeconfig --name <cluster>` does that, or name a context with "
-            "--context"
+            f"cannot get the current context of {_kubeconfig()} ({str(error).splitlines()[0]}); "
+            "run `aws eks update-kubeconfig --name <cluster>`, or choose a context with --context"
         ) from error
     known: dict[str, Object] = {context["name"]: context for context in contexts}
     chosen = known.get(name) if name else current
     if not chosen:
-        raise ClusterError(f"the kubeconfig has no context {name}; it has {', '.join(known)}")
+        raise ClusterError(
+            f"the kubeconfig has no context {name}; its contexts are {', '.join(known)}"
+        )
     return dict(chosen)
 
 
 def _eks_cluster(context: Object) -> str | None:
-    """The EKS cluster that a context names, as `aws eks update-kubeconfig` writes it."""
+    """Return the EKS cluster of a context that `aws eks update-kubeconfig` wrote."""
     named = _CLUSTER_NAME.search(str(context["context"].get("cluster", "")))
     return named[1] if named else None
 
 
 @contextmanager
-def _logged() -> Iterator[list[str]]:
-    """What is logged inside, which is then not printed."""
-    said: list[str] = []
+def _captured_errors() -> Iterator[list[str]]:
+    """Capture logged errors instead of printing them."""
+    logged: list[str] = []
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage().strip())
+            logged.append(record.getMessage().strip())
 
     collector = Collector(logging.ERROR)
     root = logging.getLogger()
     root.addHandler(collector)
     try:
-        yield said
+        yield logged
     finally:
         root.removeHandler(collector)

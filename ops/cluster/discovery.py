@@ -1,4 +1,4 @@
-"""Which kinds an API server serves, and asking it several things at once."""
+"""API discovery, and parallel requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 _AT_ONCE = 8
-"""Requests under way; the API server's own limit for one client is far above that."""
+"""Parallel requests, far below the API server's own limit for one client."""
 
 
 @dataclass(frozen=True)
@@ -30,35 +30,35 @@ class Resource:
 
     @property
     def group(self) -> str:
-        """Empty for the core group."""
+        """The API group; empty for the core group."""
         return self.api_version.rpartition("/")[0]
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """Of an object, or of the collection."""
+        """Return the path of an object, or of the collection without a name."""
         root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
         inside = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
         return f"{root}{inside}/{self.plural}{name and f'/{name}'}"
 
 
 class Served(NamedTuple):
-    """What the API server serves."""
+    """The resources that the API server serves."""
 
     resources: Mapping[tuple[str, str], Resource]
     """By API version and kind."""
     preferred: Mapping[Kind, Resource]
-    """By group and kind, in the version that the server prefers."""
+    """By group and kind, in the server's preferred version."""
     silent: tuple[str, ...]
-    """The API versions of which it does not say what they hold: their own server is down."""
+    """API versions with unknown resources, because the server behind them is down."""
 
     def versions(self, kind: Kind) -> list[str]:
-        """The versions of its group that serve a kind."""
+        """Return the API versions that serve a kind."""
         return sorted(
             one.api_version for one in self.resources.values() if (one.group, one.kind) == kind
         )
 
 
 def each(ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
-    """Ask several things at once. The first error ends them all."""
+    """Call `ask` for all items in parallel. The first error cancels the rest."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             return list(pool.map(ask, items))
@@ -68,7 +68,7 @@ def each(ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
 
 
 def discover(connection: Connection) -> Served:
-    """Every kind that a server serves. Raises ClusterError."""
+    """Return every kind that the server serves. Raises ClusterError."""
     answer = connection.exchange("GET", "/apis")
     if not answer.accepted:
         raise ClusterError(f"the cluster refuses GET /apis: {answer.message or answer.status}")

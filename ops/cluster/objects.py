@@ -1,4 +1,4 @@
-"""What the commands look at in Kubernetes objects."""
+"""The parts of Kubernetes objects that the commands use."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from datetime import datetime
 from ops.asking import SecretValue
 from ops.cluster.connection import Object
 
-_HOPELESS = (
+_STUCK_REASONS = (
     "CrashLoopBackOff",
     "CreateContainerConfigError",
     "ErrImagePull",
     "ImagePullBackOff",
     "InvalidImageName",
 )
-"""Why a container waits, where waiting alone changes nothing."""
+"""Waiting reasons that usually need a fix."""
 FROM_CRON_JOB = "cronjob.kubernetes.io/instantiate"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A Secret, with what it holds."""
+    """A Secret and its values."""
 
     values: dict[str, SecretValue]
     changed: datetime
-    """When what it holds was last written, by the API server's clock."""
+    """The last write of the values, by the API server's clock."""
 
     @classmethod
     def of(cls, item: Object) -> Secret:
-        """Read it from the object."""
         data = item.get("data") or {}
         metadata = item["metadata"]
         written = [
@@ -49,15 +48,14 @@ class Secret:
 
 @dataclass(frozen=True)
 class SyncState:
-    """What External Secrets says of one of its ExternalSecrets."""
+    """The Ready condition of an External Secrets object."""
 
     ready: bool
     message: str
-    """Why it is not ready; or what it did."""
+    """Why it is not ready, or what it did."""
 
     @classmethod
     def of(cls, item: Object) -> SyncState:
-        """Read it from the object."""
         conditions = item.get("status", {}).get("conditions", ())
         ready: Object = next((one for one in conditions if one["type"] == "Ready"), {})
         reason, message = ready.get("reason", ""), ready.get("message", "never synced")
@@ -66,15 +64,14 @@ class SyncState:
 
 @dataclass(frozen=True)
 class Rollout:
-    """How far a Deployment is with its newest pod template."""
+    """The progress of a Deployment's newest pod template."""
 
     wanted: int
     done: bool
-    """Whether all its pods are of the newest template, and available."""
+    """Whether all pods have the newest template and are available."""
 
     @classmethod
     def of(cls, item: Object) -> Rollout:
-        """Read it from the object."""
         wanted = item["spec"].get("replicas", 1)
         status = item.get("status", {})
         observed = status.get("observedGeneration", 0) >= item["metadata"].get("generation", 0)
@@ -86,19 +83,18 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that is not about to go."""
+    """A pod that has not ended."""
 
     name: str
     created: datetime
     started: datetime | None
-    """When the first of its containers started; None while one of them does not run."""
+    """The start of its first container; None unless all containers run."""
     ready: bool
     stuck: str
-    """Why a container of it will not run; empty if nothing speaks against it."""
+    """Why a container cannot start; empty if none is stuck."""
 
     @classmethod
     def of(cls, item: Object) -> Pod:
-        """Read it from the object."""
         status = item.get("status", {})
         states = [one.get("state", {}) for one in status.get("containerStatuses", ())]
         starts = [time(state["running"]["startedAt"]) for state in states if "running" in state]
@@ -110,7 +106,7 @@ class Pod:
             time(item["metadata"]["creationTimestamp"]),
             min(starts) if every else None,
             conditions.get("Ready") == "True",
-            next((reason for reason in reasons if reason in _HOPELESS), ""),
+            next((reason for reason in reasons if reason in _STUCK_REASONS), ""),
         )
 
 
@@ -123,7 +119,7 @@ class Attempt:
 
     @classmethod
     def of(cls, item: Object) -> list[Attempt]:
-        """The newest start of each container of a pod, running or ended."""
+        """Return the latest start of each container of a pod, running or ended."""
         states = [
             one.get("state", {}) for one in item.get("status", {}).get("containerStatuses", ())
         ]
@@ -134,11 +130,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Job:
-    """One run, on schedule or by hand."""
+    """A Job, scheduled or started by hand."""
 
     name: str
     cron_job: str
-    """The CronJob that it is of; empty if it is of none."""
+    """The CronJob that owns it; empty if none does."""
     by_hand: bool
     started: datetime | None
     ended: datetime | None
@@ -149,7 +145,6 @@ class Job:
 
     @classmethod
     def of(cls, item: Object) -> Job:
-        """Read it from the object."""
         metadata, status = item["metadata"], item.get("status", {})
         owners = [
             one["name"] for one in metadata.get("ownerReferences", ()) if one["kind"] == "CronJob"
@@ -173,5 +168,5 @@ class Job:
 
 
 def time(text: str) -> datetime:
-    """A time as the API server writes it."""
+    """Parse a time of the API server."""
     return datetime.fromisoformat(text)

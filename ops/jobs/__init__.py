@@ -1,4 +1,4 @@
-"""`ops jobs`: what runs on a schedule, and running it now."""
+"""`ops jobs`: list the scheduled jobs, and run one now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.options import AsJson, Context, Yes
 
 app = typer.Typer(
     add_completion=False,
-    help="What runs on a schedule: when it ran, when it will, and running it now.",
+    help="List the scheduled jobs, and run one now.",
 )
 
 
@@ -25,18 +25,18 @@ def jobs(
     call: typer.Context,
     *,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Do not ask the cluster how the last runs went.")
+        bool, typer.Option("--offline", help="Omit the last runs; do not query the cluster.")
     ] = False,
     context: Context = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the scheduled jobs: when each ran last, how that ended, and when it is due.
+    """List the scheduled jobs: last run, its result, and next run.
 
-    Exit status: 0 listed, 1 the cluster could not be asked.
+    Exit status: 0 listed, 1 the cluster could not be queried.
     """
     if call.invoked_subcommand:
         return
-    rows = schedule.offline() if offline else schedule.asked(Cluster(context))
+    rows = schedule.offline() if offline else schedule.with_last_runs(Cluster(context))
     if as_json:
         terminal.show_json([row.as_json() for row in rows])
     else:
@@ -51,19 +51,19 @@ def jobs(
 @app.command()
 @handle_errors
 def run(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="Its name, as `ops jobs` lists it.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job, as listed by `ops jobs`.")],
     *,
-    follow: Annotated[bool, typer.Option(help="Show its log, and wait until it ends.")] = True,
+    follow: Annotated[bool, typer.Option(help="Show the log, and wait until the job ends.")] = True,
     context: Context = None,
     yes: Yes = False,
 ) -> None:
-    """Run a scheduled job now: a Job of its own, as the cluster's CronJob says.
+    """Run a scheduled job now, as a Job of the CronJob in the cluster.
 
-    Refuses while a run is under way, on schedule or by hand: `Forbid` does not
-    count Jobs made by hand, and two at once may write the same rows twice.
+    Refuses while another run is active, scheduled or by hand: `Forbid` does not
+    count Jobs created by hand, and two runs may write the same rows twice.
 
     Exit status: 0 succeeded (or started, with --no-follow), 1 refused or
-    failed, 130 interrupted (the Job goes on).
+    failed, 130 interrupted (the Job continues).
     """
     chosen = schedule.find(job)
     cluster = Cluster(context)
@@ -72,19 +72,19 @@ def run(
     if not item:
         raise OpsError(f"{chosen} is not in the cluster of context {cluster.context}")
     running.free_name(cluster, chosen)
-    terminal.tell(f"{chosen}, in the cluster of context {cluster.context}. {_next(chosen, item)}")
+    terminal.info(f"{chosen}, in the cluster of context {cluster.context}. {_next(chosen, item)}")
     confirm("Run it now?", yes=yes)
-    name = running.free_name(cluster, chosen)  # the answer may have taken its time
+    name = running.free_name(cluster, chosen)  # again: a run may have started during the prompt
     running.start(cluster, item, chosen, name)
-    terminal.tell(f"Job {chosen.namespace}/{name} is started.")
+    terminal.info(f"Started Job {chosen.namespace}/{name}.")
     if follow:
         running.follow(cluster, chosen.namespace, name)
 
 
 def _next(job: schedule.Scheduled, item: Object) -> str:
     if item["spec"].get("suspend"):
-        return "It is suspended: nothing else runs it."
+        return "It is suspended, so it has no scheduled runs."
     return (
-        f"Its next run on schedule is due {terminal.when(job.next_run)}, and would not wait for "
-        "this one."
+        f"Its next scheduled run starts {terminal.when(job.next_run)}, and does not wait for this "
+        "one."
     )

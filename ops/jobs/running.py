@@ -1,4 +1,4 @@
-"""Running a scheduled job by hand, and following it to its end."""
+"""Run a scheduled job by hand, and follow it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from ops.jobs.schedule import Scheduled
 POLL_SECONDS = 2.0
 _BY_HAND = "-manual-"
 _MOST_FAILURES = 5
-"""Looks in a row that may fail while a Job is followed: an API server is away for moments."""
+"""Failed requests in a row before following a Job stops: API servers have short outages."""
 
 
 def free_name(cluster: Cluster, job: Scheduled) -> str:
-    """A name for a run by hand; refused while another run is under way.
+    """Return a name for a run by hand. Raises OpsError while another run is active.
 
-    It is one more than the newest: two people at once choose the same, and one fails.
+    The number is one more than the latest: of two users who start at once, one fails.
     """
     runs = cluster.jobs(job.namespace)
-    under_way = [
+    active = [
         f"{run.name}, started {terminal.when(run.started)}"
         for run in runs
         if run.cron_job == job.name and run.outcome == "active"
     ] or [f"pod {pod.name}" for pod in cluster.pods(job.namespace, f"app={job.name}", ending=True)]
-    if under_way:
+    if active:
         raise OpsError(
-            f"{job} is running already: {'; '.join(under_way)}. Wait until it has ended, or delete "
-            "it if it hangs"
+            f"{job} is already running: {'; '.join(active)}. Wait for it to end, or delete it if "
+            "it hangs"
         )
     prefix = f"{job.name}{_BY_HAND}"
     ends = [run.name.removeprefix(prefix) for run in runs if run.name.startswith(prefix)]
@@ -48,44 +48,43 @@ def free_name(cluster: Cluster, job: Scheduled) -> str:
 
 
 def start(cluster: Cluster, item: Object, job: Scheduled, name: str) -> None:
-    """Make a Job of a CronJob. Raises OpsError that says what is known where it fails."""
-    unsure = f"Whether {job.namespace}/{name} was started is not known; `ops jobs` shows it if so"
+    """Create a Job from a CronJob. Raises OpsError if it fails or the result is unknown."""
+    unsure = f"It is unknown whether {job.namespace}/{name} was started; check with `ops jobs`"
     try:
         cluster.run(item, name)
     except ConflictError:
-        raise OpsError(f"{name} was started in the same moment by somebody else") from None
+        raise OpsError(f"{name} was started by another user at the same time") from None
     except UnreachableError as error:
         raise OpsError(f"{error}. {unsure}") from error
     except KeyboardInterrupt:
-        terminal.tell(f"\n{unsure}.")
+        terminal.info(f"\n{unsure}.")
         raise
 
 
 def follow(cluster: Cluster, namespace: str, name: str) -> None:
-    """Show a Job's log until it ends. Raises OpsError if it fails, or cannot be seen any more."""
-    goes_on = (
-        f"The Job goes on: `kubectl logs --namespace {namespace} --follow job/{name}` shows its log"
-    )
+    """Show a Job's log until it ends. Raises OpsError if it fails, or cannot be followed."""
+    command = f"kubectl logs --namespace {namespace} --follow job/{name}"
+    continues = f"The Job continues; to follow it, run `{command}`"
     try:
         ended = _watch(cluster, namespace, name)
     except KeyboardInterrupt:
-        terminal.tell(f"\nInterrupted. {goes_on}.")
+        terminal.info(f"\nInterrupted. {continues}.")
         end(Status.INTERRUPTED)
     except ClusterError as error:
-        raise OpsError(f"{error}. {goes_on}") from error
+        raise OpsError(f"{error}. {continues}") from error
     took = (
         humanize.precisedelta(ended.ended - ended.started) if ended.ended and ended.started else ""
     )
     if ended.outcome == "failed":
         raise OpsError(f"{namespace}/{name} failed after {took}: {ended.message}")
-    terminal.tell(f"{namespace}/{name} succeeded after {took}.")
+    terminal.info(f"{namespace}/{name} succeeded after {took}.")
 
 
 def _watch(cluster: Cluster, namespace: str, name: str) -> Job:
-    """Show the log of every attempt until the Job has ended."""
+    """Show the log of every attempt until the Job ends."""
     shown: set[Attempt] = set()
     while True:
-        job, attempts = _look(cluster, namespace, name)
+        job, attempts = _get(cluster, namespace, name)
         if not job:
             raise OpsError(f"{namespace}/{name} was deleted before it ended")
         fresh = [one for one in attempts if one not in shown]
@@ -98,8 +97,8 @@ def _watch(cluster: Cluster, namespace: str, name: str) -> Job:
             time.sleep(POLL_SECONDS)
 
 
-def _look(cluster: Cluster, namespace: str, name: str) -> tuple[Job | None, list[Attempt]]:
-    """The Job and its attempts, though the API server may be away for moments."""
+def _get(cluster: Cluster, namespace: str, name: str) -> tuple[Job | None, list[Attempt]]:
+    """Return the Job and its attempts, retrying during short outages of the API server."""
     for _ in range(_MOST_FAILURES):
         with suppress(ClusterError):
             return cluster.job(namespace, name), cluster.attempts(namespace, name)
@@ -112,4 +111,4 @@ def _show_log(cluster: Cluster, namespace: str, attempt: Attempt) -> None:
         for line in cluster.log(namespace, attempt.pod):
             terminal.show(line)
     except ClusterError as error:
-        terminal.warn(f"the log of {attempt.pod} cannot be shown: {error}")
+        terminal.warn(f"cannot show the log of {attempt.pod}: {error}")

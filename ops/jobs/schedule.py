@@ -1,4 +1,4 @@
-"""What runs on a schedule, and how the last runs went."""
+"""The scheduled jobs, and their last runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A CronJob of the manifests."""
+    """A CronJob in the manifests."""
 
     namespace: str
     name: str
@@ -28,18 +28,16 @@ class Scheduled:
 
     @classmethod
     def of(cls, item: Manifest) -> Scheduled:
-        """Read it from the object."""
         metadata = item["metadata"]
         return cls(metadata["namespace"], metadata["name"], item["spec"]["schedule"])
 
     @property
     def words(self) -> str:
-        """The schedule for people, in UTC."""
+        """The schedule in words, in UTC."""
         return words(self.schedule)
 
     @property
     def next_run(self) -> datetime:
-        """When it is due next."""
         return next_start(self.schedule, datetime.now(UTC))
 
     def __str__(self) -> str:
@@ -48,19 +46,19 @@ class Scheduled:
 
 @dataclass(frozen=True)
 class Row:
-    """A job, and what the cluster says of it."""
+    """A job, and its state in the cluster."""
 
     job: Scheduled
     item: Object | None = None
-    """The CronJob in the cluster; None if it is not there, or that was not looked at."""
+    """The CronJob in the cluster; None if it is missing or was not checked."""
     last: Job | None = None
-    """Its newest run of those that are kept."""
-    looked: bool = True
+    """The latest run that the cluster still has."""
+    checked: bool = True
 
     @property
     def next_run(self) -> datetime | None:
-        """When it is due; None while it is suspended, or not in the cluster."""
-        if self.looked and (not self.item or self.item["spec"].get("suspend")):
+        """The next run; None if it is suspended or not in the cluster."""
+        if self.checked and (not self.item or self.item["spec"].get("suspend")):
             return None
         return self.job.next_run
 
@@ -74,8 +72,8 @@ class Row:
     @property
     def last_in_words(self) -> str:
         """`3 hours ago, by hand: succeeded in 4 minutes`."""
-        if not self.looked:
-            return "not looked at"
+        if not self.checked:
+            return "not checked"
         if not (self.last and self.last.started):
             last_time = (self.item or {}).get("status", {}).get("lastScheduleTime")
             return terminal.when(datetime.fromisoformat(last_time) if last_time else None)
@@ -86,7 +84,6 @@ class Row:
         return f"{begun}: {self.last.outcome} in {took}"
 
     def as_json(self) -> Object:
-        """The same for a script."""
         last = self.last and {
             "name": self.last.name,
             "byHand": self.last.by_hand,
@@ -105,12 +102,12 @@ class Row:
 
 
 def offline() -> list[Row]:
-    """Every scheduled job, as far as the manifests tell."""
-    return [Row(job, looked=False) for job in _scheduled()]
+    """Return every scheduled job, without its state in the cluster."""
+    return [Row(job, checked=False) for job in _scheduled()]
 
 
-def asked(cluster: Cluster) -> list[Row]:
-    """Every scheduled job, and how the cluster's last runs went. Raises ClusterError."""
+def with_last_runs(cluster: Cluster) -> list[Row]:
+    """Return every scheduled job and its last run in the cluster. Raises ClusterError."""
     scheduled = _scheduled()
     namespaces = sorted({job.namespace for job in scheduled})
     cluster.require(*namespaces)
@@ -132,14 +129,14 @@ def _scheduled() -> list[Scheduled]:
 
 
 def find(name: str) -> Scheduled:
-    """The job of this name, with or without its namespace. Raises OpsError for another one."""
+    """Return a job by name, with or without its namespace. Raises OpsError if it is unknown."""
     known = {job.name: job for job in _scheduled()}
     plain = name.rpartition("/")[2]
     if plain in known and name in (plain, str(known[plain])):
         return known[plain]
     for waiting in rendered.pending():
         if waiting.name == plain:
-            raise OpsError(f"{plain} is not rendered: it waits for {', '.join(waiting.settings)}")
+            raise OpsError(f"{plain} is not rendered; first set {', '.join(waiting.settings)}")
     close = difflib.get_close_matches(plain, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else "`ops jobs --offline` lists them"
-    raise OpsError(f"there is no scheduled job {name}; {hint}")
+    raise OpsError(f"scheduled job {name} not found; {hint}")

@@ -1,4 +1,4 @@
-"""`ops secrets`: the parameters in SSM, and their way into the pods."""
+"""`ops secrets`: manage the parameters in SSM, and roll out new values."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.errors import Status, end, handle_errors
 from ops.options import AsJson, Context, Yes, context_needs_cluster
-from ops.secrets import importing, rotation, standing, writing
+from ops.secrets import importing, rotation, writing
+from ops.secrets import standing as secret_status
 from ops.secrets.values import check
 
 app = typer.Typer(
     add_completion=False,
-    help="The secret values: what is set, setting one, and bringing a new one to every pod.",
+    help="Manage secret values in SSM, and roll out new ones.",
     no_args_is_help=True,
 )
 
@@ -32,17 +33,17 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="PARAMETER",
-        help="Its path in SSM, with or without /cerebro/ in front.",
+        help="The path in SSM; /cerebro/ is optional.",
         autocompletion=_complete,
     ),
 ]
 File = Annotated[
     Path | None,
-    typer.Option(help="Read the value from a file; - is standard input. Default: ask, unseen."),
+    typer.Option(help="Read the value from a file, or - for standard input. Default: prompt."),
 ]
 FormerVersion = Annotated[
     int | None,
-    typer.Option("--version", help="Take the value of an earlier version, to go back to it."),
+    typer.Option("--version", help="Restore the value of an earlier version."),
 ]
 
 
@@ -51,32 +52,32 @@ FormerVersion = Annotated[
 def status(
     *,
     cluster: Annotated[
-        bool, typer.Option("--cluster", help="Also see how far the values came in the cluster.")
+        bool, typer.Option("--cluster", help="Also check the Secrets and pods in the cluster.")
     ] = False,
     context: Context = None,
     as_json: AsJson = False,
 ) -> None:
     """List every parameter: whether it is set, since when, and who reads it.
 
-    Shows no value. With --cluster also whether the Secrets hold the current
-    version, and the pods started with it.
+    Shows no values. With --cluster, also checks that the Secrets have the
+    current version, and that the pods started with it.
 
-    Exit status: 0 all set (and everywhere), 1 something is not, or could not
-    be asked.
+    Exit status: 0 all set (and rolled out), 1 some are not, or could not be
+    checked.
     """
     context_needs_cluster(context, cluster=cluster)
-    found = standing.standings(ParameterStore(), Cluster(context) if cluster else None)
+    found = secret_status.statuses(ParameterStore(), Cluster(context) if cluster else None)
     if as_json:
-        terminal.show_json(standing.as_json(found))
+        terminal.show_json(secret_status.as_json(found))
     else:
-        standing.show(found)
-    if not all(one.fine for one in found):
+        secret_status.show(found)
+    if not all(one.ok for one in found):
         end(Status.FAILED)
 
 
 def _one_source(file: Path | None, version: int | None) -> None:
     if file and version is not None:
-        raise typer.BadParameter("--file and --version both say the value; leave out one")
+        raise typer.BadParameter("--file and --version are mutually exclusive")
 
 
 @app.command("set")
@@ -84,21 +85,21 @@ def _one_source(file: Path | None, version: int | None) -> None:
 def set_value(
     parameter: Name, *, file: File = None, version: FormerVersion = None, yes: Yes = False
 ) -> None:
-    """Write a new value into SSM, after checking it.
+    """Write a new value to SSM, after validating it.
 
-    Says whom it concerns, and asks. Nothing is restarted: `ops secrets rotate`
-    brings a value to the pods at once. A value that SSM holds already is not
-    written again.
+    Shows who reads the parameter, and asks for confirmation. Restarts nothing:
+    use `ops secrets rotate` to roll out a value. A value that SSM already has is
+    not written again.
 
-    Exit status: 0 SSM holds the value, 1 refused, 4 written over a value that
-    somebody else wrote in the same moment (which the history keeps).
+    Exit status: 0 SSM has the value, 1 refused, 4 the value replaced one that
+    another user wrote at the same time (it stays in the history).
     """
     _one_source(file, version)
     store = ParameterStore()
     subject = writing.look_up(store, parameter)
     value = writing.new_value(store, subject, file, version)
     if value == subject.stored.value:
-        terminal.show(f"{subject.path} holds this value already: version {subject.stored.version}.")
+        terminal.show(f"{subject.path} already has this value: version {subject.stored.version}.")
         return
     writing.describe(subject, value)
     writing.consequences(subject.readers)
@@ -112,16 +113,15 @@ def set_value(
 def import_values(*, context: Context = None, yes: Yes = False) -> None:
     """Import values from the Secrets of the cluster into SSM.
 
-    For a platform that was set up by hand: takes each value from the Secret and
-    the key that dist/ gives it, checks it, and asks before it is written. No
-    value is shown. With --yes, values that SSM does not hold yet are imported,
-    and no other is overwritten.
+    For a platform that was set up by hand. Reads each value from the Secret and
+    key that dist/ names, validates it, and asks before writing. Shows no values.
+    With --yes, imports only values that SSM does not have yet.
 
     Exit status: 0 done, 1 a value was refused or could not be chosen, 130
-    interrupted; what was imported before is listed.
+    interrupted, with a list of the imported values.
     """
     found = importing.candidates(Cluster(context), rendered.objects())
-    outcomes = importing.bring(ParameterStore(), found, yes=yes)
+    outcomes = importing.import_confirmed(ParameterStore(), found, yes=yes)
     terminal.show(importing.summary(outcomes))
     if importing.Outcome.REFUSED in outcomes.values():
         end(Status.FAILED)
@@ -134,41 +134,41 @@ def rotate(
     *,
     file: File = None,
     version: FormerVersion = None,
-    go_on: Annotated[
-        bool, typer.Option("--continue", help="Ask for no value: bring on what SSM holds now.")
+    resume: Annotated[
+        bool, typer.Option("--continue", help="Roll out the current value in SSM.")
     ] = False,
     context: Context = None,
     patience: Annotated[
-        int, typer.Option(min=1, help="Minutes that a workload may take to restart.")
+        int, typer.Option(min=1, help="Minutes to wait for a workload to restart.")
     ] = 30,
     yes: Yes = False,
 ) -> None:
-    """Write a new value, and bring it to every pod that reads it.
+    """Write a new value, and roll it out to every pod that reads it.
 
-    1. SSM gets the value, after a check of it and a question.
-    2. External Secrets reads it now; every Secret with it is waited for.
-    3. The workloads that read it restart, and no others: web services together,
-       without a lost request; single writers one after another. Scheduled jobs
-       take it with their next run.
+    1. Validates the value, asks for confirmation, and writes it to SSM.
+    2. Makes External Secrets sync now, and waits for every Secret.
+    3. Restarts only the workloads that read it: web services together, without
+       lost requests; single writers one at a time. Scheduled jobs use the value
+       in their next run.
 
-    When a step fails, the state is told; run it again with --continue (or with
-    the same value) to go on. Only what is behind is restarted.
+    If a step fails, prints the state; run it again with --continue (or with the
+    same value). Only outdated workloads are restarted.
 
     Exit status: 0 every pod has the value, 1 refused or failed, 4 as in
     `ops secrets set`.
     """
-    if go_on and (file or version is not None):
-        raise typer.BadParameter("--continue takes what SSM holds; leave out --file and --version")
+    if resume and (file or version is not None):
+        raise typer.BadParameter("--continue uses the value in SSM; omit --file and --version")
     _one_source(file, version)
     store = ParameterStore()
     subject = writing.look_up(store, parameter)
     target = Cluster(context)
-    concerned = rotation.reachable(target, subject.readers)
+    affected = rotation.reachable(target, subject.readers)
     now = subject.stored
-    value = now.value if go_on else writing.new_value(store, subject, file, version)
+    value = now.value if resume else writing.new_value(store, subject, file, version)
     check(subject.parameter, value)
     writing.describe(subject, value)
-    rotation.plan(concerned, target.context)
+    rotation.plan(affected, target.context)
     confirm(f"Rotate {subject.path}?", yes=yes)
     if value == now.value:
         number = now.version
@@ -176,14 +176,14 @@ def rotate(
         try:
             number = writing.write(store, subject, value)
         except writing.OverwroteError:
-            terminal.tell(
-                "Nothing was restarted; `--continue` does it once it is clear who is right."
+            terminal.info(
+                "Nothing was restarted. Decide which value is right, then pass `--continue`."
             )
             raise
     rotation.follow(
         rotation.Rotation(
             cluster=target,
-            readers=concerned,
+            readers=affected,
             value=value,
             version=number,
             newest=lambda: store.version(subject.path),

@@ -1,4 +1,4 @@
-"""Values from the Secrets of a cluster into SSM, for a platform that was set up by hand."""
+"""Import values from the Secrets of a cluster into SSM."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 class Outcome(StrEnum):
-    """What became of a parameter."""
+    """The result of an import of one parameter."""
 
     IMPORTED = "imported"
     SAME = "already the same in SSM"
@@ -36,18 +36,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A value in the cluster, and the Secrets that hold it."""
+    """A value in the cluster, and the Secrets that have it."""
 
     value: SecretValue
     places: tuple[str, ...]
-    """As `Secret cerebro/cerebro-api-secrets, key API_KEYS`."""
+    """Such as `Secret cerebro/cerebro-api-secrets, key API_KEYS`."""
 
     def __str__(self) -> str:
         return " and ".join(self.places)
 
 
 def candidates(cluster: Cluster, objects: Iterable[Manifest]) -> dict[Parameters, list[Candidate]]:
-    """The values of each parameter under the names that dist/ gives them. Raises ClusterError."""
+    """Return the values of each parameter in the Secrets that dist/ names. Raises ClusterError."""
     every, look = list(objects), cache(cluster.secret)
     found = {}
     for parameter in Parameters:
@@ -62,34 +62,32 @@ def candidates(cluster: Cluster, objects: Iterable[Manifest]) -> dict[Parameters
     return found
 
 
-def bring(
+def import_confirmed(
     store: ParameterStore, found: dict[Parameters, list[Candidate]], *, yes: bool
 ) -> dict[Parameters, Outcome]:
-    """Write what a person agrees to, one by one. Raises OpsError before anything is written where
-    nobody can be asked, or a parameter cannot be written.
-    """
+    """Import confirmed values one by one, after checking that all parameters can be written."""
     subjects = {one: look_up(store, one.path) for one, values in found.items() if values}
     if subjects and not yes and not terminal.is_interactive():
         raise OpsError(
-            "the terminal is not interactive; nothing was changed. Add --yes to import what SSM "
-            "does not hold yet"
+            "the terminal is not interactive; nothing was changed. Pass --yes to import the values "
+            "that SSM does not have yet"
         )
     outcomes: dict[Parameters, Outcome] = {}
     try:
         for parameter, values in found.items():
             subject = subjects.get(parameter)
             outcomes[parameter] = (
-                _bring(store, subject, values, yes=yes) if subject else Outcome.ABSENT
+                _import(store, subject, values, yes=yes) if subject else Outcome.ABSENT
             )
     except typer.Abort:
         written = [one.path for one, how in outcomes.items() if how is Outcome.IMPORTED]
-        said = f"Imported before: {', '.join(written)}." if written else "Nothing was changed."
-        terminal.tell(f"\nInterrupted. {said}")
+        summed = f"Already imported: {', '.join(written)}." if written else "Nothing was changed."
+        terminal.info(f"\nInterrupted. {summed}")
         end(Status.INTERRUPTED)
     return outcomes
 
 
-def _bring(
+def _import(
     store: ParameterStore, subject: Subject, values: list[Candidate], *, yes: bool
 ) -> Outcome:
     candidate = _choose(subject, values, yes=yes)
@@ -103,7 +101,7 @@ def _bring(
     except OpsError as error:
         terminal.warn(f"{subject.path}: {error} ({candidate}); set it with `ops secrets set`")
         return Outcome.REFUSED
-    if not _agreed(subject, candidate, yes=yes):
+    if not _confirmed(subject, candidate, yes=yes):
         terminal.show(f"{subject.path}: {Outcome.KEPT}")
         return Outcome.KEPT
     number = write(store, subject, candidate.value)
@@ -112,35 +110,35 @@ def _bring(
 
 
 def _choose(subject: Subject, values: list[Candidate], *, yes: bool) -> Candidate | None:
-    """The one value, or the one that a person names; None where that cannot be asked."""
+    """Return the only value, or the user's choice; None with `yes`."""
     if len(values) == 1:
         return values[0]
     terminal.warn(f"{subject.path} has {len(values)} values in the cluster:")
     for number, one in enumerate(values, start=1):
-        terminal.tell(f"  {number}  {one}")
+        terminal.info(f"  {number}  {one}")
     if yes:
-        terminal.warn("Nothing was imported for it; run this without --yes to choose one.")
+        terminal.warn("It was not imported; run again without --yes to choose one.")
         return None
-    return values[terminal.choose("Which one is right?", len(values)) - 1]
+    return values[terminal.choose("Which value is right?", len(values)) - 1]
 
 
 def _check(parameter: Parameters, value: SecretValue) -> None:
     if _UNDECODABLE in value.text:
-        raise OpsError(f"that is no value for {parameter.path}: it is not UTF-8 text")
+        raise OpsError(f"invalid value for {parameter.path}: it is not UTF-8 text")
     check(parameter, value)
 
 
-def _agreed(subject: Subject, candidate: Candidate, *, yes: bool) -> bool:
-    """Whether to write; what SSM holds already is overwritten only after a question."""
+def _confirmed(subject: Subject, candidate: Candidate, *, yes: bool) -> bool:
+    """Return whether to write. Existing values are overwritten only after a prompt."""
     if subject.stored.value.text == subject.parameter.placeholder:
         return yes or terminal.ask_yes_or_no(f"Import {subject.path} from {candidate}?")
     since = terminal.when(subject.stored.changed)
     state = (
-        f"{subject.path} holds another value, set {since} by {subject.description.changed_by} "
+        f"{subject.path} has another value, set {since} by {subject.description.changed_by} "
         f"(version {subject.stored.version})"
     )
     if yes:
-        terminal.warn(f"{state}; run this without --yes to decide.")
+        terminal.warn(f"{state}; run again without --yes to decide.")
         return False
     return terminal.ask_yes_or_no(f"{state}. Overwrite it from {candidate}?")
 
@@ -148,5 +146,5 @@ def _agreed(subject: Subject, candidate: Candidate, *, yes: bool) -> bool:
 def summary(outcomes: dict[Parameters, Outcome]) -> str:
     """`3 imported, 2 already the same in SSM, 1 not in the cluster`."""
     counts = {how: [*outcomes.values()].count(how) for how in Outcome}
-    said = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
-    return f"{plural(len(outcomes), 'parameter')}: {said}."
+    listed = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+    return f"{plural(len(outcomes), 'parameter')}: {listed}."

@@ -1,4 +1,4 @@
-"""How far a value has come in the cluster: into which Secrets, and to which pods."""
+"""How far a value is rolled out in the cluster: to which Secrets and pods."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from ops.cluster import Pod, Secret
 from ops.secrets.readers import Readers, Source
 
 
-class Looking(Protocol):
-    """What of a cluster is looked at."""
+class ClusterReader(Protocol):
+    """The methods of a cluster that are used here."""
 
-    def secret(self, namespace: str, name: str, /) -> Secret | None:
-        """A Secret; None if there is none."""
+    def secret(self, namespace: str, name: str, /) -> Secret | None: ...
 
-    def pods(self, namespace: str, selector: str, /) -> list[Pod]:
-        """The pods that a label selector picks."""
+    def pods(self, namespace: str, selector: str, /) -> list[Pod]: ...
 
 
 class SecretState(StrEnum):
-    """What a Secret has of a parameter."""
+    """The state of a parameter in a Secret."""
 
     CURRENT = "current"
     OTHER = "another version"
@@ -32,14 +30,13 @@ class SecretState(StrEnum):
 
 @dataclass(frozen=True)
 class Reach:
-    """A parameter's current value, followed through a cluster. Raises ClusterError."""
+    """The rollout of a parameter's current value in a cluster. Raises ClusterError."""
 
-    cluster: Looking
+    cluster: ClusterReader
     readers: Readers
     value: SecretValue
 
-    def of(self, source: Source) -> SecretState:
-        """What the Secret of an ExternalSecret has."""
+    def secret_state(self, source: Source) -> SecretState:
         secret = self._secret(source)
         if not secret:
             return SecretState.NOTHING
@@ -51,19 +48,19 @@ class Reach:
         return SecretState.CURRENT if current else SecretState.OTHER
 
     def pods(self, workload: Workload) -> Pods:
-        """The pods of a workload, by which value they started with.
+        """Return the pods of a workload, by which value they started with.
 
-        The times are the cluster's, in whole seconds: a pod that started in the second in which
-        its Secret was written may have read either, and counts as behind.
+        Times are the cluster's, in whole seconds: a pod that started in the same second as its
+        Secret was written may have either value, and counts as outdated.
         """
         secrets = [self._secret(source) for source in self.readers.sources_of(workload)]
         written = max((secret.changed for secret in secrets if secret), default=None)
         pods = self.cluster.pods(workload.namespace, workload.selector)
         if written is None:
-            return Pods(behind=pods, fresh=[])
+            return Pods(outdated=pods, new=[])
         return Pods(
-            behind=[pod for pod in pods if (pod.started or pod.created) <= written],
-            fresh=[pod for pod in pods if pod.created > written],
+            outdated=[pod for pod in pods if (pod.started or pod.created) <= written],
+            new=[pod for pod in pods if pod.created > written],
         )
 
     def _secret(self, source: Source) -> Secret | None:
@@ -74,7 +71,7 @@ class Reach:
 class Pods:
     """The pods of one workload."""
 
-    behind: list[Pod]
-    """Those that started before the Secret was last written."""
-    fresh: list[Pod]
-    """Those that were made after it, started or not."""
+    outdated: list[Pod]
+    """Pods that started before the Secret was last written."""
+    new: list[Pod]
+    """Pods that were created after it, started or not."""

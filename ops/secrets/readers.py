@@ -1,4 +1,4 @@
-"""Who reads which parameter, as the manifests say."""
+"""The readers of each parameter, from the manifests."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ _COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
 
 
 class UpdateMode(StrEnum):
-    """How a workload comes to a new value."""
+    """How a workload gets a new value."""
 
     ROLLING = "rolling restart"
-    REPLACED = "restart with a gap"
-    """One pod ends before the next begins."""
+    REPLACED = "restart with brief downtime"
+    """The old pod ends before the new one starts."""
     NEXT_RUN = "next run"
     NEXT_SYNC = "next sync of Argo CD"
     BY_HAND = "restart by hand"
-    """Of a kind that no command here restarts."""
+    """For kinds that the commands do not restart."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """An ExternalSecret, and the Secret that External Secrets makes of it."""
+    """An ExternalSecret and its Secret."""
 
     namespace: str
     name: str
     secret: str
     paths: Mapping[str, str] = field(hash=False)
-    """The parameter under each key of the Secret."""
+    """The parameter of each key of the Secret."""
 
     @classmethod
     def of(cls, item: Manifest) -> Source:
-        """Read it from an ExternalSecret."""
         read = dict(remote_keys(item))
         target = (item.get("spec") or {}).get("target") or {}
         template = (target.get("template") or {}).get("data")
@@ -57,24 +56,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Readers:
-    """All ways of one parameter into the cluster."""
+    """The ExternalSecrets and workloads that read one parameter."""
 
     path: str
     sources: tuple[Source, ...]
     workloads: tuple[Workload, ...]
 
-    def taking(self, *ways: UpdateMode) -> list[Workload]:
-        """The workloads that come to a new value in one of these ways."""
-        return [workload for workload in self.workloads if update_mode(workload) in ways]
+    def with_mode(self, *modes: UpdateMode) -> list[Workload]:
+        return [workload for workload in self.workloads if update_mode(workload) in modes]
 
     def restarted(self) -> list[Workload]:
-        """The workloads that run on with an old value until they are restarted; those that lose
-        no request by it come first.
-        """
-        return [*self.taking(UpdateMode.ROLLING), *self.taking(UpdateMode.REPLACED)]
+        """Return the workloads that need a restart, those without downtime first."""
+        return [*self.with_mode(UpdateMode.ROLLING), *self.with_mode(UpdateMode.REPLACED)]
 
     def sources_of(self, workload: Workload) -> list[Source]:
-        """Where a workload has the parameter from."""
+        """Return the ExternalSecrets that give a workload the parameter."""
         return [
             source
             for source in self.sources
@@ -82,7 +78,7 @@ class Readers:
         ]
 
     def variables(self, workload: Workload) -> list[str]:
-        """What a workload calls the parameter."""
+        """Return a workload's names for the parameter."""
         return [
             key
             for source in self.sources_of(workload)
@@ -92,12 +88,11 @@ class Readers:
 
     @property
     def namespaces(self) -> list[str]:
-        """Where it is read."""
         return sorted({source.namespace for source in self.sources})
 
 
 def readers(path: str, objects: Iterable[Manifest]) -> Readers:
-    """Who reads the parameter at `path`, among these objects."""
+    """Return the readers of the parameter at `path`, among these objects."""
     every = list(objects)
     sources = [Source.of(item) for item in every if item["kind"] == "ExternalSecret"]
     sources = [source for source in sources if path in source.paths.values()]
@@ -114,7 +109,6 @@ def readers(path: str, objects: Iterable[Manifest]) -> Readers:
 
 
 def update_mode(workload: Workload) -> UpdateMode:
-    """How it comes to a new value."""
     match workload.update:
         case Update.NEXT_RUN:
             return UpdateMode.NEXT_RUN

@@ -1,4 +1,4 @@
-"""A value on its way from SSM to the last pod that reads it."""
+"""Roll out a value from SSM to every pod that reads it."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ _NEEDED = (
     ("get", "apps", "deployments"),
     ("patch", "apps", "deployments"),
 )
-"""Verb, group and resource of what a rotation does."""
+"""Verb, group and resource of each request of a rotation."""
 
 POLL_SECONDS = 2.0
 SYNC_SECONDS = 120.0
-"""How long External Secrets may take, which is a matter of seconds."""
+"""The timeout for External Secrets, which normally takes seconds."""
 
 
-def reachable(cluster: Cluster, concerned: Readers) -> Readers:
-    """The readers that the cluster has, all of which may be changed.
+def reachable(cluster: Cluster, affected: Readers) -> Readers:
+    """Return the readers that exist in the cluster.
 
-    Raises ClusterError for another cluster, and OpsError for a permission or an ExternalSecret
-    that is missing, before anything is written.
+    Raises ClusterError for the wrong cluster, and OpsError for a missing permission or
+    ExternalSecret, before anything is written.
     """
-    cluster.require(*concerned.namespaces)
-    for namespace in concerned.namespaces:
+    cluster.require(*affected.namespaces)
+    for namespace in affected.namespaces:
         for verb, group, resource in _NEEDED:
             if not cluster.may(verb, group, resource, namespace):
                 raise OpsError(
                     f"context {cluster.context} may not {verb} {resource} in {namespace}; nothing "
-                    "was changed. Use another context, or have the permission added"
+                    "was changed. Use another context, or add the permission"
                 )
-    for source in concerned.sources:
+    for source in affected.sources:
         if not cluster.sync(source.namespace, source.name):
             raise OpsError(
                 f"the cluster has no ExternalSecret {source}; nothing was changed. Let Argo CD "
@@ -57,37 +57,42 @@ def reachable(cluster: Cluster, concerned: Readers) -> Readers:
             )
     there = [
         one
-        for one in concerned.workloads
+        for one in affected.workloads
         if one.kind != "Deployment" or cluster.rollout(one.namespace, one.name)
     ]
-    for one in concerned.workloads:
+    for one in affected.workloads:
         if one not in there:
-            terminal.warn(f"{one} is not in the cluster, and is left out.")
-    return replace(concerned, workloads=tuple(there))
+            terminal.warn(f"{one} is not in the cluster; skipped.")
+    return replace(affected, workloads=tuple(there))
 
 
-def plan(concerned: Readers, context: str) -> None:
-    """Tell what will happen in the cluster."""
-    terminal.tell(f"In the cluster of context {context}:")
-    _tell("  External Secrets reads it now, into", concerned.sources)
-    _tell("  Restarted together, without a lost request", concerned.taking(UpdateMode.ROLLING))
-    _tell("  Restarted one after another, each with a gap", concerned.taking(UpdateMode.REPLACED))
-    _tell("  With their next run", concerned.taking(UpdateMode.NEXT_RUN))
-    _tell("  With the next sync of Argo CD", concerned.taking(UpdateMode.NEXT_SYNC))
-    _tell("  Not restarted by this command: restart by hand", concerned.taking(UpdateMode.BY_HAND))
-    if not concerned.workloads:
-        terminal.tell("  Nothing restarts.")
+def plan(affected: Readers, context: str) -> None:
+    """Print what the rotation will do in the cluster."""
+    terminal.info(f"In the cluster of context {context}:")
+    _list("  Synced now by External Secrets", affected.sources)
+    _list("  Restarted together, without lost requests", affected.with_mode(UpdateMode.ROLLING))
+    _list(
+        "  Restarted one at a time, each with brief downtime",
+        affected.with_mode(UpdateMode.REPLACED),
+    )
+    _list("  Updated by their next run", affected.with_mode(UpdateMode.NEXT_RUN))
+    _list("  Updated by the next sync of Argo CD", affected.with_mode(UpdateMode.NEXT_SYNC))
+    _list(
+        "  Not restarted by this command; restart by hand", affected.with_mode(UpdateMode.BY_HAND)
+    )
+    if not affected.workloads:
+        terminal.info("  Nothing restarts.")
 
 
 def follow(rotation: Rotation) -> None:
-    """Run a rotation, and tell where it stands however it ends."""
+    """Run a rotation, and print its state however it ends."""
     try:
         rotation.run()
     except OpsError:
         rotation.report_state()
         raise
     except KeyboardInterrupt:
-        terminal.tell("\nInterrupted.")
+        terminal.info("\nInterrupted.")
         rotation.report_state()
         end(Status.INTERRUPTED)
     rotation.report()
@@ -95,52 +100,50 @@ def follow(rotation: Rotation) -> None:
 
 @dataclass
 class Rotation:
-    """What is done and what is left; `run` does what is left, so it can be run again.
+    """A rotation, which can be repeated.
 
-    Nothing is kept between two runs: which Secrets hold the value, and which pods started with
-    it, is seen in the cluster.
+    It keeps no state between runs: the cluster shows which Secrets have the value, and which
+    pods started with it.
     """
 
     cluster: Cluster
     readers: Readers
     value: SecretValue
     version: int
-    """The version in SSM of `value`."""
+    """The version of `value` in SSM."""
     newest: Callable[[], int | None]
-    """Asks SSM which version holds now; None if the parameter is gone."""
+    """Returns the current version in SSM; None if the parameter was deleted."""
     patience_seconds: float
-    """How long a workload may take to end its old pods and start its new ones."""
+    """How long a workload may take to replace its pods."""
     synced: list[Source] = field(default_factory=list)
     outcomes: dict[Workload, str] = field(default_factory=dict)
     _restarted: set[Workload] = field(default_factory=set)
 
     @property
-    def _reach(self) -> Reach:
+    def _rollout(self) -> Reach:
         return Reach(self.cluster, self.readers, self.value)
 
     def run(self) -> None:
-        """Bring the value to every pod. Raises OpsError where a step does not succeed in time, or
-        somebody else writes another value meanwhile.
-        """
+        """Roll out the value to every pod. Raises OpsError after a timeout or concurrent write."""
         self._sync()
-        self._renew(self.readers.taking(UpdateMode.ROLLING))
-        for workload in self.readers.taking(UpdateMode.REPLACED):
-            self._renew([workload])
+        self._restart_outdated(self.readers.with_mode(UpdateMode.ROLLING))
+        for workload in self.readers.with_mode(UpdateMode.REPLACED):
+            self._restart_outdated([workload])
         self._require_newest()
 
     def _require_newest(self) -> None:
         newest = self.newest()
         if newest != self.version:
-            now = f"version {newest} holds" if newest else "the parameter is gone"
+            now = f"SSM now has version {newest}" if newest else "it was deleted"
             raise OpsError(
-                f"somebody else changed {self.readers.path} after version {self.version}: in SSM "
-                f"{now}. Ask whoever did that; --continue brings on what SSM holds"
+                f"another user changed {self.readers.path} after version {self.version}: {now}. "
+                "Decide which value is right; --continue rolls out the one in SSM"
             )
 
     def _sync(self) -> None:
-        """Have External Secrets read the parameter, and wait until every Secret holds it."""
+        """Make External Secrets read the parameter, and wait until every Secret has it."""
         for source in self.readers.sources:
-            if self._reach.of(source) is SecretState.CURRENT:
+            if self._rollout.secret_state(source) is SecretState.CURRENT:
                 self.synced.append(source)
             else:
                 self.cluster.sync_now(source.namespace, source.name)
@@ -148,85 +151,85 @@ class Rotation:
         if not left:
             return
 
-        def waits_for(source: Source) -> str | None:
-            if self._reach.of(source) is SecretState.CURRENT:
+        def pending_reason(source: Source) -> str | None:
+            if self._rollout.secret_state(source) is SecretState.CURRENT:
                 self.synced.append(source)
                 return None
             self._require_newest()
             sync = self.cluster.sync(source.namespace, source.name)
-            return f"External Secrets does not bring it into {source}: {sync and sync.message}"
+            return f"External Secrets has not synced {source}: {sync and sync.message}"
 
-        _until_done("External Secrets to read the new value", left, waits_for, SYNC_SECONDS)
-        time.sleep(POLL_SECONDS)  # a pod's start is told from the Secret's by whole seconds
+        _until_done("External Secrets to read the new value", left, pending_reason, SYNC_SECONDS)
+        time.sleep(POLL_SECONDS)  # start times have whole seconds
 
-    def _renew(self, workloads: list[Workload]) -> None:
-        """Restart what started before its Secret was written, all at once, and wait."""
+    def _restart_outdated(self, workloads: list[Workload]) -> None:
+        """Restart outdated workloads, all at once, and wait."""
         if not workloads:
             return
         self._require_newest()
 
-        def waits_for(workload: Workload) -> str | None:
+        def pending_reason(workload: Workload) -> str | None:
             rollout = self.cluster.rollout(workload.namespace, workload.name)
-            pods = self._reach.pods(workload)
-            if rollout is None or (rollout.done and not pods.behind):
+            pods = self._rollout.pods(workload)
+            if rollout is None or (rollout.done and not pods.outdated):
                 ours = workload in self._restarted
-                self.outcomes[workload] = "restarted" if ours else "had it already"
+                self.outcomes[workload] = "restarted" if ours else "already up to date"
                 return None
-            under_way = pods.fresh and not rollout.done  # Reloader, or an earlier run of ours
-            if pods.behind and workload not in self._restarted and not under_way:
+            in_progress = pods.new and not rollout.done  # by Reloader, or by an earlier run
+            if pods.outdated and workload not in self._restarted and not in_progress:
                 self.cluster.restart(workload.namespace, workload.name)
                 self._restarted.add(workload)
-            if stuck := next((pod for pod in pods.fresh if pod.stuck), None):
+            if stuck := next((pod for pod in pods.new if pod.stuck), None):
                 raise OpsError(
-                    f"{workload} does not come up: its new pod {stuck.name} is in {stuck.stuck}; "
-                    f"`kubectl logs --namespace {workload.namespace} {stuck.name}` may say why"
+                    f"{workload} does not start: its new pod {stuck.name} is in {stuck.stuck}; "
+                    f"check `kubectl logs --namespace {workload.namespace} {stuck.name}`"
                 )
-            return f"{workload} is not done: {len(pods.behind)} pods are to be replaced"
+            return f"{workload} is not done: {len(pods.outdated)} outdated pods"
 
         names = ", ".join(map(str, workloads))
-        _until_done(f"{names} to restart", workloads, waits_for, self.patience_seconds)
+        _until_done(f"{names} to restart", workloads, pending_reason, self.patience_seconds)
 
     def report(self) -> None:
-        """Show what happened to every reader."""
-        terminal.show(f"{self.readers.path}: version {self.version} is everywhere.")
+        """Print the result for every reader."""
+        terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
         rows = [
             (
                 workload.kind,
                 str(workload),
-                self.outcomes.get(workload, f"with its {update_mode(workload)}"),
+                self.outcomes.get(workload, update_mode(workload)),
             )
             for workload in self.readers.workloads
         ]
         if rows:
-            terminal.show_table("Kind", "Workload", "Takes the value", rows=rows)
+            terminal.show_table("Kind", "Workload", "Update", rows=rows)
 
     def report_state(self) -> None:
-        """Tell how far it has come, and how to go on."""
+        """Print the progress, and how to continue."""
         left = [source for source in self.readers.sources if source not in self.synced]
         restarted = self.readers.restarted()
         done = [one for one in restarted if one in self.outcomes]
-        terminal.tell(f"The value is version {self.version} in SSM.")
-        _tell("In the cluster, these Secrets hold it", self.synced)
-        _tell("These do not yet", left)
-        _tell("Restarted, or found with the value", done)
-        _tell("Not restarted yet", [one for one in restarted if one not in done])
-        terminal.tell(f"To go on: python -m ops secrets rotate {self.readers.path} --continue")
+        terminal.info(f"SSM has the value as version {self.version}.")
+        _list("Secrets with the value", self.synced)
+        _list("Secrets without the value", left)
+        _list("Restarted, or already up to date", done)
+        _list("Not restarted yet", [one for one in restarted if one not in done])
+        terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")
 
 
-def _tell(what: str, names: Iterable[object]) -> None:
+def _list(what: str, names: Iterable[object]) -> None:
     if listed := ", ".join(map(str, names)):
-        terminal.tell(f"{what}: {listed}.")
+        terminal.info(f"{what}: {listed}.")
 
 
 def _until_done(
-    what: str, things: list[T], waits_for: Callable[[T], str | None], seconds: float
+    what: str, things: list[T], pending_reason: Callable[[T], str | None], seconds: float
 ) -> None:
-    """Wait until each thing waits for nothing any more; raise OpsError with what it is."""
+    """Poll until every thing is done. Raises OpsError with the reasons after a timeout."""
     deadline = time.monotonic() + seconds
     left = things
     with terminal.waiting(f"Waiting for {what} ..."):
         while left:
-            reasons = {thing: waits_for(thing) for thing in left}
+            reasons = {thing: pending_reason(thing) for thing in left}
             left = [thing for thing, reason in reasons.items() if reason]
             if left and time.monotonic() > deadline:
                 waited = humanize.precisedelta(timedelta(seconds=seconds))

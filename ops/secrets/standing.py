@@ -1,4 +1,4 @@
-"""The state of every parameter: in SSM and, where asked for, in the cluster."""
+"""The status of every parameter in SSM and, optionally, in the cluster."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from catalogue.parameters import Parameters
 from ops import rendered, terminal
 from ops.aws import SECURE, Description, ParameterStore, Stored
 from ops.cluster import Cluster
-from ops.secrets.reach import Looking, Reach, SecretState
+from ops.secrets.reach import ClusterReader, Reach, SecretState
 from ops.secrets.readers import Readers, readers, update_mode
 
 
 class State(StrEnum):
-    """What a parameter is in SSM."""
+    """The state of a parameter in SSM."""
 
     SET = "set"
     PLACEHOLDER = "placeholder"
     MISSING = "missing"
-    NOT_SECURE = "no SecureString"
+    NOT_SECURE = "not a SecureString"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One parameter."""
+class ParameterStatus:
+    """The status of one parameter."""
 
     parameter: Parameters
     readers: Readers
@@ -38,36 +38,36 @@ class Standing:
     version: int | None = None
     changed: datetime | None = None
     changed_by: str = ""
-    behind: list[str] | None = None
-    """What in the cluster does not have it yet; None if that was not looked at."""
+    outdated: list[str] | None = None
+    """What does not have the value in the cluster; None if it was not checked."""
 
     @property
-    def fine(self) -> bool:
-        """Whether nothing is to be done; what nobody reads yet needs no value."""
+    def ok(self) -> bool:
+        """Whether it needs no action; an unread parameter needs no value."""
         unread = not self.readers.sources
-        return (self.state is State.SET or unread) and not self.behind
+        return (self.state is State.SET or unread) and not self.outdated
 
 
-def standings(store: ParameterStore, cluster: Cluster | None) -> list[Standing]:
-    """Every parameter of the catalogue. Raises OpsError where AWS or the cluster says no."""
+def statuses(store: ParameterStore, cluster: Cluster | None) -> list[ParameterStatus]:
+    """Return the status of every parameter. Raises OpsError if AWS or the cluster fails."""
     paths = [parameter.path for parameter in Parameters]
     stored, described = store.read(paths), store.describe(paths)
     objects = rendered.objects()
-    look = _OneLook(cluster) if cluster else None
+    reader = _CachedCluster(cluster) if cluster else None
     return [
-        _standing(
+        _status(
             parameter,
             readers(parameter.path, objects),
             stored.get(parameter.path),
             described.get(parameter.path),
-            look,
+            reader,
         )
         for parameter in Parameters
     ]
 
 
-class _OneLook:
-    """A cluster as it is now: no Secret is asked for twice, and no workload's pods."""
+class _CachedCluster:
+    """A cluster whose Secrets and pods are read only once."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.secret = cache(cluster.secret)
@@ -75,7 +75,6 @@ class _OneLook:
 
 
 def state_of(parameter: Parameters, stored: Stored | None) -> State:
-    """What a parameter is, of what SSM holds."""
     if stored is None:
         return State.MISSING
     if stored.type != SECURE:
@@ -83,61 +82,60 @@ def state_of(parameter: Parameters, stored: Stored | None) -> State:
     return State.PLACEHOLDER if stored.value.text == parameter.placeholder else State.SET
 
 
-def _standing(
+def _status(
     parameter: Parameters,
-    concerned: Readers,
+    affected: Readers,
     stored: Stored | None,
     description: Description | None,
-    look: Looking | None,
-) -> Standing:
-    return Standing(
+    reader: ClusterReader | None,
+) -> ParameterStatus:
+    return ParameterStatus(
         parameter=parameter,
-        readers=concerned,
+        readers=affected,
         awaited_by=[job.name for job in rendered.pending() if parameter in job.parameters],
         state=state_of(parameter, stored),
         version=stored.version if stored else None,
         changed=stored.changed if stored else None,
         changed_by=description.changed_by if description else "",
-        behind=_behind(Reach(look, concerned, stored.value)) if stored and look else None,
+        outdated=_outdated(Reach(reader, affected, stored.value)) if stored and reader else None,
     )
 
 
-def _behind(reach: Reach) -> list[str]:
+def _outdated(rollout: Reach) -> list[str]:
     secrets = [
-        f"Secret {source.namespace}/{source.secret} has {held}"
-        for source in reach.readers.sources
-        if (held := reach.of(source)) is not SecretState.CURRENT
+        f"Secret {source.namespace}/{source.secret}: {state}"
+        for source in rollout.readers.sources
+        if (state := rollout.secret_state(source)) is not SecretState.CURRENT
     ]
     pods = [
-        f"{len(behind)} pods of {workload} started before it"
-        for workload in reach.readers.restarted()
-        if (behind := reach.pods(workload).behind)
+        f"{len(outdated)} pods of {workload} started before the last change"
+        for workload in rollout.readers.restarted()
+        if (outdated := rollout.pods(workload).outdated)
     ]
     return secrets + pods
 
 
-def show(found: list[Standing]) -> None:
-    """The list for people."""
+def show(found: list[ParameterStatus]) -> None:
     for one in found:
-        fine = one.state is State.SET
-        terminal.show(f"{one.parameter.path}  {_summary(one)}", "bold" if fine else "yellow")
+        is_set = one.state is State.SET
+        terminal.show(f"{one.parameter.path}  {_summary(one)}", "bold" if is_set else "yellow")
         terminal.show_pairs(_reading(one))
-        for line in one.behind or ():
+        for line in one.outdated or ():
             terminal.show(f"    {line}", "yellow")
     terminal.show()
     terminal.show(_in_total(found))
 
 
-def _summary(one: Standing) -> str:
+def _summary(one: ParameterStatus) -> str:
     if one.state is not State.SET:
         return one.state
     by = f" by {one.changed_by}" if one.changed_by else ""
-    everywhere = ", everywhere" if one.behind == [] and one.readers.sources else ""
-    return f"version {one.version}, set {terminal.when(one.changed)}{by}{everywhere}"
+    rolled_out = ", rolled out" if one.outdated == [] and one.readers.sources else ""
+    return f"version {one.version}, set {terminal.when(one.changed)}{by}{rolled_out}"
 
 
-def _reading(one: Standing) -> dict[str, str]:
-    """The readers, by what they call the parameter."""
+def _reading(one: ParameterStatus) -> dict[str, str]:
+    """Return the readers, by their names for the parameter."""
     read: dict[str, list[str]] = {}
     for workload in one.readers.workloads:
         for variable in one.readers.variables(workload):
@@ -150,17 +148,16 @@ def _reading(one: Standing) -> dict[str, str]:
     return {name: ", ".join(readers) for name, readers in read.items() if readers}
 
 
-def _in_total(found: list[Standing]) -> str:
+def _in_total(found: list[ParameterStatus]) -> str:
     states = Counter(one.state for one in found)
     parts = [f"{states[state]} {state}" for state in State if states[state]]
-    if any(one.behind is not None for one in found):
-        behind = sum(bool(one.behind) for one in found)
-        parts.append(f"{behind} not everywhere in the cluster" if behind else "all everywhere")
+    if any(one.outdated is not None for one in found):
+        outdated = sum(bool(one.outdated) for one in found)
+        parts.append(f"{outdated} not rolled out" if outdated else "all rolled out")
     return f"{len(found)} parameters: {', '.join(parts)}"
 
 
-def as_json(found: list[Standing]) -> list[dict[str, Any]]:
-    """The same for a script."""
+def as_json(found: list[ParameterStatus]) -> list[dict[str, Any]]:
     return [
         {
             "parameter": one.parameter.path,
@@ -180,8 +177,8 @@ def as_json(found: list[Standing]) -> list[dict[str, Any]]:
                 for workload in one.readers.workloads
             ],
             "awaitedBy": one.awaited_by,
-            "behind": one.behind,
-            "fine": one.fine,
+            "behind": one.outdated,
+            "fine": one.ok,
         }
         for one in found
     ]

@@ -1,4 +1,4 @@
-"""A new value into SSM: who it concerns, and what happens when two write at once."""
+"""Write a new value to SSM, and detect concurrent writes."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from ops.secrets.readers import Readers, UpdateMode, readers
 from ops.secrets.values import check
 
 _UNSURE = (
-    "Whether the value was written is not known; running this again with the same value writes it "
-    "only if it was not"
+    "It is unknown whether the value was written; run this again with the same value, which writes "
+    "it only if needed"
 )
 
 
 class OverwroteError(OpsError):
-    """The value is written, over one that somebody else wrote in the same moment."""
+    """The value replaced one that another user wrote at the same time."""
 
     status = Status.OVERWROTE
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The parameter that a command is about, as it is before."""
+    """The parameter of a command, before the change."""
 
     parameter: Parameters
     stored: Stored
@@ -47,12 +47,11 @@ class Subject:
 
     @property
     def path(self) -> str:
-        """Its name in SSM."""
         return self.parameter.path
 
 
 def find(name: str) -> Parameters:
-    """The parameter of the catalogue with this path, `/cerebro/` being optional."""
+    """Return the parameter with this path; `/cerebro/` is optional."""
     path = name if name.startswith("/") else f"/cerebro/{name}"
     known = {parameter.path: parameter for parameter in Parameters}
     if path not in known:
@@ -63,12 +62,12 @@ def find(name: str) -> Parameters:
 
 
 def look_up(store: ParameterStore, name: str) -> Subject:
-    """What SSM and the manifests say of a parameter that can be written."""
+    """Return a parameter that can be written. Raises OpsError if it cannot."""
     parameter = find(name)
     stored = store.read([parameter.path]).get(parameter.path)
     if not stored:
         raise OpsError(
-            f"{parameter.path} does not exist in {store.region}; `make deploy-secrets` makes it"
+            f"{parameter.path} does not exist in {store.region}; `make deploy-secrets` creates it"
         )
     if stored.type != SECURE:
         raise OpsError(
@@ -82,14 +81,14 @@ def look_up(store: ParameterStore, name: str) -> Subject:
 def new_value(
     store: ParameterStore, subject: Subject, file: Path | None, version: int | None
 ) -> SecretValue:
-    """The value to write, checked: of an earlier version, or as a person gives it."""
+    """Return the validated value: of an earlier version, or from the user."""
     if version is None:
         value = secret_value(f"New value of {subject.path}", file)
     else:
         history = {one.number: one.value for one in store.history(subject.path)}
         if version not in history:
             raise OpsError(
-                f"{subject.path} has no version {version}; its history goes from "
+                f"{subject.path} has no version {version}; its history has versions "
                 f"{min(history)} to {max(history)}"
             )
         value = history[version]
@@ -98,36 +97,36 @@ def new_value(
 
 
 def write(store: ParameterStore, subject: Subject, value: SecretValue) -> int:
-    """Write a new version; its number.
+    """Write a new version and return its number.
 
-    SSM knows no write on a condition. That somebody else wrote since `subject` was looked up
-    shows in the number only afterwards: then OverwroteError says which version is whose.
+    SSM has no conditional writes, so a concurrent write shows only in the returned number. Then
+    OverwroteError names the version of each user.
     """
     try:
         number = store.put(subject.path, value, subject.description)
     except AwsUnreachableError as error:
         raise OpsError(f"{error}. {_UNSURE}") from error
     except KeyboardInterrupt:
-        terminal.tell(f"\n{_UNSURE}.")
+        terminal.info(f"\n{_UNSURE}.")
         raise
     try:
-        _require_alone(store, subject, value, number)
+        _require_no_other_write(store, subject, value, number)
     except KeyboardInterrupt:
-        terminal.tell(
-            f"\nYour value is written, as version {number}. Whether somebody else's stands between "
-            f"that and version {subject.stored.version} was not seen."
+        terminal.info(
+            f"\nYour value is version {number}. It is unknown whether another user wrote a version "
+            f"between it and version {subject.stored.version}."
         )
         raise
     return number
 
 
-def _require_alone(
+def _require_no_other_write(
     store: ParameterStore, subject: Subject, value: SecretValue, number: int
 ) -> None:
     if number <= subject.stored.version:
         raise OverwroteError(
-            f"{subject.path} was deleted and made anew in the same moment; your value is its "
-            f"version {number}. Ask whoever did that"
+            f"{subject.path} was deleted and recreated at the same time; your value is version "
+            f"{number}. Ask whoever did that"
         )
     if others := _others(store, subject, value, number):
         theirs = " and ".join(
@@ -135,19 +134,19 @@ def _require_alone(
             for other in others
         )
         raise OverwroteError(
-            f"somebody else wrote {subject.path} in the same moment: {theirs}. Your value is "
-            f"version {number}, which holds now; theirs is in the history, and "
-            f"`ops secrets set {subject.path} --version {others[-1].number}` would take it back"
+            f"another user wrote {subject.path} at the same time: {theirs}. Your value is version "
+            f"{number}, which is current; to restore theirs, run "
+            f"`ops secrets set {subject.path} --version {others[-1].number}`"
         )
 
 
 def _others(
     store: ParameterStore, subject: Subject, value: SecretValue, number: int
 ) -> list[Version]:
-    """The versions between the one that was looked up and `number`, which are not ours.
+    """Return the versions of other users since the lookup and before `number`.
 
-    One of the same value is ours: a request that was repeated because its answer was lost. One
-    that the history does not show (yet) counts as somebody's.
+    A version with the same value is ours: a request that was repeated because its response was
+    lost. A version that the history does not show (yet) counts as another user's.
     """
     between = range(subject.stored.version + 1, number)
     if not between:
@@ -161,10 +160,10 @@ def _others(
 
 
 def describe(subject: Subject, value: SecretValue) -> None:
-    """Tell a person what is about to be written, and whom it concerns."""
+    """Print the parameter that will be written, and its current state."""
     changed = terminal.when(subject.stored.changed)
     placeholder = subject.stored.value.text == subject.parameter.placeholder
-    terminal.tell(
+    terminal.info(
         f"{subject.path} ({subject.parameter.description}): version {subject.stored.version}, "
         + (
             "the placeholder"
@@ -174,33 +173,33 @@ def describe(subject: Subject, value: SecretValue) -> None:
     )
     if needs_advanced_tier(value) and subject.description.tier == "Standard":
         terminal.warn(
-            "It is longer than 4 KB, so SSM makes it a parameter of the advanced tier: AWS charges "
-            "for it every month, and it cannot go back."
+            "The value is longer than 4 KB, so the parameter moves to the advanced tier: AWS "
+            "charges for it monthly, and it cannot move back."
         )
 
 
-def consequences(concerned: Readers) -> None:
-    """Tell what a value that is only set, not rotated, will do."""
-    if not concerned.sources:
-        terminal.tell("No workload reads it yet.")
+def consequences(affected: Readers) -> None:
+    """Print the effect of a value that is set without a rotation."""
+    if not affected.sources:
+        terminal.info("No workload reads it yet.")
         return
-    secrets = ", ".join(str(source) for source in concerned.sources)
-    terminal.tell(f"External Secrets takes it up within the hour, into {secrets}. Then:")
-    long_running = concerned.restarted()
+    secrets = ", ".join(str(source) for source in affected.sources)
+    terminal.info(f"External Secrets syncs it within the hour, into {secrets}. Then:")
+    long_running = affected.restarted()
     reloaded = [
         one
         for one in long_running
-        if {s.secret for s in concerned.sources_of(one)} & {*one.reloaded}
+        if {s.secret for s in affected.sources_of(one)} & {*one.reloaded}
     ]
     kept = [one for one in long_running if one not in reloaded]
-    _line("restarted by Reloader, where the cluster has it", reloaded)
-    _line("with the old value until somebody restarts them, as `ops secrets rotate` does", kept)
-    _line("with their next run", concerned.taking(UpdateMode.NEXT_RUN))
-    _line("with the next sync of Argo CD", concerned.taking(UpdateMode.NEXT_SYNC))
-    if not concerned.workloads:
-        terminal.tell("  nothing restarts: it is used when an image is pulled")
+    _line("restarted by Reloader, if the cluster has it", reloaded)
+    _line("use the old value until a restart, for example by `ops secrets rotate`", kept)
+    _line("updated by their next run", affected.with_mode(UpdateMode.NEXT_RUN))
+    _line("updated by the next sync of Argo CD", affected.with_mode(UpdateMode.NEXT_SYNC))
+    if not affected.workloads:
+        terminal.info("  nothing restarts: it is used to pull images")
 
 
 def _line(what: str, workloads: list[Workload]) -> None:
     if workloads:
-        terminal.tell(f"  {what}: {', '.join(map(str, workloads))}")
+        terminal.info(f"  {what}: {', '.join(map(str, workloads))}")

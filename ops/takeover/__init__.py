@@ -1,4 +1,4 @@
-"""`ops takeover`: one Application of dist/ at a time, on a platform that already runs."""
+"""`ops takeover`: hand a running platform over to Argo CD, one Application at a time."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ from ops.takeover.steps import Takeover
 
 app = typer.Typer(
     add_completion=False,
-    help="Hand a running platform over to Argo CD, one Application at a time; docs/takeover.md "
-    "is the guide.",
+    help="Hand a running platform over to Argo CD (see docs/takeover.md).",
     no_args_is_help=True,
 )
 
 Application = Annotated[
-    str, typer.Argument(metavar="APPLICATION", help="One of dist/argocd: `cerebro-api`.")
+    str, typer.Argument(metavar="APPLICATION", help="An Application in dist/argocd: `cerebro-api`.")
 ]
 File = Annotated[
     Path | None,
     typer.Option(
         "--saved",
-        help="The file that keeps the objects as they are before. Default: "
-        "saved-APPLICATION.yaml in the current folder.",
+        help="The file with the saved objects. Default: saved-APPLICATION.yaml.",
         show_default=False,
     ),
 ]
@@ -43,24 +41,24 @@ def start(
 ) -> None:
     """Save the objects of an Application, and apply it without automated sync.
 
-    Argo CD then shows what differs, and changes nothing. `ops takeover sync`
-    is the next step.
+    Argo CD then shows the differences, and changes nothing. Continue with
+    `ops takeover sync`.
 
-    Exit status: 0 applied, 1 refused: the file or the Application is there
-    already, or the cluster could not be asked.
+    Exit status: 0 applied, 1 refused: the file or the Application already
+    exists, or the cluster could not be queried.
     """
     takeover = Takeover.of(application, Cluster(context))
     file = _file(application, saved)
     found = takeover.save()
-    terminal.tell(found.summary(application))
+    terminal.info(found.summary(application))
     confirm(
         f"Save them to {file}, and apply Application {application} without automated sync?", yes=yes
     )
     found.write(file)
     takeover.start()
     terminal.show(
-        f"Application {application} is applied; it changes nothing. Next: "
-        f"`python -m ops takeover sync {application}`, or back: `… undo {application}`."
+        f"Application {application} is applied, without a sync. Continue with "
+        f"`python -m ops takeover sync {application}`, or go back with `… undo {application}`."
     )
 
 
@@ -70,12 +68,12 @@ def sync(
     application: Application,
     *,
     context: Context = None,
-    patience: Annotated[int, typer.Option(min=1, help="Minutes that the sync may take.")] = 10,
+    patience: Annotated[int, typer.Option(min=1, help="Minutes to wait for the sync.")] = 10,
     yes: Yes = False,
 ) -> None:
-    """Have Argo CD sync an Application once, and wait until it is Synced.
+    """Sync an Application once, and wait until it is Synced.
 
-    Exit status: 0 synced, 1 failed, or not done in time; it goes on in Argo CD.
+    Exit status: 0 synced, 1 failed or timed out (Argo CD continues the sync).
     """
     takeover = Takeover.of(application, Cluster(context))
     confirm(f"Sync Application {application} now?", yes=yes)
@@ -90,24 +88,24 @@ def sync(
 def undo(
     application: Application, *, saved: File = None, context: Context = None, yes: Yes = False
 ) -> None:
-    """Remove an Application without its objects, and put these back as they were saved.
+    """Remove an Application without its objects, and restore the saved ones.
 
-    What was not there before is deleted. A Secret that an ExternalSecret has
-    adopted stays, with the values that it has.
+    Deletes the objects that did not exist before. A Secret that an ExternalSecret
+    has adopted stays, with its current values.
 
-    Exit status: 0 as it was, 1 refused or failed; run it again to go on.
+    Exit status: 0 restored, 1 refused or failed; run it again to continue.
     """
     takeover = Takeover.of(application, Cluster(context))
     file = _file(application, saved)
     former = Saved.read(file)
-    made = takeover.made_since(former)
-    terminal.tell(
-        f"Removes Application {application}, puts back {former.count}, and deletes "
-        f"{', '.join(str(key) for key, _ in made) or 'nothing'}."
+    added = takeover.added_since(former)
+    terminal.info(
+        f"Removes Application {application}, restores {former.count}, and deletes "
+        f"{', '.join(str(key) for key, _ in added) or 'nothing'}."
     )
-    confirm("Go on?", yes=yes)
-    takeover.undo(former, made)
-    terminal.show(f"{application} is as it was saved in {file}; delete the file to start again.")
+    confirm("Continue?", yes=yes)
+    takeover.undo(former, added)
+    terminal.show(f"{application} is restored from {file}; delete the file to start again.")
 
 
 def _file(application: str, saved: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""The objects of an Application as they were before Argo CD, in a file."""
+"""The saved objects of an Application, from before the takeover."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 @dataclass(frozen=True)
 class Saved:
-    """Objects that can be put back."""
+    """Objects that can be restored."""
 
     objects: tuple[Object, ...]
 
     @classmethod
     def of(cls, stored: Iterable[Object]) -> Saved:
-        """Take from stored objects what people asked for."""
+        """Keep the fields of live objects that a user set."""
         return cls(tuple(map(_restorable, stored)))
 
     @classmethod
     def read(cls, file: Path) -> Saved:
-        """Raises OpsError for a file that is not there, or was not saved by this."""
+        """Raises OpsError if the file is missing or was not saved by `write`."""
         try:
             objects = [one for one in yaml.safe_load_all(file.read_text("utf-8")) if one]
             found = cls(tuple(objects))
             _ = found.keys
         except OSError as error:
             raise OpsError(
-                f"{file} cannot be read: {error.strerror}; name the file with --saved"
+                f"{file} cannot be read: {error.strerror}; pass the file with --saved"
             ) from error
         except (yaml.YAMLError, UnicodeError, KeyError, TypeError, AttributeError) as error:
-            raise OpsError(f"{file} does not hold saved objects; name another file") from error
+            raise OpsError(
+                f"{file} has no saved objects; pass another file with --saved"
+            ) from error
         return found
 
     @property
     def keys(self) -> set[Key]:
-        """Of the objects."""
         return {Declared.of(one).key for one in self.objects}
 
     @property
@@ -55,21 +56,18 @@ class Saved:
         return plural(len(self.objects), "object")
 
     def summary(self, application: str) -> str:
-        """What is there, in a sentence."""
         named = ", ".join(str(Declared.of(one).key) for one in self.objects)
-        return f"Of {application}, the cluster has: {named or 'nothing'}."
+        return f"Objects of {application} in the cluster: {named or 'none'}."
 
     def write(self, file: Path) -> None:
-        """Raises OpsError where the file is there already: it may be the only way back."""
-        header = (
-            "# As the cluster had it before `ops takeover start`; `ops takeover undo` reads it.\n"
-        )
+        """Raises OpsError if the file exists: it may be the only backup."""
+        header = "# Saved by `ops takeover start`; restored by `ops takeover undo`.\n"
         try:
             with file.open("x", encoding="utf-8") as opened:
                 opened.write(header + yaml.safe_dump_all(self.objects))
         except FileExistsError as error:
             raise OpsError(
-                f"{file} is there already, and may be the way back; delete it, or name another "
+                f"{file} already exists and may be needed for `undo`; delete it, or pass another "
                 "file with --saved"
             ) from error
         except OSError as error:

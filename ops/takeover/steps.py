@@ -1,4 +1,4 @@
-"""The steps of handing one Application over, and back."""
+"""The steps of the takeover of one Application."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _DONE = ("Succeeded", "Failed", "Error")
 
 @dataclass(frozen=True)
 class Takeover:
-    """One Application of dist/ in the working tree, and the cluster that it goes to."""
+    """An Application in dist/ of the working tree, and its cluster."""
 
     application: Declared
     project: Declared
     declared: Objects
-    """What it syncs."""
+    """The objects that it syncs."""
     cluster: Cluster
 
     @classmethod
     def of(cls, name: str, cluster: Cluster) -> Takeover:
-        """Raises OpsError where dist/ has no such Application."""
+        """Raises OpsError if dist/ does not have the Application."""
         try:
             objects = Objects(of_cluster(read(Repository(Path.cwd()).working_tree())))
         except GitError as error:
@@ -55,10 +55,10 @@ class Takeover:
         return cls(application, project, covered, cluster)
 
     def save(self) -> Saved:
-        """What the cluster has of it. Raises OpsError where Argo CD syncs it already."""
+        """Return its objects in the cluster. Raises OpsError if Argo CD already syncs it."""
         if self._live(self.application.key):
             raise OpsError(
-                f"Application {self.application.name} is in the cluster already; "
+                f"Application {self.application.name} is already in the cluster; "
                 "`ops takeover sync` syncs it, `ops takeover undo` removes it"
             )
         stored = each(self._live, (one.key for one in self.declared))
@@ -73,7 +73,7 @@ class Takeover:
             self._change("PATCH", manifest, query=query, content_type=_APPLY)
 
     def sync(self) -> None:
-        """Ask Argo CD to sync once. Raises OpsError where the Application is not there."""
+        """Make Argo CD sync once. Raises OpsError if the Application is not in the cluster."""
         if not self._live(self.application.key):
             raise OpsError(
                 f"Application {self.application.name} is not in the cluster; "
@@ -88,7 +88,7 @@ class Takeover:
         self._change("PATCH", patch, query={"fieldManager": FIELD_MANAGER}, content_type=_MERGE)
 
     def wait(self, seconds: float) -> str:
-        """Wait for the end of the sync; `Synced and Healthy`. Raises OpsError if it fails."""
+        """Wait for the sync; return `Synced and Healthy`. Raises OpsError if it fails."""
         deadline = time.monotonic() + seconds
         while True:
             found = self._live(self.application.key) or {}
@@ -104,29 +104,29 @@ class Takeover:
                     return f"{sync} and {health}"
             if time.monotonic() > deadline:
                 raise OpsError(
-                    f"not done after {seconds / 60:.0f} minutes ({sync}, {health}): "
-                    f"{state.get('message', '')}; look at it in Argo CD, or run this again"
+                    f"timeout after {seconds / 60:.0f} minutes ({sync}, {health}): "
+                    f"{state.get('message', '')}; check it in Argo CD, or run this again"
                 )
             time.sleep(POLL_SECONDS)
 
-    def made_since(self, former: Saved) -> list[tuple[Key, Object]]:
-        """What Argo CD syncs for it, and the saved file does not hold."""
+    def added_since(self, former: Saved) -> list[tuple[Key, Object]]:
+        """Return its objects in the cluster that are not in the saved file."""
         keys = [one.key for one in self.declared if one.key not in former.keys]
         stored = each(self._live, keys)
         return [(key, item) for key, item in zip(keys, stored, strict=True) if item]
 
-    def undo(self, former: Saved, made: list[tuple[Key, Object]]) -> None:
-        """Remove the Application alone, then put its objects back and delete those it made."""
+    def undo(self, former: Saved, added: list[tuple[Key, Object]]) -> None:
+        """Remove only the Application, restore the saved objects, and delete the added ones."""
         if self._live(self.application.key):
             named = self._named(self.application)
-            alone = {**named, "metadata": {**named["metadata"], "finalizers": None}}
-            self._change("PATCH", alone, content_type=_MERGE)
+            orphaning = {**named, "metadata": {**named["metadata"], "finalizers": None}}
+            self._change("PATCH", orphaning, content_type=_MERGE)
             self._delete(self.application.manifest)
-        each(self._put_back, former.objects)
-        for _, item in made:
+        each(self._restore, former.objects)
+        for _, item in added:
             self._delete(item)
 
-    def _put_back(self, item: Object) -> None:
+    def _restore(self, item: Object) -> None:
         live = self._live(Declared.of(item).key)
         version = live["metadata"]["resourceVersion"] if live else None
         if version:
@@ -136,7 +136,7 @@ class Takeover:
             self._change("POST", item)
 
     def _delete(self, item: Object) -> None:
-        """A Secret that belongs to a deleted ExternalSecret stays: it may be the only copy."""
+        """Keep the Secret of a deleted ExternalSecret: it may be the only copy."""
         policy = "Orphan" if item["kind"] == "ExternalSecret" else "Background"
         self._change("DELETE", item, query={"propagationPolicy": policy}, send=False)
 
@@ -148,7 +148,7 @@ class Takeover:
         found = self._served.resources.get((version or "", key.kind))
         found = found or self._served.preferred.get((key.group, key.kind))
         if not found:
-            raise ClusterError(f"the cluster serves no {key.kind} of {key.group}; install it first")
+            raise ClusterError(f"the cluster lacks {key.kind} of {key.group}; install it first")
         return found
 
     def _live(self, key: Key) -> Object | None:
