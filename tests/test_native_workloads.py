@@ -162,17 +162,17 @@ def test_the_checklist_checks_them(snapshot: Snapshot) -> None:
         check.__name__: [one.detail for one in check(service) if one.outcome is Outcome.FAILED]
         for check in (declared.resources, declared.probes, declared.update, declared.node_selector)
     }
-    assert "StatefulSet database, container first: no requests of cpu" in said["resources"]
+    assert "StatefulSet database, container first: no cpu requests" in said["resources"]
     assert said["probes"][:2] == [
         "StatefulSet database, container main: no readinessProbe",
         "StatefulSet database, container main: no livenessProbe",
     ]
     assert not any("nightly" in one or "container first" in one for one in said["probes"])
     assert said["update"] == [
-        "StatefulSet database: an update of a StatefulSet takes pods away first",
-        "DaemonSet agent: Kubernetes replaces its pods only by hand",
-        "Deployment scaled: maxUnavailable is 25%, so an update takes pods away first",
-        "Pod bare: Kubernetes replaces its pods only by hand",
+        "StatefulSet database: an update of a StatefulSet stops old pods first",
+        "DaemonSet agent: its pods must be replaced by hand",
+        "Deployment scaled: maxUnavailable is 25%, so an update stops old pods first",
+        "Pod bare: its pods must be replaced by hand",
     ]
     assert len(said["node_selector"]) == 5
 

@@ -31,7 +31,7 @@ def _bootstrapped() -> Iterator[Emulator]:
 
 
 class Deployment:
-    """A checkout that deploys SecretsStack, and what is then in AWS."""
+    """A checkout that deploys SecretsStack, and the resulting AWS resources."""
 
     def __init__(self, emulator: Emulator, folder: Path) -> None:
         self.emulator = emulator
@@ -39,15 +39,15 @@ class Deployment:
         self.ssm = emulator.client("ssm")
         self.cloudformation = emulator.client("cloudformation")
         self.output = ""
-        """What all commands so far have printed."""
+        """The output of all commands so far."""
 
     def deploy(self) -> int:
-        """`make deploy-secrets`, without its questions; the exit status."""
+        """Run `make deploy-secrets` without prompts; return the exit status."""
         arguments = ["--", "--require-approval", "never", "--progress", "events"]
         return self.run("python", "-m", "ops", "deploy-secrets", *arguments)
 
     def destroy(self) -> int:
-        """Lift the protection, and `cdk destroy`."""
+        """Remove the termination protection, and run `cdk destroy`."""
         self.cloudformation.update_termination_protection(
             StackName=STACK, EnableTerminationProtection=False
         )
@@ -59,14 +59,14 @@ class Deployment:
         return done.returncode
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Change the checkout as a person does."""
+        """Edit a file of the checkout."""
         file = self.folder / path
         text = file.read_text("utf-8")
         assert old in text
         file.write_text(text.replace(old, new, 1), "utf-8")
 
     def set(self, path: str, value: str) -> None:
-        """What an operator does."""
+        """Set a value as an operator."""
         self.ssm.put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)
 
     def values(self) -> dict[str, tuple[str, str, int]]:
@@ -81,12 +81,12 @@ class Deployment:
         }
 
     def events(self) -> str:
-        """Everything that CloudFormation said about the stack."""
+        """Return all CloudFormation events of the stack."""
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=STACK)
         return str([event for page in pages for event in page["StackEvents"]])
 
     def function_log(self) -> str:
-        """Everything that the function behind the custom resource printed."""
+        """Return the log of the custom resource's function."""
         logs = self.emulator.client("logs")
         return str(
             [
@@ -98,7 +98,7 @@ class Deployment:
 
 @pytest.fixture
 def deployment(emulator: Emulator, tmp_path: Path) -> Iterator[Deployment]:
-    """A deployment into an account without stack and parameters."""
+    """A deployment into an account without the stack and parameters."""
     made = Deployment(emulator, copy_checkout(tmp_path / "checkout"))
     yield made
     _empty(made)

@@ -1,4 +1,4 @@
-"""An AWS emulator as a process of the test's own, and what the tests ask of it."""
+"""An AWS emulator in its own process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class Emulator:
     aws: Aws
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
         connect: Any = boto3.client
         return connect(service, **self.aws.client_settings)
 
@@ -44,13 +43,13 @@ class Emulator:
 
     @property
     def log(self) -> str:
-        """Everything that the emulator itself has written."""
+        """Return the emulator's own log."""
         return self.aws.process.log.read_text("utf-8", "replace")
 
 
 @contextmanager
 def running_emulator() -> Iterator[Emulator]:
-    """An emulator for the time of the block; nothing of it stays."""
+    """Run an emulator, and remove its files afterwards."""
     with TemporaryDirectory(prefix="ministack-") as folder:
         processes = Processes(Path(folder).resolve())
         try:

@@ -1,4 +1,4 @@
-"""SecretsStack deployed for real: nothing that an operator has set is ever lost."""
+"""SecretsStack deployed to an emulator: values that an operator has set are never lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAST_PARAMETER = '    MIXPANEL_SECRET = "/cerebro/mixpanel/sa-secret"'
 
 
 def fresh() -> dict[str, tuple[str, str, int]]:
-    """All parameters as the first deploy makes them."""
+    """Return all parameters as the first deploy creates them."""
     return {p.path: ("SecureString", p.placeholder, 1) for p in Parameters}
 
 
@@ -34,7 +34,7 @@ def set_values(deployment: Deployment) -> dict[str, tuple[str, str, int]]:
     return deployment.values()
 
 
-def test_a_first_deploy_makes_everything_and_hands_over(deployment: Deployment) -> None:
+def test_a_first_deploy_creates_everything_and_saves_the_outputs(deployment: Deployment) -> None:
     before = read(deployment.folder / "dist")
     assert deployment.deploy() == 0, deployment.output
     assert deployment.values() == fresh()
@@ -113,7 +113,7 @@ def test_termination_protection_holds(deployment: Deployment) -> None:
     assert deployment.values() == fresh()
 
 
-def test_a_failure_half_way_names_the_parameter_and_loses_nothing(deployment: Deployment) -> None:
+def test_a_failure_names_the_parameter_and_loses_nothing(deployment: Deployment) -> None:
     taken, kept = Parameters.IPINFO_TOKEN.path, Parameters.API_KEYS.path
     deployment.ssm.put_parameter(Name=taken, Value="plain", Type="String")
     deployment.set(kept, "known-keys-4711")
@@ -139,12 +139,12 @@ def readme_commands() -> list[str]:
     return [line.partition("#")[0].strip() for line in block.splitlines()]
 
 
-def test_the_readme_followed_word_for_word_works(
+def test_the_commands_of_the_readme_work(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = readme_commands()
     assert "make deploy-secrets" in commands
-    monkeypatch.setenv("ARGS", "--require-approval never")  # nobody is there to answer
+    monkeypatch.setenv("ARGS", "--require-approval never")  # no prompts
     assert deployment.run("git", "init", "--quiet") == 0
     for command in commands:
         assert deployment.run("bash", "-c", command) == 0, deployment.output

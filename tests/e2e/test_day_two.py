@@ -108,7 +108,7 @@ def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, clai
             told = command.said.read()
             assert command.process.wait() == 130
         (source,) = concerned(installation, RPC).sources
-        assert f"In the cluster, these Secrets hold it: {source}." in told
+        assert f"Secrets with the value: {source}." in told
         assert "Not restarted yet: crawlers/cryo-indexer." in told
         assert f"secrets rotate {RPC.path} --continue" in told
 

@@ -65,7 +65,7 @@ def test_the_checklist_says_which_setting_fits_the_clusters_dns(
         (first, (outcome, detail)) = said(installation)
         assert first == family
         assert outcome == "failed"
-        assert "nothing answers DNS that the NetworkPolicies let pods ask" in detail
+        assert "the NetworkPolicies allow no working DNS server" in detail
     with claim("... pods of kube-dns, and NodeLocal DNSCache at two addresses"):
         with applied(installation, CORE_DNS):
             eventually("DNS seen", lambda: said(installation)[1][0] == "passed")

@@ -50,7 +50,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended(
             name = job["metadata"]["name"]
             second = ops(full, *RUN)
             assert second.returncode == 1
-            assert f"{NAMESPACE}/{JOB} is running already: {name}, started" in second.stderr
+            assert f"{NAMESPACE}/{JOB} is already running: {name}, started" in second.stderr
             assert len(runs(full)) == 1
 
             every_node(full, "uncordon")

@@ -1,4 +1,4 @@
-"""Checkouts of this repository, for commands that change theirs."""
+"""Checkouts of this repository, for commands that change them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CODE = ("catalogue", "charts", "constructs_lib", "dist", "ops", "overview")
 
 
 def git(checkout: Path, *arguments: str) -> str:
-    """What Git prints there, whatever is configured on this machine."""
+    """Return the output of Git, independent of this machine's configuration."""
     identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    no_config = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     done = subprocess.run(
         ("git", *identity, *arguments),
         cwd=checkout,
-        env={**os.environ, **nobody},
+        env={**os.environ, **no_config},
         check=True,
         capture_output=True,
         text=True,
@@ -29,7 +29,7 @@ def git(checkout: Path, *arguments: str) -> str:
 
 
 def copy(names: tuple[str, ...], checkout: Path) -> Path:
-    """These folders in a repository of their own, committed."""
+    """Create a repository with a copy of these folders, committed."""
     for name in names:
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     git(checkout, "init", "--quiet")
@@ -38,18 +38,18 @@ def copy(names: tuple[str, ...], checkout: Path) -> Path:
 
 
 def commit(checkout: Path, message: str) -> None:
-    """Everything as it is now."""
+    """Commit all changes."""
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", message)
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    """What makes `python -m ops` the command of a checkout."""
+    """Return the environment in which `python -m ops` is the command of a checkout."""
     return {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def ops(checkout: Path, *arguments: str) -> tuple[int, str, str]:
-    """The status of a checkout's command, and what it said on both outputs."""
+    """Return exit status, standard output and standard error of a checkout's command."""
     done = subprocess.run(
         (sys.executable, "-m", "ops", *arguments),
         cwd=checkout.parent,

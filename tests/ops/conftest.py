@@ -1,4 +1,4 @@
-"""What the tests of several commands need."""
+"""Fixtures for several commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalReg
 
 @pytest.fixture
 def own(tmp_path: Path, server: LocalRegistry, platform: AnalyticsPlatform) -> Path:
-    """A committed copy of all that a command needs, whose images are in that registry."""
+    """A committed copy of everything a command needs, with images in the local registry."""
     checkout = copy(CODE, tmp_path / "checkout")
     declared = checkout / "catalogue/platform.py"
     declared.write_text(declared.read_text().replace("ghcr.io/", f"{server.host}/"))

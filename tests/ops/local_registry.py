@@ -15,32 +15,32 @@ from tests.serving import QuietHandler, serving
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_TOKEN = "a-token"  # noqa: S105 of this registry alone
+_TOKEN = "a-token"  # noqa: S105 only for this registry
 
 Platform = tuple[str, str]
 ATTESTATION: Platform = ("unknown", "unknown")
 
 
 class LocalRegistry:
-    """What is in the registry, and how it behaves."""
+    """The content and behavior of the registry."""
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.answers: dict[str, tuple[int, bytes]] = {}
-        """By path, each a status and a body; where there is none, 404."""
+        """Status and body by path; 404 for other paths."""
         self.stated_digest = ""
-        """What it says in `Docker-Content-Digest` of an index; empty: it sends no such header."""
+        """The header `Docker-Content-Digest` of an index; empty omits it."""
         self.login: tuple[str, str] | None = None
-        """User and password the token service asks for; None: anybody gets a token."""
+        """User and password for the token service; None accepts everyone."""
         self.token_status = 200
         self.asked: list[str] = []
-        """The scopes that tokens were asked for."""
+        """The requested scopes."""
         self.silent = threading.Event()
-        """Set: no request is answered until the registry ends."""
+        """If set, no request is answered until the registry ends."""
         self.ends = threading.Event()
 
     def push(self, repository: str, tag: str, *platforms: Platform) -> str:
-        """An index of manifests, one for each platform; its digest."""
+        """Push an index with one manifest per platform; return its digest."""
         entries = [
             {
                 "mediaType": _MANIFEST,
@@ -52,7 +52,7 @@ class LocalRegistry:
         return self._put(repository, "manifests", {"mediaType": _INDEX, "manifests": entries}, tag)
 
     def push_single(self, repository: str, tag: str, platform: Platform) -> str:
-        """One manifest without an index; its digest."""
+        """Push one manifest without an index; return its digest."""
         digest = self._manifest(repository, platform)
         path = f"/v2/{repository}/manifests/"
         self.answers[path + tag] = self.answers[path + digest]
@@ -112,7 +112,7 @@ class _Handler(QuietHandler):
 
 @contextmanager
 def local_registry() -> Iterator[LocalRegistry]:
-    """A registry on a free port, which ends with the block."""
+    """Run a registry on a free port."""
 
     class Handler(_Handler):
         pass

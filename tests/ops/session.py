@@ -1,4 +1,4 @@
-"""A command at a terminal of its own, and the person in front of it."""
+"""A command in its own terminal, with a simulated user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 120
 
 
 class Session:
-    """`python -m ops <arguments>`, or another program of the checkout, under way."""
+    """A running `python -m ops <arguments>`, or another program of the checkout."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Session:
         self._child.sendintr()
 
     def ended(self) -> tuple[int | None, str]:
-        """Its exit status, and all that the terminal showed."""
+        """Wait for the end; return the exit status and the terminal's output."""
         self._child.expect(pexpect.EOF)
         self._child.close()
         return self._child.exitstatus, self.shown.getvalue()
@@ -58,7 +58,7 @@ class Session:
 
 
 def command_lines() -> str:
-    """The command line of every process that may be seen."""
+    """Return the command line of every visible process."""
     listing = ["ps", "-eo", "args"]
     if not Path("/proc/self/cmdline").exists():
         return subprocess.run(listing, capture_output=True, text=True, check=True).stdout

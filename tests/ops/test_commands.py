@@ -1,4 +1,4 @@
-"""The entry of the commands."""
+"""The entry point of the commands."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tests.conftest import ROOT
 from tests.ops.checkouts import ops
 
 
-def test_no_command_waits_for_what_it_may_not_need() -> None:
+def test_slow_libraries_are_imported_on_use() -> None:
     slow = ("aws_cdk", "cdk8s", "jsii", "kubernetes")
-    asked = f"import sys, ops.commands; print([one for one in {slow} if one in sys.modules])"
+    script = f"import sys, ops.commands; print([one for one in {slow} if one in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
 
 
-def test_a_mistake_in_the_settings_is_told_in_a_line(own: Path) -> None:
+def test_an_invalid_setting_prints_one_line(own: Path) -> None:
     settings = own / "catalogue" / "installation.py"
     settings.write_text(settings.read_text().replace('"eu-central-1"', '"Frankfurt"'))
     status, said, wrong = ops(own, "jobs", "--offline")
@@ -29,10 +29,10 @@ def test_a_mistake_in_the_settings_is_told_in_a_line(own: Path) -> None:
     assert wrong.count("\n") == 1
 
 
-def test_without_standard_input_nobody_is_asked() -> None:
+def test_without_standard_input_no_prompt() -> None:
     command = f"{sys.executable} -m ops manifest refresh --ask-key <&-"
     done = subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: nobody is here to type the value")
+    assert done.stderr.startswith("error: the terminal is not interactive; pass the value")

@@ -1,4 +1,4 @@
-"""Pinning an image: that image and nothing else, or nothing at all."""
+"""A pin changes only that image, or nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FINGERPRINT = re.compile(r'checksum/job: "?\w{64}"?')
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A committed copy of what a bump reads and writes."""
+    """A committed copy of the files that a pin reads and writes."""
     return copy(("catalogue/images", "dist"), tmp_path / "checkout")
 
 
@@ -50,7 +50,7 @@ def pinned(checkout: Path, commit: str, service: str = "cryo-indexer") -> dict[s
     return after
 
 
-def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
+def test_a_bump_changes_only_the_pin_and_that_image(checkout: Path) -> None:
     before = files(checkout)
     done = bump("cryo-indexer", NEW, find=found, root=checkout)
     pin, manifest = "catalogue/images/cryo-indexer.pin", "dist/crawlers/cryo-indexer.k8s.yaml"
@@ -71,8 +71,8 @@ def test_a_bump_changes_the_pin_and_that_image_alone(checkout: Path) -> None:
     assert done.image == found(f"ghcr.io/gnosischain/cryo-indexer:sha-{NEW}")
 
 
-def test_a_fingerprint_that_looks_like_a_number_hinders_no_bump(checkout: Path) -> None:
-    """YAML reads `0b38…` as a number, so it is written in quotation marks: one of 256 is."""
+def test_a_fingerprint_that_looks_like_a_number(checkout: Path) -> None:
+    """YAML reads `0b38…` as a number, so one fingerprint in 256 is quoted."""
     path = "dist/crawlers/cryo-indexer.k8s.yaml"
     manifest = checkout / path
     (job,) = (one for one in parse({path: manifest.read_text()}) if one["kind"] == "Job")
@@ -110,8 +110,7 @@ def test_bumps_of_two_services_merge(checkout: Path) -> None:
     assert not bump("cerebro-api", NEW, find=found, root=checkout).written
 
 
-def _clean(_: Path) -> None:
-    """As committed."""
+def _clean(_: Path) -> None: ...
 
 
 def _edited(path: str) -> Callable[[Path], None]:
@@ -147,20 +146,20 @@ def _no_repository(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "service", "commit", "message"),
     [
-        (_clean, "nebule", NEW, "no service 'nebule' in catalogue/images; .*, nebula are"),
-        (_clean, "../x", NEW, r"no service '\.\./x'"),
-        (_clean, "nebula", "", "'' is no full commit, 40 hex digits"),
-        (_clean, "nebula", NEW[:7], "'bbbbbbb' is no full commit, 40 hex digits"),
-        (_clean, "nebula", NEW + "b", "is no full commit"),
-        (_clean, "nebula", NEW + "\n", "is no full commit"),
-        (_clean, "nebula", NEW.upper(), "is no full commit, 40 hex digits in lower case"),
-        (_clean, "nebula", f"sha-{NEW}", "is no full commit"),
-        (_clean, "nebula", "latest", "'latest' is no full commit"),
+        (_clean, "nebule", NEW, "'nebule' is not in catalogue/images; it has .*, nebula$"),
+        (_clean, "../x", NEW, r"'\.\./x' is not in catalogue/images"),
+        (_clean, "nebula", "", "'' is not a full commit \\(40 lowercase hex digits\\)"),
+        (_clean, "nebula", NEW[:7], "'bbbbbbb' is not a full commit"),
+        (_clean, "nebula", NEW + "b", "is not a full commit"),
+        (_clean, "nebula", NEW + "\n", "is not a full commit"),
+        (_clean, "nebula", NEW.upper(), "is not a full commit"),
+        (_clean, "nebula", f"sha-{NEW}", "is not a full commit"),
+        (_clean, "nebula", "latest", "'latest' is not a full commit"),
         (_edited("dist/crawlers/nebula.k8s.yaml"), "nebula", NEW,
-         "not committed: dist/crawlers/nebula.k8s.yaml. Commit that first, or undo it with `git"),
-        (_untracked, "nebula", NEW, "not committed: dist/crawlers/other.k8s.yaml"),
-        (_staged, "nebula", NEW, "not committed: dist/crawlers/nebula.k8s.yaml"),
-        (_pin_is_edited, "nebula", NEW, "not committed: catalogue/images/nebula.pin"),
+         "uncommitted changes: dist/crawlers/nebula.k8s.yaml. Commit them first, or undo them"),
+        (_untracked, "nebula", NEW, "uncommitted changes: dist/crawlers/other.k8s.yaml"),
+        (_staged, "nebula", NEW, "uncommitted changes: dist/crawlers/nebula.k8s.yaml"),
+        (_pin_is_edited, "nebula", NEW, "uncommitted changes: catalogue/images/nebula.pin"),
         (_not_rendered, "nebula", NEW,
          f"more than the image ghcr.io/gnosischain/nebula:sha-{NEW}@{DIGEST}: dist/cerebro/"
          r"cerebro-mcp\.k8s.yaml\. Run `make synth`"),
@@ -184,7 +183,7 @@ def test_a_refusal_says_why_and_changes_nothing(
     assert files(checkout) == before
 
 
-def test_an_image_that_is_not_there_is_not_pinned(checkout: Path) -> None:
+def test_a_missing_image_is_not_pinned(checkout: Path) -> None:
     def missing(reference: str) -> Image:
         raise ImageMissingError(f"{reference} does not exist")
 
@@ -194,9 +193,7 @@ def test_an_image_that_is_not_there_is_not_pinned(checkout: Path) -> None:
     assert files(checkout) == before
 
 
-def test_a_mistake_in_a_declaration_is_said(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_a_declaration(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> dict[str, str]:
         raise DeclarationError("is wrong", where="nebula/nebula")
 
@@ -205,7 +202,7 @@ def test_a_mistake_in_a_declaration_is_said(
         bump("nebula", NEW, find=found, root=checkout)
 
 
-def test_the_map_of_dist_may_change_but_not_go(
+def test_the_readme_of_dist_may_change_but_not_disappear(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     render = charts.render
@@ -221,7 +218,7 @@ def test_the_map_of_dist_may_change_but_not_go(
 
 
 @pytest.mark.parametrize("step", ["write_text", "rename", "replace"])
-def test_a_failure_half_way_leaves_everything_as_it_was(
+def test_a_failure_leaves_everything_unchanged(
     checkout: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = files(checkout)
@@ -238,7 +235,7 @@ def test_a_failure_half_way_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_half_way_waits_until_all_is_written(
+def test_an_interruption_waits_until_all_is_written(
     checkout: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handled: list[int] = []
@@ -277,14 +274,12 @@ def test_the_command_asks_the_registry_and_reports(own: Path, server: LocalRegis
         "~ dist/crawlers/nebula.k8s.yaml",
     ]
     assert ops(own, "pin", "nebula", NEW, "--no-verify")[1] == (
-        f"nebula is pinned to sha-{NEW}@{digest} already; nothing changed.\n"
+        f"nebula is already pinned to sha-{NEW}@{digest}; nothing changed.\n"
     )
     assert ops(own, "pin", "nebula")[0] == 2
 
 
-def test_what_a_push_reported_is_pinned_without_asking_the_tag(
-    own: Path, server: LocalRegistry
-) -> None:
+def test_a_reported_digest_is_pinned_without_the_tag(own: Path, server: LocalRegistry) -> None:
     pushed = server.push("gnosischain/nebula", "elsewhere", ("linux", "arm64"), ATTESTATION)
     status, said, wrong = ops(own, "pin", "nebula", NEW, "--digest", pushed)
     assert (status, wrong) == (0, "")
@@ -301,10 +296,10 @@ def test_what_a_push_reported_is_pinned_without_asking_the_tag(
     moved = server.push("gnosischain/nebula", f"sha-{NEW}", ("linux", "arm64"))
     status, said, _ = ops(own, "pin", "nebula", NEW)
     assert (status, f"-> sha-{NEW}@{moved}" in said) == (0, True)
-    assert f"Another build than before: the tag sha-{NEW} was moved." in said
+    assert f"The tag sha-{NEW} was moved to another build." in said
 
 
-def test_a_pin_that_was_not_verified_is_a_tag_alone(own: Path) -> None:
+def test_an_unverified_pin_has_no_digest(own: Path) -> None:
     status, said, _ = ops(own, "pin", "nebula", NEW, "--no-verify")
-    assert (status, "Without its digest: the tag can be moved" in said) == (0, True)
+    assert (status, "Pinned without a digest: the tag can be moved" in said) == (0, True)
     assert (own / "catalogue/images/nebula.pin").read_text() == f"sha-{NEW}\n"

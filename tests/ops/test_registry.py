@@ -1,4 +1,4 @@
-"""The registry client, against a registry that speaks the protocol."""
+"""The registry client, against a local registry."""
 
 from __future__ import annotations
 
@@ -35,32 +35,31 @@ def test_a_single_manifest_is_known_by_its_configuration(server: LocalRegistry) 
     assert find(image(server)).digest == digest
 
 
-def test_a_digest_is_asked_for_in_place_of_the_tag(server: LocalRegistry) -> None:
+def test_a_digest_replaces_the_tag(server: LocalRegistry) -> None:
     digest = server.push(REPOSITORY, "elsewhere", ARM64)
     assert find(f"{image(server)}@{digest}").digest == digest
     assert find(f"{server.host}/{REPOSITORY}@{digest}").digest == digest
 
 
-def test_a_registry_that_says_the_digest_says_the_right_one(server: LocalRegistry) -> None:
+def test_the_digest_header_must_match(server: LocalRegistry) -> None:
     digest = server.push(REPOSITORY, "sha-1", ARM64)
     server.stated_digest = digest
     assert find(image(server)).digest == digest
     server.stated_digest = f"sha256:{64 * '0'}"
-    with pytest.raises(RegistryError, match=f"with other content, whose digest is {digest}"):
+    with pytest.raises(RegistryError, match=f"returned content with digest {digest} for"):
         find(image(server))
 
 
-def test_content_that_is_not_what_was_asked_for_is_refused(server: LocalRegistry) -> None:
+def test_content_with_another_digest_is_refused(server: LocalRegistry) -> None:
     digest = server.push(REPOSITORY, "sha-1", ARM64)
     other = server.push(REPOSITORY, "sha-2", ARM64, ATTESTATION)
     path = f"/v2/{REPOSITORY}/manifests/"
     server.answers[path + digest] = server.answers[path + other]
-    with pytest.raises(RegistryError, match=f"with other content, whose digest is {other}"):
+    with pytest.raises(RegistryError, match=f"returned content with digest {other} for"):
         find(f"{image(server)}@{digest}")
 
 
-def _nothing(_: LocalRegistry) -> None:
-    """An empty registry."""
+def _nothing(_: LocalRegistry) -> None: ...
 
 
 def _another_tag(server: LocalRegistry) -> None:
@@ -75,11 +74,11 @@ def _single_amd64(server: LocalRegistry) -> None:
     server.push_single(REPOSITORY, "sha-1", AMD64)
 
 
-def _attestation_alone(server: LocalRegistry) -> None:
+def _only_attestation(server: LocalRegistry) -> None:
     server.push(REPOSITORY, "sha-1", ATTESTATION)
 
 
-def _child_is_gone(server: LocalRegistry) -> None:
+def _missing_child(server: LocalRegistry) -> None:
     server.push(REPOSITORY, "sha-1", ARM64)
     _, index = server.answers[f"/v2/{REPOSITORY}/manifests/sha-1"]
     child = json.loads(index)["manifests"][0]["digest"]
@@ -109,19 +108,19 @@ def _answers(status: int, body: bytes) -> Callable[[LocalRegistry], None]:
         (_another_tag, ImageMissingError, "cerebro-api:sha-1 does not exist"),
         (_amd64, ImageMissingError, "is built for linux/amd64, not for linux/arm64"),
         (_single_amd64, ImageMissingError, "is built for linux/amd64, not for linux/arm64"),
-        (_attestation_alone, ImageMissingError, "is built for no platform, not for linux/arm64"),
-        (_child_is_gone, ImageMissingError, r"cerebro-api@sha256:\w{64} does not exist"),
-        (_private, RegistryError, r"\(403\): it does not exist, or is private; .* `docker login"),
-        (_token_service_is_broken, RegistryError, "answers 500"),
-        (_answers(418, b""), RegistryError, "answers 418 for"),
-        (_answers(401, b""), RegistryError, r"refuses to show .* \(401\)"),
-        (_answers(200, b"<html>"), RegistryError, "no image that can be read"),
-        (_answers(200, b"[]"), RegistryError, "no image that can be read"),
-        (_answers(200, b"{}"), RegistryError, "no image that can be read"),
-        (_answers(200, b'{"manifests": [1]}'), RegistryError, "no image that can be read"),
+        (_only_attestation, ImageMissingError, "is built for no platform, not for linux/arm64"),
+        (_missing_child, ImageMissingError, r"cerebro-api@sha256:\w{64} does not exist"),
+        (_private, RegistryError, r"\(403\): it does not exist or is private; .* `docker login"),
+        (_token_service_is_broken, RegistryError, "returned 500"),
+        (_answers(418, b""), RegistryError, "returned 418 for"),
+        (_answers(401, b""), RegistryError, r"denies access to .* \(401\)"),
+        (_answers(200, b"<html>"), RegistryError, "is not a readable image"),
+        (_answers(200, b"[]"), RegistryError, "is not a readable image"),
+        (_answers(200, b"{}"), RegistryError, "is not a readable image"),
+        (_answers(200, b'{"manifests": [1]}'), RegistryError, "is not a readable image"),
     ],
 )
-def test_what_is_not_there_or_cannot_be_told_is_said(
+def test_missing_images_and_unusable_responses(
     server: LocalRegistry,
     prepare: Callable[[LocalRegistry], None],
     error: type[RegistryError],
@@ -133,13 +132,13 @@ def test_what_is_not_there_or_cannot_be_told_is_said(
     assert raised.type is error
 
 
-def test_silence_ends_after_the_time_that_was_given(server: LocalRegistry) -> None:
+def test_a_timeout(server: LocalRegistry) -> None:
     server.silent.set()
-    with pytest.raises(RegistryError, match=r"gives no answer within 0\.1 s; try again"):
+    with pytest.raises(RegistryError, match=r"did not respond within 0\.1 s; try again"):
         find(image(server), timeout_seconds=0.1)
 
 
-def test_a_registry_that_is_not_there_is_named() -> None:
+def test_an_unreachable_registry() -> None:
     with pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 cannot be reached: .*refused"):
         find("127.0.0.1:1/gnosischain/cerebro-api:sha-1")
 
@@ -180,9 +179,7 @@ def test_a_private_image_is_found_with_a_credential_helper(
     "content",
     [{"auths": {"ghcr.io": {"auth": "no base64"}}}, {"credsStore": "absent"}, {"auths": {"a": 1}}],
 )
-def test_an_unusable_configuration_of_docker_is_said(
-    server: LocalRegistry, content: object
-) -> None:
+def test_an_invalid_docker_configuration(server: LocalRegistry, content: object) -> None:
     docker_configuration(content)
     with pytest.raises(RegistryError, match="Docker's configuration cannot be used: "):
         find(image(server))

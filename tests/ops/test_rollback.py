@@ -1,4 +1,4 @@
-"""Going back to a build that a service has run."""
+"""Rolling back to an earlier build."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def noon(day: int) -> datetime:
 
 
 def write(checkout: Path, pin: str) -> None:
-    """Pin nebula to `pin` in the catalogue and in dist/, and commit that."""
+    """Pin nebula to `pin` in the catalogue and in dist/, and commit both."""
     file = checkout / PIN
     before = file.read_text().strip()
     file.write_text(f"{pin}\n")
-    for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # which not every one has
+    for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # not every checkout has it
         path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{pin}"))
     commit(checkout, f"Pin {pin[:8]}")
 
 
 @pytest.fixture
 def past(own: Path) -> Path:
-    """A checkout whose nebula was first on one build, then on another, now on a third."""
+    """A checkout with three pins of nebula in its history."""
     for build in (FIRST, SECOND, THIRD):
         write(own, f"sha-{build}")
     return own
@@ -44,7 +44,7 @@ def past(own: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A repository with a pin alone."""
+    """A repository with only a pin."""
     checkout = tmp_path / "checkout"
     (checkout / PIN).parent.mkdir(parents=True)
     (checkout / PIN).write_text("latest\n")
@@ -64,7 +64,7 @@ def test_each_build_that_ran_is_listed_once(folder: Path, monkeypatch: pytest.Mo
     assert (second.since, second.until) == (noon(2), noon(3))
 
 
-def test_what_was_pinned_inside_of_a_pull_request_never_ran(folder: Path) -> None:
+def test_pins_inside_a_merged_pull_request_are_not_listed(folder: Path) -> None:
     git(folder, "switch", "--quiet", "--create", "bump")
     write(folder, f"sha-{INNER}")
     write(folder, f"sha-{FIRST}")
@@ -75,7 +75,7 @@ def test_what_was_pinned_inside_of_a_pull_request_never_ran(folder: Path) -> Non
     assert build.pinned_by.endswith("test: Merge the bump")
 
 
-def test_a_pin_that_was_taken_away_for_a_while(folder: Path) -> None:
+def test_a_pin_that_was_removed_and_added_again(folder: Path) -> None:
     write(folder, f"sha-{FIRST}")
     (folder / PIN).unlink()
     commit(folder, "Without it")
@@ -94,15 +94,15 @@ def test_a_build_is_named_and_pinned(past: Path, server: LocalRegistry) -> None:
     assert (past / PIN).read_text() == f"sha-{THIRD}\n"
 
     digest = server.push("gnosischain/nebula", f"sha-{FIRST}", ("linux", "arm64"))
-    status, said, told = ops(past, "rollback", "nebula", "--to", FIRST[:7])
-    assert status == 0, told
+    status, said, printed = ops(past, "rollback", "nebula", "--to", FIRST[:7])
+    assert status == 0, printed
     assert said.startswith(f"nebula: sha-{THIRD} -> sha-{FIRST}@{digest}\n")
-    assert f"gnosischain/nebula/compare/{FIRST}...{THIRD}" in told
+    assert f"gnosischain/nebula/compare/{FIRST}...{THIRD}" in printed
     assert (past / PIN).read_text() == f"sha-{FIRST}@{digest}\n"
     assert f"nebula:sha-{FIRST}@{digest}" in (past / "dist/crawlers/nebula.k8s.yaml").read_text()
 
 
-def test_tag_and_digest_are_as_they_were_wherever_the_tag_is_now(
+def test_a_rollback_restores_tag_and_digest_of_a_moved_tag(
     own: Path, server: LocalRegistry
 ) -> None:
     tag = f"sha-{FIRST}"
@@ -115,17 +115,17 @@ def test_tag_and_digest_are_as_they_were_wherever_the_tag_is_now(
     assert [one["digest"] for one in listed] == [moved, first]
     status, _, wrong = ops(own, "rollback", "nebula", "--to", FIRST[:7])
     either = f"{moved[7:19]} or {first[7:19]}"
-    assert (status, f"was built more than once; name the digest, {either}" in wrong) == (1, True)
+    assert (status, f"was built more than once; pass a digest: {either}" in wrong) == (1, True)
     assert ops(own, "rollback", "nebula", "--to", first)[0] == 0
     assert (own / PIN).read_text() == f"{tag}@{first}\n"
 
 
-def test_a_person_chooses_or_leaves(past: Path) -> None:
-    question = "Go back to which one: "
+def test_the_user_chooses_or_cancels(past: Path) -> None:
+    question = "Roll back to which build: "
     start = ("rollback", "nebula", "--no-verify")
     leaving, choosing = (Session(*start, environment=environment(past)) for _ in range(2))
     leaving.answer(question, "3")
-    leaving.wait_for("Error: type a number from 1 to 2, or Ctrl-C to leave")
+    leaving.wait_for("Error: enter a number from 1 to 2, or press Ctrl-C to cancel")
     leaving.interrupt(question)
     status, shown = leaving.ended()
     assert (status, "Nothing was changed." in shown) == (130, True)
@@ -140,7 +140,7 @@ def test_a_person_chooses_or_leaves(past: Path) -> None:
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Build]:
-    """What the history of this repository shall be."""
+    """The builds in the history."""
     found: list[Build] = []
     monkeypatch.setattr("ops.rollback.history", lambda _: found)
     return found
@@ -150,11 +150,11 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Build]:
     ("past_builds", "arguments", "message"),
     [
         ((), (), "the history has no other build of nebula"),
-        ((FIRST,), (), "nobody is here to choose; nothing was changed. Name one with --to"),
-        ((FIRST,), ("--to", "e"), "nebula was never pinned to e here; `ops rollback nebula"),
+        ((FIRST,), (), "the terminal is not interactive; nothing was changed. Pass --to"),
+        ((FIRST,), ("--to", "e"), "nebula was never pinned to e; `ops rollback nebula"),
         ((FIRST, f"aa{SECOND}"[:40]), ("--to", "sha-a"),
-         f"sha-a may be {FIRST[:12]} or aabbbbbbbbbb"),
-        ((FIRST,), ("--to", "latest"), "nebula was never pinned to latest here"),
+         f"sha-a matches {FIRST[:12]} and aabbbbbbbbbb"),
+        ((FIRST,), ("--to", "latest"), "nebula was never pinned to latest"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_why(
@@ -165,14 +165,14 @@ def test_a_refusal_says_why(
     assert (done.exit_code, message in done.stderr) == (1, True), done.stderr
 
 
-def test_what_is_pinned_now_is_no_way_back(past: Path) -> None:
+def test_the_current_pin_is_refused(past: Path) -> None:
     status, _, wrong = ops(past, "rollback", "nebula", "--to", THIRD)
-    assert (status, f"{THIRD} is what nebula is pinned to now" in wrong) == (1, True)
+    assert (status, f"nebula is already pinned to {THIRD}" in wrong) == (1, True)
     assert ops(past, "rollback", "nebule")[0] == 1
 
 
-def test_what_could_not_be_pinned_is_refused_before_the_question(past: Path) -> None:
+def test_uncommitted_changes_are_refused_before_the_prompt(past: Path) -> None:
     with (past / "dist" / "README.md").open("a") as file:
         file.write("edited\n")
     status, _, wrong = ops(past, "rollback", "nebula")
-    assert (status, "not committed: dist/README.md" in wrong) == (1, True)
+    assert (status, "uncommitted changes: dist/README.md" in wrong) == (1, True)

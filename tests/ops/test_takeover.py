@@ -1,4 +1,4 @@
-"""`ops takeover`: what it refuses, and what it changes in the cluster, in which order."""
+"""`ops takeover`: refusals, and the order of changes in the cluster."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ def refused(done: Result) -> str:
     return line.removeprefix("error: ")
 
 
-def test_start_saves_what_is_there_and_applies_without_automated_sync(server: FakeServer) -> None:
+def test_start_saves_the_objects_and_applies_without_automated_sync(server: FakeServer) -> None:
     bodies: list[dict[str, Any]] = []
     exchange = server.exchange
 
-    def noted(method: str, path: str, **options: Any) -> Answer:
+    def recorded(method: str, path: str, **options: Any) -> Answer:
         bodies.extend([options["body"]] if method == "PATCH" else [])
         return exchange(method, path, **options)
 
-    server.exchange = noted  # type: ignore[method-assign]
+    server.exchange = recorded  # type: ignore[method-assign]
     done = run("start", "--yes")
     assert done.exit_code == 0
-    assert f"Of cerebro-api, the cluster has: {API}." in done.stderr
+    assert f"Objects of cerebro-api in the cluster: {API}." in done.stderr
     (saved,) = yaml.safe_load_all(Path(SAVED).read_text("utf-8"))
     assert saved["spec"]["replicas"] == 5
     assert not {"resourceVersion", "uid", "managedFields"} & saved["metadata"].keys()
@@ -80,26 +80,26 @@ def test_start_saves_what_is_there_and_applies_without_automated_sync(server: Fa
 
 
 def test_start_asks_first(server: FakeServer) -> None:
-    assert "Add --yes to confirm" in refused(run("start"))
+    assert "nothing was changed. Pass --yes" in refused(run("start"))
     assert server.changed == []
     assert not Path(SAVED).exists()
 
 
 def test_start_overwrites_no_file(server: FakeServer) -> None:
-    Path(SAVED).write_text("the way back")
-    assert refused(run("start", "--yes")).startswith(f"{SAVED} is there already")
-    assert Path(SAVED).read_text() == "the way back"
+    Path(SAVED).write_text("a backup")
+    assert refused(run("start", "--yes")).startswith(f"{SAVED} already exists")
+    assert Path(SAVED).read_text() == "a backup"
     assert server.changed == []
     assert run("start", "--yes", "--saved", "other.yaml").exit_code == 0
 
 
-def test_start_refuses_what_argo_cd_syncs_already(server: FakeServer) -> None:
+def test_start_refuses_an_existing_application(server: FakeServer) -> None:
     server.stored[place(find(APPLICATION))] = find(APPLICATION)
-    assert "is in the cluster already; `ops takeover sync` syncs it" in refused(run("start"))
+    assert "is already in the cluster; `ops takeover sync` syncs it" in refused(run("start"))
 
 
 @pytest.mark.parametrize("command", ["start", "sync", "undo"])
-def test_an_application_that_dist_does_not_have(server: FakeServer, command: str) -> None:
+def test_an_unknown_application(server: FakeServer, command: str) -> None:
     assert "dist/ has no Application nothing; it has aws-ssm, " in refused(
         run(command, "--yes", name="nothing")
     )
@@ -125,19 +125,19 @@ def test_a_sync_that_fails(server: FakeServer) -> None:
     assert refused(run("sync", "--yes")) == "the sync failed: one or more objects failed to apply"
 
 
-def test_a_sync_of_what_is_not_there(server: FakeServer) -> None:
+def test_a_sync_of_a_missing_application(server: FakeServer) -> None:
     assert "is not in the cluster; `ops takeover start " in refused(run("sync", "--yes"))
     assert server.changed == []
 
 
-def test_undo_puts_back_what_was_saved_and_deletes_the_rest(server: FakeServer) -> None:
+def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer) -> None:
     assert run("start", "--yes").exit_code == 0
     server.changed.clear()
     for key in (APPLICATION, ACCOUNT, EXTERNAL_SECRET):
         server.stored[place(find(key))] = find(key)
     done = run("undo", "--yes")
     assert done.exit_code == 0
-    assert f"puts back 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}." in done.stderr
+    assert f"restores 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}." in done.stderr
     application = place(find(APPLICATION))
     assert server.changed == [
         f"PATCH {application}",
@@ -149,14 +149,14 @@ def test_undo_puts_back_what_was_saved_and_deletes_the_rest(server: FakeServer) 
 
 
 @pytest.mark.parametrize("text", [None, "one: [", "- text", "kind: Deployment"])
-def test_undo_needs_what_start_has_saved(server: FakeServer, text: str | None) -> None:
+def test_undo_needs_a_valid_file(server: FakeServer, text: str | None) -> None:
     if text:
         Path(SAVED).write_text(text)
     assert refused(run("undo", "--yes")).startswith(SAVED)
     assert server.changed == []
 
 
-def test_what_the_cluster_refuses_is_told(server: FakeServer) -> None:
+def test_a_refusal_of_the_cluster(server: FakeServer) -> None:
     path = place(find("AppProject argocd/gnosis-analytics"))
     server.answers[f"PATCH {path}"] = Answer(403, {"message": "no"})
     assert refused(run("start", "--yes")) == (

@@ -1,1 +1,1 @@
-"""The commands for a platform that runs."""
+"""Tests of the commands that need AWS or a cluster."""

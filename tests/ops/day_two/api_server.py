@@ -1,4 +1,4 @@
-"""An API server that keeps objects by their path, as far as the commands speak to one."""
+"""An API server for the commands, which stores objects by path."""
 
 from __future__ import annotations
 
@@ -22,29 +22,28 @@ _NAMESPACE = re.compile(r"/namespaces/[^/]+(?=/)")
 
 
 class ApiServer:
-    """What is in the cluster, and who reacts to changes in it."""
+    """The objects in the cluster, and callbacks for requests."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         """By path: `/api/v1/namespaces/cerebro/secrets/x`."""
         self.answers: dict[str, Answer] = {}
-        """What is answered instead, by path."""
+        """Responses by path, instead of the objects."""
         self.denied: set[tuple[str, str]] = set()
-        """Verb and resource of what an access review says no to."""
+        """Verb and resource of each denied access review."""
         self.logs: dict[str, str] = {}
         """By pod."""
         self.forwards: dict[str, int] = {}
-        """The loopback port behind each pod's ports."""
+        """The loopback port of each pod."""
         self.changes: list[tuple[str, str, Object]] = []
         """Method, path and body of every change."""
         self.reads: list[str] = []
-        """The path of every read."""
         self.on_read: Callable[[str], None] = lambda path: None
         self.on_change: Callable[[str], None] = lambda path: None
         self.authorizations: set[str | None] = set()
 
     def collection(self, path: str, labels: str = "") -> list[Object]:
-        """The objects right below a path, of all namespaces where it names none."""
+        """Return the objects directly below a path, of all namespaces if it has none."""
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
         return [
             item
@@ -116,7 +115,7 @@ class _Handler(JsonHandler):
         self.wfile.write(text.encode())
 
     def _forward(self, pod: str, port: int) -> None:
-        """One request and its answer between the client's WebSocket and what is behind the pod."""
+        """Pass one request and its response between the WebSocket and the pod's port."""
         socket_, web = self.connection, WSConnection(ConnectionType.SERVER)
         web.initiate_upgrade_connection(
             [(name.encode(), value.encode()) for name, value in self.headers.items()], self.path
@@ -154,7 +153,7 @@ def _merge(item: Object, change: Object) -> None:
 
 @contextmanager
 def running_api_server(kubeconfig: Path) -> Iterator[ApiServer]:
-    """An empty one, to which the current context of `kubeconfig` leads."""
+    """Run an empty server, and write a `kubeconfig` for it."""
 
     class Handler(_Handler):
         server_state = ApiServer()
@@ -165,7 +164,7 @@ def running_api_server(kubeconfig: Path) -> Iterator[ApiServer]:
 
 
 def write_kubeconfig(file: Path, address: str, *, cluster: str = "test") -> None:
-    """A kubeconfig of one context, `test`."""
+    """Write a kubeconfig with one context, `test`."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",

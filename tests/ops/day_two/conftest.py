@@ -1,4 +1,4 @@
-"""An AWS account and a cluster with the platform in it, and the commands run against them."""
+"""An AWS account and a cluster with the platform, and a runner of commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be sea
 
 @pytest.fixture(scope="session")
 def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """One AWS for all tests; none of the values that they wrote is in its log."""
+    """One AWS emulator for all tests; its log must not contain values."""
     with needed_by_all(request, "the AWS emulator", running_emulator()) as running:
         yield running
         assert SECRET not in running.log
@@ -41,11 +41,11 @@ class Account:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads the commands to it."""
+        """The environment that points the commands to the account."""
         return {**self.emulator.aws.environment, "AWS_MAX_ATTEMPTS": "1"}
 
     def put(self, parameter: Parameters, value: str, **options: Any) -> int:
-        """What somebody else does."""
+        """Write a value as another user."""
         settings = {"Type": "SecureString", "Overwrite": True, **options}
         version: int = self.ssm.put_parameter(Name=parameter.path, Value=value, **settings)[
             "Version"
@@ -73,7 +73,7 @@ class Account:
 
 @pytest.fixture
 def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """Every parameter as SecretsStack makes it, with its placeholder."""
+    """Every parameter as SecretsStack creates it, with its placeholder."""
     made = Account(emulator, emulator.client("ssm"))
     for parameter in Parameters:
         made.put(parameter, parameter.placeholder)
@@ -86,7 +86,7 @@ def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acc
 
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Credentials of nobody, and none of whoever runs the tests."""
+    """Invalid credentials, isolated from those of the developer."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {
@@ -102,7 +102,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
-    """An API server that the kubeconfig leads to."""
+    """An API server in the kubeconfig."""
     kubeconfig = tmp_path / "kubeconfig"
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     with running_api_server(kubeconfig) as running:
@@ -117,7 +117,7 @@ def world(api: ApiServer, account: Account, app: App) -> World:
 
 @pytest.fixture
 def run(app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Run:
-    """Runs a command; what it prints and logs must hold no value."""
+    """Runs a command; its output and log must not contain values."""
     monkeypatch.setattr(rendered, "app", lambda: app)
     monkeypatch.setattr(rotation, "POLL_SECONDS", 0)
     monkeypatch.setattr(running, "POLL_SECONDS", 0)
@@ -131,7 +131,7 @@ class Run:
     caplog: pytest.LogCaptureFixture
 
     def __call__(self, *arguments: str, given: str | bytes = "") -> Result:
-        """The result of `python -m ops <arguments>`, with `given` on standard input."""
+        """Return the result of `python -m ops <arguments>`, with `given` on standard input."""
         result = CliRunner().invoke(commands, arguments, input=given)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception

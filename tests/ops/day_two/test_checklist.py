@@ -1,4 +1,4 @@
-"""Every item of the checklist is seen, seen to be wrong, or said not to be checked."""
+"""Every item of the checklist passes, fails, or is not checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def outcomes(content: dict[str, Any], service: str) -> list[str]:
     return [item["outcome"] for item in content["services"][service]]
 
 
-def test_offline_nothing_that_was_not_seen_counts_as_passed(run: Run) -> None:
+def test_offline_nothing_unchecked_counts_as_passed(run: Run) -> None:
     content = results(run)
     assert set(images.load()) <= set(content["services"])
     assert outcomes(content, "cerebro-api") == [
@@ -50,7 +50,7 @@ def test_offline_nothing_that_was_not_seen_counts_as_passed(run: Run) -> None:
     assert content["outcome"] == OPEN
 
 
-def test_the_status_tells_failed_from_not_checked(
+def test_the_status_distinguishes_failed_from_not_checked(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("checklist").exit_code == 1  # because of the open items
@@ -63,21 +63,20 @@ def test_the_status_tells_failed_from_not_checked(
     assert "dist/crawlers/nebula.k8s.yaml is missing; run `make synth`" in failing.stdout
 
 
-def test_a_service_that_is_none_is_named(run: Run) -> None:
+def test_an_unknown_service(run: Run) -> None:
     done = run("checklist", "nebulla")
     assert done.exit_code == 1
-    assert "there is no service nebulla; there are cerebro-api, cerebro-mcp" in done.stderr
+    assert "service nebulla not found; the services are cerebro-api, cerebro-mcp" in done.stderr
 
 
 @pytest.fixture
 def api_service(committed: dict[str, str], app: App, run: Run) -> Service:
-    """cerebro-api as committed."""
     del app, run
     return next(one for one in checklist.services(committed) if one.name == "cerebro-api")
 
 
 def changed(service: Service, change: Change) -> Service:
-    """The service, with a change to the pod template of its Deployment."""
+    """Return the service with a change in the spec of its Deployment."""
     objects = yaml.safe_load_all(yaml.safe_dump_all(service.objects))
     copies = tuple(objects)
     for item in copies:
@@ -95,7 +94,7 @@ def container(spec: Object) -> Object:
     ("check", "change", "detail"),
     [
         (declared.resources, lambda spec: container(spec)["resources"]["limits"].pop("memory"),
-         "Deployment cerebro-api, container cerebro-api: no limits of memory"),
+         "Deployment cerebro-api, container cerebro-api: no memory limits"),
         (declared.probes, lambda spec: container(spec).pop("readinessProbe"),
          "Deployment cerebro-api, container cerebro-api: no readinessProbe"),
         (declared.probes, lambda spec: container(spec).pop("livenessProbe"),
@@ -103,9 +102,9 @@ def container(spec: Object) -> Object:
         (declared.node_selector, lambda spec: spec["template"]["spec"].pop("nodeSelector"),
          "Deployment cerebro-api does not select kubernetes.io/arch: arm64"),
         (declared.update, lambda spec: spec["strategy"]["rollingUpdate"].update(maxUnavailable=1),
-         "Deployment cerebro-api: maxUnavailable is 1, so an update takes pods away first"),
+         "Deployment cerebro-api: maxUnavailable is 1, so an update stops old pods first"),
         (declared.update, lambda spec: spec.pop("strategy"),
-         "Deployment cerebro-api: maxUnavailable is 25%, so an update takes pods away first"),
+         "Deployment cerebro-api: maxUnavailable is 25%, so an update stops old pods first"),
     ],
 )  # fmt: skip
 def test_a_manifest_that_lacks_something_fails_its_item(
@@ -124,7 +123,7 @@ def test_what_is_edited_by_hand_or_missing_fails(
     assert declared.manifests(api_service, committed, digests).outcome is PASSED
     sources = [Source("cerebro", "x", "cerebro-api-secrets", {})]
     assert declared.external_secrets(api_service, sources) == [
-        Answer(FAILED, "no ExternalSecret makes the Secret cerebro/ghcr-pull-secret")
+        Answer(FAILED, "no ExternalSecret creates the Secret cerebro/ghcr-pull-secret")
     ]
     (missing,) = declared.dockerfile(api_service, tmp_path)
     assert missing == Answer(FAILED, "docker/cerebro-api/Dockerfile is missing")
@@ -140,17 +139,17 @@ def test_images_are_asked_for_in_the_registry(api_service: Service, server: Loca
     service = Service("cerebro-api", "cerebro", api_service.path, (image,), ())
     digest = server.push("gnosischain/cerebro-api", tag, ("linux", "arm64"))
     pins = {"cerebro-api": Pin(tag, digest)}
-    look = live.registry_look()
-    assert [finding.outcome for finding in live.built(service, pins, look)] == [PASSED]
-    latest, pinned = live.pushed(service, pins, look)
+    check = live.registry_check()
+    assert [finding.outcome for finding in live.built(service, pins, check)] == [PASSED]
+    latest, pinned = live.pushed(service, pins, check)
     assert (latest.outcome, pinned.outcome) == (FAILED, PASSED)
     assert "latest does not exist" in latest.detail
 
     server.push("gnosischain/cerebro-api", "latest", ("linux", "amd64"))
-    (foreign, _) = live.pushed(service, pins, live.registry_look())
+    (foreign, _) = live.pushed(service, pins, live.registry_check())
     assert "is built for linux/amd64, not for linux/arm64" in foreign.detail
     server.token_status = 500
-    (unknown,) = live.built(service, pins, live.registry_look())
+    (unknown,) = live.built(service, pins, live.registry_check())
     assert unknown.outcome is NOT_CHECKED
 
 
@@ -161,12 +160,12 @@ def test_a_tag_that_was_moved_or_a_digest_that_is_gone_fails(
     service = Service("cerebro-api", "cerebro", api_service.path, (image,), ())
     for moved in ("latest", tag):
         server.push("gnosischain/cerebro-api", moved, ("linux", "arm64"))
-    (gone,) = live.built(service, PINNED, live.registry_look())
+    (gone,) = live.built(service, PINNED, live.registry_check())
     assert (gone.outcome, "does not exist" in gone.detail) == (FAILED, True)
-    _, pushed = live.pushed(service, PINNED, live.registry_look())
-    assert (pushed.outcome, f"{tag} was moved: it names" in pushed.detail) == (FAILED, True)
+    _, pushed = live.pushed(service, PINNED, live.registry_check())
+    assert (pushed.outcome, f"{tag} was moved: it points to" in pushed.detail) == (FAILED, True)
     by_tag = {"cerebro-api": Pin(tag)}
-    outcomes = [one.outcome for one in live.pushed(service, by_tag, live.registry_look())]
+    outcomes = [one.outcome for one in live.pushed(service, by_tag, live.registry_check())]
     assert outcomes == [Outcome.OPEN, PASSED, PASSED]
 
 
@@ -196,10 +195,10 @@ def test_without_an_answer_a_live_item_is_not_checked(
     assert finding["detail"].startswith("AWS cannot be reached")
     (cluster,) = content["cluster"]
     assert cluster["outcome"] == NOT_CHECKED
-    assert cluster["detail"].startswith("no cluster is chosen in")
+    assert cluster["detail"].startswith("cannot get the current context of")
 
 
-def test_argo_cd_and_external_secrets_have_their_say(world: World, run: Run) -> None:
+def test_argo_cd_and_external_secrets_are_checked(world: World, run: Run) -> None:
     status = {"sync": {"status": "Synced", "revision": 40 * "a"}, "health": {"status": "Healthy"}}
     world.api.objects[f"{live.APPLICATIONS}/nebula"] = {"status": status}
     assert outcomes(results(run, "nebula", "--cluster"), "nebula")[2] == PASSED
@@ -217,11 +216,11 @@ def test_argo_cd_and_external_secrets_have_their_say(world: World, run: Run) -> 
     ("text", "why"),
     [
         (None, "dist/crawlers/nebula.k8s.yaml is missing"),
-        ("<<<<<<< ours\na: 1\n=======\n", "dist/crawlers/nebula.k8s.yaml is no YAML: "),
-        ("- a\n", "dist/crawlers/nebula.k8s.yaml holds what is no Kubernetes object"),
+        ("<<<<<<< ours\na: 1\n=======\n", "dist/crawlers/nebula.k8s.yaml is not valid YAML: "),
+        ("- a\n", "dist/crawlers/nebula.k8s.yaml contains a document that is not a"),
     ],
 )
-def test_of_a_file_that_cannot_be_read_nothing_has_passed(
+def test_nothing_passes_for_an_unreadable_file(
     run: Run, monkeypatch: pytest.MonkeyPatch, committed: dict[str, str], text: str, why: str
 ) -> None:
     path = "crawlers/nebula.k8s.yaml"
@@ -232,7 +231,7 @@ def test_of_a_file_that_cannot_be_read_nothing_has_passed(
     assert content["services"]["nebula"][5]["findings"][0]["detail"].startswith(why)
 
 
-def test_a_parameter_that_the_catalogue_has_no_more_fails() -> None:
+def test_a_parameter_that_left_the_catalogue_fails() -> None:
     (finding,) = live.parameters(["/cerebro/old"], {})
     assert finding == Answer(
         FAILED, "/cerebro/old is not in catalogue/parameters.py; run `make synth`"

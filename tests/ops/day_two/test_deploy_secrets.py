@@ -1,4 +1,4 @@
-"""What `ops deploy-secrets` tells beside the deployment itself."""
+"""What `ops deploy-secrets` prints in addition to the deployment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Call = Callable[[dict[str, Any]], Answer]
 
 
 class Aws:
-    """Answers calls by their name."""
+    """Answers calls by name."""
 
     def __init__(self) -> None:
         self.calls: dict[str, Call] = {}
@@ -43,7 +43,7 @@ def option(host: str, status: str) -> dict[str, Any]:
     return {"DomainName": host, "ValidationStatus": status, "ResourceRecord": record}
 
 
-def test_each_record_that_our_certificate_waits_for_is_printed_once(
+def test_each_validation_record_is_printed_once(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ours = Hosts.API.fqdn
@@ -68,9 +68,9 @@ def test_each_record_that_our_certificate_waits_for_is_printed_once(
     aws.calls = {"ListCertificates": listed, "DescribeCertificate": described}
     monkeypatch.setattr(deploy, "_POLL_SECONDS", 0)
     deploy._show_records(done)
-    refused, *told = capfd.readouterr().err.splitlines()
-    assert refused.startswith("cannot ask ACM for the DNS records yet: ")
-    assert told == [f"The certificate waits for this DNS record: _x.{ours}. CNAME _y.{ours}."]
+    refused, *printed = capfd.readouterr().err.splitlines()
+    assert refused.startswith("cannot get the DNS records from ACM yet: ")
+    assert printed == [f"Create this DNS record for the certificate: _x.{ours}. CNAME _y.{ours}."]
 
 
 def test_a_parameter_under_another_key_is_named(
@@ -90,8 +90,8 @@ def test_a_parameter_under_another_key_is_named(
     ]
 
 
-def test_that_the_keys_cannot_be_seen_is_told(aws: Aws, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_permission_for_the_keys(aws: Aws, capfd: pytest.CaptureFixture[str]) -> None:
     refusal = {"__type": "AccessDeniedException", "message": "no"}
     aws.calls = {"DescribeParameters": lambda _: (400, refusal)}
     deploy._report_keys()
-    assert capfd.readouterr().err.startswith("cannot ask SSM for the parameters' keys: ")
+    assert capfd.readouterr().err.startswith("cannot get the parameters' keys from SSM: ")

@@ -1,4 +1,4 @@
-"""Where a cluster answers DNS, and what the checklist says of the present setting."""
+"""Checks of where a cluster answers DNS, against the current settings."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def kube_dns(api: ApiServer) -> None:
 def asked(
     world: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[tuple[Outcome, str]]]:
-    """What the checklist says of a cluster that holds what these places put there."""
+    """Return the results of the checklist for a cluster with these objects."""
     del run
 
     def ask(
@@ -89,7 +89,7 @@ def test_pods_of_kube_dns_are_enough(asked: Any) -> None:
 def test_a_cluster_that_answers_nowhere_fails(asked: Any) -> None:
     ((outcome, detail),) = asked(FIRST)
     assert outcome is Outcome.FAILED
-    assert "nothing answers DNS that the NetworkPolicies let pods ask" in detail
+    assert "the NetworkPolicies allow no working DNS server" in detail
 
 
 @pytest.mark.parametrize("arguments", [("-localip", "169.254.20.10"), ("--localip=169.254.20.10",)])
@@ -116,7 +116,7 @@ def test_a_setting_of_one_address_is_a_tuple(asked: Any) -> None:
     assert 'dns_addresses=("169.254.20.25",) in catalogue/target.py' in detail
 
 
-def test_a_node_cache_without_an_address_is_not_called_right(asked: Any) -> None:
+def test_a_node_cache_without_an_address_is_not_checked(asked: Any) -> None:
     outcomes = [outcome for outcome, _ in asked(FIRST, kube_dns, node_local("-conf", "x"))]
     assert outcomes == [Outcome.PASSED, Outcome.NOT_CHECKED]
 
@@ -132,7 +132,9 @@ def test_a_node_cache_without_an_address_is_not_called_right(asked: Any) -> None
 def test_auto_mode_needs_the_cluster_dns_address(asked: Any, cluster_ip: tuple[Place, ...]) -> None:
     ((outcome, detail),) = asked(FIRST, auto_mode, *cluster_ip)
     assert outcome is Outcome.FAILED
-    assert detail.startswith("EKS Auto Mode answers at 172.20.0.10, which the NetworkPolicies do")
+    assert detail.startswith(
+        "EKS Auto Mode answers at 172.20.0.10, which the NetworkPolicies block"
+    )
     setting = ("169.254.20.10", "172.20.0.10")
     assert 'dns_addresses=("169.254.20.10", "172.20.0.10") in catalogue' in detail
     ((outcome, _),) = asked(addresses=setting)
@@ -143,7 +145,7 @@ def test_auto_mode_needs_the_cluster_dns_address(asked: Any, cluster_ip: tuple[P
     ("address", "outcome"),
     [("10.100.0.1", Outcome.PASSED), ("fd00::1", Outcome.FAILED), (None, Outcome.NOT_CHECKED)],
 )
-def test_an_ipv6_cluster_is_refused_by_a_sentence(
+def test_an_ipv6_cluster_fails(
     world: World, run: Run, address: str | None, outcome: Outcome
 ) -> None:
     del run

@@ -1,4 +1,4 @@
-"""Whatever AWS or the cluster says no with: one plain sentence, and a status."""
+"""Every refusal of AWS or the cluster becomes one message and a status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 def refused(run: Run, *arguments: str, status: int = 1) -> str:
-    """The one line that a command ends with."""
+    """Return the only error of a command."""
     done = run(*arguments)
     assert done.exit_code == status
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -29,22 +29,22 @@ def refused(run: Run, *arguments: str, status: int = 1) -> str:
 @pytest.mark.parametrize(
     ("status", "code", "message", "sentence"),
     [
-        (400, "ThrottlingException", "Rate exceeded", "AWS takes no more requests for the moment"),
+        (400, "ThrottlingException", "Rate exceeded", "AWS throttles requests"),
         (400, "ExpiredTokenException", "expired", "the AWS credentials have expired; log in again"),
-        (400, "UnrecognizedClientException", "invalid", "AWS does not accept the credentials"),
+        (400, "UnrecognizedClientException", "invalid", "AWS rejects the credentials"),
         (
             400,
             "AccessDeniedException",
             "User: arn is not authorized to perform: ssm:GetParameters on resource: x because …",
-            "these AWS credentials lack the permission ssm:GetParameters; use others",
+            "the AWS credentials lack the permission ssm:GetParameters; add it",
         ),
         (400, "AccessDeniedException", "KMS", "lack the permission ssm:GetParameters"),
-        (400, "ParameterMaxVersionLimitExceeded", "label", "AWS refuses ssm:GetParameters: Para"),
+        (400, "ParameterMaxVersionLimitExceeded", "label", "AWS rejects ssm:GetParameters: Para"),
         (500, "InternalServerError", "", "AWS has an internal error (InternalServerError)"),
-        (400, "Unheard", "of", "AWS refuses ssm:GetParameters: Unheard: of"),
+        (400, "Unheard", "of", "AWS rejects ssm:GetParameters: Unheard: of"),
     ],
 )
-def test_what_aws_says_no_with(
+def test_errors_of_aws(
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -59,15 +59,17 @@ def test_what_aws_says_no_with(
 
 
 @pytest.mark.usefixtures("credentials")
-def test_the_way_to_aws(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_is_unreachable_or_has_no_credentials(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", NOWHERE)
     assert "AWS cannot be reached (Could not connect" in refused(run, "secrets", "status")
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    assert "there are no AWS credentials (The config prof" in refused(run, "secrets", "status")
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    assert "no AWS credentials found (The config prof" in refused(run, "secrets", "status")
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "there are no AWS credentials (Unable to locate" in refused(run, "secrets", "status")
+    assert "no AWS credentials found (Unable to locate" in refused(run, "secrets", "status")
 
 
 @pytest.mark.parametrize(
@@ -76,32 +78,34 @@ def test_the_way_to_aws(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
         (403, "jobs is forbidden: User x", "lacks a permission in the cluster: jobs is forbidden"),
         (403, "User system:anonymous", "the cluster does not accept the credentials"),
-        (429, "slow", "the cluster takes no more requests for the moment"),
+        (429, "slow", "the cluster throttles requests"),
         (500, "etcd", "the cluster refuses GET /api/v1/namespaces/crawlers: etcd"),
-        (404, "", "has no namespace crawlers; is it the right one?"),
+        (404, "", "has no namespace crawlers; choose another context"),
     ],
 )
-def test_what_the_cluster_says_no_with(
+def test_errors_of_the_cluster(
     run: Run, api: ApiServer, status: int, message: str, sentence: str
 ) -> None:
     api.answers["/api/v1/namespaces/crawlers"] = (status, {"message": message})
     assert sentence in refused(run, "jobs")
 
 
-def test_the_way_to_the_cluster(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cluster_is_missing_or_unreachable(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "kubeconfig"
     monkeypatch.setenv("KUBECONFIG", str(file))
-    assert "no cluster is chosen in" in refused(run, "jobs")
+    assert "cannot get the current context of" in refused(run, "jobs")
     file.write_text("{")
-    assert "no cluster is chosen in" in refused(run, "jobs")
+    assert "cannot get the current context of" in refused(run, "jobs")
     write_kubeconfig(file, NOWHERE)
     assert f"the cluster of context test cannot be reached at {NOWHERE}" in refused(run, "jobs")
-    assert "the kubeconfig has no context other; it has test" in refused(
+    assert "the kubeconfig has no context other; its contexts are test" in refused(
         run, "jobs", "--context", "other"
     )
 
 
-def test_another_cluster_than_the_installations_is_refused(
+def test_the_wrong_cluster_is_refused(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "kubeconfig"
@@ -109,12 +113,12 @@ def test_another_cluster_than_the_installations_is_refused(
     write_kubeconfig(file, NOWHERE, cluster="arn:aws:eks:eu-central-1:123456789012:cluster/other")
     wanted = type(INSTALLATION)(cluster_name="production")
     monkeypatch.setattr(connection, "INSTALLATION", wanted)
-    assert "context test is of the cluster other, but the installation's is production" in refused(
+    assert "context test belongs to cluster other, but the installation uses production" in refused(
         run, "jobs"
     )
 
 
-def test_a_credential_command_that_fails_is_told(
+def test_a_failing_credential_plugin(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "kubeconfig"
@@ -124,21 +128,21 @@ def test_a_credential_command_that_fails_is_told(
     command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "false"}
     content["users"] = [{"name": "test", "user": {"exec": command}}]
     file.write_text(yaml.safe_dump(content))
-    assert "the credentials of context test cannot be had: exec: process returned 1" in refused(
+    assert "cannot get the credentials of context test: exec: process returned 1" in refused(
         run, "jobs"
     )
 
 
-def test_what_is_no_api_server_is_told(run: Run, api: ApiServer) -> None:
+def test_a_server_without_the_kubernetes_api(run: Run, api: ApiServer) -> None:
     api.answers["/api/v1/namespaces/crawlers"] = (200, "Please log in to the network")
-    assert "is no API server of Kubernetes; check proxy and VPN" in refused(run, "jobs")
+    assert "is not a Kubernetes API server; check proxy and VPN" in refused(run, "jobs")
 
 
 @pytest.mark.parametrize("content", [b"foo", b"- a", b"\xff"])
-def test_a_kubeconfig_that_is_none_is_told(
+def test_an_invalid_kubeconfig(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
 ) -> None:
     file = tmp_path / "kubeconfig"
     file.write_bytes(content)
     monkeypatch.setenv("KUBECONFIG", str(file))
-    assert "no cluster is chosen in" in refused(run, "jobs")
+    assert "cannot get the current context of" in refused(run, "jobs")

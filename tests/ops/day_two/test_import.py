@@ -25,7 +25,7 @@ OF_API = "Secret cerebro/cerebro-api-secrets, key CLICKHOUSE_PASSWORD"
 
 @pytest.fixture(autouse=True)
 def by_hand(world: World, api: ApiServer) -> None:
-    """No Secret is there but what a test puts."""
+    """Start without Secrets."""
     assert world
     for path in [path for path in api.objects if "/secrets/" in path]:
         del api.objects[path]
@@ -34,7 +34,7 @@ def by_hand(world: World, api: ApiServer) -> None:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What a person answers; every question is noted in its place."""
+    """Answers of the user; each is replaced by its question."""
     given: list[object] = []
     asked: Iterator[int] = iter(range(100))
 
@@ -52,7 +52,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def put(api: ApiServer, name: str, namespace: str = "cerebro", **values: str) -> None:
-    """A Secret that somebody made by hand."""
+    """Create a Secret by hand."""
     path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
     created = {"creationTimestamp": "2026-01-01T00:00:00Z"}
     metadata: Object = {"name": name, "namespace": namespace, **created}
@@ -61,7 +61,7 @@ def put(api: ApiServer, name: str, namespace: str = "cerebro", **values: str) ->
     api.answers.pop(path, None)
 
 
-def test_each_value_is_asked_for_and_written(
+def test_each_value_is_written_after_a_question(
     run: Run, api: ApiServer, account: Account, answers: list[object]
 ) -> None:
     put(api, "cerebro-api-secrets", CLICKHOUSE_USER=f"user-{SECRET}", CLICKHOUSE_PASSWORD=SECRET)
@@ -88,7 +88,7 @@ def test_nothing_in_ssm_is_overwritten_without_a_question(
     put(api, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
     done = run("secrets", "import", "--yes")
     assert done.exit_code == 0
-    assert "holds another value, set" in done.stderr
+    assert "has another value, set" in done.stderr
     assert account.value(PASSWORD) == f"former-{SECRET}"
     answers += [True]
     assert run("secrets", "import").exit_code == 0
@@ -96,7 +96,7 @@ def test_nothing_in_ssm_is_overwritten_without_a_question(
     assert account.value(PASSWORD) == SECRET
 
 
-def test_a_value_that_is_there_already_is_not_written_again(
+def test_an_identical_value_is_not_written_again(
     run: Run, api: ApiServer, account: Account
 ) -> None:
     version = account.put(PASSWORD, SECRET)
@@ -118,19 +118,19 @@ def test_two_values_of_one_parameter(
     assert account.value(USER) == USER.placeholder
     answers += [2, True]
     assert run("secrets", "import").exit_code == 0
-    assert answers[0] == "Which one is right?"
+    assert answers[0] == "Which value is right?"
     assert account.value(USER) == "two"
 
 
 @pytest.mark.parametrize(
     ("parameter", "key", "value", "reason"),
     [
-        (HOST, "CLICKHOUSE_URL", f"https://{SECRET}", "it is no bare host name"),
+        (HOST, "CLICKHOUSE_URL", f"https://{SECRET}", "it is not a bare host name"),
         (PASSWORD, "CLICKHOUSE_PASSWORD", f"{SECRET}\n", "it begins or ends with a space"),
         (PASSWORD, "CLICKHOUSE_PASSWORD", f"{SECRET}\N{REPLACEMENT CHARACTER}", "it is not UTF-8"),
     ],
 )
-def test_a_value_that_its_reader_could_not_use_is_refused(
+def test_an_invalid_value_is_refused(
     run: Run,
     api: ApiServer,
     account: Account,
@@ -148,14 +148,14 @@ def test_a_value_that_its_reader_could_not_use_is_refused(
     assert account.value(parameter) == parameter.placeholder
 
 
-def test_ctrl_c_lists_what_was_imported_before(
+def test_ctrl_c_lists_the_imported_values(
     run: Run, api: ApiServer, account: Account, answers: list[object]
 ) -> None:
     put(api, "cerebro-api-secrets", CLICKHOUSE_USER="one", CLICKHOUSE_PASSWORD=SECRET)
     answers += [True, typer.Abort()]
     done = run("secrets", "import")
     assert done.exit_code == 130
-    assert f"Interrupted. Imported before: {USER.path}." in done.stderr
+    assert f"Interrupted. Already imported: {USER.path}." in done.stderr
     assert account.value(USER) == "one"
     assert account.value(PASSWORD) == PASSWORD.placeholder
 
@@ -166,11 +166,11 @@ def test_a_terminal_that_is_not_interactive_needs_yes(
     put(api, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
     done = run("secrets", "import")
     assert done.exit_code == 1
-    assert "the terminal is not interactive; nothing was changed. Add --yes" in done.stderr
+    assert "the terminal is not interactive; nothing was changed. Pass --yes" in done.stderr
     assert account.value(PASSWORD) == PASSWORD.placeholder
 
 
-def test_a_parameter_that_is_not_there_stops_before_the_first_question(
+def test_a_missing_parameter_stops_before_the_first_question(
     run: Run, api: ApiServer, account: Account, answers: list[object]
 ) -> None:
     put(api, "cerebro-api-secrets", CLICKHOUSE_USER="one", API_KEYS=SECRET)

@@ -1,4 +1,4 @@
-"""What runs on a schedule, and running it by hand: never two at once."""
+"""Scheduled jobs, and runs by hand: never two at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def moment(minutes_ago: int) -> str:
 
 
 def job(name: str, started: int, ended: int | None = None, *, failed: bool = False) -> Object:
-    """A Job of the CronJob, by when it started and ended, in minutes ago."""
+    """Return a Job of the CronJob, with its start and end in minutes ago."""
     condition = {
         "type": "Failed" if failed else "Complete",
         "status": "True",
@@ -70,7 +70,7 @@ def test_the_list_says_how_the_last_runs_went(world: World, api: ApiServer, run:
 
 @pytest.fixture
 def ending(world: World, api: ApiServer) -> dict[str, Object]:
-    """How the Jobs that are made end; each has one pod, which prints two lines."""
+    """The condition of every new Job; each has one pod, which prints two lines."""
     how: dict[str, Object] = {"type": "Complete", "status": "True"}  # type: ignore[dict-item]
     world.api.on_change = lambda path: end(api, path, how)
     return how
@@ -115,11 +115,11 @@ def test_a_job_that_fails_ends_with_a_status(ending: dict[str, Object], run: Run
 
 
 @pytest.mark.usefixtures("world")
-def test_a_second_run_is_refused_while_one_is_under_way(api: ApiServer, run: Run) -> None:
+def test_a_second_run_is_refused(api: ApiServer, run: Run) -> None:
     api.objects[f"{JOBS}/running"] = job("running", started=10)
     done = run("jobs", "run", NAME, "--yes")
     assert done.exit_code == 1
-    assert f"crawlers/{NAME} is running already: running, started 10 minutes ago" in done.stderr
+    assert f"crawlers/{NAME} is already running: running, started 10 minutes ago" in done.stderr
 
     del api.objects[f"{JOBS}/running"]
     api.objects["/api/v1/namespaces/crawlers/pods/stray"] = {
@@ -133,12 +133,12 @@ def test_a_second_run_is_refused_while_one_is_under_way(api: ApiServer, run: Run
     }
     done = run("jobs", "run", NAME, "--yes")
     assert done.exit_code == 1
-    assert "is running already: pod stray" in done.stderr
+    assert "is already running: pod stray" in done.stderr
     assert api.changes == []
 
 
 @pytest.mark.usefixtures("world")
-def test_of_two_who_start_it_in_the_same_moment_one_is_told(
+def test_of_two_concurrent_starts_one_fails(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = running.start
@@ -150,17 +150,17 @@ def test_of_two_who_start_it_in_the_same_moment_one_is_told(
     monkeypatch.setattr(running, "start", meanwhile)
     done = run("jobs", "run", NAME, "--yes")
     assert done.exit_code == 1
-    assert f"{NAME}-manual-1 was started in the same moment by somebody else" in done.stderr
+    assert f"{NAME}-manual-1 was started by another user at the same time" in done.stderr
 
 
-def test_names_that_are_none(run: Run) -> None:
+def test_unknown_names(run: Run) -> None:
     assert "did you mean click-runner-ember" in run("jobs", "run", "click-runner-embre").stderr
     waiting = run("jobs", "run", "click-runner-dune-labels").stderr
-    assert "is not rendered: it waits for CH_QUERY_VAR_DUNE_LABELS_QUERY_ID_DAY" in waiting
+    assert "is not rendered; first set CH_QUERY_VAR_DUNE_LABELS_QUERY_ID_DAY" in waiting
 
 
 @pytest.mark.usefixtures("world")
-def test_a_run_that_began_while_it_was_asked_is_seen(
+def test_a_run_that_starts_during_the_prompt_is_seen(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def confirm(*_: object, **__: object) -> None:
@@ -169,19 +169,17 @@ def test_a_run_that_began_while_it_was_asked_is_seen(
     monkeypatch.setattr("ops.jobs.confirm", confirm)
     done = run("jobs", "run", NAME)
     assert done.exit_code == 1
-    assert f"crawlers/{NAME} is running already: scheduled, started now" in done.stderr
+    assert f"crawlers/{NAME} is already running: scheduled, started now" in done.stderr
     assert api.changes == []
 
 
 @pytest.mark.usefixtures("ending")
-def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_following(
-    api: ApiServer, run: Run
-) -> None:
+def test_following_survives_a_short_outage_of_the_api_server(api: ApiServer, run: Run) -> None:
     pods = "/api/v1/namespaces/crawlers/pods"
     left = iter(range(3))
 
     def away(path: str) -> None:
-        if path == pods and api.changes:  # once the Job is made
+        if path == pods and api.changes:  # once the Job exists
             if next(left, None) is None:
                 api.answers.pop(pods, None)
             else:
@@ -193,11 +191,17 @@ def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_following(
     left = iter(range(100))
     done = run("jobs", "run", NAME, "--yes")
     assert done.exit_code == 1
-    assert "The Job goes on: `kubectl logs --namespace crawlers --follow" in done.stderr
+    assert (
+        "The Job continues; to follow it, run `kubectl logs --namespace crawlers --follow"
+        in done.stderr
+    )
 
 
 @pytest.mark.usefixtures("ending")
-def test_a_job_that_is_suspended_runs_by_hand_alone(world: World, run: Run) -> None:
+def test_a_suspended_job_runs_by_hand(world: World, run: Run) -> None:
     world.object("CronJob", "crawlers", NAME)["spec"]["suspend"] = True
     done = run("jobs", "run", NAME, "--yes")
-    assert (done.exit_code, "It is suspended: nothing else runs it." in done.stderr) == (0, True)
+    assert (done.exit_code, "It is suspended, so it has no scheduled runs." in done.stderr) == (
+        0,
+        True,
+    )

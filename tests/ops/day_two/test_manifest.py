@@ -1,4 +1,4 @@
-"""Refreshing the manifest: through the load balancer, or every pod through the cluster."""
+"""Refreshing the manifest, through the load balancer or in every pod."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFRESH = ("manifest", "refresh", "--key-file", "-")
 
 
 class Api:
-    """cerebro-api, as far as this goes."""
+    """A stub of cerebro-api."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -33,7 +33,7 @@ class Api:
 
 @pytest.fixture
 def cerebro_api(monkeypatch: pytest.MonkeyPatch, api: ApiServer) -> Iterator[Api]:
-    """It answers at the public address, and in both of its pods."""
+    """The stub, at the public address and in both pods."""
     made = Api()
     with serving(posted(made)) as address:
         monkeypatch.setattr(manifest, "address", lambda: address)
@@ -50,11 +50,13 @@ def test_one_call_reaches_one_pod_with_a_key_from_ssm(
     assert done.exit_code == 0, done.output
     assert cerebro_api.asked == [f"/v1/system/manifest/refresh {KEY}"]
     assert "reloaded, 412 models" in done.stdout
-    assert "One pod was asked. Each fetches it every 300 s by itself" in done.stderr
+    assert "Queried one pod. Each pod fetches the manifest every 300 s" in done.stderr
 
 
 @pytest.mark.usefixtures("world")
-def test_with_the_cluster_every_pod_is_asked(cerebro_api: Api, api: ApiServer, run: Run) -> None:
+def test_with_the_cluster_every_pod_is_refreshed(
+    cerebro_api: Api, api: ApiServer, run: Run
+) -> None:
     done = run(*REFRESH, "--cluster", given=f"{KEY}\n")
     assert done.exit_code == 0, done.output
     assert cerebro_api.asked == [f"/v1/system/manifest/refresh {KEY}"] * 2
@@ -63,13 +65,13 @@ def test_with_the_cluster_every_pod_is_asked(cerebro_api: Api, api: ApiServer, r
     assert api.authorizations == {f"Bearer {TOKEN}"}
 
 
-def test_a_pod_that_cannot_be_asked_does_not_hide_the_other(
+def test_an_unreachable_pod_does_not_hide_the_other(
     cerebro_api: Api, world: World, run: Run
 ) -> None:
     world.api.forwards["cerebro-api-1-0"] = 1  # nothing listens there
     done = run(*REFRESH, "--cluster", given=KEY)
     assert done.exit_code == 1
-    assert "error: cerebro-api-1-0: cannot be asked" in done.stderr
+    assert "error: cerebro-api-1-0: the request failed" in done.stderr
     assert "cerebro-api-1-1: reloaded" in done.stdout
     assert len(cerebro_api.asked) == 1
 
@@ -77,21 +79,21 @@ def test_a_pod_that_cannot_be_asked_does_not_hide_the_other(
 @pytest.mark.parametrize(
     ("status", "content", "sentence"),
     [
-        (403, {"detail": f"no {KEY} here"}, "refused with 403: no *** here; the refresh needs a"),
-        (401, {}, "refused with 401: it wants a key; one of tier3"),
-        (404, {}, "refused with 404: this version of cerebro-api cannot be refreshed by hand"),
-        (429, {}, "refused with 429: it was refreshed too often"),
-        (504, [], "refused with 504: the pod took longer than 60 s"),
-        (500, {}, "refused with 500: look at its log"),
+        (403, {"detail": f"no {KEY} here"}, "status 403: no *** here; the refresh requires a"),
+        (401, {}, "status 401: the refresh requires a key of tier3"),
+        (404, {}, "status 404: this version of cerebro-api does not support a refresh by hand"),
+        (429, {}, "status 429: too many refreshes"),
+        (504, [], "status 504: the pod took longer than 60 s"),
+        (500, {}, "status 500: check its log"),
         (
             200,
             {"status": "error", "models": 7, "detail": "no route to host"},
-            "not refreshed, 7 models as before: no route to host",
+            "not refreshed, still 7 models: no route to host",
         ),
-        (302, {}, "refused with 302"),
+        (302, {}, "status 302"),
     ],
 )
-def test_what_the_api_says_no_with(
+def test_errors_of_the_api(
     cerebro_api: Api, run: Run, status: int, content: object, sentence: str
 ) -> None:
     cerebro_api.answer = (status, content)
@@ -105,10 +107,13 @@ def test_no_answer_and_no_key(
 ) -> None:
     assert "has no key of tier3; add one with" in run("manifest", "refresh").stderr
     account.put(Parameters.API_KEYS, SECRET)
-    assert "cannot be read: it is no JSON" in run("manifest", "refresh").stderr
+    assert "is invalid: invalid JSON" in run("manifest", "refresh").stderr
     account.put(Parameters.API_KEYS, f'{{"{SECRET}\\nkey": "tier3"}}')
     assert "the key of entry 1 is empty, begins or ends" in run("manifest", "refresh").stderr
-    assert "that is no API key" in run(*REFRESH, given=f"{SECRET}\nx").stderr
+    assert (
+        "the API key is empty or not valid in an HTTP header"
+        in run(*REFRESH, given=f"{SECRET}\nx").stderr
+    )
     assert cerebro_api.asked == []
     monkeypatch.setattr(manifest, "address", lambda: "http://127.0.0.1:1")
     done = run(*REFRESH, given=KEY)
@@ -117,11 +122,11 @@ def test_no_answer_and_no_key(
 
 
 @pytest.mark.usefixtures("world")
-def test_a_forward_that_is_not_allowed_is_no_fault_of_the_network(
+def test_a_forbidden_port_forward_is_not_a_network_error(
     cerebro_api: Api, api: ApiServer, run: Run
 ) -> None:
     api.answers["/api/v1/namespaces/cerebro/pods/cerebro-api-1-0/portforward"] = (403, {})
     done = run(*REFRESH, "--cluster", given=KEY)
     assert done.exit_code == 1
-    assert "cerebro-api-1-0: cannot be asked: context test lacks a permission" in done.stderr
+    assert "cerebro-api-1-0: the request failed: context test lacks a permission" in done.stderr
     assert len(cerebro_api.asked) == 1

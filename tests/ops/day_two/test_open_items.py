@@ -1,4 +1,4 @@
-"""What only the operator knows is listed until it is real."""
+"""Every value that only the operator knows is an open item until it is set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CERTIFICATE = "arn:aws:acm:eu-central-1:{}:certificate/00000000-0000-0000-0000-0
 
 @pytest.fixture
 def real(platform: AnalyticsPlatform) -> AnalyticsPlatform:
-    """A platform of which everything is known."""
+    """A platform without unknown values."""
     pins = dict.fromkeys(platform.images, Pin(f"sha-{40 * 'a'}", f"sha256:{64 * 'a'}"))
     certificate = CERTIFICATE.format("123456789012")
     return replace(platform, installation=REAL, images=pins, certificate_arn=certificate)
@@ -39,7 +39,7 @@ def names(platform: AnalyticsPlatform, **others: Any) -> list[str]:
     return [item.name for item in open_items(platform, **{"hosts": HOSTS, **others})]
 
 
-def test_when_everything_is_real_nothing_is_open(real: AnalyticsPlatform) -> None:
+def test_nothing_is_open_when_every_value_is_set(real: AnalyticsPlatform) -> None:
     assert names(real) == []
     provider = "arn:aws:iam::123456789012:oidc-provider/x"
     by_oidc = replace(REAL, cluster_name=None, oidc_provider_arn=provider)
@@ -72,7 +72,7 @@ def without(**settings: Any) -> dict[str, Any]:
         ("ember_data_url", without(ember_data_url=None)),
     ],
 )
-def test_each_thing_that_is_not_known_is_one_open_item(
+def test_each_unknown_value_is_one_open_item(
     real: AnalyticsPlatform, name: str, change: dict[str, Any]
 ) -> None:
     assert names(replace(real, **change)) == [name]
@@ -85,7 +85,7 @@ def test_jobs_without_an_id_and_example_hosts_are_open(real: AnalyticsPlatform) 
     assert names(real, hosts=[example]) == ["host mcp.analytics.gnosis.io"]
 
 
-def test_what_is_settled_is_not_open_and_must_be_open_otherwise(real: AnalyticsPlatform) -> None:
+def test_a_settled_item_is_not_open_and_must_exist(real: AnalyticsPlatform) -> None:
     by_hand = replace(REAL, hosted_zone_id=None, settled={"hosted_zone_id": "DNS is not in AWS"})
     assert names(replace(real, installation=by_hand)) == []
     left_over = replace(REAL, settled={"hosted_zone_id": "DNS is not in AWS"})

@@ -1,4 +1,4 @@
-"""What the manifests take for granted in a cluster is seen to be there, or named."""
+"""Every prerequisite of the cluster passes if present, and fails if missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def workload(kind: str, image: str, **spec: Any) -> Object:
 
 @pytest.fixture
 def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
-    """A cluster that has everything that the manifests take for granted."""
+    """A cluster with every prerequisite."""
     api = world.api
     apps = "/apis/apps/v1/namespaces/kube-system"
     for place, item in {
@@ -95,7 +95,7 @@ def test_a_cluster_that_has_everything_passes(equipped: ApiServer, run: Run) -> 
         ("Public DNS", "/ingresses/cerebro-api"),
     ],
 )
-def test_whatever_is_missing_fails_alone(
+def test_only_the_missing_prerequisite_fails(
     equipped: ApiServer, run: Run, name: str, removed: str
 ) -> None:
     (path,) = [path for path in equipped.objects if path.endswith(removed)]
@@ -119,10 +119,10 @@ def test_a_plugin_that_only_stores_policies_fails(equipped: ApiServer, run: Run)
     assert found(run)["NetworkPolicies are enforced"] == {NOT_CHECKED}
 
 
-def test_a_name_that_leads_elsewhere_fails(
+def test_a_host_that_resolves_elsewhere_fails(
     equipped: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert equipped
-    lead = {"alb.example.org": {"192.0.2.1"}, "api.analytics.gnosis.io": {"198.51.100.1"}}
-    monkeypatch.setattr(prerequisites, "addresses", lambda name: lead.get(name, set()))
+    resolved = {"alb.example.org": {"192.0.2.1"}, "api.analytics.gnosis.io": {"198.51.100.1"}}
+    monkeypatch.setattr(prerequisites, "addresses", lambda name: resolved.get(name, set()))
     assert found(run)["Public DNS"] == {FAILED}

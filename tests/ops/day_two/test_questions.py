@@ -1,4 +1,4 @@
-"""What is asked at a terminal: typed unseen, and left with Ctrl-C without a change."""
+"""Prompts: hidden input, and Ctrl-C without a change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from tests.ops.day_two.conftest import SECRET, Account
 from tests.ops.day_two.world import World
 from tests.ops.session import Session, command_lines
 
-pytestmark = pytest.mark.deploy  # a command starts in some seconds, and there are eleven
+pytestmark = pytest.mark.deploy  # eleven commands, each takes seconds to start
 
 PASSWORD = Parameters.CLICKHOUSE_PASSWORD
-NEW, AGAIN, KEY = f"New value of {PASSWORD.path}: ", "The same again: ", "API key of tier3: "
+NEW, AGAIN, KEY = (
+    f"New value of {PASSWORD.path}: ",
+    "Repeat for confirmation: ",
+    "API key of tier3: ",
+)
 
 Start = Callable[..., "Session"]
 
@@ -31,7 +35,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(home: Path, world: World) -> Iterator[Start]:
-    """Starts commands; nothing that they show or leave behind holds a value."""
+    """Starts commands; their output and files must not contain values."""
     assert world
     sessions: list[Session] = []
 
@@ -54,7 +58,7 @@ def test_ctrl_c_at_every_question_changes_nothing(
     rotate = ("secrets", "rotate", PASSWORD.path)
     run = ("jobs", "run", "click-runner-ember")
     typed: tuple[tuple[str, str], ...] = ((NEW, SECRET), (AGAIN, SECRET))
-    dialogues = [
+    dialogs = [
         (start(*secret_set), (), NEW),
         (start(*secret_set), typed[:1], AGAIN),
         (start(*secret_set), typed, f"Write a new version of {PASSWORD.path}?"),
@@ -65,11 +69,11 @@ def test_ctrl_c_at_every_question_changes_nothing(
         (start("manifest", "refresh", "--ask-key"), (), KEY),
     ]
     account.put(PASSWORD, f"{SECRET}-before")
-    for session, answers, question in dialogues:
+    for session, answers, question in dialogs:
         for asked, answer in answers:
             session.answer(asked, answer)
         session.interrupt(question)
-    for session, _, question in dialogues:
+    for session, _, question in dialogs:
         status, shown = session.ended()
         assert (question, status) == (question, 130)
         assert "Interrupted. Nothing was changed." in shown
@@ -77,7 +81,7 @@ def test_ctrl_c_at_every_question_changes_nothing(
     assert (account.version(PASSWORD), api.changes) == (2, [])
 
 
-def test_no_is_no(start: Start, account: Account) -> None:
+def test_enter_declines(start: Start, account: Account) -> None:
     session = start("secrets", "set", PASSWORD.path)
     session.answer(NEW, SECRET)
     session.answer(AGAIN, f"{SECRET}-mistyped")
@@ -89,7 +93,7 @@ def test_no_is_no(start: Start, account: Account) -> None:
     assert "Nothing was changed." in shown
 
 
-def test_of_two_at_once_the_second_is_told(start: Start, account: Account) -> None:
+def test_of_two_concurrent_writers_the_second_gets_an_error(start: Start, account: Account) -> None:
     question = f"Write a new version of {PASSWORD.path}?"
     sessions = {name: start("secrets", "set", PASSWORD.path) for name in ("first", "second")}
     for name, session in sessions.items():
@@ -103,5 +107,5 @@ def test_of_two_at_once_the_second_is_told(start: Start, account: Account) -> No
         session.answer("[y/N]: ", "y")
         ends[name] = session.ended()
     assert (ends["first"][0], ends["second"][0]) == (0, 4)
-    assert "version 2 by root. Your value is version 3, which holds now" in ends["second"][1]
+    assert "version 2 by root. Your value is version 3, which is current" in ends["second"][1]
     assert account.value(PASSWORD) == f"{SECRET}-second"

@@ -1,4 +1,4 @@
-"""Who reads a parameter is what the manifests say."""
+"""The readers of a parameter, from the manifests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_single_writers_are_replaced_and_jobs_wait_for_their_run(
     assert {one.name for one in password.restarted()} == deployments
 
 
-def test_a_parameter_of_one_service_concerns_no_other(objects: list[Manifest]) -> None:
+def test_a_parameter_of_one_service_affects_no_other(objects: list[Manifest]) -> None:
     keys = readers(Parameters.API_KEYS.path, objects)
     assert [str(source) for source in keys.sources] == ["cerebro/cerebro-api-secrets"]
     assert [str(one) for one in keys.workloads] == ["cerebro/cerebro-api"]

@@ -1,4 +1,4 @@
-"""A rotation ends with every reader on the new value, and goes on from wherever it stopped."""
+"""A rotation updates every reader, and continues after a failure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.ops.day_two.world import World
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 LOGIN = Parameters.GHCR_DOCKERCONFIGJSON
 REGISTRY = f'{{"{SECRET}": "tier3"}}'
-TOGETHER = {"cerebro-api", "metrics-dashboard"}
-ALONE = [
+AT_ONCE = {"cerebro-api", "metrics-dashboard"}
+ONE_AT_A_TIME = [
     "cerebro-mcp",
     "beacon-indexer-realtime",
     "beacon-indexer-transform",
@@ -39,12 +39,12 @@ def test_every_reader_gets_the_value_single_writers_one_at_a_time(
     assert account.value(PASSWORD) == SECRET
     assert held(world, "crawlers", "clickhouse-credentials", "CH_PASSWORD") == SECRET
     assert held(world, "cerebro", "cerebro-api-secrets", "CLICKHOUSE_PASSWORD") == SECRET
-    assert set(world.restarts[:2]) == TOGETHER
-    assert world.restarts[2:] == ALONE
-    assert {world.most_at_once[name] for name in ALONE} == {1}
+    assert set(world.restarts[:2]) == AT_ONCE
+    assert world.restarts[2:] == ONE_AT_A_TIME
+    assert {world.most_at_once[name] for name in ONE_AT_A_TIME} == {1}
     assert not before.keys() & world.pods().keys()
-    assert "version 2 is everywhere" in done.stdout
-    assert "crawlers/click-runner-ember                with its next run" in done.stdout
+    assert "version 2 is rolled out" in done.stdout
+    assert "crawlers/click-runner-ember                next run" in done.stdout
 
 
 def test_nothing_but_the_readers_restarts(world: World, run: Run) -> None:
@@ -56,14 +56,14 @@ def test_nothing_but_the_readers_restarts(world: World, run: Run) -> None:
     assert world.restarts == ["cerebro-api"]
 
 
-def test_again_with_the_same_value_changes_nothing(
+def test_a_repeated_rotation_changes_nothing(
     world: World, account: Account, api: ApiServer, run: Run
 ) -> None:
     for _ in range(2):
         done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
         assert done.exit_code == 0, done.output
     assert (account.version(KEYS), world.restarts) == (2, ["cerebro-api"])
-    assert "had it already" in done.stdout
+    assert "already up to date" in done.stdout
     assert len(api.changes) == 2  # the annotation of the ExternalSecret, and the restart
 
 
@@ -75,47 +75,47 @@ def test_a_pull_login_restarts_nothing(world: World, run: Run) -> None:
     assert world.restarts == []
 
 
-def test_a_step_that_fails_tells_the_state_and_the_next_run_goes_on(
+def test_a_failing_step_prints_the_state_and_the_next_run_continues(
     world: World, account: Account, run: Run
 ) -> None:
     world.broken = {"cryo-indexer"}
     done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
     assert done.exit_code == 1
     for line in (
-        "The value is version 2 in SSM.",
-        "Restarted, or found with the value: cerebro/cerebro-api, cerebro/metrics-dashboard, "
+        "SSM has the value as version 2.",
+        "Restarted, or already up to date: cerebro/cerebro-api, cerebro/metrics-dashboard, "
         "cerebro/cerebro-mcp, crawlers/beacon-indexer-realtime, crawlers/beacon-indexer-transform.",
         "Not restarted yet: crawlers/cryo-indexer, crawlers/ip-crawler, crawlers/nebula.",
-        f"To go on: python -m ops secrets rotate {PASSWORD.path} --continue",
-        "crawlers/cryo-indexer does not come up: its new pod cryo-indexer-2-0 is in CrashLoopBack",
+        f"To continue: python -m ops secrets rotate {PASSWORD.path} --continue",
+        "crawlers/cryo-indexer does not start: its new pod cryo-indexer-2-0 is in CrashLoopBack",
     ):
         assert line in done.stderr
 
     world.broken = set()
     world.restarts.clear()
-    world.restart("crawlers", "cryo-indexer")  # by whoever has mended it
+    world.restart("crawlers", "cryo-indexer")  # by the user who fixed it
     done = run("secrets", "rotate", PASSWORD.path, "--continue", "--yes")
     assert done.exit_code == 0, done.output
     assert world.restarts == ["ip-crawler", "nebula"]
     assert account.version(PASSWORD) == 2
 
 
-def test_what_reloader_has_restarted_is_only_waited_for(world: World, run: Run) -> None:
+def test_a_restart_by_reloader_is_not_repeated(world: World, run: Run) -> None:
     world.reloader = True
     done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
     assert done.exit_code == 0, done.output
     assert world.restarts == []
 
 
-def test_external_secrets_that_stands_still_is_named_after_some_time(
+def test_a_stopped_external_secrets_is_named_after_a_timeout(
     world: World, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rotation, "SYNC_SECONDS", 0)
     world.stopped = True
     done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
     assert done.exit_code == 1
-    assert "External Secrets does not bring it into cerebro/cerebro-api-secrets" in done.stderr
-    assert "These do not yet: cerebro/cerebro-api-secrets." in done.stderr
+    assert "External Secrets has not synced cerebro/cerebro-api-secrets" in done.stderr
+    assert "Secrets without the value: cerebro/cerebro-api-secrets." in done.stderr
     assert world.restarts == []
 
 
@@ -123,7 +123,7 @@ def test_external_secrets_that_stands_still_is_named_after_some_time(
     ("verb", "resource"),
     [("patch", "deployments"), ("get", "secrets"), ("list", "pods"), ("patch", "externalsecrets")],
 )
-def test_a_permission_that_is_missing_is_told_before_anything_is_written(
+def test_a_missing_permission_fails_before_the_first_write(
     world: World, account: Account, api: ApiServer, run: Run, *, verb: str, resource: str
 ) -> None:
     api.denied = {(verb, resource)}
@@ -143,7 +143,7 @@ def test_without_the_external_secret_nothing_is_written(
     assert (account.version(KEYS), world.restarts) == (1, [])
 
 
-def test_another_value_meanwhile_stops_the_rotation(
+def test_a_concurrent_write_stops_the_rotation(
     world: World, account: Account, api: ApiServer, run: Run
 ) -> None:
     react = api.on_change
@@ -156,13 +156,14 @@ def test_another_value_meanwhile_stops_the_rotation(
     api.on_change = meanwhile
     done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
     assert done.exit_code == 1
-    assert f"somebody else changed {PASSWORD.path} after version 2: in SSM version 3" in done.stderr
+    assert (
+        f"another user changed {PASSWORD.path} after version 2: SSM now has version 3"
+        in done.stderr
+    )
     assert world.restarts[2:] == ["cerebro-mcp"]
 
 
-def test_a_pod_that_somebody_else_replaced_does_not_stand_for_all(
-    world: World, api: ApiServer, run: Run
-) -> None:
+def test_one_replaced_pod_does_not_count_for_all(world: World, api: ApiServer, run: Run) -> None:
     """One of two pods was evicted after its Secret was written, and is not ready yet."""
     deployment = world.path("Deployment", "cerebro", "cerebro-api")
     react, look = api.on_change, api.on_read
@@ -188,11 +189,11 @@ def test_a_pod_that_somebody_else_replaced_does_not_stand_for_all(
     assert (done.exit_code, world.restarts) == (0, ["cerebro-api"]), done.output
 
 
-def test_what_is_not_in_the_cluster_is_left_out(world: World, api: ApiServer, run: Run) -> None:
+def test_a_missing_workload_is_skipped(world: World, api: ApiServer, run: Run) -> None:
     del api.objects[world.path("Deployment", "crawlers", "nebula")]
     done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
     assert done.exit_code == 0, done.output
-    assert "crawlers/nebula is not in the cluster, and is left out" in done.stderr
+    assert "crawlers/nebula is not in the cluster; skipped" in done.stderr
     assert "nebula" not in world.restarts
 
 
@@ -216,9 +217,9 @@ def test_status_follows_a_value_from_ssm_to_the_pods(
     secrets = [path for path in api.reads if "/secrets/" in path]
     assert len(secrets) == len(set(secrets)) > 0
     assert behind.exit_code == 1
-    assert "Secret cerebro/cerebro-api-secrets has another version" in behind.stdout
-    assert "2 pods of cerebro/cerebro-api started before it" in behind.stdout
-    assert behind.stdout.endswith(" not everywhere in the cluster\n")
+    assert "Secret cerebro/cerebro-api-secrets: another version" in behind.stdout
+    assert "2 pods of cerebro/cerebro-api started before the last change" in behind.stdout
+    assert behind.stdout.endswith(" not rolled out\n")
 
     for parameter in (PASSWORD, Parameters.EXECUTION_RPC_URL, KEYS):
         run("secrets", "rotate", parameter.path, "--continue", "--yes")

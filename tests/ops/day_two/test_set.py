@@ -1,4 +1,4 @@
-"""Setting a value in SSM: what is written, what is not, and what two at once are told."""
+"""Setting a value in SSM, and concurrent writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_value_from_standard_input_or_a_file_is_written(
     assert done.stdout == f"{PASSWORD.path} is set: version 3.\n"
 
 
-def test_it_says_whom_it_concerns_and_keeps_key_and_type(account: Account, run: Run) -> None:
+def test_it_prints_the_readers_and_keeps_key_and_type(account: Account, run: Run) -> None:
     account.put(KEYS, "{}", KeyId="alias/of-the-operator")
     registry = json.dumps({f"{SECRET}-{number}": "tier3" for number in range(200)})
     done = run("secrets", "set", KEYS.path, "--file", "-", "--yes", given=registry)
@@ -36,7 +36,7 @@ def test_it_says_whom_it_concerns_and_keeps_key_and_type(account: Account, run: 
     for part in (
         "(API key registry (JSON)): version 2, the placeholder",
         "within the hour, into cerebro/cerebro-api-secrets",
-        "restarted by Reloader, where the cluster has it: cerebro/cerebro-api\n",
+        "restarted by Reloader, if the cluster has it: cerebro/cerebro-api\n",
         "longer than 4 KB",
     ):
         assert part in done.stderr
@@ -49,7 +49,7 @@ def test_the_same_value_is_not_written_again(account: Account, run: Run) -> None
     for _ in range(2):
         done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
         assert (done.exit_code, account.version(PASSWORD)) == (0, 2)
-    assert "holds this value already: version 2" in done.stdout
+    assert "already has this value: version 2" in done.stdout
 
 
 def test_an_earlier_version_comes_back(account: Account, run: Run) -> None:
@@ -58,18 +58,18 @@ def test_an_earlier_version_comes_back(account: Account, run: Run) -> None:
     done = run("secrets", "set", PASSWORD.path, "--version", "2", "--yes")
     assert (done.exit_code, account.value(PASSWORD)) == (0, f"{SECRET}-good")
     missing = run("secrets", "set", PASSWORD.path, "--version", "9", "--yes")
-    assert "has no version 9; its history goes from 1 to 4" in missing.stderr
+    assert "has no version 9; its history has versions 1 to 4" in missing.stderr
 
 
-def test_what_cannot_be_written_is_refused_and_nothing_changes(account: Account, run: Run) -> None:
+def test_a_refused_value_changes_nothing(account: Account, run: Run) -> None:
     account.ssm.delete_parameter(Name=PASSWORD.path)
     before = account.values()
     for arguments, given, message in (
-        ((PASSWORD.path, "--file", "-", "--yes"), SECRET, "`make deploy-secrets` makes it"),
+        ((PASSWORD.path, "--file", "-", "--yes"), SECRET, "`make deploy-secrets` creates it"),
         (("clickhouse/pasword", "--yes"), "", "did you mean /cerebro/clickhouse/password"),
-        ((KEYS.path, "--file", "-", "--yes"), SECRET, "that is no value"),
-        ((KEYS.path, "--file", "-"), f'{{"{SECRET}": "tier1"}}', "nobody is here to be asked"),
-        ((KEYS.path, "--yes"), "", "nobody is here to type the value"),
+        ((KEYS.path, "--file", "-", "--yes"), SECRET, "invalid value"),
+        ((KEYS.path, "--file", "-"), f'{{"{SECRET}": "tier1"}}', "nothing was changed. Pass --yes"),
+        ((KEYS.path, "--yes"), "", "pass the value with --file PATH"),
         ((KEYS.path, "--file", "/nonexistent", "--yes"), "", "cannot be read: No such file"),
     ):
         done = run("secrets", "set", *arguments, given=given)
@@ -78,7 +78,7 @@ def test_what_cannot_be_written_is_refused_and_nothing_changes(account: Account,
         assert account.values() == before
 
 
-def test_a_plain_string_is_not_taken_for_a_secure_one(account: Account, run: Run) -> None:
+def test_a_plain_string_parameter_is_refused(account: Account, run: Run) -> None:
     account.ssm.delete_parameter(Name=PASSWORD.path)
     account.put(PASSWORD, "plain", Type="String", Overwrite=False)
     done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
@@ -87,7 +87,7 @@ def test_a_plain_string_is_not_taken_for_a_secure_one(account: Account, run: Run
 
 
 def meanwhile(account: Account, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """Somebody else writes `value` after the command has looked, and before it writes."""
+    """Write `value` as another user, between the lookup and the write of the command."""
     write = ParameterStore.put
 
     def put(store: ParameterStore, path: str, mine: SecretValue, now: Description) -> int:
@@ -97,14 +97,14 @@ def meanwhile(account: Account, monkeypatch: pytest.MonkeyPatch, value: str) -> 
     monkeypatch.setattr(ParameterStore, "put", put)
 
 
-def test_who_writes_over_anothers_value_is_told_which_version_holds_it(
+def test_a_concurrent_write_names_both_versions(
     account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meanwhile(account, monkeypatch, f"{SECRET}-theirs")
     done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=f"{SECRET}-mine")
     assert done.exit_code == 4
-    assert "somebody else wrote" in done.stderr
-    assert "version 2 by root. Your value is version 3, which holds now" in done.stderr
+    assert "another user wrote" in done.stderr
+    assert "version 2 by root. Your value is version 3, which is current" in done.stderr
     assert f"ops secrets set {PASSWORD.path} --version 2" in done.stderr
     assert account.value(PASSWORD) == f"{SECRET}-mine"
 
@@ -118,29 +118,29 @@ def test_who_writes_over_anothers_value_is_told_which_version_holds_it(
     }
 
 
-def test_ones_own_value_written_twice_is_nobody_elses(
+def test_a_retried_write_is_not_a_concurrent_write(
     account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meanwhile(account, monkeypatch, SECRET)  # as when an answer is lost, and the request repeated
+    meanwhile(account, monkeypatch, SECRET)  # as after a lost response and a retry
     done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
     assert (done.exit_code, account.version(PASSWORD)) == (0, 3)
 
 
-def test_what_is_no_text_is_refused(account: Account, run: Run) -> None:
+def test_binary_input_is_refused(account: Account, run: Run) -> None:
     done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=b"\xff\xfe")
     assert done.exit_code == 1
-    assert "standard input cannot be read: it is no UTF-8 text" in done.stderr
+    assert "standard input cannot be read: it is not UTF-8 text" in done.stderr
     assert account.version(PASSWORD) == 1
 
 
-def test_a_history_that_lags_still_counts_what_stands_between(
+def test_a_version_that_the_history_lacks_counts_as_a_concurrent_write(
     account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meanwhile(account, monkeypatch, f"{SECRET}-theirs")
     monkeypatch.setattr(ParameterStore, "history", lambda *_: [])
     done = run("secrets", "set", PASSWORD.path, "--file", "-", "--yes", given=f"{SECRET}-mine")
     assert done.exit_code == 4
-    assert "in the same moment: version 2. Your value is version 3" in done.stderr
+    assert "at the same time: version 2. Your value is version 3" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,5 @@ def test_a_history_that_lags_still_counts_what_stands_between(
         ("rollback", "nebula", "--to", "abc", "--list"),
     ],
 )
-def test_options_that_contradict_each_other_are_wrong_usage(
-    run: Run, arguments: tuple[str, ...]
-) -> None:
+def test_mutually_exclusive_options(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2

@@ -1,4 +1,4 @@
-"""What is refused before it is written, and how that is said without the value."""
+"""Validation of values before they are written, without repeating them."""
 
 from __future__ import annotations
 
@@ -26,50 +26,50 @@ LOGIN, PASSWORD = Parameters.GHCR_DOCKERCONFIGJSON, Parameters.CLICKHOUSE_PASSWO
         (PASSWORD, 'a b"c$d{e}é'),
     ],
 )
-def test_what_the_readers_can_use_is_accepted(parameter: Parameters, value: str) -> None:
+def test_valid_values(parameter: Parameters, value: str) -> None:
     check(parameter, SecretValue(value))
 
 
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
-        (KEYS, '{"s3cret": "tier3"', "it is no JSON (line 1, column 19)"),
-        (KEYS, '["s3cret"]', "it is no JSON object"),
-        (KEYS, '{"s3cret": "pro"}', "entry 1 has no tier of tier0, tier1, tier2, tier3"),
-        (KEYS, '{"a": "tier0", "s3cret": {"user": "x"}}', "entry 2 has no tier"),
-        (KEYS, '{"a": "tier0", "s3cret": ["tier1"]}', "entry 2 has no tier"),
-        (KEYS, '{"s3cret": "tier0", "s3cret": "tier3"}', "entry 2 has the key of an earlier one"),
+        (KEYS, '{"s3cret": "tier3"', "invalid JSON (line 1, column 19)"),
+        (KEYS, '["s3cret"]', "it is not a JSON object"),
+        (KEYS, '{"s3cret": "pro"}', "entry 1 has no valid tier (tier0, tier1, tier2, tier3)"),
+        (KEYS, '{"a": "tier0", "s3cret": {"user": "x"}}', "entry 2 has no valid tier"),
+        (KEYS, '{"a": "tier0", "s3cret": ["tier1"]}', "entry 2 has no valid tier"),
+        (KEYS, '{"s3cret": "tier0", "s3cret": "tier3"}', "entry 2 repeats an earlier key"),
         (KEYS, '{" s3cret": "tier0"}', "entry 1 is empty, begins or ends with a space, or has"),
-        (KEYS, '{"s3cret\\nx": "tier0"}', "characters that no HTTP header takes"),
-        (KEYS, '{"s3cretключ": "tier0"}', "characters that no HTTP header takes"),
-        (KEYS, "{ }", "it holds no key, so nobody could call the API"),
-        (KEYS, 5000 * "[", "it is JSON within JSON without end"),
+        (KEYS, '{"s3cret\\nx": "tier0"}', "characters that HTTP headers do not allow"),
+        (KEYS, '{"s3cretключ": "tier0"}', "characters that HTTP headers do not allow"),
+        (KEYS, "{ }", "it has no keys, so no client could call the API"),
+        (KEYS, 5000 * "[", "it is nested too deeply"),
         (KEYS, "{}", "it is the placeholder"),
-        (HOST, "https://s3cret.example.org", "it is no bare host name"),
-        (HOST, "s3cret.example.org:8443", "it is no bare host name"),
-        (HOST, "s3cret", "it is no bare host name"),
-        (URL, "s3cret.example.org", "it is no URL"),
-        (URL, "https://s3cret.example.org:99999/", "it is no URL"),
-        (URL, "https://s3cret example.org/", "it is no URL"),
+        (HOST, "https://s3cret.example.org", "it is not a bare host name"),
+        (HOST, "s3cret.example.org:8443", "it is not a bare host name"),
+        (HOST, "s3cret", "it is not a bare host name"),
+        (URL, "s3cret.example.org", "it is not a URL"),
+        (URL, "https://s3cret.example.org:99999/", "it is not a URL"),
+        (URL, "https://s3cret example.org/", "it is not a URL"),
         (LOGIN, '{"auths": {"docker.io": {"auth": "s3cret"}}}', "it has no login for ghcr.io"),
         (LOGIN, '{"auths": {"ghcr.io": {"auth": "s3cret"}}}', "neither username and password nor"),
         (LOGIN, '{"auths": {"ghcr.io": {}}}', "neither username and password nor auth"),
         (PASSWORD, "s3cret ", "it begins or ends with a space"),
         (PASSWORD, "s3c\nret", "it has line breaks"),
         (PASSWORD, "", "it is empty"),
-        (PASSWORD, "s3cret" * 2000, "it has 12000 bytes, and SSM holds 8192"),
+        (PASSWORD, "s3cret" * 2000, "it has 12000 bytes; the maximum is 8192"),
     ],
 )
-def test_what_they_cannot_is_refused_without_repeating_it(
+def test_invalid_values_are_refused_without_repeating_them(
     parameter: Parameters, value: str, message: str
 ) -> None:
     with pytest.raises(OpsError) as refused:
         check(parameter, SecretValue(value))
-    assert str(refused.value).startswith(f"that is no value for {parameter.path}: ")
+    assert str(refused.value).startswith(f"invalid value for {parameter.path}: ")
     assert message in str(refused.value)
     assert "s3cret" not in str(refused.value)
 
 
-def test_the_tiers_of_a_registry_are_those_that_cerebro_api_gives() -> None:
+def test_the_tiers_of_a_registry() -> None:
     registry = '{"a": "tier1", "b": {"user": "bob", "tier": "tier3"}}'
     assert api_keys(registry) == {"a": "tier1", "b": "tier3"}

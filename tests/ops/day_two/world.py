@@ -1,4 +1,4 @@
-"""The platform in a cluster, and what its controllers do: External Secrets, Deployments, Jobs."""
+"""The platform in a cluster, with its controllers: External Secrets, Deployments, Jobs."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ PLURALS = {
     "Pod": "/api/v1/namespaces/{}/pods",
     "Ingress": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses",
 }
-LOOKS_TO_SETTLE = 2
-"""How often a Deployment is looked at until its restart is done."""
+READS_TO_SETTLE = 2
+"""Reads of a Deployment until its restart is done."""
 
 
 class World:
-    """Every object of dist/ that the commands look at, as if it had been synced long ago."""
+    """Every object of dist/ that the commands read, as synced."""
 
     def __init__(
         self, api: ApiServer, objects: Iterable[Object], values: Callable[[], dict[str, str]]
     ) -> None:
-        """`values` says what each parameter holds in SSM."""
+        """`values` returns the value of each parameter in SSM."""
         self.api = api
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.restarts: list[str] = []
-        """The Deployments that were restarted, in that order."""
+        """The restarted Deployments, in order."""
         self.most_at_once: dict[str, int] = {}
-        """For each, how many Deployments were restarting when it was."""
+        """For each, how many Deployments were restarting at that time."""
         self.broken: set[str] = set()
-        """Deployments whose new pods do not come up."""
+        """Deployments with new pods that do not start."""
         self.stopped = False
-        """Whether External Secrets stands still."""
+        """Whether External Secrets is stopped."""
         self.reloader = False
-        """Whether web services restart as soon as a Secret of theirs changes."""
+        """Whether web services restart when a Secret changes."""
         self._values = values
         self._settling: dict[str, int] = {}
         for item in objects:
@@ -60,7 +60,7 @@ class World:
         return self.api.objects[self.path(kind, namespace, name)]
 
     def pods(self) -> dict[str, str]:
-        """The workload of every pod, by the pod's name."""
+        """Return the workload of each pod, by pod name."""
         return {
             item["metadata"]["name"]: item["metadata"]["labels"]["app"]
             for path, item in self.api.objects.items()
@@ -68,19 +68,19 @@ class World:
         }
 
     def sync_all(self) -> None:
-        """What External Secrets does every hour."""
+        """Sync like External Secrets, which does so every hour."""
         values = self._values()
         for path in self._paths("ExternalSecret"):
             self._sync(path, values)
 
     def restart(self, namespace: str, name: str) -> None:
-        """What a person does, and waits for."""
+        """Restart a Deployment by hand."""
         path = self.path("Deployment", namespace, name)
         self.api.objects[path]["metadata"]["generation"] += 1
         self._finish(path)
 
     def tick(self) -> str:
-        """The next moment, ten seconds later."""
+        """Advance the clock by ten seconds."""
         self.now += timedelta(seconds=10)
         return self.now.isoformat().replace("+00:00", "Z")
 
@@ -101,7 +101,7 @@ class World:
                 self.restart(item["metadata"]["namespace"], "cerebro-api")
         elif "/deployments/" in path:
             item["metadata"]["generation"] += 1
-            self._settling[path] = LOOKS_TO_SETTLE
+            self._settling[path] = READS_TO_SETTLE
             name = item["metadata"]["name"]
             self.restarts.append(name)
             self.most_at_once[name] = len(self._settling)
@@ -115,7 +115,7 @@ class World:
                 self._finish(path)
 
     def _sync(self, path: str, values: dict[str, str]) -> None:
-        """What External Secrets does."""
+        """Sync like External Secrets."""
         item = self.api.objects[path]
         metadata, target = item["metadata"], item["spec"]["target"]
         named = {one["secretKey"]: values[one["remoteRef"]["key"]] for one in item["spec"]["data"]}
@@ -131,7 +131,7 @@ class World:
         item["status"] = {"conditions": [ready]}
 
     def _finish(self, path: str) -> None:
-        """What the Deployment's controller and the kubelet do."""
+        """Act like the Deployment controller and the kubelet."""
         item = self.api.objects[path]
         metadata, wanted = item["metadata"], item["spec"]["replicas"]
         labels = item["spec"]["template"]["metadata"]["labels"]

@@ -85,7 +85,10 @@ def test_a_cluster_in_sync(kubeconfig: Path) -> None:
 def test_no_cluster(kubeconfig: Path) -> None:
     write_kubeconfig(kubeconfig, NOWHERE)
     assert sentence(run()).startswith(f"the cluster of context test cannot be reached at {NOWHERE}")
-    assert sentence(run("--context", "other")) == "the kubeconfig has no context other; it has test"
+    assert (
+        sentence(run("--context", "other"))
+        == "the kubeconfig has no context other; its contexts are test"
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
@@ -110,8 +113,8 @@ def test_a_timeout_during_the_dry_runs(
     ("status", "message", "expected"),
     [
         (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
-        (429, "slow", "the cluster takes no more requests for the moment"),
-        (503, "etcd", "the API server failed on PATCH /api/v1/namespaces/cerebro: etcd; try again"),
+        (429, "slow", "the cluster throttles requests"),
+        (503, "etcd", "the API server fails at PATCH /api/v1/namespaces/cerebro: etcd; try again"),
     ],
 )
 def test_a_server_that_fails_during_the_dry_runs(
@@ -155,4 +158,4 @@ def test_invalid_arguments(kubeconfig: Path, arguments: tuple[str, ...], problem
 def test_a_context_needs_a_cluster() -> None:
     done = CliRunner().invoke(app, ["review", "--context", "test"])
     assert done.exit_code == 2
-    assert "--context is of no use without --cluster" in done.stderr
+    assert "--context requires --cluster" in done.stderr
