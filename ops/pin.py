@@ -61,7 +61,7 @@ def pin(
         typer.Option(help="The digest that a push reported. Default: that of the tag."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option(help="Check that the image is in the registry, or work offline.")
+        bool, typer.Option(help="Check first that the registry has the image.")
     ] = True,
 ) -> None:
     """Pin the image that was built from a commit, and render dist/ with it.

@@ -73,15 +73,15 @@ def rollback(
     only_list: Annotated[bool, typer.Option("--list", help="List the builds, and exit.")] = False,
     as_json: AsJson = False,
     verify: Annotated[
-        bool, typer.Option(help="Check that the image is in the registry, or work offline.")
+        bool, typer.Option(help="Check first that the registry has the image.")
     ] = True,
 ) -> None:
     """Roll a service back to an earlier build.
 
     Lists the builds that were pinned in the history of the current branch, and
     prompts for one. Then runs `ops pin` with its commit and digest, which changes
-    the pin and dist/. Commit both; Argo CD rolls them out after the merge. --json
-    only lists, too.
+    the pin and dist/. Commit both; Argo CD rolls them out after the merge.
+    With --list or --json, only lists.
 
     Exit status: 0 pinned or listed, 1 refused, 2 wrong usage, 130 interrupted.
     """
