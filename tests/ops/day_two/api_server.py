@@ -17,7 +17,7 @@ from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Requ
 from tests.serving import Answer, JsonHandler, serving
 
 Object = dict[str, Any]
-TOKEN = "a-token"  # noqa: S105 of this server alone
+TOKEN = "a-token"  # noqa: S105 only for this server
 _NAMESPACE = re.compile(r"/namespaces/[^/]+(?=/)")
 
 
