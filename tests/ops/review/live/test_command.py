@@ -114,7 +114,7 @@ def test_a_timeout_during_the_dry_runs(
     [
         (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
         (429, "slow", "the cluster throttles requests"),
-        (503, "etcd", "the API server fails at PATCH /api/v1/namespaces/cerebro: etcd; try again"),
+        (503, "etcd", "the API server failed on PATCH /api/v1/namespaces/cerebro: etcd; try again"),
     ],
 )
 def test_a_server_that_fails_during_the_dry_runs(
