@@ -227,21 +227,20 @@ def beyond_the_quota(app: App) -> None:
     ("declare", "platform", "message"),
     [
         (two, {}, "Deployment space/one is declared 2 times, in dist/space/first.k8s.yaml"),
-        (two, {}, "host one.example.org is served by space/one, space/one; give each a host"),
-        (misplaced, {}, "is for the namespace other, which is not declared; there are space"),
+        (two, {}, "host one.example.org is served by space/one, space/one; use a separate"),
+        (misplaced, {}, "is in namespace other, which is not declared; the declared namespaces are space"),
         (one, {"hosts": ()}, "Ingress space/one serves one.example.org, which the certificate"),
         (one, {"hosts": ("one.example.org", "two.example.org")},
-         "host two.example.org of catalogue/hosts.py is served by no Ingress; remove it"),
+         "no Ingress serves the host two.example.org in catalogue/hosts.py; remove it"),
         (one, {"parameters": (base.PASSWORD.path, base.TOKEN.path, "/cerebro/test/other")},
-         "parameter /cerebro/test/other is read by no service; remove it"),
+         "parameter /cerebro/test/other is not read by any service; remove it"),
         (one, {"parameters": (base.PASSWORD.path,)},
-         "parameter /cerebro/test/token is read, but not one of the catalogue"),
+         "parameter /cerebro/test/token is read, but not in the catalog"),
         (one, {}, "catalogue/images/two.pin pins an image that no pod runs; list its chart in "
          "charts/registry.py, or remove the pin"),
         (beyond_the_quota, {},
-         "namespace space: requests.cpu adds up to 900m at the worst moment, above its quota of "
-         "100m"),
-        (beyond_the_quota, {}, "namespace space: pods adds up to 9 at the worst moment"),
+         "namespace space: requests.cpu adds up to 900m at peak, above its quota of 100m"),
+        (beyond_the_quota, {}, "namespace space: pods adds up to 9 at peak"),
     ],
 )  # fmt: skip
 def test_an_error_across_charts_is_rejected(

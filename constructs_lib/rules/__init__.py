@@ -1,4 +1,4 @@
-"""One set of rules over rendered objects: at synth, in the review, in the scorecard."""
+"""Rules for rendered objects, shared by `make synth`, `ops review` and docs/rules.md."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from constructs_lib.rules import (
 )
 from constructs_lib.rules.model import Rendered, Rule, Violation
 
-ROOMS = {
+GROUPS = {
     "Pod Security": pod_security.RULES,
     "Hardening": hardening.RULES,
     "References": references.RULES,
-    "Fits together": coherence.RULES,
+    "Consistency": coherence.RULES,
     "Availability": availability.RULES,
     "Network": (*network.RULES, *egress.RULES, *load_balancers.RULES),
     "GitOps": (*gitops.RULES, *releases.RULES),
-    "The platform": platform.RULES,
+    "Platform": platform.RULES,
 }
-"""The rules by what they are about."""
-RULES: tuple[Rule, ...] = tuple(rule for room in ROOMS.values() for rule in room)
+RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS.values() for rule in group)
 
 
 def violations(rendered: Rendered) -> list[Violation]:
-    """Everything that breaks a rule, in the order of the rules, waived or not."""
+    """All violations, including waived ones, in rule order."""
     return [violation for rule in RULES for violation in rule.violations(rendered)]

@@ -1,4 +1,4 @@
-"""What runs keeps running: through a rollout, a drain, a hang, and a job that never ends."""
+"""Rules for availability: rollouts, node drains, probes and job schedules."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Rendered, rule
 
 ARCHITECTURE = "arm64"
-"""Of our nodes, and of every image that we build (the deployment page: Graviton)."""
+"""The architecture of the nodes and of every image (deployment page: Graviton)."""
 _ARCH = "kubernetes.io/arch"
 _GRACE_SECONDS = 30
-"""`terminationGracePeriodSeconds` where it is not stated."""
+"""The Kubernetes default of `terminationGracePeriodSeconds`."""
 _PROGRESS_SECONDS = 600
-"""`progressDeadlineSeconds` where it is not stated."""
+"""The Kubernetes default of `progressDeadlineSeconds`."""
 _DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 
 
@@ -35,22 +35,22 @@ _DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
     "pods-drain-in-time",
     PODS,
     risk="downtime",
-    remedy="raise terminationGracePeriodSeconds above the sleep of preStop",
+    remedy="set terminationGracePeriodSeconds to more than the preStop sleep",
 )
 def pods_drain_in_time(workload: Workload, _: Rendered) -> Iterator[str]:
-    """A pod whose grace period ends before its preStop hook is killed while it drains."""
+    """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
     grace = workload.pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
     for container in workload.containers:
         slept = _sleep((container.get("lifecycle") or {}).get("preStop") or {})
         if slept and slept >= grace:
             yield (
-                f"pods are killed while they drain: preStop of container {container['name']} "
-                f"sleeps {slept:g} s, the grace period is {grace} s"
+                f"pods are killed while they drain: the preStop hook of container "
+                f"{container['name']} sleeps {slept:g} s, but the grace period is {grace} s"
             )
 
 
 def _sleep(hook: Manifest) -> float:
-    """How long a hook sleeps, as far as its form tells."""
+    """The seconds that a hook sleeps, or 0 if its command is not recognized."""
     if seconds := (hook.get("sleep") or {}).get("seconds"):
         return float(seconds)
     words = " ".join(map(str, (hook.get("exec") or {}).get("command") or ())).split()
@@ -65,32 +65,32 @@ def _sleep(hook: Manifest) -> float:
     "programs-are-probed",
     PODS,
     risk="downtime",
-    remedy="add it",
+    remedy="add the probe",
     covers="kube-score:pod-probes checkov:CKV_K8S_8 checkov:CKV_K8S_9 "
     "kube-linter:no-liveness-probe kube-linter:no-readiness-probe "
     "polaris:livenessProbeMissing polaris:readinessProbeMissing",
 )
 def programs_are_probed(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """Kubernetes restarts what hangs, and sends requests to what answers, only if it can ask."""
+    """Without probes, Kubernetes neither restarts a hung program nor waits until it is ready."""
     if not workload.serves or not workload.containers:
         return
     served = workload.key in served_pods(rendered.objects)
     for place, container in enumerate(workload.containers):
         title = f"container {container['name']}"
         if not container.get("livenessProbe"):
-            yield f"{title} has no livenessProbe, so a program that hangs is left hanging"
+            yield f"{title} has no livenessProbe, so it is not restarted if it hangs"
         if served and not place and not container.get("readinessProbe"):
-            yield f"{title} has no readinessProbe, so it is sent requests before it can answer"
+            yield f"{title} has no readinessProbe, so it gets requests before it is ready"
 
 
 @rule(
     "rollouts-wait-for-a-start",
     PODS,
     risk="downtime",
-    remedy="raise progressDeadlineSeconds, or lower the patience of the startupProbe",
+    remedy="raise progressDeadlineSeconds, or lower failureThreshold of the startupProbe",
 )
 def rollouts_wait(workload: Workload, _: Rendered) -> Iterator[str]:
-    """A Deployment must not be called failed while its pod may still start."""
+    """A Deployment must not be marked as failed while its pod can still start."""
     if workload.kind != "Deployment":
         return
     deadline = workload.object.spec.get("progressDeadlineSeconds", _PROGRESS_SECONDS)
@@ -100,8 +100,8 @@ def rollouts_wait(workload: Workload, _: Rendered) -> Iterator[str]:
             waits += probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
             if waits >= deadline:
                 yield (
-                    f"container {container['name']} may take {waits} s to start, the Deployment "
-                    f"fails after {deadline} s"
+                    f"container {container['name']} may take {waits} s to start, but the "
+                    f"Deployment fails after {deadline} s"
                 )
 
 
@@ -112,7 +112,7 @@ def rollouts_wait(workload: Workload, _: Rendered) -> Iterator[str]:
     remedy="set maxUnavailable: 0 and a maxSurge, or Recreate with one replica",
 )
 def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
-    """Where several pods serve, an update must not take one away before the next is ready."""
+    """With several replicas, an update must not stop a pod before its replacement is ready."""
     if workload.kind != "Deployment" or workload.running == 0:
         return
     if workload.running > 1 and workload.may_be_missing:
@@ -123,39 +123,37 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
         if volume.get("persistentVolumeClaim")
     ]
     if claims and (workload.update is not Update.RECREATE or workload.running > 1):
-        yield (
-            f"two pods would wait for the volume {claims[0]}; run one replica, updated by Recreate"
-        )
+        yield (f"two pods would claim the volume {claims[0]}; run one replica, updated by Recreate")
 
 
 @rule(
     "budgets-allow-drains-and-prevent-outages",
     "PodDisruptionBudget",
     risk="downtime",
-    remedy="set maxUnavailable: 1 for a workload of several replicas",
+    remedy="set maxUnavailable: 1 for a workload with several replicas",
     covers="kube-score:poddisruptionbudget-has-policy kube-linter:pdb-max-unavailable "
     "kube-linter:pdb-min-available polaris:pdbDisruptionsIsZero "
     "polaris:pdbMinAvailableEqualToHPAMinReplicas "
     "polaris:pdbMinAvailableGreaterThanHPAMinReplicas "
     "polaris:pdbMinAvailableGreaterThanHPAMaxReplicas",
 )
-def budgets_hold(budget: Object, rendered: Rendered) -> Iterator[str]:
-    """A node must be drainable, and a drain must not stop a service."""
+def budgets_allow_drains(budget: Object, rendered: Rendered) -> Iterator[str]:
+    """A budget must let a node drain without stopping a service."""
     for workload in selected(rendered.objects, budget.namespace, budget.spec.get("selector")):
         pods = workload.running
         if "maxUnavailable" not in budget.spec and "minAvailable" not in budget.spec:
-            yield f"bounds nothing for {workload.name}"
+            yield f"sets neither maxUnavailable nor minAvailable for {workload.name}"
         if not workload.serves or not pods:
             continue
         evicted = evictable(budget, pods)
         if evicted < 1:
-            yield f"no pod of {workload.name} may be evicted, so that a node cannot be drained"
+            yield f"no pod of {workload.name} may be evicted, so nodes cannot be drained"
         elif pods > 1 and evicted >= pods:
             yield f"all {pods} pods of {workload.name} may be evicted at once"
 
 
 def evictable(budget: Object, pods: int) -> int:
-    """How many of some pods a budget lets go at once."""
+    """The number of pods that a budget allows to be evicted at once."""
     if (most := budget.spec.get("maxUnavailable")) is not None:
         return share(most, pods, ceil)
     return pods - share(budget.spec.get("minAvailable", 1), pods, ceil)
@@ -168,28 +166,26 @@ def evictable(budget: Object, pods: int) -> int:
     remedy=f"select {_ARCH}: {ARCHITECTURE}",
 )
 def images_fit_nodes(workload: Workload, _: Rendered) -> Iterator[str]:
-    """Our images are built for arm64 alone: on any other node a pod fails to start."""
+    """The images are built only for arm64; on other nodes, pods fail to start."""
     chosen = (workload.pod.get("nodeSelector") or {}).get(_ARCH)
     if chosen != ARCHITECTURE:
-        yield (
-            f"its pods go to {chosen or 'any'} nodes, and the images are built for {ARCHITECTURE}"
-        )
+        yield (f"its pods run on {chosen or 'any'} nodes, but images are built for {ARCHITECTURE}")
     if workload.pod.get("nodeName"):
-        yield "its pods are bound to a node by name; leave nodeName out"
+        yield "its pods are bound to a node by name; remove nodeName"
 
 
 @rule(
     "private-images-have-a-pull-secret",
     PODS,
     risk="downtime",
-    remedy="name it in imagePullSecrets",
+    remedy="add it to imagePullSecrets",
 )
 def pull_secrets_are_named(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """The registry is private: without the Secret the next pod cannot be pulled."""
+    """The registry is private: without the Secret, images cannot be pulled."""
     secrets = _pull_secrets(rendered.objects)
     secret = secrets.get(workload.namespace)
     if secrets and not secret and workload.pull_secrets:
-        yield f"no Secret of {workload.namespace} holds credentials of a registry; declare one"
+        yield f"namespace {workload.namespace} has no pull secret for a registry; declare one"
     registry = rendered.platform.registry.partition("/")[0] if rendered.platform else None
     private = [image for image in workload.images if registry in (None, host(image))]
     if secret and private and secret not in workload.pull_secrets:
@@ -198,7 +194,7 @@ def pull_secrets_are_named(workload: Workload, rendered: Rendered) -> Iterator[s
 
 @lru_cache(maxsize=2)
 def _pull_secrets(objects: Objects) -> Mapping[str, str]:
-    """By namespace, the Secret that holds credentials of a registry."""
+    """The pull secret of each namespace."""
     return {
         item.namespace: secret_of(item.manifest)
         for item in objects.of_kinds("ExternalSecret")
@@ -210,20 +206,20 @@ def _pull_secrets(objects: Objects) -> Mapping[str, str]:
     "autoscalers-own-the-replicas",
     "HorizontalPodAutoscaler",
     risk="update",
-    remedy="leave spec.replicas of the workload out",
+    remedy="remove spec.replicas from the workload",
     covers="kube-score:deployment-targeted-by-hpa-does-not-have-replicas-configured",
 )
 def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator[str]:
-    """With both, each sync of Argo CD undoes what the autoscaler did."""
+    """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
     spec = autoscaler.spec
     target = spec.get("scaleTargetRef") or {}
     group = str(target.get("apiVersion", "")).rpartition("/")[0]
     key = Key(group, str(target.get("kind")), autoscaler.namespace, str(target.get("name")))
     scaled = rendered.objects.get(key)
     if scaled and "replicas" in scaled.spec:
-        yield f"{key} states replicas itself"
+        yield f"{key} sets spec.replicas itself"
     if spec.get("minReplicas", 1) > spec.get("maxReplicas", 1):
-        yield "minReplicas is above maxReplicas; correct one"
+        yield "minReplicas is greater than maxReplicas; correct one of them"
 
 
 @rule(
@@ -235,20 +231,20 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator
     covers="kube-score:cronjob-restartpolicy",
 )
 def jobs_do_not_overlap(job: Object, _: Rendered) -> Iterator[str]:
-    """Two runs of one job would write the same rows, and a job that cannot change fails to sync."""
+    """Overlapping runs write the same rows twice; a Job that cannot change fails to sync."""
     spec = job.spec
     if job.kind == "CronJob":
         if spec.get("concurrencyPolicy", "Allow") == "Allow":
-            yield "a run may start while another is under way (concurrencyPolicy: Allow)"
+            yield "a run may start while the previous one is running (concurrencyPolicy: Allow)"
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
     elif not remade_with_each_sync(job):
         yield (
-            "the API server refuses to change a Job that exists; make it a hook of Argo CD, with "
-            "hook-delete-policy: BeforeHookCreation"
+            "the API server does not allow changes to an existing Job; make it an Argo CD hook "
+            "with hook-delete-policy: BeforeHookCreation"
         )
     template = ((spec.get("template") or {}).get("spec")) or {}
     if template.get("restartPolicy") not in ("Never", "OnFailure"):
-        yield "restartPolicy is neither Never nor OnFailure, so the API server refuses it; set one"
+        yield "the API server rejects restartPolicy values other than Never and OnFailure; set one"
 
 
 RULES = (
@@ -256,7 +252,7 @@ RULES = (
     programs_are_probed,
     rollouts_wait,
     updates_leave_no_gap,
-    budgets_hold,
+    budgets_allow_drains,
     images_fit_nodes,
     pull_secrets_are_named,
     autoscalers_own_replicas,

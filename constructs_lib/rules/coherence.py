@@ -1,4 +1,4 @@
-"""Objects fit together: ports and probes lead somewhere, and selectors pick what they mean."""
+"""Rules for consistency between objects: ports, probes, selectors, volumes."""
 
 from __future__ import annotations
 
@@ -31,44 +31,44 @@ _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
     "kube-linter:dangling-service",
 )
 def services_reach(service: Object, rendered: Rendered) -> Iterator[str]:
-    """A Service without a container behind its port answers nothing."""
+    """A Service without a container behind its port does not respond."""
     if service.spec.get("type") == "ExternalName" or not service.spec.get("selector"):
         return
     pods = behind(rendered.objects, service)
     if not pods:
-        yield "no pod has the labels that it selects"
+        yield "its selector matches no pods"
         return
     if len({workload.key for workload in pods if workload.serves}) > 1:
         names = ", ".join(str(workload.key) for workload in pods)
-        yield f"selects the pods of several workloads ({names}); give it a label that one has"
+        yield f"its selector matches pods of several workloads ({names}); use a unique label"
     for port in service.spec.get("ports") or ():
         target = port.get("targetPort", port.get("port"))
         if not any(is_listening(one, target, port.get("protocol", "TCP")) for one in pods):
-            yield f"port {port.get('port')} leads to {target}, on which no container listens"
+            yield f"port {port.get('port')} targets {target}, but no container listens on it"
 
 
 @rule(
     "ingresses-reach-a-service",
     "Ingress",
     risk="downtime",
-    remedy="name a port of the Service",
+    remedy="use a port of the Service",
     covers="kube-score:ingress-targets-service kube-linter:dangling-ingress",
 )
 def ingresses_reach(ingress: Object, rendered: Rendered) -> Iterator[str]:
-    """A request that the load balancer cannot pass on fails."""
+    """Requests fail if the load balancer cannot forward them."""
     for backend in backends(ingress):
         key = Key("", "Service", ingress.namespace, str(backend.get("name")))
         service, reference = rendered.objects.get(key), backend.get("port") or {}
         if service and port_of(service, reference) is None:
             port = reference.get("name", reference.get("number"))
-            yield f"sends to port {port} of {key}, which has no such port"
+            yield f"sends to port {port} of {key}, but that port does not exist"
     for host, path in paths(ingress):
         if answers_itself(path.get("backend") or {}):
             name = path["backend"]["service"].get("name")
             if not _is_json(ingress.annotations.get(f"{ACTION}{name}")):
                 yield (
-                    f"{host}{path.get('path')} is answered by the annotation {ACTION}{name}, which "
-                    "is missing or not JSON; add it"
+                    f"{host}{path.get('path')} needs the annotation {ACTION}{name}, which is "
+                    "missing or not JSON; add it"
                 )
 
 
@@ -83,36 +83,36 @@ def _is_json(text: str | None) -> bool:
     "workloads-select-their-own-pods",
     PODS,
     risk="downtime",
-    remedy="give its pods a label of their own, and select by it",
+    remedy="give its pods a unique label, and select by it",
     covers="kube-score:deployment-pod-selector-labels-match-template-metadata-labels "
     "kube-score:statefulset-pod-selector-labels-match-template-metadata-labels "
     "kube-linter:mismatching-selector",
 )
 def workloads_select(workload: Workload, _: Rendered) -> Iterator[str]:
-    """The API server refuses a controller that does not select its own pods."""
+    """The API server rejects a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:
         return
     selector = workload.object.spec.get("selector") or {}
     if not selects(selector, workload.labels):
-        yield "its selector does not pick its own pods; correct the labels of the template"
+        yield "its selector does not match its own pods; correct the labels of the template"
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
-        yield "its selector picks every pod"
+        yield "its selector matches every pod"
 
 
 @rule(
     "workloads-share-no-pods",
     PODS,
     risk="downtime",
-    remedy="give its pods a label of their own, and select by it",
+    remedy="give its pods a unique label, and select by it",
 )
-def workloads_share_nothing(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Iterator[str]:
     """Two controllers that select the same pods delete each other's."""
     if workload.kind not in _CONTROLLERS:
         return
     selector = workload.object.spec.get("selector") or {}
     for other in selected(rendered.objects, workload.namespace, selector):
         if other.key != workload.key:
-            yield f"its selector picks the pods of {other.key}, too"
+            yield f"its selector also matches pods of {other.key}"
 
 
 @rule(
@@ -125,41 +125,41 @@ def workloads_share_nothing(workload: Workload, rendered: Rendered) -> Iterator[
     covers="kube-score:networkpolicy-targets-pod kube-linter:dangling-networkpolicy",
 )
 def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
-    """A policy or budget for no pod protects none, and one for two workloads means neither."""
+    """A policy or budget must select the pods of exactly one workload."""
     field = "podSelector" if item.kind == "NetworkPolicy" else "selector"
     selector = item.spec.get(field) or {}
     if item.kind == "NetworkPolicy" and not selector:
         return
     picked = selected(rendered.objects, item.namespace, selector)
     if not picked:
-        yield f"{field} picks no pod"
+        yield f"{field} matches no pods"
     elif len(picked) > 1:
-        yield f"{field} picks the pods of {', '.join(str(one.key) for one in picked)}"
+        yield f"{field} matches pods of {', '.join(str(one.key) for one in picked)}"
 
 
 @rule(
     "pods-are-spread-by-their-own-label",
     PODS,
     risk="downtime",
-    remedy="use the labels of its own pods",
+    remedy="select its own pods",
     needs_platform=True,
 )
 def spread_by_own_label(workload: Workload, _: Rendered) -> Iterator[str]:
-    """A constraint on other pods spreads nothing."""
+    """A topology spread constraint that selects other pods has no effect."""
     for constraint in workload.pod.get("topologySpreadConstraints") or ():
         if not selects(constraint.get("labelSelector"), workload.labels):
-            yield f"the spread over {constraint.get('topologyKey')} counts other pods"
+            yield f"the spread constraint on {constraint.get('topologyKey')} counts other pods"
 
 
 @rule(
     "probes-ask-open-ports",
     PODS,
     risk="downtime",
-    remedy="name a port that the container declares",
+    remedy="use a port that the container declares",
     covers="kube-linter:liveness-port kube-linter:readiness-port kube-linter:startup-port",
 )
 def probes_ask_open_ports(workload: Workload, _: Rendered) -> Iterator[str]:
-    """A probe of a port on which nothing listens fails forever."""
+    """A probe of a port that no program listens on always fails."""
     for container in workload.every_container:
         declared = {
             port.get(field)
@@ -168,20 +168,20 @@ def probes_ask_open_ports(workload: Workload, _: Rendered) -> Iterator[str]:
         }
         for probe in _PROBES:
             for handler in ("httpGet", "tcpSocket", "grpc"):
-                asked = ((container.get(probe) or {}).get(handler) or {}).get("port")
-                if asked is not None and asked not in declared:
-                    yield f"container {container['name']}: the {probe} asks port {asked}"
+                port = ((container.get(probe) or {}).get(handler) or {}).get("port")
+                if port is not None and port not in declared:
+                    yield f"container {container['name']}: {probe} uses undeclared port {port}"
 
 
 @rule(
     "names-are-declared-once",
     PODS,
     risk="update",
-    remedy="keep one",
+    remedy="keep one of them",
     covers="kube-linter:duplicate-env-vars kube-score:environment-variable-key-duplication",
 )
 def declared_once(workload: Workload, _: Rendered) -> Iterator[str]:
-    """Of two entries with one name, one is lost silently."""
+    """If two entries have the same name, one is silently dropped."""
     names = [volume.get("name") for volume in workload.pod.get("volumes") or ()]
     yield from (f"declares volume {name} twice" for name in repeated(names))
     for container in workload.every_container:
@@ -203,10 +203,10 @@ def declared_once(workload: Workload, _: Rendered) -> Iterator[str]:
     "mounts-have-a-volume",
     PODS,
     risk="downtime",
-    remedy="declare the volume, and mount each",
+    remedy="declare and mount each volume",
 )
 def mounts_have_a_volume(workload: Workload, _: Rendered) -> Iterator[str]:
-    """The API server refuses a mount without a volume; a volume without a mount is a mistake."""
+    """The API server rejects a mount without a volume; a volume without a mount is unused."""
     volumes = {volume.get("name") for volume in workload.pod.get("volumes") or ()}
     mounted = {
         mount.get("name")
@@ -222,7 +222,7 @@ RULES = (
     services_reach,
     ingresses_reach,
     workloads_select,
-    workloads_share_nothing,
+    workloads_share_no_pods,
     selectors_pick,
     spread_by_own_label,
     probes_ask_open_ports,

@@ -1,4 +1,4 @@
-"""Pods reach what they need, and by every reading of their policies nothing else."""
+"""Rules for egress policies: pods reach what they need and nothing else, on every plugin."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from constructs_lib.rules.model import PODS, Rendered, rule
 from constructs_lib.rules.network import (
     NAMESPACE_NAME,
     has_port,
+    matches_port,
     policies_by_workload,
-    takes_in,
 )
 
 _METADATA = "169.254.169.254"
@@ -45,11 +45,11 @@ _IPV4 = 4
     "private-addresses-stay-closed",
     "NetworkPolicy",
     risk="exposure",
-    remedy="except them all, as Egress(to='public') does",
+    remedy="exclude all private ranges, as Egress(to='public') does",
     covers="nsa-cisa:sensitive-cloud-infrastructure",
 )
 def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
-    """The credentials of the node are one request away, and so are the neighbors in the VPC."""
+    """A pod with access to private addresses can read node credentials and reach the VPC."""
     for rule_ in policy.spec.get("egress") or ():
         ports = rule_.get("ports") or [{}]
         blocks = blocks_of(rule_, "Egress")
@@ -57,33 +57,30 @@ def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
         named = {block.get("cidr") for block in others}
         for block in others:
             for closed in NOT_PUBLIC:
-                if closed not in named and _reaches(block, closed):
+                if closed not in named and _covers(block, closed):
                     yield f"opens {closed} with {block.get('cidr')}"
         anyone = ("every address",) if not rule_.get("to") else ()
-        if any(port.get("port") and takes_in(port, _DNS) for port in ports):
+        if any(port.get("port") and matches_port(port, _DNS) for port in ports):
             for place in (*anyone, *named):
                 yield (
-                    f"opens DNS to {place}, by which anything can be sent out; ask the pods of "
-                    "kube-dns, or add a resolver of the cluster to dns_addresses"
+                    f"opens DNS to {place}, which allows data exfiltration; use the kube-dns pods, "
+                    "or add a resolver of the cluster to dns_addresses"
                 )
-        reaches = anyone or any(_reaches(one, f"{_METADATA}/32") for one in others)
+        reaches = anyone or any(_covers(one, f"{_METADATA}/32") for one in others)
         if reaches and has_port(rule_, {"port": _METADATA_PORT}):
-            yield f"opens the instance metadata ({_METADATA}); name ports, and not {_METADATA_PORT}"
+            yield f"opens instance metadata ({_METADATA}); list ports other than {_METADATA_PORT}"
 
 
 def _is_resolver(block: Mapping[str, Any], ports: list[Manifest], rendered: Rendered) -> bool:
-    """Whether a block is an address of the cluster's DNS, opened for nothing else.
-
-    Which addresses those are is only known with the Platform.
-    """
+    """Whether a block is only the cluster's DNS. Without a Platform, any single address counts."""
     address, _, length = str(block["cidr"]).partition("/")
     known = rendered.platform.target.dns_addresses if rendered.platform else (address,)
     only_dns = all(port.get("port") == _DNS and not port.get("endPort") for port in ports)
     return length == "32" and address in known and only_dns
 
 
-def _reaches(block: Mapping[str, Any], addresses: str) -> bool:
-    """Whether a block covers a range, or part of it, that none of its exceptions takes out."""
+def _covers(block: Mapping[str, Any], addresses: str) -> bool:
+    """Whether a block overlaps a range that its exceptions do not fully exclude."""
     wanted = as_range(addresses)
     if not as_range(block["cidr"]).overlaps(wanted):
         return False
@@ -98,13 +95,13 @@ def _reaches(block: Mapping[str, Any], addresses: str) -> bool:
     "of the cluster target",
 )
 def pods_resolve_names(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod that cannot ask DNS finds no host by its name."""
+    """A pod that cannot reach DNS cannot resolve host names."""
     policies = policies_by_workload(rendered.objects)[workload.key].get("Egress")
     if policies is None:
         return
     resolvers: dict[str, Callable[[Manifest], bool]] = {"the pods of kube-dns": _is_kube_dns}
     for address in rendered.platform.target.dns_addresses if rendered.platform else ():
-        resolvers[address] = partial(_is_at, f"{address}/32")
+        resolvers[address] = partial(_includes, f"{address}/32")
     for resolver, is_peer in resolvers.items():
         for protocol in ("UDP", "TCP"):
             if not any(
@@ -113,11 +110,11 @@ def pods_resolve_names(workload: Workload, rendered: Rendered) -> Iterator[str]:
                 for policy in policies
                 for rule_ in policy.spec.get("egress") or ()
             ):
-                yield f"its pods cannot ask {resolver} for DNS over {protocol}"
+                yield f"its pods cannot reach {resolver} for DNS over {protocol}"
 
 
 def _is_kube_dns(peer: Manifest) -> bool:
-    """Whether a peer takes in the pods of kube-dns."""
+    """Whether a peer includes the pods of kube-dns."""
     if not peer:
         return True
     if peer.get("ipBlock") or "namespaceSelector" not in peer:
@@ -127,26 +124,25 @@ def _is_kube_dns(peer: Manifest) -> bool:
     )
 
 
-def _is_at(addresses: str, peer: Manifest) -> bool:
-    """Whether a peer takes in an address."""
+def _includes(addresses: str, peer: Manifest) -> bool:
     block = peer.get("ipBlock")
-    return not peer or bool(block and _reaches(block, addresses))
+    return not peer or bool(block and _covers(block, addresses))
 
 
-def _together(rendered: Rendered, direction: str) -> Iterator[tuple[list[Object], list[Manifest]]]:
-    """Policies that decide together for some pods, each alone first, with all their rules."""
+def _combined(rendered: Rendered, direction: str) -> Iterator[tuple[list[Object], list[Manifest]]]:
+    """Each policy, then each set of policies that select the same pods, with all their rules."""
     every = [
         policy
         for policy in rendered.objects.of_kinds("NetworkPolicy")
         if direction in directions(policy.manifest) and policy.spec.get(direction.lower())
     ]
     by_key = {policy.key: policy for policy in every}
-    united = dict.fromkeys(
+    sets = dict.fromkeys(
         tuple(one.key for one in by_direction[direction] if one.key in by_key)
         for by_direction in policies_by_workload(rendered.objects).values()
         if direction in by_direction
     )
-    for keys in (*((key,) for key in by_key), *(keys for keys in united if len(keys) > 1)):
+    for keys in (*((key,) for key in by_key), *(keys for keys in sets if len(keys) > 1)):
         policies = [by_key[key] for key in keys]
         yield policies, [one for each in policies for one in each.spec[direction.lower()]]
 
@@ -159,18 +155,18 @@ def _others(policies: list[Object]) -> str:
 @rule(
     "policies-mean-the-same-on-eks",
     risk="exposure",
-    remedy="give all rules for one range the same exceptions, and open what is in an exception as "
-    "a range of its own, as Egress does",
+    remedy="give all rules for a range the same exceptions, and open excluded addresses as a "
+    "separate range, as Egress does",
 )
 def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
-    """On EKS's network plugin the most specific range decides alone, for all rules of a pod."""
+    """The EKS network plugin applies only the most specific range of all rules of a pod."""
     for direction in PEERS:
-        said: dict[Key, set[Disagreement]] = defaultdict(set)
-        for policies, rules in _together(rendered, direction):
-            known = set().union(*(said[one.key] for one in policies))
+        reported: dict[Key, set[Disagreement]] = defaultdict(set)
+        for policies, rules in _combined(rendered, direction):
+            known = set().union(*(reported[one.key] for one in policies))
             found = [one for one in disagreements(rules, direction) if one not in known]
             for policy in policies:
-                said[policy.key].update(found)
+                reported[policy.key].update(found)
             for text in described(found):
                 yield policies[0], f"{_others(policies)}{direction.lower()}: {text}"
 
@@ -178,17 +174,17 @@ def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
 @rule(
     "policies-fit-the-plugin",
     risk="downtime",
-    remedy="use ranges of ports (endPort), or fewer of them",
+    remedy="use port ranges (endPort), or fewer ports",
 )
 def fit_the_plugin(rendered: Rendered) -> Iterator[tuple[Object, str]]:
-    """Some versions of EKS's network plugin silently drop what they cannot hold."""
+    """Some versions of the EKS network plugin silently drop rules above their limits."""
     for direction in PEERS:
-        for policies, rules in _together(rendered, direction):
+        for policies, rules in _combined(rendered, direction):
             if (count := most_ports(rules, direction)) > MOST_PORTS:
                 yield (
                     policies[0],
                     f"{_others(policies)}{direction.lower()}: opens {count} ports of one range, "
-                    f"and EKS's network plugin holds {MOST_PORTS}",
+                    f"but the EKS network plugin supports {MOST_PORTS}",
                 )
             if len(policies) == 1:
                 for text in _dropped(rules, direction):
@@ -196,28 +192,28 @@ def fit_the_plugin(rendered: Rendered) -> Iterator[tuple[Object, str]]:
 
 
 def _dropped(rules: list[Manifest], direction: str) -> Iterator[str]:
-    """What only some versions of the plugin's controller read in full."""
+    """Rules that some versions of the plugin's controller do not read in full."""
     excepted: dict[str, set[str]] = {}
     for rule_ in rules:
         blocks = blocks_of(rule_, direction)
         for port in rule_.get("ports") or ():
             if isinstance(port.get("port"), str) and (blocks or not peers_of(rule_, direction)):
                 yield (
-                    f"names port {port['port']} for a range of addresses, which some versions of "
-                    "EKS's network plugin drop; write its number"
+                    f"uses the port name {port['port']} for an address range, which some versions "
+                    "of the EKS network plugin drop; use the port number"
                 )
         for block in blocks:
             if as_range(block["cidr"]).version != _IPV4:
                 yield (
-                    f"names {block['cidr']}, but this platform supports IPv4 clusters only; "
+                    f"contains {block['cidr']}, but this platform supports only IPv4 clusters; "
                     "remove it"
                 )
             excepted.setdefault(block["cidr"], set()).add(str(sorted(block.get("except") or ())))
     for cidr, exceptions in excepted.items():
         if len(exceptions) > 1:
             yield (
-                f"names {cidr} with different exceptions, which some versions of EKS's network "
-                "plugin join; give all of them the same"
+                f"contains {cidr} with different exceptions, which some versions of the EKS "
+                "network plugin merge; use the same exceptions everywhere"
             )
 
 

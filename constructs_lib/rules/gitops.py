@@ -1,4 +1,4 @@
-"""What Argo CD syncs, within which bounds, and what it must never delete."""
+"""Rules for Argo CD (sync, projects, pruning), secret stores and Ingress TLS."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def _sync(objects: Objects) -> Sync:
     remedy="annotate it argocd.argoproj.io/sync-options: Prune=false,Delete=false",
 )
 def never_pruned(item: Object, _: Rendered) -> Iterator[str]:
-    """A file that is lost by mistake must not take a namespace, its data or its Secrets with it."""
+    """Losing a file by mistake must not delete a namespace, its data or its Secrets."""
     template = (item.spec.get("target") or {}).get("template") or {}
     if item.kind == "ExternalSecret" and template.get("type") != _DOCKER_CONFIG:
         return
     if missing := sorted(_PROTECTED - protections(item)):
-        along = ", with all in it" if item.kind == "Namespace" else ""
-        yield f"it can be pruned{along} ({', '.join(missing)} is not set)"
+        contents = " with everything in it" if item.kind == "Namespace" else ""
+        yield f"it can be pruned{contents} ({', '.join(missing)} is not set)"
 
 
 @rule(
     "projects-are-bounded",
     "AppProject",
     risk="privilege",
-    remedy="name each repository, namespace and kind",
+    remedy="list each repository, namespace and kind",
 )
 def projects_are_bounded(project: Object, rendered: Rendered) -> Iterator[str]:
-    """Whoever may write to what Argo CD reads must not decide about the whole cluster."""
+    """Write access to a repository that Argo CD reads must not control the whole cluster."""
     spec = project.spec
     for field in ("sourceRepos", "destinations", "namespaceResourceWhitelist"):
         if not spec.get(field):
@@ -74,8 +74,8 @@ def _unbounded(spec: Manifest) -> Iterator[str]:
     for each in spec.get("destinations") or ():
         if "*" in each.get("namespace", "*") or each.get("server") != _CLUSTER:
             yield (
-                f"syncs into the namespace {each.get('namespace')} of {each.get('server')}; name "
-                f"a namespace of {_CLUSTER}"
+                f"syncs into namespace {each.get('namespace')} of {each.get('server')}; use a "
+                f"namespace of {_CLUSTER}"
             )
     for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
         for each in spec.get(field) or ():
@@ -87,10 +87,10 @@ def _unbounded(spec: Manifest) -> Iterator[str]:
     "applications-keep-the-cluster-in-sync",
     "Application",
     risk="update",
-    remedy="declare it with our Application construct",
+    remedy="use the Application construct",
 )
 def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
-    """What is in Git is what runs: nothing by hand, nothing left over, nothing lost."""
+    """The cluster must match Git: no manual changes, no leftovers, no lost objects."""
     if application.key.group != GROUP:
         return
     spec = application.spec
@@ -99,7 +99,7 @@ def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
         if automated.get(field) is not True:
             yield f"syncPolicy.automated.{field} is not true"
     if automated.get("allowEmpty"):
-        yield "an empty folder would delete everything (allowEmpty)"
+        yield "an empty folder would delete all objects (allowEmpty)"
     destination = spec.get("destination") or {}
     if destination.get("server") != _CLUSTER:
         yield f"syncs into another cluster ({destination.get('server')})"
@@ -112,36 +112,36 @@ def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
     if folder_of_applications and cascades(application):
-        yield "its deletion would delete every Application (its finalizer); leave that out"
+        yield "deleting it would delete every Application; remove its finalizer"
 
 
 @rule(
     "files-are-synced-once",
     ALL,
     risk="update",
-    remedy="give each file one Application",
+    remedy="sync each file with exactly one Application",
     needs_platform=True,
 )
 def files_are_synced(item: Object, rendered: Rendered) -> Iterator[str]:
-    """A file that no Application syncs changes nothing; one that two sync is fought over."""
+    """A file without an Application is not deployed; two Applications revert each other."""
     sync = _sync(rendered.objects)
     if not sync.applications or not item.file:
         return
     owners = sync.all_owners(item.file)
     if len(owners) != 1:
         names = ", ".join(one.name for one in owners)
-        yield f"{f'is synced by {names}' if owners else 'is synced by no Application'}"
+        yield f"is synced by {names or 'no Application'}"
 
 
 @rule(
     "projects-allow-what-is-synced",
     ALL,
     risk="update",
-    remedy="allow it by a line of the AppProject",
+    remedy="allow it in the AppProject",
     needs_platform=True,
 )
 def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
-    """Argo CD refuses to sync what the project of its Application does not allow."""
+    """Argo CD does not sync objects that the AppProject does not allow."""
     objects = rendered.objects
     owner = _sync(objects).owner(item)
     if owner is None:
@@ -150,7 +150,7 @@ def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
     if project is not None:
         declared = {one.name for one in objects.of_kinds("Namespace")}
         for text in refusals(item, project, {*declared, NAMESPACE}):
-            yield f"would not be synced: {text}"
+            yield f"Argo CD does not sync it: {text}"
 
 
 @rule(
@@ -161,11 +161,11 @@ def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
     covers="nsa-cisa:secrets",
 )
 def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
-    """Every namespace that a store serves can read every parameter that it can."""
+    """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()
     served = {name for one in conditions for name in one.get("namespaces") or ()}
     if not conditions or any(one.keys() - {"namespaces"} for one in conditions):
-        yield "serves namespaces that it does not name"
+        yield "serves namespaces that are not listed by name"
     reading = {
         item.namespace
         for item in rendered.objects.of_kinds("ExternalSecret")
@@ -174,44 +174,44 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
     provider = (store.spec.get("provider") or {}).get("aws") or {}
     region = rendered.platform.region if rendered.platform else provider.get("region")
     if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
-        yield f"does not read the parameters of {region}; name the ParameterStore of that region"
+        yield f"does not read the parameters of {region}; use the ParameterStore of that region"
     if not any(rendered.objects.of_kinds("Namespace")):
         return
     for namespace in sorted(reading - served):
-        yield f"does not serve {namespace}, whose ExternalSecrets read from it"
+        yield f"does not serve {namespace}, but ExternalSecrets there read from it"
     for namespace in sorted(served - reading):
-        yield f"serves {namespace}, in which nothing reads from it"
+        yield f"serves {namespace}, but no ExternalSecret there reads from it"
 
 
 @rule(
     "ingresses-encrypt",
     "Ingress",
     risk="exposure",
-    remedy="declare it with our Alb",
+    remedy="use the Alb construct",
     covers="nsa-cisa:encryption cis-eks:5.4.5 polaris:tlsSettingsMissing",
 )
 def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Iterator[str]:
-    """What people send over the internet is sent over TLS, to the addresses of the pods."""
+    """Requests from the internet must use TLS and go directly to the pods."""
     notes = ingress.annotations
     certificate = rendered.platform.certificate_arn if rendered.platform else None
     if certificate and notes.get(f"{ALB}certificate-arn") != certificate:
         yield "does not use the platform's certificate (certificate-arn)"
     if notes.get(SCHEME) not in _SCHEMES:
-        yield f"does not say who reaches it (scheme {notes.get(SCHEME)})"
+        yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
     protocols = _protocols(notes.get(f"{ALB}listen-ports", "[]"))
     if "HTTPS" not in protocols:
         yield "does not listen on HTTPS (listen-ports)"
     if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:
-        yield "answers without TLS (no ssl-redirect)"
+        yield "responds without TLS (no ssl-redirect)"
     if not notes.get(f"{ALB}ssl-policy", "").startswith(_TLS):
         yield f"allows old versions of TLS (ssl-policy {notes.get(f'{ALB}ssl-policy')})"
     if notes.get(f"{ALB}target-type") != "ip":
-        yield "sends to nodes, which a Service of type ClusterIP does not open (target-type)"
+        yield "sends to nodes, which does not work with ClusterIP Services (target-type)"
     classes = (notes.get("kubernetes.io/ingress.class"), ingress.spec.get("ingressClassName"))
     if not any(classes):
-        yield "names no ingress class, so that no controller may serve it"
+        yield "has no ingress class, so no controller may serve it"
     elif all(classes):
-        yield "names its ingress class twice, which the API server refuses; keep one"
+        yield "sets its ingress class twice, which the API server rejects; keep one"
 
 
 def _protocols(listeners: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What an Ingress asks of the AWS Load Balancer Controller takes effect."""
+"""Rules for annotations of the AWS Load Balancer Controller."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LOGS = {
     "connection_logs.s3": "connection logs",
     "health_check_logs.s3": "health check logs",
 }
-"""Prefixes of the attributes of each kind of log."""
+"""Attribute prefixes by log type."""
 
 
-@rule("load-balancers-agree", risk="exposure", remedy="give them one value", needs_platform=True)
+@rule("load-balancers-agree", risk="exposure", remedy="set the same value", needs_platform=True)
 def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
-    """Of what concerns a whole load balancer, the controller refuses two values in one group."""
+    """The controller rejects different load balancer settings within one Ingress group."""
     groups: dict[str, list[Object]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
         if name := item.annotations.get(f"{ALB}group.name"):
@@ -40,11 +40,11 @@ def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
         for what in _OF_A_LOAD_BALANCER:
             values = {one.annotations.get(f"{ALB}{what}") for one in ingresses}
             if what == "inbound-cidrs":
-                values.discard(None)  # an Ingress that names none takes those of the others
+                values.discard(None)  # unset: the controller uses the value of the others
             if len(values) > 1:
                 yield (
                     f"{', '.join(str(one.key) for one in ingresses)} share the load balancer "
-                    f"{name}, but not {what}; give them one value"
+                    f"{name}, but differ in {what}; set the same value"
                 )
 
 
@@ -55,7 +55,7 @@ def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
     remedy="set both the .enabled and the .bucket attribute, as access_logs_bucket does",
 )
 def logs_have_a_bucket(ingress: Object, _: Rendered) -> Iterator[str]:
-    """AWS refuses logs without a bucket, and a bucket without logs stays empty."""
+    """AWS rejects logs without a bucket; a bucket without enabled logs stays empty."""
     pairs = ingress.annotations.get(_ATTRIBUTES, "").split(",")
     stated = {
         name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)
@@ -63,25 +63,25 @@ def logs_have_a_bucket(ingress: Object, _: Rendered) -> Iterator[str]:
     for prefix, what in _LOGS.items():
         enabled = stated.get(f"{prefix}.enabled") == "true"
         if enabled and not stated.get(f"{prefix}.bucket"):
-            yield f"writes {what}, but names no bucket"
+            yield f"enables {what}, but sets no bucket"
         if not enabled and (stated.keys() & {f"{prefix}.bucket", f"{prefix}.prefix"}):
-            yield f"names a place for {what}, but writes none"
+            yield f"sets a bucket or prefix for {what}, but does not enable them"
 
 
 @rule(
     "inbound-ranges-are-admitted",
     "Ingress",
     risk="exposure",
-    remedy="write CIDR ranges separated by commas, and no security-groups annotation",
+    remedy="use comma-separated CIDR ranges, and remove the security-groups annotation",
 )
-def inbound_ranges_hold(ingress: Object, _: Rendered) -> Iterator[str]:
-    """The controller ignores inbound-cidrs where security groups are named."""
+def inbound_ranges_are_valid(ingress: Object, _: Rendered) -> Iterator[str]:
+    """The controller ignores inbound-cidrs if security-groups is set."""
     if _INBOUND not in ingress.annotations:
         return
     if _SECURITY_GROUPS in ingress.annotations:
         yield (
-            "names security-groups, for which the controller ignores inbound-cidrs; remove one, "
-            "the latter with Alb(inbound_cidrs=())"
+            "the controller ignores inbound-cidrs because security-groups is set; remove one of "
+            "them (inbound-cidrs with Alb(inbound_cidrs=()))"
         )
     ranges = [one.strip() for one in ingress.annotations[_INBOUND].split(",")]
     try:
@@ -90,4 +90,4 @@ def inbound_ranges_hold(ingress: Object, _: Rendered) -> Iterator[str]:
         yield str(error)
 
 
-RULES = (load_balancers_agree, logs_have_a_bucket, inbound_ranges_hold)
+RULES = (load_balancers_agree, logs_have_a_bucket, inbound_ranges_are_valid)

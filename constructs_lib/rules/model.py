@@ -1,4 +1,4 @@
-"""What a rule is, and what it looks at."""
+"""The classes Rule, Rendered and Violation, and the decorator `rule`."""
 
 from __future__ import annotations
 
@@ -18,67 +18,67 @@ if TYPE_CHECKING:
 
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 PODS = "pods"
-"""In place of a kind: everything that makes pods."""
+"""Matches every workload, used in place of a kind."""
 ALL = "all"
-"""In place of a kind: every object."""
+"""Matches every object, used in place of a kind."""
 
 Risk = Literal[
     "delete", "downtime", "privilege", "exposure", "secret", "capacity", "schedule", "update"
 ]
-"""The class under which `ops review` reports that a change newly breaks a rule."""
+"""The risk class of a violation in `ops review`."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Everything that is rendered together."""
+    """All rendered objects and their context."""
 
     objects: Objects
     platform: Platform | None = None
-    """None where only the objects are known, as between two commits."""
+    """None if only the objects are known, for example between two commits."""
     pending: tuple[Pending, ...] = ()
-    """What is declared but not rendered yet."""
+    """Jobs that are declared but not rendered yet."""
     files: tuple[str, ...] = ()
-    """The path of every file, those without objects included."""
+    """The path of every file, including files without objects."""
     odd: frozenset[str] | None = None
-    """The files in which a text needs a closer look; None for all."""
+    """The files with unusual text, which `text-can-be-written` checks; None for all."""
 
     @property
     def pods(self) -> tuple[Workload, ...]:
-        """Everything that makes pods."""
+        """All workloads."""
         return workloads(self.objects)
 
 
 @dataclass(frozen=True)
 class Violation(Result):
-    """A rule that an object breaks."""
+    """A violation of a rule."""
 
     object: Object | None = None
-    """None where it is about no single object."""
+    """None if it concerns several objects."""
     text: str = ""
-    """The message without the object's name."""
+    """The message without the name of the object."""
     rule: Rule | None = None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Something that every object of its kinds has to keep."""
+    """A check of all objects of some kinds."""
 
     name: str
     kinds: tuple[str, ...]
-    """What it looks at: kinds, PODS or ALL; none means everything together."""
+    """The kinds that it checks, or PODS or ALL; empty to check all objects together."""
     risk: Risk
     reason: str
-    """Why, in a sentence."""
+    """Why the rule exists, in one sentence."""
     remedy: str
-    """What to do about a violation."""
+    """How to fix a violation."""
     covers: tuple[str, ...]
-    """Its identifiers in public check sets, `kube-score:pod-probes`."""
+    """Equivalent checks in public check sets, for example `kube-score:pod-probes`."""
     check: Callable[..., Iterator[Any]] = field(repr=False)
     needs_platform: bool = False
-    """Whether it compares the objects with the facts of the Platform."""
+    """Whether it compares objects with the Platform."""
 
     def subjects(self, rendered: Rendered) -> list[Any]:
-        """What it looks at here: objects, or workloads; nothing for one about everything."""
+        """The objects or workloads that it checks; empty if it checks all together."""
         match self.kinds:
             case (kind,) if kind == PODS:
                 return list(rendered.pods)
@@ -87,21 +87,21 @@ class Rule:
         return list(rendered.objects.of_kinds(*self.kinds))
 
     def violations(self, rendered: Rendered) -> Iterator[Violation]:
-        """Everything that breaks it."""
+        """All violations of this rule."""
         if self.needs_platform and rendered.platform is None:
             return
         if self.kinds:
-            yield from self._asked(self._of_each(rendered), None)
+            yield from self._results(self._of_each(rendered), None)
         else:
-            yield from self._asked(self.check(rendered), None)
+            yield from self._results(self.check(rendered), None)
 
     def _of_each(self, rendered: Rendered) -> Iterator[Violation]:
         for subject in self.subjects(rendered):
             item = subject.object if isinstance(subject, Workload) else subject
-            yield from self._asked(self.check(subject, rendered), item)
+            yield from self._results(self.check(subject, rendered), item)
 
-    def _asked(self, check: Iterator[Any], item: Object | None) -> Iterator[Violation]:
-        """What a check finds; a field that it cannot read is a violation, too."""
+    def _results(self, check: Iterator[Any], item: Object | None) -> Iterator[Violation]:
+        """The violations that a check finds; an unreadable field is also a violation."""
         try:
             for found in check:
                 yield found if isinstance(found, Violation) else self._violation(found, item)
@@ -111,7 +111,7 @@ class Rule:
             yield self._violation(f"a field has a wrong type ({error}); correct it", item)
 
     def _violation(self, found: str | tuple[Object, str], item: Object | None) -> Violation:
-        """A sentence about the object, or an object and a sentence."""
+        """Build a violation from a message, or from an object and a message."""
         if isinstance(found, tuple):
             item, text = found
         else:
@@ -131,16 +131,16 @@ def rule(
     covers: str = "",
     needs_platform: bool = False,
 ) -> Callable[[Callable[..., Iterator[Any]]], Rule]:
-    """Make a Rule of a function that yields what is wrong; its docstring is the reason.
+    """Turn a function that yields messages into a Rule; its docstring is the reason.
 
     Args:
-        name: Of the rule, in words joined by hyphens.
-        kinds: What it looks at: kinds of objects, PODS or ALL. The function is called with each,
-            and with everything that is rendered. None: it is called once, with everything.
-        risk: The class under which the review reports a violation.
-        remedy: What to do, as it ends a message.
-        covers: Its identifiers in public check sets, separated by spaces.
-        needs_platform: Whether it compares the objects with the Platform.
+        name: Words joined by hyphens.
+        kinds: Kinds of objects, PODS or ALL. The function is called for each object, together with
+            everything rendered. Without kinds, it is called once, with everything rendered.
+        risk: The risk class of a violation in the review.
+        remedy: How to fix a violation; the end of each message without a semicolon.
+        covers: Equivalent checks in public check sets, separated by spaces.
+        needs_platform: Whether the rule compares objects with the Platform.
     """
 
     def make(check: Callable[..., Iterator[Any]]) -> Rule:
@@ -151,5 +151,5 @@ def rule(
 
 
 def repeated(values: Iterable[object]) -> list[object]:
-    """Those of some values that are there more than once."""
+    """The values that occur more than once."""
     return [value for value, count in Counter(values).items() if count > 1]

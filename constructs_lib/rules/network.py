@@ -1,4 +1,4 @@
-"""No one reaches what no declaration opened."""
+"""Rules for network policies and Services: only declared connections are open."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INSIDE = ("ClusterIP", "ExternalName")
 
 @lru_cache(maxsize=2)
 def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
-    """By workload and direction, the policies that select its pods."""
+    """The policies that select the pods of each workload, by direction."""
     found: dict[Key, dict[str, list[Object]]] = defaultdict(lambda: defaultdict(list))
     for policy in objects.of_kinds("NetworkPolicy"):
         for workload in selected(objects, policy.namespace, policy.spec.get("podSelector")):
@@ -38,12 +38,12 @@ def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Obj
     "checkov:CKV2_K8S_6 kube-linter:non-isolated-pod polaris:missingNetworkPolicy",
 )
 def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod that no policy selects may be reached by every pod, and reach everything."""
+    """A pod that no policy selects accepts all connections and can connect anywhere."""
     deciding = policies_by_workload(rendered.objects)[workload.key]
     if "Ingress" not in deciding:
         yield "every pod can connect to its pods"
     if "Egress" not in deciding:
-        yield "its pods can connect to everything"
+        yield "its pods can connect to any address"
 
 
 @rule(
@@ -54,7 +54,7 @@ def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
     covers="cis-eks:4.3.2 nsa-cisa:network-policies",
 )
 def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
-    """A pod that someone adds by hand must start with nothing open."""
+    """A pod that someone adds by hand must start without open connections."""
     closed = {
         direction
         for policy in rendered.objects.of_kinds("NetworkPolicy")
@@ -64,7 +64,7 @@ def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
     }
     for direction in ("Ingress", "Egress"):
         if direction not in closed:
-            yield f"no NetworkPolicy denies {direction.lower()} of every pod by default"
+            yield f"no NetworkPolicy denies {direction.lower()} for all pods by default"
 
 
 @rule(
@@ -74,10 +74,10 @@ def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
     remedy="set policyTypes: [Ingress, Egress]",
 )
 def both_directions(policy: Object, _: Rendered) -> Iterator[str]:
-    """A direction that a policy leaves out is open, unless another policy happens to close it."""
+    """A direction missing from policyTypes stays open unless another policy closes it."""
     for direction in ("Ingress", "Egress"):
         if direction not in directions(policy.manifest):
-            yield f"does not decide {direction.lower()}"
+            yield f"does not restrict {direction.lower()}"
 
 
 @rule(
@@ -88,7 +88,7 @@ def both_directions(policy: Object, _: Rendered) -> Iterator[str]:
     covers="nsa-cisa:network-policies kube-linter:ssh-port",
 )
 def ingress_is_served(policy: Object, rendered: Rendered) -> Iterator[str]:
-    """An opening for more than a program serves is a way in."""
+    """A port that is open but not served widens the attack surface."""
     objects = rendered.objects
     pods = selected(objects, policy.namespace, policy.spec.get("podSelector"))
     for rule_ in policy.spec.get("ingress") or ():
@@ -98,11 +98,11 @@ def ingress_is_served(policy: Object, rendered: Rendered) -> Iterator[str]:
             if number is None or port.get("endPort"):
                 yield f"opens {'every port' if number is None else 'a range of ports'}"
             elif not all(is_listening(one, number, protocol) for one in pods):
-                yield f"opens port {number}, on which no container listens"
+                yield f"opens port {number}, but no container listens on it"
             elif any("podSelector" not in peer for peer in peers) and not all(
                 _is_from_outside(objects, one, number) for one in pods
             ):
-                yield f"opens port {number} to every address, but no load balancer sends to it"
+                yield f"opens port {number} to all addresses, but no load balancer sends to it"
         yield from (text for peer in peers for text in _peer_exists(policy, peer, objects))
 
 
@@ -113,7 +113,7 @@ def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> b
 
 
 def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Iterator[str]:
-    """A peer by label has to be a pod, where all pods of its namespace are known."""
+    """Report a peer that matches no pods of a declared namespace."""
     if "podSelector" not in peer and "namespaceSelector" not in peer:
         return
     spaces = _namespaces(policy, peer, objects)
@@ -121,13 +121,13 @@ def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Iterator[s
         return
     labels = peer.get("podSelector") or {}
     if not labels and "namespaceSelector" in peer:
-        yield "names every pod of a namespace as a peer; name pods by their label"
+        yield "allows every pod of a namespace as a peer; select pods by label"
     elif not any(selected(objects, space, labels) for space in spaces):
-        yield f"names peers that no pod is ({_flat(labels)})"
+        yield f"has a peer that matches no pods ({_flat(labels)})"
 
 
 def _namespaces(policy: Object, peer: Manifest, objects: Objects) -> list[str]:
-    """The namespaces of a peer, as far as they are declared here."""
+    """The declared namespaces that a peer selects."""
     declared = {item.name: item.labels for item in objects.of_kinds("Namespace")}
     selector = peer.get("namespaceSelector")
     if selector is None:
@@ -147,10 +147,10 @@ def _flat(selector: Manifest) -> str:
     "connections-are-opened-on-both-ends",
     "NetworkPolicy",
     risk="downtime",
-    remedy="open the port at the other end, too, as Calls does",
+    remedy="open the port on both sides, as Calls does",
 )
 def both_ends_agree(policy: Object, rendered: Rendered) -> Iterator[str]:
-    """What one end allows and the other refuses looks open, and is not."""
+    """A connection works only if the policies of both ends allow it."""
     objects = rendered.objects
     sources = selected(objects, policy.namespace, policy.spec.get("podSelector"))
     for rule_ in policy.spec.get("egress") or ():
@@ -161,13 +161,13 @@ def both_ends_agree(policy: Object, rendered: Rendered) -> Iterator[str]:
                     for port in rule_.get("ports") or ():
                         if not _admits(objects, target, sources, port):
                             yield (
-                                f"opens {target.key} on port {port.get('port')}, whose own policy "
-                                "does not let it in"
+                                f"opens port {port.get('port')} of {target.key}, but the policy of "
+                                "that workload does not allow it"
                             )
 
 
 def _admits(objects: Objects, target: Workload, sources: list[Workload], wanted: Manifest) -> bool:
-    """Whether the policies of a workload let others in on a port."""
+    """Whether the policies of a workload admit all sources on a port."""
     policies = policies_by_workload(objects)[target.key].get("Ingress")
     if not policies:
         return True
@@ -182,17 +182,17 @@ def _admits(objects: Objects, target: Workload, sources: list[Workload], wanted:
 
 
 def has_port(rule_: Manifest, wanted: Manifest) -> bool:
-    """Whether a rule of a policy takes in a port that another states."""
+    """Whether a policy rule includes a port of another rule."""
     ports = rule_.get("ports")
     return not ports or any(
-        takes_in(one, wanted.get("port"))
+        matches_port(one, wanted.get("port"))
         and one.get("protocol", "TCP") == wanted.get("protocol", "TCP")
         for one in ports
     )
 
 
-def takes_in(stated: Manifest, port: int | str | None) -> bool:
-    """Whether a stated port, range of ports or every port takes in a port."""
+def matches_port(stated: Manifest, port: int | str | None) -> bool:
+    """Whether a `ports` entry (a port, a range, or all ports) includes a port."""
     first = stated.get("port")
     if isinstance(first, int) and isinstance(port, int):
         return bool(first <= port <= (stated.get("endPort") or first))
@@ -217,11 +217,11 @@ def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Object
     covers="kube-linter:exposed-services kube-score:service-type",
 )
 def services_stay_inside(service: Object, _: Rendered) -> Iterator[str]:
-    """A Service that is reached from outside passes by the load balancer's TLS and its rules."""
+    """A Service that is exposed directly bypasses the load balancer's TLS and rules."""
     if service.spec.get("type", "ClusterIP") not in _INSIDE:
-        yield f"is reached from outside the cluster (type {service.spec['type']})"
+        yield f"is exposed outside the cluster (type {service.spec['type']})"
     if service.spec.get("externalIPs"):
-        yield "answers at addresses of its own (externalIPs)"
+        yield "listens on external addresses (externalIPs)"
 
 
 RULES = (

@@ -1,4 +1,4 @@
-"""What no single object can show: everything that is rendered, against the Platform and itself."""
+"""Rules that compare all rendered objects with each other and with the Platform."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
 
 def _platform(rendered: Rendered) -> Platform:
     if rendered.platform is None:
-        raise ValueError("a rule that needs the platform is not asked without one")
+        raise ValueError("this rule needs a platform")
     return rendered.platform
 
 
 @rule("files-are-written-once", risk="update", remedy="rename one chart", needs_platform=True)
 def files_are_single(rendered: Rendered) -> Iterator[str]:
-    """Two charts of one folder and name would overwrite each other."""
+    """Two charts with the same directory and name would overwrite each other."""
     for path, count in sorted(Counter(rendered.files).items()):
         if count > 1:
             yield f"{path} is written by two charts; rename one"
@@ -46,13 +46,13 @@ def files_are_single(rendered: Rendered) -> Iterator[str]:
     "objects-are-declared-one-by-one",
     ALL,
     risk="update",
-    remedy="declare each by itself",
+    remedy="declare each object separately",
     needs_platform=True,
 )
 def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
-    """What is in a List is seen by no rule."""
+    """The rules do not check objects inside a List."""
     if item.kind.endswith("List") and "items" in item.manifest:
-        yield "holds other objects"
+        yield "contains other objects"
 
 
 @rule(
@@ -63,15 +63,15 @@ def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
     needs_platform=True,
 )
 def text_can_be_written(item: Object, rendered: Rendered) -> Iterator[str]:
-    """What the API server reads is what was declared, or nothing is written at all."""
+    """Text must reach the API server exactly as it was declared."""
     if rendered.odd is not None and item.file not in rendered.odd:
         return
     yield from (text for _, text in unreadable([item.manifest]))
 
 
-@rule("schedules-are-valid", "CronJob", risk="schedule", remedy="write five cron fields")
+@rule("schedules-are-valid", "CronJob", risk="schedule", remedy="use five cron fields")
 def schedules_are_read(item: Object, _: Rendered) -> Iterator[str]:
-    """The API server refuses a CronJob whose schedule it cannot read."""
+    """The API server rejects a CronJob with an invalid schedule."""
     schedule = item.spec.get("schedule")
     try:
         words(str(schedule))
@@ -81,7 +81,7 @@ def schedules_are_read(item: Object, _: Rendered) -> Iterator[str]:
 
 @rule("objects-are-declared-once", risk="update", remedy="rename one", needs_platform=True)
 def objects_are_unique(rendered: Rendered) -> Iterator[str]:
-    """An object that two charts declare would be fought over by their Applications."""
+    """If two charts declare an object, their Applications revert each other's changes."""
     if len(rendered.objects.objects) == len(rendered.objects.every):
         return
     declared: dict[Key, list[str]] = defaultdict(list)
@@ -99,12 +99,12 @@ def objects_are_unique(rendered: Rendered) -> Iterator[str]:
     "objects-are-in-their-scope",
     ALL,
     risk="update",
-    remedy="give the chart or the object one",
+    remedy="set the namespace of the chart or the object",
     needs_platform=True,
     covers="nsa-cisa:namespaces",
 )
 def objects_are_in_scope(item: Object, _: Rendered) -> Iterator[str]:
-    """Argo CD would put an object without a namespace into that of its Application."""
+    """Argo CD puts an object without a namespace into the namespace of its Application."""
     if is_cluster_scoped(item.manifest):
         if item.namespace:
             yield "is cluster-scoped; declare it in a chart with namespace=None"
@@ -121,13 +121,13 @@ def objects_are_in_scope(item: Object, _: Rendered) -> Iterator[str]:
     covers="cis-eks:4.5.1 cis-eks:4.5.3 nsa-cisa:namespaces checkov:CKV_K8S_21 "
     "kube-linter:use-namespace",
 )
-def namespaces_are_made(item: Object, rendered: Rendered) -> Iterator[str]:
-    """Argo CD would create a mistyped namespace, without quota, policies and pull secret."""
-    made = {one.name for one in rendered.objects.of_kinds("Namespace")}
-    if made and item.namespace and item.namespace not in {*made, ARGO_CD}:
+def namespaces_are_declared(item: Object, rendered: Rendered) -> Iterator[str]:
+    """Argo CD would create a mistyped namespace without quota, policies or pull secret."""
+    declared = {one.name for one in rendered.objects.of_kinds("Namespace")}
+    if declared and item.namespace and item.namespace not in {*declared, ARGO_CD}:
         yield (
-            f"is for the namespace {item.namespace}, which is not declared; there are "
-            f"{', '.join(sorted(made))}"
+            f"is in namespace {item.namespace}, which is not declared; the declared namespaces "
+            f"are {', '.join(sorted(declared))}"
         )
 
 
@@ -135,11 +135,11 @@ def namespaces_are_made(item: Object, rendered: Rendered) -> Iterator[str]:
     "namespaces-are-bounded",
     "Namespace",
     risk="capacity",
-    remedy="declare it with our Namespace construct",
+    remedy="use the Namespace construct",
     covers="nsa-cisa:resource-policies",
 )
 def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Iterator[str]:
-    """One namespace must not take what the others need, whoever adds pods to it."""
+    """A namespace must not use up the capacity of the others."""
     for kind in ("ResourceQuota", "LimitRange"):
         if not any(one.namespace == namespace.name for one in rendered.objects.of_kinds(kind)):
             yield f"has no {kind}"
@@ -152,7 +152,7 @@ def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Iterator[st
     remedy="change the container, or the LimitRange",
 )
 def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """The API server refuses a pod outside of its namespace's LimitRange."""
+    """The API server rejects pods outside the LimitRange of their namespace."""
     for item in rendered.objects.of_kinds("LimitRange"):
         if item.namespace != workload.namespace:
             continue
@@ -165,20 +165,20 @@ def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Iterator[str]:
                     if limit is not None and quantity(limit) > quantity(most):
                         yield f"container {container['name']}: {name} {limit} is above {most}"
                 for name, least in (one.get("min") or {}).items():
-                    asked = (stated.get("requests") or {}).get(name)
-                    if asked is not None and quantity(asked) < quantity(least):
-                        yield f"container {container['name']}: {name} {asked} is below {least}"
+                    request = (stated.get("requests") or {}).get(name)
+                    if request is not None and quantity(request) < quantity(least):
+                        yield f"container {container['name']}: {name} {request} is below {least}"
 
 
 @rule(
     "quotas-admit-every-pod",
     risk="capacity",
-    remedy="raise the quota, or lower what its workloads ask for",
+    remedy="raise the quota, or lower the requests and limits of its workloads",
     needs_platform=True,
     covers="nsa-cisa:resource-policies",
 )
-def quotas_hold(rendered: Rendered) -> Iterator[str]:
-    """At the worst moment, every pod must still be admitted."""
+def quotas_admit_pods(rendered: Rendered) -> Iterator[str]:
+    """The quota must admit all pods at peak, during rollouts and with all jobs running."""
     manifests = [item.manifest for item in rendered.objects]
     allowed = capacity.quotas(manifests)
     for namespace, sums in capacity.peak(manifests).items():
@@ -188,9 +188,8 @@ def quotas_hold(rendered: Rendered) -> Iterator[str]:
                 binary = capacity.is_bytes(name)
                 yield (
                     f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
-                    f"the worst moment, above its quota of {spell(limit, binary=binary)}; raise "
-                    f"the quota in {_platform(rendered).sources.quotas} or lower what its "
-                    "workloads ask for"
+                    f"peak, above its quota of {spell(limit, binary=binary)}; raise the quota in "
+                    f"{_platform(rendered).sources.quotas}, or lower the requests and limits"
                 )
 
 
@@ -198,26 +197,26 @@ def quotas_hold(rendered: Rendered) -> Iterator[str]:
     "claims-can-be-bound",
     "PersistentVolumeClaim",
     risk="downtime",
-    remedy="declare it with our Storage",
+    remedy="use the Storage construct",
     needs_platform=True,
 )
 def claims_can_be_bound(claim: Object, rendered: Rendered) -> Iterator[str]:
-    """A pod waits for its volume forever if no volume can be what its claim asks for."""
+    """A pod stays Pending if no volume matches its claim."""
     storage_class = _platform(rendered).storage_class
     if claim.spec.get("storageClassName") != storage_class:
         yield (
-            f"asks for the storage class {claim.spec.get('storageClassName')}, the platform's is "
+            f"uses the storage class {claim.spec.get('storageClassName')}, but the platform uses "
             f"{storage_class or 'the default'}"
         )
     if not claim.spec.get("accessModes"):
-        yield "names no accessModes"
+        yield "has no accessModes"
     if not ((claim.spec.get("resources") or {}).get("requests") or {}).get("storage"):
-        yield "asks for no storage"
+        yield "requests no storage"
 
 
 @rule("hosts-are-served-once", risk="exposure", remedy="correct the hosts", needs_platform=True)
 def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
-    """A host of the platform that no Ingress serves, one served twice, one that is not known."""
+    """Exactly one Ingress must serve each host of the platform, and no other hosts."""
     platform = _platform(rendered)
     where = platform.sources.hosts
     served: dict[str, list[str]] = defaultdict(list)
@@ -225,12 +224,12 @@ def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
         title = str(item.key).removeprefix("Ingress ")
         hosts = dict.fromkeys(rule.get("host") for rule in item.spec.get("rules") or ())
         if None in hosts or item.spec.get("defaultBackend"):
-            yield f"Ingress {title} answers for every host; give each of its rules a host"
+            yield f"Ingress {title} serves every host; set the host of each rule"
         for host in filter(None, hosts):
             served[host].append(title)
     for host, ingresses in served.items():
         if len(ingresses) > 1:
-            yield f"host {host} is served by {', '.join(ingresses)}; give each a host of its own"
+            yield f"host {host} is served by {', '.join(ingresses)}; use a separate host for each"
         if host not in platform.hosts:
             yield (
                 f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover; "
@@ -238,12 +237,12 @@ def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
             )
     for host in platform.hosts:
         if host not in served:
-            yield f"host {host} of {where} is served by no Ingress; remove it"
+            yield f"no Ingress serves the host {host} in {where}; remove it"
 
 
 @rule("parameters-are-read", risk="secret", remedy="remove it, or add it", needs_platform=True)
 def parameters_are_read(rendered: Rendered) -> Iterator[str]:
-    """A parameter that is never read would be made, and kept secret, for nothing."""
+    """The stack must create exactly the parameters that services read."""
     platform = _platform(rendered)
     where = platform.sources.parameters
     read = {
@@ -251,20 +250,20 @@ def parameters_are_read(rendered: Rendered) -> Iterator[str]:
         for item in rendered.objects.of_kinds("ExternalSecret")
         for _, path in remote_keys(item.manifest)
     }
-    awaited = {parameter.path for job in rendered.pending for parameter in job.parameters}
+    pending = {parameter.path for job in rendered.pending for parameter in job.parameters}
     known = set(platform.parameters)
-    for path in sorted(known - read - awaited):
-        yield f"parameter {path} is read by no service; remove it from {where}"
-    for path in sorted((read | awaited) - known):
+    for path in sorted(known - read - pending):
+        yield f"parameter {path} is not read by any service; remove it from {where}"
+    for path in sorted((read | pending) - known):
         yield (
-            f"parameter {path} is read, but not one of the catalogue, so no stack would make it; "
+            f"parameter {path} is read, but not in the catalog, so the stack does not create it; "
             f"add it to {where}"
         )
 
 
 @rule("pins-are-used", risk="update", remedy="remove the pin", needs_platform=True)
 def pins_are_used(rendered: Rendered) -> Iterator[str]:
-    """A pin of an image that no pod runs: its chart is missing, or the pin is left over."""
+    """An unused pin means that a chart is missing or that the pin is obsolete."""
     platform = _platform(rendered)
     used = {
         repository(image).removeprefix(f"{platform.registry}/")
@@ -286,11 +285,11 @@ RULES = (
     schedules_are_read,
     objects_are_unique,
     objects_are_in_scope,
-    namespaces_are_made,
+    namespaces_are_declared,
     namespaces_are_bounded,
     limit_ranges_admit,
     hosts_are_served_once,
     parameters_are_read,
     pins_are_used,
-    quotas_hold,
+    quotas_admit_pods,
 )

@@ -1,4 +1,4 @@
-"""The Pod Security Standard `restricted`, in full, for containers of every kind.
+"""The full Pod Security Standard `restricted`, for all types of containers.
 
 https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
@@ -75,14 +75,14 @@ _LABELS = "pod-security.kubernetes.io/"
     "polaris:dangerousCapabilities",
 )
 def baseline(workload: Workload, _: Rendered) -> Iterator[str]:
-    """A pod with access to its node can take it over, and with it every pod that runs there."""
+    """A pod with access to its node can take over the node and every pod on it."""
     context = workload.pod.get("securityContext") or {}
     yield from _of_pod(workload.pod, context)
     for name, value in ((workload.template.get("metadata") or {}).get("annotations") or {}).items():
         if name.startswith(_APPARMOR) and not str(value).startswith(("runtime/", "localhost/")):
-            yield f"the annotation {name} turns AppArmor off"
+            yield f"the annotation {name} disables AppArmor"
         if name.startswith(_SECCOMP) and str(value) == "unconfined":
-            yield f"the annotation {name} turns seccomp off"
+            yield f"the annotation {name} disables seccomp"
     yield from (f"the pod {text}" for text in _of_context(context))
     for container in _containers(workload):
         own = container.get("securityContext") or {}
@@ -100,42 +100,42 @@ def _of_pod(pod: Manifest, context: Manifest) -> Iterator[str]:
             yield f"volume {volume.get('name')} mounts a path of the node (hostPath)"
     for one in context.get("sysctls") or ():
         if one.get("name") not in _SYSCTLS:
-            yield f"the sysctl {one.get('name')} is not one of the safe ones"
+            yield f"the sysctl {one.get('name')} is not in the safe set"
 
 
 def _of_context(context: Manifest) -> Iterator[str]:
     if (context.get("windowsOptions") or {}).get("hostProcess"):
-        yield "is a process of the node (hostProcess)"
+        yield "runs as a host process (hostProcess)"
     selinux = context.get("seLinuxOptions") or {}
     if selinux.get("type") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
-        yield "sets SELinux options beyond those for containers"
+        yield "sets SELinux options that are not allowed for containers"
     if (context.get("appArmorProfile") or {}).get("type", "RuntimeDefault") not in _CONFINED:
-        yield "turns AppArmor off"
+        yield "disables AppArmor"
     if (context.get("seccompProfile") or {}).get("type", "RuntimeDefault") not in _CONFINED:
-        yield "turns seccomp off"
+        yield "disables seccomp"
 
 
 def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
     if context.get("privileged"):
         yield "is privileged"
     if context.get("procMount", "Default") != "Default":
-        yield "sees all of /proc (procMount)"
+        yield "has unmasked access to /proc (procMount)"
     for port in container.get("ports") or ():
         if port.get("hostPort"):
-            yield f"takes port {port['hostPort']} of its node (hostPort)"
+            yield f"uses port {port['hostPort']} of its node (hostPort)"
     lifecycle = container.get("lifecycle") or {}
     probes = [container.get(f"{one}Probe") for one in ("liveness", "readiness", "startup")]
     for handler in [*probes, lifecycle.get("preStop"), lifecycle.get("postStart")]:
         for kind in _HANDLERS:
             if ((handler or {}).get(kind) or {}).get("host"):
-                yield f"has a probe or hook that asks another host ({kind}.host)"
+                yield f"has a probe or hook that connects to another host ({kind}.host)"
 
 
 @rule(
     "pod-security-restricted",
     PODS,
     risk="privilege",
-    remedy="set what the Pod Security Standard `restricted` demands, or use our constructs",
+    remedy="follow the Pod Security Standard `restricted`, or use the constructs of this library",
     covers="pod-security:volume-types pod-security:privilege-escalation "
     "pod-security:running-as-non-root pod-security:running-as-non-root-user "
     "pod-security:seccomp pod-security:capabilities cis-eks:4.2.5 cis-eks:4.5.2 "
@@ -148,13 +148,13 @@ def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
     "polaris:insecureCapabilities polaris:linuxHardening",
 )
 def restricted(workload: Workload, _: Rendered) -> Iterator[str]:
-    """What a program does not need, an attacker who took it over must not have."""
+    """An attacker who compromises a program must not get privileges that it does not need."""
     pod = workload.pod
     context = pod.get("securityContext") or {}
     for volume in pod.get("volumes") or ():
         kinds = volume.keys() - {"name"} - _VOLUMES - {"hostPath"}
         if kinds:
-            yield f"volume {volume.get('name')} is of a type that is not allowed ({min(kinds)})"
+            yield f"volume {volume.get('name')} has a type that is not allowed ({min(kinds)})"
     if context.get("runAsUser") == 0:
         yield "the pod runs as root (runAsUser: 0)"
     for container in _containers(workload):
@@ -168,14 +168,14 @@ def restricted(workload: Workload, _: Rendered) -> Iterator[str]:
             yield f"{title} runs as root (runAsUser: 0)"
         profile = own.get("seccompProfile") or context.get("seccompProfile") or {}
         if profile.get("type") not in _CONFINED:
-            yield f"{title} may make any system call (no seccompProfile)"
+            yield f"{title} can use any system call (no seccompProfile)"
         yield from (f"{title} {text}" for text in _capabilities(own))
 
 
 def _capabilities(context: Manifest) -> Iterator[str]:
     capabilities = context.get("capabilities") or {}
     if "ALL" not in (capabilities.get("drop") or ()):
-        yield "keeps the capabilities of the container runtime (capabilities.drop has no ALL)"
+        yield "keeps the default capabilities (capabilities.drop does not contain ALL)"
     for one in capabilities.get("add") or ():
         if one != "NET_BIND_SERVICE":
             yield f"adds the capability {one}"
@@ -185,11 +185,11 @@ def _capabilities(context: Manifest) -> Iterator[str]:
     "namespace-enforces-restricted",
     "Namespace",
     risk="privilege",
-    remedy="label it pod-security.kubernetes.io/enforce: restricted, and pin the version",
+    remedy="add the label pod-security.kubernetes.io/enforce: restricted, and pin the version",
     covers="nsa-cisa:pod-security-enforcement",
 )
 def namespace_enforces(namespace: Object, _: Rendered) -> Iterator[str]:
-    """The API server itself must refuse pods that no rule of ours has seen."""
+    """The API server must reject pods that these rules have not checked."""
     for mode in ("enforce", "audit", "warn"):
         level: Any = namespace.labels.get(f"{_LABELS}{mode}")
         if level != "restricted":

@@ -1,4 +1,4 @@
-"""Every name leads to something: objects, Secrets, keys."""
+"""Rules for references: every named object, Secret and key must exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from constructs_lib.rules.model import PODS, Rendered, repeated, rule
 
 
 def _is_known(objects: Objects, namespace: str) -> bool:
-    """Whether all that a namespace holds is rendered here."""
+    """Whether the namespace is declared here, so that all of its objects are known."""
     return objects.get(Key("", "Namespace", "", namespace)) is not None
 
 
@@ -33,7 +33,7 @@ def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]
     covers="kube-linter:non-existent-service-account kube-score:statefulset-has-servicename",
 )
 def references_exist(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod that names what is not there does not start."""
+    """A pod that refers to a missing object does not start."""
     if _is_known(rendered.objects, workload.namespace):
         yield from _unknown(of_workload(workload), rendered.objects)
 
@@ -45,7 +45,7 @@ def references_exist(workload: Workload, rendered: Rendered) -> Iterator[str]:
     remedy="declare it, or correct the name",
 )
 def secrets_are_provided(workload: Workload, rendered: Rendered) -> Iterator[str]:
-    """A pod without its Secret, ConfigMap or key of one does not start."""
+    """A pod does not start if its Secret or ConfigMap, or a key of it, is missing."""
     if not _is_known(rendered.objects, workload.namespace):
         return
     secrets = keys_of(rendered.objects)
@@ -62,7 +62,7 @@ def secrets_are_provided(workload: Workload, rendered: Rendered) -> Iterator[str
             yield f"reads the {read.kind} {read.name}, which is not declared"
             continue
         if read.key and keys is not None and read.key not in keys and not read.optional:
-            yield f"reads the key {read.key} of the {read.kind} {read.name}, which has no such key"
+            yield f"reads the key {read.key}, which does not exist in {read.kind} {read.name}"
 
 
 @rule(
@@ -79,7 +79,7 @@ def secrets_are_provided(workload: Workload, rendered: Rendered) -> Iterator[str
     "kube-score:ingress-targets-service kube-score:horizontalpodautoscaler-has-target",
 )
 def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
-    """An object that names what is not there does nothing."""
+    """An object that refers to a missing object has no effect."""
     if _is_known(rendered.objects, item.namespace) or item.kind == "Application":
         yield from _unknown(of_object(item), rendered.objects)
 
@@ -91,41 +91,41 @@ def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
     remedy="correct it",
 )
 def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
-    """External Secrets must own the Secret that it makes, and make all of its keys."""
+    """External Secrets must own the Secret that it creates, and fill all of its keys."""
     target = item.spec.get("target") or {}
     if target.get("creationPolicy", "Owner") != "Owner":
         yield f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
     if target.get("deletionPolicy", "Retain") != "Retain":
-        yield f"deletes what the Secret lost in SSM (deletionPolicy: {target['deletionPolicy']})"
+        yield f"deletes keys that are missing in SSM (deletionPolicy: {target['deletionPolicy']})"
     if str(item.spec.get("refreshInterval", "1h")).rstrip("hms") in ("", "0"):
-        yield "is never read again (refreshInterval: 0)"
+        yield "is never refreshed (refreshInterval: 0)"
     keys = [key for key, _ in remote_keys(item.manifest)]
     if not keys:
-        yield "reads nothing"
+        yield "reads no parameters"
     yield from (f"reads two parameters into {key}" for key in repeated(keys) if key != EVERY_KEY)
     template = (target.get("template") or {}).get("data") or {}
     for name, text in template.items():
         if not any(f".{key} " in str(text) for key in keys) and EVERY_KEY not in keys:
-            yield f"makes the key {name} of no parameter that it reads"
+            yield f"creates the key {name} without a parameter that it reads"
 
 
 @rule(
     "secrets-are-read",
     "ExternalSecret",
     risk="secret",
-    remedy="remove it, or correct the name that its reader uses",
+    remedy="remove it, or correct the name in the workload",
     needs_platform=True,
 )
 def secrets_are_read(item: Object, rendered: Rendered) -> Iterator[str]:
-    """A Secret that no pod reads is one copy more that can leak."""
+    """A Secret that no pod reads is an unnecessary copy that can leak."""
     secret = secret_of(item.manifest)
     if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):
-        yield f"makes the Secret {secret}, which no pod reads"
+        yield f"creates the Secret {secret}, but no pod reads it"
 
 
 @lru_cache(maxsize=2)
 def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
-    """By namespace, the Secrets that something uses."""
+    """The Secrets in use in each namespace."""
     found: dict[str, set[str]] = defaultdict(set)
     for workload in workloads(objects):
         found[workload.namespace].update(workload.secrets, workload.pull_secrets)

@@ -1,4 +1,4 @@
-"""A migration runs with every release, after what it needs and before what needs it."""
+"""Rules for release jobs: a migration runs after its dependencies and before its dependents."""
 
 from __future__ import annotations
 
@@ -23,35 +23,36 @@ from constructs_lib.rules.model import PODS, Rendered, rule
     "releases-come-in-order",
     PODS,
     risk="downtime",
-    remedy=f"use {WAVE}: -2 for what the job needs, -1 for the job, and none for what it is for",
+    remedy=f"set {WAVE} to -2 for dependencies of the job and -1 for the job, and omit it for "
+    "workloads that wait for the job",
 )
 def in_order(release: Workload, rendered: Rendered) -> Iterator[str]:
-    """A build that starts during its migration may find a schema that it does not expect."""
+    """A build that starts before its migration ends may find an unexpected schema."""
     wave = release.object.annotations.get(WAVE, "0")
     if not NUMBER.fullmatch(wave):
-        yield f"its sync wave {wave!r} is not a whole number; Argo CD takes it for 0"
+        yield f"its sync wave {wave!r} is not a whole number; Argo CD treats it as 0"
     phases = release_phases(release.object)
     if not phases:
         return
     if "PreSync" in phases and any(needs(rendered.objects, release)):
-        yield "runs before everything that its sync creates, and so without what it needs; use Sync"
+        yield "runs in PreSync, before the sync creates its dependencies; use Sync"
         return
     for item in needs(rendered.objects, release):
         if place(item) >= place(release.object):
-            yield f"runs before, or together with, {item.key}, which its pods need"
+            yield f"runs before or together with {item.key}, which its pods need"
     for other in waiting(rendered.objects, release):
         if "PostSync" not in phases and place(other.object) <= place(release.object):
-            yield f"runs after, or together with, {other.key}, which runs the same image"
+            yield f"runs after or together with {other.key}, which runs the same image"
 
 
 @rule(
     "changed-releases-are-synced",
     PODS,
     risk="update",
-    remedy="declare it as ReleaseJob, which writes it on the ServiceAccount",
+    remedy="use ReleaseJob, which sets it on the ServiceAccount",
 )
 def changes_are_synced(release: Workload, rendered: Rendered) -> Iterator[str]:
-    """A hook is not compared, so a change of the hook alone would never be synced."""
+    """Argo CD does not compare hooks, so a change to only the hook would not be synced."""
     if not release_phases(release.object):
         return
     wanted = fingerprint(release.manifest)
@@ -60,7 +61,7 @@ def changes_are_synced(release: Workload, rendered: Rendered) -> Iterator[str]:
         for item in rendered.objects
         if item.file == release.object.file and not hook_phases(item)
     ):
-        yield f"no object of its file has the annotation {FINGERPRINT}: {wanted}"
+        yield f"no object in its file has the annotation {FINGERPRINT}: {wanted}"
 
 
 RULES = (in_order, changes_are_synced)

@@ -1,6 +1,6 @@
-"""Waivers: findings that are accepted, each with a reason and until a date, read from one file.
+"""Waivers: accepted findings, each with a reason and an expiry date, read from a TOML file.
 
-A waiver is a table of a TOML file:
+A waiver is a table:
 
     [[waiver]]
     checks = ["checkov:CKV_K8S_35"]
@@ -8,8 +8,8 @@ A waiver is a table of a TOML file:
     reason = "The programs read their credentials from variables."
     expires = 2027-11-30
 
-A check is the name of a rule, or `<scanner>:<identifier>`. An object is written as in a message,
-`Kind namespace/name`; `*` stands for any text.
+A check is the name of a rule, or `<scanner>:<identifier>`. An object is written as in messages,
+`Kind namespace/name`; `*` matches any text.
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ _FIELDS = {"checks": list, "objects": list, "reason": str, "expires": date}
 
 @dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """Findings that are accepted."""
+    """Accepted findings."""
 
     checks: tuple[str, ...]
     """Names of rules, or `<scanner>:<identifier>`."""
     objects: tuple[str, ...]
-    """Patterns of objects, `Deployment cerebro/*`."""
+    """Patterns, for example `Deployment cerebro/*`."""
     reason: str
     expires: date
-    """The last day on which it holds."""
+    """The last day on which the waiver is valid."""
     where: str = "a waiver"
     """File and line, for messages."""
 
     def covers(self, check: str, item: str) -> bool:
-        """Whether it accepts what a check finds at an object."""
+        """Whether it accepts the findings of a check for an object."""
         return check in self.checks and any(fnmatchcase(item, one) for one in self.objects)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check finds at an object."""
+    """A finding of a check."""
 
     check: str
     """The name of a rule, or `<scanner>:<identifier>`."""
     item: str
     """The object, `Kind namespace/name`."""
     message: str
-    """What is wrong and what to do, naming the object."""
+    """What is wrong and how to fix it, including the name of the object."""
 
 
 def read(path: Path) -> tuple[Waiver, ...]:
-    """The waivers of a file. Raises DeclarationError, with its line, for one that is not valid."""
+    """The waivers in a file. Raises DeclarationError, with the line, for an invalid waiver."""
     text = path.read_text("utf-8")
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DeclarationError(f"is not valid TOML: {error}", where=path) from error
     if unknown := sorted(content.keys() - {"waiver"}):
-        raise DeclarationError(f"has no use for {unknown[0]!r}; write [[waiver]]", where=path)
+        raise DeclarationError(f"unknown table {unknown[0]!r}; use [[waiver]]", where=path)
     entries = content.get("waiver", [])
     lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADER.finditer(text)]
     if not isinstance(entries, list) or len(lines) != len(entries):
@@ -85,12 +85,12 @@ def _waiver(entry: dict[str, Any], where: str) -> Waiver:
     for field, kind in _FIELDS.items():
         value = entry.get(field)
         if not value or (type(value) is not date if kind is date else not isinstance(value, kind)):
-            expected = {list: "a list of texts", str: "a text", date: "a date, 2027-11-30"}[kind]
-            raise DeclarationError(f"needs {field}, {expected}", where=where)
+            expected = {list: "a list of strings", str: "a string", date: "a date (2027-11-30)"}
+            raise DeclarationError(f"{field} must be {expected[kind]}", where=where)
         if kind is list and not all(isinstance(one, str) and one for one in value):
-            raise DeclarationError(f"{field} is not a list of texts", where=where)
+            raise DeclarationError(f"{field} must be a list of strings", where=where)
     if not entry["reason"].strip():
-        raise DeclarationError("needs a reason", where=where)
+        raise DeclarationError("reason is empty", where=where)
     return Waiver(
         checks=tuple(entry["checks"]),
         objects=tuple(entry["objects"]),
@@ -114,29 +114,27 @@ def problems(
     checks: Callable[[str], bool],
     today: date | None = None,
 ) -> Iterator[str]:
-    """What is wrong with the waivers themselves, given everything that was found.
+    """Problems with the waivers: expired, or not matching any finding.
 
     Args:
-        findings: Those that are waived included.
-        waivers: Of any checks.
-        checks: Which checks were run; of waivers of others, only the date is judged.
-        today: Default: the date of this machine.
+        findings: All findings, including waived ones.
+        waivers: Waivers of any checks.
+        checks: Whether a check ran; for waivers of other checks, only the date is checked.
+        today: Default: the current date.
     """
     today = today or date.today()
     for waiver in waivers:
-        judged = [check for check in waiver.checks if checks(check)]
+        ran = [check for check in waiver.checks if checks(check)]
         if waiver.expires < today:
             names = ", ".join(waiver.checks)
             yield (
                 f"{waiver.where}: the waiver of {names} expired on {waiver.expires}; "
-                "correct what it covers, or decide again and set a later date"
+                "fix the findings, or set a later date"
             )
-        for check in judged:
+        for check in ran:
             if not any(waiver.covers(check, one.item) for one in findings if one.check == check):
-                yield f"{waiver.where}: {check} finds nothing that this waiver covers; remove it"
-        if judged == list(waiver.checks):
+                yield f"{waiver.where}: {check} has no findings that this waiver covers; remove it"
+        if ran == list(waiver.checks):
             for pattern in waiver.objects:
-                if not any(
-                    one.check in judged and fnmatchcase(one.item, pattern) for one in findings
-                ):
-                    yield f"{waiver.where}: nothing is found at {pattern}; remove it"
+                if not any(one.check in ran and fnmatchcase(one.item, pattern) for one in findings):
+                    yield f"{waiver.where}: no findings for {pattern}; remove the pattern"

@@ -222,7 +222,7 @@ def test_custom_validations_are_reported_like_rules(tmp_path: Path) -> None:
     with pytest.raises(PlatformError) as refused:
         app.render()
     ours = (
-        "host unserved.example.org of catalogue/hosts.py is served by no Ingress; remove it "
+        "no Ingress serves the host unserved.example.org in catalogue/hosts.py; remove it "
         "[hosts-are-served-once]"
     )
     assert refused.value.problems == (
@@ -230,7 +230,7 @@ def test_custom_validations_are_reported_like_rules(tmp_path: Path) -> None:
         "chart/l1: is too small by far",
         "chart/l1: is too large",
     )
-    with pytest.raises(RuntimeError, match="is served by no Ingress"):
+    with pytest.raises(RuntimeError, match="no Ingress serves the host"):
         cdk8s.Testing.synth(chart)
     with pytest.raises(PlatformError):
         app.synth_yaml()

@@ -84,12 +84,12 @@ def listed(chart: Chart) -> None:
         (large_deployment, "namespace space: pods adds up to"),
         (ingress("one.example.org"), "host one.example.org is served by space/one, space/native"),
         (ingress("two.example.org"), "Ingress space/native serves two.example.org, which the cert"),
-        (ingress(None), "Ingress space/native answers for every host"),
-        (stray, "is for the namespace nowhere, which is not declared; there are space"),
-        (external_secret, "parameter /a/b/c is read, but not one of the catalogue"),
+        (ingress(None), "Ingress space/native serves every host"),
+        (stray, "is in namespace nowhere, which is not declared; the declared namespaces are"),
+        (external_secret, "parameter /a/b/c is read, but not in the catalog"),
         (no_namespace, ": has no namespace"),
         (cluster_scoped_in_a_plain_chart, ": is cluster-scoped"),
-        (listed, ": holds other objects"),
+        (listed, ": contains other objects"),
     ],
 )
 def test_the_rules_check_native_objects(declare: Callable[[Chart], Any], message: str) -> None:

@@ -186,34 +186,34 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
             "together with NetworkPolicy space/native: egress: EKS's network plugin denies "
             "10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, "
             "172.16.0.0/12, 192.168.0.0/16 on TCP 8443, which Kubernetes allows; give all rules "
-            "for one range the same exceptions",
+            "for a range the same exceptions",
         ),
         (
             policy(SELECTED + "egress: [{ports: [{port: https}]}]"),
-            "names port https for a range of addresses",
+            "uses the port name https for an address range",
         ),
         (
             policy(
                 SELECTED + "egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0, "
                 "except: [10.0.0.0/8]}}, {ipBlock: {cidr: 0.0.0.0/0}}]}]"
             ),
-            "names 0.0.0.0/0 with different exceptions",
+            "contains 0.0.0.0/0 with different exceptions",
         ),
         (
             lambda chart: base.web_service(chart, program=opening(Egress(MANY_PORTS))),
-            "egress: opens 25 ports of one range, and EKS's network plugin holds 24",
+            "egress: opens 25 ports of one range, but the EKS network plugin supports 24",
         ),
         (
             lambda chart: base.web_service(chart, program=opening(Egress((53,)))),
-            "opens DNS to 0.0.0.0/0, by which anything can be sent out",
+            "opens DNS to 0.0.0.0/0, which allows data exfiltration",
         ),
-        (policy(SELECTED + TO_DNS % "8.8.8.8/32"), "opens DNS to 8.8.8.8/32, by which anything"),
+        (policy(SELECTED + TO_DNS % "8.8.8.8/32"), "opens DNS to 8.8.8.8/32, which allows"),
         (
             policy(
                 SELECTED + "egress: [{ports: [{port: 50, endPort: 60, protocol: UDP}], "
                 "to: [{ipBlock: {cidr: 8.8.8.8/32}}]}]"
             ),
-            "opens DNS to 8.8.8.8/32, by which anything can be sent out; ask the pods of kube-dns",
+            "opens DNS to 8.8.8.8/32, which allows data exfiltration; use the kube-dns pods",
         ),
         (
             policy(
@@ -227,7 +227,7 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
             policy(
                 SELECTED + 'egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: "::/0"}}]}]'
             ),
-            "names ::/0, but this platform supports IPv4 clusters only",
+            "contains ::/0, but this platform supports only IPv4 clusters",
         ),
         (policy(SELECTED + TO_DNS % "8.8.8.8"), "'8.8.8.8' is not a CIDR range; add a prefix"),
         (policy(SELECTED + TO_DNS % "169.254.20.25/32"), "opens 169.254.0.0/16 with 169.254.20.25"),

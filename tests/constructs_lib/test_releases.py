@@ -1,4 +1,4 @@
-"""A release job runs in the right order, and changing it starts a sync."""
+"""Release jobs run in order, and a change to only the job is synced."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_the_dependencies_of_the_job_come_first() -> None:
 def test_every_change_of_the_job_changes_its_fingerprint() -> None:
     args = JsonPatch.add("/spec/template/spec/containers/0/args", ["again"])
     before, again, after = (
-        made["ServiceAccount"]["metadata"]["annotations"][FINGERPRINT]
-        for made in (objects(), objects(), objects(args))
+        rendered["ServiceAccount"]["metadata"]["annotations"][FINGERPRINT]
+        for rendered in (objects(), objects(), objects(args))
     )
     assert before == again != after
 
 
 def problems(annotations: dict[str, Any]) -> list[str]:
-    """The problems of a job with additional annotations."""
+    """The problems of a job with these additional annotations."""
     chart = base.chart()
     base.release_job(chart).job.merge({"metadata": {"annotations": annotations}})
     with pytest.raises(PlatformError) as refused:
@@ -49,9 +49,9 @@ def problems(annotations: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("annotations", "message"),
     [
-        ({WAVE: "--1"}, "its sync wave '--1' is not a whole number; Argo CD takes it for 0"),
-        ({WAVE: "-2"}, "runs before, or together with, ServiceAccount space/one, which its pods"),
-        ({HOOK: "PreSync"}, "runs before everything that its sync creates"),
+        ({WAVE: "--1"}, "its sync wave '--1' is not a whole number; Argo CD treats it as 0"),
+        ({WAVE: "-2"}, "runs before or together with ServiceAccount space/one, which its pods"),
+        ({HOOK: "PreSync"}, "runs in PreSync, before the sync creates its dependencies"),
     ],
 )
 def test_another_order_is_rejected(annotations: dict[str, Any], message: str) -> None:

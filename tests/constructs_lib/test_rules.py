@@ -1,4 +1,4 @@
-"""Every rule says why it is there and what to do, and names only checks that exist."""
+"""Every rule has a reason and a remedy, and covers only checks that exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from constructs_lib.rules.scorecard import check_sets, render
 from tests.mutants import start
 
 
-def test_every_rule_has_a_name_of_its_own_a_reason_and_a_remedy() -> None:
+def test_every_rule_has_a_unique_name_a_reason_and_a_remedy() -> None:
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
     for rule in RULES:
@@ -23,7 +23,7 @@ def test_every_rule_has_a_name_of_its_own_a_reason_and_a_remedy() -> None:
 
 
 def unknown(rule: Rule) -> set[str]:
-    """What a rule claims to cover, but no check set has."""
+    """The covered checks that do not exist in any check set."""
     known = {f"{name}:{check}" for name, of in check_sets().items() for check in of["checks"]}
     return {*rule.covers} - known
 
@@ -33,7 +33,7 @@ def test_what_a_rule_covers_is_in_a_public_check_set() -> None:
     assert unknown(replace(RULES[0], covers=("checkov:CKV_K8S_0",))) == {"checkov:CKV_K8S_0"}
 
 
-def test_the_scorecard_counts_what_was_looked_at_and_what_is_covered() -> None:
+def test_the_scorecard_counts_checked_objects_and_covered_checks() -> None:
     platform = current()
     page = render(Rendered(Objects(start()), platform), platform.waivers)
     pods = len(Rendered(Objects(start())).pods)

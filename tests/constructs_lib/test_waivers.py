@@ -1,4 +1,4 @@
-"""A waiver without a reason, date or effect is rejected with its line."""
+"""A waiver without a reason, a date or a matching finding is rejected with its line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from constructs_lib.rules.waivers import Waiver
 from tests.constructs_lib import declarations as base
 
 _VALID = """\
-# of a test
+# test
 
 [[waiver]]
 checks = ["root-is-read-only"]
@@ -32,7 +32,7 @@ _WRITABLE = Waiver(
 
 
 def render(*accepted: Waiver, writable: bool = True) -> list[str]:
-    """The errors of a web service with a writable root file system."""
+    """The problems of a web service with a writable root file system."""
     chart = base.chart(replace(base.SERVED, waivers=accepted))
     web = base.web_service(chart, program=base.READS_ALL)
     context = {"name": "one", "securityContext": {"readOnlyRootFilesystem": not writable}}
@@ -47,7 +47,7 @@ def render(*accepted: Waiver, writable: bool = True) -> list[str]:
 def test_a_violation_names_rule_object_construct_and_remedy() -> None:
     (problem,) = render()
     assert problem == (
-        "space/chart.k8s.yaml: Deployment space/one (construct chart/one): container one may write "
+        "space/chart.k8s.yaml: Deployment space/one (construct chart/one): container one can write "
         "to its root file system; set securityContext.readOnlyRootFilesystem: true, and mount a "
         "volume to write to [root-is-read-only]"
     )
@@ -56,13 +56,13 @@ def test_a_violation_names_rule_object_construct_and_remedy() -> None:
 def test_a_waiver_accepts_only_its_violation() -> None:
     assert render(_WRITABLE) == []
     elsewhere = replace(_WRITABLE, objects=("Deployment space/two",))
-    assert len(render(elsewhere)) == 3  # the violation, and an unused check and pattern
+    assert len(render(elsewhere)) == 3  # the violation, an unused check, an unused pattern
 
 
 @pytest.mark.parametrize(
     ("waiver", "writable", "problem"),
     [
-        (_WRITABLE, False, "root-is-read-only finds nothing that this waiver covers; remove it"),
+        (_WRITABLE, False, "root-is-read-only has no findings that this waiver covers; remove it"),
         (replace(_WRITABLE, expires=date(2020, 1, 1)), True, "expired on 2020-01-01"),
         (
             replace(_WRITABLE, checks=("checkov:CKV_1",), expires=date(2020, 1, 1)),
@@ -72,12 +72,12 @@ def test_a_waiver_accepts_only_its_violation() -> None:
         (
             replace(_WRITABLE, checks=("root-is-readonly",)),
             False,
-            "root-is-readonly finds nothing that this waiver covers",
+            "root-is-readonly has no findings that this waiver covers",
         ),
         (
             replace(_WRITABLE, objects=("Deployment space/one", "Job *")),
             True,
-            "nothing is found at Job *; remove it",
+            "no findings for Job *; remove the pattern",
         ),
     ],
 )
@@ -97,23 +97,23 @@ def test_a_file_is_read_with_the_lines_of_its_waivers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('reason = "A test"\n', "", "needs reason, a text"),
-        ('"A test"', '" "', "needs a reason"),
-        ("expires = 2999-01-01\n", "", "needs expires, a date, 2027-11-30"),
-        ("2999-01-01", '"soon"', "needs expires, a date"),
-        ("2999-01-01", "2999-01-01T00:00:00", "needs expires, a date"),
-        ('["root-is-read-only"]', "[]", "needs checks, a list of texts"),
-        ('["Deployment space/*"]', "[1]", "objects is not a list of texts"),
+        ('reason = "A test"\n', "", "reason must be a string"),
+        ('"A test"', '" "', "reason is empty"),
+        ("expires = 2999-01-01\n", "", "expires must be a date (2027-11-30)"),
+        ("2999-01-01", '"soon"', "expires must be a date"),
+        ("2999-01-01", "2999-01-01T00:00:00", "expires must be a date"),
+        ('["root-is-read-only"]', "[]", "checks must be a list of strings"),
+        ('["Deployment space/*"]', "[1]", "objects must be a list of strings"),
         ("reason", "because", "has no field 'because'"),
         ("[[waiver]]", "[waiver]", "write each waiver as a table [[waiver]]"),
-        ("[[waiver]]", "[[waver]]", "has no use for 'waver'"),
+        ("[[waiver]]", "[[waver]]", "unknown table 'waver'"),
         ("checks = [", "checks = ", "is not valid TOML"),
     ],
 )
 def test_an_invalid_waiver_is_rejected(tmp_path: Path, old: str, new: str, message: str) -> None:
     file = tmp_path / "waivers.toml"
     file.write_text(_VALID.replace(old, new))
-    with pytest.raises(DeclarationError) as refused:
+    with pytest.raises(DeclarationError) as raised:
         waivers.read(file)
-    assert message in str(refused.value)
-    assert "waivers.toml" in str(refused.value)
+    assert message in str(raised.value)
+    assert "waivers.toml" in str(raised.value)

@@ -123,8 +123,8 @@ def test_cdk_nag_would_report_a_careless_resource() -> None:
     ("waiver", "problem"),
     [
         (_waiver("kube-score:other", "*"), "kube-score:pod-probes at Deployment cerebro/one"),
-        (_waiver("kube-score:other", "*"), "kube-score:other finds nothing"),
-        (_waiver("kube-score:pod-probes", "Job *"), "nothing is found at Job *"),
+        (_waiver("kube-score:other", "*"), "kube-score:other has no findings"),
+        (_waiver("kube-score:pod-probes", "Job *"), "no findings for Job *"),
         (_waiver("kube-score:pod-probes", "*", date(2020, 1, 1)), "expired on 2020-01-01"),
     ],
 )

@@ -74,8 +74,8 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
         (write(API, (ANYWHERE, "")), HIGH,
          "cerebro-api: egress: EKS's network plugin denies 10.0.0.0/8, 100.64.0.0/10, "
          "127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, 172.16.0.0/12, 192.168.0.0/16 on TCP "
-         "8443, which Kubernetes allows; give all rules for one range the same exceptions, and "
-         "open what is in an exception as a range of its own, as Egress does "
+         "8443, which Kubernetes allows; give all rules for a range the same exceptions, and "
+         "open excluded addresses as a separate range, as Egress does "
          "[policies-mean-the-same-on-eks]"),
         (declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), MEDIUM,
          "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts at the same time "
@@ -128,7 +128,7 @@ def test_the_order_of_a_release_is_reported() -> None:
 def test_a_change_of_a_job_that_is_never_synced_is_reported() -> None:
     said = sentences(write(CRYO, ("- migrations\n", "- migrate\n")))
     assert any(
-        severity is HIGH and "no object of its file has the annotation checksum/job" in text
+        severity is HIGH and "no object in its file has the annotation checksum/job" in text
         for severity, text in said
     )
 
