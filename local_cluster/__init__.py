@@ -1,1 +1,1 @@
-"""A real control plane on this machine, for tests that read like the claims they prove."""
+"""A Kubernetes control plane on this machine, for `make cluster` and the end-to-end tests."""

@@ -1,4 +1,4 @@
-"""`make cluster`: the platform on this machine, for as long as the command runs."""
+"""`make cluster`: runs the platform on this machine until it is interrupted."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Annotated, NoReturn
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _end(*_: int | FrameType | None) -> NoReturn:
-    """End once; what comes while everything is ended is not heard."""
+def _interrupt(*_: int | FrameType | None) -> NoReturn:
+    """Interrupt once; ignore signals during the cleanup."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 for _number in _SIGNALS:
-    signal.signal(_number, _end)
+    signal.signal(_number, _interrupt)
 
-import typer  # noqa: E402 what follows takes a second, and may be interrupted too
+import typer  # noqa: E402 the imports take a second and may also be interrupted
 
 from catalogue.target import TARGET  # noqa: E402
-from local_cluster.desk import prepare  # noqa: E402
+from local_cluster.desk import start  # noqa: E402
 from local_cluster.installing import (  # noqa: E402
     PREREQUISITES,
     ProgramMissingError,
@@ -41,7 +41,7 @@ def cluster(
         bool,
         typer.Option(
             "--taken-over",
-            help="Start with the deployment page's objects and their Secrets applied by hand, and "
+            help="Start with the objects and Secrets of the deployment page applied by hand and "
             "without Applications, to rehearse docs/takeover.md.",
         ),
     ] = False,
@@ -49,30 +49,30 @@ def cluster(
         float | None,
         typer.Option(
             min=1,
-            help="Sync dist/ whenever it has changed, and look every so many seconds. Default: "
-            "when you press Enter; 5 where the terminal is not interactive.",
+            help="Check dist/ for changes every EVERY seconds, and sync them. Default: when you "
+            "press Enter; 5 if the terminal is not interactive.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Run the platform on this machine: a real control plane, Argo CD, External Secrets.
 
-    Syncs dist/ of the working tree, prints how to look at it, and follows
-    changes. Ctrl-C ends it and leaves nothing behind. The programs come from
-    the PATH, KUBEBUILDER_ASSETS, or one build from source.
+    Syncs dist/ of the working tree, prints how to access the cluster, and syncs
+    changes. Ctrl-C stops the cluster and removes all of its files. The programs
+    come from the PATH or KUBEBUILDER_ASSETS, or are built once from source.
 
-    Exit status: 0 ended with Ctrl-C once it was ready, 1 it did not start, 130
-    interrupted before.
+    Exit status: 0 stopped with Ctrl-C when ready, 1 failed to start, 130
+    interrupted during the start.
     """
     ready = False
     try:
         require("cluster", PREREQUISITES)
-        with prepare(TARGET.external_secrets, taken_over=taken_over) as desk:
+        with start(TARGET.external_secrets, taken_over=taken_over) as running:
             ready = True
-            desk.tell()
-            desk.follow(every or (None if sys.stdin.isatty() else 5))
+            running.print_instructions()
+            running.sync_changes(every or (None if sys.stdin.isatty() else 5))
     except KeyboardInterrupt:
-        print("\nEnded; nothing is left." if ready else "\nInterrupted; nothing is left.")
+        print(f"\n{'Stopped' if ready else 'Interrupted'}. All processes and files are removed.")
         raise typer.Exit(0 if ready else _INTERRUPTED) from None
     except _FAILURES as error:
         print(f"error: {error}", file=sys.stderr)

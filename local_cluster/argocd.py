@@ -1,4 +1,4 @@
-"""Argo CD: its repo-server and application-controller, and what tests ask of Applications."""
+"""Argo CD: runs its repo-server and application-controller, and reads Applications."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from local_cluster.waiting import eventually
 NAMESPACE = "argocd"
 INSTALLATION = Path(__file__).with_name("argocd.yaml")
 RESYNC_SECONDS = 10
-"""How often it looks at git and at the cluster by itself (Argo CD's default is 180)."""
+"""The interval at which it compares git with the cluster (Argo CD's default is 180)."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +27,32 @@ class Application:
     health: str
     """Healthy, Progressing, Degraded, Missing, Suspended or Unknown."""
     revision: str
-    """The commit that `sync` is about."""
+    """The commit that `sync` refers to."""
     operation: str
-    """Phase of the last sync operation: Running, Succeeded, Failed, Error, or empty."""
+    """The phase of the last sync operation: Running, Succeeded, Failed, Error, or empty."""
     messages: tuple[str, ...]
-    """What the last operation, the conditions and the failed resources say."""
+    """Messages of the last operation, the conditions and the resources."""
     resources: tuple[Object, ...]
-    """What it manages: group, version, kind, namespace, name, status and health of each."""
+    """The managed resources: group, version, kind, namespace, name, status and health."""
 
     @classmethod
     def of(cls, obj: Object) -> "Application":
-        """Read it from the object."""
         status = obj.get("status", {})
         sync, operation = status.get("sync", {}), status.get("operationState", {})
         results = operation.get("syncResult", {}).get("resources", ())
-        said = [operation, *status.get("conditions", ()), *results]
+        sources = [operation, *status.get("conditions", ()), *results]
         return cls(
             name=obj["metadata"]["name"],
             sync=sync.get("status", ""),
             health=status.get("health", {}).get("status", ""),
             revision=sync.get("revision", ""),
             operation=operation.get("phase", ""),
-            messages=tuple(one["message"] for one in said if one.get("message")),
+            messages=tuple(one["message"] for one in sources if one.get("message")),
             resources=tuple(status.get("resources", ())),
         )
 
     def is_done(self, revision: str = "", sync: str = "Synced", health: str = "Healthy") -> bool:
-        """Whether it shows this status at rest, of that commit if one is given."""
+        """Whether it has this status and no running sync, for this commit if one is given."""
         return (
             (self.sync, self.health) == (sync, health)
             and revision in ("", self.revision)
@@ -74,7 +73,14 @@ class ArgoCd:
         installed: Installed,
         git: Mapping[str, str] | None = None,
     ) -> None:
-        """`git`: the environment that leads its repo-server to the repository."""
+        """Start Argo CD.
+
+        Args:
+            processes: Runs the programs.
+            cluster: The cluster to manage.
+            installed: The `argocd` program.
+            git: Environment variables that let the repo-server reach the repository.
+        """
         self._cluster = cluster
         cluster.apply(*yaml.safe_load_all(INSTALLATION.read_text()))
         redis, repo_server = free_port(), free_port()
@@ -82,7 +88,7 @@ class ArgoCd:
             f"127.0.0.1:{port}" for port in (redis, repo_server)
         )
         server = redis_server()
-        assert server is not None, "there is neither Valkey nor Redis for Argo CD to cache in"
+        assert server is not None, "Argo CD needs Valkey or Redis, but neither is installed"
         self.redis = processes.start(
             "redis",
             server,
@@ -117,7 +123,7 @@ class ArgoCd:
     def _start_controller(
         self, processes: Processes, installed: Installed, redis: str, repo_server: str
     ) -> Process:
-        """Its metrics port is the one that cannot be bound to the loopback interface alone."""
+        """Start the controller. Its metrics port cannot be bound to the loopback interface."""
         metrics = free_port()
         return processes.start(
             "argocd-application-controller",
@@ -131,7 +137,7 @@ class ArgoCd:
             f"--metrics-port={metrics}",
             environment={
                 "ARGOCD_BINARY_NAME": "argocd-application-controller",
-                # what it takes for the cluster it runs in is the kubeconfig's
+                # makes it treat the kubeconfig's cluster as the cluster that it runs in
                 "ARGOCD_FAKE_IN_CLUSTER": "true",
                 "KUBECONFIG": str(self._cluster.kubeconfig),
             },
@@ -139,7 +145,7 @@ class ArgoCd:
         )
 
     def applications(self) -> dict[str, Application]:
-        """Every Application by its name."""
+        """All Applications by name."""
         found = map(Application.of, self._cluster.list("Application", NAMESPACE))
         return {application.name: application for application in found}
 
@@ -151,25 +157,25 @@ class ArgoCd:
         revision: str = "",
         within: float = 180,
     ) -> dict[str, Application]:
-        """Wait until the named Applications, or all there are, show this status at rest.
+        """Wait until the named Applications, or all, have this status and no running sync.
 
-        revision: the commit that the status must be about; without it an old status counts too.
+        With `revision`, the status must refer to that commit; otherwise an old status counts too.
         """
 
-        def show_it() -> Mapping[str, Application]:
-            there = self.applications()
-            assert there, "there is no Application"
-            missing = set(names) - set(there)
+        def done() -> Mapping[str, Application]:
+            existing = self.applications()
+            assert existing, "no Applications found"
+            missing = set(names) - set(existing)
             assert not missing, f"no Application {', '.join(sorted(missing))}"
-            wanted = [there[name] for name in names or there]
+            wanted = [existing[name] for name in names or existing]
             others = [str(one) for one in wanted if not one.is_done(revision, sync, health)]
             assert not others, "; ".join(others)
-            return there
+            return existing
 
-        return dict(eventually(f"Applications {sync} and {health}", show_it, within))
+        return dict(eventually(f"Applications {sync} and {health}", done, within))
 
     def wait_until_syncing(self, name: str, within: float = 60) -> None:
-        """Wait for the moment at which a sync of this Application is under way."""
+        """Wait until a sync of this Application is running."""
 
         def syncing() -> bool:
             return self.applications()[name].operation == "Running"
@@ -177,7 +183,7 @@ class ArgoCd:
         eventually(f"{name} syncing", syncing, within, every=0.05)
 
     def refresh(self, *names: str, within: float = 60) -> None:
-        """Make Argo CD compare now, past its caches, the named Applications or all there are."""
+        """Hard-refresh the named Applications, or all."""
         refreshed = names or tuple(self.applications())
         for name in refreshed:
             note = {"argocd.argoproj.io/refresh": "hard"}
@@ -194,6 +200,6 @@ class ArgoCd:
         eventually("Applications refreshed", done, within)
 
     def delete(self, name: str, within: float = 120) -> None:
-        """Delete an Application and wait until its finalizer has deleted what it manages."""
+        """Delete an Application and wait until its finalizer has deleted its resources."""
         self._cluster.delete("Application", name, NAMESPACE)
         eventually(f"{name} gone", lambda: name not in self.applications(), within)

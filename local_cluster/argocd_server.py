@@ -1,4 +1,4 @@
-"""Argo CD's API and page, for people; no test needs it."""
+"""Argo CD's API and web page, for users of `make cluster`; not used by tests."""
 
 import shutil
 import subprocess
@@ -15,11 +15,11 @@ from local_cluster.waiting import eventually
 USER = "admin"
 _PASSWORD = "argocd-initial-admin-secret"  # noqa: S105 the name of the Secret
 _PAGE = Path(__file__).with_name("page")
-"""A page of our own on Argo CD's API: its Go module does not hold its page, its releases do."""
+"""A custom page that uses Argo CD's API: the Go module does not contain Argo CD's own page."""
 
 
 class ArgoCdServer:
-    """argocd-server, which answers over HTTP on the loopback interface."""
+    """argocd-server, which serves HTTP on the loopback interface."""
 
     def __init__(
         self, processes: Processes, cluster: Cluster, argocd: ArgoCd, installed: Installed
@@ -50,7 +50,7 @@ class ArgoCdServer:
 
     @property
     def password(self) -> str:
-        """What it made up for its first user."""
+        """The generated password of the first user."""
         found = eventually(
             "Argo CD's password", lambda: self._cluster.get("Secret", _PASSWORD, NAMESPACE)
         )
@@ -58,7 +58,7 @@ class ArgoCdServer:
 
 
 def _released() -> Path | None:
-    """A release of the same version on the PATH, whose own page then comes first."""
+    """A release of the same version on the PATH; it includes Argo CD's own page."""
     found = shutil.which("argocd")
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""AWS as the control plane sees it: ministack, an emulator, on a port of this machine."""
+"""The AWS emulator ministack, on a local port."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ REGION = INSTALLATION.region
 
 
 class Aws:
-    """The emulator, its address and clients for it. Its state survives `unreachable`."""
+    """The emulator and its client settings. Its state survives `unreachable`."""
 
     def __init__(self, processes: Processes) -> None:
         port = free_port()
@@ -28,7 +28,7 @@ class Aws:
             environment={
                 "BIND_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(port),
-                "IOT_MTLS_ENABLED": "0",  # it would listen on a port of its own
+                "IOT_MTLS_ENABLED": "0",  # it would listen on another port
                 "MINISTACK_HOST": "127.0.0.1",
                 "MINISTACK_REGION": REGION,
                 "PERSIST_STATE": "1",
@@ -39,7 +39,7 @@ class Aws:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What points any AWS client, `cdk` included, at the emulator."""
+        """Environment variables that point AWS clients, including `cdk`, to the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -60,17 +60,17 @@ class Aws:
         }
 
     def put_parameter(self, path: str, value: str) -> None:
-        """Create or overwrite a SecureString, as an operator does."""
+        """Create or overwrite a SecureString."""
         ssm = boto3.client("ssm", **self.client_settings)
         ssm.put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)
 
     def delete_parameter(self, path: str) -> None:
-        """Remove a parameter, as an operator may by mistake."""
+        """Delete a parameter."""
         boto3.client("ssm", **self.client_settings).delete_parameter(Name=path)
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
-        """No AWS while the block runs: connections are refused. Afterwards all values are back."""
+        """Refuse connections to AWS while the block runs; all values are kept."""
         self.process.stop()
         try:
             yield

@@ -1,4 +1,4 @@
-"""The platform as the deployment page has it applied by hand, before anything of dist/ is there."""
+"""Applies the objects of the deployment page by hand, before dist/ is synced."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from local_cluster.cluster import Cluster, Object
 from ops.secrets.readers import Source
 
 PAGE = Path(__file__).with_name("deployment_page")
-"""The five objects that the page shows, a file each."""
+"""The five objects of the page, one file each."""
 
 
 def apply_by_hand(cluster: Cluster, declared: list[Object]) -> None:
-    """Apply the page's objects with plain `kubectl apply`, and make their Secrets by hand.
+    """Apply the page's objects with `kubectl apply`, and create their Secrets.
 
-    The Secrets hold the keys that dist/, the `declared` objects, gives them.
+    The Secrets have the same keys as in the `declared` objects of dist/.
     """
     page = [yaml.safe_load(file.read_text()) for file in sorted(PAGE.glob("*.yaml"))]
     for namespace in dict.fromkeys(one["metadata"]["namespace"] for one in page):
@@ -31,7 +31,7 @@ def apply_by_hand(cluster: Cluster, declared: list[Object]) -> None:
 
 
 def secrets(page: list[Object], declared: list[Object]) -> list[Object]:
-    """The Secrets that the pods of the page read, with a value for each key that dist/ gives."""
+    """The Secrets that the page's pods read, with a value for each key in dist/."""
     external = [one for one in declared if one["kind"] == "ExternalSecret"]
     sources = {(source.namespace, source.secret): source for source in map(Source.of, external)}
     types = {(one["metadata"]["namespace"], secret_of(one)): _type(one) for one in external}
@@ -44,11 +44,11 @@ def secrets(page: list[Object], declared: list[Object]) -> list[Object]:
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": place[1], "namespace": place[0]},
-            "type": types[place],
-            "data": {key: _value(path) for key, path in sorted(sources[place].paths.items())},
+            "metadata": {"name": secret[1], "namespace": secret[0]},
+            "type": types[secret],
+            "data": {key: _value(path) for key, path in sorted(sources[secret].paths.items())},
         }
-        for place in sorted(needed)
+        for secret in sorted(needed)
     ]
 
 
@@ -64,7 +64,7 @@ _VALUES: dict[str, str] = {
         '{"auths": {"ghcr.io": {"username": "by-hand", "password": "by-hand"}}}'
     ),
 }
-"""Values of the form that their readers need; any other is text."""
+"""Values with a format that their readers require; all others are plain text."""
 
 
 def _value(path: str) -> str:

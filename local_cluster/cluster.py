@@ -1,4 +1,4 @@
-"""The API server as tests use it: plain objects in, plain objects out."""
+"""A client for the API server that reads and writes plain dicts."""
 
 import os
 import subprocess
@@ -16,16 +16,16 @@ from kubernetes.dynamic.resource import ResourceList
 from local_cluster.processes import command
 
 Object = dict[str, Any]
-"""A Kubernetes object as its YAML states it."""
+"""A Kubernetes object, as in its YAML."""
 
 FIELD_MANAGER = "e2e"
 
 
 class Cluster:
-    """Reads and writes objects by kind and name, with the rights of a cluster administrator.
+    """Reads and writes objects by kind and name, with the permissions of a cluster administrator.
 
-    A kind is written as in a manifest ("Deployment", "ExternalSecret"). Where several groups or
-    versions serve it, the core group and the version that the server prefers are meant.
+    A kind is written as in a manifest ("Deployment", "ExternalSecret"). If several groups or
+    versions serve it, the core group and the server's preferred version are used.
     """
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -34,9 +34,9 @@ class Cluster:
         self._client: Any = None
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """The object, or None if there is none of this name."""
+        """The object, or None if it does not exist."""
         resource = self._resource(kind)
-        assert namespace or not resource.namespaced, f"{kind} {name}: in which namespace?"
+        assert namespace or not resource.namespaced, f"{kind} {name} needs a namespace"
         try:
             found = resource.get(name=name, namespace=namespace)
         except ApiException as error:
@@ -46,15 +46,15 @@ class Cluster:
         return _plain(found)
 
     def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
-        """All objects of a kind, of one namespace or of all, that a label selector picks."""
+        """The objects of a kind that match a label selector, in one namespace or all."""
         resource = self._resource(kind)
         found = _plain(resource.get(namespace=namespace, label_selector=selector))
-        # the items of a list do not say what they are
+        # items of a list have no apiVersion and kind
         named = {"apiVersion": resource.group_version, "kind": kind}
         return [{**named, **item} for item in found["items"]]
 
     def apply(self, *objects: Object, subresource: str = "") -> None:
-        """Server-side apply. A forced one: what tests state holds, whoever stated else."""
+        """Server-side apply with forced conflicts."""
         for obj in objects:
             resource = self._resource(obj["kind"], obj["apiVersion"])
             target = resource.subresources[subresource] if subresource else resource
@@ -67,7 +67,7 @@ class Cluster:
             )
 
     def patch(self, kind: str, name: str, namespace: str | None, change: Object) -> None:
-        """JSON merge patch: only what `change` states changes, None removes."""
+        """JSON merge patch; None removes a field."""
         self._resource(kind).patch(
             change, name, namespace, content_type="application/merge-patch+json"
         )
@@ -75,11 +75,11 @@ class Cluster:
     def annotate(
         self, kind: str, name: str, namespace: str | None, notes: Mapping[str, str | None]
     ) -> None:
-        """Set annotations; None removes one."""
+        """Set annotations; None removes an annotation."""
         self.patch(kind, name, namespace, {"metadata": {"annotations": dict(notes)}})
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
-        """Delete in the background, as kubectl does; no error if it is gone already."""
+        """Delete in the background, as kubectl does. A missing object is not an error."""
         options = {"propagationPolicy": "Background"}
         try:
             self._resource(kind).delete(name=name, namespace=namespace, body=options)
@@ -88,16 +88,15 @@ class Cluster:
                 raise
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What kubectl prints; raises AssertionError with what it complains about."""
+        """The output of kubectl. Raises AssertionError with its error output."""
         done = self._kubectl(*arguments, stdin=stdin)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
         return done.stdout
 
     def difference(self, objects: Iterable[Object]) -> str:
-        """Where the cluster differs from what these objects state; empty if it does nowhere.
+        """The output of `kubectl diff --server-side`; empty if the cluster matches these objects.
 
-        `kubectl diff` of a server-side dry run, so that defaulting and admission are the API
-        server's. What others add, such as Argo CD's tracking label, is no difference.
+        Fields that others add, such as Argo CD's tracking label, are not differences.
         """
         done = self._kubectl(
             "diff",
@@ -131,10 +130,10 @@ class Cluster:
             self._client = discover(connect(str(self.kubeconfig)), f"{self._cache}.json")
         try:
             found = self._client.resources.search(kind=kind, api_version=api_version)
-        except ResourceNotFoundError:  # a group whose definitions are still being set up
+        except ResourceNotFoundError:  # its custom resource definitions are not served yet
             found = []
         kinds = [one for one in found if not isinstance(one, ResourceList)]
-        assert kinds, f"the API server serves no {kind} {api_version or ''}"
+        assert kinds, f"the API server does not serve {kind} {api_version or ''}"
         return min(kinds, key=lambda one: (not one.preferred, one.group != ""))
 
 

@@ -1,4 +1,4 @@
-"""One control plane: everything a cluster of this platform runs, ready for a test to use."""
+"""A control plane with all programs that a cluster of this platform runs."""
 
 import time
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from local_cluster.waiting import repeating
 
 RECONCILE_SECONDS = 0.5
 LOG_LINES = 15
-"""Of each process, shown when the control plane does not start."""
+"""Log lines per process that are shown if the control plane does not start."""
 
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """A running control plane and the AWS and git that it reads."""
+    """A running control plane with its AWS emulator and git repository."""
 
     cluster: Cluster
     processes: Processes
@@ -46,10 +46,12 @@ class ControlPlane:
 def running_control_plane(
     external_secrets: str, say: Say, pace: Pace = NORMAL_PACE
 ) -> Iterator[ControlPlane]:
-    """Start a control plane; end it and remove its folder afterwards.
+    """Start a control plane; afterwards, stop it and remove its directory.
 
-    external_secrets: the version of its API that External Secrets serves, `v1beta1` or `v1`.
-    say: gets a line of progress now and then.
+    Args:
+        external_secrets: The API version that External Secrets serves, `v1beta1` or `v1`.
+        say: Called with each line of progress.
+        pace: How long pods take to become ready, to complete and to terminate.
     """
     secrets = EXTERNAL_SECRETS[external_secrets]
     programs = {one: provide(one, say) for one in (*CONTROL_PLANE, secrets)}
@@ -87,7 +89,7 @@ def running_control_plane(
 
 
 def _explain(processes: Processes, _: object, error: BaseException | None, __: object) -> None:
-    """Add to an error what each process wrote last."""
+    """Add the last log lines of each process to an error."""
     if error is not None:
         for name, tail in processes.tails(LOG_LINES).items():
             error.add_note(f"log of {name}:\n{tail}")

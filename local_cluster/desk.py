@@ -1,4 +1,4 @@
-"""A cluster that a person works with: prepared, described, and kept in step with dist/."""
+"""The interactive cluster of `make cluster`: starts it, prints instructions, syncs dist/."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from local_cluster.installing import provide
 from local_cluster.programs import ARGOCD
 
 SIMULATED = """\
-Simulated here: nodes run no container, so no probe, log, or address answers. AWS is an emulator.
-Load balancers and volumes are objects with nothing behind them. All else is the real program.
+Simulated: nodes do not run containers, so probes, logs and addresses do not work. AWS is emulated.
+Load balancers and volumes are objects without a backend. All other programs are the real ones.
 """
 _SYNC_SECONDS = 120
 
 
 @dataclass
-class Desk:
-    """A running cluster and what is on it."""
+class InteractiveCluster:
+    """A running cluster with the platform and Argo CD's web page."""
 
     installation: Installation
     server: ArgoCdServer
     started: float = field(default_factory=time.monotonic)
     _syncing_since: float | None = None
 
-    def tell(self) -> None:
-        """Say how to look at it."""
+    def print_instructions(self) -> None:
+        """Print how to access the cluster."""
         environment = self.installation.processes.folder / "env"
         variables = {
             "KUBECONFIG": str(self.installation.cluster.kubeconfig),
@@ -51,36 +51,36 @@ class Desk:
         say("  python -m ops checklist --aws --cluster\n")
         say(f"  Argo CD: {self.server.address} (user {USER}, password {self.server.password})")
         say(f"  Logs: {self.installation.processes.folder / 'logs'}\n")
-        say("Press Enter to sync dist/ again, Ctrl-C to end.")
+        say("Press Enter to sync dist/, Ctrl-C to stop.")
 
-    def follow(self, every: float | None) -> None:
-        """Sync dist/ when it has changed: on Enter, or every so many seconds. Never returns."""
+    def sync_changes(self, every: float | None) -> None:
+        """Sync dist/ on Enter or every `every` seconds. Never returns."""
         while True:
-            asked = _wait(1 if self._syncing_since else every)
-            if asked or every:
-                self._commit(quiet=not asked)
+            requested = _wait(1 if self._syncing_since else every)
+            if requested or every:
+                self._commit(quiet=not requested)
             self._report()
 
     def _commit(self, *, quiet: bool) -> None:
-        """Give dist/ of the working tree to Argo CD; say so if it has not changed."""
+        """Commit dist/ of the working tree for Argo CD."""
         installation = self.installation
         installation.write_dist(installation.dist())
         changed = installation.repository.changed()
         if not changed:
             if not quiet:
-                say("dist/ has not changed.")
+                say("dist/ is unchanged.")
             return
         installation.repository.commit("The working tree has changed")
         files = f"{plural(len(changed), 'file')}: {', '.join(line[3:] for line in changed)}"
         if not installation.argocd.applications():
-            say(f"Committed {files}; there is no Application to sync it yet.")
+            say(f"Committed {files}. No Application exists yet, so nothing is synced.")
             return
         say(f"Syncing {files}")
         installation.argocd.refresh()
         self._syncing_since = time.monotonic()
 
     def _report(self) -> None:
-        """Say once how a sync has ended."""
+        """Report the result of a sync once."""
         if not self._syncing_since:
             return
         applications = self.installation.argocd.applications().values()
@@ -92,14 +92,14 @@ class Desk:
         elif seconds > _SYNC_SECONDS:
             for one in waiting:
                 say("\n    ".join((f"  {one}", *one.messages)))
-            say(f"Not Synced and Healthy after {seconds:.0f} s: see above.")
+            say(f"Not Synced and Healthy after {seconds:.0f} s. See the messages above.")
         else:
             return
         self._syncing_since = None
 
 
 def _wait(seconds: float | None) -> bool:
-    """Wait for Enter, or for so many seconds; whether Enter was pressed."""
+    """Wait for Enter or a timeout; return whether Enter was pressed."""
     if not sys.stdin.isatty():
         time.sleep(seconds or 0)
         return False
@@ -110,8 +110,8 @@ def _wait(seconds: float | None) -> bool:
 
 
 @contextmanager
-def prepare(external_secrets: str, *, taken_over: bool) -> Iterator[Desk]:
-    """Start a cluster; with dist/ synced, or with what the deployment page applies by hand."""
+def start(external_secrets: str, *, taken_over: bool) -> Iterator[InteractiveCluster]:
+    """Start a cluster with dist/ synced, or with the objects of the deployment page."""
     started = time.monotonic()
     say(SIMULATED)
     with running_control_plane(external_secrets, _step) as control_plane:
@@ -122,16 +122,16 @@ def prepare(external_secrets: str, *, taken_over: bool) -> Iterator[Desk]:
             control_plane.argocd,
             provide(ARGOCD, _step),
         )
-        _fill(installation, control_plane, taken_over=taken_over)
+        _install(installation, control_plane, taken_over=taken_over)
         control_plane.processes.wait_until_ready()
-        yield Desk(installation, server, started)
+        yield InteractiveCluster(installation, server, started)
 
 
-def _fill(installation: Installation, control_plane: ControlPlane, *, taken_over: bool) -> None:
+def _install(installation: Installation, control_plane: ControlPlane, *, taken_over: bool) -> None:
     _step("bootstrapping AWS for the CDK")
     installation.bootstrap()
     if taken_over:
-        _step("applying the deployment page's objects by hand")
+        _step("applying the objects of the deployment page")
         apply_by_hand(control_plane.cluster, installation.objects())
         return
     _step("deploying SecretsStack")
@@ -143,7 +143,7 @@ def _fill(installation: Installation, control_plane: ControlPlane, *, taken_over
 
 
 def say(line: str) -> None:
-    """A line for the person at the terminal."""
+    """Print a line immediately."""
     print(line, flush=True)
 
 

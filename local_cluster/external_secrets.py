@@ -1,4 +1,4 @@
-"""The External Secrets Operator, reading from the emulated Parameter Store."""
+"""The External Secrets Operator, which reads from the emulated Parameter Store."""
 
 import time
 
@@ -35,20 +35,20 @@ class ExternalSecrets:
         )
 
     def force_sync(self, name: str, namespace: str) -> None:
-        """Read the parameters now instead of at the next refreshInterval, as its documents say."""
+        """Refresh now instead of at the next refreshInterval."""
         note = {"force-sync": str(time.time_ns())}
         self._cluster.annotate("ExternalSecret", name, namespace, note)
 
     def ready(self, name: str, namespace: str) -> Object:
-        """The condition Ready of an ExternalSecret: status, reason, message; empty if none yet."""
+        """The Ready condition of an ExternalSecret, or an empty dict."""
         return _ready(self._cluster.get("ExternalSecret", name, namespace) or {})
 
     def fails(self, name: str, namespace: str) -> bool:
-        """Whether an ExternalSecret says that it could not be synced."""
+        """Whether the sync of an ExternalSecret failed."""
         return bool(self.ready(name, namespace).get("status") == "False")
 
     def wait_until_synced(self, within: float = 60) -> int:
-        """Wait until every ExternalSecret is SecretSynced; returns how many there are."""
+        """Wait until every ExternalSecret is SecretSynced; returns their number."""
 
         def all_synced() -> int:
             found = self._cluster.list("ExternalSecret")

@@ -1,4 +1,4 @@
-"""The git repository that Argo CD reads in these tests."""
+"""The git repository that Argo CD reads."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ AUTHOR = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
 
 
 class GitRepository:
-    """A local repository: change files below `path`, then commit."""
+    """A local repository: change files under `path`, then commit."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -26,22 +26,22 @@ class GitRepository:
 
     @property
     def url(self) -> str:
-        """What a repoURL has to be for Argo CD to read this repository."""
+        """The repoURL for Argo CD."""
         return current().repository
 
     @property
     def head(self) -> str:
-        """The commit that Argo CD should be at."""
+        """The latest commit."""
         return self._git("rev-parse", "HEAD").strip()
 
     def write(self, file: str, text: str) -> None:
-        """Write a file, its folders included."""
+        """Write a file and create its parent directories."""
         target = self.path / file
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
 
     def add(self, folder: Path, under: str, replaced: Mapping[str, str]) -> None:
-        """Copy a folder of text files, with some of their text replaced by other text."""
+        """Copy a directory of text files and replace text in them."""
         for file in filter(Path.is_file, folder.rglob("*")):
             text = file.read_text()
             for old, new in replaced.items():
@@ -49,7 +49,7 @@ class GitRepository:
             self.write(f"{under}/{file.relative_to(folder)}", text)
 
     def objects(self, path: str) -> list[Object]:
-        """The Kubernetes objects of a YAML file, or of all YAML files below a folder."""
+        """The Kubernetes objects of a YAML file, or of all YAML files in a directory tree."""
         target = self.path / path
         files = sorted(target.rglob("*.yaml")) if target.is_dir() else [target]
         return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
@@ -60,13 +60,13 @@ class GitRepository:
 
     @contextmanager
     def edited(self, file: str, kind: str, name: str) -> Iterator[Object]:
-        """An object of a YAML file, to be changed in the block."""
+        """Yield an object of a YAML file; changes in the block are written back."""
         objects = self.objects(file)
         yield next(obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == (kind, name))
         self.write_objects(file, objects)
 
     def remove(self, path: str) -> None:
-        """Remove a file or a whole folder."""
+        """Remove a file or directory."""
         target = self.path / path
         if target.is_dir():
             shutil.rmtree(target)
@@ -78,13 +78,13 @@ class GitRepository:
         return self._git("-c", "core.quotePath=off", "status", "--porcelain").split("\n")[:-1]
 
     def commit(self, message: str) -> str:
-        """Commit whatever has changed; returns the commit's id."""
+        """Commit all changes; returns the commit id."""
         self._git("add", "--all")
         self._git(*AUTHOR, "commit", "--quiet", "--allow-empty", f"--message={message}")
         return self.head
 
     def revert(self) -> str:
-        """Take the last commit back by a new one."""
+        """Revert the last commit."""
         self._git(*AUTHOR, "revert", "--no-edit", "HEAD")
         return self.head
 

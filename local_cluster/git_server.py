@@ -1,8 +1,7 @@
-"""The repository under the address that dist/ names, so that dist/ is synced as it is committed.
+"""Serves the local repository at the repoURL in dist/, so that Argo CD can sync dist/ unchanged.
 
-Argo CD is given a proxy. Whatever host it asks the proxy for, the proxy answers itself, with a
-certificate that only this Argo CD trusts; what it serves is the repository, by Git's own
-`git http-backend`.
+Argo CD uses a proxy that handles requests for any host itself, with a certificate that only this
+Argo CD trusts. It serves the repository with `git http-backend`.
 """
 
 import os
@@ -29,15 +28,19 @@ _VALID = timedelta(days=7)
 
 @contextmanager
 def serving(repository: Path, url: str, folder: Path) -> Iterator[dict[str, str]]:
-    """Serve a repository at an https address; what leads Argo CD's repo-server there.
+    """Serve a repository at an https URL; yields environment variables for the repo-server.
 
-    folder: where the key and the certificate go, as argocd-tls-certs-cm is mounted.
+    Args:
+        repository: The local repository.
+        url: The https URL.
+        folder: Directory for the certificate, in the layout of argocd-tls-certs-cm. The key is
+            written next to it.
     """
     address = urlsplit(url)
     if address.scheme != "https":
         raise ProcessFailedError(
-            f"Argo CD is to read {url}, which only an https address can stand in for here; set "
-            "such a one as `repository` in catalogue/installation.py"
+            f"the local cluster cannot serve {url}; set `repository` in "
+            "catalogue/installation.py to an https URL"
         )
     host = str(address.hostname)
     folder.mkdir()
@@ -72,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
     prefix: str
 
     def do_CONNECT(self) -> None:
-        """Be the host that is asked for: what follows on this connection is its TLS."""
+        """Act as the requested host: the connection continues with TLS."""
         self.send_response(200)
         self.end_headers()
         self.connection = self.context.wrap_socket(self.connection, server_side=True)
@@ -81,15 +84,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def do_GET(self) -> None:
-        """What a clone asks first."""
+        """The first request of a clone."""
         self._answer(b"")
 
     def do_POST(self) -> None:
-        """What a clone asks for then."""
+        """The second request of a clone."""
         self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Disable request logging."""
 
     def _answer(self, body: bytes) -> None:
         url = urlsplit(self.path)

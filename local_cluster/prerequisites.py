@@ -1,7 +1,4 @@
-"""What a make target needs beside Python, looked at before anything is built or started.
-
-It asks for all of it at once, so that one message says all that is missing.
-"""
+"""Checks the prerequisites of a make target, and reports all missing ones in one message."""
 
 from __future__ import annotations
 
@@ -13,35 +10,35 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 GO_VERSION = (1, 26)
-"""The oldest that builds every pinned program."""
+"""The oldest version that builds every pinned program."""
 
 
 class PrerequisitesMissingError(RuntimeError):
-    """Something that is needed is missing; the message names all of it, and how to get it."""
+    """Prerequisites are missing; the message lists them, and how to install them."""
 
 
 @dataclass(frozen=True)
 class Prerequisite:
-    """One thing that has to be there."""
+    """A required program or permission."""
 
     name: str
     remedy: str
-    """How to get it."""
+    """How to install or enable it."""
     found: Callable[[], bool]
 
 
 def require(target: str, prerequisites: Iterable[Prerequisite]) -> None:
-    """Refuse to start `make TARGET` while something is missing."""
+    """Raise PrerequisitesMissingError if `make TARGET` cannot run."""
     missing = [one for one in prerequisites if not one.found()]
     if missing:
         lines = "\n".join(f"  {one.name}: {one.remedy}" for one in missing)
         raise PrerequisitesMissingError(
-            f"make {target} needs what is not here:\n{lines}\nNothing was built."
+            f"missing prerequisites of make {target}:\n{lines}\nNothing was built."
         )
 
 
 def command(name: str, remedy: str) -> Prerequisite:
-    """A program of the PATH."""
+    """A program on the PATH."""
     return Prerequisite(name, remedy, lambda: shutil.which(name) is not None)
 
 

@@ -1,4 +1,4 @@
-"""The processes of a control plane: started, awaited, restarted, and always ended."""
+"""Starts, restarts and stops the processes of a control plane."""
 
 import os
 import secrets
@@ -18,18 +18,18 @@ from urllib3.exceptions import HTTPError
 from constructs_lib.output import defer_signals
 
 SECONDS_TO_END = 10
-"""How long a process may take to end on SIGTERM before it is killed."""
+"""How long a process may take to stop after SIGTERM before it is killed."""
 LOG_WIDTH = 300
-"""Characters of a log line that are shown; some programs write whole objects."""
+"""Longer log lines are truncated; some programs log whole objects."""
 
 
 class ProcessFailedError(RuntimeError):
-    """A process ended, or was not ready in time; the message holds the end of its log."""
+    """A process exited or was not ready in time; the message includes the end of its log."""
 
 
 @dataclass
 class Process:
-    """One process with its log. It starts again with the same arguments, as a real one would."""
+    """A process and its log. A restart uses the same arguments."""
 
     name: str
     program: Path
@@ -41,7 +41,7 @@ class Process:
     _running: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start without waiting. A session of its own keeps Ctrl-C for the one who ends it."""
+        """Start without waiting, in a new session so that Ctrl-C does not reach the process."""
         with self.log.open("ab") as log, defer_signals():
             self._running = subprocess.Popen(
                 [str(self.program), *self.arguments],
@@ -54,11 +54,11 @@ class Process:
             )
 
     def wait_until_ready(self) -> None:
-        """Raises ProcessFailedError with the log's end when it stops or takes too long."""
+        """Raises ProcessFailedError if the process exits or exceeds its timeout."""
         deadline = time.monotonic() + self.within
         while not self.ready():
             if self._running is None or self._running.poll() is not None:
-                raise ProcessFailedError(f"{self.name} ended before it was ready\n{self.tail()}")
+                raise ProcessFailedError(f"{self.name} exited before it was ready\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise ProcessFailedError(
                     f"{self.name} was not ready within {self.within} s\n{self.tail()}"
@@ -66,12 +66,12 @@ class Process:
             time.sleep(0.1)
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the process and its children; nothing happens if it has ended."""
+        """Signal the process and its children, if it is running."""
         if self._running is not None and self._running.poll() is None:
             os.killpg(self._running.pid, number)
 
     def stop(self) -> None:
-        """End it as its operator would: SIGTERM, and SIGKILL if that is ignored."""
+        """Send SIGTERM, and SIGKILL if the process does not exit in time."""
         self.send(signal.SIGTERM)
         if self._running is not None:
             try:
@@ -80,25 +80,25 @@ class Process:
                 self.kill()
 
     def kill(self) -> None:
-        """End it as a crash would, with no chance to tidy up."""
+        """Send SIGKILL."""
         self.send(signal.SIGKILL)
         if self._running is not None:
             self._running.wait()
 
     def restart(self) -> None:
-        """Kill it, start it with the same arguments and wait until it is ready."""
+        """Kill the process, start it again, and wait until it is ready."""
         self.kill()
         self.start()
         self.wait_until_ready()
 
     def tail(self, lines: int = 30) -> str:
-        """The end of its log."""
+        """The last lines of the log."""
         written = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(line[:LOG_WIDTH] for line in written.splitlines()[-lines:])
 
 
 class Processes:
-    """Every process of one control plane, in the order in which they were started."""
+    """All processes of a control plane, in start order."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -122,8 +122,8 @@ class Processes:
     ) -> Process:
         """Start a process without waiting for it.
 
-        It sees only PATH, a HOME and TMPDIR that go with the control plane, and `environment`, so
-        that no setting and no credential of whoever runs the tests reaches it.
+        Its environment contains only PATH, a separate HOME and TMPDIR, and `environment`, so that
+        it does not see the settings and credentials of the user.
         """
         process = Process(
             name,
@@ -147,11 +147,11 @@ class Processes:
             process.wait_until_ready()
 
     def tails(self, lines: int) -> dict[str, str]:
-        """The end of every log."""
+        """The last lines of every log."""
         return {name: process.tail(lines) for name, process in self._all.items()}
 
     def stop(self) -> None:
-        """End all; what they stored goes with the folder, so nothing is lost by ending at once."""
+        """Kill all processes; their data is removed with the directory."""
         for process in reversed(self._all.values()):
             process.kill()
 
@@ -159,7 +159,7 @@ class Processes:
 def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; when that is not waited for, end it with all that it started."""
+    """Run a command; if the wait is interrupted, kill it and its children."""
     with defer_signals():
         process = subprocess.Popen(
             arguments,
@@ -181,10 +181,9 @@ def run(
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on.
+    """A free port of the loopback interface.
 
-    It lies below the range that systems take outgoing ports from: while a server restarts, no
-    client can be given its port.
+    It is below the range of ephemeral ports, so that clients cannot get it during a restart.
     """
     while True:
         port = 20000 + secrets.randbelow(12000)
@@ -197,17 +196,14 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether something accepts connections on this port of the loopback interface."""
+    """Whether a server listens on this port of the loopback interface."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(url: str, authority: Path | None = None) -> bool:
-    """Whether an HTTP server answers this address with a success.
-
-    authority: certificate that vouches for an https server.
-    """
+    """Whether an HTTP server responds with status 200; `authority` is the CA certificate."""
     try:
         with urllib3.PoolManager(ca_certs=authority and str(authority)) as http:
             return http.request("GET", url, timeout=1, retries=False).status == 200
@@ -216,9 +212,9 @@ def answers(url: str, authority: Path | None = None) -> bool:
 
 
 def command(name: str) -> str:
-    """Path of a command of this environment's packages or of the PATH."""
+    """The path of a command in the virtual environment or on the PATH."""
     path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"]))
     found = shutil.which(name, path=path)
     if found is None:
-        raise FileNotFoundError(f"{name} is in no folder of {path}: install it")
+        raise FileNotFoundError(f"{name} not found in {path}; install it")
     return found

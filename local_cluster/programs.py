@@ -1,4 +1,4 @@
-"""The real programs of the control plane, each pinned by version and checksum."""
+"""The programs of the control plane, pinned by version and checksum."""
 
 import hashlib
 import platform
@@ -10,52 +10,51 @@ TOOLS = Path(__file__).with_name("tools")
 
 @dataclass(frozen=True)
 class Module:
-    """A published Go module that builds as it is; its own go.sum verifies what it depends on."""
+    """A published Go module that builds without changes; its go.sum verifies dependencies."""
 
     path: str
     version: str
     checksum: str
-    """The module's `h1:` hash, as `go mod download -json` prints it."""
+    """The module's `h1:` hash, as printed by `go mod download -json`."""
 
     @property
     def pin(self) -> str:
-        """What a build of it depends on."""
+        """Identifies the source of a build."""
         return f"{self.path}@{self.version} {self.checksum}"
 
 
 @dataclass(frozen=True)
 class ToolsModule:
-    """A go.mod and go.sum of ours, for a module that replaces others by folders not published."""
+    """A local go.mod and go.sum, for a module with `replace` directives to unpublished code."""
 
     name: str
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
         return TOOLS / self.name
 
     @property
     def pin(self) -> str:
-        """What a build of it depends on."""
+        """Identifies the source of a build."""
         return "".join((self.folder / file).read_text() for file in ("go.mod", "go.sum"))
 
 
 @dataclass(frozen=True)
 class Program:
-    """One program, the version that the tests run on, and how to build it."""
+    """A program, its version, and how to build it."""
 
     name: str
     version: str
     source: Module | ToolsModule
     package: str
     variables: tuple[str, ...] = ()
-    """`name=value` pairs that the linker sets, so that the program reports its version."""
+    """`name=value` pairs for the linker, so that the program reports its version."""
     crds: str = ""
-    """Folder of the module with the custom resource definitions that belong to this version."""
+    """The module's directory of custom resource definitions."""
 
     @property
     def key(self) -> str:
-        """Names the cache folder; another pin, flag or kind of machine makes another one."""
+        """The name of the cache directory; it depends on pin, flags, and machine type."""
         build = (self.source.pin, self.package, self.variables, self.crds)
         facts = repr((build, platform.system(), platform.machine()))
         return f"{self.name}-{self.version}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
@@ -113,6 +112,6 @@ EXTERNAL_SECRETS = {
     "v1beta1": _external_secrets("0.9.20", "h1:SjCgevHllWRGinuC4mlnyreTSEfBd2sq40+acu8Ow6Q="),
     "v1": _external_secrets("0.20.4", "h1:HhNAjWfFEshhItphr28SGsHzf2bUP7uDAOVLg76uNAg="),
 }
-"""By the version of its API that it serves: the first not yet v1, the second no longer v1beta1."""
+"""By served API version: 0.9.20 does not serve v1 yet, 0.20.4 no longer serves v1beta1."""
 
 CONTROL_PLANE = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, ARGOCD)

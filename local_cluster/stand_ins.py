@@ -1,8 +1,7 @@
-"""Stand-ins for the AWS controllers that write back into the cluster, and nothing but that.
+"""Fakes of the AWS Load Balancer Controller and the EBS CSI driver, which need AWS itself.
 
-The AWS Load Balancer Controller and the EBS CSI driver need AWS itself. Argo CD and the scheduler
-only look at what they write: an Ingress's address, a volume for a claim. No load balancer and no
-disk exists behind these, so nothing about traffic or storage is shown by a test.
+They only write what Argo CD and the scheduler wait for: an Ingress's address, a volume for a
+claim. Load balancers and disks do not exist, so tests cannot cover traffic and storage.
 """
 
 from local_cluster.aws import REGION
@@ -14,7 +13,7 @@ EBS = "ebs.csi.aws.com"
 
 
 class AwsLoadBalancerControllerStandIn:
-    """Gives each Ingress of class `alb` the address that an Application Load Balancer would."""
+    """Sets the address of each Ingress of class `alb`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -28,7 +27,7 @@ class AwsLoadBalancerControllerStandIn:
         )
 
     def reconcile(self) -> None:
-        """Give an address to each Ingress that waits for one."""
+        """Set the address of each Ingress without one."""
         for ingress in self._cluster.list("Ingress"):
             waiting = not ingress["status"].get("loadBalancer", {}).get("ingress")
             if waiting and self._is_mine(ingress):
@@ -54,7 +53,7 @@ class AwsLoadBalancerControllerStandIn:
 
 
 class EbsCsiDriverStandIn:
-    """Makes a volume for each claim whose pod is scheduled, and removes it with the claim."""
+    """Creates a volume for each claim of a scheduled pod, and deletes it with the claim."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -69,7 +68,7 @@ class EbsCsiDriverStandIn:
         )
 
     def reconcile(self) -> None:
-        """Make the volumes that claims wait for, and remove those that none needs."""
+        """Create missing volumes, and delete released ones."""
         for claim in self._cluster.list("PersistentVolumeClaim"):
             annotations = claim["metadata"].get("annotations", {})
             scheduled = "volume.kubernetes.io/selected-node" in annotations

@@ -1,4 +1,4 @@
-"""Waiting for what a control plane does in its own time, and looking on meanwhile."""
+"""Helpers that wait for a condition or repeat an action."""
 
 import threading
 import time
@@ -13,13 +13,14 @@ from urllib3.exceptions import HTTPError
 T = TypeVar("T")
 
 NOT_ANSWERING = (ApiException, HTTPError, ConnectionError)
-"""What a client raises while the API server is down, starting, or refuses for now."""
+"""Client errors while the API server is down, starting or overloaded."""
 
 
 def eventually(what: str, check: Callable[[], T], within: float = 60, every: float = 0.3) -> T:
-    """The first truthy answer of check; it may raise AssertionError to say why not yet.
+    """Call `check` until it returns a truthy value, and return that value.
 
-    Raises AssertionError that names `what`, the deadline in seconds and the last answer.
+    `check` may raise AssertionError to explain a failure. After `within` seconds, raises
+    AssertionError with `what` and the last result.
     """
     deadline = time.monotonic() + within
     while True:
@@ -37,15 +38,15 @@ def eventually(what: str, check: Callable[[], T], within: float = 60, every: flo
 
 @contextmanager
 def repeating(action: Callable[[], None], every: float) -> Iterator[None]:
-    """Call an action every so many seconds while the block runs, also while the API server is down.
+    """Call an action every `every` seconds while the block runs.
 
-    Whatever else goes wrong in the action is raised at the block's end.
+    Errors are raised at the end of the block, except those of an unavailable API server.
     """
     ended = threading.Event()
 
     def repeat() -> None:
         while not ended.wait(every):
-            # down, or an object changed in between: the next call sees the new state
+            # the API server is down or the object has changed: the next call retries
             with suppress(*NOT_ANSWERING):
                 action()
 

@@ -1,6 +1,6 @@
-"""How the API server reads a file: a model of sigs.k8s.io/yaml, compared with it on 150,000 texts.
+"""A model of the API server's YAML parser, sigs.k8s.io/yaml, compared with it on 150,000 texts.
 
-libyaml, from which its parser was ported, finds the scalars; what a plain one means is said here.
+libyaml, from which that parser was ported, finds the scalars; this module interprets plain ones.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _BASES = {"x": 16, "o": 8, "b": 2}
 
 
 class _Loader(yaml.CBaseLoader):
-    """libyaml's parser, and no meaning."""
+    """libyaml's parser, which returns all scalars as text."""
 
 
 def read(text: str) -> list[Any]:
-    """The documents of a text. Raises ValueError where the API server refuses it, and for an
-    anchor, alias or tag, which nothing that is rendered has.
+    """The documents of a text. Raises ValueError for text that the API server rejects, and for
+    anchors, aliases and tags, which rendered files do not contain.
     """
     loader = _Loader(text)
     try:

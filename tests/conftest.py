@@ -1,4 +1,4 @@
-"""What several tests look at: the committed files, and one render of the charts."""
+"""Shared fixtures: the committed files, and a rendering of the charts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ Manifest = dict[str, Any]
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the commands under test, though a shell may have told us to ignore it, as
-    it does with what it runs in the background.
-    """
+    """Deliver Ctrl-C to the commands under test, even if the shell ignores it for background jobs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def committed() -> dict[str, str]:
-    """dist/ as it lies in the checkout, text by path."""
+    """The files of dist/ in the checkout, text by path."""
     return read(ROOT / "dist")
 
 
@@ -46,15 +44,15 @@ def app(platform: AnalyticsPlatform) -> App:
 
 @pytest.fixture(scope="session")
 def objects(committed: dict[str, str]) -> list[Manifest]:
-    """Every object of dist/."""
+    """All objects in dist/."""
     return list(parse(committed))
 
 
 def copy_checkout(folder: Path) -> Path:
-    """This checkout as it lies there, in `folder`; what set-up installed is shared."""
+    """Copy this checkout to `folder`, with links to its .venv and node_modules."""
     installed = (".venv", "node_modules")
-    made = shutil.ignore_patterns(".git", "cdk.out", "__pycache__", ".*_cache", *installed)
-    shutil.copytree(ROOT, folder, ignore=made, dirs_exist_ok=True)
+    ignored = shutil.ignore_patterns(".git", "cdk.out", "__pycache__", ".*_cache", *installed)
+    shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
     for name in installed:
         (folder / name).symlink_to(ROOT / name)
     return folder

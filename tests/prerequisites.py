@@ -1,4 +1,4 @@
-"""What a whole run of tests needs, and cannot start."""
+"""Ends a test run if a resource that all tests need does not start."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 def needed_by_all(
     request: pytest.FixtureRequest, what: str, starting: AbstractContextManager[T]
 ) -> Iterator[T]:
-    """Start what every test of a run needs; if that fails, the run ends with this error."""
+    """Start a resource that all tests need; if that fails, the run ends with the error."""
     with ExitStack() as stack:
         try:
             running = stack.enter_context(starting)
         except Exception:
-            request.session.shouldfail = f"{what} does not start, and every test needs it"
+            request.session.shouldfail = f"{what} does not start, but all tests need it"
             raise
         yield running

@@ -1,4 +1,4 @@
-"""Who is meant to reach whom: the questions, for every workload, and the answers."""
+"""The intended connections: questions for every workload, and the expected answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from constructs_lib.manifests.network import Endpoint, Network
 from constructs_lib.manifests.readings import READINGS
 
 LOAD_BALANCER = Endpoint("10.0.50.7")
-"""In a subnet of the load balancers, which is a setting; while it is open, any address may be."""
+"""An address in a subnet of the load balancers."""
 PUBLIC = Endpoint("93.184.216.34")
 PRIVATE = {
     cidr: Endpoint(address)
@@ -48,20 +48,20 @@ PUBLIC_HTTPS = {
 
 @dataclass(frozen=True)
 class Question:
-    """Whether one may connect to another, and what is meant."""
+    """Whether a source may connect to a target, and the expected answer."""
 
     text: str
     source: Endpoint
     target: Endpoint
     port: int
-    meant: bool
+    expected: bool
     protocol: str = "TCP"
 
 
 def questions(pods: Mapping[str, Endpoint], *, auto_mode: bool = False) -> Iterator[Question]:
-    """Every question about these pods, which are given by the name of their workload.
+    """All questions about these pods, which are keyed by workload name.
 
-    auto_mode: whether the cluster target names the cluster DNS address of EKS Auto Mode.
+    auto_mode: whether the cluster target includes the DNS address of EKS Auto Mode.
     """
     for app, pod in pods.items():
         port = WEB.get(app, 9090)
@@ -70,43 +70,45 @@ def questions(pods: Mapping[str, Endpoint], *, auto_mode: bool = False) -> Itera
         for place, address in {"public": PUBLIC, **PRIVATE}.items():
             yield from _outside(app, pod, place, address)
         for port in (53, 80, 443, 8443):
-            yield Question(f"{app} -> instance metadata {port}", pod, METADATA, port, meant=False)
+            yield Question(
+                f"{app} -> instance metadata {port}", pod, METADATA, port, expected=False
+            )
         for other, target in pods.items():
             if other != app:
                 port = WEB.get(other, 9090)
-                yield Question(f"{app} -> {other}", pod, target, port, meant=False)
+                yield Question(f"{app} -> {other}", pod, target, port, expected=False)
 
 
 def wrong(objects: Sequence[Mapping[str, Any]], asked: Iterable[Question]) -> dict[str, list[str]]:
-    """By reading of these policies, the questions answered differently from what is meant."""
+    """The questions with an unexpected answer, by reading of the policies."""
     networks = {name: Network(objects, reading) for name, reading in READINGS.items()}
     asked = list(asked)
     return {
         name: [
             one.text
             for one in asked
-            if network.allows(one.source, one.target, one.port, one.protocol) != one.meant
+            if network.allows(one.source, one.target, one.port, one.protocol) != one.expected
         ]
         for name, network in networks.items()
     }
 
 
 def _dns(app: str, pod: Endpoint, *, auto_mode: bool) -> Iterator[Question]:
-    for name, resolver, meant in (
+    for name, resolver, expected in (
         ("the pods of kube-dns", KUBE_DNS, True),
         ("NodeLocal DNSCache", NODE_CACHE, True),
         ("EKS Auto Mode", AUTO_MODE, auto_mode),
         ("another resolver of the node", OTHER_RESOLVER, False),
     ):
         for protocol in ("UDP", "TCP"):
-            yield Question(f"{app} -> {name}", pod, resolver, 53, meant, protocol)
-        yield Question(f"{app} -> {name}, 9153", pod, resolver, 9153, meant=False)
+            yield Question(f"{app} -> {name}", pod, resolver, 53, expected, protocol)
+        yield Question(f"{app} -> {name}, 9153", pod, resolver, 9153, expected=False)
 
 
 def _outside(app: str, pod: Endpoint, place: str, address: Endpoint) -> Iterator[Question]:
     everywhere = app == CRAWLER and place == "public"
     node = app in BEACON | EXECUTION
-    for what, port, meant in (
+    for what, port, expected in (
         ("ClickHouse", 8443, app != CRAWLER or everywhere),
         ("ClickHouse, native", 9440, app == CRAWLER),
         ("web servers and nodes", 443, node or (place == "public" and app in PUBLIC_HTTPS)),
@@ -114,5 +116,5 @@ def _outside(app: str, pod: Endpoint, place: str, address: Endpoint) -> Iterator
         ("beacon nodes", 5052, app in BEACON or everywhere),
         ("SSH", 22, everywhere),
     ):
-        yield Question(f"{app} -> {what}, {place}", pod, address, port, meant)
+        yield Question(f"{app} -> {what}, {place}", pod, address, port, expected)
     yield Question(f"{app} -> 30303/UDP, {place}", pod, address, 30303, everywhere, "UDP")

@@ -1,4 +1,4 @@
-"""Small HTTP servers on the loopback interface, for the time of a block."""
+"""Small HTTP servers on the loopback interface, for the duration of a block."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Answer = tuple[int, Any]
 
 
 class _Server(ThreadingHTTPServer):
-    """Says nothing of a client that hangs up, which would get between a command's own lines."""
+    """Does not log disconnected clients, so that the output contains only the command's lines."""
 
     daemon_threads = True
-    request_queue_size = 64  # or a client of several threads waits a second for one to be accepted
+    request_queue_size = 64  # with the default, clients with several threads wait a second
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):
@@ -27,7 +27,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(handler: type[QuietHandler]) -> Iterator[str]:
-    """The address of a server on a free port, which ends with the block."""
+    """Run a server on a free port during the block; yields its address."""
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -39,17 +39,17 @@ def serving(handler: type[QuietHandler]) -> Iterator[str]:
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """Logs no request."""
+    """Does not log requests."""
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Disable logging."""
 
 
 class JsonHandler(QuietHandler):
-    """Answers JSON."""
+    """Responds with JSON."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or an answer waits for 40 ms
+    disable_nagle_algorithm = True  # avoids a delay of 40 ms
 
     def body(self) -> Any:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -65,7 +65,7 @@ class JsonHandler(QuietHandler):
 
 
 def posted(answers: Callable[[JsonHandler], Answer]) -> type[JsonHandler]:
-    """A handler that answers every POST so."""
+    """A handler that responds to every POST with the result of `answers`."""
 
     class Handler(JsonHandler):
         def do_POST(self) -> None:

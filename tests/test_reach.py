@@ -58,7 +58,7 @@ def test_a_configured_platform_is_the_same_for_kubernetes_and_eks() -> None:
     asked = list(questions(pods, auto_mode=True))
     asked += [
         Question(
-            f"outside the subnets -> {app}", Endpoint("10.0.80.1"), pods[app], port, meant=False
+            f"outside the subnets -> {app}", Endpoint("10.0.80.1"), pods[app], port, expected=False
         )
         for app, port in WEB.items()
     ]
@@ -114,7 +114,7 @@ def test_every_change_that_causes_a_difference_is_rejected(app: str) -> None:
     asked = [one for one in questions({app: pods[app]}) if one.source == pods[app]]
     places = [Endpoint(f"{cidr.partition('/')[0].removesuffix('.0')}.77") for cidr in NOT_PUBLIC]
     asked += [
-        Question("", pods[app], place, port, meant=False)
+        Question("", pods[app], place, port, expected=False)
         for place in places
         for port in (1, 443, 8443)
     ]

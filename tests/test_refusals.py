@@ -228,7 +228,7 @@ def beyond_the_quota(app: App) -> None:
     [
         (two, {}, "Deployment space/one is declared 2 times, in dist/space/first.k8s.yaml"),
         (two, {}, "host one.example.org is served by space/one, space/one; use a separate"),
-        (misplaced, {}, "is in namespace other, which is not declared; the declared namespaces are space"),
+        (misplaced, {}, "is in namespace other, which is not declared; the declared namespaces"),
         (one, {"hosts": ()}, "Ingress space/one serves one.example.org, which the certificate"),
         (one, {"hosts": ("one.example.org", "two.example.org")},
          "no Ingress serves the host two.example.org in catalogue/hosts.py; remove it"),

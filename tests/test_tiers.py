@@ -83,7 +83,7 @@ def test_a_tier_lists_all_missing_prerequisites_and_builds_nothing(
         check=False,
     )
     said = done.stderr.strip().removeprefix("ERROR: ").removeprefix("error: ")
-    assert said == f"make {tier} needs what is not here:\n{missing}Nothing was built."
+    assert said == f"missing prerequisites of make {tier}:\n{missing}Nothing was built."
     assert (done.returncode, done.stdout) == (status, "")
     assert not Path(bare["XDG_CACHE_HOME"]).exists()
 

@@ -1,4 +1,4 @@
-"""The operator's commands, against the control plane and its AWS."""
+"""Runs `ops` commands against the control plane and its AWS emulator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ops(
     kubeconfig: Path | None = None,
     folder: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
-    """A command that has ended, with `given` on its standard input."""
+    """Run a command with `given` on its standard input."""
     return subprocess.run(
         _command(*arguments),
         cwd=folder,
@@ -35,19 +35,16 @@ def ops(
 
 
 @dataclass(frozen=True)
-class UnderWay:
-    """A command that runs."""
+class Running:
+    """A running command."""
 
     process: subprocess.Popen[str]
-    said: IO[str]
-    """Its standard error, to be read as it comes."""
+    stderr: IO[str]
 
 
 @contextmanager
-def ops_under_way(
-    installation: Installation, *arguments: str, given: str = ""
-) -> Iterator[UnderWay]:
-    """A command that runs, and is ended with the block if it has not ended by itself."""
+def running_ops(installation: Installation, *arguments: str, given: str = "") -> Iterator[Running]:
+    """Start a command, and kill it at the end of the block."""
     with subprocess.Popen(
         _command(*arguments),
         cwd=ROOT,
@@ -62,7 +59,7 @@ def ops_under_way(
             assert process.stderr
             process.stdin.write(given)
             process.stdin.close()
-            yield UnderWay(process, process.stderr)
+            yield Running(process, process.stderr)
         finally:
             process.kill()
 

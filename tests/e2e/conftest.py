@@ -1,8 +1,8 @@
-"""Fixtures of the tests on a real control plane, and how a run reports.
+"""Fixtures and reports of the tests on a real control plane.
 
-A test asks for `control_plane` and gets a running one, shared by the whole run. Its External
-Secrets serves v1beta1, unless the test is marked `@pytest.mark.external_secrets("v1beta1", "v1")`:
-then it runs once on each. pytest orders tests so that each control plane starts once.
+The fixture `control_plane` is shared by the whole run. Its External Secrets serves v1beta1; tests
+with `@pytest.mark.external_secrets("v1beta1", "v1")` run once on each version. pytest orders tests
+so that each control plane starts once.
 """
 
 import signal
@@ -41,7 +41,7 @@ def say(pytestconfig: pytest.Config) -> Say:
 
 @pytest.fixture(scope="session")
 def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlPlane]:
-    """A running control plane with the External Secrets that the test is for."""
+    """A running control plane with the requested version of External Secrets."""
     starting = running_control_plane(request.param, say)
     with needed_by_all(request, "the control plane", starting) as running:
         yield running
@@ -49,7 +49,7 @@ def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlP
 
 @pytest.fixture
 def installation(control_plane: ControlPlane, say: Say) -> Installation:
-    """The platform on that control plane: dist/ in git, SecretsStack deployed, all synced."""
+    """The installed and synced platform on that control plane."""
     return install(control_plane, say)
 
 
@@ -57,21 +57,21 @@ def installation(control_plane: ControlPlane, say: Say) -> Installation:
 def claim(request: pytest.FixtureRequest, pytestconfig: pytest.Config, say: Say) -> Claimed:
     """State what a test shows, for the table at the end of the run.
 
-    `with claim("Pods run on arm64 nodes alone") as measured: ...; measured("14 pods")`
+    `with claim("Pods run only on arm64 nodes") as measured: ...; measured("14 pods")`
     """
     _, bracket, parameters = request.node.name.partition("[")
 
     def make(sentence: str) -> AbstractContextManager[Callable[[object], None]]:
-        said = f"{sentence} {bracket}{parameters}".rstrip()
-        say(said)
-        return pytestconfig.stash[CLAIMS].make(said)
+        full = f"{sentence} {bracket}{parameters}".rstrip()
+        say(full)
+        return pytestconfig.stash[CLAIMS].make(full)
 
     return make
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _terminated_as_interrupted() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C, so that fixtures are torn down and no process stays."""
+    """Treat SIGTERM like Ctrl-C, so that fixtures are torn down and all processes are stopped."""
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -84,7 +84,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CLAIMS] = Claims()
     config.addinivalue_line(
-        "markers", "own_cluster: starts a cluster of its own, so it can run beside the others"
+        "markers", "own_cluster: starts a separate cluster, so it can run in parallel"
     )
     config.addinivalue_line(
         "markers", "external_secrets(*versions): run once with each version of its API"
@@ -92,13 +92,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """`-m e2e` is this tier's own command, so all is known before anything is collected."""
+    """With `-m e2e`, check the prerequisites before the collection."""
     if session.config.getoption("markexpr") == "e2e":
         _require(session)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Any other selection is known only now."""
+    """With any other selection, check the prerequisites after the collection."""
     if any(item.get_closest_marker("e2e") for item in session.items):
         _require(session)
 
@@ -114,7 +114,7 @@ def _require(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, so that the quick tests can leave them out."""
+    """Mark the tests of this directory, so that other runs can exclude them."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("e2e")
@@ -133,7 +133,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the state of the control plane below a failed test's traceback."""
+    """Add the state of the control plane to the report of a failed test."""
     report = yield
     if report.failed:
         arguments = getattr(item, "funcargs", {}).values()

@@ -1,4 +1,4 @@
-"""`make cluster` under way, in a checkout of its own."""
+"""Runs `make cluster` in a separate checkout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from local_cluster.processes import command
 from tests.conftest import ROOT
 
-READY = "Press Enter to sync dist/ again, Ctrl-C to end."
+READY = "Press Enter to sync dist/, Ctrl-C to stop."
 _FOLDERS = (
     "catalogue", "charts", "constructs_lib", "dist", "local_cluster", "ops", "overview", "stacks",
 )  # fmt: skip
@@ -23,7 +23,7 @@ _FILES = ("Makefile", "app.py", "cdk.json", "package-lock.json", "package.json",
 
 
 def copy_checkout(folder: Path) -> Path:
-    """The working tree without its tests, as a repository of its own."""
+    """Copy the working tree without tests to a new repository."""
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in _FILES:
@@ -33,7 +33,7 @@ def copy_checkout(folder: Path) -> Path:
 
 
 class LocalCluster:
-    """The command under way, in a checkout of its own and with its own temporary folder."""
+    """A running `make cluster`, with a separate checkout and temporary directory."""
 
     def __init__(self, checkout: Path, temporary: Path, *options: str) -> None:
         self.temporary = temporary
@@ -51,16 +51,16 @@ class LocalCluster:
             )
 
     def wait_for(self, text: str, within: float = 600) -> str:
-        """All that it has said once it has said that."""
+        """Wait until the output contains `text`, and return the output."""
         deadline = time.monotonic() + within
-        while text not in (said := self.log.read_text()):
-            assert self._running.poll() is None, said
-            assert time.monotonic() < deadline, said
+        while text not in (output := self.log.read_text()):
+            assert self._running.poll() is None, output
+            assert time.monotonic() < deadline, output
             time.sleep(0.1)
-        return said
+        return output
 
     def interrupt(self) -> int:
-        """Ctrl-C; its exit status."""
+        """Send Ctrl-C, and return the exit status."""
         self._running.send_signal(signal.SIGINT)
         return self._running.wait(30)
 
@@ -70,16 +70,16 @@ class LocalCluster:
 
     @property
     def left(self) -> list[str]:
-        """The files and the processes that are left of it."""
+        """The remaining files and processes."""
         return [*map(str, self.temporary.iterdir()), *self._processes()]
 
     def _processes(self) -> Iterator[str]:
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                known = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+                content = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
             except OSError:
                 continue
-            if str(self.temporary).encode() in known:
+            if str(self.temporary).encode() in content:
                 yield (process / "cmdline").read_bytes().decode().replace("\0", " ")
 
 

@@ -1,4 +1,4 @@
-"""A release of a service with a migration, made through git."""
+"""Releases a service with a migration through git."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = f"{NAMESPACE}/{APP}.k8s.yaml"
 
 @contextmanager
 def changed_job(installation: Installation) -> Iterator[Object]:
-    """The migrations' Job in dist/, to be changed; its fingerprint follows, as with a synth."""
+    """Yield the migration Job in dist/ for changes, and update its fingerprint."""
     with installation.changed(FILE, "Job", JOB) as job:
         yield job
     with installation.changed(FILE, "ServiceAccount", JOB) as account:
@@ -23,15 +23,15 @@ def changed_job(installation: Installation) -> Iterator[Object]:
 
 
 def release(installation: Installation, commit: str, **annotations: str) -> str:
-    """Commit a new build of the indexer and of its migrations; the image that is to run."""
+    """Commit a new build of the indexer and its migrations; returns the new image."""
     image = f"ghcr.io/gnosischain/{APP}:sha-{commit * 40}"
     with changed_job(installation) as job:
         template = job["spec"]["template"]
         template["spec"]["containers"][0]["image"] = image
         notes = template["metadata"]["annotations"]
         kept = {name: value for name, value in notes.items() if not name.startswith("test/")}
-        asked = {f"test/{name}": value for name, value in annotations.items()}
-        template["metadata"]["annotations"] = {**kept, **asked}
+        added = {f"test/{name}": value for name, value in annotations.items()}
+        template["metadata"]["annotations"] = {**kept, **added}
         job["spec"]["backoffLimit"] = 0
     with installation.changed(FILE, "Deployment", APP) as deployment:
         deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
@@ -40,6 +40,6 @@ def release(installation: Installation, commit: str, **annotations: str) -> str:
 
 
 def images(installation: Installation) -> set[str]:
-    """What the indexer's pods run."""
+    """The images of the indexer's pods."""
     found: dict[str, Object] = installation.pods(APP)
     return {pod["spec"]["containers"][0]["image"] for pod in found.values()}

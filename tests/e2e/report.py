@@ -1,4 +1,4 @@
-"""What a run says: the table of claims at its end, and what one needs when a test fails."""
+"""Reports of a run: the table of claims, and the state of the control plane after a failure."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,23 +23,23 @@ LINES_OF_A_VIEW = 40
 
 @dataclass
 class Claim:
-    """One sentence about the system, and what a run has measured of it."""
+    """A statement about the system, and its measured result."""
 
     sentence: str
     measured: str = ""
-    held: bool = False
+    passed: bool = False
     seconds: float = 0
 
 
 @dataclass
 class Claims:
-    """All claims of a run, in the order in which the tests made them."""
+    """All claims of a run, in order."""
 
     made: list[Claim] = field(default_factory=list)
 
     @contextmanager
     def make(self, sentence: str) -> Iterator[Callable[[object], None]]:
-        """The block shows the claim and says what it has measured; when it raises, it failed."""
+        """Yield a function for the measured result; the claim fails if the block raises."""
         claim = Claim(sentence)
         self.made.append(claim)
         started = time.monotonic()
@@ -49,16 +49,16 @@ class Claims:
 
         try:
             yield measured
-            claim.held = True
+            claim.passed = True
         finally:
             claim.seconds = time.monotonic() - started
 
     def table(self, width: int) -> Iterator[str]:
-        """The lines of a table that fits a terminal of this width."""
+        """The lines of a table with this width."""
         column = max((width - len("FAILED  1000 s  ") - len("  ")) // 2, 20)
         yield f"{'':6}  {'time':>6}  {'claim':{column}}  measured"
         for claim in self.made:
-            verdict = f"{'holds' if claim.held else 'FAILED':6}  {claim.seconds:4.0f} s"
+            verdict = f"{'passed' if claim.passed else 'FAILED':6}  {claim.seconds:4.0f} s"
             sentence, measured = (
                 wrap(text, column, break_on_hyphens=False)
                 for text in (claim.sentence, claim.measured)
@@ -69,7 +69,7 @@ class Claims:
 
 
 def state_of(control_plane: ControlPlane) -> Iterator[tuple[str, str]]:
-    """Titles and texts that explain a failure: objects first, then the end of every log."""
+    """Titles and texts that explain a failure: objects, then the end of every log."""
     for title, command in VIEWS.items():
         try:
             shown = control_plane.cluster.kubectl(*command).splitlines()

@@ -1,4 +1,4 @@
-"""What a rollout looks like from outside, sampled while it happens."""
+"""Samples pods and endpoints during a rollout."""
 
 import time
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ EVERY_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at a service."""
+    """The state of a service at one time."""
 
     at: float
     """Seconds on the monotonic clock."""
     ready: int
-    """Endpoints that a load balancer would send requests to."""
+    """The number of ready endpoints."""
     pods: int
-    """Pods that exist, terminating ones included."""
+    """The number of pods, including terminating ones."""
     terminating: int
 
 
 @dataclass
 class Samples:
-    """All looks at a service during a rollout."""
+    """All samples of a service during a rollout."""
 
     taken: list[Sample] = field(default_factory=list)
 
@@ -37,34 +37,31 @@ class Samples:
 
     @property
     def most_pods(self) -> int:
-        """The most pods at one moment, terminating ones included."""
+        """The maximum number of pods, including terminating ones."""
         return max(sample.pods for sample in self.taken)
 
     @property
     def most_wanted_pods(self) -> int:
-        """The most pods at one moment without terminating ones, as maxSurge counts them."""
+        """The maximum number of pods without terminating ones, as maxSurge counts them."""
         return max(sample.pods - sample.terminating for sample in self.taken)
 
     @property
     def longest_gap(self) -> float:
-        """Seconds between two looks; a dip that is shorter may have been missed."""
+        """The maximum seconds between two samples; shorter dips may be missed."""
         times = [sample.at for sample in self.taken]
         return max((later - earlier for earlier, later in pairwise(times)), default=0)
 
     def __str__(self) -> str:
         return (
-            f"{self.fewest_ready} or more endpoints ready, at most {self.most_wanted_pods} pods "
+            f"at least {self.fewest_ready} endpoints ready, at most {self.most_wanted_pods} pods "
             f"({self.most_pods} with terminating ones) in {len(self.taken)} samples, "
-            f"{self.longest_gap:.1f} s apart or less"
+            f"at most {self.longest_gap:.1f} s apart"
         )
 
 
 @contextmanager
 def sampled(cluster: Cluster, namespace: str, app: str, service: str = "") -> Iterator[Samples]:
-    """Sample the pods labelled `app` and their service's endpoints while the block runs.
-
-    service: name of the Service, for pods that have one.
-    """
+    """Sample pods with the label `app`, and endpoints of `service` if given, during the block."""
     samples = Samples()
 
     def look() -> None:

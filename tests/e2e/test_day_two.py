@@ -1,4 +1,4 @@
-"""The operator's commands on a real control plane."""
+"""`ops` commands on a real control plane."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from local_cluster.cluster import Object
 from local_cluster.installation import Installation
 from local_cluster.waiting import eventually
 from ops.secrets.readers import Readers, readers
-from tests.e2e.commands import ops, ops_under_way
+from tests.e2e.commands import ops, running_ops
 from tests.e2e.conftest import Claimed
 from tests.ops.session import command_lines
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 RPC = Parameters.EXECUTION_RPC_URL
-SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
+SECRET = "known-to-the-test"  # noqa: S105 part of every value, to search for leaks
 
 
 def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
-    """The workload of every pod that is no longer there, once its successor is."""
+    """The workloads of replaced pods, after their replacements are running."""
     now = eventually("pods replaced", lambda: same_size(installation, before))
     return sorted(app for uid, app in before.items() if uid not in now)
 
@@ -35,8 +35,8 @@ def concerned(installation: Installation, parameter: Parameters) -> Readers:
     return readers(parameter.path, installation.objects())
 
 
-def told_by(installation: Installation, *texts: str) -> list[str]:
-    """What holds a value that it must not hold: these texts, the programs' logs."""
+def leaks(installation: Installation, *texts: str) -> list[str]:
+    """The texts and program logs that contain a secret value."""
     logs = (installation.processes.folder / "logs").glob("*.log")
     searched = {f"text {number}": text for number, text in enumerate(texts)} | {
         log.name: log.read_text(errors="replace") for log in logs
@@ -45,7 +45,7 @@ def told_by(installation: Installation, *texts: str) -> list[str]:
 
 
 def values(installation: Installation, parameter: Parameters) -> set[str]:
-    """What the Secrets hold of a parameter."""
+    """The values of a parameter in the Secrets."""
     found = set()
     for source in concerned(installation, parameter).sources:
         secret = installation.cluster.get("Secret", source.secret, source.namespace)
@@ -78,48 +78,48 @@ def test_a_rotated_password_reaches_every_reader(
         again = ops(installation, "secrets", "rotate", PASSWORD.path, "--continue", "--yes")
         assert again.returncode == 0, again.stderr
         assert installation.running() == before
-    assert told_by(installation, done.stdout, done.stderr, again.stdout, again.stderr) == []
+    assert leaks(installation, done.stdout, done.stderr, again.stdout, again.stderr) == []
     installation.argocd.refresh()
     installation.wait()
     assert installation.is_as_committed()
 
 
-def test_nothing_but_the_readers_restarts(installation: Installation, claim: Claimed) -> None:
-    with claim("`ops secrets rotate`: a new key registry restarts cerebro-api alone") as measured:
+def test_only_readers_restart(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops secrets rotate`: a new key registry restarts only cerebro-api") as measured:
         before, keys = installation.running(), f'{{"{SECRET}": "tier3"}}'
         done = ops(installation, "secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=keys)
         assert done.returncode == 0, done.stderr
         assert values(installation, KEYS) == {keys}
         assert set(replaced(installation, before)) == {"cerebro-api"}
         measured(f"{list(before.values()).count('cerebro-api')} of {len(before)} pods replaced")
-    assert told_by(installation, done.stdout, done.stderr) == []
+    assert leaks(installation, done.stdout, done.stderr) == []
 
 
-def test_a_rotation_that_is_interrupted_goes_on(installation: Installation, claim: Claimed) -> None:
-    with claim("`ops secrets rotate`, interrupted, tells the state; --continue does the rest"):
+def test_an_interrupted_rotation_can_continue(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops secrets rotate`, interrupted, prints the state; --continue completes it"):
         before = installation.running()
         rotate = ("secrets", "rotate", RPC.path, "--file", "-", "--yes")
-        with ops_under_way(installation, *rotate, given=f"https://{SECRET}.example") as command:
-            for line in command.said:
+        with running_ops(installation, *rotate, given=f"https://{SECRET}.example") as command:
+            for line in command.stderr:
                 if line.startswith("Waiting for crawlers/cryo-indexer to restart"):
                     seen = command_lines()
                     command.process.send_signal(signal.SIGINT)
                     break
-            told = command.said.read()
+            printed = command.stderr.read()
             assert command.process.wait() == 130
         (source,) = concerned(installation, RPC).sources
-        assert f"Secrets with the value: {source}." in told
-        assert "Not restarted yet: crawlers/cryo-indexer." in told
-        assert f"secrets rotate {RPC.path} --continue" in told
+        assert f"Secrets with the value: {source}." in printed
+        assert "Not restarted yet: crawlers/cryo-indexer." in printed
+        assert f"secrets rotate {RPC.path} --continue" in printed
 
         done = ops(installation, "secrets", "rotate", RPC.path, "--continue", "--yes")
         assert done.returncode == 0, done.stderr
         assert replaced(installation, before) == ["cryo-indexer"]
-    assert told_by(installation, told, seen, done.stdout, done.stderr) == []
+    assert leaks(installation, printed, seen, done.stdout, done.stderr) == []
 
 
-def test_the_checklist_sees_the_cluster(installation: Installation, claim: Claimed) -> None:
-    with claim("`ops checklist --cluster`: sees what is synced, and what the cluster lacks"):
+def test_the_checklist_checks_the_cluster(installation: Installation, claim: Claimed) -> None:
+    with claim("`ops checklist --cluster`: reports synced services and missing controllers"):
         done = ops(installation, "checklist", "--aws", "--cluster", "--json")
         assert done.returncode == 1, done.stderr
         found = json.loads(done.stdout)
@@ -129,7 +129,7 @@ def test_the_checklist_sees_the_cluster(installation: Installation, claim: Claim
         assert {("arm64 nodes", "passed"), ("Reloader", "failed")} <= cluster
         details = {one["detail"] for one in found["cluster"] if one["name"] == "External Secrets"}
         assert "ClusterSecretStore aws-ssm is ready" in details
-    with claim("`ops checklist --cluster`: sees a controller once it runs"):
+    with claim("`ops checklist --cluster`: detects a controller that runs"):
         installation.cluster.apply(reloader())
         eventually("Reloader seen", lambda: reloader_seen(installation))
         installation.cluster.delete("Deployment", "reloader", "default")

@@ -1,4 +1,4 @@
-"""`ops checklist --cluster` sees where a cluster answers DNS."""
+"""`ops checklist --cluster` detects the DNS resolvers of a cluster."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _NODE = f"arm64-{ZONES[0]}"
 _AUTO_MODE = "eks.amazonaws.com/compute-type"
 
 
-def said(installation: Installation) -> list[tuple[str, str]]:
-    """Outcome and detail of everything about DNS and addresses."""
+def results(installation: Installation) -> list[tuple[str, str]]:
+    """Outcome and detail of the checks of DNS and address family."""
     done = ops(installation, "checklist", "nebula", "--cluster", "--json")
     cluster = json.loads(done.stdout)["cluster"]
     return [
@@ -57,36 +57,34 @@ CORE_DNS = workload("Deployment", "coredns", "kube-dns", "coredns:1.12")
 IMAGE = "registry.k8s.io/dns/k8s-dns-node-cache:1.26"
 
 
-def test_the_checklist_says_which_setting_fits_the_clusters_dns(
-    installation: Installation, claim: Claimed
-) -> None:
+def test_the_checklist_suggests_the_dns_setting(installation: Installation, claim: Claimed) -> None:
     family = ("passed", "IPv4")
-    with claim("`ops checklist --cluster`: a cluster that answers DNS nowhere"):
-        (first, (outcome, detail)) = said(installation)
+    with claim("`ops checklist --cluster`: a cluster without DNS"):
+        (first, (outcome, detail)) = results(installation)
         assert first == family
         assert outcome == "failed"
         assert "the NetworkPolicies allow no working DNS server" in detail
     with claim("... pods of kube-dns, and NodeLocal DNSCache at two addresses"):
         with applied(installation, CORE_DNS):
-            eventually("DNS seen", lambda: said(installation)[1][0] == "passed")
+            eventually("DNS seen", lambda: results(installation)[1][0] == "passed")
             for address, wanted in (("169.254.20.10", "passed"), ("169.254.20.25", "failed")):
                 cache = workload(
                     "DaemonSet", "node-local-dns", "node-local-dns", IMAGE, "-localip", address
                 )
                 with applied(installation, cache):
-                    *_, (outcome, detail) = said(installation)
+                    *_, (outcome, detail) = results(installation)
                     assert outcome == wanted
                     assert f"NodeLocal DNSCache answers at {address}" in detail
         setting = 'Set dns_addresses=("169.254.20.10", "169.254.20.25") in catalogue/target.py'
         assert "all pods would lose DNS" in detail
         assert setting in detail
     with claim("... nodes of EKS Auto Mode, and no pods of kube-dns"):
-        eventually("no pod of kube-dns", lambda: said(installation)[1][0] == "failed")
+        eventually("no pod of kube-dns", lambda: results(installation)[1][0] == "failed")
         installation.cluster.patch(
             "Node", _NODE, None, {"metadata": {"labels": {_AUTO_MODE: "auto"}}}
         )
         try:
-            (_, (outcome, detail)) = said(installation)
+            (_, (outcome, detail)) = results(installation)
         finally:
             installation.cluster.patch(
                 "Node", _NODE, None, {"metadata": {"labels": {_AUTO_MODE: None}}}

@@ -1,4 +1,4 @@
-"""Whatever fails, nothing is lost, and the cluster comes back to what is committed."""
+"""After every fault, nothing is lost, and the cluster returns to the committed state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECRET = ("cerebro-api-secrets", "cerebro")
 
 @pytest.fixture(autouse=True)
 def nothing_is_lost(installation: Installation) -> Iterator[None]:
-    """Every fault ends where it began: the same pods, and the cluster as committed."""
+    """After each test, the pods are the same and the cluster matches the repository."""
     pods, objects = installation.running(), installation.identities()
     yield
     installation.restore()
@@ -28,7 +28,7 @@ def nothing_is_lost(installation: Installation) -> Iterator[None]:
 
 
 def test_ssm_is_unreachable(installation: Installation, claim: Claimed) -> None:
-    with claim("SSM is unreachable: Secrets and pods stay, the status says so"):
+    with claim("SSM is unreachable: Secrets and pods stay, the status shows it"):
         pods, secret = installation.running(), installation.cluster.get("Secret", *_SECRET)
         with installation.aws.unreachable():
             installation.external_secrets.force_sync(*_SECRET)
@@ -47,23 +47,23 @@ def test_a_parameter_is_missing(installation: Installation, claim: Claimed) -> N
         installation.aws.delete_parameter(path)
         installation.external_secrets.force_sync(*_SECRET)
         eventually("loss noticed", lambda: installation.external_secrets.fails(*_SECRET))
-        said = eventually("the event", lambda: told_of(installation, path))
+        event = eventually("the event", lambda: event_about(installation, path))
         found = installation.cluster.get("Secret", *_SECRET)
         assert found == secret
         assert installation.running() == pods
-        measured(said[:100])
+        measured(event[:100])
         installation.aws.put_parameter(path, Parameters.API_KEYS.placeholder)
         installation.external_secrets.force_sync(*_SECRET)
         installation.external_secrets.wait_until_synced()
 
 
-def told_of(installation: Installation, path: str) -> str:
-    said = [line for line in installation.events(_SECRET[1]).splitlines() if path in line]
-    return said[0] if said else ""
+def event_about(installation: Installation, path: str) -> str:
+    events = installation.events(_SECRET[1]).splitlines()
+    return next((line for line in events if path in line), "")
 
 
-def release_under_way(installation: Installation) -> str:
-    """A release whose migration has just begun; the image that is to run."""
+def start_release(installation: Installation) -> str:
+    """Start a release and wait for its migration to begin; returns the new image."""
     image = release(installation, "f", seconds="10")
     installation.argocd.refresh(APP)
     installation.argocd.wait_until_syncing(APP)
@@ -71,18 +71,18 @@ def release_under_way(installation: Installation) -> str:
 
 
 @pytest.mark.parametrize("victim", ["kube-apiserver", "argocd-application-controller"])
-def test_a_program_is_killed_in_the_middle_of_a_sync(
+def test_a_program_is_killed_during_a_sync(
     installation: Installation, claim: Claimed, victim: str
 ) -> None:
-    with claim("Killed and restarted in the middle of a sync: the sync ends all the same") as told:
-        image = release_under_way(installation)
+    with claim("Killed and restarted during a sync: the sync still completes") as measured:
+        image = start_release(installation)
         installation.processes[victim].restart()
         installation.wait(APP)
         assert images(installation) == {image}
-        told(victim)
+        measured(victim)
 
 
-def test_external_secrets_stands_still(installation: Installation, claim: Claimed) -> None:
+def test_external_secrets_is_stopped(installation: Installation, claim: Claimed) -> None:
     with claim("External Secrets is stopped for a while: pods and Secrets stay"):
         pods = installation.running()
         operator = installation.processes["external-secrets"]
@@ -99,18 +99,18 @@ def test_external_secrets_stands_still(installation: Installation, claim: Claime
 
 def test_an_invalid_object_is_committed(installation: Installation, claim: Claimed) -> None:
     with claim(
-        "An invalid object is committed: the rest runs on, its Application says why"
-    ) as told:
+        "An invalid object is committed: the rest keeps running, its Application shows the reason"
+    ) as measured:
         pods = installation.running()
         with installation.changed("crawlers/nebula.k8s.yaml", "Deployment", "nebula") as found:
             found["spec"]["replicas"] = "many"
         installation.repository.commit("Break nebula")
         installation.argocd.refresh()
-        said = eventually("the reason", lambda: complaint(installation, "nebula"), within=120)
+        reason = eventually("the reason", lambda: complaint(installation, "nebula"), within=120)
         others = [n for n in installation.argocd.applications() if n not in ("nebula", "root")]
         installation.wait(*others)
         assert installation.running() == pods
-        told(said[:100])
+        measured(reason[:100])
 
 
 def complaint(installation: Installation, name: str) -> str:

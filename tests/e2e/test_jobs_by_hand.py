@@ -1,4 +1,4 @@
-"""`ops jobs` on a real control plane: a run by hand is never the second one."""
+"""`ops jobs` on a real control plane: a manual run never overlaps another run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from local_cluster.installation import Installation
 from local_cluster.waiting import eventually
-from tests.e2e.commands import ops, ops_under_way
+from tests.e2e.commands import ops, running_ops
 from tests.e2e.conftest import Claimed
 
 NAMESPACE, JOB = "crawlers", "click-runner-ember"
@@ -19,7 +19,7 @@ RUN = ("jobs", "run", JOB, "--yes")
 
 @pytest.fixture
 def full(installation: Installation) -> Iterator[Installation]:
-    """A cluster whose nodes take no more pods, so that a run begins and does not end."""
+    """A cluster with cordoned nodes, so that a run starts but does not end."""
     every_node(installation, "cordon")
     yield installation
     every_node(installation, "uncordon")
@@ -33,7 +33,7 @@ def every_node(installation: Installation, verb: str) -> None:
 
 
 def runs(installation: Installation) -> list[dict[str, Any]]:
-    """The runs of the job that the cluster shows."""
+    """The runs of the job in the cluster."""
     return [
         job
         for job in installation.cluster.list("Job", NAMESPACE)
@@ -44,8 +44,8 @@ def runs(installation: Installation) -> list[dict[str, Any]]:
 def test_a_second_run_is_refused_until_the_first_has_ended(
     full: Installation, claim: Claimed
 ) -> None:
-    with claim("`ops jobs run` refuses a second run, and follows the first to its end"):
-        with ops_under_way(full, *RUN) as first:
+    with claim("`ops jobs run` rejects a second run, and waits for the end of the first"):
+        with running_ops(full, *RUN) as first:
             (job,) = eventually("a run", lambda: runs(full))
             name = job["metadata"]["name"]
             second = ops(full, *RUN)
@@ -54,10 +54,10 @@ def test_a_second_run_is_refused_until_the_first_has_ended(
             assert len(runs(full)) == 1
 
             every_node(full, "uncordon")
-            told = first.said.read()
-            assert first.process.wait() == 0, told
-        assert f"{NAMESPACE}/{name} succeeded after" in told
-    with claim("`ops jobs` tells of the run by hand"):
+            printed = first.stderr.read()
+            assert first.process.wait() == 0, printed
+        assert f"{NAMESPACE}/{name} succeeded after" in printed
+    with claim("`ops jobs` lists the manual run"):
         listed = json.loads(ops(full, "jobs", "--json").stdout)
         (last,) = [row["last"] for row in listed if row["name"] == JOB]
         assert (last["name"], last["byHand"], last["outcome"]) == (name, True, "succeeded")

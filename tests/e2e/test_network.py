@@ -1,4 +1,4 @@
-"""Who may reach whom, by the NetworkPolicies that the API server stores."""
+"""The NetworkPolicies that the API server stores allow exactly the declared connections."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def pods(installation: Installation) -> dict[str, Endpoint]:
     }
 
 
-def test_the_policies_mean_what_they_say(
+def test_the_policies_allow_what_is_declared(
     installation: Installation, pods: dict[str, Endpoint], claim: Claimed
 ) -> None:
-    with claim("NetworkPolicies allow what is declared, by Kubernetes and by EKS") as measured:
+    with claim("NetworkPolicies allow what is declared, on Kubernetes and EKS") as measured:
         asked = list(questions(pods))
         stored = [*installation.cluster.list("NetworkPolicy"),
                   *installation.cluster.list("Namespace")]  # fmt: skip

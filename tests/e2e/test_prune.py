@@ -1,4 +1,4 @@
-"""Removing one service removes just its objects."""
+"""Removing a service removes only its objects."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from local_cluster.waiting import eventually
 from tests.e2e.conftest import Claimed
 
 
-def test_a_removed_service_takes_its_objects_along_and_nothing_else(
+def test_removing_a_service_removes_only_its_objects(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("Removing one service removes exactly its objects") as measured:
+    with claim("Removing a service removes only its objects") as measured:
         before = installation.identities()
         own = {
             (o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""What a real API server refuses an operator: one plain sentence, and a status."""
+"""`ops` commands report errors of a real API server in one sentence, with exit status 1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def expired(kubeconfig: dict[str, Any], _: Installation) -> None:
     kubeconfig["users"][0]["user"] = {"token": "of-yesterday"}
 
 
-def without_rights(kubeconfig: dict[str, Any], installation: Installation) -> None:
+def without_permissions(kubeconfig: dict[str, Any], installation: Installation) -> None:
     token = installation.cluster.kubectl("create", "token", "default").strip()
     kubeconfig["users"][0]["user"] = {"token": token}
 
@@ -44,18 +44,20 @@ def without_rights(kubeconfig: dict[str, Any], installation: Installation) -> No
             id="expired token",
         ),
         pytest.param(
-            without_rights, "context local lacks a permission in the cluster: ", id="no permission"
+            without_permissions,
+            "context local lacks a permission in the cluster: ",
+            id="no permission",
         ),
     ],
 )
-def test_a_cluster_that_says_no_is_told_in_a_sentence(
+def test_an_api_server_error_is_reported_in_one_sentence(
     installation: Installation, claim: Claimed, tmp_path: Path, change: Change, sentence: str
 ) -> None:
     kubeconfig = yaml.safe_load(installation.cluster.kubeconfig.read_text())
     change(kubeconfig, installation)
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(kubeconfig))
-    with claim("A cluster that says no is told in one sentence"):
+    with claim("Errors of the API server are reported in one sentence"):
         for arguments in (("jobs",), ("secrets", "status", "--cluster")):
             done = ops(installation, *arguments, kubeconfig=file)
             lines = done.stderr.splitlines()

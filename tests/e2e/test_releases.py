@@ -1,4 +1,4 @@
-"""A release: its migration first, and the new build once that is done."""
+"""A release runs its migration first, and then the new build."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def restored(installation: Installation) -> Iterator[None]:
 
 
 def runs(installation: Installation) -> dict[str, Any]:
-    """The migrations' Job in the cluster."""
+    """The migration Job in the cluster."""
     return installation.cluster.get("Job", JOB, NAMESPACE) or {}
 
 
@@ -37,19 +37,19 @@ def finished(job: Object) -> str:
 def test_no_new_pod_starts_before_the_migration_is_done(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("A migration of half a minute: the old pod serves, then the new one starts") as told:
+    with claim("A 30 s migration: the old pod keeps running, then the new one starts") as measured:
         (before,) = installation.pods(APP)
         with sampled(installation.cluster, NAMESPACE, app=APP) as samples:
             image = release(installation, "a", seconds="30")
             installation.argocd.refresh(APP)
-            eventually("the migration under way", lambda: images_of(runs(installation)) == {image})
+            eventually("the migration running", lambda: images_of(runs(installation)) == {image})
             while not (done := finished(runs(installation))):
                 assert set(installation.pods(APP)) <= {before}
             installation.wait(APP)
         (pod,) = installation.pods(APP).values()
         assert pod["metadata"]["creationTimestamp"] >= done
         assert images(installation) == {image}
-        told(f"{samples.most_pods} pod at most")
+        measured(f"at most {samples.most_pods} pod")
 
 
 def images_of(job: Object) -> set[str]:
@@ -57,17 +57,17 @@ def images_of(job: Object) -> set[str]:
     return {one["image"] for one in template.get("spec", {}).get("containers", ())}
 
 
-def test_a_migration_that_fails_changes_no_pod_and_the_next_commit_goes_through(
+def test_a_failed_migration_changes_no_pod_and_the_next_commit_is_released(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("A migration fails: the old build stays, the Application says why") as told:
+    with claim("A migration fails: the old build stays, the Application shows why") as measured:
         before = installation.running()
         release(installation, "b", fails="true")
         installation.argocd.refresh(APP)
-        said = eventually("the reason", lambda: complaint(installation), within=120)
+        reason = eventually("the reason", lambda: complaint(installation), within=120)
         assert installation.running() == before
-        told(said[:100])
-    with claim("... and the next good commit goes through") as told:
+        measured(reason[:100])
+    with claim("... and the next valid commit is released"):
         image = release(installation, "c")
         installation.argocd.refresh(APP)
         installation.wait(APP, within=300)
@@ -79,8 +79,8 @@ def complaint(installation: Installation) -> str:
     return next((one for one in application.messages if "backoff limit" in one), "")
 
 
-def test_a_change_of_the_job_alone_is_synced(installation: Installation, claim: Claimed) -> None:
-    with claim("A commit that changes the migration's arguments alone runs it, restarts no pod"):
+def test_a_change_to_only_the_job_is_synced(installation: Installation, claim: Claimed) -> None:
+    with claim("A commit that changes only the migration's arguments runs it, restarts no pod"):
         before, former = installation.running(), runs(installation)["metadata"]["uid"]
         with changed_job(installation) as job:
             job["spec"]["template"]["spec"]["containers"][0]["args"] = ["migrate", "--again"]
@@ -92,25 +92,25 @@ def test_a_change_of_the_job_alone_is_synced(installation: Installation, claim: 
         assert installation.running() == before
 
 
-def test_an_existing_secret_lets_a_release_through_while_ssm_is_unreachable(
+def test_a_release_works_with_an_existing_secret_while_ssm_is_unreachable(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("SSM is unreachable: a release goes through with the Secret that is there") as told:
+    with claim("SSM is unreachable: a release works with the existing Secret") as measured:
         with installation.aws.unreachable():
             installation.external_secrets.force_sync(*SECRET)
             eventually("outage noticed", lambda: installation.external_secrets.fails(*SECRET))
             image = release(installation, "d")
             installation.argocd.refresh(APP)
             eventually("released", lambda: images(installation) == {image}, within=180)
-            told(str(installation.argocd.applications()[APP]))
+            measured(str(installation.argocd.applications()[APP]))
         installation.external_secrets.force_sync(*SECRET)
         installation.external_secrets.wait_until_synced()
 
 
-def test_a_secret_that_the_release_changes_stops_its_first_attempt(
+def test_a_changed_secret_fails_the_first_attempt(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("... and one whose Secret changes fails once, then runs with the old one") as told:
+    with claim("... a release that changes its Secret fails once, then uses the old") as measured:
         before = installation.running()
         with installation.aws.unreachable():
             with installation.changed(FILE, "ExternalSecret", SECRET[0]) as secret:
@@ -121,7 +121,7 @@ def test_a_secret_that_the_release_changes_stops_its_first_attempt(
             eventually("the first attempt failed", lambda: retrying(installation), within=60)
             assert installation.running() == before
             eventually("released", lambda: images(installation) == {image}, within=180)
-            told(str(installation.argocd.applications()[APP]))
+            measured(str(installation.argocd.applications()[APP]))
 
 
 def retrying(installation: Installation) -> bool:

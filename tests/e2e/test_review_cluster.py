@@ -1,4 +1,4 @@
-"""`ops review --cluster`: what a sync would do to a cluster, and that it does so."""
+"""`ops review --cluster` predicts the changes of a sync."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Findings = set[tuple[str, str, str]]
 
 
 def review(installation: Installation, *options: str) -> dict[str, Any]:
-    """The report on what a sync of the repository would do."""
+    """The report on a sync of the repository."""
     done = ops(
         installation, "review", "--cluster", "--format", "json", *options,
         folder=installation.repository.path,
@@ -53,7 +53,7 @@ def texts(report: Mapping[str, Any], thing: str) -> list[str]:
 
 
 def differences(report: Mapping[str, Any], thing: str) -> dict[str, tuple[Any, Any]]:
-    """By path, before and after."""
+    """The values before and after, by path."""
     return {
         each["path"]: (each.get("before"), each.get("after"))
         for one in report["objects"]
@@ -73,7 +73,7 @@ def argo_cd_stopped(control_plane: ControlPlane) -> Iterator[None]:
 
 @pytest.mark.external_secrets("v1beta1", "v1")
 def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Claimed) -> None:
-    with claim("`ops review --cluster`: a cluster in sync has no change") as measured:
+    with claim("`ops review --cluster`: a synced cluster has no changes") as measured:
         started = time.monotonic()
         report = review(installation)
         ours = time.monotonic() - started
@@ -126,7 +126,7 @@ def test_manual_changes_are_reported(installation: Installation, claim: Claimed)
 
 
 def reloaded(installation: Installation, name: str) -> None:
-    """What Reloader writes to restart a Deployment."""
+    """Restart a Deployment as Reloader does."""
     variable = {"name": "STAKATER_X_SECRET", "value": "1"}
     pod = {"spec": {"containers": [{"name": name, "env": [variable]}]}}
     patch = json.dumps({"spec": {"template": pod}})
@@ -135,14 +135,14 @@ def reloaded(installation: Installation, name: str) -> None:
     )
 
 
-def test_objects_outside_dist_are_reported(installation: Installation, claim: Claimed) -> None:
+def test_other_objects_are_reported(installation: Installation, claim: Claimed) -> None:
     cluster = installation.cluster
-    with claim("`ops review --cluster`: reports objects of another Application, and duplicates"):
+    with claim("`ops review --cluster`: reports another Application's objects, and duplicates"):
         service = next(o for o in installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
                        if o["kind"] == "Service")  # fmt: skip
         installation.repository.write_objects("legacy/service.yaml", [service])
         installation.repository.commit("Another Application's objects")
-        cluster.apply(legacy(installation), twin(installation))
+        cluster.apply(legacy(installation), duplicate(installation))
         eventually(
             "legacy compared",
             lambda: any(installation.argocd.applications()["legacy"].resources),
@@ -171,7 +171,7 @@ def legacy(installation: Installation) -> Object:
     return {**application, "metadata": {"name": "legacy", "namespace": "argocd"}, "spec": spec}
 
 
-def twin(installation: Installation) -> Object:
+def duplicate(installation: Installation) -> Object:
     found = installation.cluster.get("CronJob", "click-runner-ember", "crawlers")
     assert found
     metadata = {"name": "ember-by-hand", "namespace": "crawlers"}
@@ -179,10 +179,10 @@ def twin(installation: Installation) -> Object:
             "spec": {**found["spec"], "suspend": True}}  # fmt: skip
 
 
-def test_the_documented_role_is_enough(
+def test_the_documented_role_is_sufficient(
     installation: Installation, claim: Claimed, tmp_path: Path
 ) -> None:
-    """The role of docs/review.md, word for word."""
+    """Uses the role in docs/review.md."""
     cluster = installation.cluster
     text = (ROOT / "docs" / "review.md").read_text()
     role = next(block for block in text.split("```") if "kind: ClusterRole" in block)
@@ -195,7 +195,7 @@ def test_the_documented_role_is_enough(
     kubeconfig["users"][0]["user"] = {"token": token}
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(kubeconfig))
-    with claim("`ops review --cluster`: the documented role is enough"):
+    with claim("`ops review --cluster`: the documented role is sufficient"):
         done = ops(installation, "review", "--cluster", kubeconfig=file,
                    folder=installation.repository.path)  # fmt: skip
         assert done.returncode == 0, done.stderr

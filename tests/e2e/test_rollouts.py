@@ -1,4 +1,4 @@
-"""Rolling updates lose no endpoint, and a single writer is never two."""
+"""Rolling updates keep all endpoints ready, and single writers never run twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def restored(installation: Installation):  # type: ignore[no-untyped-def]
 
 
 def rolled_out(installation: Installation, app: str, commit: str, **strategy: object) -> Samples:
-    """Pin an image through git, and sample the service until its last old pod is gone."""
+    """Pin an image through git, and sample the service until all old pods are gone."""
     file = f"{_FILES[app]}.k8s.yaml"
     namespace = file.partition("/")[0]
     with installation.changed(file, "Deployment", app) as deployment:
@@ -56,21 +56,21 @@ def test_the_api_keeps_two_ready_and_starts_one_more(
         measured(samples)
 
 
-def test_a_careless_strategy_would_be_noticed(installation: Installation, claim: Claimed) -> None:
+def test_an_unsafe_strategy_is_detected(installation: Installation, claim: Claimed) -> None:
     with claim("... and with maxUnavailable 1 the same test fails") as measured:
         samples = rolled_out(installation, "cerebro-api", "b", **rolling(1))
         assert samples.fewest_ready < 2, samples
         measured(samples)
 
 
-def test_a_single_writer_is_never_two(installation: Installation, claim: Claimed) -> None:
+def test_a_single_writer_never_runs_twice(installation: Installation, claim: Claimed) -> None:
     with claim("A new image of nebula: never two pods at once") as measured:
         samples = rolled_out(installation, "nebula", "a")
         assert samples.most_pods == 1, samples
         measured(samples)
 
 
-def test_a_single_writer_that_rolls_would_be_noticed(
+def test_a_rolling_update_of_a_single_writer_is_detected(
     installation: Installation, claim: Claimed
 ) -> None:
     with claim("... and as RollingUpdate the same test fails") as measured:

@@ -1,4 +1,4 @@
-"""An empty cluster fills itself from the root alone, and nothing drifts; for both targets."""
+"""The root Application installs everything, without drift, for both cluster targets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.external_secrets("v1beta1", "v1")
 def test_every_application_is_synced_and_healthy(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("From the root alone an empty cluster fills itself: Synced and Healthy") as measured:
+    with claim("The root Application installs everything: Synced and Healthy") as measured:
         installation.wait()
         applications = installation.argocd.applications()
-        stated = {
+        declared = {
             o["metadata"]["name"] for o in installation.objects() if o["kind"] == "Application"
         }
-        assert stated == set(applications)
+        assert declared == set(applications)
         resources = sum(len(one.resources) for one in applications.values())
         measured(f"{len(applications)} Applications, {resources} objects")
 
@@ -47,7 +47,7 @@ def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: C
 
 
 def test_every_cron_job_runs_by_hand(installation: Installation, claim: Claimed) -> None:
-    with claim("Every CronJob is accepted, and a run by hand completes") as measured:
+    with claim("Every CronJob is accepted, and a manual run completes") as measured:
         jobs = [(o["metadata"]["namespace"], o["metadata"]["name"])
                 for o in installation.objects() if o["kind"] == "CronJob"]  # fmt: skip
         kubectl = installation.cluster.kubectl
@@ -60,34 +60,34 @@ def test_every_cron_job_runs_by_hand(installation: Installation, claim: Claimed)
         measured(f"{len(jobs)} CronJobs")
 
 
-def test_every_secret_holds_the_keys_its_pods_read(
+def test_every_secret_has_the_keys_that_its_pods_read(
     installation: Installation, claim: Claimed
 ) -> None:
-    with claim("Every ExternalSecret is SecretSynced, with the keys its pods read") as measured:
+    with claim("Every ExternalSecret is SecretSynced with the keys that pods read") as measured:
         installation.external_secrets.wait_until_synced()
         keys = 0
-        for stated in (o for o in installation.objects() if o["kind"] == "ExternalSecret"):
-            metadata = stated["metadata"]
+        for declared in (o for o in installation.objects() if o["kind"] == "ExternalSecret"):
+            metadata = declared["metadata"]
             secret = installation.cluster.get("Secret", metadata["name"], metadata["namespace"])
             assert secret, metadata["name"]
-            template = stated["spec"]["target"].get("template", {}).get("data")
-            expected = set(template or (item["secretKey"] for item in stated["spec"]["data"]))
+            template = declared["spec"]["target"].get("template", {}).get("data")
+            expected = set(template or (item["secretKey"] for item in declared["spec"]["data"]))
             assert set(secret["data"]) == expected
             keys += len(expected)
         measured(f"{keys} keys")
 
 
 def test_nothing_drifts(installation: Installation, claim: Claimed) -> None:
-    with claim("Two refreshes later all is Synced, and a dry run differs in nothing") as measured:
+    with claim("After two refreshes, all is Synced, and a dry run shows no changes") as measured:
         for _ in range(2):
             installation.argocd.refresh()
             installation.wait()
         objects = installation.objects()
         assert installation.cluster.difference(objects) == ""
-        measured(f"{len(objects)} objects read back")
+        measured(f"{len(objects)} objects compared")
 
 
-def test_a_drift_would_be_seen(installation: Installation) -> None:
+def test_drift_is_detected(installation: Installation) -> None:
     objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
     deployment = next(o for o in objects if o["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1001m"

@@ -1,4 +1,4 @@
-"""The platform of the deployment page, handed over by the steps of docs/takeover.md."""
+"""Takes over the platform of the deployment page by the steps in docs/takeover.md."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _STEP = re.compile(r"^## (?:(\d)\. )?.*?$(.*?)(?=^## |\Z)", re.MULTILINE | re.DO
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _QUESTIONS: list[Any] = [r"\[y/N\]: ", r"\(y/n\)", pexpect.EOF]
 UNFINISHED = re.compile(r"ops (checklist|secrets status)")
-"""What ends with status 1 while values, DNS records and controllers are missing."""
+"""Commands that exit with status 1 while values, DNS records and controllers are missing."""
 KINDS = ("ConfigMap", "CronJob", "Deployment", "ExternalSecret", "Ingress", "NetworkPolicy",
          "PodDisruptionBudget", "Service", "ServiceAccount")  # fmt: skip
 KEYS = {"API_KEYS", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_URL", "CLICKHOUSE_USER"}
 
 
 def steps() -> dict[str, list[str]]:
-    """The commands of each step of the guide, word for word; `` is what comes afterwards."""
+    """The commands of each step of the guide; the key "" is the part after the steps."""
     text = GUIDE.read_text("utf-8")
     return {
         number: [line for block in _BLOCK.findall(body) for line in block.splitlines()]
@@ -56,36 +56,36 @@ def steps() -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A cluster that somebody set up by hand, and a checkout beside it."""
+    """A cluster that was set up by hand, and a checkout."""
 
     checkout: Path
     environment: dict[str, str]
     cluster: Cluster
 
     def run(self, line: str) -> str:
-        """A command as a person types it, agreeing to what it asks."""
+        """Run a command in a terminal, and confirm all questions."""
         child: pexpect.spawn[str] = pexpect.spawn(
             "bash", ["-c", line], cwd=str(self.checkout), env=self.environment,
             encoding="utf-8", timeout=180, dimensions=(50, 200),
         )  # fmt: skip
-        said = ""
+        output = ""
         while True:
             which = child.expect(_QUESTIONS)
-            said += f"{child.before}"
+            output += f"{child.before}"
             if which == len(_QUESTIONS) - 1:
                 break
             child.sendline("y")
         child.close()
         allowed = (0, 1) if UNFINISHED.search(line) else (0,)
-        assert child.exitstatus in allowed, f"{line}: {child.exitstatus}\n{said}"
-        return said
+        assert child.exitstatus in allowed, f"{line}: {child.exitstatus}\n{output}"
+        return output
 
     def step(self, number: str) -> str:
-        """All commands of a step."""
+        """Run all commands of a step."""
         return "".join(map(self.run, steps()[number]))
 
     def review(self) -> dict[str, Any]:
-        """What a sync of the checkout would do."""
+        """The report on a sync of the checkout."""
         done = subprocess.run(
             [sys.executable, "-m", "ops", "review", "--cluster", "--format", "json"],
             cwd=self.checkout, env=self.environment, capture_output=True, text=True, check=False,
@@ -95,7 +95,7 @@ class Rehearsal:
         return report
 
     def state(self) -> dict[tuple[str, str, str], Object]:
-        """What people or programs asked for, in both namespaces."""
+        """The objects in both namespaces, without status and defaults."""
         return {
             (kind, namespace, item["metadata"]["name"]): plain(item)
             for namespace in ("cerebro", "crawlers")
@@ -104,7 +104,7 @@ class Rehearsal:
         }
 
     def predicted(self) -> dict[tuple[str, str, str], Object]:
-        """What `ops review --cluster` expects a sync to leave, in both namespaces."""
+        """The objects after a sync that `ops review --cluster` predicts, in both namespaces."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("KUBECONFIG", self.environment["KUBECONFIG"])
             patch.chdir(self.checkout)
@@ -117,7 +117,7 @@ class Rehearsal:
         }
 
     def edit(self, file: str, old: str, new: str) -> None:
-        """Change a file of dist/; it is committed within a second."""
+        """Change a file in dist/; it is committed within a second."""
         path = self.checkout / "dist" / file
         text = path.read_text("utf-8")
         assert old in text
@@ -126,11 +126,10 @@ class Rehearsal:
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A cluster as the deployment page leaves it, and a checkout of this repository."""
+    """A cluster set up as on the deployment page, and a checkout of this repository."""
     checkout = copy_checkout(tmp_path_factory.mktemp("takeover") / "checkout")
     with running(checkout, checkout.with_name("by-hand"), "--taken-over", "--every=1") as cluster:
-        said = cluster.wait_for(READY)
-        found = re.search(r"source (\S+)", said)
+        found = re.search(r"source (\S+)", cluster.wait_for(READY))
         assert found
         lines = Path(found[1]).read_text().splitlines()
         variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
@@ -148,12 +147,12 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
         assert cluster.left == []
 
 
-def test_what_stands_in_the_way_is_told_before(rehearsal: Rehearsal, claim: Claimed) -> None:
+def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim: Claimed) -> None:
     cluster = rehearsal.cluster
     claim_file, unset = "crawlers/ip-crawler.k8s.yaml", "kind: PersistentVolumeClaim"
     text = (rehearsal.checkout / "dist" / claim_file).read_text("utf-8")
     page = yaml.safe_load((PAGE / "deployment.yaml").read_text("utf-8"))
-    with claim("A takeover: what stands in its way is told before, with what to do"):
+    with claim("A takeover: obstacles are reported first, each with a remedy"):
         wanted = next(one for one in yaml.safe_load_all(text) if one["kind"] in unset)
         of_another_class = {**wanted, "spec": {**wanted["spec"], "storageClassName": "gp2"}}
         cluster.kubectl("create", "-f-", stdin=yaml.safe_dump(of_another_class))
@@ -189,8 +188,8 @@ def ready(cluster: Cluster) -> int:
     return int(found.get("status", {}).get("readyReplicas", 0))
 
 
-def test_the_review_names_every_change(rehearsal: Rehearsal, claim: Claimed) -> None:
-    with claim("A takeover: `ops review --cluster` names every change, class by class") as measured:
+def test_the_review_reports_every_change(rehearsal: Rehearsal, claim: Claimed) -> None:
+    with claim("A takeover: `ops review --cluster` reports every change by class") as measured:
         report = rehearsal.review()
         found = findings(report)
         measured(f"{len(found)} findings: {dict(Counter(name for _, name, _ in found))}")
@@ -222,7 +221,7 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         keys.append(set(secret.get("data") or ()))
 
     with (
-        claim("A takeover by the steps of docs/takeover.md: no outage, no key is lost") as measured,
+        claim("A takeover by the steps in docs/takeover.md: no outage, no lost keys") as measured,
         repeating(look, 0.1),
         sampled(cluster, "cerebro", app="cerebro-api", service="cerebro-api") as samples,
     ):
@@ -231,7 +230,7 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         every_minute(rehearsal)
         before, predicted = rehearsal.state(), rehearsal.predicted()
         rehearsal.step("3")
-        there_and_back(rehearsal, before)
+        undo(rehearsal, before)
         rehearsal.step("3")
         rehearsal.step("4")
         rehearsal.step("5")
@@ -240,16 +239,16 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         eventually("every Application Synced and Healthy", lambda: all_synced(cluster), 120)
         assert "No change between the cluster of context local and" in rehearsal.step("")
         state = rehearsal.state()
-        for item in state.values():  # which the guide adds by hand
+        for item in state.values():  # the guide adds this annotation by hand
             annotations = item["metadata"].get("annotations", {})
             if annotations.pop("force-sync", None) and not annotations:
                 del item["metadata"]["annotations"]
         assert {key: state.get(key) for key in predicted} == predicted
         assert samples.fewest_ready >= 2, samples
         assert all(found >= KEYS for found in keys)
-        looks = f"{len(keys)} looks at the Secret"
-        measured(f"{samples}; {looks}; {len(predicted)} objects as the review had predicted")
-    with claim("A takeover: no CronJob runs twice in a minute") as measured:
+        reads = f"{len(keys)} reads of the Secret"
+        measured(f"{samples}; {reads}; {len(predicted)} objects as predicted by the review")
+    with claim("A takeover: CronJobs never run twice in a minute") as measured:
         minutes = Counter(map(started, embers(cluster)))
         assert minutes
         assert set(minutes.values()) == {1}, minutes
@@ -257,14 +256,14 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
 
 
 def every_minute(rehearsal: Rehearsal) -> None:
-    """Have Ember's job run each minute, before and after."""
+    """Run Ember's job every minute, in the cluster and in dist/."""
     change = {"spec": {"schedule": "* * * * *"}}
     rehearsal.cluster.patch("CronJob", "click-runner-ember", "crawlers", change)
     rehearsal.edit("crawlers/click-runner.k8s.yaml", "schedule: 0 2 * * *", "schedule: '* * * * *'")
 
 
-def there_and_back(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Object]) -> None:
-    """The way back from the middle ends where it began."""
+def undo(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Object]) -> None:
+    """Undo a partial takeover, and check that the original state is restored."""
     assert rehearsal.state() != before
     rehearsal.run("python -m ops takeover undo cerebro-api")
     now = eventually("as before", lambda: rehearsal.state() == before and rehearsal.state())
@@ -288,7 +287,7 @@ def all_synced(cluster: Cluster) -> bool:
 
 
 def embers(cluster: Cluster) -> list[Object]:
-    """The runs of Ember's job, whoever started them."""
+    """All runs of Ember's job."""
     return [job for job in cluster.list("Job", "crawlers") if "ember" in job["metadata"]["name"]]
 
 
@@ -297,16 +296,16 @@ def started(job: Object) -> str:
     return annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"]
 
 
-def test_a_release_that_fails_leaves_the_old_pods(rehearsal: Rehearsal, claim: Claimed) -> None:
+def test_a_failed_release_keeps_the_old_pods(rehearsal: Rehearsal, claim: Claimed) -> None:
     cluster = rehearsal.cluster
-    with claim("A release that fails half way leaves the old pods serving"):
+    with claim("A failed release keeps the old pods running"):
         old, new = "kubernetes.io/arch: arm64", "kubernetes.io/arch: s390x"
         rehearsal.edit("cerebro/cerebro-api.k8s.yaml", old, new)
         with sampled(cluster, "cerebro", app="cerebro-api", service="cerebro-api") as samples:
-            eventually("a pod that no node takes", lambda: pending(cluster), 60)
+            eventually("a pod that cannot be scheduled", lambda: pending(cluster), 60)
         assert samples.fewest_ready == 2, samples
         rehearsal.edit("cerebro/cerebro-api.k8s.yaml", new, old)
-        eventually("back", lambda: not pending(cluster), 60)
+        eventually("no pending pods", lambda: not pending(cluster), 60)
 
 
 def pending(cluster: Cluster) -> list[Object]:
@@ -314,7 +313,7 @@ def pending(cluster: Cluster) -> list[Object]:
     return [pod for pod in pods if pod["status"]["phase"] == "Pending"]
 
 
-def test_the_guide_names_commands_that_exist() -> None:
+def test_every_step_of_the_guide_has_commands() -> None:
     assert list(steps()) == ["1", "2", "3", "4", "5", "6", "7", ""]
     assert all(steps().values())
     assert command("kubectl")
