@@ -14,31 +14,31 @@ help: ## List the targets
 synth: $(VENV)/.runtime ## Render dist/
 	@python app.py
 
-pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex> (ARGS=--no-verify)
+pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex digits> (ARGS=--no-verify)
 	@python -m ops pin $(ARGS) -- "$(SERVICE)" "$(SHA)"
 
-review: $(VENV)/.runtime ## Tell what a change of dist/ will do (BASE=main HEAD=branch)
+review: $(VENV)/.runtime ## Report the effects of a change in dist/ (BASE=main HEAD=branch)
 	@python -m ops review $(BASE) $(HEAD)
 
-cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: as applied by hand)
+cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: applied by hand, without Argo CD)
 	@python -m local_cluster $(ARGS)
 
 test: $(VENV)/.tools ## Run the quick tests
 	@pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-test-deploy: $(VENV)/.tools ## Deploy SecretsStack to an AWS emulator, and set its values, in every way it may go
+test-deploy: $(VENV)/.tools ## Test the deployment and operation of SecretsStack on an AWS emulator
 	@pytest -m deploy tests/deploy tests/ops
 
-images: $(VENV)/.tools ## Build every image from a sample, and run it as its pod would (Debian, root)
+images: $(VENV)/.tools ## Build every image from a sample, and run it like a pod (needs Debian and root)
 	@python -m tests.images $(ARGS)
 
-e2e: $(VENV)/.tools ## Take dist/ through a real control plane (its programs are built once, from source)
+e2e: $(VENV)/.tools ## Test dist/ on a real control plane (its programs are built once from source)
 	@pytest -m e2e tests/e2e $(ARGS)
 
-scan: $(VENV)/.tools ## Let public scanners judge what is rendered (built or installed once)
+scan: $(VENV)/.tools ## Run public scanners over dist/ and the template (built or installed once)
 	@python -m tests.scan
 
-mutants: $(VENV)/.tools ## Break every field of the rendered objects, and count what no rule refuses
+mutants: $(VENV)/.tools ## Break every field of the rendered objects, and list what the rules miss
 	@python -m tests.mutants
 
 lint: $(VENV)/.tools ## Check style, types, wording and workflows
@@ -51,17 +51,17 @@ lint: $(VENV)/.tools ## Check style, types, wording and workflows
 	@actionlint .github/workflows/*.yml .github/examples/*.yml
 	@zizmor --offline --quiet --persona pedantic .github .github/examples/*.yml
 
-format: $(VENV)/.tools ## Format and sort what can be
+format: $(VENV)/.tools ## Format the code and fix what ruff can fix
 	@ruff format .
 	@ruff check --fix .
 
-bench: $(VENV)/.tools ## Measure the synth against its yardsticks (SHORT=1: once, roughly)
+bench: $(VENV)/.tools ## Compare the speed of the synth with its baselines (SHORT=1: one round)
 	@python -m tests.bench $(if $(SHORT),--short)
 
-template: $(VENV)/.runtime ## Write the template snapshot of SecretsStack anew
+template: $(VENV)/.runtime ## Update the template snapshot of SecretsStack
 	@python -m stacks.template
 
-deploy-secrets: $(VENV)/.runtime ## Deploy SecretsStack, and take its outputs back (ARGS="...")
+deploy-secrets: $(VENV)/.runtime ## Deploy SecretsStack, and save its outputs (ARGS="...")
 	@python -m ops deploy-secrets -- $(ARGS)
 
 lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with hashes
@@ -75,7 +75,7 @@ lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with
 	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group scan --output-file requirements-scan.txt
 
-clean: ## Remove what set-up and tests made
+clean: ## Remove the environment, caches and build output
 	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .synth.json cdk.out
 
 $(VENV)/.created:

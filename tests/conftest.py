@@ -22,7 +22,7 @@ Manifest = dict[str, Any]
 
 
 def pytest_configure() -> None:
-    """Deliver Ctrl-C to the commands under test, even if the shell ignores it for background jobs."""
+    """Deliver Ctrl-C to commands under test, even in background jobs of a shell."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -227,7 +227,7 @@ def test_a_program_that_fails_to_start_ends_the_run(
     )
     assert done.returncode == status, done.stdout
     assert outcome in done.stdout
-    ended = "the emulator does not start, and every test needs it !!"
+    ended = "the emulator does not start, but all tests need it !!"
     assert (ended in done.stdout, "RuntimeError: no port is free" in done.stdout) == (broken,) * 2
 
 
@@ -241,6 +241,6 @@ def test_a_control_plane_that_fails_to_start_shows_its_logs(
 
     monkeypatch.setattr("local_cluster.control_plane.provide", provide)
     starting = running_control_plane("v1beta1", lambda _: None)
-    with pytest.raises(ProcessFailedError, match="ended before") as failed, starting:
+    with pytest.raises(ProcessFailedError, match="exited before") as failed, starting:
         pass
     assert "log of etcd:\netcd cannot bind its port" in failed.value.__notes__

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Post what a run wrote for its pull request as one comment there, or bring that up to date.
+"""Post the text that a run wrote as a comment on its pull request, or update that comment.
 
-What the pull request wrote is text to this script: none of it is run. It needs nothing but Python.
-It reads GITHUB_API_URL, GITHUB_SERVER_URL, GITHUB_REPOSITORY and GITHUB_TOKEN, and of the run RUN
-(its id), HEAD (owner:branch) and HEAD_SHA.
+The text is untrusted and is never executed. Needs only Python. Reads GITHUB_API_URL,
+GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_TOKEN, RUN (the run ID), HEAD (owner:branch) and
+HEAD_SHA.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from urllib.request import Request, urlopen
 MARKER = "<!-- what this pull request does -->"
 AUTHOR = "github-actions[bot]"
 LIMIT = 65_536
-"""The characters that GitHub takes in a comment."""
+"""GitHub's limit of characters in a comment."""
 PAGE = 100
 
 
 def main() -> None:
-    """Comment on each open pull request that the run was for."""
+    """Comment on each open pull request of the run."""
     run = os.environ["RUN"]
     text = written(run)
     if text is None:
-        print("The run wrote no comment.")
+        print("The run has no comment to post.")
         return
     body = f"{MARKER}\n{text}"
     if len(body) > LIMIT:
         server, repository = os.environ["GITHUB_SERVER_URL"], os.environ["GITHUB_REPOSITORY"]
-        place = f"{server}/{repository}/actions/runs/{run}"
-        body = f"{MARKER}\nToo long for a comment: see the artifact of {place}."
+        url = f"{server}/{repository}/actions/runs/{run}"
+        body = f"{MARKER}\nThe text is too long for a comment. See the artifact of {url}."
     for number in pull_requests(os.environ["HEAD"], os.environ["HEAD_SHA"]):
         ours = next(comments(number), None)
         if ours is None:
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def written(run: str) -> str | None:
-    """The file comment.md of the run's artifact `comment`; None if the run left none."""
+    """The file comment.md in the run's artifact `comment`, or None without such an artifact."""
     artifacts = call("GET", f"actions/runs/{run}/artifacts?name=comment")["artifacts"]
     if not artifacts:
         return None
@@ -59,16 +59,16 @@ def written(run: str) -> str | None:
 
 
 def pull_requests(head: str, sha: str) -> Iterator[int]:
-    """The open pull requests whose head is still what the run looked at.
+    """The open pull requests with the same head commit as the run.
 
-    A run itself does not say which pull request it was for when that comes from a fork.
+    Runs for forks do not contain the number of their pull request.
     """
     found = call("GET", f"pulls?{urlencode({'state': 'open', 'head': head})}")
     yield from (pull["number"] for pull in found if pull["head"]["sha"] == sha)
 
 
 def comments(number: int) -> Iterator[int]:
-    """Our own comments on a pull request."""
+    """The IDs of this script's comments on a pull request."""
     for page in count(1):
         found = call("GET", f"issues/{number}/comments?per_page={PAGE}&page={page}")
         for comment in found:
@@ -79,17 +79,17 @@ def comments(number: int) -> Iterator[int]:
 
 
 def call(method: str, path: str, content: dict[str, Any] | None = None) -> Any:
-    """What GitHub's API answers to a request about this repository."""
+    """Send a request about this repository to GitHub's API; returns the JSON response."""
     return json.loads(send(method, path, content))
 
 
 def send(method: str, path: str, content: dict[str, Any] | None = None) -> bytes:
-    """The bytes that GitHub's API answers with, or those it redirects to."""
+    """Send a request about this repository, follow redirects, and return the response body."""
     url = f"{os.environ['GITHUB_API_URL']}/repos/{os.environ['GITHUB_REPOSITORY']}/{path}"
     data = None if content is None else json.dumps(content).encode()
     accept = {"Accept": "application/vnd.github+json"}
-    request = Request(url, data, accept, method=method)  # noqa: S310 the runner says where
-    # Artifacts lie on another server, which must not see the token.
+    request = Request(url, data, accept, method=method)  # noqa: S310 the URL comes from the runner
+    # Artifacts are on another server, which must not get the token.
     request.add_unredirected_header("Authorization", f"Bearer {os.environ['GITHUB_TOKEN']}")
     with urlopen(request, timeout=60) as answer:  # noqa: S310 as above
         return bytes(answer.read())
@@ -99,4 +99,4 @@ if __name__ == "__main__":
     try:
         main()
     except HTTPError as error:
-        sys.exit(f"error: {error.url} answers {error.code}: {error.read().decode()}")
+        sys.exit(f"error: {error.url} returned {error.code}: {error.read().decode()}")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Keep one issue open while the nightly run fails.
+"""Keep an issue open while the nightly run fails.
 
-The first failure opens it, each further one comments on it, and the next run that passes closes it.
-It needs nothing but Python and gh. It reads GH_TOKEN, NEEDS (the results of the jobs, as GitHub's
-`toJSON(needs)` writes them) and RUN_URL.
+The first failure opens the issue, later failures comment on it, and the next success closes it.
+Needs only Python and gh. Reads GH_TOKEN, NEEDS (the results of the jobs, from GitHub's
+`toJSON(needs)`) and RUN_URL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
         if issue:
             gh("issue", "close", issue, "--comment", f"{url} passed.")
         return
-    text = f"{url} did not pass. See its jobs: {', '.join(failed)}."
+    text = f"{url} failed. Failed jobs: {', '.join(failed)}."
     if issue:
         gh("issue", "comment", issue, "--body", text)
     else:
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def open_issue() -> str | None:
-    """The number of the issue that an earlier run opened; what people open is left alone."""
+    """The number of the issue that an earlier run opened. Issues of users are ignored."""
     fields = ("--json", "number,title,author")
     found = json.loads(gh("issue", "list", "--state", "open", "--limit", "1000", *fields))
     ours = [one for one in found if one["title"] == TITLE and one["author"].get("is_bot")]
@@ -42,7 +42,7 @@ def open_issue() -> str | None:
 
 
 def gh(*arguments: str) -> str:
-    """What gh prints."""
+    """Run gh; returns its output."""
     done = subprocess.run(["gh", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"error: gh {' '.join(arguments[:2])}: {done.stderr.strip()}")

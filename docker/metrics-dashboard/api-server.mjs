@@ -1,9 +1,9 @@
-// Runs the handlers of the dashboard's repository, api/*.js, as the hosting platform they were written
-// for does: `export default (req, res)` or `module.exports = (req, res)`, with req.query, req.body,
-// res.status(), res.json() and res.send() on top of Node's own request and response.
+// Runs the handlers in api/*.js of the dashboard's repository like their original hosting platform:
+// `export default (req, res)` or `module.exports = (req, res)`, with req.query, req.body, res.status(),
+// res.json() and res.send() added to Node's request and response.
 //
-// Every file that exports a function answers /api/<its name>; the others are what those share. The
-// rewrites of /api come from the repository's vercel.json.
+// Every file that exports a function serves /api/<file name>; the others are shared code. The rewrites
+// of /api come from the repository's vercel.json.
 
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -13,7 +13,7 @@ import { pathToFileURL } from 'node:url';
 const ROOT = process.env.DASHBOARD_ROOT ?? '/srv';
 const PORT = Number(process.env.PORT ?? 3000);
 const MAX_BODY_BYTES = 1024 * 1024;
-// nginx keeps idle connections to this server for 60 s; closing first would lose a request.
+// nginx keeps idle connections to this server for 60 s; closing them earlier could lose a request.
 const KEEP_ALIVE_MS = 75_000;
 
 /** The handlers by path: '/api/metrics' -> function. */
@@ -27,21 +27,21 @@ async function loadHandlers(folder) {
   return handlers;
 }
 
-/** vercel.json's rewrites of /api, each a pattern with named groups and the destination it fills. */
+/** The rewrites of /api in vercel.json: a pattern with named groups, and a destination. */
 function loadRewrites(file) {
   const { rewrites = [] } = JSON.parse(readFileSync(file, 'utf8'));
   return rewrites
     .filter(({ source }) => source.startsWith('/api/'))
     .map(({ source, destination }) => {
       if (!/^[\w/:.-]+$/.test(source)) {
-        throw new Error(`${file}: rewrite ${source}: only plain segments and :name are understood`);
+        throw new Error(`${file}: rewrite ${source}: only plain segments and :name are supported`);
       }
       const pattern = source.replaceAll('.', '\\.').replaceAll(/:(\w+)/g, '(?<$1>[^/]+)');
       return { pattern: new RegExp(`^${pattern}$`), destination };
     });
 }
 
-/** The URL a request means, after the first rewrite that matches; its own query stays. */
+/** The URL of a request after the first matching rewrite, with the original query. */
 function rewritten(url, rewrites) {
   for (const { pattern, destination } of rewrites) {
     const match = pattern.exec(url.pathname);
@@ -53,7 +53,7 @@ function rewritten(url, rewrites) {
   return url;
 }
 
-/** Query parameters as the handlers expect them: a string, or a list where a name is repeated. */
+/** Query parameters for the handlers: a string, or a list if a name is repeated. */
 function queryOf(searchParams) {
   const names = [...new Set(searchParams.keys())];
   return Object.fromEntries(
@@ -103,11 +103,11 @@ function extend(res) {
 }
 
 async function answer(req, res, handlers, rewrites) {
-  const asked = new URL(req.url, 'http://localhost');
-  if (asked.pathname === '/healthz') return res.send('ok\n');
-  const url = rewritten(asked, rewrites);
+  const requested = new URL(req.url, 'http://localhost');
+  if (requested.pathname === '/healthz') return res.send('ok\n');
+  const url = rewritten(requested, rewrites);
   const handler = handlers.get(url.pathname);
-  if (!handler) return res.status(404).json({ error: 'NotFound', message: `nothing answers ${asked.pathname}` });
+  if (!handler) return res.status(404).json({ error: 'NotFound', message: `no handler for ${requested.pathname}` });
   req.query = queryOf(url.searchParams);
   req.body = await bodyOf(req);
   return handler(req, res);
@@ -128,7 +128,7 @@ const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: K
 
 for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT']) {
   process.once(signal, () => {
-    // Takes no new request and finishes those under way.
+    // Accepts no new requests and completes open ones.
     server.close(() => process.exit(0));
   });
 }

@@ -1,14 +1,14 @@
-"""How fast a synth is, measured against something run beside it.
+"""Measure the speed of a synth relative to a baseline.
 
-platform/empty        `python app.py` over an app with one empty Chart
-thousand/javascript   1,000 web services over plain JavaScript cdk8s writing the same as literals
-growth                1,000 web services over 100
-setup/pip             from a clone to dist/, over pip installing requirements.txt, without caches
-review/diff           `ops review`, 301 of 700 objects changed, over `git diff` and a bare parse
-peak_mb               the larger of the synth's two processes, Python and Node
+platform/empty        `python app.py` relative to an app with one empty Chart
+thousand/javascript   1,000 web services relative to plain JavaScript cdk8s with literals
+growth                1,000 web services relative to 100
+setup/pip             `make synth` in a fresh clone relative to pip installing requirements.txt
+review/diff           `ops review` of 301 changed objects relative to `git diff` and parsing
+peak_mb               peak memory of the larger of the synth's two processes, Python and Node
 
-Runs are taken in turn, so that a machine that slows down slows all of them; medians are printed,
-and the ratios in the last line.
+Runs alternate, so that a slow machine affects all of them equally. Prints medians, and the ratios
+in the last line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.bench.services import app, names
 
 _ROOT = Path(__file__).parents[2]
 _TURNS = 3
-"""How often a round runs what takes a second or less."""
+"""How often a round repeats commands that take a second or less."""
 _FOLDERS = ("dist", "ours", "theirs", "hundred", "changes")
 _REVIEW = [sys.executable, "-m", "ops", "review", "--format", "markdown"]
 _EMPTY = "import cdk8s; app = cdk8s.App(); cdk8s.Chart(app, 'empty'); app.synth()"
@@ -44,7 +44,7 @@ app.synth();
 
 
 def literals(count: int) -> str:
-    """JavaScript that writes what `services` writes, every object as a literal."""
+    """JavaScript that writes the same files as `services`, with every object as a literal."""
     sample = names(1)[0]
     objects = [
         f"new ApiObject(chart, '{place}', {json.dumps(manifest)});"
@@ -60,7 +60,7 @@ def literals(count: int) -> str:
 
 
 def run(command: list[str], folder: Path, checkout: Path) -> tuple[float, float]:
-    """Seconds and peak megabytes of a command that writes into `folder`, run in `checkout`."""
+    """Duration in seconds and peak megabytes of a command that writes to `folder`."""
     environment = {
         **os.environ,
         "CDK8S_OUTDIR": str(folder),
@@ -72,19 +72,19 @@ def run(command: list[str], folder: Path, checkout: Path) -> tuple[float, float]
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"error: {' '.join(command)[:200]} ended with status {process.returncode}")
+        sys.exit(f"error: {' '.join(command)[:200]} exited with status {process.returncode}")
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
 def compare(ours: Path, theirs: Path) -> None:
-    """Refuse to compare the speed of two programs that write different files."""
+    """Exit with an error if the two programs write different files."""
     for file in sorted(theirs.iterdir()):
         if file.read_bytes() != (ours / file.name).read_bytes():
-            sys.exit(f"error: {file.name} differs between our constructs and the literals")
+            sys.exit(f"error: {file.name} differs between the constructs and the literals")
 
 
 def main() -> None:
-    """Measure, print the medians, and the ratios last."""
+    """Measure, and print the medians and ratios."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n\n")[0])
     parser.add_argument("--short", action="store_true", help="one round instead of five")
     rounds = 1 if parser.parse_args().short else 5

@@ -1,4 +1,4 @@
-"""A repository in which 301 of 700 objects change, and the least that can be done with that."""
+"""A repository with 301 changed objects out of 700, and a minimal program to compare with."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ for revision in sys.argv[1:]:
     for file in filter(None, map(archive.extractfile, archive)):
         for _ in yaml.load_all(file.read(), Loader=yaml.CSafeLoader): pass
 """
-"""`git diff` and a bare parse of the same YAML."""
+"""Runs `git diff`, and parses the same YAML."""
 
 
 def repository(folder: Path) -> None:
-    """Make a repository of two commits, between which every object of some services changes."""
+    """Create a repository with two commits that differ in every object of some services."""
     files = app(_SERVICES).render()
     changed = list(files)[:_CHANGED]
     _run(folder, "git", "init", "--quiet")

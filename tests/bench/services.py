@@ -1,4 +1,4 @@
-"""Many web services by our own constructs: `python -m tests.bench.services COUNT FOLDER`."""
+"""Renders many web services: `python -m tests.bench.services COUNT FOLDER`."""
 
 import sys
 from pathlib import Path
@@ -10,12 +10,12 @@ from constructs_lib.model import ClusterTarget, Host, HttpGet, Pin, Probe, Resou
 
 
 def names(count: int) -> list[str]:
-    """The services' names, all of one length so that one can be written for another."""
+    """The names of the services, all with the same length so that they are interchangeable."""
     return [f"service-{number:05}" for number in range(count)]
 
 
 def app(count: int) -> App:
-    """An App with `count` web services, each with all its objects."""
+    """An App with `count` web services."""
     services = names(count)
     parameters = {**clickhouse(), "API_KEYS": Parameters.API_KEYS}
     app = App(
@@ -53,7 +53,7 @@ def app(count: int) -> App:
 
 
 def main() -> None:
-    """Write the services' manifests into a folder."""
+    """Write the manifests of the services to a directory."""
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
     for path, text in app(count).render().items():
         (folder / Path(path).name).write_text(text, "utf-8")

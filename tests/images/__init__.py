@@ -1,1 +1,1 @@
-"""The container images of docker/: what their Dockerfiles promise, and a run of each image."""
+"""Checks the Dockerfiles in docker/, and builds and runs each image."""

@@ -1,8 +1,8 @@
-"""Builds every image of docker/ from its sample, runs each as a pod would, and says what it saw.
+"""Build every image in docker/ from a sample, run it like a pod, and check it.
 
-Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git, and
-says at once what of it is missing. The first run makes stand-ins for the base images and fills the
-caches, all kept in $XDG_CACHE_HOME/gnosis-images (some 3 GB; delete it to start afresh).
+Needs root and Debian's buildah, runc, mmdebstrap, uidmap, util-linux, iproute2, curl and git. The
+first run builds stand-ins for the base images and fills the caches in $XDG_CACHE_HOME/gnosis-images
+(about 3 GB; can be deleted).
 """
 
 import argparse
@@ -40,10 +40,9 @@ PREREQUISITES = (
     *(command(tool, f"apt install {package}") for tool, package in _TOOLS.items()),
     ROOT,
 )
-"""What `make images` needs; every machine that runs it is one with apt."""
+"""The prerequisites of `make images`, which runs only on machines with apt."""
 
-# PID and mount namespaces of its own: whatever ends this process ends its builds and containers,
-# and no mount outlives them.
+# Separate PID and mount namespaces: if this process ends, its builds, containers and mounts end.
 _NAMESPACES = (
     *("setpriv", "--pdeathsig=KILL"),
     *(
@@ -87,11 +86,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "services", nargs="*", metavar="service", help=f"default: all of {', '.join(names)}"
     )
-    parser.add_argument("--no-cache", action="store_true", help="build every layer again")
+    parser.add_argument("--no-cache", action="store_true", help="rebuild every layer")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if unknown := set(options.services) - set(names):
-        parser.error(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        parser.error(f"unknown service {', '.join(sorted(unknown))}; use {', '.join(names)}")
     options.services = set(options.services or names)
     if "cryo-indexer" in options.services:
         options.services.add("cryo-base")  # its base image
@@ -105,7 +104,7 @@ def _cache() -> Path:
 
 @contextmanager
 def _locked(cache: Path) -> Iterator[None]:
-    """Keeps the cache folder for one run at a time."""
+    """Locks the cache directory."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         try:
@@ -118,12 +117,12 @@ def _locked(cache: Path) -> Iterator[None]:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """A temporary folder; it and the containers' control groups are gone afterwards."""
+    """A temporary directory; it and the containers' control groups are removed afterwards."""
     scratch = Path(tempfile.mkdtemp(prefix="gnosis-images-"))
     try:
         yield scratch
     finally:
-        for _ in range(100):  # 10 s for killed processes to let go
+        for _ in range(100):  # killed processes may use files for up to 10 s
             shutil.rmtree(scratch, ignore_errors=True)
             containers.remove_control_groups(scratch.name)
             if not scratch.exists():
@@ -132,7 +131,7 @@ def _scratch() -> Iterator[Path]:
 
 
 def _in_namespaces(scratch: Path) -> int:
-    """This program again, in namespaces of its own; killed with its children if this one ends."""
+    """Runs this program in separate namespaces; it is killed if the parent process ends."""
     words = [*_NAMESPACES, sys.executable, "-u", "-m", "tests.images", *sys.argv[1:]]
     child = subprocess.Popen([*words, f"--scratch={scratch}"], start_new_session=True)
     try:
@@ -160,11 +159,9 @@ def _build_and_run(chosen: list[Service], cache: Path, scratch: Path, *, cached:
             failed.append(service.name)
             print(f"{service.name}: FAILED\n{error}", file=sys.stderr)
     print(
-        "\nEach ran under runc as its pod would: UID and GID 1000, a read-only root, no capability."
+        "\nEach image ran with runc: UID and GID 1000, read-only root file system, no capabilities."
     )
-    print(
-        "The base images were stand-ins for this machine's processor, which differ from the real:"
-    )
+    print("The base images were stand-ins for this machine's architecture. Differences:")
     for stand_in in standins.ALL:
         print(f"  {stand_in.reference.split('/')[-1]}: {stand_in.differs}")
     outcome = f"failed: {', '.join(failed)}" if failed else "all passed"

@@ -1,10 +1,10 @@
-"""What a running container must show, beyond its health check."""
+"""Checks of running containers, in addition to their health checks."""
 
 import re
 
 from .containers import Answer, Container
 
-#: Stands in the dashboard's JavaScript and is what its handlers ask for.
+#: Compiled into the dashboard's JavaScript, and required by its handlers.
 DASHBOARD_KEY = "public-key-of-the-sample"
 
 _SITE = "http://localhost:8080"
@@ -29,7 +29,7 @@ def has_awk(container: Container) -> None:
 
 
 def dashboard(web: Container) -> None:
-    """Its pages and, from the second container of the pod, the answers of its API."""
+    """The pages, and the API in the second container of the pod."""
     _pages(web)
     _handlers(web)
     _addresses(web)
@@ -46,10 +46,10 @@ def _pages(web: Container) -> None:
     assert route.headers["cache-control"] == "no-cache", route
 
     found = re.search(r'src="(/assets/[^"]+\.js)"', index.body)
-    assert found, f"index.html names no built script: {index.body}"
+    assert found, f"index.html does not include the built script: {index.body}"
     script = web.get(f"{_SITE}{found[1]}")
     assert script.headers["cache-control"] == "public, max-age=31536000, immutable", script.headers
-    assert DASHBOARD_KEY in script.body, "the build did not take VITE_API_KEY"
+    assert DASHBOARD_KEY in script.body, "the build did not use VITE_API_KEY"
     _secure(script)
     packed = web.get(f"{_SITE}{found[1]}", extra=("--compressed",))
     assert packed.headers["content-encoding"] == "gzip", packed.headers
@@ -68,13 +68,13 @@ def _secure(answer: Answer) -> None:
     }
     assert expected.items() <= answer.headers.items(), answer.headers
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], answer.headers
-    assert answer.headers["server"] == "nginx", f"tells its version: {answer.headers['server']}"
+    assert answer.headers["server"] == "nginx", f"exposes its version: {answer.headers['server']}"
 
 
 def _handlers(web: Container) -> None:
-    # the pod is ready once both containers are; the health check is content with one of them
-    patience = ("--retry", "30", "--retry-connrefused", "--retry-delay", "1")
-    web.get("http://localhost:3000/healthz", extra=patience)
+    # the health check passes if one of the two containers is ready
+    retries = ("--retry", "30", "--retry-connrefused", "--retry-delay", "1")
+    web.get("http://localhost:3000/healthz", extra=retries)
     key = {"X-API-Key": DASHBOARD_KEY}
     for path in (
         "metrics/active_validators",
@@ -100,7 +100,7 @@ def _handlers(web: Container) -> None:
 
 
 def _addresses(web: Container) -> None:
-    """The visitor is who the load balancer says, and the handlers' port is for nginx alone."""
+    """The client address comes from the load balancer, and only nginx reaches the handlers."""
     web.in_network("ip", "address", "add", f"{_BALANCER}/32", "dev", "lo")
     echo = web.get(
         f"{_SITE}/api/metrics?echo=1",
@@ -113,4 +113,4 @@ def _addresses(web: Container) -> None:
         web.get(f"http://{_BALANCER}:3000/healthz")
     except AssertionError:
         return
-    raise AssertionError("the handlers' port answers to others than nginx in the same pod")
+    raise AssertionError("the handlers' port is reachable from outside the pod")

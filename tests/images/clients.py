@@ -1,9 +1,7 @@
-"""Lets pip, npm and go inside a build reach their registries the way they do on this machine.
+"""Gives builds this machine's configuration of pip, npm and go, to reach the same registries.
 
-A build sees none of the caller's configuration. What exists of it is mounted read-only for the time
-of a RUN step: configuration files, the settings that stand in the environment, and the certificates
-this machine trusts. An image keeps empty mount points of it, no content. Proxies buildah passes on
-itself.
+Configuration files, settings from the environment, and trusted certificates are mounted read-only
+during RUN steps. Images keep only empty mount points. buildah itself passes on proxies.
 """
 
 import json
@@ -16,7 +14,7 @@ _CERTIFICATES = Path("/etc/ssl/certs")
 
 
 def mounts(scratch: Path) -> tuple[str, ...]:
-    """Buildah's --volume values, each HOST:BUILD:ro; what has to be written lies in `scratch`."""
+    """Values for buildah's --volume, as HOST:BUILD:ro; generated files are in `scratch`."""
     scratch.mkdir(parents=True)
     settings = {
         "/etc/pip.conf": _pip(),

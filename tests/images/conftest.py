@@ -1,3 +1,3 @@
-"""The samples are repositories of other programs; pytest has nothing to collect in them."""
+"""Excludes the samples, which are not tests."""
 
 collect_ignore = ["samples"]

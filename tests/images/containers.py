@@ -1,8 +1,8 @@
-"""Starts a built image as a pod would: by runc, the runtime of the cluster's nodes.
+"""Runs an image like a pod, with runc, the runtime of the cluster's nodes.
 
-UID and GID of the image, its own PID, mount and network namespace, a read-only root, no capability
-and no new privilege; an empty folder at each path the image declares as writable, with the group
-and mode that an emptyDir with fsGroup has.
+The container has the image's UID and GID, separate namespaces, a read-only root file system, and no
+capabilities or new privileges. Each path that the image declares as writable is an empty directory
+with the group and mode of an emptyDir with fsGroup.
 """
 
 import json
@@ -25,7 +25,7 @@ _NAMESPACES = ("pid", "mount", "ipc", "uts", "network")
 
 @dataclass(frozen=True)
 class Program:
-    """What a pod's container sets: `command` replaces ENTRYPOINT and CMD, `args` the CMD alone."""
+    """Settings of a pod's container: `command` replaces ENTRYPOINT and CMD, `args` only CMD."""
 
     args: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; header names in lower case."""
+    """An HTTP response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,7 +54,7 @@ class Answer:
 
 
 def remove_control_groups(name: str) -> None:
-    """Removes the control groups that killed containers left; `name` is their scratch folder's."""
+    """Removes control groups of killed containers; `name` is the name of the scratch directory."""
     for group in (*_CONTROL_GROUPS.glob(f"*/{name}"), *_CONTROL_GROUPS.glob(name)):
         for folder in (*group.glob("*/"), group):
             with suppress(OSError):
@@ -62,7 +62,7 @@ def remove_control_groups(name: str) -> None:
 
 
 class Container(AbstractContextManager["Container"]):
-    """One running container, killed and removed when the context ends."""
+    """A running container, killed and removed at the end of the context."""
 
     def __init__(
         self, name: str, image: ImageConfig, root: Path, program: Program, scratch: Path
@@ -75,14 +75,14 @@ class Container(AbstractContextManager["Container"]):
         self._runc = ("runc", f"--root={scratch / 'runc'}")
 
     def start(self, *, beside: "Container | None" = None) -> Self:
-        """Starts it, in the network of `beside` if that is given; returns once it has a process."""
+        """Starts it, in the network of `beside` if given; returns when its process runs."""
         self._bundle.mkdir(parents=True)
         (self._bundle / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
         (self._bundle / "config.json").write_text(
             json.dumps(self._config(beside)), encoding="utf-8"
         )
         log = self._log.open("wb")
-        # The program may open its standard output again by name, as it may in a pod.
+        # The program may reopen its standard output by name.
         os.fchown(log.fileno(), *self._user)
         self._process = subprocess.Popen(
             [*self._runc, "run", f"--pid-file={self._pid_file}", self._name],
@@ -105,7 +105,7 @@ class Container(AbstractContextManager["Container"]):
 
     @property
     def pid(self) -> int:
-        """The process id of its PID 1 as this machine sees it."""
+        """The host's process ID of its PID 1."""
         return int(self._pid_file.read_text())
 
     @property
@@ -117,7 +117,7 @@ class Container(AbstractContextManager["Container"]):
         return self._process.poll() is not None
 
     def exec(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        """Runs a command inside, with the rights the program has."""
+        """Runs a command in the container, with the permissions of the program."""
         return subprocess.run(
             [*self._runc, "exec", self._name, *words],
             capture_output=True,
@@ -129,7 +129,7 @@ class Container(AbstractContextManager["Container"]):
     def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, extra: tuple[str, ...] = ()
     ) -> Answer:
-        """Asks a URL from within the container's network, with this machine's curl."""
+        """Requests a URL in the container's network namespace, with this machine's curl."""
         words = [word for pair in (headers or {}).items() for word in ("--header", ": ".join(pair))]
         text = self.in_network(
             "curl", "--silent", "--show-error", "--include", "--max-time", "10", *words, *extra, url
@@ -149,44 +149,43 @@ class Container(AbstractContextManager["Container"]):
         return done.stdout.decode()
 
     def wait_healthy(self, seconds: float) -> float:
-        """The seconds from its start until the image's health check passes.
-
-        AssertionError if it does not within `seconds`.
-        """
+        """The seconds from the start until the health check passes; AssertionError on timeout."""
         return self._wait(lambda: self.exec(self.image.health).returncode == 0, "healthy", seconds)
 
     def wait_output(self, seconds: float) -> float:
-        """The seconds from its start until the program said something; AssertionError as above."""
-        return self._wait(lambda: bool(self.output), "heard of", seconds)
+        """The seconds from the start until the first output; AssertionError on timeout."""
+        return self._wait(lambda: bool(self.output), "running", seconds)
 
     def _wait(self, reached: Callable[[], bool], state: str, seconds: float) -> float:
         while time.monotonic() - self._started < seconds and not self.ended:
             if reached():
                 return time.monotonic() - self._started
             time.sleep(_POLL_SECONDS)
-        how = f"ended before it was {state}" if self.ended else f"not {state} in {seconds:.0f} s"
+        how = f"exited before it was {state}" if self.ended else f"not {state} in {seconds:.0f} s"
         raise AssertionError(f"{how}; its output:\n{self.output}")
 
     def wait_ended(self, seconds: float) -> int:
-        """The exit status; AssertionError if it runs longer than that."""
+        """The exit status; AssertionError on timeout."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {seconds:.0f} s:\n{self.output}") from None
 
     def stop(self, grace_seconds: float) -> float:
-        """Sends the image's stop signal; the seconds until the program ended by itself."""
+        """Sends the image's stop signal; returns the seconds until the program exits."""
         start = time.monotonic()
         subprocess.run([*self._runc, "kill", self._name, self.image.stop_signal], check=True)
         try:
             self._process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            how = f"{self.image.stop_signal} did not end it within its grace period"
-            raise AssertionError(f"{how} of {grace_seconds:.0f} s") from None
+            raise AssertionError(
+                f"still running {grace_seconds:.0f} s (the grace period) after "
+                f"{self.image.stop_signal}"
+            ) from None
         return time.monotonic() - start
 
     def assert_confined(self) -> None:
-        """The user, no capability and no way to one; only the declared paths can be written to."""
+        """Checks the user, the missing capabilities, and that only declared paths are writable."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         status = {name: value.split()[:1] for name, _, value in (x.partition(":") for x in lines)}
         uid, gid = self._user

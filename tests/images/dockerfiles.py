@@ -1,8 +1,8 @@
-"""Reads what a Dockerfile of docker/<service>/ promises to whoever runs its image.
+"""Reads the properties of an image from docker/<service>/Dockerfile.
 
     read("cerebro-api").health_urls  ->  (HealthUrl(port=8000, path="/"),)
 
-The text is parsed by dockerfile-parse; nothing is built.
+dockerfile-parse parses the text; nothing is built.
 """
 
 import io
@@ -17,7 +17,7 @@ from dockerfile_parse.util import WordSplitter
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 
-#: The label in which an image names the paths it writes to, comma-separated, absolute.
+#: The label with the absolute paths that an image writes to, separated by commas.
 WRITABLE_PATHS_LABEL = "io.gnosis.writable-paths"
 
 _FLAG = re.compile(r"(--[\w-]+=\S+)\s+")
@@ -28,7 +28,7 @@ _LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(?P<port>\d+)(?P<pat
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its name in capitals, flags (`--from=builder`), words, where it stands."""
+    """An instruction: its name in capitals, flags (`--from=builder`), words, and line."""
 
     name: str
     flags: tuple[str, ...]
@@ -38,7 +38,7 @@ class Instruction:
 
     @property
     def text(self) -> str:
-        """The words as one string, for a search in what a RUN does."""
+        """The words as one string."""
         return " ".join(self.words)
 
     def flag(self, name: str) -> str | None:
@@ -50,7 +50,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stage:
-    """A build stage: its base image (arguments filled in), its name if it has one, what it does."""
+    """A build stage: its base image (with resolved arguments), name and instructions."""
 
     base: str
     name: str | None
@@ -66,7 +66,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class HealthUrl:
-    """A URL of the container itself that its health check asks."""
+    """A local URL that the health check requests."""
 
     port: int
     path: str
@@ -74,7 +74,7 @@ class HealthUrl:
 
 @dataclass(frozen=True)
 class Image:
-    """What the final stage of a Dockerfile says about the containers of its image."""
+    """The properties of an image, from the final stage of its Dockerfile."""
 
     service: str
     path: Path
@@ -85,7 +85,7 @@ class Image:
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...]
     health_command: tuple[str, ...]
-    """HEALTHCHECK's command, in shell form one string; empty where the image has none."""
+    """The command of HEALTHCHECK, one string if in shell form; empty without HEALTHCHECK."""
     health_urls: tuple[HealthUrl, ...]
     writable_paths: tuple[str, ...]
     labels: dict[str, str] = field(repr=False)
@@ -105,18 +105,18 @@ class Image:
 
 
 def services() -> tuple[str, ...]:
-    """Every folder of docker/ that holds a Dockerfile, in alphabetical order."""
+    """Every directory in docker/ with a Dockerfile, in alphabetical order."""
     return tuple(sorted(path.parent.name for path in DOCKER.glob("*/Dockerfile")))
 
 
 def read(service: str) -> Image:
-    """The image that docker/<service>/Dockerfile describes; FileNotFoundError if there is none."""
+    """The image of docker/<service>/Dockerfile. Raises FileNotFoundError if it does not exist."""
     path = DOCKER / service / "Dockerfile"
     return parse(path.read_text(encoding="utf-8"), path)
 
 
 def parse(text: str, path: Path) -> Image:
-    """The image that this Dockerfile text describes; `path` names it in messages."""
+    """The image of this Dockerfile text; `path` is used in messages."""
     stages = _stages(text)
     final = stages[-1]
     labels, env = _pairs(final, "LABEL"), _pairs(final, "ENV")

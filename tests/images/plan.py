@@ -1,7 +1,6 @@
-"""How each service of docker/ is built from its sample and run: the arguments its charts give, what
-the running container must show, and how long it may take to end.
+"""The build and runs of each image in docker/: arguments of the charts, checks, grace periods.
 
-A sample is a tiny repository with the paths that the Dockerfile takes from the real one.
+A sample is a tiny repository with the paths that the Dockerfile copies from the real one.
 """
 
 from collections.abc import Callable
@@ -19,27 +18,27 @@ Check = Callable[[Container], None]
 
 @dataclass(frozen=True)
 class Run:
-    """One start of the image: by default a server, which gets healthy and is stopped."""
+    """A run of the image: by default a server that gets healthy and is stopped."""
 
     name: str
     program: Program = field(default_factory=Program)
     beside: Program | None = None
     """A second container of the same pod, from the same image."""
     check: Check | None = None
-    says: str | None = None
-    """Set for a program that ends by itself: it must succeed, and say this."""
+    output: str | None = None
+    """For a program that exits by itself: text in the output of a successful run."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """An image to build and the runs it has to pass."""
+    """An image and its runs."""
 
     name: str
     runs: tuple[Run, ...]
     arguments: dict[str, str] = field(default_factory=dict)
     """Build arguments."""
     upstream: tuple[str, str] | None = None
-    """For a build that fetches another repository: the prefix of its two arguments, the sample."""
+    """For a build that fetches another repository: the prefix of its two arguments, a sample."""
     grace_seconds: float = 30
 
     @property
@@ -76,8 +75,8 @@ SERVICES = (
     Service(
         "cryo-base",
         (
-            Run("default", says="usage: cryo"),
-            Run("patched", Program(("cryo", "help", "blocks")), says="\nwithdrawals\n"),
+            Run("default", output="usage: cryo"),
+            Run("patched", Program(("cryo", "help", "blocks")), output="\nwithdrawals\n"),
         ),
         upstream=("CRYO", "cryo"),
     ),
@@ -88,7 +87,7 @@ SERVICES = (
             Run(
                 "migrations",
                 Program(("migrations",), env={"MIGRATIONS_DIR": "/app/migrations_live"}),
-                says="migrations_live/001_blocks.sql",
+                output="migrations_live/001_blocks.sql",
             ),
         ),
         arguments={"CRYO_BASE": f"{REGISTRY}/cryo-base:sample"},
@@ -99,7 +98,7 @@ SERVICES = (
             Run("realtime", Program(("load", "realtime"))),
             Run("transform", Program(("transform", "run", "--continuous"))),
             Run("validators", Program(("load", "backfill"))),
-            Run("migrate", Program(("migrate",)), says="migrations/001_specs.sql"),
+            Run("migrate", Program(("migrate",)), output="migrations/001_specs.sql"),
         ),
     ),
     Service(
@@ -112,11 +111,11 @@ SERVICES = (
     Service(
         "click-runner",
         (
-            Run("ember", Program(_EMBER), says="optimize_ember_data"),
+            Run("ember", Program(_EMBER), output="optimize_ember_data"),
             Run(
                 "ember by command",
                 Program(_EMBER, command=("python", "run_queries.py")),
-                says="optimize_ember_data",
+                output="optimize_ember_data",
             ),
             Run("forum", Program(("--ingestor=forum",))),
         ),

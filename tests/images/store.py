@@ -1,4 +1,4 @@
-"""buildah, with a storage of its own: the images of this run and what they are built from."""
+"""buildah with a separate storage for built images and their base images."""
 
 import json
 import os
@@ -19,7 +19,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What an image tells the container runtime: its program, user and surroundings."""
+    """The image's configuration for the container runtime."""
 
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...]
@@ -27,7 +27,7 @@ class ImageConfig:
     cwd: str
     user: str
     health: tuple[str, ...]
-    """HEALTHCHECK as the program to execute; empty where the image has none."""
+    """The program of HEALTHCHECK; empty without one."""
     stop_signal: str
     labels: Mapping[str, str]
 
@@ -39,7 +39,7 @@ class Store:
         self.scratch = scratch
         self._logs = cache / "logs"
         self._driver = _driver(scratch)
-        temporary = cache / "tmp"  # its cache mounts lie there
+        temporary = cache / "tmp"  # for buildah's cache mounts
         for folder in (self._logs, temporary):
             folder.mkdir(parents=True, exist_ok=True)
         self._environment = os.environ | {"TMPDIR": str(temporary)}
@@ -58,7 +58,7 @@ class Store:
         volumes: tuple[str, ...] = (),
         cached: bool = True,
     ) -> float:
-        """Builds `tag` and returns the seconds it took."""
+        """Builds `tag`, and returns the duration in seconds."""
         command = ["bud", "--format=docker", "--pull-never", "--network=host", "--isolation=chroot"]
         command += [f"--layers={str(cached and self._driver == 'overlay').lower()}"]
         command += [f"--tag={tag}", f"--file={dockerfile}"]
@@ -89,7 +89,7 @@ class Store:
         )
 
     def label(self, tag: str, name: str) -> str | None:
-        """A label of an image; None if the image lacks it or is not there."""
+        """A label of an image; None if the image or the label does not exist."""
         try:
             labels: Mapping[str, str] = self._inspect(tag).get("Labels") or {}
         except BuildError as error:
@@ -100,7 +100,7 @@ class Store:
 
     @contextmanager
     def root(self, tag: str) -> Iterator[Path]:
-        """The image's root file system, mounted as long as the context lasts."""
+        """The image's root file system, mounted during the context."""
         container = self._run("from", "--pull-never", tag).strip()
         try:
             yield Path(self._run("mount", container).strip())
@@ -109,7 +109,7 @@ class Store:
             self._run("rm", container)
 
     def sweep(self) -> None:
-        """Removes the working containers that an interrupted run left."""
+        """Removes working containers of interrupted runs."""
         self._run("rm", "--all")
 
     def _inspect(self, tag: str) -> dict[str, Any]:
@@ -141,11 +141,11 @@ class Store:
             )
         if done.returncode:
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
-            raise BuildError("\n".join([f"{tag}: the build failed; the end of {log}:", *tail]))
+            raise BuildError("\n".join([f"{tag}: the build failed; last lines of {log}:", *tail]))
 
 
 def _driver(scratch: Path) -> str:
-    """Overlay where this file system can be a layer of it, else vfs: the same images, slower."""
+    """Select overlay if this file system supports it, otherwise the slower vfs."""
     folders = [scratch / "overlay" / name for name in ("lower", "upper", "work", "merged")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Every Dockerfile keeps every rule, and each rule notices when one does not.
+"""Every Dockerfile follows all rules, and each rule detects violations.
 
-Nothing is built here; `python -m tests.images` builds and runs the images.
+These tests do not build images; `python -m tests.images` does.
 """
 
 import subprocess
@@ -15,9 +15,9 @@ from .plan import SERVICES
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: str(rule.__name__))
 @pytest.mark.parametrize("service", services())
-def test_every_dockerfile_keeps_every_rule(service: str, rule: rules.Rule) -> None:
+def test_every_dockerfile_follows_every_rule(service: str, rule: rules.Rule) -> None:
     image = read(service)
-    assert [f"{image.path}: {complaint}" for complaint in rule(image)] == []
+    assert [f"{image.path}: {problem}" for problem in rule(image)] == []
 
 
 BREAKS = [
@@ -57,15 +57,13 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("rule", "service", "old", "new"), BREAKS)
-def test_a_rule_notices_when_it_is_broken(
-    rule: rules.Rule, service: str, old: str, new: str
-) -> None:
+def test_a_rule_detects_a_violation(rule: rules.Rule, service: str, old: str, new: str) -> None:
     text = read(service).text
     assert old in text
     assert list(rule(parse(text.replace(old, new), read(service).path)))
 
 
-def test_every_rule_is_broken_once() -> None:
+def test_every_rule_has_a_violation() -> None:
     assert {rule for rule, *_ in BREAKS} == set(rules.RULES)
 
 
@@ -73,13 +71,13 @@ def test_hadolint_finds_nothing() -> None:
     assert hadolint(*sorted(DOCKER.glob("*/Dockerfile"))) == ""
 
 
-def test_hadolint_is_listened_to(tmp_path: Path) -> None:
+def test_findings_of_hadolint_are_reported(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM debian:latest\n", encoding="utf-8")
     assert "DL3007" in hadolint(tmp_path / "Dockerfile")
 
 
 def hadolint(*files: Path) -> str:
-    """Its complaints; no configuration file or environment can silence one."""
+    """The findings of hadolint, without configuration files."""
     done = subprocess.run(
         ["hadolint", "--config=/dev/null", "--no-color", *files],
         capture_output=True,
@@ -94,7 +92,7 @@ def test_every_image_is_built_and_run() -> None:
     assert {service.name for service in SERVICES} == set(services())
 
 
-def test_the_reader_reads_what_a_chart_must_agree_with() -> None:
+def test_the_reader_reads_properties_that_charts_use() -> None:
     dashboard, crawler = read("metrics-dashboard"), read("ip-crawler")
     assert dashboard.ports == (8080, 3000)
     assert dashboard.health_urls == (HealthUrl(8080, "/healthz"), HealthUrl(3000, "/healthz"))

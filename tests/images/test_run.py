@@ -1,4 +1,4 @@
-"""What `python -m tests.images` is made of, as far as it can be seen without building an image."""
+"""Tests of `python -m tests.images` that do not build images."""
 
 import sys
 from pathlib import Path
@@ -23,19 +23,17 @@ IMAGE = ImageConfig(("program",), ("default",), (), "/", "1000:1000", (), "SIGTE
         (Program(("a",), command=("other",)), ("other", "a")),
     ],
 )
-def test_command_and_args_mean_what_they_mean_in_a_pod(
-    program: Program, words: tuple[str, ...]
-) -> None:
+def test_command_and_args_work_as_in_a_pod(program: Program, words: tuple[str, ...]) -> None:
     assert program.words(IMAGE) == words
 
 
-def test_an_unknown_service_is_refused(
+def test_an_unknown_service_is_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["images", "cerebro"])
     with pytest.raises(SystemExit, match="2"):
         images.main()
-    assert "no such service: cerebro; there are cerebro-api" in capsys.readouterr().err
+    assert "unknown service cerebro; use cerebro-api" in capsys.readouterr().err
 
 
 def test_a_build_gets_the_callers_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""One service's trial: build the image from its sample, look into it, run it, stop it."""
+"""Tests one service: builds the image from its sample, examines it, runs it, and stops it."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ from .plan import SAMPLES, Run, Service
 from .rules import BUILD_TOOLS
 from .store import ImageConfig, Store
 
-#: Longest wait for a program to get healthy, or to end by itself.
-_PATIENCE_SECONDS = 60
+#: The timeout for a program to get healthy or to exit by itself.
+_TIMEOUT_SECONDS = 60
 
-#: Where an image keeps programs, and where builds leave what they downloaded.
+#: Directories of programs, and of downloads that builds may leave behind.
 _PROGRAMS = (
     "bin",
     "sbin",
@@ -30,7 +30,7 @@ _DOWNLOADS = ("var/lib/apt/lists", "var/cache/apt/archives", "root/.cache", "roo
 
 
 def run(service: Service, store: Store, volumes: tuple[str, ...], *, cached: bool) -> None:
-    """Prints a line for each step; AssertionError or BuildError says what went wrong."""
+    """Prints a line for each step. Raises AssertionError or BuildError."""
     seconds = _build(service, store, volumes, cached=cached)
     image = store.config(service.tag)
     print(f"{service.name}: built in {seconds:.0f} s")
@@ -66,7 +66,7 @@ def _build(service: Service, store: Store, volumes: tuple[str, ...], *, cached: 
 
 
 def _commit(sample: Path, repository: Path) -> str:
-    """A git repository of the sample's files; its commit is the same for the same files."""
+    """Creates a git repository of the sample; the commit depends only on the files."""
     shutil.copytree(sample, repository)
     who = {"NAME": "sample", "EMAIL": "sample@localhost", "DATE": "2026-01-01T00:00:00Z"}
     env = os.environ | {
@@ -84,7 +84,7 @@ def _commit(sample: Path, repository: Path) -> str:
 
 
 def _examine(root: Path, image: ImageConfig) -> None:
-    """The user's entry, and nothing left of the build."""
+    """Checks the user's entry, the label, and that no build tools and downloads are left."""
     entries = [line.split(":") for line in (root / "etc/passwd").read_text().splitlines()]
     assert image.user == "1000:1000", f"the image runs as {image.user!r}"
     assert ["1000", "1000"] in [entry[2:4] for entry in entries if entry[0] == "appuser"], entries
@@ -112,25 +112,25 @@ def _unhealthy_without_its_program(
 
 
 def _run(service: Service, each: Run, image: ImageConfig, root: Path, scratch: Path) -> str:
-    """What the run showed, in one line."""
+    """The result of the run, in one line."""
     name = f"{service.name}-{service.runs.index(each)}"
     with ExitStack() as stack:
         container = stack.enter_context(Container(name, image, root, each.program, scratch).start())
-        if each.says is not None:
-            status = container.wait_ended(_PATIENCE_SECONDS)
+        if each.output is not None:
+            status = container.wait_ended(_TIMEOUT_SECONDS)
             assert status == 0, (status, container.output)
-            assert each.says in container.output, container.output
-            return "ended with status 0"
+            assert each.output in container.output, container.output
+            return "exited with status 0"
         if each.beside:
             second = Container(f"{name}-beside", image, root, each.beside, scratch)
-            stack.enter_context(second.start(beside=container)).wait_healthy(_PATIENCE_SECONDS)
+            stack.enter_context(second.start(beside=container)).wait_healthy(_TIMEOUT_SECONDS)
         up = container.wait_healthy if image.health else container.wait_output
-        seen = f"{'healthy' if image.health else 'at work'} after {up(_PATIENCE_SECONDS):.1f} s"
+        result = f"{'healthy' if image.health else 'running'} after {up(_TIMEOUT_SECONDS):.1f} s"
         container.assert_confined()
         if each.check:
             each.check(container)
         seconds = container.stop(service.grace_seconds)
         return (
-            f"{seen}, ended {seconds:.1f} s after {image.stop_signal}"
+            f"{result}, exited {seconds:.1f} s after {image.stop_signal}"
             f" (grace period {service.grace_seconds:.0f} s)"
         )

@@ -1,6 +1,7 @@
-"""Rendered objects, broken one field at a time: what no rule refuses survives.
+"""Mutation tests of the rules: break one field of the rendered objects at a time.
 
-The start is dist/ as committed, and beside it a workload of every kind that dist/ has none of.
+The base is dist/ as committed, plus a workload of each kind that dist/ does not contain. A mutant
+survives if no rule reports it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One thing that is broken."""
+    """The objects with one broken field."""
 
     name: str
     """`Deployment cerebro/cerebro-api: hostNetwork`."""
@@ -40,7 +41,7 @@ class Mutant:
 
 @cache
 def start() -> tuple[Object, ...]:
-    """What every mutant differs from in one place; no rule refuses it."""
+    """The base of every mutant; it has no violations."""
     found = [
         Object.of(manifest, f"{DIST}/{path}")
         for path, text in sorted(read(FOLDER).items())
@@ -48,12 +49,12 @@ def start() -> tuple[Object, ...]:
         for manifest in yaml.load_all(text, yaml.CSafeLoader)
     ]
     for item in found:
-        _make_room(item)
+        _extend_limits(item)
     return (*found, *_of_other_kinds(found))
 
 
-def _make_room(item: Object) -> None:
-    """Let the project and the quota admit the kinds that dist/ lacks."""
+def _extend_limits(item: Object) -> None:
+    """Let the AppProject and the quota admit the additional kinds."""
     if item.kind == "AppProject" and item.name == "gnosis-analytics":
         item.spec["namespaceResourceWhitelist"] += [
             {"group": "" if kind == "Pod" else "apps", "kind": kind} for kind in _NEW_KINDS
@@ -66,12 +67,11 @@ def _make_room(item: Object) -> None:
 
 @cache
 def platform() -> AnalyticsPlatform:
-    """The one whose objects they are."""
     return current()
 
 
 def _of_other_kinds(found: Sequence[Object]) -> Iterator[Object]:
-    """A workload of each kind that dist/ lacks, with what belongs to it, and an autoscaler."""
+    """A workload of each additional kind with its supporting objects, and an autoscaler."""
     own = {
         item.kind: item.manifest
         for item in found
@@ -124,15 +124,15 @@ def _workload(deployment: Manifest, kind: str) -> Manifest:
 
 
 def mutants() -> Iterator[Mutant]:
-    """Every edit of every object that it fits, and everything that must not be added."""
-    whole = start()
-    for place, item in enumerate(whole):
+    """All edits of all objects, and all additions."""
+    base = start()
+    for index, item in enumerate(base):
         for edit in EDITS:
             for label, broken in _broken(edit, item):
-                objects = [*whole[:place], *broken, *whole[place + 1 :]]
+                objects = [*base[:index], *broken, *base[index + 1 :]]
                 yield Mutant(f"{item.key}: {label}", objects)
     for label, manifest in ADDITIONS:
-        yield Mutant(f"added: {label}", [*whole, Object.of(copy.deepcopy(manifest), _API)])
+        yield Mutant(f"added: {label}", [*base, Object.of(copy.deepcopy(manifest), _API)])
 
 
 def _broken(edit: Edit, item: Object) -> Iterator[tuple[str, list[Object]]]:
@@ -146,20 +146,20 @@ def _broken(edit: Edit, item: Object) -> Iterator[tuple[str, list[Object]]]:
 
 
 def refusals(objects: Sequence[Object]) -> list[str]:
-    """What the rules say."""
+    """The messages of all violations."""
     changed = [item for item in objects if item not in start()]
     found = [problem for item in changed or objects for problem in malformed(item.manifest)]
     if found:
         return found
-    pending = Pending("pending", (), tuple(_parameters(_awaited())))
+    pending = Pending("pending", (), tuple(_parameters(_pending())))
     odd = frozenset(item.file for item in changed if is_odd([item.manifest]))
     rendered = Rendered(Objects(objects), platform(), (pending,), odd=odd)
     return [one.message for one in violations(rendered)]
 
 
 @cache
-def _awaited() -> tuple[str, ...]:
-    """The parameters that only what is not rendered yet reads."""
+def _pending() -> tuple[str, ...]:
+    """The parameters that only jobs read that are not rendered yet."""
     rendered = Rendered(Objects(start()), platform())
     return tuple(
         one.message.split()[1] for one in violations(rendered) if one.check == "parameters-are-read"
@@ -167,4 +167,4 @@ def _awaited() -> tuple[str, ...]:
 
 
 def _parameters(paths: Sequence[str]) -> Iterator[Parameter]:
-    return (Parameter(path, "A parameter that is awaited", "placeholder") for path in paths)
+    return (Parameter(path, "A pending parameter", "placeholder") for path in paths)

@@ -1,4 +1,4 @@
-"""`python -m tests.mutants`: break every field, and print what the rules refuse and what not."""
+"""`python -m tests.mutants`: break every field, and print which mutants survive the rules."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from tests.mutants import mutants, refusals, start
 
 
 def main() -> int:
-    """The exit status: 1 where something survives."""
+    """The exit status: 1 if a mutant survives."""
     if problems := refusals(start()):
-        print("\n".join(["the start is refused itself:", *problems]))
+        print("\n".join(["error: the base itself has violations:", *problems]))
         return 1
     began = time.monotonic()
-    made: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     survivors = []
     for mutant in mutants():
-        made[mutant.name.split()[0]] += 1
+        counts[mutant.name.split()[0]] += 1
         if not refusals(mutant.objects):
             survivors.append(mutant.name)
-    for kind, count in sorted(made.items()):
+    for kind, count in sorted(counts.items()):
         print(f"{count:5}  {kind}")
-    total = made.total()
+    total = counts.total()
     seconds = time.monotonic() - began
-    print(f"{total - len(survivors)} of {total} mutants refused, in {seconds:.0f} s")
+    print(f"{total - len(survivors)} of {total} mutants rejected in {seconds:.0f} s")
     print("".join(f"survived: {name}\n" for name in survivors), end="")
     return 1 if survivors else 0
 

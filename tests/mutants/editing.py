@@ -1,4 +1,4 @@
-"""How one field of an object is broken."""
+"""Functions that break one field of an object."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from constructs_lib.manifests.capacity import pod_template
 from constructs_lib.model import Manifest
 
 Broken = Iterator[tuple[str, Manifest | None]]
-"""A label, and the broken object; None where it is removed."""
+"""A label and the broken object, or None if the object is removed."""
 ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A way to break objects of some kinds; no kinds means all."""
+    """An edit of objects of some kinds; empty for all kinds."""
 
     kinds: tuple[str, ...]
     apply: Callable[[Manifest], Broken]
 
 
 def _find(item: Any, path: str) -> Iterator[tuple[Any, Any]]:
-    """Each holder and key at a path; `*` stands for every item of a list."""
+    """Each container and key at a path; `*` matches every item of a list."""
     first, _, rest = path.partition("/")
     keys: list[Any]
     if isinstance(item, list):
@@ -39,66 +39,66 @@ def _find(item: Any, path: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _changes(path: str, change: Callable[[Any, Any], None], what: str) -> Callable[[Any], Broken]:
-    """Change one place after another, each in a copy of its own."""
+    """Change each match of a path, each in a separate copy."""
 
     def apply(item: Manifest) -> Broken:
-        for place, _ in enumerate(list(_find(item, path))):
+        for index, _ in enumerate(list(_find(item, path))):
             broken = copy.deepcopy(item)
-            holder, key = list(_find(broken, path))[place]
+            container, key = list(_find(broken, path))[index]
             try:
-                change(holder, key)
+                change(container, key)
             except (KeyError, IndexError):
                 continue
-            yield f"{path.replace('*', str(place))} {what}", broken
+            yield f"{path.replace('*', str(index))} {what}", broken
 
     return apply
 
 
 def put(path: str, value: Any) -> Callable[[Manifest], Broken]:
-    """Set a field, whether it is there or not."""
+    """Set a field, whether it exists or not."""
 
-    def change(holder: Any, key: Any) -> None:
-        holder[key] = copy.deepcopy(value)
+    def change(container: Any, key: Any) -> None:
+        container[key] = copy.deepcopy(value)
 
     return _changes(path, change, f"= {value!r}")
 
 
 def become(path: str, value: Any) -> Callable[[Manifest], Broken]:
-    """Change a field that is there."""
+    """Change an existing field."""
 
-    def change(holder: Any, key: Any) -> None:
-        holder[key]
-        holder[key] = copy.deepcopy(value)
+    def change(container: Any, key: Any) -> None:
+        container[key]
+        container[key] = copy.deepcopy(value)
 
     return _changes(path, change, f"= {value!r}")
 
 
 def cut(path: str) -> Callable[[Manifest], Broken]:
-    """Remove a field or an item that is there."""
+    """Remove an existing field or item."""
 
-    def change(holder: Any, key: Any) -> None:
-        del holder[key]
+    def change(container: Any, key: Any) -> None:
+        del container[key]
 
     return _changes(path, change, "removed")
 
 
 def append(path: str, value: Any) -> Callable[[Manifest], Broken]:
-    """Add an item to a list, which is made if it is not there."""
+    """Add an item to a list, which is created if needed."""
 
-    def change(holder: Any, key: Any) -> None:
-        items = [*(holder.get(key) or ()), copy.deepcopy(value)]
-        holder[key] = items
+    def change(container: Any, key: Any) -> None:
+        items = [*(container.get(key) or ()), copy.deepcopy(value)]
+        container[key] = items
 
     return _changes(path, change, f"+ {value!r}")
 
 
 def removed(_: Manifest) -> Broken:
-    """The object itself."""
+    """Remove the object."""
     yield "removed", None
 
 
 def in_pods(edit: Callable[[Manifest], Broken]) -> Callable[[Manifest], Broken]:
-    """Break the pod template of whatever makes pods."""
+    """Apply an edit to the pod template of a workload."""
 
     def apply(item: Manifest) -> Broken:
         template = pod_template(item)
@@ -116,9 +116,9 @@ def in_pods(edit: Callable[[Manifest], Broken]) -> Callable[[Manifest], Broken]:
 
 
 def twice(path: str) -> Callable[[Manifest], Broken]:
-    """Add the first item of a list to it once more."""
+    """Duplicate the first item of a list."""
 
-    def change(holder: Any, key: Any) -> None:
-        holder[key] = [*holder[key], copy.deepcopy(holder[key][0])]
+    def change(container: Any, key: Any) -> None:
+        container[key] = [*container[key], copy.deepcopy(container[key][0])]
 
     return _changes(path, change, "twice")

@@ -1,5 +1,5 @@
 # ruff: noqa: FBT003 the value of a field
-"""How rendered objects are broken: fields removed, weakened, pointed elsewhere."""
+"""The edits of rendered objects: remove, weaken or redirect fields."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ALB = "alb.ingress.kubernetes.io"
 
 
 def _cut_of_dns(policy: Manifest) -> Broken:
-    """Let DNS be asked anywhere; 443 to anywhere is what a declaration may open."""
+    """Open DNS to all addresses."""
     broken = copy.deepcopy(policy)
     for rule in broken["spec"].get("egress") or ():
         if any(port.get("port") == 53 for port in rule["ports"]):
@@ -35,7 +35,7 @@ def _cut_of_dns(policy: Manifest) -> Broken:
 
 
 def _cut_of_exceptions(policy: Manifest) -> Broken:
-    """Open what is excepted, unless each rule that excepts it opens it, too: no change."""
+    """Remove an exception, unless every rule with that exception also opens it."""
     rules = [_ranges(rule) for rule in policy["spec"].get("egress") or ()]
     excepted = {one for blocks in rules for ranges in blocks.values() for one in ranges}
     for cidr in sorted(excepted):
@@ -52,7 +52,7 @@ def _cut_of_exceptions(policy: Manifest) -> Broken:
 
 
 def _ranges(rule: Manifest) -> dict[str, list[str]]:
-    """The exceptions of each range among the peers of a rule."""
+    """The exceptions of each range in the peers of a rule."""
     blocks = [peer["ipBlock"] for peer in rule.get("to") or () if "ipBlock" in peer]
     return {block["cidr"]: block.get("except", []) for block in blocks}
 

@@ -1,5 +1,5 @@
 # ruff: noqa: FBT003 the value of a field
-"""How pod templates are broken, whichever object holds them."""
+"""The edits of pod templates, for all kinds of workloads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OF_PODS = (
     append("spec/volumes", {"name": "nfs", "nfs": {"server": "one", "path": "/"}}),
     append("spec/volumes", _TOKEN),
     append("spec/volumes", {"name": "unused", "emptyDir": {"sizeLimit": "1Mi"}}),
-    # its own rights
+    # its own permissions
     cut("spec/securityContext"),
     cut("spec/securityContext/runAsNonRoot"),
     become("spec/securityContext/runAsNonRoot", False),
@@ -36,7 +36,7 @@ OF_PODS = (
     become("spec/serviceAccountName", "default"),
     become("spec/serviceAccountName", ELSEWHERE),
     become("spec/serviceAccountName", "nebula"),
-    # where it runs, and from what
+    # node, image pull and scheduling
     cut("spec/nodeSelector"),
     become("spec/nodeSelector/kubernetes.io~arch", "amd64"),
     cut("spec/imagePullSecrets"),
@@ -80,7 +80,7 @@ OF_PODS = (
     become(f"{CONTAINER}/image", "ghcr.io/gnosischain/nebula:v1"),
     cut(f"{CONTAINER}/image"),
     put(f"{CONTAINER}/imagePullPolicy", "Never"),
-    # what it reads and mounts
+    # secrets, variables and volumes
     become(f"{CONTAINER}/envFrom/*/secretRef/name", ELSEWHERE),
     append(f"{CONTAINER}/envFrom", {"configMapRef": {"name": ELSEWHERE}}),
     append(
@@ -95,7 +95,7 @@ OF_PODS = (
     cut("spec/volumes/*"),
     cut("spec/volumes/*/emptyDir/sizeLimit"),
     become("spec/volumes/*/persistentVolumeClaim/claimName", ELSEWHERE),
-    # how it starts and ends
+    # lifecycle and probes
     put(f"{CONTAINER}/lifecycle", {"preStop": {"exec": {"command": ["sleep", "10000"]}}}),
     put(f"{CONTAINER}/lifecycle", {"preStop": {"sleep": {"seconds": 10000}}}),
     become(f"{CONTAINER}/livenessProbe/httpGet/port", 9999),

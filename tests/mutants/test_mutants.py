@@ -1,4 +1,4 @@
-"""A rule that cannot fail is no rule: whatever is broken in rendered objects, a rule refuses."""
+"""Every mutant is rejected, and every rule rejects at least one mutant."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from constructs_lib.rules import RULES
 from tests.mutants import Mutant, mutants, refusals, start
 
 _ALSO = ("Deployment crawlers/ip-crawler", "NetworkPolicy cerebro/default-deny")
-"""Beside the first object of each kind; `make mutants` breaks all."""
+"""Objects in addition to the first of each kind; `make mutants` breaks all objects."""
 _FEWEST = 400
 _BROKEN_ELSEWHERE = {
     "files-are-written-once",
     "load-balancers-agree",
     "objects-are-declared-once",
 }
-"""Rules about Apps, which tests/test_refusals.py and the tests of constructs_lib break."""
+"""Rules about Apps, which tests/test_refusals.py and tests/constructs_lib cover."""
 
 
 def chosen() -> Iterator[Mutant]:
@@ -30,23 +30,23 @@ def chosen() -> Iterator[Mutant]:
             yield mutant
 
 
-def test_nothing_is_refused_before_it_is_broken() -> None:
+def test_the_base_has_no_violations() -> None:
     assert refusals(start()) == []
 
 
-def test_every_mutant_is_refused_and_every_rule_refuses_one(
+def test_every_mutant_is_rejected_and_every_rule_rejects_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    refused: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
     survivors = []
-    made = list(chosen())
-    for mutant in made:
+    broken = list(chosen())
+    for mutant in broken:
         problems = refusals(mutant.objects)
         if not problems:
             survivors.append(mutant.name)
-        refused.update({name for one in problems for name in re.findall(r"\[([a-z-]+)\]$", one)})
+        rejected.update({name for one in problems for name in re.findall(r"\[([a-z-]+)\]$", one)})
     with capsys.disabled():
-        print(f"\n{len(made) - len(survivors)} of {len(made)} mutants refused")
+        print(f"\n{len(broken) - len(survivors)} of {len(broken)} mutants rejected")
     assert not survivors
-    assert len(made) >= _FEWEST
-    assert {rule.name for rule in RULES} - refused.keys() == _BROKEN_ELSEWHERE
+    assert len(broken) >= _FEWEST
+    assert {rule.name for rule in RULES} - rejected.keys() == _BROKEN_ELSEWHERE

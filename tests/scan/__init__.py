@@ -1,1 +1,1 @@
-"""Public scanners over what we render: their findings are the waivers, no more and no fewer."""
+"""Runs public scanners; their findings and the waivers must match exactly."""

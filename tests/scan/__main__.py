@@ -25,7 +25,7 @@ def _say(line: str) -> None:
 def compare(
     findings: Sequence[Result], accepted: Sequence[Waiver], scanners: Sequence[str]
 ) -> list[str]:
-    """What is found and not waived, and what is waived and not found."""
+    """Findings without a waiver, and waivers without a finding."""
     every = {*scanners} == {*NEEDED}
     names = tuple(f"{name}:" for name in scanners)
     return [
@@ -39,12 +39,12 @@ def compare(
 
 
 def main() -> int:
-    """The exit status: 1 where findings and waivers differ, 2 where a scanner cannot run."""
+    """The exit status: 1 if findings and waivers differ, 2 if a scanner cannot run."""
     parser = argparse.ArgumentParser(prog="python -m tests.scan", description=__doc__)
-    parser.add_argument("scanner", nargs="*", help=f"of {', '.join(NEEDED)}; default: all")
+    parser.add_argument("scanner", nargs="*", help=f"one of {', '.join(NEEDED)}; default: all")
     chosen = parser.parse_args().scanner or [*NEEDED]
     if unknown := [one for one in chosen if one not in NEEDED]:
-        parser.error(f"there is no scanner {unknown[0]}; there are {', '.join(NEEDED)}")
+        parser.error(f"unknown scanner {unknown[0]}; use {', '.join(NEEDED)}")
     findings: list[Result] = []
     try:
         require("scan", [go_unless_built(*(one for name in chosen for one in NEEDED[name]))])
@@ -68,7 +68,7 @@ def main() -> int:
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not problems:
-        _say(f"{plural(len(findings), 'finding')}, each waived; every waiver is needed")
+        _say(f"{plural(len(findings), 'finding')}, all waived; all waivers are needed")
     return 1 if problems else 0
 
 

@@ -1,4 +1,4 @@
-"""The programs among the scanners, pinned as those of the control plane are, and who needs them."""
+"""The pinned programs that the scanners need."""
 
 from catalogue.target import TARGET
 from local_cluster.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
@@ -24,7 +24,7 @@ KUBECONFORM = Program(
     "./cmd/kubeconform",
 )
 DEFINITIONS = (ARGOCD, EXTERNAL_SECRETS[TARGET.external_secrets])
-"""The programs whose custom resource definitions kubeconform validates with."""
+"""The programs whose custom resource definitions kubeconform uses."""
 
 NEEDED: dict[str, tuple[Program, ...]] = {
     "kube-score": (KUBE_SCORE,),
@@ -33,4 +33,4 @@ NEEDED: dict[str, tuple[Program, ...]] = {
     "cfn-lint": (),
     "cdk-nag": (),
 }
-"""By scanner; Go builds what of it is not there."""
+"""Programs by scanner; missing ones are built with Go."""

@@ -1,8 +1,7 @@
-"""The scanners: how each is run, and what it finds.
+"""Runs the scanners and parses their findings.
 
-kube-score and kubeconform are built from their Go modules, as the programs of the control plane
-are; checkov, whose requirements are not ours, has an environment of its own; cdk-nag and cfn-lint
-are in the development requirements.
+kube-score and kubeconform are built from their Go modules. checkov has a separate environment,
+because its requirements conflict. cdk-nag and cfn-lint are in the development requirements.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from tests.scan.schemas import VERSIONS
 DIST = ROOT / "dist"
 REQUIREMENTS = ROOT / "requirements-scan.txt"
 _PASSED = 7
-"""The grade from which kube-score calls a check passed; below are its warnings and criticals."""
+"""The lowest grade of a passed check in kube-score; warnings and criticals are lower."""
 
 
 def manifests() -> list[str]:
-    """The files of dist/ that hold objects."""
+    """The YAML files in dist/."""
     return [str(path) for path in sorted(DIST.rglob("*.yaml"))]
 
 
 def _output(*command: str) -> str:
-    """What a scanner prints; its exit status only says that it found something."""
+    """The output of a scanner. The exit status is ignored, because it only signals findings."""
     environment = {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -55,7 +54,7 @@ def _output(*command: str) -> str:
 
 
 def kube_score(say: Say) -> list[Result]:
-    """Over all files together, so that it sees Services beside their pods."""
+    """Run kube-score over all files together, so that it matches Services with their pods."""
     program = str(provide(KUBE_SCORE, say).path)
     options = (
         "--output-format=json",
@@ -66,7 +65,7 @@ def kube_score(say: Say) -> list[Result]:
 
 
 def of_kube_score(printed: str) -> list[Result]:
-    """Its warnings and criticals; it skips what does not apply, and its optional checks."""
+    """The warnings and criticals in the output of kube-score."""
     return [
         Result(
             f"kube-score:{check['check']['id']}",
@@ -85,12 +84,12 @@ def _place(metadata: dict[str, Any]) -> str:
 
 
 def checkov_manifests(say: Say) -> list[Result]:
-    """All of dist/, by checkov."""
+    """Run checkov over dist/."""
     return of_checkov(_checkov(say, "kubernetes", "--directory", str(DIST)), _of_manifest)
 
 
 def checkov_template(say: Say) -> list[Result]:
-    """The template of the stack, by checkov."""
+    """Run checkov over the template of the stack."""
     return of_checkov(_checkov(say, "cloudformation", "--file", str(SNAPSHOT)), _of_template)
 
 
@@ -101,7 +100,7 @@ def _checkov(say: Say, framework: str, *what: str) -> str:
 
 
 def of_checkov(printed: str, naming: Callable[[str], str]) -> list[Result]:
-    """Its failed checks, and those that an annotation of the object skips: a waiver does that."""
+    """The failed checks, and those skipped by annotation, which need a waiver instead."""
     report = json.loads(printed)
     if "results" not in report:
         raise RuntimeError(f"checkov found nothing to check: {printed.strip()}")
@@ -125,7 +124,7 @@ def _of_template(resource: str) -> str:
 
 
 def checkov_python(say: Say) -> str:
-    """The interpreter of checkov's own environment, made once for each lock."""
+    """The Python interpreter of checkov's environment, created once per lock file."""
     lock = REQUIREMENTS.read_bytes()
     digest = hashlib.sha256(lock + sys.version.encode()).hexdigest()[:12]
     folder = cache_folder().parent / "scan" / f"checkov-{digest}"
@@ -135,16 +134,16 @@ def checkov_python(say: Say) -> str:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         uv = (sys.executable, "-m", "uv")
-        made = ("venv", "--quiet", "--python", sys.executable, str(folder))
-        synced = ("--require-hashes", "--python", str(python), str(REQUIREMENTS))
-        subprocess.run([*uv, *made], check=True)
-        subprocess.run([*uv, "pip", "sync", "--quiet", *synced], check=True)
+        create = ("venv", "--quiet", "--python", sys.executable, str(folder))
+        sync = ("--require-hashes", "--python", str(python), str(REQUIREMENTS))
+        subprocess.run([*uv, *create], check=True)
+        subprocess.run([*uv, "pip", "sync", "--quiet", *sync], check=True)
         complete.touch()
     return str(python)
 
 
 def kubeconform(say: Say) -> list[Result]:
-    """Over all files, on each Kubernetes version, with the schemas of the pinned CRDs."""
+    """Run kubeconform over all files, for each Kubernetes version, with the schemas of the CRDs."""
     program = str(provide(KUBECONFORM, say).path)
     definitions = [file for one in DEFINITIONS for file in crds(one)]
     with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
@@ -159,7 +158,7 @@ def kubeconform(say: Say) -> list[Result]:
 
 
 def of_kubeconform(printed: str) -> list[Result]:
-    """What is invalid, and what it could not check."""
+    """The objects that are invalid or could not be checked."""
     return [
         Result(
             f"kubeconform:{one['status'].removeprefix('status').lower()}",
@@ -172,7 +171,7 @@ def of_kubeconform(printed: str) -> list[Result]:
 
 
 def cfn_lint(_: Say) -> list[Result]:
-    """cfn-lint over the stack's template, in the region that it is for."""
+    """Run cfn-lint over the template of the stack, for its region."""
     program = str(Path(sys.executable).with_name("cfn-lint"))
     about = ("--template", str(SNAPSHOT), "--regions", INSTALLATION.region)
     despite_metadata = ("--mandatory-checks", "W", "E")
@@ -181,7 +180,7 @@ def cfn_lint(_: Say) -> list[Result]:
 
 
 def of_cfn_lint(printed: str, template: Mapping[str, Any]) -> list[Result]:
-    """Its errors and warnings."""
+    """The errors and warnings of cfn-lint."""
     found = []
     for one in json.loads(printed):
         path = [str(step) for step in one["Location"]["Path"] or ()]
@@ -193,12 +192,12 @@ def of_cfn_lint(printed: str, template: Mapping[str, Any]) -> list[Result]:
 
 
 def cdk_nag(_: Say) -> list[Result]:
-    """The AwsSolutions pack of cdk-nag over the stack."""
+    """Run the AwsSolutions pack of cdk-nag over the stack."""
     return nagged(SecretsStack)
 
 
 def nagged(declare: Callable[[App], Stack]) -> list[Result]:
-    """What cdk-nag reports of a stack. The error that it raises does not say; its report does."""
+    """The findings of cdk-nag, from its report; the error that it raises has no details."""
     with tempfile.TemporaryDirectory(prefix="assembly-") as folder:
         app = App(analytics_reporting=False, outdir=folder)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -218,7 +217,7 @@ def nagged(declare: Callable[[App], Stack]) -> list[Result]:
 
 
 def _resources(stack: Stack) -> dict[str, str]:
-    """How a waiver names the resource of each construct's path."""
+    """The name of each resource in waivers, by construct path."""
     return {
         one.node.path: f"{one.cfn_resource_type} {STACK}/{stack.resolve(one.logical_id)}"
         for one in stack.node.find_all()
@@ -227,7 +226,7 @@ def _resources(stack: Stack) -> dict[str, str]:
 
 
 def of_cdk_nag(report: str, resources: Mapping[str, str]) -> list[Result]:
-    """Each construct that breaks a rule of the pack, be it an error or a warning."""
+    """The errors and warnings of the pack, one per construct."""
     return [
         Result(
             f"cdk-nag:{broken['ruleName']}",
@@ -248,4 +247,4 @@ SCANNERS = {
     "cfn-lint": (cfn_lint,),
     "cdk-nag": (cdk_nag,),
 }
-"""By the prefix of their checks in the waivers."""
+"""By prefix of their checks in the waivers."""

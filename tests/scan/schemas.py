@@ -1,4 +1,4 @@
-"""The JSON schemas that kubeconform validates with, from what is pinned here already."""
+"""Writes the JSON schemas for kubeconform from pinned packages and CRDs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import kubernetes_validate
 import yaml
 
 VERSIONS = ("1.27.0", "1.36.0")
-"""What the structs are made from, and a current one."""
+"""The version of the cdk8s imports, and a current one."""
 OWN = "{{.NormalizedKubernetesVersion}}/{{.ResourceKind}}{{.KindSuffix}}.json"
 CUSTOM = "{{.Group}}_{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 _SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 
 
 def write(folder: Path, crds: Iterable[Path], manifests: Iterable[str]) -> tuple[str, ...]:
-    """Write them; where kubeconform finds those of Kubernetes itself, and those of the CRDs."""
+    """Write the schemas; returns kubeconform's locations for Kubernetes and for CRDs."""
     for crd in crds:
         _write_custom(crd, folder)
     kinds = _kinds(manifests)
@@ -38,7 +38,7 @@ def _kinds(manifests: Iterable[str]) -> set[tuple[str, str, str]]:
 
 
 def _write_own(version: str, folder: Path, kinds: Iterable[tuple[str, str, str]]) -> None:
-    """The schemas of Kubernetes' own kinds, each with all that it refers to."""
+    """Write the schemas of Kubernetes' own kinds, each with its definitions."""
     source = _SCHEMAS / f"v{version}-local-strict"
     shared = {"$defs": json.loads((source / "_definitions.json").read_text("utf-8"))["$defs"]}
     (folder / f"v{version}").mkdir()
@@ -52,7 +52,7 @@ def _write_own(version: str, folder: Path, kinds: Iterable[tuple[str, str, str]]
 
 
 def _write_custom(crd: Path, folder: Path) -> None:
-    """The schema of each version of a custom resource, as strict as the API server with -strict."""
+    """Write the schema of each version of a custom resource, without unknown fields."""
     for definition in yaml.safe_load_all(crd.read_text("utf-8")):
         spec = definition["spec"]
         for version in spec["versions"]:
@@ -63,7 +63,7 @@ def _write_custom(crd: Path, folder: Path) -> None:
 
 
 def _close(schema: Any) -> None:
-    """Refuse the fields that a schema does not name."""
+    """Forbid fields that are not in the schema."""
     if isinstance(schema, list):
         for one in schema:
             _close(one)

@@ -1,4 +1,4 @@
-"""What the scanners print is understood, and findings and waivers must be the same."""
+"""The output of scanners is parsed, and findings and waivers must match."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_checkov_names_objects_and_resources_as_the_waivers_do() -> None:
     assert template.item == "AWS::Lambda::Function SecretsStack/one"
 
 
-def test_what_an_annotation_keeps_checkov_from_is_a_finding() -> None:
+def test_a_check_skipped_by_annotation_is_a_finding() -> None:
     one = {"check_id": "CKV_1", "check_name": "One", "resource": "Deployment.cerebro.one"}
     printed = json.dumps({"results": {"failed_checks": [], "skipped_checks": [one]}})
     (finding,) = of_checkov(printed, _of_manifest)
@@ -65,7 +65,7 @@ def test_checkov_that_found_nothing_to_check_has_not_passed() -> None:
         of_checkov(json.dumps({"passed": 0, "resource_count": 0}), _of_manifest)
 
 
-def test_kubeconform_reports_what_it_could_not_check_as_well() -> None:
+def test_kubeconform_reports_objects_that_it_could_not_check() -> None:
     def one(status: str) -> dict[str, str]:
         return {"kind": "Service", "name": "one", "status": status, "msg": ""}
 
@@ -108,15 +108,15 @@ def test_cdk_nag_reports_each_construct_by_its_path_or_its_resource() -> None:
     ]
 
 
-def test_cdk_nag_would_report_a_careless_resource() -> None:
-    def careless(app: App) -> Stack:
+def test_cdk_nag_reports_an_unsafe_resource() -> None:
+    def unsafe(app: App) -> Stack:
         stack = Stack(app, "SecretsStack")
-        s3.Bucket(stack, "careless")
+        s3.Bucket(stack, "unsafe")
         return stack
 
-    found = nagged(careless)
+    found = nagged(unsafe)
     assert {one.check for one in found} == {"cdk-nag:AwsSolutions-S1", "cdk-nag:AwsSolutions-S10"}
-    assert all(one.item.startswith("AWS::S3::Bucket SecretsStack/careless") for one in found)
+    assert all(one.item.startswith("AWS::S3::Bucket SecretsStack/unsafe") for one in found)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_cdk_nag_would_report_a_careless_resource() -> None:
         (_waiver("kube-score:pod-probes", "*", date(2020, 1, 1)), "expired on 2020-01-01"),
     ],
 )
-def test_findings_and_waivers_have_to_be_equal(waiver: Waiver, problem: str) -> None:
+def test_findings_and_waivers_must_match(waiver: Waiver, problem: str) -> None:
     assert any(problem in one for one in compare([_FOUND], [waiver], ["kube-score"]))
 
 
-def test_a_waiver_is_judged_by_its_own_scanner_alone() -> None:
+def test_a_waiver_is_checked_only_with_its_own_scanner() -> None:
     waived = _waiver("kube-score:pod-probes", "Deployment cerebro/*")
     other = _waiver("checkov:CKV_1", "*")
     assert compare([_FOUND], [waived, other], ["kube-score"]) == []

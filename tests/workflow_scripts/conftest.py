@@ -1,4 +1,4 @@
-"""A runner of the workflows, on which GitHub, Docker and the CDK are stand-ins and git is real."""
+"""A fake GitHub runner with fake gh, docker and cdk programs, and the real git."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COMMIT = 40 * "c"
 
 @dataclass
 class Runner:
-    """A runner of GitHub's: a folder, an environment, and programs that note their calls."""
+    """A fake runner: a directory, an environment, and programs that record their calls."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
     def program(self, name: str, body: str = "") -> None:
-        """Put a stand-in on the PATH; `body` is shell."""
+        """Put a fake program on the PATH; `body` is a shell script."""
         file = self.folder / "bin" / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(f'#!/bin/sh\necho "{name} $*" >> "{self.folder}/calls"\n{body}\n')
@@ -55,12 +55,12 @@ class Runner:
 
     def git(self, *arguments: str, at: str = "") -> str:
         identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-        status, said, wrong = self.run("git", *identity, *arguments, at=at)
-        assert status == 0, wrong
-        return said
+        status, stdout, stderr = self.run("git", *identity, *arguments, at=at)
+        assert status == 0, stderr
+        return stdout
 
     def write(self, files: Mapping[str, str | None], at: str = "") -> None:
-        """Write files by path; one that is None is removed."""
+        """Write files by path; None removes a file."""
         for path, text in files.items():
             file = self.folder / at / path
             if text is None:

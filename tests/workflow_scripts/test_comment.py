@@ -1,4 +1,4 @@
-"""The comment on a pull request, against a stand-in for GitHub's API."""
+"""Tests of comment.py, with a fake of GitHub's API."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
 
 
 class GitHub(QuietHandler):
-    """As much of GitHub's API as a comment needs."""
+    """The part of GitHub's API that the script uses."""
 
     artifact: ClassVar[bytes | None]
     comments: ClassVar[list[dict[str, Any]]]
     written: ClassVar[list[tuple[str, str, str]]]
 
-    def do_GET(self) -> None:  # noqa: N802 as http.server calls it
+    def do_GET(self) -> None:  # noqa: N802 name from http.server
         if self.path.startswith("/blobs/"):
             assert "Authorization" not in self.headers
             return self.answer(self.artifact or b"")
@@ -43,12 +43,12 @@ class GitHub(QuietHandler):
         }
         return self.answer(json.dumps(contents[path]).encode())
 
-    def do_POST(self) -> None:  # noqa: N802 as http.server calls it
+    def do_POST(self) -> None:  # noqa: N802 name from http.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
         self.written.append((self.command, self.path.rpartition("deployments/")[2], body))
         self.answer(b"{}")
 
-    do_PATCH = do_POST  # noqa: N815 as the base class wants it
+    do_PATCH = do_POST  # noqa: N815 name from http.server
 
     def answer(self, body: bytes) -> None:
         self.send_response(200)
@@ -85,40 +85,44 @@ class TestComment:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("comment.md", text)
         github.artifact = file.getvalue()
-        status, said, wrong = runner.run(SCRIPTS / "comment.py")
-        assert status == 0, wrong
-        return said
+        status, stdout, stderr = runner.run(SCRIPTS / "comment.py")
+        assert status == 0, stderr
+        return stdout
 
     def test_the_first_run_posts(self, runner: Runner, github: type[GitHub]) -> None:
         github.comments += [
-            {"id": 1, "user": {"login": "somebody"}, "body": f"{self.MARKER}\nforged"},
+            {"id": 1, "user": {"login": "someone"}, "body": f"{self.MARKER}\nforged"},
             {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "something else"},
         ]
         assert self.comment(runner, github, "`$(id)` ü") == "Commented on #7.\n"
         assert github.written == [("POST", "issues/7/comments", f"{self.MARKER}\n`$(id)` ü")]
 
     def test_a_later_run_updates(self, runner: Runner, github: type[GitHub]) -> None:
-        other = {"id": 1, "user": {"login": "somebody"}, "body": "a question"}
+        other = {"id": 1, "user": {"login": "someone"}, "body": "a question"}
         ours = {"id": 9, "user": {"login": "github-actions[bot]"}, "body": f"{self.MARKER}\nold"}
         github.comments += [*[other] * 120, ours]
         self.comment(runner, github, "new")
         assert github.written == [("PATCH", "issues/comments/9", f"{self.MARKER}\nnew")]
 
-    def test_too_long_a_text_becomes_a_pointer(self, runner: Runner, github: type[GitHub]) -> None:
+    def test_a_text_that_is_too_long_becomes_a_link(
+        self, runner: Runner, github: type[GitHub]
+    ) -> None:
         self.comment(runner, github, 70_000 * "x")
         ((_, _, body),) = github.written
         assert body == (
-            f"{self.MARKER}\nToo long for a comment: see the artifact of "
+            f"{self.MARKER}\nThe text is too long for a comment. See the artifact of "
             "https://github.com/gnosischain/deployments/actions/runs/3."
         )
 
-    def test_a_pull_request_that_moved_on_waits(self, runner: Runner, github: type[GitHub]) -> None:
+    def test_a_pull_request_with_newer_commits_is_skipped(
+        self, runner: Runner, github: type[GitHub]
+    ) -> None:
         runner.environment["HEAD_SHA"] = 40 * "e"
         assert self.comment(runner, github, "old") == ""
         assert github.written == []
 
-    def test_a_run_that_wrote_nothing_changes_nothing(
+    def test_a_run_without_a_comment_changes_nothing(
         self, runner: Runner, github: type[GitHub]
     ) -> None:
-        assert runner.run(SCRIPTS / "comment.py")[:2] == (0, "The run wrote no comment.\n")
+        assert runner.run(SCRIPTS / "comment.py")[:2] == (0, "The run has no comment to post.\n")
         assert github.written == []

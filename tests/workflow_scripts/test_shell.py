@@ -1,4 +1,4 @@
-"""The shell scripts of the workflows, and the scripts that stand in a workflow itself."""
+"""Tests of the shell scripts of the workflows, and of scripts inside workflow files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestNameImage:
         runner.commit({"README.md": ""}, at="service")
         return runner
 
-    def test_the_default_branch_is_the_latest(
+    def test_the_default_branch_gets_latest(
         self, named: Runner, platform: AnalyticsPlatform
     ) -> None:
         name = f"{platform.registry}/nebula"
@@ -44,55 +44,57 @@ class TestNameImage:
         ]
 
     @pytest.mark.parametrize("ref", ["refs/heads/fix", "refs/tags/main", "refs/heads/main2"])
-    def test_nothing_else_is_the_latest(self, named: Runner, ref: str) -> None:
-        said = named.run(SCRIPTS / "name-image.sh", GITHUB_REF=ref)[1]
-        assert f":sha-{COMMIT}\n" in said
-        assert "latest" not in said
+    def test_other_refs_do_not_get_latest(self, named: Runner, ref: str) -> None:
+        stdout = named.run(SCRIPTS / "name-image.sh", GITHUB_REF=ref)[1]
+        assert f":sha-{COMMIT}\n" in stdout
+        assert "latest" not in stdout
 
-    def test_a_service_may_bring_its_own_dockerfile(self, named: Runner) -> None:
+    def test_a_service_can_have_its_own_dockerfile(self, named: Runner) -> None:
         named.write({"service/Dockerfile": ""})
-        said = named.run(SCRIPTS / "name-image.sh", DOCKERFILE="Dockerfile")[1]
-        assert "dockerfile=service/Dockerfile\nfolder=service\n" in said
+        stdout = named.run(SCRIPTS / "name-image.sh", DOCKERFILE="Dockerfile")[1]
+        assert "dockerfile=service/Dockerfile\nfolder=service\n" in stdout
 
     @pytest.mark.parametrize(
         ("variables", "message"),
         [
-            ({"SERVICE": "Nebula"}, "the service 'Nebula' is no image name"),
-            ({"SERVICE": "a\nb=c"}, "is no image name"),
-            ({"SERVICE": "../nebula"}, "is no image name"),
-            ({"SERVICE": "nebule"}, "there is no deployments/docker/nebule/Dockerfile"),
-            ({"DOCKERFILE": "Dockerfile"}, "there is no service/Dockerfile"),
+            ({"SERVICE": "Nebula"}, "invalid service name 'Nebula'"),
+            ({"SERVICE": "a\nb=c"}, "invalid service name"),
+            ({"SERVICE": "../nebula"}, "invalid service name"),
+            ({"SERVICE": "nebule"}, "deployments/docker/nebule/Dockerfile does not exist"),
+            ({"DOCKERFILE": "Dockerfile"}, "service/Dockerfile does not exist"),
         ],
     )
-    def test_what_cannot_be_built_is_said(
+    def test_invalid_input_is_reported(
         self, named: Runner, variables: dict[str, str], message: str
     ) -> None:
-        status, said, wrong = named.run(SCRIPTS / "name-image.sh", **variables)
-        assert (status, said) == (1, "")
-        assert message in wrong
+        status, stdout, stderr = named.run(SCRIPTS / "name-image.sh", **variables)
+        assert (status, stdout) == (1, "")
+        assert message in stderr
 
 
 @pytest.mark.parametrize(
-    ("built", "test", "status", "said"),
+    ("built", "test", "status", "output"),
     [
         ("linux/arm64 as 1000:1000", 'echo "tested $IMAGE"', 0, "tested an/image:test"),
         ("linux/arm64 as 1000:1000", "false\necho went on", 1, ""),
         ("linux/arm64 as 1000:1000", "false | true\necho went on", 1, ""),
-        ("linux/arm64 as 1000:1000", " \n", 1, "no commands to test an/image:test with"),
-        ("linux/amd64 as 1000:1000", "true", 1, "is linux/amd64 as 1000:1000, but the charts run"),
+        ("linux/arm64 as 1000:1000", " \n", 1, "no commands to test an/image:test"),
+        ("linux/amd64 as 1000:1000", "true", 1, "is linux/amd64 as 1000:1000, but the charts req"),
         (
             "linux/arm64 as ",
             "true",
             1,
-            "is linux/arm64 as , but the charts run linux/arm64 as 1000",
+            "is linux/arm64 as , but the charts require linux/arm64 as 1000",
         ),
     ],
 )
-def test_an_image_is_tested(runner: Runner, built: str, test: str, status: int, said: str) -> None:
+def test_an_image_is_tested(
+    runner: Runner, built: str, test: str, status: int, output: str
+) -> None:
     runner.program("docker", f"echo '{built}'")
     done = runner.run(SCRIPTS / "test-image.sh", IMAGE="an/image:test", TEST=test)
     assert done[0] == status
-    assert said in done[1] + done[2]
+    assert output in done[1] + done[2]
     assert "went on" not in done[1]
 
 
@@ -111,7 +113,7 @@ class TestPropose:
         arguments = ("pin/one", "Roll out one", str(runner.folder / "body.md"))
         return runner.run(SCRIPTS / "propose.sh", *arguments, at="clone", AUTHOR="bot[bot]")
 
-    def test_what_has_changed_is_pushed_and_proposed(self, cloned: Runner) -> None:
+    def test_changes_are_pushed_and_proposed(self, cloned: Runner) -> None:
         cloned.write({"clone/one.pin": "sha-1\n", "clone/new.yaml": "kind: New\n"})
         assert self.propose(cloned)[0] == 0
         assert cloned.git("show", "pin/one:one.pin", "pin/one:new.yaml", at="origin") == (
@@ -127,7 +129,7 @@ class TestPropose:
             f"gh pr create --base main --head pin/one --title Roll out one --body-file {body}"
         )
 
-    def test_an_open_pull_request_is_brought_up_to_date(self, cloned: Runner) -> None:
+    def test_an_open_pull_request_is_updated(self, cloned: Runner) -> None:
         cloned.write({"clone/one.pin": "sha-1\n"})
         self.propose(cloned)
         cloned.git("switch", "--quiet", "main", at="clone")
@@ -138,8 +140,8 @@ class TestPropose:
         assert cloned.git("rev-list", "--count", "main..pin/one", at="origin") == "1\n"
         assert cloned.calls[-1].startswith("gh pr edit 7 --title Roll out one")
 
-    def test_without_a_change_nothing_is_proposed(self, cloned: Runner) -> None:
-        assert self.propose(cloned)[1] == "Nothing has changed, so there is nothing to propose.\n"
+    def test_without_changes_nothing_is_proposed(self, cloned: Runner) -> None:
+        assert self.propose(cloned)[1] == "Nothing has changed; no pull request is needed.\n"
         assert cloned.calls == []
 
 
@@ -151,41 +153,39 @@ class TestTemplateDiff:
         runner.commit({snapshot: "{}"})
         runner.commit({snapshot: '{"before": 1}'})
         runner.commit({snapshot: '{"after": 1}'})
-        status, said, _ = runner.run(SCRIPTS / "template-diff.sh", "HEAD^1")
+        status, stdout, _ = runner.run(SCRIPTS / "template-diff.sh", "HEAD^1")
         assert status == 0
-        assert '```\n{"before": 1}```\n' in said
+        assert '```\n{"before": 1}```\n' in stdout
         assert runner.calls[0].startswith("cdk diff SecretsStack --template ")
 
-    def test_a_first_template_is_all_new_and_a_failure_is_one(self, runner: Runner) -> None:
+    def test_a_first_template_is_new_and_errors_of_cdk_are_passed_on(self, runner: Runner) -> None:
         runner.program("cdk", 'cat "$4"; exit 3')
         runner.git("init", "--quiet")
         runner.commit({"README.md": ""})
-        status, said, _ = runner.run(SCRIPTS / "template-diff.sh", "HEAD")
-        assert (status, said) == (3, "### SecretsStack\n\n```\n{}\n")
+        status, stdout, _ = runner.run(SCRIPTS / "template-diff.sh", "HEAD")
+        assert (status, stdout) == (3, "### SecretsStack\n\n```\n{}\n")
 
-    def test_a_revision_that_is_not_there_is_said(self, runner: Runner) -> None:
+    def test_a_missing_revision_is_reported(self, runner: Runner) -> None:
         runner.git("init", "--quiet")
         runner.commit({"README.md": ""})
-        status, said, wrong = runner.run(SCRIPTS / "template-diff.sh", "HEAD^1")
-        assert (status, said) == (1, "")
-        assert "there is no revision HEAD^1 in this clone" in wrong
+        status, stdout, stderr = runner.run(SCRIPTS / "template-diff.sh", "HEAD^1")
+        assert (status, stdout) == (1, "")
+        assert "revision HEAD^1 does not exist in this clone" in stderr
 
 
 def inline(runner: Runner, workflow: str, job: str, name: str, **variables: str) -> int:
-    """Run a script that stands in the workflow itself; its exit status."""
+    """Run a script of a workflow file; returns the exit status."""
     content = yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text())
     (step,) = [step for step in content["jobs"][job]["steps"] if step.get("name") == name]
     return runner.run("bash", "-eo", "pipefail", "-c", step["run"], **variables)[0]
 
 
 class TestInline:
-    def test_the_region_is_the_installation_s(self, runner: Runner) -> None:
+    def test_the_region_is_that_of_the_installation(self, runner: Runner) -> None:
         for name in ("catalogue", "constructs_lib"):
             (runner.folder / name).symlink_to(ROOT / name)
         output = runner.folder / "output"
-        inline(
-            runner, "deploy-secrets.yml", "deploy", "Ask for the region", GITHUB_OUTPUT=str(output)
-        )
+        inline(runner, "deploy-secrets.yml", "deploy", "Read the region", GITHUB_OUTPUT=str(output))
         assert output.read_text() == f"region={INSTALLATION.region}\n"
 
     @pytest.mark.parametrize(
@@ -203,10 +203,10 @@ class TestInline:
         runner.git("init", "--quiet")
         runner.commit({"dist/one.yaml": "one\n", "dist/two.yaml": "two\n"})
         runner.write(change)
-        name = "Nothing has changed, nothing is new"
+        name = "Check that dist/ is up to date"
         assert inline(runner, "pull-request.yml", "rendered", name) == status
 
-    def test_the_comment_says_what_a_change_will_do(self, runner: Runner) -> None:
+    def test_the_comment_describes_the_change(self, runner: Runner) -> None:
         for name in (".venv", "catalogue", "charts", "constructs_lib", "ops"):
             (runner.folder / name).symlink_to(ROOT / name)
         runner.git("init", "--quiet")

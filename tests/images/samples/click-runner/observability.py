@@ -1,4 +1,4 @@
-"""Log lines, and the wait of a long job."""
+"""Logs lines, and simulates a long job."""
 
 import threading
 

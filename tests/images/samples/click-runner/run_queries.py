@@ -1,6 +1,6 @@
-"""The job runner's command line: a csv job reads its SQL and ends, a forum job takes its time.
+"""A sample of the job runner: a csv job reads its SQL and exits, a forum job keeps running.
 
-Like the program itself it sets no signal handler.
+Like the real program, it has no signal handler.
 """
 
 import argparse

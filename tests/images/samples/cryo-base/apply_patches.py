@@ -1,4 +1,4 @@
-"""Applies every patch of patches/ to the checkout in the working directory, or fails."""
+"""Applies all patches in patches/ to the checkout in the working directory, or fails."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Answers the health path of the data API, with the caller's address as the server sees it."""
+"""A sample of the data API: the health path, which returns the client address."""
 
 from fastapi import FastAPI, Request
 

@@ -1,4 +1,4 @@
-"""Reads the statements a csv job would execute."""
+"""Reads the statements of a csv job."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The time of a log line."""
+"""The timestamp of a log line."""
 
 from datetime import UTC, datetime
 

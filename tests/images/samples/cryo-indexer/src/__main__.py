@@ -1,6 +1,6 @@
-"""The indexer's two commands: `migrations` reads the SQL, no argument runs the worker.
+"""A sample of the indexer: `migrations` reads the SQL; without arguments, the worker runs.
 
-The worker writes where the indexer writes, calls cryo once, and ends at once on SIGTERM.
+The worker writes to the indexer's directories, calls cryo once, and exits immediately on SIGTERM.
 """
 
 import os
@@ -20,7 +20,7 @@ class Health(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Probes are not worth a line."""
+        """Do not log probes."""
 
 
 def end(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Writes what the crawler writes, once a second, until SIGTERM sets a flag."""
+"""Writes the crawler's files once a second until SIGTERM."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""Reads the migrations as the crawler does, five tries."""
+"""Reads the migrations like the crawler, with up to five attempts."""
 
 from pathlib import Path
 

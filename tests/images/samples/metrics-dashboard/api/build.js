@@ -1,2 +1,2 @@
-// The hosted deployment's install step: an image that runs it is broken.
+// The install step of the hosted deployment, which must not run in the image.
 throw new Error('build.js must not be in the image');

@@ -1,4 +1,4 @@
-// Shared by the handlers: the last answer by key, in a file under /tmp as in the real ones.
+// Shared by the handlers: the last response by key, in a file in /tmp like the real ones.
 const { mkdirSync, writeFileSync } = require('node:fs');
 
 module.exports = {

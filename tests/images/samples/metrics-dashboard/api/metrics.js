@@ -1,4 +1,4 @@
-// The handler behind /api/metrics: the rows of one metric, for callers that know the key.
+// The handler of /api/metrics: the rows of one metric, for callers with the key.
 const { readdirSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const cors = require('cors')();

@@ -1,4 +1,4 @@
-// Command beacon-indexer has the indexer's subcommands, health port and answer to SIGTERM.
+// Command beacon-indexer is a sample with the indexer's subcommands, health port and SIGTERM handler.
 package main
 
 import (

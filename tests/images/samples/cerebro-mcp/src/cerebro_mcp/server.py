@@ -1,6 +1,6 @@
-"""A server with the MCP server's paths: /health, and the report page its package carries.
+"""A sample of the MCP server with /health and the report page of its package.
 
-Like the program itself it makes its folders under /data on start, and needs to be told `--sse`.
+Like the real program, it creates directories in /data at the start, and needs `--sse`.
 """
 
 import argparse

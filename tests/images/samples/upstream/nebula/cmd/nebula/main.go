@@ -1,5 +1,5 @@
-// Command nebula crawls until SIGTERM and answers /health; `nebula health` asks that. The length of a
-// C string is there to need what the crawler needs: cgo, and a C library that fits.
+// Command nebula is a sample that runs until SIGTERM and serves /health, which `nebula health`
+// requests. It uses a C string to require cgo and a compatible C library, like the crawler.
 package main
 
 // #include <stdlib.h>

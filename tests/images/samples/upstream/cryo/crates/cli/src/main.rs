@@ -1,4 +1,4 @@
-//! Stands for the extractor: its version, and the columns of a dataset.
+//! A sample of the extractor: prints its version and the columns of a dataset.
 
 const COLUMNS: &[&str] = &[
     "number",
