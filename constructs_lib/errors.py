@@ -121,7 +121,7 @@ def _mistyped(error: AttributeError | ImportError | NameError) -> str:
     if isinstance(error, AttributeError):
         owner = getattr(error.obj, "__name__", type(error.obj).__name__)
         names = [name for name in dir(error.obj) if not name.startswith("_")]
-        if alike := difflib.get_close_matches(error.name, names, 1):
+        if alike := difflib.get_close_matches(error.name or "", names, 1):
             return f"{owner} has no member {error.name}; did you mean {alike[0]}?"
         return f"{owner} has no member {error.name}; check the spelling, or add it"
     imported = error.msg.partition(" (")[0] if isinstance(error, ImportError) else None

@@ -13,7 +13,7 @@ from ops.aws import Stored
 from ops.checklist.model import Answer, Service, failed, is_open, not_checked, passed
 from ops.cluster import Cluster, ClusterError
 from ops.errors import OpsError
-from ops.secrets.standing import State, state_of
+from ops.secrets.status import State, state_of
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from ops.cluster import Cluster
 from ops.errors import Status, end, handle_errors
 from ops.options import AsJson, Context, Yes, context_needs_cluster
 from ops.secrets import importing, rotation, writing
-from ops.secrets import standing as secret_status
+from ops.secrets import status as secret_status
 from ops.secrets.values import check
 
 app = typer.Typer(
