@@ -45,13 +45,13 @@ def test_an_invalid_quantity_is_rejected(text: str) -> None:
         ("API_KEY", "abc"),
         ("API_KEYS", "{}"),
         ("IPINFO_API_TOKEN", "0123456789"),
-        ("NODE_URL", "https://rpc.example.org/?apikey=0123456789abcdef"),
+        ("NODE_URL", "https://rpc.example.org/?apikey=0123456789abcdef"),  # gitleaks:allow
         ("NODE_URL", "https://user:pass@rpc.example.org"),
         ("HEADER", "sk_live_internal_key"),
         ("ANYTHING", "AKIAIOSFODNN7EXAMPLE"),
         ("ANYTHING", "ghp_" + 36 * "a"),
         ("ANYTHING", "-----BEGIN RSA PRIVATE KEY-----"),
-        ("ANYTHING", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"),
+        ("ANYTHING", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"),  # gitleaks:allow
     ],
 )
 def test_a_secret_is_detected(name: str, value: str) -> None:

@@ -23,6 +23,16 @@ KUBECONFORM = Program(
     ),
     "./cmd/kubeconform",
 )
+GITLEAKS = Program(
+    "gitleaks",
+    "8.30.1",
+    Module(
+        "github.com/zricethezav/gitleaks/v8",
+        "v8.30.1",
+        "h1:PmEvCfVI7ti9dV3s5aMZUY7sS2GxRvG3yzih7E+cS3w=",
+    ),
+    ".",
+)
 DEFINITIONS = (ARGOCD, EXTERNAL_SECRETS[TARGET.external_secrets])
 """The programs whose custom resource definitions kubeconform uses."""
 
@@ -32,5 +42,6 @@ NEEDED: dict[str, tuple[Program, ...]] = {
     "kubeconform": (KUBECONFORM, *DEFINITIONS),
     "cfn-lint": (),
     "cdk-nag": (),
+    "gitleaks": (GITLEAKS,),
 }
 """Programs by scanner; missing ones are built with Go."""

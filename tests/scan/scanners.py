@@ -1,6 +1,6 @@
 """Runs the scanners and parses their findings.
 
-kube-score and kubeconform are built from their Go modules. checkov has a separate environment,
+gitleaks, kube-score and kubeconform are built from their Go modules. checkov has a separate environment,
 because its requirements conflict. cdk-nag and cfn-lint are in the development requirements.
 """
 
@@ -28,7 +28,7 @@ from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT
 from tests.conftest import ROOT
 from tests.scan import schemas
-from tests.scan.programs import DEFINITIONS, KUBE_SCORE, KUBECONFORM
+from tests.scan.programs import DEFINITIONS, GITLEAKS, KUBE_SCORE, KUBECONFORM
 from tests.scan.schemas import VERSIONS
 
 DIST = ROOT / "dist"
@@ -240,11 +240,31 @@ def of_cdk_nag(report: str, resources: Mapping[str, str]) -> list[Result]:
     ]
 
 
+def gitleaks(say: Say) -> list[Result]:
+    """Run gitleaks over every commit of the checkout."""
+    program = str(provide(GITLEAKS, say).path)
+    options = ("--redact", "--exit-code=0", "--report-format=json", "--report-path=-")
+    return of_gitleaks(_output(program, "git", *options, str(ROOT)))
+
+
+def of_gitleaks(printed: str) -> list[Result]:
+    """The secrets that gitleaks found; their values are redacted."""
+    return [
+        Result(
+            f"gitleaks:{one['RuleID']}",
+            f"File {one['File']}",
+            f"{one['Description']} (line {one['StartLine']}, commit {one['Commit'][:9]})",
+        )
+        for one in json.loads(printed)
+    ]
+
+
 SCANNERS = {
     "kube-score": (kube_score,),
     "checkov": (checkov_manifests, checkov_template),
     "kubeconform": (kubeconform,),
     "cfn-lint": (cfn_lint,),
     "cdk-nag": (cdk_nag,),
+    "gitleaks": (gitleaks,),
 }
 """By prefix of their checks in the waivers."""

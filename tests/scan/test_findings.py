@@ -18,6 +18,7 @@ from tests.scan.scanners import (
     of_cdk_nag,
     of_cfn_lint,
     of_checkov,
+    of_gitleaks,
     of_kube_score,
     of_kubeconform,
 )
@@ -72,6 +73,16 @@ def test_kubeconform_reports_objects_that_it_could_not_check() -> None:
     printed = json.dumps({"resources": [one("statusValid"), one("statusSkipped")]})
     (finding,) = of_kubeconform(printed)
     assert finding.check == "kubeconform:skipped"
+
+
+def test_gitleaks_names_the_file_and_not_the_secret() -> None:
+    about = {"RuleID": "jwt", "File": "catalogue/one.py", "Description": "Uncovered a token"}
+    found = {**about, "StartLine": 3, "Commit": "0123456789abcdef", "Secret": "REDACTED"}
+    assert of_gitleaks(json.dumps([found])) == [
+        Result(
+            "gitleaks:jwt", "File catalogue/one.py", "Uncovered a token (line 3, commit 012345678)"
+        )
+    ]
 
 
 def test_cfn_lint_names_the_rule_and_the_resource() -> None:
