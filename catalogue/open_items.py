@@ -37,11 +37,6 @@ def open_items(
     """Every open item of `platform` that is not settled, in the order of the deployment.
 
     Raises DeclarationError for a settled name that is not an open item.
-
-    Args:
-        platform: The platform.
-        pending: Workloads that are declared but not rendered. Default: none.
-        hosts: The hosts. Default: those of the catalogue.
     """
     found = [
         *_settings(platform),

@@ -16,9 +16,7 @@ DBT_MANIFEST_URL = "https://gnosischain.github.io/dbt-cerebro/manifest.json"
 def clickhouse(prefix: str = "CLICKHOUSE_", *, host: str | None = None) -> dict[str, Parameter]:
     """Variables with the address and login of ClickHouse: `<prefix>HOST`, `<prefix>USER`, ….
 
-    Args:
-        prefix: Prefix of the variable names.
-        host: Full name of the address variable. Default: `<prefix>HOST`.
+    `host` is the full name of the address variable, if it is not `<prefix>HOST`.
     """
     return {
         host or f"{prefix}HOST": Parameters.CLICKHOUSE_HOST,

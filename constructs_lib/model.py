@@ -105,8 +105,7 @@ class ClusterTarget:
     external_secrets: Literal["v1beta1", "v1"] = "v1beta1"
     """The API version of External Secrets: v1beta1 up to 0.16, v1 from 0.16 on."""
     ingress_class: Literal["annotation", "field"] = "annotation"
-    """`kubernetes.io/ingress.class` or `spec.ingressClassName`. The API server rejects both at
-    once."""
+    """`kubernetes.io/ingress.class` or `spec.ingressClassName`. Both together are rejected."""
     pod_security: str = "v1.27"
     """The Kubernetes version of the enforced `restricted` profile, or `latest`."""
     dns_addresses: tuple[str, ...] = ("169.254.20.10",)

@@ -41,9 +41,7 @@ _SECRET_VALUE = re.compile(
 def check_object_name(name: str, *, longest: int = 63) -> None:
     """Reject a name that is not an RFC 1035 label.
 
-    Args:
-        name: The name.
-        longest: Maximum length: 63 for most kinds, 52 for a CronJob, whose Jobs add a suffix.
+    `longest` is 63 for most kinds, and 52 for a CronJob, because its Jobs add a suffix.
     """
     if not _DNS_LABEL.fullmatch(name) or len(name) > longest:
         raise DeclarationError(

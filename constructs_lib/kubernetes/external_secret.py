@@ -58,16 +58,9 @@ class ExternalSecret(Construct):
 
 @checked
 class SecretFiles(Construct):
-    """A Secret with files, each read from one SSM parameter. Created for `Program.secret_files`."""
+    """A Secret for `Program.secret_files`, with each file read from one SSM parameter."""
 
     def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
-        """Declare the Secret.
-
-        Args:
-            scope: The workload.
-            name: Name of the Secret.
-            keys: Parameters by file key.
-        """
         check_object_name(name)
         super().__init__(scope, name)
         self.name = name

@@ -47,8 +47,7 @@ class Program:
     `{"/etc/app/app.toml": Path(__file__).with_name("app.toml")}`. They are stored in a ConfigMap; a
     change restarts the pods. Default: none."""
     secrets: Mapping[str, Parameter] = field(default_factory=dict)
-    """Environment variables from SSM, through the ExternalSecret `<workload>-secrets`. Default:
-    none."""
+    """Environment variables from SSM, through the ExternalSecret `<workload>-secrets`."""
     secret_files: Mapping[str, Parameter] = field(default_factory=dict)
     """Read-only files from SSM by container path, through the ExternalSecret
     `<workload>-secret-files`. Default: none."""

@@ -9,12 +9,7 @@ from constructs_lib.model import Manifest
 
 
 def stringify(objects: list[Manifest], *, odd: bool = True) -> str:
-    """The output of `cdk8s.Yaml.stringify`, except for strings that the API server would misread.
-
-    Args:
-        objects: The objects.
-        odd: Whether there may be such strings. Default: yes.
-    """
+    """The output of `cdk8s.Yaml.stringify`; if `odd`, with quotes around misread strings."""
     if not odd:
         return cdk8s.Yaml.stringify(*objects)
     quoting = Quoting()

@@ -33,12 +33,9 @@ class Endpoint:
 
     @classmethod
     def pod(cls, obj: Object, namespace: str | None = None, ip: str | None = None) -> Endpoint:
-        """Create the endpoint of a Pod or pod template.
+        """The endpoint of a Pod, or of a pod template in `namespace`.
 
-        Args:
-            obj: The Pod or pod template.
-            namespace: Namespace of the workload. Default: that of the Pod.
-            ip: Address, if the Pod has no status. Default: none.
+        `ip` is its address if its status has none.
         """
         metadata = obj.get("metadata", {})
         ports = [
@@ -60,12 +57,7 @@ class Network:
     """The policies and namespaces of a cluster."""
 
     def __init__(self, objects: Iterable[Object], reading: Reading = kubernetes) -> None:
-        """Read the NetworkPolicies and Namespaces.
-
-        Args:
-            objects: Objects of any kind.
-            reading: How to evaluate rules: `kubernetes` (default) or `eks`.
-        """
+        """Read the NetworkPolicies and Namespaces among objects of any kind."""
         self._reading = reading
         self._policies = []
         self._namespaces: dict[str, Mapping[str, str]] = {}

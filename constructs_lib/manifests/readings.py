@@ -117,15 +117,9 @@ READINGS: Mapping[str, Reading] = {"Kubernetes": kubernetes, "EKS": eks}
 
 
 class Table:
-    """The plugin's table of open ports by address range."""
+    """The plugin's table of open ports by address range, for the peer with the address `ip`."""
 
     def __init__(self, openings: Iterable[Opening], ip: str) -> None:
-        """Build the table.
-
-        Args:
-            openings: The rules, evaluated for one peer.
-            ip: Address of the peer.
-        """
         self._ports: dict[Range, list[Object]] = {}
         self._exceptions: dict[Range, set[Range]] = {}
         stated = [
