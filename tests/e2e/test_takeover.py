@@ -157,7 +157,9 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
         of_another_class = {**wanted, "spec": {**wanted["spec"], "storageClassName": "gp2"}}
         cluster.kubectl("create", "-f-", stdin=yaml.safe_dump(of_another_class))
         cluster.delete("Deployment", "cerebro-api", "cerebro")
-        eventually("it gone", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro"))
+        eventually(
+            "Deployment deleted", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro")
+        )
         cluster.kubectl("apply", "-f-", stdin=yaml.safe_dump(page).replace("app:", "run:"))
         scheme = "alb.ingress.kubernetes.io/scheme"
         cluster.annotate("Ingress", "cerebro-api", "cerebro", {scheme: "internal"})
@@ -178,7 +180,9 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
     cluster.patch("Secret", "cerebro-api-secrets", "cerebro", {"data": {"EXTRA": None}})
     cluster.delete("PersistentVolumeClaim", wanted["metadata"]["name"], "crawlers")
     cluster.delete("Deployment", "cerebro-api", "cerebro")
-    eventually("it gone", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro"))
+    eventually(
+        "Deployment deleted", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro")
+    )
     cluster.kubectl("apply", f"--filename={PAGE}")
     eventually("both pods ready", lambda: ready(cluster) == 2)
 
