@@ -16,6 +16,7 @@ from constructs_lib.model import Host, Pending
 EXAMPLE_HOSTS = frozenset({"mcp.analytics.gnosis.io", "dashboard.analytics.gnosis.io"})
 """Made-up names in `catalogue/hosts.py`."""
 
+_ROOT = Path(__file__).parents[1]
 _SETTINGS = Path(__file__).with_name("installation.py")
 
 
@@ -32,7 +33,10 @@ class OpenItem:
 
 
 def open_items(
-    platform: AnalyticsPlatform, pending: Iterable[Pending] = (), hosts: Iterable[Host] = Hosts
+    platform: AnalyticsPlatform,
+    pending: Iterable[Pending] = (),
+    hosts: Iterable[Host] = Hosts,
+    root: Path = _ROOT,
 ) -> list[OpenItem]:
     """Every open item of `platform` that is not settled, in the order of the deployment.
 
@@ -44,6 +48,7 @@ def open_items(
         *_hosts(hosts),
         *_images(platform),
         *_jobs(pending),
+        *_repository(root),
     ]
     settled = platform.installation.settled
     if unknown := settled.keys() - {item.name for item in found}:
@@ -140,4 +145,18 @@ def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
             job.name,
             f"is not rendered: {', '.join(job.settings)} is not set",
             "its setting in `catalogue/installation.py`",
+        )
+
+
+def _repository(root: Path) -> Iterator[OpenItem]:
+    if not any(root.glob("LICENSE*")):
+        yield OpenItem(
+            "license",
+            "is not chosen: others have no permission to use the code",
+            "a `LICENSE` file",
+        )
+    rules = (root / ".github" / "CODEOWNERS").read_text("utf-8").splitlines()
+    if all(not rule or rule.startswith("#") for rule in rules):
+        yield OpenItem(
+            "code owners", "are not set: GitHub requests no review", "`.github/CODEOWNERS`"
         )

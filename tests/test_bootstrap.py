@@ -91,7 +91,7 @@ def test_a_setting_of_pip_reaches_uv(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 1
-    assert "not found in the provided package locations" in run.stderr
+    assert "not found in the provided package locations" in " ".join(run.stderr.split())
     assert f"error: installing {wanted} failed with status 1" in run.stderr
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from catalogue.platform import AnalyticsPlatform
 from tests.conftest import ROOT
+from tests.scan.programs import GITLEAKS
 
 GITHUB = ROOT / ".github"
 _PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+")
@@ -294,3 +295,9 @@ def test_dependabot_covers_every_kind_of_dependency() -> None:
     content = yaml.safe_load((GITHUB / "dependabot.yml").read_text())
     kinds = {update["package-ecosystem"] for update in content["updates"]}
     assert kinds == {"github-actions", "npm", "pip"}
+
+
+def test_the_pre_commit_hook_and_the_scan_use_the_same_gitleaks() -> None:
+    hooks = yaml.safe_load((GITHUB.parent / ".pre-commit-config.yaml").read_text())
+    (rev,) = (one["rev"] for one in hooks["repos"] if one["repo"].endswith("/gitleaks"))
+    assert rev == f"v{GITLEAKS.version}"

@@ -1,7 +1,8 @@
 """Runs the scanners and parses their findings.
 
-gitleaks, kube-score and kubeconform are built from their Go modules. checkov has a separate environment,
-because its requirements conflict. cdk-nag and cfn-lint are in the development requirements.
+gitleaks, kube-score and kubeconform are built from their Go modules. checkov has a separate
+environment, because its requirements conflict. cdk-nag and cfn-lint are in the development
+requirements.
 """
 
 from __future__ import annotations

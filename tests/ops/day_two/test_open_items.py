@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,8 +36,25 @@ def real(platform: AnalyticsPlatform) -> AnalyticsPlatform:
     return replace(platform, installation=REAL, images=pins, certificate_arn=certificate)
 
 
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a license and a code owner."""
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github" / "CODEOWNERS").write_text("# Who reviews\n\n/ @example/team\n")
+    (tmp_path / "LICENSE.md").write_text("Permission is granted ...\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def names(platform: AnalyticsPlatform, **others: Any) -> list[str]:
-    return [item.name for item in open_items(platform, **{"hosts": HOSTS, **others})]
+    found = open_items(platform, **{"hosts": HOSTS, "root": Path.cwd(), **others})
+    return [item.name for item in found]
+
+
+def test_a_repository_without_a_license_or_code_owners(real: AnalyticsPlatform, root: Path) -> None:
+    (root / "LICENSE.md").unlink()
+    (root / ".github" / "CODEOWNERS").write_text("# / @example/team\n")
+    assert names(real) == ["license", "code owners"]
 
 
 def test_nothing_is_open_when_every_value_is_set(real: AnalyticsPlatform) -> None:
