@@ -16,6 +16,7 @@ from constructs_lib.model import Host, Pending
 EXAMPLE_HOSTS = frozenset({"mcp.analytics.gnosis.io", "dashboard.analytics.gnosis.io"})
 """Made-up names in `catalogue/hosts.py`."""
 
+_REPOSITORY = frozenset({"license", "code owners"})
 _ROOT = Path(__file__).parents[1]
 _SETTINGS = Path(__file__).with_name("installation.py")
 
@@ -33,10 +34,7 @@ class OpenItem:
 
 
 def open_items(
-    platform: AnalyticsPlatform,
-    pending: Iterable[Pending] = (),
-    hosts: Iterable[Host] = Hosts,
-    root: Path = _ROOT,
+    platform: AnalyticsPlatform, pending: Iterable[Pending] = (), hosts: Iterable[Host] = Hosts
 ) -> list[OpenItem]:
     """Every open item of `platform` that is not settled, in the order of the deployment.
 
@@ -48,10 +46,9 @@ def open_items(
         *_hosts(hosts),
         *_images(platform),
         *_jobs(pending),
-        *_repository(root),
     ]
     settled = platform.installation.settled
-    if unknown := settled.keys() - {item.name for item in found}:
+    if unknown := settled.keys() - {item.name for item in found} - _REPOSITORY:
         raise DeclarationError(
             f"settled lists {', '.join(sorted(unknown))}, which is not an open item; remove it",
             where=_SETTINGS,
@@ -148,6 +145,11 @@ def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
         )
 
 
+def repository_items(installation: Installation, root: Path = _ROOT) -> list[OpenItem]:
+    """The open items of the repository itself, which `open_items` leaves out."""
+    return [item for item in _repository(root) if item.name not in installation.settled]
+
+
 def _repository(root: Path) -> Iterator[OpenItem]:
     if not any(root.glob("LICENSE*")):
         yield OpenItem(
@@ -155,7 +157,8 @@ def _repository(root: Path) -> Iterator[OpenItem]:
             "is not chosen: others have no permission to use the code",
             "a `LICENSE` file",
         )
-    rules = (root / ".github" / "CODEOWNERS").read_text("utf-8").splitlines()
+    owners = root / ".github" / "CODEOWNERS"
+    rules = owners.read_text("utf-8").splitlines() if owners.exists() else []
     if all(not rule or rule.startswith("#") for rule in rules):
         yield OpenItem(
             "code owners", "are not set: GitHub requests no review", "`.github/CODEOWNERS`"

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from catalogue.parameters import Parameters
-from constructs_lib.manifests.external_secret import secret_of
+from constructs_lib.manifests.external_secret import secret_of, secret_type
 from constructs_lib.manifests.workload import workloads
 from local_cluster.cluster import Cluster, Object
 from ops.secrets.readers import Source
@@ -34,7 +34,7 @@ def secrets(page: list[Object], declared: list[Object]) -> list[Object]:
     """The Secrets that the page's pods read, with a value for each key in dist/."""
     external = [one for one in declared if one["kind"] == "ExternalSecret"]
     sources = {(source.namespace, source.secret): source for source in map(Source.of, external)}
-    types = {(one["metadata"]["namespace"], secret_of(one)): _type(one) for one in external}
+    types = {(one["metadata"]["namespace"], secret_of(one)): secret_type(one) for one in external}
     needed = {
         (workload.namespace, name)
         for workload in workloads(page)
@@ -50,11 +50,6 @@ def secrets(page: list[Object], declared: list[Object]) -> list[Object]:
         }
         for secret in sorted(needed)
     ]
-
-
-def _type(external_secret: Object) -> str:
-    template = external_secret["spec"]["target"].get("template") or {}
-    return str(template.get("type") or "Opaque")
 
 
 _VALUES: dict[str, str] = {

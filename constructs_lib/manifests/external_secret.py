@@ -8,6 +8,8 @@ from functools import lru_cache
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 
+DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
+"""The type of a pull secret."""
 EVERY_KEY = "every key"
 """The key name if a whole parameter is extracted into keys."""
 
@@ -16,6 +18,12 @@ def secret_of(external_secret: Manifest) -> str:
     """The name of the Secret that it creates."""
     target = (external_secret.get("spec") or {}).get("target") or {}
     return str(target.get("name") or external_secret["metadata"]["name"])
+
+
+def secret_type(external_secret: Manifest) -> str:
+    """The type of the Secret that it creates."""
+    target = (external_secret.get("spec") or {}).get("target") or {}
+    return str((target.get("template") or {}).get("type") or "Opaque")
 
 
 def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:

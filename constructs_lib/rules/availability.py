@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil
 
-from constructs_lib.manifests.external_secret import secret_of
+from constructs_lib.manifests.external_secret import DOCKER_CONFIG, secret_of, secret_type
 from constructs_lib.manifests.image import host
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import served_pods
@@ -28,7 +28,6 @@ _GRACE_SECONDS = 30
 """The Kubernetes default of `terminationGracePeriodSeconds`."""
 _PROGRESS_SECONDS = 600
 """The Kubernetes default of `progressDeadlineSeconds`."""
-_DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 
 
 @rule(
@@ -198,7 +197,7 @@ def _pull_secrets(objects: Objects) -> Mapping[str, str]:
     return {
         item.namespace: secret_of(item.manifest)
         for item in objects.of_kinds("ExternalSecret")
-        if ((item.spec.get("target") or {}).get("template") or {}).get("type") == _DOCKER_CONFIG
+        if secret_type(item.manifest) == DOCKER_CONFIG
     }
 
 

@@ -14,6 +14,7 @@ from constructs_lib.manifests.argocd import (
     protections,
     refusals,
 )
+from constructs_lib.manifests.external_secret import DOCKER_CONFIG, secret_type
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import ALB, SCHEME
 from constructs_lib.model import Manifest
@@ -21,7 +22,6 @@ from constructs_lib.rules.model import ALL, Rendered, rule
 
 _CLUSTER = "https://kubernetes.default.svc"
 _PROTECTED = {"Prune=false", "Delete=false"}
-_DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 _SCHEMES = ("internal", "internet-facing")
 _TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
 
@@ -42,8 +42,7 @@ def _sync(objects: Objects) -> Sync:
 )
 def never_pruned(item: Object, _: Rendered) -> Iterator[str]:
     """Losing a file by mistake must not delete a namespace, its data or its Secrets."""
-    template = (item.spec.get("target") or {}).get("template") or {}
-    if item.kind == "ExternalSecret" and template.get("type") != _DOCKER_CONFIG:
+    if item.kind == "ExternalSecret" and secret_type(item.manifest) != DOCKER_CONFIG:
         return
     if missing := sorted(_PROTECTED - protections(item)):
         contents = " with everything in it" if item.kind == "Namespace" else ""

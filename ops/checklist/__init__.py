@@ -204,13 +204,13 @@ def _required(cluster: Cluster | live.Skipped) -> list[tuple[str, Answer]]:
 
 def _open(service: str | None) -> list[OpenItem]:
     """Return the open items; with a service, without those of other services."""
-    from catalogue.open_items import image_item, open_items
+    from catalogue.open_items import image_item, open_items, repository_items
     from catalogue.platform import current
 
-    memory = rendered.memory()
-    every = open_items(current(), memory.pending)
+    memory, platform = rendered.memory(), current()
+    every = open_items(platform, memory.pending)
     if not service:
-        return every
+        return [*every, *repository_items(platform.installation)]
     others = {image_item(one) for one in images.load() if one != service} | {
         job for one in memory.services if one.name != service for job in one.pending
     }

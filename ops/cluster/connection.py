@@ -23,7 +23,8 @@ Object = dict[str, Any]
 
 FIELD_MANAGER = "gnosis-analytics-ops"
 _JSON = "application/json"
-_MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
 _SECONDS = (5, 30)
 """The connect timeout, and the read timeout between two bytes."""
 _HANDSHAKE = re.compile(r"Handshake status (401|403)")
@@ -113,7 +114,7 @@ class Connection:
     def merge(self, path: str, body: Object) -> Object:
         """Apply a JSON merge patch."""
         query = {"fieldManager": FIELD_MANAGER}
-        answer = self._ask("PATCH", path, query=query, body=body, content_type=_MERGE_PATCH)
+        answer = self._ask("PATCH", path, query=query, body=body, content_type=MERGE_PATCH)
         return self._object(answer)
 
     def exchange(self, method: str, path: str, **options: Any) -> Answer:

@@ -35,7 +35,7 @@ class Resource:
 
     def path(self, namespace: str = "", name: str = "") -> str:
         """Return the path of an object, or of the collection without a name."""
-        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
+        root = _root(self.api_version)
         inside = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
         return f"{root}{inside}/{self.plural}{name and f'/{name}'}"
 
@@ -49,6 +49,10 @@ class Served(NamedTuple):
     """By group and kind, in the server's preferred version."""
     silent: tuple[str, ...]
     """API versions with unknown resources, because the server behind them is down."""
+
+    def get(self, api_version: str, kind: str) -> Resource | None:
+        """Return the resource of a kind in a version, if it is served."""
+        return self.resources.get((api_version, kind))
 
     def versions(self, kind: Kind) -> list[str]:
         """Return the API versions that serve a kind."""
@@ -89,9 +93,12 @@ def discover(connection: Connection) -> Served:
     )
 
 
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
 def _resources(connection: Connection, version: str) -> tuple[str, list[Resource] | None]:
-    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    answer = connection.exchange("GET", root)
+    answer = connection.exchange("GET", _root(version))
     if not answer.accepted:
         return version, None
     return version, [

@@ -13,9 +13,7 @@ from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.wording import plural
 from ops.cluster import Object
 from ops.errors import OpsError
-from ops.review.live.stored import plain
-
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+from ops.review.live.stored import LAST_APPLIED, plain
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Saved:
 
 def _restorable(stored: Object) -> Object:
     item = plain(stored)
-    applied = (stored["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
+    applied = (stored["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     if applied:
-        item["metadata"].setdefault("annotations", {})[_LAST_APPLIED] = applied
+        item["metadata"].setdefault("annotations", {})[LAST_APPLIED] = applied
     return item

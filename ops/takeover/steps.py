@@ -13,7 +13,7 @@ from constructs_lib.manifests.argocd import NAMESPACE, covers
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Cluster, ClusterError, Object
-from ops.cluster.connection import FIELD_MANAGER
+from ops.cluster.connection import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH
 from ops.cluster.discovery import Resource, Served, discover, each
 from ops.errors import OpsError
 from ops.git import GitError
@@ -22,8 +22,6 @@ from ops.review.revisions import Repository
 from ops.takeover.saved import Saved
 
 POLL_SECONDS = 1.0
-_APPLY = "application/apply-patch+yaml"
-_MERGE = "application/merge-patch+json"
 _DONE = ("Succeeded", "Failed", "Error")
 
 
@@ -70,7 +68,7 @@ class Takeover:
         manual["spec"]["syncPolicy"].pop("automated", None)
         for manifest in (self.project.manifest, manual):
             query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-            self._change("PATCH", manifest, query=query, content_type=_APPLY)
+            self._change("PATCH", manifest, query=query, content_type=APPLY_PATCH)
 
     def sync(self) -> None:
         """Make Argo CD sync once. Raises OpsError if the Application is not in the cluster."""
@@ -85,7 +83,9 @@ class Takeover:
             "sync": {"syncOptions": options},
         }
         patch = {**self._named(self.application), "operation": operation}
-        self._change("PATCH", patch, query={"fieldManager": FIELD_MANAGER}, content_type=_MERGE)
+        self._change(
+            "PATCH", patch, query={"fieldManager": FIELD_MANAGER}, content_type=MERGE_PATCH
+        )
 
     def wait(self, seconds: float) -> str:
         """Wait for the sync; return `Synced and Healthy`. Raises OpsError if it fails."""
@@ -111,7 +111,8 @@ class Takeover:
 
     def added_since(self, former: Saved) -> list[tuple[Key, Object]]:
         """Return its objects in the cluster that are not in the saved file."""
-        keys = [one.key for one in self.declared if one.key not in former.keys]
+        known = former.keys
+        keys = [one.key for one in self.declared if one.key not in known]
         stored = each(self._live, keys)
         return [(key, item) for key, item in zip(keys, stored, strict=True) if item]
 
@@ -120,7 +121,7 @@ class Takeover:
         if self._live(self.application.key):
             named = self._named(self.application)
             orphaning = {**named, "metadata": {**named["metadata"], "finalizers": None}}
-            self._change("PATCH", orphaning, content_type=_MERGE)
+            self._change("PATCH", orphaning, content_type=MERGE_PATCH)
             self._delete(self.application.manifest)
         each(self._restore, former.objects)
         for _, item in added:
@@ -138,14 +139,14 @@ class Takeover:
     def _delete(self, item: Object) -> None:
         """Keep the Secret of a deleted ExternalSecret: it may be the only copy."""
         policy = "Orphan" if item["kind"] == "ExternalSecret" else "Background"
-        self._change("DELETE", item, query={"propagationPolicy": policy}, send=False)
+        self._change("DELETE", item, query={"propagationPolicy": policy})
 
     @cached_property
     def _served(self) -> Served:
         return discover(self.cluster.connection)
 
     def _resource(self, key: Key, version: str | None = None) -> Resource:
-        found = self._served.resources.get((version or "", key.kind))
+        found = self._served.get(version or "", key.kind)
         found = found or self._served.preferred.get((key.group, key.kind))
         if not found:
             raise ClusterError(f"the cluster lacks {key.kind} of {key.group}; install it first")
@@ -165,13 +166,13 @@ class Takeover:
         *,
         query: dict[str, str] | None = None,
         content_type: str = "application/json",
-        send: bool = True,
     ) -> None:
         key = Declared.of(body).key
         resource = self._resource(key, body["apiVersion"])
         path = resource.path(key.namespace, "" if method == "POST" else key.name)
+        content = None if method == "DELETE" else body
         answer = self.cluster.connection.exchange(
-            method, path, query=query, body=body if send else None, content_type=content_type
+            method, path, query=query, body=content, content_type=content_type
         )
         if not answer.accepted and (method, answer.status) != ("DELETE", 404):
             raise ClusterError(f"the cluster refuses {method} of {key}: {answer.message}")

@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from ops.cluster import Answer, ClusterError, Connection, Object
+from ops.cluster.connection import APPLY_PATCH, MERGE_PATCH
 from ops.cluster.discovery import Resource, Served, discover
 from ops.review.live.ownership import ARGO_CD
 
-_APPLY = "application/apply-patch+yaml"
-_MERGE = "application/merge-patch+json"
 _OBJECTS = "application/json"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
@@ -84,11 +83,11 @@ class Server:
         """Dry-run Argo CD's server-side apply."""
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
-        return self._dry_run("PATCH", path, body, _APPLY, force=str(force).lower())
+        return self._dry_run("PATCH", path, body, APPLY_PATCH, force=str(force).lower())
 
     def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Answer:
         """Dry-run a merge patch."""
-        return self._dry_run("PATCH", resource.path(namespace, name), patch, _MERGE)
+        return self._dry_run("PATCH", resource.path(namespace, name), patch, MERGE_PATCH)
 
     def create(self, resource: Resource, body: Object) -> Answer:
         """Dry-run the creation of an object."""

@@ -47,8 +47,9 @@ def revisions(snapshot: Snapshot, head: Revision, context: str) -> tuple[Revisio
     for item in snapshot.neighbors:
         if snapshot.is_read(item):
             file = f"{OUTSIDE}/{item['metadata']['namespace']}.yaml"
-            before[file].append(plain(item))
-            after[file].append(plain(item))
+            unchanged = plain(item)
+            before[file].append(unchanged)
+            after[file].append(unchanged)
     return (
         Revision(
             name=f"the cluster of context {context}", commit=None, files=_texts(before), stored=True

@@ -173,7 +173,7 @@ def _by_name(server: Server, declared: Objects, found: Mapping[Key, Object]) -> 
         for item in declared
         if not item.namespace
         and item.key not in found
-        and (resource := server.served.resources.get((item.manifest["apiVersion"], item.kind)))
+        and (resource := server.served.get(item.manifest["apiVersion"], item.kind))
     ]
     items = each(lambda one: server.get(one[1], "", one[0].name), wanted)
     return {key: item for (key, _), item in zip(wanted, items, strict=True) if item}
@@ -206,7 +206,7 @@ def _leaving(
     seen = {item.key for item in declared}
     for name in ours:  # the loop appends to it
         for key, version in _resources(applications.get(name, {})):
-            resource = server.served.resources.get((version, key.kind))
+            resource = server.served.get(version, key.kind)
             if key in seen or not resource:
                 continue
             seen.add(key)

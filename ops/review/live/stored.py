@@ -23,11 +23,12 @@ _SERVER_FIELDS = (
     "selfLink",
     "uid",
 )
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTROLLER_ANNOTATIONS = (
     TRACKING_ANNOTATION,
     "argocd.argoproj.io/refresh",
     "deployment.kubernetes.io/revision",
-    "kubectl.kubernetes.io/last-applied-configuration",
+    LAST_APPLIED,
     "pv.kubernetes.io/bind-completed",
     "pv.kubernetes.io/bound-by-controller",
     "volume.beta.kubernetes.io/storage-provisioner",

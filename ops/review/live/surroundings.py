@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.manifests.external_secret import keys_of, secret_of
+from constructs_lib.manifests.external_secret import keys_of, secret_of, secret_type
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import paths
@@ -63,8 +63,7 @@ def _is_owned(metadata: Stored, name: str) -> bool:
 
 def _adopted(secret: Stored, declared: Object) -> Iterator[tuple[Severity, str]]:
     owner = f"ExternalSecret {declared.name}"
-    template = (declared.spec.get("target") or {}).get("template") or {}
-    wanted = template.get("type") or "Opaque"
+    wanted = secret_type(declared.manifest)
     if secret["type"] != wanted:
         text = (
             f"has type {secret['type']}, but {owner} creates {wanted}: the type cannot change, so"

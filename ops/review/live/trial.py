@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.workload import remade_with_each_sync
@@ -44,7 +44,7 @@ class Trial:
     """Manager and field, for fields that dist/ does not set and that stay."""
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def unreadable(self) -> str | None:
         """Why the rules cannot read the object, if they cannot."""
         return misshapen(self.before) or misshapen(self.after)
@@ -58,7 +58,7 @@ class Trial:
 def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
     """Dry-run the sync of an object."""
     key = declared.key
-    resource = server.served.resources.get((declared.manifest["apiVersion"], key.kind))
+    resource = server.served.get(declared.manifest["apiVersion"], key.kind)
     if not resource:
         return Trial(declared=declared, unserved=True, refusal="")
     before = plain(stored, declared) if stored else None

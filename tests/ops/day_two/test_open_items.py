@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from catalogue.installation import Installation
-from catalogue.open_items import open_items
+from catalogue.open_items import open_items, repository_items
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Host, Pending, Pin
@@ -36,25 +36,21 @@ def real(platform: AnalyticsPlatform) -> AnalyticsPlatform:
     return replace(platform, installation=REAL, images=pins, certificate_arn=certificate)
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a license and a code owner."""
-    (tmp_path / ".github").mkdir()
-    (tmp_path / ".github" / "CODEOWNERS").write_text("# Who reviews\n\n/ @example/team\n")
-    (tmp_path / "LICENSE.md").write_text("Permission is granted ...\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def names(platform: AnalyticsPlatform, **others: Any) -> list[str]:
-    found = open_items(platform, **{"hosts": HOSTS, "root": Path.cwd(), **others})
-    return [item.name for item in found]
+    return [item.name for item in open_items(platform, **{"hosts": HOSTS, **others})]
 
 
-def test_a_repository_without_a_license_or_code_owners(real: AnalyticsPlatform, root: Path) -> None:
-    (root / "LICENSE.md").unlink()
-    (root / ".github" / "CODEOWNERS").write_text("# / @example/team\n")
-    assert names(real) == ["license", "code owners"]
+def test_a_repository_needs_a_license_and_code_owners(tmp_path: Path) -> None:
+    owners = tmp_path / ".github" / "CODEOWNERS"
+    owners.parent.mkdir()
+    owners.write_text("# / @example/team\n")
+    (no_license, no_owners) = repository_items(REAL, tmp_path)
+    assert (no_license.name, no_owners.name) == ("license", "code owners")
+    settled = replace(REAL, settled={"license": "the code stays private"})
+    assert repository_items(settled, tmp_path) == [no_owners]
+    (tmp_path / "LICENSE.md").touch()
+    owners.write_text("# Who reviews\n\n/ @example/team\n")
+    assert repository_items(REAL, tmp_path) == []
 
 
 def test_nothing_is_open_when_every_value_is_set(real: AnalyticsPlatform) -> None:
