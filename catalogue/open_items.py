@@ -97,11 +97,11 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
     }
     for name, (is_open, consequence) in open_settings.items():
         if is_open:
-            yield OpenItem(name, consequence, f"`{name}` in `catalogue/installation.py`")
+            yield OpenItem(name, consequence, f"set `{name}` in `catalogue/installation.py`")
 
 
 def _certificate(arn: str | None) -> Iterator[OpenItem]:
-    remedy = "`make deploy-secrets`, then `make synth`"
+    remedy = "run `make deploy-secrets`, then `make synth`"
     if arn is None:
         consequence = "does not exist yet: the load balancer controller finds none for the hosts"
         yield OpenItem("certificate", consequence, remedy)
@@ -116,7 +116,7 @@ def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:
             yield OpenItem(
                 f"host {host.fqdn}",
                 "is an example, used by the certificate and an Ingress",
-                "the real name in `catalogue/hosts.py`",
+                "set the real name in `catalogue/hosts.py`",
             )
 
 
@@ -126,13 +126,13 @@ def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
             yield OpenItem(
                 image_item(service),
                 f"runs {pin.tag}: new builds are not rolled out, and rollbacks are not possible",
-                f"`make pin SERVICE={service} SHA=<commit>`",
+                f"run `make pin SERVICE={service} SHA=<commit>`",
             )
         elif pin.digest is None:
             yield OpenItem(
                 image_item(service),
                 f"runs {pin.tag} without a digest: the tag can be moved to another build",
-                f"`make pin SERVICE={service} SHA={pin.tag.removeprefix('sha-')}`",
+                f"run `make pin SERVICE={service} SHA={pin.tag.removeprefix('sha-')}`",
             )
 
 
@@ -141,7 +141,7 @@ def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
         yield OpenItem(
             job.name,
             f"is not rendered: {', '.join(job.settings)} is not set",
-            "its setting in `catalogue/installation.py`",
+            "set it in `catalogue/installation.py`",
         )
 
 
@@ -155,11 +155,13 @@ def _repository(root: Path) -> Iterator[OpenItem]:
         yield OpenItem(
             "license",
             "is not chosen: others have no permission to use the code",
-            "a `LICENSE` file",
+            "add a `LICENSE` file",
         )
     owners = root / ".github" / "CODEOWNERS"
     rules = owners.read_text("utf-8").splitlines() if owners.exists() else []
     if all(not rule or rule.startswith("#") for rule in rules):
         yield OpenItem(
-            "code owners", "are not set: GitHub requests no review", "`.github/CODEOWNERS`"
+            "code owners",
+            "are not set: GitHub requests no review",
+            "name a team in `.github/CODEOWNERS`",
         )

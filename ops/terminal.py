@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Column, Table
+from rich.text import Text
 
 _WIDE = 160
 """Table width in a file or pipe, in columns."""
@@ -50,6 +51,15 @@ def show_pairs(pairs: Mapping[str, str]) -> None:
     for name, text in pairs.items():
         grid.add_row(name, text)
     _console(stderr=False).print(Padding(grid, (0, 0, 0, 4), expand=False))
+
+
+def show_list(mark: str, style: str | None, entries: Sequence[tuple[str, str]]) -> None:
+    """Print marked texts, each with a dim line below."""
+    grid = Table.grid(Column(no_wrap=True, style=style or ""), Column(), padding=(0, 1, 0, 0))
+    for text, below in entries:
+        grid.add_row(mark, text)
+        grid.add_row("", Text(below, style="dim"))
+    _console(stderr=False).print(Padding(grid, (0, 0, 0, 3), expand=False))
 
 
 def info(line: str, style: str | None = None) -> None:

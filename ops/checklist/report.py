@@ -105,9 +105,13 @@ class Results:
                 _show(Answer(finding.outcome, f"{name}: {finding.detail}"))
             terminal.show()
         if self.open_items:
-            terminal.show_table(
-                *("Open item", "Until then", "To do"),
-                rows=[(item.name, item.consequence, item.remedy) for item in self.open_items],
+            terminal.show("Open items")
+            terminal.show_list(
+                *_MARKS[Outcome.OPEN],
+                [
+                    (f"{item.name} {item.consequence}", f"→ {item.remedy.replace('`', '')}")
+                    for item in self.open_items
+                ],
             )
             terminal.show()
         marks = ", ".join(f"{mark} {outcome}" for outcome, (mark, _) in _MARKS.items())
