@@ -67,7 +67,7 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
     open_settings = {
         "region": (
             known.region == examples.region and not deployed,
-            f"is the example, {known.region}",
+            f"is the example value, {known.region}",
         ),
         "account": (
             known.account is None and not deployed,
@@ -75,7 +75,7 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
         ),
         "repository": (
             known.repository == examples.repository,
-            "is the example: Argo CD cannot sync",
+            "is the example value: Argo CD cannot sync",
         ),
         "cluster_name": (
             known.cluster_name is None and known.oidc_provider_arn is None,
@@ -103,7 +103,7 @@ def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
 def _certificate(arn: str | None) -> Iterator[OpenItem]:
     remedy = "run `make deploy-secrets`, then `make synth`"
     if arn is None:
-        consequence = "does not exist yet: the load balancer controller finds none for the hosts"
+        consequence = "does not exist yet: the load balancers have no certificate for the hosts"
         yield OpenItem("certificate", consequence, remedy)
     elif f":{EXAMPLE_ACCOUNT}:" in arn:
         consequence = f"is in AWS's example account {EXAMPLE_ACCOUNT}: load balancers cannot use it"

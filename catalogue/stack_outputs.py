@@ -50,7 +50,7 @@ def load(region: str, file: Path = FILE) -> StackOutputs:
         raise error.at(file) from error
 
 
-_REMEDY = "Restore it from git, or rewrite it with `make deploy-secrets`"
+_REMEDY = "Restore it from Git, or rewrite it with `make deploy-secrets`"
 
 
 def _checked(content: Any, region: str) -> StackOutputs:

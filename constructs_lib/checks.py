@@ -92,7 +92,7 @@ class _Arguments:
             if one["type"] == "unexpected_keyword_argument":
                 return self._unknown(str(one["loc"][0]))
             if one["type"] == "multiple_argument_values":
-                return f"{self._name}.{one['loc'][0]} is given twice; remove one"
+                return f"{self._name}.{one['loc'][0]} is passed twice; remove one"
             if one["type"] == "unexpected_positional_argument":
                 return self._too_many()
         missing = [
@@ -202,7 +202,7 @@ def _mismatch(prop: str, hint: Any, value: Any) -> str:
     for part, expected, found in _parts(prop, hint, value):
         if not fits(expected, found):
             return _mismatch(part, expected, found)
-    hidden = "the value given (hidden: it may be a secret)"
+    hidden = "the passed value (hidden, because it may be a secret)"
     shown = hidden if prop.startswith("secret") else _shown(value)
     return f"{prop} must be {_words(hint)}, not {shown}{_remedy(hint, value)}"
 

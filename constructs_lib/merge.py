@@ -45,7 +45,7 @@ def _mapping(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[
             )
         if value is None:
             if key not in merged:
-                raise DeclarationError(f"{at} does not exist; do not set it to None")
+                raise DeclarationError(f"{at} does not exist, so None cannot remove it; omit it")
             del merged[key]
         else:
             merged[key] = _value(merged.get(key), value, at, key)

@@ -121,7 +121,8 @@ class ClusterTarget:
                 IPv4Address(address)
             except ValueError as error:
                 raise DeclarationError(
-                    f"dns_addresses: {address!r} is not an IPv4 address; write 169.254.20.10"
+                    f"dns_addresses: {address!r} is not an IPv4 address; write it like "
+                    "169.254.20.10"
                 ) from error
         if len(set(self.dns_addresses)) < len(self.dns_addresses):
             raise DeclarationError("dns_addresses lists an address twice; remove one")

@@ -48,7 +48,9 @@ def spell(value: Fraction | int, *, binary: bool) -> str:
 def check_canonical(text: str, what: str) -> None:
     """Reject a quantity that is not in canonical form."""
     if canonical(text) != text:
-        raise DeclarationError(f"{what} {text!r} is stored as {canonical(text)!r}; write that")
+        raise DeclarationError(
+            f"{what} {text!r} is not in canonical form; write {canonical(text)!r}"
+        )
 
 
 @cache

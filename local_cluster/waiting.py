@@ -32,7 +32,7 @@ def eventually(what: str, check: Callable[[], T], within: float = 60, every: flo
         except (AssertionError, *NOT_ANSWERING) as error:
             last = str(error)
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {within:.0f} s, last seen: {last}")
+            raise AssertionError(f"timeout after {within:.0f} s: {what}; last result: {last}")
         time.sleep(every)
 
 

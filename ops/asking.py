@@ -31,7 +31,8 @@ def secret_value(
     if file == STANDARD_INPUT:
         if terminal.is_interactive():
             raise OpsError(
-                f"standard input is a terminal, which would show it; omit {option} to be prompted"
+                f"standard input is a terminal, which would show the value; omit {option} for a "
+                "hidden prompt"
             )
         text = _read(_standard_input, "standard input")
     elif file:

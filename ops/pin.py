@@ -135,7 +135,7 @@ def bump(
 def require_known(service: str, pins: Mapping[str, Pin]) -> None:
     """Raise RefusedError if the service has no pin."""
     if service not in pins:
-        raise RefusedError(f"{service!r} is not in catalogue/images; it has {', '.join(pins)}")
+        raise RefusedError(f"{service!r} is not in catalogue/images; use one of: {', '.join(pins)}")
 
 
 def _checked(service: str, commit: str, digest: str | None, pins: Mapping[str, Pin]) -> Pin:

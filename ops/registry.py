@@ -67,12 +67,12 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
     try:
         found = repository.platforms(_json(answer))
         if platform not in found:
-            built = ", ".join(sorted(found)) or "no platform"
-            raise ImageMissingError(f"{reference} is built for {built}, not for {platform}")
+            built = f", only for {', '.join(sorted(found))}" if found else ""
+            raise ImageMissingError(f"{reference} is not built for {platform}{built}")
         if child := found[platform]:
             repository.manifest(child)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RegistryError(f"{reference} is not a readable image: {error!r}") from error
+        raise RegistryError(f"{reference} cannot be read as an image: {error!r}") from error
     return Image(reference, _digest(answer))
 
 

@@ -108,7 +108,7 @@ class Alb:
         names = [host.fqdn for host in self.hosts]
         for what, values in (("path", routes), ("host", names)):
             if repeated := sorted({one for one in values if values.count(one) > 1}):
-                raise DeclarationError(f"{what} {repeated[0]} is given twice; keep one")
+                raise DeclarationError(f"{what} {repeated[0]} is listed twice; keep one")
         if self.group is not None:
             check_object_name(self.group)
 

@@ -117,7 +117,7 @@ def _names(struct: Any) -> dict[str, str]:
             names[field] = named[1]
     if not names:
         raise DeclarationError(
-            f"{struct.__name__} is not plain data and not a struct of cdk8s_plus_27.k8s; use one"
+            f"{struct.__name__} is neither plain data nor a struct of cdk8s_plus_27.k8s; use either"
         )
     return names
 

@@ -110,8 +110,8 @@ class Program:
         total = sum(amount(size) for size in self.disks.values())
         if total > amount(limit):
             raise DeclarationError(
-                f"its disks add up to {spell(total, binary=True)}, more than the limit of {limit} "
-                "for ephemeral storage, so the pod would be evicted; raise that limit"
+                f"its disks add up to {spell(total, binary=True)}, more than its ephemeral storage "
+                f"limit of {limit}, so the pod would be evicted; raise the limit"
             )
 
     def _check_files(self) -> None:
@@ -174,7 +174,9 @@ class Container:
         if repeated := sorted({port for port in every if every.count(port) > 1}):
             raise DeclarationError(f"port {repeated[0]} is declared twice; keep one")
         if "http" in self.ports:
-            raise DeclarationError("http is the name of `port`; rename the additional port")
+            raise DeclarationError(
+                "port name http is reserved for `port`; rename the additional port"
+            )
 
     @property
     def all_ports(self) -> dict[str, int]:

@@ -230,7 +230,7 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator
     covers="kube-score:cronjob-restartpolicy",
 )
 def jobs_do_not_overlap(job: Object, _: Rendered) -> Iterator[str]:
-    """Overlapping runs write the same rows twice; a Job that cannot change fails to sync."""
+    """Overlapping runs write the same rows twice, and syncing a changed Job fails."""
     spec = job.spec
     if job.kind == "CronJob":
         if spec.get("concurrencyPolicy", "Allow") == "Allow":

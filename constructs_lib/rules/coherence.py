@@ -141,7 +141,7 @@ def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
     "pods-are-spread-by-their-own-label",
     PODS,
     risk="downtime",
-    remedy="select its own pods",
+    remedy="select the pods of the workload",
     needs_platform=True,
 )
 def spread_by_own_label(workload: Workload, _: Rendered) -> Iterator[str]:

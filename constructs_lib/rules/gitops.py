@@ -41,7 +41,7 @@ def _sync(objects: Objects) -> Sync:
     remedy="annotate it argocd.argoproj.io/sync-options: Prune=false,Delete=false",
 )
 def never_pruned(item: Object, _: Rendered) -> Iterator[str]:
-    """Losing a file by mistake must not delete a namespace, its data or its Secrets."""
+    """Removing a file by mistake must not delete a namespace, its data or its Secrets."""
     if item.kind == "ExternalSecret" and secret_type(item.manifest) != DOCKER_CONFIG:
         return
     if missing := sorted(_PROTECTED - protections(item)):

@@ -115,7 +115,7 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], set[str]]:
     "accounts-have-no-rights",
     "ServiceAccount",
     risk="privilege",
-    remedy="remove it, or add a waiver",
+    remedy="remove the permission, or add a waiver",
     covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens",
 )
 def accounts_have_no_rights(account: Object, _: Rendered) -> Iterator[str]:
@@ -133,7 +133,7 @@ def accounts_have_no_rights(account: Object, _: Rendered) -> Iterator[str]:
     "rights-are-allowed-by-a-line",
     *_RBAC,
     risk="privilege",
-    remedy="remove it, or add a waiver",
+    remedy="remove the object, or add a waiver",
     covers="cis-eks:4.1.1 cis-eks:4.1.2 cis-eks:4.1.3 cis-eks:4.1.4 nsa-cisa:rbac "
     "checkov:CKV_K8S_42 checkov:CKV_K8S_49 checkov:CKV_K8S_155 checkov:CKV_K8S_156 "
     "checkov:CKV_K8S_157 checkov:CKV_K8S_158 kube-linter:access-to-secrets "

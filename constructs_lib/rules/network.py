@@ -50,7 +50,7 @@ def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
     "namespaces-deny-by-default",
     "Namespace",
     risk="exposure",
-    remedy="declare it with our Namespace construct, or add a policy that selects every pod",
+    remedy="use the Namespace construct, or add a policy that selects every pod",
     covers="cis-eks:4.3.2 nsa-cisa:network-policies",
 )
 def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:

@@ -59,7 +59,7 @@ def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
     "text-can-be-written",
     ALL,
     risk="update",
-    remedy="remove it",
+    remedy="remove the character",
     needs_platform=True,
 )
 def text_can_be_written(item: Object, rendered: Rendered) -> Iterator[str]:
@@ -240,7 +240,12 @@ def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
             yield f"no Ingress serves the host {host} in {where}; remove it"
 
 
-@rule("parameters-are-read", risk="secret", remedy="remove it, or add it", needs_platform=True)
+@rule(
+    "parameters-are-read",
+    risk="secret",
+    remedy="remove unused parameters, and declare missing ones",
+    needs_platform=True,
+)
 def parameters_are_read(rendered: Rendered) -> Iterator[str]:
     """The stack must create exactly the parameters that services read."""
     platform = _platform(rendered)
@@ -256,7 +261,7 @@ def parameters_are_read(rendered: Rendered) -> Iterator[str]:
         yield f"parameter {path} is not read by any service; remove it from {where}"
     for path in sorted((read | pending) - known):
         yield (
-            f"parameter {path} is read, but not in the catalog, so the stack does not create it; "
+            f"parameter {path} is read, but not declared, so the stack does not create it; "
             f"add it to {where}"
         )
 

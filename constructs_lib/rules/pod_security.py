@@ -57,7 +57,7 @@ _LABELS = "pod-security.kubernetes.io/"
     "pod-security-baseline",
     PODS,
     risk="privilege",
-    remedy="remove it",
+    remedy="remove this setting",
     covers="pod-security:host-process pod-security:host-namespaces pod-security:privileged "
     "pod-security:capabilities-baseline pod-security:host-path-volumes "
     "pod-security:host-ports pod-security:host-probes pod-security:apparmor "

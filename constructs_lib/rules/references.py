@@ -22,7 +22,7 @@ def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]
     for to, what in references:
         secret = to.kind == "Secret" and (to.namespace, to.name) in keys_of(objects)
         if not secret and objects.get(to) is None:
-            yield f"{what} names {to}, which is not declared"
+            yield f"{what} refers to {to}, which is not declared"
 
 
 @rule(
@@ -88,7 +88,7 @@ def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
     "secrets-are-made-whole",
     "ExternalSecret",
     risk="secret",
-    remedy="correct it",
+    remedy="correct the ExternalSecret",
 )
 def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
     """External Secrets must own the Secret that it creates, and fill all of its keys."""

@@ -30,7 +30,7 @@ def in_order(release: Workload, rendered: Rendered) -> Iterator[str]:
     """A build that starts before its migration ends may find an unexpected schema."""
     wave = release.object.annotations.get(WAVE, "0")
     if not NUMBER.fullmatch(wave):
-        yield f"its sync wave {wave!r} is not a whole number; Argo CD treats it as 0"
+        yield f"its sync wave {wave!r} is not an integer; Argo CD treats it as 0"
     phases = release_phases(release.object)
     if not phases:
         return

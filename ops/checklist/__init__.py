@@ -156,7 +156,7 @@ def _chosen(name: str | None, dist: Mapping[str, str]) -> list[Service]:
     chosen = [one for one in every if name in (None, one.name)]
     if not chosen:
         names = ", ".join(one.name for one in every)
-        raise OpsError(f"service {name} not found; the services are {names}")
+        raise OpsError(f"service {name} not found; use one of: {names}")
     return chosen
 
 

@@ -257,9 +257,7 @@ def _context(name: str | None) -> Object:
     known: dict[str, Object] = {context["name"]: context for context in contexts}
     chosen = known.get(name) if name else current
     if not chosen:
-        raise ClusterError(
-            f"the kubeconfig has no context {name}; its contexts are {', '.join(known)}"
-        )
+        raise ClusterError(f"the kubeconfig has no context {name}; use one of: {', '.join(known)}")
     return dict(chosen)
 
 

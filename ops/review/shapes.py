@@ -30,7 +30,7 @@ _NULL_ITEM = object()
 
 
 def misshapen(manifest: Any) -> str | None:
-    """What is wrong with an object, if anything: `spec.replicas is not a whole number`."""
+    """What is wrong with an object, if anything: `spec.replicas is not an integer`."""
     found = next(_problems(manifest, _OBJECT, ""), None)
     if found or not isinstance(manifest, dict):
         return found
@@ -75,7 +75,7 @@ _TYPE_NAMES = {dict: "a mapping", list: "a list", str: "a string", bool: "a bool
 
 def _whole(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("is not a whole number")
+        raise ValueError("is not an integer")
 
 
 def _quantity(value: Any) -> None:

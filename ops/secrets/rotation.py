@@ -11,6 +11,7 @@ from typing import TypeVar
 import humanize
 
 from constructs_lib.manifests.workload import Workload
+from constructs_lib.wording import plural
 from ops import terminal
 from ops.asking import SecretValue
 from ops.cluster import Cluster
@@ -184,7 +185,7 @@ class Rotation:
                     f"{workload} does not start: its new pod {stuck.name} is in {stuck.stuck}; "
                     f"check `kubectl logs --namespace {workload.namespace} {stuck.name}`"
                 )
-            return f"{workload} is not done: {len(pods.outdated)} outdated pods"
+            return f"{workload} is still rolling out: {plural(len(pods.outdated), 'outdated pod')}"
 
         names = ", ".join(map(str, workloads))
         _until_done(f"{names} to restart", workloads, pending_reason, self.patience_seconds)

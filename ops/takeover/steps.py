@@ -44,7 +44,9 @@ class Takeover:
             raise OpsError(str(error)) from error
         named = {one.name: one for one in objects.of_kinds("Application")}
         if name not in named:
-            raise OpsError(f"dist/ has no Application {name}; it has {', '.join(sorted(named))}")
+            raise OpsError(
+                f"dist/ has no Application {name}; use one of: {', '.join(sorted(named))}"
+            )
         application = named[name]
         project = next(
             one for one in objects.of_kinds("AppProject") if one.name == application.spec["project"]

@@ -193,7 +193,7 @@ def merge(**fragment: Any) -> Callable[[WebService], None]:
         (patch(JsonPatch.remove("spec")), "does not apply"),
         (patch(JsonPatch.remove("/metadata/name")), "kind and metadata.name are required"),
         (patch(JsonPatch.replace("", "text")), "kind and metadata.name are required"),
-        (merge(spec={"nothing": None}), "/spec/nothing does not exist; do not set it to None"),
+        (merge(spec={"nothing": None}), "/spec/nothing does not exist, so None cannot remove it"),
         (merge(spec={"replicas": {"a": 1}}), "/spec/replicas is a plain value, but"),
         (merge(spec="text"), "/spec is a mapping, but a plain value in the fragment"),
         (merge(spec={"template": {"spec": {"containers": [{"image": "a"}]}}}),

@@ -101,7 +101,7 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
         on(WebService, "one", base.PROGRAM),
         "WebService accepts props only by keyword; write program, port, readiness",
     ),
-    (of(Egress, (443,), ports=(80,)), "Egress.ports is given twice; remove one"),
+    (of(Egress, (443,), ports=(80,)), "Egress.ports is passed twice; remove one"),
     (
         of(Egress, (443,), "public", ("TCP",), "UDP"),
         "Egress accepts only ports, to, protocols; remove",
@@ -116,7 +116,8 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
     (program(env=["A=1"]), "Program.env must be a mapping of strings to strings, not a list"),
     (
         program(secrets={"A": "/cerebro/a/b"}),
-        "secrets['A'] must be a Parameter, not the value given (hidden: it may be a secret)",
+        "secrets['A'] must be a Parameter, not the passed value "
+        "(hidden, because it may be a secret)",
     ),
     (
         program(args="serve --port 8080"),

@@ -76,7 +76,7 @@ def test_structs_still_check_their_types() -> None:
 
 def test_other_values_are_rejected() -> None:
     metadata = k8s.ObjectMeta(name="one")
-    with pytest.raises(DeclarationError, match="not a struct"):
+    with pytest.raises(DeclarationError, match="nor a struct"):
         plain({"metadata": metadata, "value": object()})
 
 

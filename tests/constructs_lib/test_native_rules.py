@@ -86,7 +86,7 @@ def listed(chart: Chart) -> None:
         (ingress("two.example.org"), "Ingress space/native serves two.example.org, which the cert"),
         (ingress(None), "Ingress space/native serves every host"),
         (stray, "is in namespace nowhere, which is not declared; the declared namespaces are"),
-        (external_secret, "parameter /a/b/c is read, but not in the catalog"),
+        (external_secret, "parameter /a/b/c is read, but not declared"),
         (no_namespace, ": has no namespace"),
         (cluster_scoped_in_a_plain_chart, ": is cluster-scoped"),
         (listed, ": contains other objects"),

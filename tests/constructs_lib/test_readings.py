@@ -258,7 +258,7 @@ def test_dns_may_be_allowed_by_an_equivalent_rule() -> None:
 @pytest.mark.parametrize(
     ("addresses", "message"),
     [
-        (("fd00::a",), "dns_addresses: 'fd00::a' is not an IPv4 address; write 169.254.20.10"),
+        (("fd00::a",), "dns_addresses: 'fd00::a' is not an IPv4 address; write it like"),
         (("10.100.0.0/16",), "dns_addresses: '10.100.0.0/16' is not an IPv4 address"),
         (("10.0.0.1", "10.0.0.1"), "dns_addresses lists an address twice"),
     ],

@@ -100,7 +100,7 @@ def test_start_refuses_an_existing_application(server: FakeServer) -> None:
 
 @pytest.mark.parametrize("command", ["start", "sync", "undo"])
 def test_an_unknown_application(server: FakeServer, command: str) -> None:
-    assert "dist/ has no Application nothing; it has aws-ssm, " in refused(
+    assert "dist/ has no Application nothing; use one of: aws-ssm, " in refused(
         run(command, "--yes", name="nothing")
     )
     assert server.changed == []

@@ -66,7 +66,7 @@ def test_the_status_distinguishes_failed_from_not_checked(
 def test_an_unknown_service(run: Run) -> None:
     done = run("checklist", "nebulla")
     assert done.exit_code == 1
-    assert "service nebulla not found; the services are cerebro-api, cerebro-mcp" in done.stderr
+    assert "service nebulla not found; use one of: cerebro-api, cerebro-mcp" in done.stderr
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_images_are_asked_for_in_the_registry(api_service: Service, server: Loca
 
     server.push("gnosischain/cerebro-api", "latest", ("linux", "amd64"))
     (foreign, _) = live.pushed(service, pins, live.registry_check())
-    assert "is built for linux/amd64, not for linux/arm64" in foreign.detail
+    assert "is not built for linux/arm64, only for linux/amd64" in foreign.detail
     server.token_status = 500
     (unknown,) = live.built(service, pins, live.registry_check())
     assert unknown.outcome is NOT_CHECKED

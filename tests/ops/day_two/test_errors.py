@@ -100,7 +100,7 @@ def test_the_cluster_is_missing_or_unreachable(
     assert "cannot get the current context of" in refused(run, "jobs")
     write_kubeconfig(file, NOWHERE)
     assert f"the cluster of context test cannot be reached at {NOWHERE}" in refused(run, "jobs")
-    assert "the kubeconfig has no context other; its contexts are test" in refused(
+    assert "the kubeconfig has no context other; use one of: test" in refused(
         run, "jobs", "--context", "other"
     )
 

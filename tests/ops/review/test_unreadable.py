@@ -49,7 +49,7 @@ def with_file(text: str) -> Files:
         (ONE.replace("one", "''"), "metadata.name is missing"),
         (ONE.replace("one", "7"), "metadata.name is not a string"),
         (f"{ONE}---\n{ONE}", f"duplicate object ConfigMap one at after: dist/{FILE}:1 and dist/"),
-        (rendered()[FILE].replace("replicas: 1", "replicas: one"), "is not a whole number"),
+        (rendered()[FILE].replace("replicas: 1", "replicas: one"), "is not an integer"),
         ("!!python/object:os.system {}", "could not determine a constructor"),
         (f"{ONE}data:\n  ? [a]\n  : b\n", f"dist/{FILE}:6 at after: found unhashable key"),
     ],

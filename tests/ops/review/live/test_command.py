@@ -87,7 +87,7 @@ def test_no_cluster(kubeconfig: Path) -> None:
     assert sentence(run()).startswith(f"the cluster of context test cannot be reached at {NOWHERE}")
     assert (
         sentence(run("--context", "other"))
-        == "the kubeconfig has no context other; its contexts are test"
+        == "the kubeconfig has no context other; use one of: test"
     )
 
 
