@@ -15,10 +15,11 @@ synth: $(VENV)/.runtime ## Render dist/
 	@python app.py
 
 pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex digits> (ARGS=--no-verify)
+	@test "$(SERVICE)" -a "$(SHA)" || { echo "error: set SERVICE and SHA" >&2; exit 2; }
 	@python -m ops pin $(ARGS) -- "$(SERVICE)" "$(SHA)"
 
 review: $(VENV)/.runtime ## Report the effects of a change in dist/ (BASE=main HEAD=branch)
-	@python -m ops review $(BASE) $(HEAD)
+	@python -m ops review $(ARGS) -- $(BASE) $(HEAD)
 
 cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: applied by hand, without Argo CD)
 	@python -m local_cluster $(ARGS)

@@ -65,16 +65,30 @@ def synth() -> int:
             print(f"error: {problem}", file=sys.stderr)
         _report_unlisted()
         errors = plural(len(error.problems), "error")
-        print(f"{errors}; {folder}/ is unchanged", file=sys.stderr)
+        print(f"{errors}; {folder}/ {_state(folder)}", file=sys.stderr)
         return 1
-    _report(folder, rendering.files, replace_dir(rendering.files, folder))
-    if folder.resolve() == FOLDER:
-        SCORECARD.parent.mkdir(exist_ok=True)
-        replace_file(SCORECARD, rendering.scorecard)
-        if rendering.memory:
-            rendering.memory.write()
+    changes = replace_dir(rendering.files, folder)
+    _report(folder, rendering.files, changes, scorecard=_update_docs(folder, rendering))
     _report_unlisted()
     return 0
+
+
+def _state(folder: Path) -> str:
+    if OUTPUT in os.environ and not any(folder.glob("*")):
+        return f"was emptied by cdk8s; restore it with `git checkout {folder}`"
+    return "is unchanged"
+
+
+def _update_docs(folder: Path, rendering: Rendering) -> bool:
+    """Write what belongs to dist/, but not to another folder. Whether the rules changed."""
+    if folder.resolve() != FOLDER:
+        return False
+    SCORECARD.parent.mkdir(exist_ok=True)
+    before = SCORECARD.read_text("utf-8") if SCORECARD.exists() else ""
+    replace_file(SCORECARD, rendering.scorecard)
+    if rendering.memory:
+        rendering.memory.write()
+    return rendering.scorecard != before
 
 
 def _report_unlisted() -> None:
@@ -90,10 +104,13 @@ def _report_unlisted() -> None:
         )
 
 
-def _report(folder: Path, files: dict[str, str], changes: DirChanges) -> None:
+def _report(folder: Path, files: dict[str, str], changes: DirChanges, *, scorecard: bool) -> None:
     for mark, paths in (("+", changes.added), ("~", changes.changed), ("-", changes.removed)):
         for path in paths:
             print(f"{mark} {folder / path}")
     objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
-    outcome = "changes are listed above" if any(vars(changes).values()) else "no changes"
+    if scorecard:
+        print(f"~ {os.path.relpath(SCORECARD)}")
+    changed = scorecard or any(vars(changes).values())
+    outcome = "changes are listed above" if changed else "no changes"
     print(f"{folder}: {objects} objects in {len(files)} files; {outcome}")

@@ -9,6 +9,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import TracebackType
 
 TRACEBACK = "TRACEBACK"
 """Environment variable that enables full tracebacks."""
@@ -124,8 +125,19 @@ def _mistyped(error: AttributeError | ImportError | NameError) -> str:
         if alike := difflib.get_close_matches(error.name or "", names, 1):
             return f"{owner} has no member {error.name}; did you mean {alike[0]}?"
         return f"{owner} has no member {error.name}; check the spelling, or add it"
-    imported = error.msg.partition(" (")[0] if isinstance(error, ImportError) else None
-    return f"{imported or f'{error.name} is not defined'}; check the spelling, or add it"
+    if isinstance(error, ImportError):
+        return f"{error.msg.partition(' (')[0]}; check the spelling, or add it"
+    defined = _names_at(error.__traceback__)
+    if alike := difflib.get_close_matches(error.name or "", defined, 1):
+        return f"{error.name} is not defined; did you mean {alike[0]}?"
+    return f"{error.name} is not defined; check the spelling, or import it"
+
+
+def _names_at(traceback: TracebackType | None) -> list[str]:
+    """The names that the failing line can use."""
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    return [*traceback.tb_frame.f_locals, *traceback.tb_frame.f_globals] if traceback else []
 
 
 def _declared_at(error: BaseException) -> str | None:

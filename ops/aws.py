@@ -144,6 +144,16 @@ class ParameterStore:
         return boto3.Session().client("ssm", region_name=self.region, config=config)
 
 
+def require_credentials() -> None:
+    """Raises AwsError if the environment has no AWS credentials."""
+    try:
+        found = boto3.Session().get_credentials()
+    except boto.BotoCoreError as error:
+        raise AwsError(_explain(error)) from error
+    if found is None:
+        raise AwsError(_explain(boto.NoCredentialsError()))
+
+
 def needs_advanced_tier(value: SecretValue) -> bool:
     return len(value.text.encode()) > STANDARD_BYTES
 

@@ -20,12 +20,14 @@ from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib import output
 from constructs_lib.errors import DeclarationError
-from ops.aws import AwsError, ParameterStore
+from ops.aws import AwsError, ParameterStore, require_credentials
+from ops.errors import handle_errors
 
 _POLL_SECONDS = 10
 console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
+@handle_errors
 def deploy_secrets(
     cdk_arguments: Annotated[
         list[str] | None,
@@ -64,6 +66,7 @@ def deploy_secrets(
 
 
 def _deploy(outputs: Path, arguments: list[str]) -> int:
+    require_credentials()
     _unprotect_failed_stack()
     region = {"AWS_REGION": INSTALLATION.region, "AWS_DEFAULT_REGION": INSTALLATION.region}
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]

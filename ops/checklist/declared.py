@@ -11,6 +11,7 @@ import yaml
 
 from charts.memory import digest
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
+from constructs_lib.wording import plural
 from ops.checklist.model import Answer, Service, failed, failed_each, not_applicable, passed
 from ops.secrets.readers import Source
 
@@ -86,7 +87,7 @@ def resources(service: Service) -> list[Answer]:
         for name in _MANDATORY
         if name not in ((container.get("resources") or {}).get(bound) or {})
     ]
-    return failed_each(lacking, f"set on {len(list(_containers(service)))} container(s)")
+    return failed_each(lacking, f"set on {plural(len(list(_containers(service))), 'container')}")
 
 
 def probes(service: Service) -> list[Answer]:
@@ -120,7 +121,7 @@ def node_selector(service: Service) -> list[Answer]:
         for workload in every
         if not _ARM64.items() <= (workload.pod.get("nodeSelector") or {}).items()
     ]
-    return failed_each(strays, f"set on {len(every)} pod template(s)")
+    return failed_each(strays, f"set on {plural(len(every), 'pod template')}")
 
 
 def update(service: Service) -> list[Answer]:

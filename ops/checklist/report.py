@@ -93,7 +93,7 @@ class Results:
         """Return what did not pass, and for which services."""
         found = defaultdict(list)
         for service, items in self.services.items():
-            for finding in items[item]:
+            for finding in dict.fromkeys(items[item]):
                 if finding.outcome in (Outcome.FAILED, Outcome.OPEN, Outcome.NOT_CHECKED):
                     found[finding].append(service)
         return found

@@ -70,6 +70,7 @@ def test_aws_is_unreachable_or_has_no_credentials(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert "no AWS credentials found (Unable to locate" in refused(run, "secrets", "status")
+    assert "no AWS credentials found (Unable to locate" in refused(run, "deploy-secrets")
 
 
 @pytest.mark.parametrize(
