@@ -67,8 +67,9 @@ def _declare(chart: str, app: App) -> None:
         missing = getattr(error, "name", None) or name
         if missing != name and not f"{module}.".startswith(f"{missing}."):
             raise  # an import inside the chart's module failed
+        comma = ", and a comma between two charts" if chart.count(":") > 1 else ""
         raise DeclarationError(
-            f"{chart!r} is not a chart ({error}); write package.module:Class, followed by a comma",
+            f"{chart!r} is not a chart ({error}); write package.module:Class{comma}",
             where=Path(__file__),
         ) from error
     if not callable(declare) or not declare(app):

@@ -155,6 +155,7 @@ def test_an_error_in_a_construct_names_its_path() -> None:
         "charts.cerebro.hello:Hello",
         "charts.cerebo.cerebro_api:CerebroApi",
         "charts.cerebro.cerebro_api:Api",
+        "charts.cerebro.cerebro_api:CerebroApicharts.cerebro.cerebro_mcp:CerebroMcp",
         "",
     ],
 )
@@ -165,6 +166,7 @@ def test_an_invalid_line_in_the_registry_is_reported(
     with pytest.raises(PlatformError) as refused:
         registry.build(platform)
     assert str(refused.value).startswith(f"charts/registry.py: {entry!r} is not a chart")
+    assert ("a comma between two charts" in str(refused.value)) is (entry.count(":") > 1)
 
 
 def test_a_construct_outside_of_an_app_or_chart_is_rejected() -> None:

@@ -49,6 +49,9 @@ def dockerfile(service: Service, root: Path = ROOT) -> Iterator[Answer]:
             yield failed(f"{name} is missing")
             continue
         stages = list(_FROM.finditer(file.read_text("utf-8")))
+        if not stages:
+            yield failed(f"{name} has no FROM instruction")
+            continue
         foreign = [stage for stage in stages if stage["platform"] not in _FIT]
         yield from failed_each(
             (f"{name}: --platform={stage['platform']} is not arm64" for stage in foreign),

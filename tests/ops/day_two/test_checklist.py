@@ -129,6 +129,9 @@ def test_what_is_edited_by_hand_or_missing_fails(
     assert missing == Answer(FAILED, "docker/cerebro-api/Dockerfile is missing")
     file = tmp_path / "docker" / "cerebro-api" / "Dockerfile"
     file.parent.mkdir(parents=True)
+    file.write_text("# an image to be\n")
+    (empty,) = declared.dockerfile(api_service, tmp_path)
+    assert empty == Answer(FAILED, "docker/cerebro-api/Dockerfile has no FROM instruction")
     file.write_text("FROM --platform=linux/amd64 python:3.11 AS b\nFROM python:3.11\n")
     (foreign,) = declared.dockerfile(api_service, tmp_path)
     assert foreign.detail == "docker/cerebro-api/Dockerfile: --platform=linux/amd64 is not arm64"
