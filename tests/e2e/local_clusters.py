@@ -19,7 +19,10 @@ READY = "Press Enter to sync dist/, Ctrl-C to stop."
 _FOLDERS = (
     "catalogue", "charts", "constructs_lib", "dist", "local_cluster", "ops", "overview", "stacks",
 )  # fmt: skip
-_FILES = ("Makefile", "app.py", "cdk.json", "package-lock.json", "package.json", "requirements.txt")
+_FILES = (
+    "Makefile", "app.py", "cdk.json", "package-lock.json", "package.json", "requirements-setup.txt",
+    "requirements.txt",
+)  # fmt: skip
 
 
 def copy_checkout(folder: Path) -> Path:
