@@ -37,7 +37,7 @@ _UV_VARIABLES = {
 _TRUE = {"1", "on", "t", "true", "y", "yes"}
 _SECTIONS = ("global", "install", ":env:")
 """The sections of `pip config list` that apply to `pip install`; a later one wins."""
-_FRAME_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 _INTERRUPTED = 128 + signal.SIGINT
@@ -119,7 +119,7 @@ def pinned(package: str, file: str) -> str:
 def finish(*steps: Step) -> None:
     """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
     moving = sys.stdout.isatty()
-    running = list(steps)
+    running, line = list(steps), ""
     try:
         while running:
             for step in [step for step in running if step.process.poll() is not None]:
@@ -131,8 +131,10 @@ def finish(*steps: Step) -> None:
             if moving and running:
                 names = ", ".join(step.name for step in running)
                 elapsed = time.monotonic() - min(step.start for step in running)
-                print(f"{_CLEAR}  {names} … {elapsed:.0f} s", end="", flush=True)
-            time.sleep(_FRAME_SECONDS)
+                shown, line = line, f"  {names} … {elapsed:.0f} s"
+                if line != shown:
+                    print(f"{_CLEAR}{line}", end="", flush=True)
+            time.sleep(_POLL_SECONDS)
     finally:
         print(end=_CLEAR * moving, flush=True)
         for step in steps:
