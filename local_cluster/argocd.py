@@ -71,7 +71,7 @@ class ArgoCd:
         processes: Processes,
         cluster: Cluster,
         installed: Installed,
-        git: Mapping[str, str] | None = None,
+        git: Mapping[str, str],
     ) -> None:
         """Start Argo CD.
 
@@ -110,7 +110,7 @@ class ArgoCd:
             f"--revision-cache-expiration={RESYNC_SECONDS}s",
             environment={
                 "ARGOCD_BINARY_NAME": "argocd-repo-server",
-                **(git or {}),
+                **git,
                 "ARGOCD_GPG_ENABLED": "false",
                 "KUBECONFIG": str(cluster.kubeconfig),
             },

@@ -78,6 +78,15 @@ class Installation:
         assembly = str(self.processes.folder / "assembly")
         self._cdk("deploy", STACK, "--require-approval", "never", "--output", assembly)
 
+    def deploy(self, say: Say) -> None:
+        """Deploy SecretsStack and the root Application, and wait until everything is synced."""
+        say("deploying SecretsStack")
+        self.deploy_secrets_stack()
+        say("waiting for Argo CD to sync dist/")
+        self.apply_root()
+        self.wait()
+        self.external_secrets.wait_until_synced()
+
     def _cdk(self, *arguments: str) -> None:
         folder = self.processes.folder
         kept = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
@@ -161,13 +170,8 @@ def install(control_plane: ControlPlane, say: Say) -> Installation:
     """A synced platform on this control plane; an existing installation is reused."""
     if id(control_plane) not in _INSTALLED:
         installation = Installation(control_plane)
-        say("deploying SecretsStack")
         installation.bootstrap()
-        installation.deploy_secrets_stack()
-        say("waiting for Argo CD to sync dist/")
-        installation.apply_root()
-        installation.wait()
-        installation.external_secrets.wait_until_synced()
+        installation.deploy(say)
         _INSTALLED[id(control_plane)] = installation
     return _INSTALLED[id(control_plane)]
 

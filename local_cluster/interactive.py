@@ -134,12 +134,7 @@ def _install(installation: Installation, control_plane: ControlPlane, *, taken_o
         _step("applying the objects of the deployment page")
         apply_by_hand(control_plane.cluster, installation.objects())
         return
-    _step("deploying SecretsStack")
-    installation.deploy_secrets_stack()
-    _step("waiting for Argo CD to sync dist/")
-    installation.apply_root()
-    installation.wait()
-    control_plane.external_secrets.wait_until_synced()
+    installation.deploy(_step)
 
 
 def say(line: str) -> None:
