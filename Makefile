@@ -1,6 +1,8 @@
 # `make` lists the targets. Nothing but Python 3.11 or newer, make and git is needed beforehand.
 PYTHON ?= python3
 VENV := .venv
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+  --no-emit-find-links
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -66,15 +68,10 @@ deploy-secrets: $(VENV)/.runtime ## Deploy SecretsStack, and save its outputs (A
 	@python -m ops deploy-secrets -- $(ARGS)
 
 lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with hashes
-	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links pyproject.toml --output-file requirements.txt
-	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links --group dev --constraint requirements.txt \
-	  --output-file requirements-dev.txt
-	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links --group setup --output-file requirements-setup.txt
-	@uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links --group scan --output-file requirements-scan.txt
+	@$(COMPILE) pyproject.toml --output-file requirements.txt
+	@$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	@$(COMPILE) --group setup --output-file requirements-setup.txt
+	@$(COMPILE) --group scan --output-file requirements-scan.txt
 
 clean: ## Remove the environment, caches and build output
 	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .synth.json cdk.out

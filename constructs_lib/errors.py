@@ -9,7 +9,6 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 
 TRACEBACK = "TRACEBACK"
 """Environment variable that enables full tracebacks."""
@@ -119,25 +118,19 @@ def _refusal(error: BaseException | None) -> DeclarationError | str | None:
 
 
 def _mistyped(error: AttributeError | ImportError | NameError) -> str:
-    if isinstance(error, AttributeError):
-        owner = getattr(error.obj, "__name__", type(error.obj).__name__)
-        names = [name for name in dir(error.obj) if not name.startswith("_")]
-        if alike := difflib.get_close_matches(error.name or "", names, 1):
-            return f"{owner} has no member {error.name}; did you mean {alike[0]}?"
-        return f"{owner} has no member {error.name}; check the spelling, or add it"
     if isinstance(error, ImportError):
         return f"{error.msg.partition(' (')[0]}; check the spelling, or add it"
-    defined = _names_at(error.__traceback__)
-    if alike := difflib.get_close_matches(error.name or "", defined, 1):
-        return f"{error.name} is not defined; did you mean {alike[0]}?"
-    return f"{error.name} is not defined; check the spelling, or import it"
-
-
-def _names_at(traceback: TracebackType | None) -> list[str]:
-    """The names that the failing line can use."""
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    return [*traceback.tb_frame.f_locals, *traceback.tb_frame.f_globals] if traceback else []
+    if isinstance(error, AttributeError):
+        owner = getattr(error.obj, "__name__", type(error.obj).__name__)
+        problem, remedy = f"{owner} has no member {error.name}", "add it"
+        names = [name for name in dir(error.obj) if not name.startswith("_")]
+    else:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        problem, remedy = f"{error.name} is not defined", "import it"
+        names = [*frame.f_locals, *frame.f_globals]
+    if alike := difflib.get_close_matches(error.name or "", names, 1):
+        return f"{problem}; did you mean {alike[0]}?"
+    return f"{problem}; check the spelling, or {remedy}"
 
 
 def _declared_at(error: BaseException) -> str | None:

@@ -14,6 +14,7 @@ from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from kubernetes.dynamic.resource import ResourceList
 
 from local_cluster.processes import command
+from ops.cluster.connection import MERGE_PATCH
 
 Object = dict[str, Any]
 """A Kubernetes object, as in its YAML."""
@@ -68,9 +69,7 @@ class Cluster:
 
     def patch(self, kind: str, name: str, namespace: str | None, change: Object) -> None:
         """JSON merge patch; None removes a field."""
-        self._resource(kind).patch(
-            change, name, namespace, content_type="application/merge-patch+json"
-        )
+        self._resource(kind).patch(change, name, namespace, content_type=MERGE_PATCH)
 
     def annotate(
         self, kind: str, name: str, namespace: str | None, notes: Mapping[str, str | None]

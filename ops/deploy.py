@@ -12,7 +12,6 @@ from typing import Annotated
 import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from catalogue import stack_outputs
 from catalogue.hosts import Hosts
@@ -20,11 +19,11 @@ from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib import output
 from constructs_lib.errors import DeclarationError
+from ops import terminal
 from ops.aws import AwsError, ParameterStore, require_credentials
-from ops.errors import handle_errors
+from ops.errors import OpsError, handle_errors
 
 _POLL_SECONDS = 10
-console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 @handle_errors
@@ -51,15 +50,13 @@ def deploy_secrets(
         try:
             stack_outputs.load(INSTALLATION.region, outputs)
         except DeclarationError as error:
-            console.print(
-                f"error: {stack_outputs.STACK} is deployed, but its outputs do not match this "
-                f"checkout: {error.message}. catalogue/{stack_outputs.FILE.name} is unchanged",
-                style="red",
-            )
-            raise typer.Exit(1) from error
+            raise OpsError(
+                f"{stack_outputs.STACK} is deployed, but its outputs do not match this "
+                f"checkout: {error.message}. catalogue/{stack_outputs.FILE.name} is unchanged"
+            ) from error
         output.replace_file(stack_outputs.FILE, outputs.read_text("utf-8").rstrip() + "\n")
     _report_keys()
-    console.print(
+    terminal.info(
         f"Saved the stack outputs to catalogue/{stack_outputs.FILE.name}. Run `make synth`, and "
         "commit both."
     )
@@ -76,9 +73,8 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
         watcher.start()
     try:
         return subprocess.run(command, env={**os.environ, **region}, check=False).returncode
-    except FileNotFoundError:
-        console.print("error: `cdk` is not on the PATH; run `make deploy-secrets`", style="red")
-        return 1
+    except FileNotFoundError as error:
+        raise OpsError("`cdk` is not on the PATH; run `make deploy-secrets`") from error
     finally:
         done.set()
 
@@ -103,10 +99,10 @@ def _show_records(done: threading.Event) -> None:
         try:
             records = validation_records()
         except (BotoCoreError, ClientError) as error:
-            console.print(f"cannot get the DNS records from ACM yet: {error}", style="yellow")
+            terminal.warn(f"cannot get the DNS records from ACM yet: {error}")
             continue
         for record in records - shown:
-            console.print(f"Create this DNS record for the certificate: {record}", style="yellow")
+            terminal.warn(f"Create this DNS record for the certificate: {record}")
         shown |= records
 
 
@@ -143,8 +139,8 @@ def _report_keys() -> None:
     try:
         found = ParameterStore().describe(parameter.path for parameter in Parameters)
     except AwsError as error:
-        console.print(f"cannot get the parameters' keys from SSM: {error}", style="yellow")
+        terminal.warn(f"cannot get the parameters' keys from SSM: {error}")
         return
     for path, one in sorted(found.items()):
         if one.key != wanted:
-            console.print(f"{path} is encrypted with {one.key}, not with {wanted}", style="yellow")
+            terminal.warn(f"{path} is encrypted with {one.key}, not with {wanted}")

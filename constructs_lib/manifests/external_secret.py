@@ -16,14 +16,20 @@ EVERY_KEY = "every key"
 
 def secret_of(external_secret: Manifest) -> str:
     """The name of the Secret that it creates."""
-    target = (external_secret.get("spec") or {}).get("target") or {}
-    return str(target.get("name") or external_secret["metadata"]["name"])
+    return str(_target(external_secret).get("name") or external_secret["metadata"]["name"])
 
 
 def secret_type(external_secret: Manifest) -> str:
     """The type of the Secret that it creates."""
-    target = (external_secret.get("spec") or {}).get("target") or {}
-    return str((target.get("template") or {}).get("type") or "Opaque")
+    return str(_template(external_secret).get("type") or "Opaque")
+
+
+def _target(external_secret: Manifest) -> Manifest:
+    return (external_secret.get("spec") or {}).get("target") or {}
+
+
+def _template(external_secret: Manifest) -> Manifest:
+    return _target(external_secret).get("template") or {}
 
 
 def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
@@ -48,7 +54,7 @@ def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]
         parts = (item.manifest.get(field) or {} for field in ("data", "stringData"))
         found[item.namespace, item.name] = frozenset(key for part in parts for key in part)
     for item in objects.of_kinds("ExternalSecret"):
-        template = ((item.spec.get("target") or {}).get("template") or {}).get("data")
+        template = _template(item.manifest).get("data")
         read = dict(remote_keys(item.manifest))
         unknown = EVERY_KEY in read or bool(item.spec.get("dataFrom"))
         keys = None if unknown else frozenset(template or read)

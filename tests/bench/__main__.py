@@ -17,16 +17,15 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
 
 from tests.bench import review, setup
 from tests.bench.services import app, names
+from tests.bench.timing import timed
 
 _ROOT = Path(__file__).parents[2]
 _TURNS = 3
@@ -67,13 +66,7 @@ def run(command: list[str], folder: Path, checkout: Path) -> tuple[float, float]
         "NODE_PATH": str(_ROOT / "node_modules"),
         "PYTHONPATH": str(_ROOT),
     }
-    start = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=checkout)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"error: {' '.join(command)[:200]} exited with status {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return timed(command, checkout, environment)
 
 
 def compare(ours: Path, theirs: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.bench.timing import timed
 
 _ROOT = Path(__file__).parents[2]
 _PYTHON = Path(sys.base_exec_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
@@ -29,10 +30,4 @@ def measure(folder: Path) -> dict[str, float]:
 def _seconds(command: list[str], checkout: Path, home: Path) -> float:
     inherited = {key: value for key, value in os.environ.items() if key not in _OF_THIS_RUN}
     caches = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
-    start = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=checkout, env={**inherited, **caches}, stdout=subprocess.DEVNULL, check=False
-    )
-    if done.returncode:
-        sys.exit(f"error: {command[0]} ended with status {done.returncode} in {checkout}")
-    return time.perf_counter() - start
+    return timed(command, checkout, {**inherited, **caches})[0]

@@ -19,6 +19,9 @@ NEBULA = "Deployment crawlers/nebula"
 CRYO = "Deployment crawlers/cryo-indexer"
 MAINTENANCE = "CronJob crawlers/cryo-indexer-auto-maintain"
 MIGRATIONS = "Job crawlers/cryo-indexer-migrations"
+BUDGET = "PodDisruptionBudget cerebro/cerebro-api"
+CLAIM = "PersistentVolumeClaim crawlers/ip-crawler"
+NEBULA_SECRETS = "ExternalSecret crawlers/nebula-secrets"
 JOBS = [
     f"CronJob crawlers/click-runner-{name}"
     for name in (

@@ -2,6 +2,7 @@
 
 from tests.ops.review.cases import (
     API,
+    BUDGET,
     CONTAINER,
     MCP,
     NEBULA,
@@ -15,7 +16,6 @@ from tests.ops.review.cases import (
 from tests.ops.review.cases.objects import remove_field, reverse, set_field
 from tests.ops.review.edits import declare, together
 
-BUDGET = "PodDisruptionBudget cerebro/cerebro-api"
 SERVICE = "Service cerebro/cerebro-api"
 OTHER_MANIFEST = "https://gnosischain.github.io/dbt/manifest.json"
 

@@ -1,7 +1,8 @@
 """unknown and noise: changes without a known effect, and changes without an effect."""
 
 from tests.ops.review.cases import API_OBJECTS, NEBULA, POD, Case, high, low, recreated
-from tests.ops.review.cases.objects import create, replace_text, reverse_objects, set_field
+from tests.ops.review.cases.objects import create, reverse_objects, set_field
+from tests.ops.review.edits import write
 
 API_FILE, NEBULA_FILE = "cerebro/cerebro-api.k8s.yaml", "crawlers/nebula.k8s.yaml"
 
@@ -35,30 +36,28 @@ CASES = [
     # noise
     Case(
         "reorder keys",
-        edit=replace_text(
-            API_FILE,
-            "  name: cerebro-api\n  namespace: cerebro\n",
-            "  namespace: cerebro\n  name: cerebro-api\n",
+        edit=write(
+            "cerebro/cerebro-api",
+            (
+                "  name: cerebro-api\n  namespace: cerebro\n",
+                "  namespace: cerebro\n  name: cerebro-api\n",
+            ),
         ),
         expects=[low("noise", name) for name in API_OBJECTS],
     ),
     Case(
         "add a comment",
-        edit=replace_text("cluster/aws-ssm.k8s.yaml", "apiVersion: ", "# the store\napiVersion: "),
+        edit=write("cluster/aws-ssm", ("apiVersion: ", "# the store\napiVersion: ")),
         expects=[low("noise", "ClusterSecretStore aws-ssm")],
     ),
     Case(
         "add quotes",
-        edit=replace_text(NEBULA_FILE, "refreshInterval: 1h", "refreshInterval: '1h'"),
+        edit=write("crawlers/nebula", ("refreshInterval: 1h", "refreshInterval: '1h'")),
         expects=[low("noise", "ExternalSecret crawlers/nebula-secrets")],
     ),
     Case(
         "write a quantity in another unit",
-        edit=replace_text(
-            "cluster/namespace-cerebro.k8s.yaml",
-            "limits.memory: 16Gi",
-            "limits.memory: 16384Mi",
-        ),
+        edit=write("cluster/namespace-cerebro", ("limits.memory: 16Gi", "limits.memory: 16384Mi")),
         expects=[low("noise", "ResourceQuota cerebro/quota")],
     ),
     Case(

@@ -73,11 +73,6 @@ def delete(*names: str) -> Edit:
     return edit
 
 
-def delete_file(file: str) -> Edit:
-    """Delete a file, such as `crawlers/nebula.k8s.yaml`."""
-    return lambda files: {path: text for path, text in files.items() if path != file}
-
-
 def create(file: str, name: str, api_version: str, **fields: Any) -> Edit:
     """Append a namespaced object to a file."""
     kind, namespace, object_name = re.split("[ /]", name)
@@ -85,16 +80,6 @@ def create(file: str, name: str, api_version: str, **fields: Any) -> Edit:
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
     text = _SEPARATOR + yaml.safe_dump(manifest, sort_keys=False)
     return lambda files: {**files, file: files[file] + text}
-
-
-def replace_text(file: str, old: str, new: str) -> Edit:
-    """Edit the text of a file."""
-
-    def edit(files: Files) -> Files:
-        assert old in files[file], f"{file} has no {old!r}"
-        return {**files, file: files[file].replace(old, new)}
-
-    return edit
 
 
 def reverse_objects(file: str) -> Edit:

@@ -4,6 +4,7 @@ from constructs_lib.model import ClusterTarget
 from tests.ops.review.cases import (
     API,
     API_OBJECTS,
+    CLAIM,
     CONTAINER,
     EMBER,
     INGRESSES,
@@ -11,18 +12,17 @@ from tests.ops.review.cases import (
     MAINTENANCE,
     MIGRATIONS,
     NEBULA,
+    NEBULA_SECRETS,
     Case,
     high,
     low,
     medium,
     recreated,
 )
-from tests.ops.review.cases.objects import replace_text, set_field
-from tests.ops.review.edits import NEW, OLD, declare, pinned, platform, together
+from tests.ops.review.cases.objects import set_field
+from tests.ops.review.edits import NEW, OLD, declare, pinned, platform, together, write
 
-CLAIM = "PersistentVolumeClaim crawlers/ip-crawler"
 QUOTA = "ResourceQuota cerebro/quota"
-NEBULA_SECRETS = "ExternalSecret crawlers/nebula-secrets"
 
 CASES = [
     # capacity
@@ -143,7 +143,7 @@ CASES = [
     ),
     Case(
         "change an argument of two jobs",
-        edit=replace_text("crawlers/click-runner.k8s.yaml", "daily-lag-days=1", "daily-lag-days=2"),
+        edit=write("crawlers/click-runner", ("daily-lag-days=1", "daily-lag-days=2")),
         expects=[low("update", job, "args") for job in JOBS[-2:]],
     ),
     Case(

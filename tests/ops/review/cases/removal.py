@@ -2,24 +2,24 @@
 
 from tests.ops.review.cases import (
     API,
+    BUDGET,
+    CLAIM,
     CONTAINER,
     EMBER,
     JOBS,
     MIGRATIONS,
     NEBULA,
+    NEBULA_SECRETS,
     Case,
     high,
     low,
     medium,
 )
-from tests.ops.review.cases.objects import create, delete, delete_file, remove_field, set_field
-from tests.ops.review.edits import together, without
+from tests.ops.review.cases.objects import create, delete, remove_field, set_field
+from tests.ops.review.edits import drop, together, without
 
 API_FILE, MCP_FILE = "cerebro/cerebro-api.k8s.yaml", "cerebro/cerebro-mcp.k8s.yaml"
-BUDGET = "PodDisruptionBudget cerebro/cerebro-api"
-CLAIM = "PersistentVolumeClaim crawlers/ip-crawler"
 NEBULA_APPLICATION = "Application argocd/nebula"
-NEBULA_SECRETS = "ExternalSecret crawlers/nebula-secrets"
 WITHOUT_NEBULA = without("Nebula", "nebula")
 NO_HOOK = remove_field(MIGRATIONS, "metadata.annotations")
 
@@ -67,7 +67,7 @@ CASES = [
     ),
     Case(
         "delete a file, but not its Application",
-        edit=delete_file("crawlers/nebula.k8s.yaml"),
+        edit=drop("crawlers/nebula"),
         expects=[
             medium("delete", NEBULA, NEBULA_APPLICATION),
             medium("delete", NEBULA_SECRETS, NEBULA_APPLICATION),

@@ -5,6 +5,7 @@ from tests.ops.review.cases import (
     CONTAINER,
     MCP,
     NEBULA,
+    NEBULA_SECRETS,
     Case,
     high,
     low,
@@ -16,7 +17,6 @@ from tests.ops.review.edits import declare
 
 API_SECRETS = "ExternalSecret cerebro/cerebro-api-secrets"
 MCP_SECRETS = "ExternalSecret cerebro/cerebro-mcp-secrets"
-NEBULA_SECRETS = "ExternalSecret crawlers/nebula-secrets"
 MISSING_KEY = {"secretKeyRef": {"name": "nebula-secrets", "key": "PORT"}}
 
 CASES = [
