@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from constructs_lib.manifests.objects import Object as Declared
 from ops import terminal
 from ops.asking import confirm
-from ops.cluster import Cluster
+from ops.cluster import Cluster, Object
 from ops.errors import handle_errors
 from ops.options import Context, Yes
 from ops.takeover.saved import Saved
-from ops.takeover.steps import Takeover
+from ops.takeover.steps import Takeover, how_to_remove
 
 app = typer.Typer(
     add_completion=False,
@@ -90,22 +91,35 @@ def undo(
 ) -> None:
     """Remove an Application without its objects, and restore the saved ones.
 
-    Deletes the objects that did not exist before. A Secret that an ExternalSecret
-    has adopted stays, with its current values.
+    Deletes the objects that did not exist before. Keeps, and lists, those whose
+    deletion would affect more, such as Namespaces and claims. A Secret that an
+    ExternalSecret has adopted stays, with its current values.
+
+    Refuses while the Application of its namespace or the root Application is in
+    the cluster.
 
     Exit status: 0 restored, 1 refused or failed; run it again to continue.
     """
     takeover = Takeover.of(application, Cluster(context))
     file = _file(application, saved)
     former = Saved.read(file)
+    takeover.require_undoable()
     added = takeover.added_since(former)
     terminal.info(
         f"Removes Application {application}, restores {former.count}, and deletes "
-        f"{', '.join(str(key) for key, _ in added) or 'nothing'}."
+        f"{_listed(added.removable)}. Keeps {_listed(added.kept)}."
     )
     confirm("Continue?", yes=yes)
     takeover.undo(former, added)
     terminal.show(f"{application} is restored from {file}; delete the file to start again.")
+    if added.kept:
+        terminal.show("Still in the cluster, because a deletion affects more than the sync added:")
+        for item in added.kept:
+            terminal.show(f"  {how_to_remove(item)}")
+
+
+def _listed(items: list[Object]) -> str:
+    return ", ".join(str(Declared.of(item).key) for item in items) or "nothing"
 
 
 def _file(application: str, saved: Path | None) -> Path:

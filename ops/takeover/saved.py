@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Saved:
         """Raises OpsError if the file exists: it may be the only backup."""
         header = "# Saved by `ops takeover start`; restored by `ops takeover undo`.\n"
         try:
-            with file.open("x", encoding="utf-8") as opened:
+            with open(file, "x", encoding="utf-8", opener=_private) as opened:
                 opened.write(header + yaml.safe_dump_all(self.objects))
         except FileExistsError as error:
             raise OpsError(
@@ -70,6 +71,11 @@ class Saved:
             ) from error
         except OSError as error:
             raise OpsError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner can read: a manifest applied by hand may have a password."""
+    return os.open(path, flags, 0o600)
 
 
 def _restorable(stored: Object) -> Object:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from constructs_lib.manifests.argocd import NAMESPACE, covers
 from constructs_lib.manifests.objects import Key, Objects
@@ -17,12 +18,54 @@ from ops.cluster.connection import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH
 from ops.cluster.discovery import Resource, Served, discover, each
 from ops.errors import OpsError
 from ops.git import GitError
+from ops.review.fallback import KNOWN_KINDS
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
 from ops.takeover.saved import Saved
 
 POLL_SECONDS = 1.0
 _DONE = ("Succeeded", "Failed", "Error")
+_TAKES_ALONG = {
+    "AppProject": "stops the Applications in it",
+    "Application": "may delete all objects that it syncs",
+    "Namespace": "deletes everything in it",
+    "PersistentVolumeClaim": "may delete its data",
+    "Secret": "deletes its values",
+}
+"""What else the deletion of an object affects, by kind."""
+
+
+class Added(NamedTuple):
+    """The objects of an Application that were not in the cluster before the takeover."""
+
+    removable: list[Object]
+    kept: list[Object]
+    """Objects whose deletion could delete more than the sync added."""
+
+    @classmethod
+    def of(cls, stored: Iterable[Object]) -> Added:
+        added = cls([], [])
+        for item in stored:
+            (added.kept if _takes_along(item) else added.removable).append(item)
+        return added
+
+
+def _takes_along(item: Object) -> str | None:
+    """What else the deletion of an object affects; None if it affects only its pods."""
+    kind, spec = item["kind"], item.get("spec") or {}
+    if kind not in KNOWN_KINDS:  # such as a database of an operator
+        return "may delete what belongs to it"
+    if (spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenDeleted") == "Delete":
+        return "deletes its claims"
+    return _TAKES_ALONG.get(kind)
+
+
+def how_to_remove(item: Object) -> str:
+    """A kept object, what its deletion affects, and the command for it."""
+    key = Declared.of(item).key
+    kind = ".".join(filter(None, (key.kind.lower(), key.group)))
+    inside = f" --namespace {key.namespace}" if key.namespace else ""
+    return f"{key}, {_takes_along(item)}: kubectl delete {kind} {key.name}{inside}"
 
 
 @dataclass(frozen=True)
@@ -33,6 +76,8 @@ class Takeover:
     project: Declared
     declared: Objects
     """The objects that it syncs."""
+    later: tuple[Declared, ...]
+    """The Applications of its namespaces, and the root Application."""
     cluster: Cluster
 
     @classmethod
@@ -52,7 +97,15 @@ class Takeover:
             one for one in objects.of_kinds("AppProject") if one.name == application.spec["project"]
         )
         covered = Objects(one for one in objects if covers(application, one.file))
-        return cls(application, project, covered, cluster)
+        inside = {one.namespace for one in covered}
+        namespaces = [one for one in objects.of_kinds("Namespace") if one.name in inside]
+        later = tuple(
+            other
+            for other in named.values()
+            if other.name != name
+            and any(covers(other, one.file) for one in (application, *namespaces))
+        )
+        return cls(application, project, covered, later, cluster)
 
     def save(self) -> Saved:
         """Return its objects in the cluster. Raises OpsError if Argo CD already syncs it."""
@@ -111,22 +164,40 @@ class Takeover:
                 )
             time.sleep(POLL_SECONDS)
 
-    def added_since(self, former: Saved) -> list[tuple[Key, Object]]:
+    def require_undoable(self) -> None:
+        """Raise OpsError while a later Application would undo the undo, or break the pods."""
+        for other in self.later:
+            if not self._live(other.key):
+                continue
+            if covers(other, self.application.file):
+                run = f"`kubectl --namespace {NAMESPACE}"
+                patch = '{"metadata": {"finalizers": null}}'
+                raise OpsError(
+                    f"Application {other.name} is in the cluster and would create Application "
+                    f"{self.application.name} again; first remove it without its Applications: "
+                    f"{run} patch application {other.name} --type merge --patch '{patch}'`, then "
+                    f"{run} delete application {other.name}`"
+                )
+            raise OpsError(
+                f"Application {other.name} is in the cluster, and its policies apply to the pods "
+                f"of {self.application.name}; first run `ops takeover undo {other.name}`"
+            )
+
+    def added_since(self, former: Saved) -> Added:
         """Return its objects in the cluster that are not in the saved file."""
         known = former.keys
         keys = [one.key for one in self.declared if one.key not in known]
-        stored = each(self._live, keys)
-        return [(key, item) for key, item in zip(keys, stored, strict=True) if item]
+        return Added.of(item for item in each(self._live, keys) if item)
 
-    def undo(self, former: Saved, added: list[tuple[Key, Object]]) -> None:
-        """Remove only the Application, restore the saved objects, and delete the added ones."""
+    def undo(self, former: Saved, added: Added) -> None:
+        """Remove only the Application, restore the saved objects, and delete removable ones."""
         if self._live(self.application.key):
             named = self._named(self.application)
             orphaning = {**named, "metadata": {**named["metadata"], "finalizers": None}}
             self._change("PATCH", orphaning, content_type=MERGE_PATCH)
             self._delete(self.application.manifest)
         each(self._restore, former.objects)
-        for _, item in added:
+        for item in added.removable:
             self._delete(item)
 
     def _restore(self, item: Object) -> None:

@@ -80,6 +80,13 @@ class Rehearsal:
         assert child.exitstatus in allowed, f"{line}: {child.exitstatus}\n{output}"
         return output
 
+    def refused(self, arguments: str, message: str) -> None:
+        """Run a takeover command that is refused."""
+        line = f"python -m ops takeover {arguments} 2>&1 || echo status $?"
+        output = " ".join(self.run(line).split())
+        assert message in output, output
+        assert output.endswith("status 1"), output
+
     def step(self, number: str) -> str:
         """Run all commands of a step."""
         return "".join(map(self.run, steps()[number]))
@@ -239,7 +246,9 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         rehearsal.step("4")
         rehearsal.step("5")
         rehearsal.step("6")
+        rehearsal.refused("undo cerebro-api", "first run `ops takeover undo namespace-cerebro`")
         rehearsal.step("7")
+        rehearsal.refused("undo namespace-cerebro", "delete application root`")
         eventually("every Application Synced and Healthy", lambda: all_synced(cluster), 120)
         assert "No change between the cluster of context local and" in rehearsal.step("")
         state = rehearsal.state()

@@ -15,6 +15,7 @@ import ops.takeover
 from ops.cluster import Answer
 from ops.commands import app
 from ops.takeover import steps
+from ops.takeover.steps import Takeover
 from tests.ops.review.edits import rendered
 from tests.ops.review.live.server import FakeServer, place
 from tests.ops.review.live.test_cluster import API, ARGOCD, DECLARED, find
@@ -24,6 +25,7 @@ APPLICATION = "Application argocd/cerebro-api"
 ACCOUNT = "ServiceAccount cerebro/cerebro-api"
 EXTERNAL_SECRET = "ExternalSecret cerebro/cerebro-api-secrets"  # noqa: S105 a name
 SAVED = "saved-cerebro-api.yaml"
+CLAIM = "PersistentVolumeClaim crawlers/ip-crawler"
 NAMESPACES = [find("Namespace cerebro"), find("Namespace crawlers"), ARGOCD]
 
 Run = Callable[..., Result]
@@ -74,6 +76,7 @@ def test_start_saves_the_objects_and_applies_without_automated_sync(server: Fake
     (saved,) = yaml.safe_load_all(Path(SAVED).read_text("utf-8"))
     assert saved["spec"]["replicas"] == 5
     assert not {"resourceVersion", "uid", "managedFields"} & saved["metadata"].keys()
+    assert Path(SAVED).stat().st_mode & 0o777 == 0o600
     assert [body["kind"] for body in bodies] == ["AppProject", "Application"]
     assert "automated" not in bodies[1]["spec"]["syncPolicy"]
     assert bodies[1]["spec"]["source"] == find(APPLICATION)["spec"]["source"]
@@ -133,11 +136,14 @@ def test_a_sync_of_a_missing_application(server: FakeServer) -> None:
 def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer) -> None:
     assert run("start", "--yes").exit_code == 0
     server.changed.clear()
-    for key in (APPLICATION, ACCOUNT, EXTERNAL_SECRET):
+    others = [f"Application argocd/{name}" for name in ("aws-ssm", "namespace-crawlers")]
+    for key in (APPLICATION, ACCOUNT, EXTERNAL_SECRET, *others):
         server.stored[place(find(key))] = find(key)
     done = run("undo", "--yes")
     assert done.exit_code == 0
-    assert f"restores 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}." in done.stderr
+    assert f"restores 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}. Keeps nothing." in (
+        done.stderr
+    )
     application = place(find(APPLICATION))
     assert server.changed == [
         f"PATCH {application}",
@@ -146,6 +152,82 @@ def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer
         f"DELETE {place(find(ACCOUNT))}",
         f"DELETE {place(find(EXTERNAL_SECRET))}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "line"),
+    [
+        (
+            "namespace-crawlers",
+            "Namespace crawlers",
+            "Namespace crawlers, deletes everything in it: kubectl delete namespace crawlers",
+        ),
+        (
+            "ip-crawler",
+            CLAIM,
+            f"{CLAIM}, may delete its data: kubectl delete persistentvolumeclaim ip-crawler "
+            "--namespace crawlers",
+        ),
+    ],
+)
+def test_undo_keeps_namespaces_and_claims(
+    server: FakeServer, name: str, kept: str, line: str
+) -> None:
+    server.stored.pop(place(find(kept)), None)
+    assert run("start", "--yes", name=name).exit_code == 0
+    server.changed.clear()
+    for item in Takeover.of(name, SimpleNamespace()).declared:  # type: ignore[arg-type]
+        server.stored[place(item.manifest)] = item.manifest
+    done = run("undo", "--yes", name=name)
+    assert done.exit_code == 0
+    assert f"Keeps {kept}.\n" in done.stderr
+    assert line in done.stdout
+    assert f"DELETE {place(find(kept))}" not in server.changed
+    assert [one for one in server.changed if one.startswith("DELETE ")]
+
+
+CUSTOM = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "db"}}
+
+
+@pytest.mark.parametrize(
+    ("item", "effect"),
+    [
+        (CUSTOM, "may delete what belongs to it: kubectl delete cluster.postgresql.cnpg.io db"),
+        (find(APPLICATION), "may delete all objects that it syncs: kubectl delete application."),
+        (
+            {
+                **find(API),
+                "kind": "StatefulSet",
+                "spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}},
+            },
+            "deletes its claims: kubectl delete statefulset.apps cerebro-api --namespace cerebro",
+        ),
+    ],
+)
+def test_undo_keeps_what_takes_other_objects_along(item: dict[str, Any], effect: str) -> None:
+    assert steps.Added.of([item]) == ([], [item])
+    assert effect in steps.how_to_remove(item)
+
+
+@pytest.mark.parametrize(
+    ("name", "later", "remedy"),
+    [
+        ("cerebro-api", "namespace-cerebro", "first run `ops takeover undo namespace-cerebro`"),
+        ("cerebro-api", "root", "then `kubectl --namespace argocd delete application root`"),
+        ("namespace-cerebro", "root", "then `kubectl --namespace argocd delete application root`"),
+    ],
+)
+def test_undo_is_refused_while_a_later_application_exists(
+    server: FakeServer, name: str, later: str, remedy: str
+) -> None:
+    assert run("start", "--yes", name=name).exit_code == 0
+    server.changed.clear()
+    application = find(f"Application argocd/{later}")
+    server.stored[place(application)] = application
+    error = refused(run("undo", "--yes", name=name))
+    assert error.startswith(f"Application {later} is in the cluster")
+    assert error.endswith(remedy)
+    assert server.changed == []
 
 
 @pytest.mark.parametrize("text", [None, "one: [", "- text", "kind: Deployment"])
