@@ -4,9 +4,19 @@ from typing import Annotated
 
 import typer
 
+
+def _not_empty(context: str | None) -> str | None:
+    """Refuse an empty name: it comes from an unset variable, and must not mean another cluster."""
+    if context is not None and not context.strip():
+        raise typer.BadParameter("the name is empty; omit --context to use the current context")
+    return context
+
+
 Context = Annotated[
     str | None,
-    typer.Option(help="The kubeconfig context to use. Default: the current one."),
+    typer.Option(
+        help="The kubeconfig context to use. Default: the current one.", callback=_not_empty
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation prompt.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -248,14 +248,14 @@ def _context(name: str | None) -> Object:
     try:
         contexts, current = read(config_file=_kubeconfig())
     except (ConfigException, YAMLError, OSError, ValueError, TypeError) as error:
-        if name:  # listing requires a current context, using one by name does not
+        if name is not None:  # listing requires a current context, using one by name does not
             return {"name": name, "context": {}}
         raise ClusterError(
             f"cannot get the current context of {_kubeconfig()} ({str(error).splitlines()[0]}); "
             "run `aws eks update-kubeconfig --name <cluster>`, or choose a context with --context"
         ) from error
     known: dict[str, Object] = {context["name"]: context for context in contexts}
-    chosen = known.get(name) if name else current
+    chosen = current if name is None else known.get(name)
     if not chosen:
         raise ClusterError(f"the kubeconfig has no context {name}; use one of: {', '.join(known)}")
     return dict(chosen)

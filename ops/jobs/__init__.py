@@ -32,9 +32,14 @@ def jobs(
 ) -> None:
     """List the scheduled jobs: last run, its result, and next run.
 
+    --context also applies to `run`.
+
     Exit status: 0 listed, 1 the cluster could not be queried.
     """
     if call.invoked_subcommand:
+        if offline or as_json:
+            raise typer.BadParameter("--offline and --json list the jobs; omit them before `run`")
+        call.default_map = {call.invoked_subcommand: {"context": context}}
         return
     rows = schedule.offline() if offline else schedule.with_last_runs(Cluster(context))
     if as_json:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ops.commands import app
 from tests.conftest import ROOT
 from tests.ops.checkouts import ops
 
@@ -18,6 +25,27 @@ def test_slow_libraries_are_imported_on_use() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def with_context(command: Any, *names: str) -> Iterator[list[str]]:
+    """Every command that has the option --context, as a list of words."""
+    if any("--context" in parameter.opts for parameter in command.params):
+        yield list(names)
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(None):
+            yield from with_context(command.get_command(None, name), *names, name)
+
+
+CONTEXT_COMMANDS = list(with_context(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("command", CONTEXT_COMMANDS, ids=" ".join)
+def test_an_empty_context_is_not_the_current_one(command: list[str]) -> None:
+    for option in (["--context", ""], ["--context= "]):
+        done = CliRunner().invoke(app, [*command, *option])
+        assert done.exit_code == 2
+        assert "the name is empty; omit --context" in " ".join(done.stderr.split())
+    assert len(CONTEXT_COMMANDS) > 8
 
 
 def test_an_invalid_setting_prints_one_line(own: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ops.cluster import Cluster
 from ops.jobs import running
@@ -15,6 +17,7 @@ from tests.ops.day_two.conftest import Run
 from tests.ops.day_two.world import World
 
 NAME = "click-runner-ember"
+NOWHERE = "http://127.0.0.1:1"
 JOBS = "/apis/batch/v1/namespaces/crawlers/jobs"
 
 
@@ -151,6 +154,36 @@ def test_of_two_concurrent_starts_one_fails(
     done = run("jobs", "run", NAME, "--yes")
     assert done.exit_code == 1
     assert f"{NAME}-manual-1 was started by another user at the same time" in done.stderr
+
+
+def in_context(kubeconfig: Path, name: str, server: str) -> None:
+    """Add a context to a kubeconfig."""
+    content = yaml.safe_load(kubeconfig.read_text("utf-8"))
+    content["contexts"].append({"name": name, "context": {"cluster": name, "user": "test"}})
+    content["clusters"].append({"name": name, "cluster": {"server": server}})
+    kubeconfig.write_text(yaml.safe_dump(content), "utf-8")
+
+
+@pytest.mark.usefixtures("world")
+def test_a_context_before_the_command_applies_to_it(
+    api: ApiServer, run: Run, tmp_path: Path
+) -> None:
+    in_context(tmp_path / "kubeconfig", "staging", NOWHERE)
+    done = run("jobs", "--context", "staging", "run", NAME, "--yes", "--no-follow")
+    assert done.exit_code == 1
+    assert f"the cluster of context staging cannot be reached at {NOWHERE}" in done.stderr
+    done = run("jobs", "--context", "nope", "run", NAME, "--yes", "--no-follow")
+    assert done.exit_code == 1
+    assert "the kubeconfig has no context nope; use one of: test, staging" in done.stderr
+    for option in ("--json", "--offline"):
+        done = run("jobs", option, "run", NAME, "--yes", "--no-follow")
+        assert done.exit_code == 2
+        assert "omit them before `run`" in done.stderr
+    assert api.changes == []
+    for before, after in (("test", []), ("staging", ["--context", "test"])):
+        done = run("jobs", "--context", before, "run", NAME, "--yes", "--no-follow", *after)
+        assert done.exit_code == 0, done.stderr
+        api.objects.pop(api.changes[-1][1])
 
 
 def test_unknown_names(run: Run) -> None:
