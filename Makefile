@@ -5,6 +5,12 @@ COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no
   --no-emit-find-links
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Values from the command line reach the commands as they are; neither make nor the shell runs them.
+override SERVICE := $(value SERVICE)
+override SHA := $(value SHA)
+override BASE := $(value BASE)
+override HEAD := $(value HEAD)
+export SERVICE SHA BASE HEAD
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -17,11 +23,11 @@ synth: $(VENV)/.runtime ## Render dist/
 	@python app.py
 
 pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex digits> (ARGS=--no-verify)
-	@test "$(SERVICE)" -a "$(SHA)" || { echo "error: set SERVICE and SHA" >&2; exit 2; }
-	@python -m ops pin $(ARGS) -- "$(SERVICE)" "$(SHA)"
+	@[ "$$SERVICE" ] && [ "$$SHA" ] || { echo "error: set SERVICE and SHA" >&2; exit 2; }
+	@python -m ops pin $(ARGS) -- "$$SERVICE" "$$SHA"
 
 review: $(VENV)/.runtime ## Report the effects of a change in dist/ (BASE=main HEAD=branch)
-	@python -m ops review $(ARGS) -- $(BASE) $(HEAD)
+	@python -m ops review $(ARGS) -- $${BASE:+"$$BASE"} $${HEAD:+"$$HEAD"}
 
 cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: applied by hand, without Argo CD)
 	@python -m local_cluster $(ARGS)

@@ -1,0 +1,48 @@
+"""Values on the command line of make reach the commands as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize("text", ["`touch ran`", "$(shell touch ran)", "$(touch ran)", "'; touch ran; '",
+                                  '"; touch ran; "', "a  b"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("target", "variable", "expected"),
+    [
+        ("pin", "SERVICE", ["-m", "ops", "pin", "--", "{}", "abc"]),
+        ("pin", "SHA", ["-m", "ops", "pin", "--", "abc", "{}"]),
+        ("review", "BASE", ["-m", "ops", "review", "--", "{}"]),
+        ("review", "HEAD", ["-m", "ops", "review", "--", "{}"]),
+    ],
+)
+def test_values_are_not_run(
+    tmp_path: Path, target: str, variable: str, expected: list[str], text: str
+) -> None:
+    mark = tmp_path / "ran"
+    text = text.replace("ran", str(mark))
+    environment = tmp_path / "venv"
+    (environment / "bin").mkdir(parents=True)
+    python = environment / "bin" / "python"
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n", "utf-8")
+    python.chmod(0o755)
+    for made in (".created", ".runtime"):
+        (environment / made).touch()
+    values = {"SERVICE": "abc", "SHA": "abc"} if target == "pin" else {}
+    values |= {variable: text, "VENV": os.path.relpath(environment, ROOT)}
+    done = subprocess.run(
+        ["make", "--file", ROOT / "Makefile", "--directory", ROOT, "--no-print-directory", target]
+        + [f"{name}={value}" for name, value in values.items()],
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [text if one == "{}" else one for one in expected]
+    assert not mark.exists()
