@@ -11,8 +11,17 @@ import pytest
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("text", ["`touch ran`", "$(shell touch ran)", "$(touch ran)", "'; touch ran; '",
-                                  '"; touch ran; "', "a  b"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`touch ran`",
+        "$(shell touch ran)",
+        "$(touch ran)",
+        "'; touch ran; '",
+        '"; touch ran; "',
+        "a  b",
+    ],
+)
 @pytest.mark.parametrize(
     ("target", "variable", "expected"),
     [
