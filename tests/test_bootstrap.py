@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ global.timeout='60'
 install.index-url='https://user:word@install.example/simple'
 install.trusted-host='a.example b.example'
 list.format='columns'
+"""
+LIST_IMPORTS = """\
+import runpy, sys
+try:
+    runpy.run_path("app.py", run_name="__main__")
+finally:
+    print(*(getattr(module, "__file__", "") for module in sys.modules.values()), sep="\\n")
 """
 
 
@@ -76,6 +84,35 @@ def test_a_failed_step_shows_its_output_and_stops_the_others(
         bootstrap.finish(endless, failing)
     assert "no space left" in capfd.readouterr().err
     assert endless.process.returncode == -15
+
+
+def test_a_step_starts_the_next_one(capfd: pytest.CaptureFixture[str]) -> None:
+    def failing() -> bootstrap.Step:
+        return bootstrap.Step("second", ["false"], os.environ)
+
+    with pytest.raises(SystemExit, match="installing second failed with status 1"):
+        bootstrap.finish(bootstrap.Step("first", ["true"], os.environ, failing))
+    assert "first: 0 s" in capfd.readouterr().out
+
+
+def test_what_the_synth_imports_is_compiled(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIST_IMPORTS],
+        cwd=ROOT,
+        env={**os.environ, "CDK8S_OUTDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = Path(sysconfig.get_path("purelib"))
+    imported = {
+        Path(line).relative_to(folder).parts[0]
+        for line in done.stdout.splitlines()
+        if line.startswith(str(folder)) and line.endswith(".py")
+    }
+    assert "jsii" in imported
+    assert imported - {"_distutils_hack"} <= {*bootstrap.OF_THE_SYNTH}
+    assert all((folder / one).exists() for one in bootstrap.OF_THE_SYNTH)
 
 
 def test_a_setting_of_pip_reaches_uv(tmp_path: Path) -> None:
