@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import overview
 from catalogue.platform import AnalyticsPlatform, current
@@ -60,24 +61,33 @@ def build(platform: AnalyticsPlatform) -> App:
 
 
 def _declare(chart: str, app: App) -> None:
-    module, _, name = chart.partition(":")
-    try:
-        declare = getattr(import_module(module), name)
-    except (ModuleNotFoundError, AttributeError, ValueError) as error:
-        missing = getattr(error, "name", None) or name
-        if missing != name and not f"{module}.".startswith(f"{missing}."):
-            raise  # an import inside the chart's module failed
-        comma = ", and a comma between two charts" if chart.count(":") > 1 else ""
-        raise DeclarationError(
-            f"{chart!r} is not a chart ({error}); write package.module:Class{comma}",
-            where=Path(__file__),
-        ) from error
+    declare = _named(chart)
     if not callable(declare) or not declare(app):
         raise DeclarationError(
             f"{chart!r} does not declare a chart; write package.module:Class, or a function that "
             "returns its charts",
             where=Path(__file__),
         )
+
+
+def _named(chart: str) -> Any:
+    """The class or function of a line. Errors in the code of its module are raised as they are."""
+    path, _, name = chart.partition(":")
+    module = None
+    try:
+        if all(part.isidentifier() for part in path.split(".")):
+            module = import_module(path)
+    except ModuleNotFoundError as error:
+        if not f"{path}.".startswith(f"{error.name}."):
+            raise  # an import inside the module failed
+    if module and hasattr(module, name):
+        return getattr(module, name)
+    missing = f"{path} has no {name}" if module else f"there is no module {path}".rstrip()
+    comma = ", and a comma between two charts" if chart.count(":") > 1 else ""
+    raise DeclarationError(
+        f"{chart!r} is not a chart ({missing}); write package.module:Class{comma}",
+        where=Path(__file__),
+    )
 
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:

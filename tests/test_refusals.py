@@ -169,6 +169,39 @@ def test_an_invalid_line_in_the_registry_is_reported(
     assert ("a comma between two charts" in str(refused.value)) is (entry.count(":") > 1)
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ('Resources(cpu=("1", "500m"), memory=("1Gi", "1Gi"))', "cpu limit 500m is below the req"),
+        ('Resources(cpu="1", memory=("1Gi", "1Gi"))', "Resources.cpu must be a tuple of 2 items"),
+        ('Toleration(key="arch", efect="NoSchedule")', "Toleration has no prop 'efect'; did you mean"),
+        ("Probe()", "Probe requires check"),
+        ('int("ten")', "ValueError: invalid literal for int() with base 10: 'ten'"),
+        ("Resource()", "Resource is not defined; did you mean Resources?"),
+        ("Probe.of()", "Probe has no member of; "),
+        ("import charts.missing", "No module named 'charts.missing'; check the spelling"),
+    ],
+)
+def test_a_mistake_at_module_level_names_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    platform: AnalyticsPlatform,
+    code: str,
+    message: str,
+) -> None:
+    file = tmp_path / "own_chart.py"
+    file.write_text(
+        f"from constructs_lib.kubernetes import *\nfrom constructs_lib.model import *\n{code}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "CHARTS", ("own_chart:Own",))
+    with pytest.raises(PlatformError) as refused:
+        registry.build(platform)
+    (problem,) = refused.value.problems
+    assert problem.startswith(message)
+    assert problem.endswith(f"({file}:3)")
+
+
 def test_a_construct_outside_of_an_app_or_chart_is_rejected() -> None:
     app = App(base.PLATFORM)
     with pytest.raises(DeclarationError, match="is not in a Chart"):
