@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from constructs_lib.checks import Between, checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.names import check_fqdn, looks_secret
-from constructs_lib.quantity import amount, check_canonical
+from constructs_lib.quantity import amount, check_bytes, check_canonical
 
 Port = Annotated[int, Between(1, 65535)]
 Positive = Annotated[int, Between(1, None)]
@@ -151,7 +151,7 @@ class Resources:
                     f"{name} {pair!r} has no limit; write (request, limit), such as ('250m', '1')"
                 )
             for text in pair:
-                check_canonical(text, name)
+                (check_canonical if name == "cpu" else check_bytes)(text, name)
             if amount(pair[1]) < amount(pair[0]):
                 raise DeclarationError(
                     f"{name} limit {pair[1]} is below the request {pair[0]}; "

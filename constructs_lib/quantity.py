@@ -53,6 +53,20 @@ def check_canonical(text: str, what: str) -> None:
         )
 
 
+def check_bytes(text: str, what: str) -> None:
+    """Reject an amount of bytes that is not in canonical form, or in thousandths of a byte."""
+    if meant := thousandths(text):
+        raise DeclarationError(f"{what} {text!r} is in thousandths of a byte; {meant}")
+    check_canonical(text, what)
+
+
+def thousandths(text: str) -> str | None:
+    """What to write instead of thousandths of a byte, which Kubernetes accepts: `512m`, `0.5`."""
+    if text.endswith("m"):
+        return f"did you mean {text.removesuffix('m')}Mi?"
+    return "write it like 512Mi or 1Gi" if re.fullmatch(r"\d*\.\d*[1-9]\d*", text) else None
+
+
 @cache
 def canonical(text: str) -> str:
     """`text` in canonical form: 1024Mi becomes 1Gi, 1000m becomes 1."""

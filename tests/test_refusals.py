@@ -83,6 +83,11 @@ def twice(chart: Chart) -> None:
         (lambda _: Pin("sha-" + 40 * "A"), "is not a valid pin"),
         (resources(memory=("1Gi", "")), "has no limit"),
         (resources(memory=("1Gi", "512Mi")), "memory limit 512Mi is below the request 1Gi"),
+        (resources(memory=("512m", "1Gi")), "memory '512m' is in thousandths of a byte; did you "
+         "mean 512Mi?"),
+        (resources(memory=("512Mi", "1024m")), "memory '1024m' is in thousandths of a byte"),
+        (resources(memory=("0.5", "1Gi")), "memory '0.5' is in thousandths of a byte; write it"),
+        (resources(ephemeral_storage=("1m", "3Gi")), "ephemeral-storage '1m' is in thousandths"),
         (resources(memory=("1024Mi", "2Gi")), "'1024Mi' is not in canonical form; write '1Gi'"),
         (resources(cpu=("fast", "1")), "'fast' is not a valid quantity"),
         (service(readiness=Probe(TcpSocket())), "must be HTTP; declare readiness=Probe(HttpGet"),
@@ -105,6 +110,8 @@ def twice(chart: Chart) -> None:
         (lambda c: ScheduledJob(c, "a" * 53, program=base.PROGRAM, schedule="0 2 * * *"),
          "at most 52 characters"),
         (program(args=("--api-key=sk_live_internal_key",)), "an argument looks like a secret"),
+        (program(tmp="64m"), "/tmp '64m' is in thousandths of a byte; did you mean 64Mi?"),
+        (lambda _: Storage(path="/a", size="1m"), "/a '1m' is in thousandths of a byte"),
         (program(scratch={"/data": "1024Ki"}), "/data '1024Ki' is not in canonical form"),
         (program(scratch={"data": "1Mi"}), "'data' is not a valid mount path"),
         (lambda _: HttpGet("health"), "'health' is not a valid path; start it with a slash"),
@@ -174,7 +181,10 @@ def test_an_invalid_line_in_the_registry_is_reported(
     [
         ('Resources(cpu=("1", "500m"), memory=("1Gi", "1Gi"))', "cpu limit 500m is below the req"),
         ('Resources(cpu="1", memory=("1Gi", "1Gi"))', "Resources.cpu must be a tuple of 2 items"),
-        ('Toleration(key="arch", efect="NoSchedule")', "Toleration has no prop 'efect'; did you mean"),
+        (
+            'Toleration(key="arch", efect="NoSchedule")',
+            "Toleration has no prop 'efect'; did you mean",
+        ),
         ("Probe()", "Probe requires check"),
         ('int("ten")', "ValueError: invalid literal for int() with base 10: 'ten'"),
         ("Resource()", "Resource is not defined; did you mean Resources?"),

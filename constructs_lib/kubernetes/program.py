@@ -17,7 +17,7 @@ from constructs_lib.names import (
     check_variable,
     looks_secret,
 )
-from constructs_lib.quantity import amount, check_canonical, spell
+from constructs_lib.quantity import amount, check_bytes, spell
 
 _MOST_CONFIGURATION_BYTES = 1_000_000
 """The limit of a ConfigMap is 1 MiB, including names."""
@@ -67,7 +67,7 @@ class Program:
     def __post_init__(self) -> None:
         for path, size in self.disks.items():
             check_mount_path(path)
-            check_canonical(size, path)
+            check_bytes(size, path)
         for argument in (*self.command, *self.args):
             if looks_secret("", argument):
                 raise DeclarationError(

@@ -18,7 +18,7 @@ from constructs_lib.kubernetes.volumes import Claim
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
 from constructs_lib.model import NotNegative, Port, Probe
 from constructs_lib.names import check_mount_path
-from constructs_lib.quantity import check_canonical
+from constructs_lib.quantity import check_bytes
 
 
 @checked
@@ -33,7 +33,7 @@ class Storage:
 
     def __post_init__(self) -> None:
         check_mount_path(self.path)
-        check_canonical(self.size, self.path)
+        check_bytes(self.size, self.path)
 
 
 @checked

@@ -13,6 +13,7 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.names import looks_secret
+from constructs_lib.quantity import thousandths
 from constructs_lib.rules.model import PODS, Rendered, rule
 
 ROLE = "eks.amazonaws.com/role-arn"
@@ -66,6 +67,32 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
     for volume in workload.pod.get("volumes") or ():
         if "emptyDir" in volume and not (volume["emptyDir"] or {}).get("sizeLimit"):
             yield f"the emptyDir {volume.get('name')} has no sizeLimit; set one"
+
+
+@rule(
+    "memory-is-in-bytes",
+    PODS,
+    risk="downtime",
+    remedy="write it like 512Mi or 1Gi",
+)
+def memory_is_in_bytes(workload: Workload, _: Rendered) -> Iterator[str]:
+    """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
+    amounts = [
+        (f"container {container['name']} sets {name}", value)
+        for container in workload.every_container
+        for stated in (container.get("resources") or {}).values()
+        if isinstance(stated, dict)
+        for name, value in stated.items()
+        if name != "cpu"
+    ]
+    amounts += [
+        (f"the emptyDir {volume.get('name')} sets sizeLimit", volume["emptyDir"].get("sizeLimit"))
+        for volume in workload.pod.get("volumes") or ()
+        if volume.get("emptyDir")
+    ]
+    for what, value in amounts:
+        if meant := thousandths(str(value)):
+            yield f"{what} to {value}, in thousandths of a byte; {meant}"
 
 
 @rule(
@@ -236,6 +263,7 @@ def images_are_ours(workload: Workload, rendered: Rendered) -> Iterator[str]:
 RULES = (
     root_is_read_only,
     resources_are_bounded,
+    memory_is_in_bytes,
     tokens_are_not_mounted,
     accounts_are_their_own,
     accounts_have_no_rights,

@@ -75,6 +75,11 @@ OF_PODS = (
     become(f"{CONTAINER}/resources/requests/cpu", "100"),
     become(f"{CONTAINER}/resources/requests/memory", "0"),
     become(f"{CONTAINER}/resources/limits/memory", "1Ki"),
+    *(
+        become(f"{CONTAINER}/resources/requests/{name}", "512m")
+        for name in ("memory", "ephemeral-storage")
+    ),
+    become(f"{CONTAINER}/resources/limits/memory", "2000000000000m"),
     become(f"{CONTAINER}/image", "ghcr.io/gnosischain/other:latest"),
     become(f"{CONTAINER}/image", "docker.io/library/nginx:1.27"),
     become(f"{CONTAINER}/image", "ghcr.io/gnosischain/nebula:v1"),
@@ -94,6 +99,7 @@ OF_PODS = (
     become(f"{CONTAINER}/volumeMounts/*/name", ELSEWHERE),
     cut("spec/volumes/*"),
     cut("spec/volumes/*/emptyDir/sizeLimit"),
+    become("spec/volumes/*/emptyDir/sizeLimit", "64m"),
     become("spec/volumes/*/persistentVolumeClaim/claimName", ELSEWHERE),
     # lifecycle and probes
     put(f"{CONTAINER}/lifecycle", {"preStop": {"exec": {"command": ["sleep", "10000"]}}}),
