@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from charts.memory import Memory
-from constructs_lib.errors import PlatformError, collect
+from constructs_lib.errors import PlatformError, RuleError, collect
 from constructs_lib.output import DirChanges, replace_dir, replace_file
 from constructs_lib.wording import plural
 
@@ -56,10 +56,16 @@ def _render_into(rendering: Rendering) -> None:
 
 
 def synth() -> int:
-    """Render dist/, report, and return the exit status. On errors, dist/ is unchanged."""
+    """Render dist/, report, and return the exit status. On errors, dist/ is unchanged.
+
+    Raises RuleError, a bug, with its traceback.
+    """
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
         rendering = render()
+    except RuleError:
+        print(f"error: a rule crashed; {folder}/ {_state(folder)}", file=sys.stderr)
+        raise
     except PlatformError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)

@@ -9,6 +9,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 TRACEBACK = "TRACEBACK"
 """Environment variable that enables full tracebacks."""
@@ -46,13 +47,31 @@ class PlatformError(Exception):
         super().__init__("\n".join(self.problems))
 
 
+class RuleError(Exception):
+    """A rule crashed: a bug in it, or an object of an unexpected shape that it cannot read."""
+
+    def __init__(self, rule: str, item: Any, cause: Exception) -> None:
+        """Create the error.
+
+        Args:
+            rule: The name of the rule.
+            item: The key of the object; None if the rule reads all objects together.
+            cause: What the rule raised.
+        """
+        self.rule, self.item = rule, item
+        self.cause = f"{type(cause).__name__}: {cause}"
+        super().__init__(f"rule {rule} crashed on {item or 'the platform'} ({self.cause})")
+
+
 def collect(problems: list[str], declare: Callable[[], object]) -> None:
-    """Run `declare` and append its errors to `problems`, one line each.
+    """Run `declare` and append its errors to `problems`, one line each. Raises RuleError.
 
     If the environment variable TRACEBACK is set, also print the full traceback.
     """
     try:
         declare()
+    except RuleError:
+        raise
     except PlatformError as error:
         problems.extend(error.problems)
     except (Exception, SystemExit) as error:  # noqa: BLE001 a chart can raise anything

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,7 +88,23 @@ def _pin_is_malformed(checkout: Path) -> None:
     (checkout / "catalogue" / "images" / "nebula.pin").write_text("v1.2\n")
 
 
-@pytest.mark.parametrize("broken", [_chart_raises, _pin_is_malformed])
+def _rule_has_a_typo(checkout: Path) -> None:
+    rules = checkout / "constructs_lib" / "rules" / "hardening.py"
+    before = rules.read_text()
+    rules.write_text(before.replace('(container.get("resources") or {})', 'container["resorces"]'))
+    assert rules.read_text() != before
+
+
+def test_a_bug_in_a_rule_is_not_a_mistake_of_the_user(checkout: Path) -> None:
+    _rule_has_a_typo(checkout)
+    done = synth(checkout)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: a rule crashed; dist/ is unchanged\nTraceback ")
+    assert "KeyError: 'resorces'" in done.stderr
+    assert re.search(r"\nconstructs_lib.errors.RuleError: rule .* crashed on .*\n$", done.stderr)
+
+
+@pytest.mark.parametrize("broken", [_chart_raises, _pin_is_malformed, _rule_has_a_typo])
 def test_a_failed_synth_does_not_change_dist(
     checkout: Path, committed: dict[str, str], broken: Callable[[Path], None]
 ) -> None:

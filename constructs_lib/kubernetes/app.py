@@ -13,7 +13,7 @@ import constructs
 import jsii
 
 from constructs_lib.checks import checked
-from constructs_lib.errors import PlatformError, one_line
+from constructs_lib.errors import PlatformError, RuleError, one_line
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.snapshot import Snapshot, read
 from constructs_lib.kubernetes.text import stringify
@@ -50,6 +50,7 @@ class App(cdk8s.App):
         self.platform = platform
         self.calls = CallDirectory()
         self._being_validated: Snapshot | None = None
+        self.crash: RuleError | None = None
         self.node.add_validation(_Rules(self))
 
     def snapshot(self) -> Snapshot:
@@ -61,12 +62,22 @@ class App(cdk8s.App):
         self._being_validated = found = self.snapshot()
         try:
             if found.files:
-                with _validation_errors():
+                with self._crashes(), _validation_errors():
                     # cdk8s validates as part of this call; it has no call for validation only
                     cdk8s.Chart.to_json(found.files[0].chart)
         finally:
             self._being_validated = None
         return found
+
+    @contextmanager
+    def _crashes(self) -> Iterator[None]:
+        """Raise the crash of a rule as it was raised: through Node, it loses its traceback."""
+        try:
+            yield
+        except Exception:
+            if self.crash:
+                raise self.crash from self.crash.__cause__
+            raise
 
     def render(self) -> dict[str, str]:
         """The files as text by path: `<folder>/<chart>.k8s.yaml`. Raises PlatformError."""
@@ -93,7 +104,11 @@ class _Rules:
 
     def validate(self) -> list[str]:
         app = self._app
-        found = [*app.calls.undeclared(), *problems(app.snapshot(), app.platform)]
+        try:
+            found = [*app.calls.undeclared(), *problems(app.snapshot(), app.platform)]
+        except RuleError as error:
+            app.crash = error
+            raise
         return [one_line(problem) for problem in found]
 
 

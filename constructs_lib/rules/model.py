@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from constructs_lib.errors import DeclarationError
+from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Pending
@@ -16,7 +16,6 @@ from constructs_lib.rules.waivers import Result
 if TYPE_CHECKING:
     from constructs_lib.platform import Platform
 
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 PODS = "pods"
 """Matches every workload, used in place of a kind."""
 ALL = "all"
@@ -86,29 +85,37 @@ class Rule:
                 return list(rendered.objects)
         return list(rendered.objects.of_kinds(*self.kinds))
 
-    def violations(self, rendered: Rendered) -> Iterator[Violation]:
-        """All violations of this rule."""
+    def violations(
+        self, rendered: Rendered, crashes: list[RuleError] | None = None
+    ) -> Iterator[Violation]:
+        """All violations of this rule.
+
+        Args:
+            rendered: The objects to check.
+            crashes: Receives the crashes of the rule. Default: the first crash is raised.
+        """
         if self.needs_platform and rendered.platform is None:
             return
-        if self.kinds:
-            yield from self._results(self._of_each(rendered), None)
-        else:
-            yield from self._results(self.check(rendered), None)
-
-    def _of_each(self, rendered: Rendered) -> Iterator[Violation]:
-        for subject in self.subjects(rendered):
+        if not self.kinds:
+            yield from self._results(self.check(rendered), None, crashes)
+        for subject in self.subjects(rendered) if self.kinds else ():
             item = subject.object if isinstance(subject, Workload) else subject
-            yield from self._results(self.check(subject, rendered), item)
+            yield from self._results(self.check(subject, rendered), item, crashes)
 
-    def _results(self, check: Iterator[Any], item: Object | None) -> Iterator[Violation]:
-        """The violations that a check finds; an unreadable field is also a violation."""
+    def _results(
+        self, check: Iterator[Any], item: Object | None, crashes: list[RuleError] | None
+    ) -> Iterator[Violation]:
+        """The violations that a check finds; a value that it cannot parse is also a violation."""
         try:
             for found in check:
                 yield found if isinstance(found, Violation) else self._violation(found, item)
-        except DeclarationError as error:
+        except ValueError as error:
             yield self._violation(f"{error}; correct it", item)
-        except _UNREADABLE as error:
-            yield self._violation(f"a field has a wrong type ({error}); correct it", item)
+        except Exception as error:
+            crash = RuleError(self.name, item.key if item else None, error)
+            if crashes is None:
+                raise crash from error
+            crashes.append(crash)
 
     def _violation(self, found: str | tuple[Object, str], item: Object | None) -> Violation:
         """Build a violation from a message, or from an object and a message."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
-from constructs_lib.rules import violations
+from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
 from constructs_lib.rules.model import Rendered, Violation
 from ops.review.diff import Comparison
 from ops.review.load import of_cluster
@@ -38,12 +39,20 @@ _EXPLAINED_FIELDS: dict[str, Path] = {
     ),
 }
 """The field that a violation explains, if no other module does."""
+_PLATFORM = Key("", "Platform", "", "the platform")
+"""In place of an object, for what concerns several."""
 
 
 def broken(comparison: Comparison) -> Iterator[Finding]:
-    """New violations, and fixed ones."""
-    skipped = _COMPARED_BY_FIELD | (_RENDERED_ONLY if comparison.stored else frozenset())
-    was, now = (_found(one, skipped) for one in (comparison.before, comparison.after))
+    """New violations, fixed ones, and objects that a rule cannot read."""
+    (was, _), (now, crashes) = (
+        _found(comparison, one) for one in (comparison.before, comparison.after)
+    )
+    differing = {pair.item.key for pair in comparison.pairs()}
+    for crash in crashes:
+        if crash.item in differing or (differing and not crash.item):
+            text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
+            yield Finding(Risk.UNKNOWN, Severity.HIGH, crash.item or _PLATFORM, text)
     for place, violation in now.items():
         if place not in was:
             yield _finding(comparison, violation, Severity.HIGH, violation.text)
@@ -53,20 +62,34 @@ def broken(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(comparison, violation, Severity.LOW, f"fixed: {violation.text}")
 
 
-def _found(objects: Objects, skipped: frozenset[str]) -> dict[tuple[Key | None, str], Violation]:
-    """Violations by object and text."""
-    return {
-        (violation.object.key if violation.object else None, violation.text): violation
-        for violation in violations(Rendered(Objects(of_cluster(objects))))
-        if violation.check not in skipped
+def _found(
+    comparison: Comparison, objects: Objects
+) -> tuple[dict[tuple[Key | None, str], Violation], list[RuleError]]:
+    """Violations by object and text, and the crashes of rules."""
+    rendered = Rendered(Objects(of_cluster(objects)))
+    crashes: list[RuleError] = []
+    found = {
+        (one.object.key if one.object else None, one.text): one
+        for rule in RULES_OF_THE_SYNTH
+        if not (comparison.stored and rule.name in _RENDERED_ONLY)
+        for one in rule.violations(rendered, crashes)
+        if not _is_compared_by_field(comparison, one)
     }
+    return found, crashes
+
+
+def _is_compared_by_field(comparison: Comparison, violation: Violation) -> bool:
+    """Whether another module reports it: only for objects that exist on both sides."""
+    key = violation.object.key if violation.object else None
+    sides = (comparison.before, comparison.after)
+    return violation.check in _COMPARED_BY_FIELD and all(not key or one.get(key) for one in sides)
 
 
 def _finding(
     comparison: Comparison, violation: Violation, severity: Severity, text: str
 ) -> Finding:
     item, rule = violation.object, violation.rule
-    key = item.key if item else Key("", "Platform", "", violation.item)
+    key = item.key if item else _PLATFORM
     risk = Risk(rule.risk) if rule else Risk.UNKNOWN
     if risk is Risk.DELETE and severity is Severity.LOW:
         risk = Risk.UPDATE  # nothing is deleted

@@ -1,0 +1,57 @@
+"""A field of a wrong type is reported by name; it never crashes a rule."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from constructs_lib.errors import RuleError
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.shape import is_identified, malformed
+from constructs_lib.rules import RULES
+from constructs_lib.rules.model import Rendered
+from tests.mutants import platform, start
+
+WRONG: tuple[Any, ...] = (
+    "text", 7, None, ["a"], [None], [{"a": "b"}], {"a": 1},
+)  # fmt: skip
+ONE_OF_EACH = list({item.kind: item for item in start()}.values())
+
+
+def paths(content: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every field, and the first item of every list."""
+    steps = content.items() if isinstance(content, dict) else enumerate(content[:1])
+    for step, inner in steps:
+        yield (*path, step)
+        if isinstance(inner, dict | list):
+            yield from paths(inner, (*path, step))
+
+
+def with_wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in paths(manifest):
+        for wrong in WRONG:
+            broken = copy.deepcopy(manifest)
+            place = broken
+            for step in path[:-1]:
+                place = place[step]  # type: ignore[index]
+            if type(place[path[-1]]) is not type(wrong):  # type: ignore[index]
+                place[path[-1]] = wrong  # type: ignore[index]
+                yield f"{'.'.join(map(str, path))} = {wrong!r}", broken
+
+
+@pytest.mark.parametrize("item", ONE_OF_EACH, ids=lambda item: item.kind)
+def test_a_field_of_a_wrong_type_crashes_no_rule(item: Object) -> None:
+    others = [one for one in ONE_OF_EACH if one is not item]
+    crashes = []
+    for label, broken in with_wrong_types(item.manifest):
+        if not is_identified(broken) or any(malformed(broken)):
+            continue
+        rendered = Rendered(Objects([*others, Object.of(broken, item.file)]), platform())
+        found: list[RuleError] = []
+        for rule in RULES:
+            list(rule.violations(rendered, found))
+        crashes += [f"{label}: {crash}" for crash in found]
+    assert not crashes, "\n".join(crashes)
