@@ -82,7 +82,7 @@ def _named(chart: str) -> Any:
             raise  # an import inside the module failed
     if module and hasattr(module, name):
         return getattr(module, name)
-    missing = f"{path} has no {name}" if module else f"there is no module {path}".rstrip()
+    missing = f"{path} has no {name}" if module else f"no module {path}".rstrip()
     comma = ", and a comma between two charts" if chart.count(":") > 1 else ""
     raise DeclarationError(
         f"{chart!r} is not a chart ({missing}); write package.module:Class{comma}",

@@ -91,7 +91,7 @@ def _pin_is_malformed(checkout: Path) -> None:
 def _rule_has_a_typo(checkout: Path) -> None:
     rules = checkout / "constructs_lib" / "rules" / "hardening.py"
     before = rules.read_text()
-    rules.write_text(before.replace('(container.get("resources") or {})', 'container["resorces"]'))
+    rules.write_text(before.replace('(container.get("resources") or {})', 'container["requests"]'))
     assert rules.read_text() != before
 
 
@@ -100,7 +100,7 @@ def test_a_bug_in_a_rule_is_not_a_mistake_of_the_user(checkout: Path) -> None:
     done = synth(checkout)
     assert done.returncode == 1
     assert done.stderr.startswith("error: a rule crashed; dist/ is unchanged\nTraceback ")
-    assert "KeyError: 'resorces'" in done.stderr
+    assert "KeyError: 'requests'" in done.stderr
     assert re.search(r"\nconstructs_lib.errors.RuleError: rule .* crashed on .*\n$", done.stderr)
 
 

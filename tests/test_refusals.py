@@ -182,8 +182,8 @@ def test_an_invalid_line_in_the_registry_is_reported(
         ('Resources(cpu=("1", "500m"), memory=("1Gi", "1Gi"))', "cpu limit 500m is below the req"),
         ('Resources(cpu="1", memory=("1Gi", "1Gi"))', "Resources.cpu must be a tuple of 2 items"),
         (
-            'Toleration(key="arch", efect="NoSchedule")',
-            "Toleration has no prop 'efect'; did you mean",
+            'Toleration(key="arch", effects="NoSchedule")',
+            "Toleration has no prop 'effects'; did you mean",
         ),
         ("Probe()", "Probe requires check"),
         ('int("ten")', "ValueError: invalid literal for int() with base 10: 'ten'"),

@@ -108,9 +108,7 @@ class Report:
         between = f"between {self.base.name} and {self.head.name}"
         if not self.findings:
             return f"No change {between}."
-        counts = ", ".join(
-            summary(count) for risk, summary in _SUMMARY.items() if (count := self._count(risk))
-        )
+        counts = ", ".join(self._counts())
         if not self.severity:
             return f"No effect on the cluster {between}: {counts}."
         return f"{self.severity.capitalize()} risk: {counts}."
@@ -125,9 +123,24 @@ class Report:
             f"{plural(len(everything), 'object')} in {plural(len(self.changed_files), 'file')}"
         )
 
+    def _counts(self) -> Iterator[str]:
+        deletable = {each.key for each in self.findings if each.risk is Risk.DELETE}
+        if kept := [key for key in deletable if not self._is_removed(key)]:
+            yield f"{plural(len(kept), 'object')} that could be deleted"
+        for risk, summary in _SUMMARY.items():
+            if count := self._count(risk):
+                yield summary(count)
+
     def _count(self, risk: Risk) -> int:
         found = [each for each in self.findings if each.risk is risk]
+        if risk is Risk.DELETE:
+            found = [each for each in found if self._is_removed(each.key)]
         return sum(each.pods for each in found) or len({each.key for each in found})
+
+    def _is_removed(self, key: Key) -> bool:
+        """Whether Argo CD no longer syncs it; otherwise, it breaks a rule against its deletion."""
+        before, after = (side.get(key) for side in (self.comparison.before, self.comparison.after))
+        return not after or bool(before and self.comparison.removal.outcome(before))
 
     @property
     def changed_files(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from constructs_lib.manifests.objects import Key, Object, Objects
@@ -50,6 +50,9 @@ _SERVICE_SETTINGS = (
     "selector",
 )
 
+_PLAIN_TYPES = {"Exact", "Prefix"}
+_WILDCARDS = {"*", "?"}
+
 Paths = dict[str, dict[str, None]]
 """The paths that the rules of each host name."""
 
@@ -69,7 +72,7 @@ _NOWHERE = Route(Key("", "", "", ""), _UNREACHABLE, "")
 
 def hosts(comparison: Comparison) -> Iterator[Finding]:
     """URLs that become reachable or unreachable, or get another backend."""
-    was, now = routes(comparison.before, comparison.after)
+    was, now = routes(comparison.before, comparison.after, without=_unclear(comparison))
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
     for url in dict.fromkeys([*now, *was]):
         before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
@@ -181,28 +184,85 @@ def services_behind(ingress: Object) -> set[str]:
     return {service["name"] for service in backends(ingress)}
 
 
-def routes(*snapshots: Objects) -> list[dict[str, Route]]:
-    """Routes by URL for each snapshot, for the paths of all snapshots."""
+def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
+    """Changed paths for which `routes` does not know what the load balancer does."""
+    unclear = _unclear(comparison)
+    was, now = (_paths(one) for one in (comparison.before, comparison.after))
+    for pair in comparison.pairs("Ingress"):
+        hosts_in = {host for one in pair if one for host in hosts_of(one)}
+        for host in sorted(hosts_in & unclear):
+            before, after = (
+                [f"{path} ({type_})" for path, type_, _ in side.get(host, ())]
+                for side in (was, now)
+            )
+            text = (
+                f"effect unknown: the paths of {host} change from {', '.join(before) or 'none'} to "
+                f"{', '.join(after) or 'none'}; check in which order the load balancer matches them"
+            )
+            differences = comparison.differences(pair.item.key, ("spec", "rules"))
+            yield Finding(Risk.UNKNOWN, Severity.HIGH, pair.item.key, text, differences)
+
+
+def _unclear(comparison: Comparison) -> set[str]:
+    """Hosts with changed paths that are not plain: wildcards, another or an odd path type."""
+    was, now = (_paths(one) for one in (comparison.before, comparison.after))
+    unclear = set()
+    for host in was.keys() | now.keys():
+        if was.get(host) == now.get(host):
+            continue
+        types: dict[str, set[str]] = defaultdict(set)
+        for path, type_, _ in (*was.get(host, ()), *now.get(host, ())):
+            types[path].add(type_)
+        plain = all(len(of) == 1 and of <= _PLAIN_TYPES for of in types.values())
+        if not plain or _WILDCARDS & {*"".join(types)}:
+            unclear.add(host)
+    return unclear
+
+
+def _paths(snapshot: Objects) -> dict[str, list[tuple[str, str, Manifest]]]:
+    """The paths of each host, with path type and backend."""
+    found: dict[str, list[tuple[str, str, Manifest]]] = defaultdict(list)
+    for ingress in snapshot.of_kinds("Ingress"):
+        for rule in _rules(ingress):
+            for path in rule["http"]["paths"]:
+                entry = (path["path"], str(path.get("pathType")), path["backend"])
+                found[rule.get("host", _ANY_HOST)].append(entry)
+    return found
+
+
+def routes(*snapshots: Objects, without: Set[str] = frozenset()) -> list[dict[str, Route]]:
+    """Routes by URL for each snapshot, for the paths of all snapshots.
+
+    Args:
+        snapshots: The objects of each revision.
+        without: Hosts to leave out.
+    """
     paths: Paths = defaultdict(dict)
     for snapshot in snapshots:
         for ingress in snapshot.of_kinds("Ingress"):
             for rule in _rules(ingress):
                 named = (path["path"] for path in rule["http"]["paths"])
                 paths[rule.get("host", _ANY_HOST)] |= dict.fromkeys(named)
-    return [dict(_routes(snapshot, paths)) for snapshot in snapshots]
+    found = (_routes(snapshot, paths) for snapshot in snapshots)
+    return [{url: route for host, url, route in one if host not in without} for one in found]
 
 
-def _routes(snapshot: Objects, paths: Paths) -> Iterator[tuple[str, Route]]:
+def _routes(snapshot: Objects, paths: Paths) -> Iterator[tuple[str, str, Route]]:
+    """Host, URL and route."""
     for ingress in snapshot.of_kinds("Ingress"):
         for rule in _rules(ingress):
             host = rule.get("host", _ANY_HOST)
             for origin, redirects in _origins(ingress, host):
                 if redirects:
-                    yield f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
+                    yield host, f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
                     continue
                 for path in paths[host]:
                     if service := _service_at(path, rule):
-                        yield f"{origin}{path}", Route(ingress.key, audience(ingress), service)
+                        yield (
+                            host,
+                            f"{origin}{path}",
+                            Route(ingress.key, audience(ingress), service),
+                        )
 
 
 def _rules(ingress: Object) -> list[Manifest]:
@@ -241,4 +301,4 @@ def _matches(candidate: Manifest, path: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-RULES = (hosts, load_balancer_settings, services)
+RULES = (hosts, unclear_paths, load_balancer_settings, services)

@@ -82,9 +82,17 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
     }
     for pair in comparison.pairs(*permissions):
         kind = pair.item.key.kind
-        if kind in ("AppProject", "ClusterSecretStore") and not all(pair):
-            continue  # only bounds objects that are added or removed with it
+        if kind in ("AppProject", "ClusterSecretStore") and not pair.after:
+            continue  # its removal is reported as such
         yield from rights(comparison, pair, *permissions[kind])
+
+
+def controllers(comparison: Comparison) -> Iterator[Finding]:
+    """New Applications and secret stores: what they sync, and which secrets they give out."""
+    opens = {"Application": of_application, "ClusterSecretStore": of_provider}
+    for item in comparison.added:
+        if item.kind in opens:
+            yield from rights(comparison, ObjectPair(None, item), opens[item.kind], ())
 
 
 def rights(
@@ -97,11 +105,16 @@ def rights(
 
     `of` lists the permissions of an object, and reads the fields at `paths`.
     """
-    was, now = ([*of(item)] if item else [] for item in pair)
+    was, now = (sorted(of(item), key=_is_narrow) if item else [] for item in pair)
     key = pair.item.key
     explains = comparison.differences(key, *paths)
     words = ("new permissions:", "removed permissions:")
     yield from gains_and_losses(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)
+
+
+def _is_narrow(permission: str) -> bool:
+    """Whether it names what it permits: a wildcard comes first, so that no list hides it."""
+    return "*" not in permission
 
 
 def pod_security(comparison: Comparison) -> Iterator[Finding]:
@@ -165,7 +178,9 @@ def of_binding(binding: Object) -> list[str]:
 
 def of_project(project: Object) -> list[str]:
     spec = project.spec
+    every = spec.get("namespaceResourceWhitelist") is None
     return [
+        *(["sync every namespaced kind (*)"] if every else []),
         *(f"sync from {source}" for source in spec.get("sourceRepos") or ()),
         *(
             f"sync into namespace {each.get('namespace')} of {each.get('server')}"
@@ -176,6 +191,32 @@ def of_project(project: Object) -> list[str]:
             for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist")
             for each in spec.get(field) or ()
         ),
+    ]
+
+
+def of_application(application: Object) -> list[str]:
+    """What Argo CD syncs, from where and into which cluster: one phrase for each source."""
+    spec = application.spec
+    into = spec.get("destination") or {}
+    place = f"namespace {into.get('namespace')} of {into.get('server') or into.get('name')}"
+    return [
+        f"sync {_what(source)} of {source.get('repoURL')} at "
+        f"{source.get('targetRevision', 'HEAD')} into {place}, in project "
+        f"{spec.get('project', 'default')}"
+        for source in spec.get("sources") or [spec.get("source") or {}]
+    ]
+
+
+def _what(source: Manifest) -> str:
+    include = (source.get("directory") or {}).get("include", "")
+    path = "/".join(filter(None, (source.get("path"), include)))
+    return path or (f"chart {source['chart']}" if "chart" in source else "all files")
+
+
+def of_provider(store: Object) -> list[str]:
+    return [
+        f"read secrets through {name}: {value(settings)}"
+        for name, settings in (store.spec.get("provider") or {}).items()
     ]
 
 
@@ -227,4 +268,4 @@ def _flat(content: Any) -> str:
     return value(content)
 
 
-RULES = (pods, accounts, pod_security, sources)
+RULES = (pods, accounts, controllers, pod_security, sources)

@@ -38,6 +38,7 @@ _ALSO_AFFECTED = {
     "PersistentVolumeClaim": "also deleted: its volume, unless the storage class retains it",
 }
 """What else a deletion affects, by kind."""
+_DEFINITION = "CustomResourceDefinition"
 _IMMUTABLE: dict[str, tuple[Path, ...]] = {
     "ClusterRoleBinding": (("roleRef",),),
     "DaemonSet": (("spec", "selector"),),
@@ -198,6 +199,38 @@ def mismatched_selectors(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(change, text, labels)
 
 
+def unserved_versions(comparison: Comparison) -> Iterator[Finding]:
+    """API versions that a CustomResourceDefinition does not serve, and their objects."""
+    for before, after in comparison.pairs(_DEFINITION):
+        if not after:
+            continue
+        served, group = _served(after), after.spec.get("group")
+        kind = (after.spec.get("names") or {}).get("kind")
+        lost = [one for one in (_served(before) if before else ()) if one not in served]
+        hit = [
+            item
+            for item in comparison.after
+            if (item.key.group, item.kind) == (group, kind)
+            and item.manifest["apiVersion"].rpartition("/")[2] not in served
+        ]
+        if lost or hit:
+            versions = dict.fromkeys([*lost, *(one.manifest["apiVersion"] for one in hit)])
+            versions = dict.fromkeys(one.rpartition("/")[2] for one in versions)
+            text = f"does not serve {', '.join(versions)} of {kind}: the API server refuses " + (
+                f"{plural(len(hit), 'object')} of dist/ ({listed([one.name for one in hit])})"
+                if hit
+                else "all objects of this version"
+            )
+            steps = [("spec", "versions", f"[{one}]") for one in lost]
+            differences = comparison.differences(after.key, *steps)
+            yield Finding(Risk.DOWNTIME, Severity.HIGH, after.key, text, differences)
+
+
+def _served(definition: Object) -> list[str]:
+    versions = definition.spec.get("versions") or ()
+    return [str(one.get("name")) for one in versions if one.get("served")]
+
+
 def moved(comparison: Comparison) -> Iterator[Finding]:
     """Objects that move between Applications: the first may prune them."""
     for item in comparison.before.objects.values():
@@ -227,4 +260,12 @@ def _finding(change: Change, text: str, explains: tuple[Difference, ...]) -> Fin
     return Finding(Risk.REPLACE, Severity.HIGH, change.key, text, explains)
 
 
-RULES = (created, deleted, replaced, mismatched_selectors, moved, load_balancers)
+RULES = (
+    created,
+    deleted,
+    replaced,
+    mismatched_selectors,
+    unserved_versions,
+    moved,
+    load_balancers,
+)

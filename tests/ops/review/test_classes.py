@@ -13,6 +13,7 @@ from tests.ops.review.cases import (
     Case,
     access,
     availability,
+    control,
     meaning,
     mismatches,
     operation,
@@ -23,7 +24,7 @@ from tests.ops.review.edits import rendered, review
 
 CASES = [
     case
-    for theme in (removal, availability, access, secrets, operation, meaning)
+    for theme in (removal, availability, access, control, secrets, operation, meaning)
     for case in theme.CASES
 ]
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from constructs_lib.manifests.workload import Workload
+from constructs_lib.rules.model import PODS, Rendered, rule
 from ops.review.model import Severity
+from ops.review.rules import violations
+from tests.ops.review.cases.objects import create
 from tests.ops.review.edits import (
     NEW,
     OLD,
@@ -180,3 +186,30 @@ def test_pods_are_counted() -> None:
     (restart,) = report.findings
     assert restart.pods == 2
     assert report.verdict == "Low risk: 2 pods restarted."
+
+
+def test_an_object_that_could_be_deleted_is_not_counted_as_removed() -> None:
+    new = create("cluster/namespace-cerebro.k8s.yaml", "Namespace open", "v1")
+    verdict = review(rendered(), new(rendered())).verdict
+    assert verdict.startswith("High risk: 1 object that could be deleted, ")
+    assert "removed" not in verdict
+    unprotected = write("cluster/aws-ssm", ("Prune=false,Delete=false", "Delete=false"))
+    verdict = review(rendered(), unprotected(rendered())).verdict
+    assert verdict.startswith("High risk: 1 object that could be deleted")
+    assert "removed" not in verdict
+    both = together(new, drop(IP, "PersistentVolumeClaim"))
+    verdict = review(rendered(), both(rendered())).verdict
+    assert verdict.startswith("High risk: 1 object that could be deleted, 1 object removed, ")
+
+
+def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(workload: Workload, _: Rendered) -> Iterator[str]:
+        yield workload.pod["title"]
+
+    broken = rule("names-are-right", PODS, risk="update", remedy="mend it")(check)
+    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken,))
+    assert (
+        HIGH,
+        "cerebro-api: effect unknown: rule names-are-right cannot read it (KeyError: 'title')",
+    ) in sentences(write(API, ("replicas: 2", "replicas: 3")))
+    assert sentences(unchanged) == []

@@ -170,6 +170,7 @@ CASES = [
         ),
         expects=[
             high("privilege", "Role cerebro/reader", "get secrets"),
+            high("privilege", "Role cerebro/reader", "[rights-are-allowed-by-a-line]"),
             low("create", "Role cerebro/reader"),
         ],
     ),

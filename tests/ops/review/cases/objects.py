@@ -74,9 +74,9 @@ def delete(*names: str) -> Edit:
 
 
 def create(file: str, name: str, api_version: str, **fields: Any) -> Edit:
-    """Append a namespaced object to a file."""
-    kind, namespace, object_name = re.split("[ /]", name)
-    metadata = {"name": object_name, "namespace": namespace}
+    """Append an object to a file."""
+    kind, *namespace, object_name = re.split("[ /]", name)
+    metadata = {"name": object_name, **({"namespace": namespace[0]} if namespace else {})}
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
     text = _SEPARATOR + yaml.safe_dump(manifest, sort_keys=False)
     return lambda files: {**files, file: files[file] + text}

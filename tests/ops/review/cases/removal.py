@@ -132,6 +132,7 @@ CASES = [
         "add a service",
         base=WITHOUT_NEBULA,
         expects=[
+            high("privilege", NEBULA_APPLICATION, "sync dist/crawlers/nebula.k8s.yaml of https://"),
             low("create", NEBULA_APPLICATION),
             low("create", NEBULA, "1 pod"),
             low("create", "ServiceAccount crawlers/nebula"),

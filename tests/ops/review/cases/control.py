@@ -1,0 +1,194 @@
+"""New objects that control others, paths of load balancers, and versions of custom resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.ops.review.cases import (
+    API,
+    INGRESSES,
+    Case,
+    high,
+    low,
+)
+from tests.ops.review.cases.objects import create, set_field
+from tests.ops.review.edits import together
+
+INGRESS = INGRESSES[0]
+PATHS = "spec.rules[0].http.paths"
+APPLICATIONS = "argocd/applications.k8s.yaml"
+FOREIGN = "https://github.com/someone/else.git"
+ARGOCD = "argoproj.io/v1alpha1"
+PROJECT = "AppProject argocd/open"
+APPLICATION = "Application argocd/other"
+STORE = "ClusterSecretStore other"
+DEFINITION = "CustomResourceDefinition externalsecrets.external-secrets.io"
+VERSIONS: list[dict[str, Any]] = [
+    {"name": name, "served": True, "storage": name == "v1"} for name in ("v1beta1", "v1")
+]
+EVERYTHING = [{"group": "*", "kind": "*"}]
+
+
+def application(**spec: Any) -> dict[str, Any]:
+    destination = {"server": "https://kubernetes.default.svc", "namespace": "kube-system"}
+    source = {"repoURL": FOREIGN, "path": "manifests", "targetRevision": "main"}
+    return {"destination": destination, "project": "default", "source": source, **spec}
+
+
+def definition(*versions: dict[str, Any]) -> Any:
+    return create(
+        "cluster/aws-ssm.k8s.yaml",
+        DEFINITION,
+        "apiextensions.k8s.io/v1",
+        spec={
+            "group": "external-secrets.io",
+            "names": {"kind": "ExternalSecret", "plural": "externalsecrets"},
+            "versions": list(versions),
+        },
+    )
+
+
+CASES = [
+    Case(
+        "add a project that allows everything, and an Application from another repository",
+        edit=together(
+            create(
+                APPLICATIONS,
+                PROJECT,
+                ARGOCD,
+                spec={
+                    "sourceRepos": ["*"],
+                    "destinations": [{"server": "*", "namespace": "*"}],
+                    "clusterResourceWhitelist": EVERYTHING,
+                },
+            ),
+            create(APPLICATIONS, APPLICATION, ARGOCD, spec=application(project="open")),
+        ),
+        expects=[
+            high("privilege", PROJECT, "sync from *; sync into namespace * of *; sync * in API"),
+            high("privilege", PROJECT, "syncs from any repository (*)"),
+            high("privilege", PROJECT, "syncs into namespace * of *"),
+            high("privilege", PROJECT, "clusterResourceWhitelist allows every kind of *"),
+            high("privilege", PROJECT, "namespaceResourceWhitelist is empty"),
+            high("privilege", APPLICATION, f"sync manifests of {FOREIGN} at main into namespace"),
+            high("update", APPLICATION, "syncPolicy.automated.prune"),
+            high("update", APPLICATION, "syncPolicy.automated.selfHeal"),
+            low("create", PROJECT),
+            low("create", APPLICATION),
+        ],
+    ),
+    Case(
+        "add a project whose wildcard is the last of many repositories",
+        edit=create(
+            APPLICATIONS,
+            PROJECT,
+            ARGOCD,
+            spec={
+                "sourceRepos": [*(f"https://example.org/{one}.git" for one in range(9)), "*"],
+                "namespaceResourceWhitelist": [],
+            },
+        ),
+        expects=[
+            high("privilege", PROJECT, "new permissions: sync from *; "),
+            high("privilege", PROJECT, "syncs from any repository (*)"),
+            high("privilege", PROJECT, "namespaceResourceWhitelist is empty"),
+            high("privilege", PROJECT, "destinations is empty"),
+            low("create", PROJECT),
+        ],
+    ),
+    Case(
+        "let a project sync every kind",
+        edit=set_field(
+            "AppProject argocd/gnosis-analytics", "spec.namespaceResourceWhitelist", None
+        ),
+        expects=[
+            high("privilege", "AppProject argocd/gnosis-analytics", "every namespaced kind (*)"),
+            low("privilege", "AppProject argocd/gnosis-analytics", "LimitRange"),
+        ],
+    ),
+    Case(
+        "add a secret store of another provider, for all namespaces",
+        edit=create(
+            "cluster/aws-ssm.k8s.yaml",
+            STORE,
+            "external-secrets.io/v1beta1",
+            spec={"provider": {"kubernetes": {"remoteNamespace": "kube-system"}}},
+        ),
+        expects=[
+            high("privilege", STORE, "read secrets through kubernetes"),
+            high("privilege", STORE, "use by ExternalSecrets in all namespaces"),
+            high("privilege", STORE, "serves namespaces that are not listed by name"),
+            high("privilege", STORE, "does not read the parameters of"),
+            high("delete", STORE, "[what-all-need-is-never-pruned]"),
+            low("create", STORE),
+        ],
+    ),
+    Case(
+        "change the type of a denied path",
+        edit=set_field(INGRESS, f"{PATHS}[/metrics].pathType", "Exact"),
+        expects=[high("unknown", INGRESS, "/metrics (Exact)")],
+    ),
+    Case(
+        "deny a path with a wildcard",
+        edit=together(
+            set_field(INGRESS, f"{PATHS}[/metrics].pathType", "ImplementationSpecific"),
+            set_field(INGRESS, f"{PATHS}[/metrics].path", "/metrics*"),
+        ),
+        expects=[high("unknown", INGRESS, "/metrics* (ImplementationSpecific)")],
+    ),
+    Case(
+        "serve only the root",
+        edit=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
+        expects=[high("unknown", INGRESS, "/ (ImplementationSpecific)")],
+    ),
+    Case(
+        "redirect to another port",
+        edit=set_field(
+            INGRESS, "metadata.annotations[alb.ingress.kubernetes.io/ssl-redirect]", "8443"
+        ),
+        expects=[high("unknown", INGRESS, "443 → 8443")],
+    ),
+    Case(
+        "stop serving a version that dist/ uses",
+        base=definition(*VERSIONS),
+        edit=definition({**VERSIONS[0], "served": False}, VERSIONS[1]),
+        expects=[high("downtime", DEFINITION, "does not serve v1beta1 of ExternalSecret: the API")],
+    ),
+    Case(
+        "remove a version that nothing uses",
+        base=definition(*VERSIONS),
+        edit=definition(VERSIONS[0]),
+        expects=[high("downtime", DEFINITION, "all objects of this version")],
+    ),
+    Case(
+        "add a Namespace without protection",
+        edit=create("cluster/namespace-cerebro.k8s.yaml", "Namespace open", "v1"),
+        expects=[
+            *(
+                high("privilege", "Namespace open", f"{what} is not set")
+                for mode in ("enforce", "audit", "warn")
+                for what in (f"Pod Security {mode}", f"the version of Pod Security {mode}")
+            ),
+            *(
+                high("exposure", "Namespace open", f"denies {direction}")
+                for direction in ("ingress", "egress")
+            ),
+            *(
+                high("capacity", "Namespace open", f"has no {bound}")
+                for bound in ("ResourceQuota", "LimitRange")
+            ),
+            high("delete", "Namespace open", "[what-all-need-is-never-pruned]"),
+            low("create", "Namespace open"),
+        ],
+    ),
+    Case(
+        "set memory in thousandths of a byte",
+        edit=set_field(API, "spec.template.spec.containers[0].resources.limits.memory", "1024m"),
+        expects=[
+            high("downtime", API, "did you mean 1024Mi? [memory-is-in-bytes]"),
+            high("capacity", API, "requests more memory than its limit"),
+            low("restart", API, "resources.limits.memory"),
+            low("capacity", "Namespace cerebro", "limits.memory"),
+        ],
+    ),
+]
