@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from constructs_lib.wording import plural
 from ops.git import Git
@@ -105,6 +105,9 @@ class Repository:
             for about, _, path in entries
             if about.split()[1] == b"blob"
         ]
+        for path, _ in blobs:
+            if ".." in PurePosixPath(path).parts:  # only a forged commit has one
+                raise ReviewError(f"{path} at {label} leads out of its folder; recreate the commit")
         contents = self._git.contents(blob for _, blob in blobs)
         for (path, _), content in zip(blobs, contents, strict=True):
             if content is None:

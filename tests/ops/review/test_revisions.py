@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.git import GitError
+from ops.git import Git, GitError
 from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Repository, raw_diff
@@ -162,6 +162,19 @@ def test_a_missing_blob_is_reported(checkout: Checkout) -> None:
     (checkout.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     with pytest.raises(ReviewError, match=r"dist/a/one.yaml at HEAD .* is missing from this clone"):
         Repository(checkout.folder).revision("HEAD")
+
+
+def test_a_path_out_of_the_folder_is_refused(checkout: Checkout) -> None:
+    checkout.commit({"a/one.yaml": MANIFEST})
+    tree = checkout.git("rev-parse", "HEAD:dist")
+    for name in ("..", "..", "dist"):
+        entry = f"040000 tree {tree}\t{name}\n".encode()
+        tree = Git(checkout.folder).read("mktree", feed=entry).decode().strip()
+    commit = checkout.git("commit-tree", tree, "-m", "forged")
+    with pytest.raises(
+        ReviewError, match=r"dist/\.\./\.\./a/one\.yaml at .* leads out of its folder"
+    ):
+        Repository(checkout.folder).revision(commit)
 
 
 def test_two_revisions_without_dist(checkout: Checkout) -> None:
