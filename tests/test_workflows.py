@@ -17,6 +17,10 @@ GITHUB = ROOT / ".github"
 _PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+")
 _WITHOUT_PULL_REQUESTS = ("github.event_name != 'pull_request'", "github.event_name == 'schedule'")
 """Conditions of jobs that do not run on pull requests start with one of these."""
+_WRITES_FILES = re.compile(
+    r"\bgit\b.* (archive|checkout|merge|pull|read-tree|reset|restore|show|switch|worktree)(?![\w-])"
+    r"|\bgh (pr checkout|repo clone|run download)"
+)
 
 Job = dict[str, Any]
 
@@ -37,6 +41,13 @@ class Workflow:
     def steps(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, job in self.jobs.items():
             yield from ((name, step) for step in job.get("steps", ()))
+
+    def commands(self, job: str) -> str:
+        """The scripts of a job, and those of `.github/scripts` that they run."""
+        inline = "\n".join(step.get("run", "") for step in self.jobs[job].get("steps", ()))
+        called = re.findall(r"\.github/scripts/([\w.-]+)", inline)
+        scripts = [inline, *((GITHUB / "scripts" / name).read_text() for name in called)]
+        return "\n".join(scripts).replace("\\\n", " ")
 
     def runs_pull_requests(self, name: str) -> bool:
         """Whether this job runs on pull requests. Jobs that need a skipped job are skipped."""
@@ -82,13 +93,27 @@ def exposed(workflow: Workflow) -> Iterator[str]:
 
 
 def trusting(workflow: Workflow) -> Iterator[str]:
-    """Code of a pull request that runs with a write token."""
+    """Code of a pull request that runs with a write token, or writes a comment."""
     if "pull_request_target" in workflow.triggers:
         yield "pull_request_target gives a pull request a write token"
     if "workflow_run" in workflow.triggers:
         for name, step in workflow.steps():
             if "checkout" in step.get("uses", "") and step["with"].keys() & {"ref", "repository"}:
                 yield f"{name} checks out another branch than the default"
+            if "github.event.workflow_run.id" in str(step):
+                yield f"{name} uses what a run of the pull request wrote"
+        for name in workflow.jobs:
+            if found := _WRITES_FILES.search(workflow.commands(name)):
+                yield f"{name} runs `{found[0]}`, which may write files of a pull request"
+
+
+def lending(workflow: Workflow) -> Iterator[str]:
+    """Tokens that installed packages can read while they handle a pull request."""
+    installed = set()
+    for name, step in workflow.steps() if "workflow_run" in workflow.triggers else ():
+        installed |= {name} if "make" in step.get("run", "") else set()
+        if name in installed and re.search(r"github\.token|\bsecrets\b", str(step)):
+            yield f"{name} gives installed packages a token"
 
 
 def leaking(workflow: Workflow) -> Iterator[str]:
@@ -169,7 +194,7 @@ def unproven(workflow: Workflow) -> Iterator[str]:
         yield "the pinned digest is not the pushed one"
 
 
-EVERYWHERE = (unrestricted, exposed, trusting, leaking, expanding)
+EVERYWHERE = (unrestricted, exposed, trusting, lending, leaking, expanding)
 Rule = Callable[[Workflow], Iterator[str]]
 RULES: dict[str, tuple[Rule, ...]] = {
     **{
@@ -224,7 +249,17 @@ TIERS = "all-tiers.yml"
         (trusting, PULL, ("  pull_request:", "  pull_request_target:"), "pull_request_target"),
         (trusting, COMMENT, ("persist-credentials: false",
          "persist-credentials: false\n          ref: ${{ github.event.workflow_run.head_sha }}"),
-         "comment checks out another branch"),
+         "write checks out another branch"),
+        (trusting, COMMENT, (r"RUN: .*", "RUN: ${{ github.event.workflow_run.id }}"),
+         "comment uses what a run of the pull request wrote"),
+        (trusting, COMMENT, (r"(run: .*fetch-commit.sh)", r"\1 && git -C . switch -d FETCH_HEAD"),
+         "write runs `git -C . switch`"),
+        (trusting, COMMENT, (r"run: .*comment.py", "run: gh pr checkout 7"),
+         "comment runs `gh pr checkout`"),
+        (lending, COMMENT, ("RUN_URL:", "GH_TOKEN: ${{ github.token }}\n          RUN_URL:"),
+         "write gives installed packages a token"),
+        (lending, COMMENT, (r"( +- name: Fetch .*\n(?s:.*?))( +- run: make .*?\n)", r"\2\1"),
+         "write gives installed packages a token"),
         (leaking, DEPLOY, (r"          persist-credentials: false\n", ""), "diff leaves the token"),
         (leaking, DEPLOY, ("credentials: false", "credentials: true"), "diff leaves the token"),
         (expanding, BUILD, (r'"pin/\$SERVICE"', '"pin/${{ inputs.service }}"'), "roll-out expands"),
@@ -271,6 +306,17 @@ def test_an_action_has_one_version() -> None:
         for found in _PINNED.finditer(path.read_text()):
             pins.setdefault(found["action"], set()).add(found["commit"])
     assert {action: commits for action, commits in pins.items() if len(commits) > 1} == {}
+
+
+def test_only_the_default_branch_reviews_and_comments_on_a_pull_request() -> None:
+    workflows = {path.name: Workflow(path.read_text()) for path in (GITHUB / "workflows").iterdir()}
+    jobs = {(path, job): one.commands(job) for path, one in workflows.items() for job in one.jobs}
+    commenting = re.compile(r"\bcomment\.py|\bpr comment|issues/.*/comments")
+    assert [job for job in jobs if "ops review" in jobs[job]] == [(COMMENT, "write")]
+    assert [job for job in jobs if commenting.search(jobs[job])] == [(COMMENT, "comment")]
+    assert set(workflows[COMMENT].triggers) == {"workflow_run"}
+    assert workflows[COMMENT].jobs["write"]["permissions"] == {"contents": "read"}
+    assert workflows[COMMENT].jobs["comment"]["needs"] == "write"
 
 
 def test_deployments_run_for_the_paths_shown_on_the_pull_request() -> None:

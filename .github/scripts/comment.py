@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Post the text that a run wrote as a comment on its pull request, or update that comment.
+"""Post the text that a run wrote as a comment on a pull request, or update that comment.
 
-The text is untrusted and is never executed. Needs only Python. Reads GITHUB_API_URL,
+The text quotes the pull request and is never executed. Needs only Python. Reads GITHUB_API_URL,
 GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_TOKEN, RUN (the run ID), HEAD (owner:branch) and
 HEAD_SHA.
 """
@@ -28,7 +28,7 @@ PAGE = 100
 
 
 def main() -> None:
-    """Comment on each open pull request of the run."""
+    """Comment on each open pull request of the head commit."""
     run = os.environ["RUN"]
     text = written(run)
     if text is None:
@@ -59,7 +59,7 @@ def written(run: str) -> str | None:
 
 
 def pull_requests(head: str, sha: str) -> Iterator[int]:
-    """The open pull requests with the same head commit as the run.
+    """The open pull requests with this head commit.
 
     Runs for forks do not contain the number of their pull request.
     """

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -78,3 +79,12 @@ class Runner:
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
+
+
+def inline(
+    runner: Runner, workflow: str, job: str, name: str, *, at: str = "", **variables: str
+) -> int:
+    """Run a script of a workflow file; returns the exit status."""
+    content = yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text())
+    (step,) = [step for step in content["jobs"][job]["steps"] if step.get("name") == name]
+    return runner.run("bash", "-eo", "pipefail", "-c", step["run"], at=at, **variables)[0]

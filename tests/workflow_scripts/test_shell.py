@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from catalogue.installation import INSTALLATION
 from catalogue.platform import AnalyticsPlatform
 from tests.conftest import ROOT
-from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
+from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner, inline
 
 
 class TestNameImage:
@@ -173,13 +172,6 @@ class TestTemplateDiff:
         assert "revision HEAD^1 does not exist in this clone" in stderr
 
 
-def inline(runner: Runner, workflow: str, job: str, name: str, **variables: str) -> int:
-    """Run a script of a workflow file; returns the exit status."""
-    content = yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text())
-    (step,) = [step for step in content["jobs"][job]["steps"] if step.get("name") == name]
-    return runner.run("bash", "-eo", "pipefail", "-c", step["run"], **variables)[0]
-
-
 class TestInline:
     def test_the_region_is_that_of_the_installation(self, runner: Runner) -> None:
         for name in ("catalogue", "constructs_lib"):
@@ -205,17 +197,3 @@ class TestInline:
         runner.write(change)
         name = "Check that dist/ is up to date"
         assert inline(runner, "pull-request.yml", "rendered", name) == status
-
-    def test_the_comment_describes_the_change(self, runner: Runner) -> None:
-        for name in (".venv", "catalogue", "charts", "constructs_lib", "ops"):
-            (runner.folder / name).symlink_to(ROOT / name)
-        runner.git("init", "--quiet")
-        file = "dist/crawlers/nebula.k8s.yaml"
-        text = (ROOT / file).read_text("utf-8")
-        runner.commit({file: text})
-        runner.commit({file: text.replace("nebula:latest", f"nebula:sha-{'a' * 40}")})
-        url = {"RUN_URL": "https://example.org/run"}
-        assert inline(runner, "pull-request.yml", "comment", "Write the comment", **url) == 0
-        comment = (runner.folder / "comment.md").read_text("utf-8")
-        assert "image" in comment
-        assert "crawlers/nebula" in comment
