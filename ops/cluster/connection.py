@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -73,26 +72,27 @@ class Connection:
             context: A context of the kubeconfig. Default: its current context.
         """
         # takes a second to import, and most commands do not need it
-        from kubernetes.client import Configuration
         from kubernetes.config import new_client_from_config
+
+        from ops.cluster.credentials import Credentials, captured_errors, harmless, unusable
 
         connect: Any = new_client_from_config
         chosen = _context(context)
         self.context = str(chosen["name"])
-        configuration: Any = Configuration()
+        configuration: Any = Credentials(self.context)
         configuration.keep_alive = True  # a log may be silent for hours
         configuration.retries = Retry(3, read=1)
         options = {"context": self.context, "client_configuration": configuration}
-        with _captured_errors() as logged:
+        with captured_errors() as logged:
             try:
                 self.client: Any = connect(config_file=_kubeconfig(), **options)
-            except Exception as error:  # the library raises any error for an invalid file
-                raise ClusterError(
-                    f"the kubeconfig's context {self.context} cannot be used: {error}"
-                ) from error
+            except Exception as error:  # noqa: BLE001 the library raises any for an invalid file
+                raise ClusterError(unusable(self.context, error)) from None
         if logged:  # the library only logs a failed credential plugin
             raise ClusterError(
-                f"cannot get the credentials of context {self.context}: {logged[-1]}; log in again"
+                f"cannot get the credentials of context {self.context}: "
+                f"{harmless(logged[-1], 'the output of the credential plugin is invalid')}; log in "
+                f"again. `kubectl auth whoami --context {self.context}` shows the plugin's message"
             )
         self._check_cluster(chosen)
 
@@ -244,6 +244,8 @@ def _context(name: str | None) -> Object:
     """Return the context with this name, or the current one."""
     from kubernetes.config import ConfigException, list_kube_config_contexts
 
+    from ops.cluster.credentials import harmless
+
     read: Any = list_kube_config_contexts
     try:
         contexts, current = read(config_file=_kubeconfig())
@@ -251,9 +253,10 @@ def _context(name: str | None) -> Object:
         if name is not None:  # listing requires a current context, using one by name does not
             return {"name": name, "context": {}}
         raise ClusterError(
-            f"cannot get the current context of {_kubeconfig()} ({str(error).splitlines()[0]}); "
-            "run `aws eks update-kubeconfig --name <cluster>`, or choose a context with --context"
-        ) from error
+            f"cannot get the current context of {_kubeconfig()} "
+            f"({harmless(error, 'it is not a valid kubeconfig')}); run `aws eks update-kubeconfig "
+            "--name <cluster>`, or choose a context with --context"
+        ) from None
     known: dict[str, Object] = {context["name"]: context for context in contexts}
     chosen = current if name is None else known.get(name)
     if not chosen:
@@ -265,21 +268,3 @@ def _eks_cluster(context: Object) -> str | None:
     """Return the EKS cluster of a context that `aws eks update-kubeconfig` wrote."""
     named = _CLUSTER_NAME.search(str(context["context"].get("cluster", "")))
     return named[1] if named else None
-
-
-@contextmanager
-def _captured_errors() -> Iterator[list[str]]:
-    """Capture logged errors instead of printing them."""
-    logged: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            logged.append(record.getMessage().strip())
-
-    collector = Collector(logging.ERROR)
-    root = logging.getLogger()
-    root.addHandler(collector)
-    try:
-        yield logged
-    finally:
-        root.removeHandler(collector)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,6 +59,8 @@ def test_one_call_reaches_one_pod_with_a_key_from_ssm(
 def test_with_the_cluster_every_pod_is_refreshed(
     cerebro_api: Api, api: ApiServer, run: Run
 ) -> None:
+    kubeconfig = Path(os.environ["KUBECONFIG"])
+    kubeconfig.write_text(kubeconfig.read_text().replace(TOKEN, f'"{TOKEN}\\n"'))
     done = run(*REFRESH, "--cluster", given=f"{KEY}\n")
     assert done.exit_code == 0, done.output
     assert cerebro_api.asked == [f"/v1/system/manifest/refresh {KEY}"] * 2
