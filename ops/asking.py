@@ -38,7 +38,7 @@ def secret_value(
     elif file:
         text = _read(lambda: file.read_text("utf-8"), file)
     elif terminal.is_interactive():
-        text = terminal.ask_hidden(prompt, twice=twice)
+        text = _typed(prompt, option, twice=twice)
     else:
         raise OpsError(
             f"the terminal is not interactive; pass the value with {option} PATH or {option} -"
@@ -55,6 +55,30 @@ def confirm(question: str, *, yes: bool) -> None:
     if not terminal.ask_yes_or_no(question):
         terminal.info("Nothing was changed.")
         end(Status.FAILED)
+
+
+def _typed(prompt: str, option: str, *, twice: bool) -> str:
+    """Prompt for a value. Raises OpsError for one that the terminal may have cut."""
+
+    def require_complete(typed: bytes) -> None:
+        if len(typed) >= terminal.LINE_BYTES:
+            raise OpsError(
+                f"the terminal cuts a line at {terminal.LINE_BYTES:,} bytes; pass the value with "
+                f"{option} PATH"
+            )
+
+    def checked(text: str) -> str:
+        require_complete(text.encode("utf-8", "surrogateescape"))
+        return text
+
+    try:
+        return terminal.ask_hidden(prompt, checked, twice=twice)
+    except UnicodeDecodeError as error:
+        terminal.info("")  # the prompt did not end its line
+        require_complete(error.object)  # the cut may be inside a character
+        raise OpsError(
+            f"the value is not UTF-8 text; check the locale, or pass it with {option} PATH"
+        ) from None
 
 
 def _standard_input() -> str:

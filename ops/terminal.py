@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -16,6 +16,8 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+LINE_BYTES = 4095 if sys.platform == "linux" else 1023  # macOS and BSD: MAX_CANON, less the Enter
+"""The longest line that a terminal passes on, in bytes; it drops the rest without an error."""
 _WIDE = 160
 """Table width in a file or pipe, in columns."""
 
@@ -91,11 +93,17 @@ def is_interactive() -> bool:
     return _is_terminal(sys.stdin)
 
 
-def ask_hidden(prompt: str, *, twice: bool) -> str:
-    """Prompt for hidden input, optionally twice. Ctrl-C raises typer.Abort."""
+def ask_hidden(prompt: str, checked: Callable[[str], str], *, twice: bool) -> str:
+    """Prompt for hidden input, optionally twice. Ctrl-C raises typer.Abort.
+
+    `checked` returns the first input, or raises an error. Raises UnicodeDecodeError for input that
+    is not UTF-8 text.
+    """
     again = "Repeat for confirmation" if twice else False
     with _interruptible():
-        answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
+        answer: str = typer.prompt(
+            prompt, hide_input=True, confirmation_prompt=again, value_proc=checked, err=True
+        )
     return answer
 
 

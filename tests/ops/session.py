@@ -31,6 +31,7 @@ class Session:
             cwd=environment.get("PYTHONPATH", str(ROOT)),
             env={**environment, "COLUMNS": "200"},
             encoding="utf-8",
+            codec_errors="surrogateescape",
             timeout=SECONDS,
             echo=True,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.ops.day_two.conftest import SECRET, Account
 from tests.ops.day_two.world import World
 from tests.ops.session import Session, command_lines
 
-pytestmark = pytest.mark.deploy  # eleven commands, each takes seconds to start
+pytestmark = pytest.mark.deploy  # twenty commands, each takes seconds to start
 
 PASSWORD = Parameters.CLICKHOUSE_PASSWORD
 NEW, AGAIN, KEY = (
@@ -109,3 +110,51 @@ def test_of_two_concurrent_writers_the_second_gets_an_error(start: Start, accoun
     assert (ends["first"][0], ends["second"][0]) == (0, 4)
     assert "version 2 by root. Your value is version 3, which is current" in ends["second"][1]
     assert account.value(PASSWORD) == f"{SECRET}-second"
+
+
+CUT = "the terminal cuts a line at 4,095 bytes; pass the value with"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other terminals have other limits")
+def test_a_value_that_the_terminal_cuts_is_refused(
+    start: Start, account: Account, api: ApiServer
+) -> None:
+    long = f"{SECRET}-".ljust(5000, "x")
+    typed = (
+        long,
+        long[:4095],  # as the first part of a longer one
+        *(f"{SECRET}{end}".ljust(2000, "\N{EURO SIGN}") for end in ("", "-", "--")),
+    )  # of these three, two are cut inside a character
+    refused = [
+        *((start("secrets", "set", PASSWORD.path), NEW, value, "--file") for value in typed),
+        (start("secrets", "rotate", PASSWORD.path), NEW, long, "--file"),
+        (start("manifest", "refresh", "--ask-key"), KEY, long, "--key-file"),
+    ]
+    for session, question, value, _ in refused:
+        session.answer(question, value)
+    for session, _, value, option in refused:
+        status, shown = session.ended()
+        assert (value, status) == (value, 1)
+        assert f"error: {CUT} {option} PATH" in shown
+        assert "Traceback" not in shown
+    assert (account.version(PASSWORD), api.changes) == (1, [])
+
+
+def test_a_long_value_is_not_cut(start: Start, account: Account) -> None:
+    longest = {"linux": 4094}.get(sys.platform, 1022)
+    value = SECRET + "\N{EURO SIGN}" * ((longest - len(SECRET)) // 3)
+    value = value.ljust(longest - len(value.encode()) + len(value), "x")
+    session = start("secrets", "set", PASSWORD.path, "--yes")
+    session.answer(NEW, value)
+    session.answer(AGAIN, value)
+    status, _ = session.ended()
+    assert (status, account.value(PASSWORD)) == (0, value)
+
+
+def test_typed_bytes_that_are_not_text(start: Start, account: Account) -> None:
+    session = start("secrets", "set", PASSWORD.path)
+    session.answer(NEW, f"{SECRET}-\udcff")
+    status, shown = session.ended()
+    assert (status, "Traceback" in shown) == (1, False)
+    assert "error: the value is not UTF-8 text; check the locale, or pass it with" in shown
+    assert account.version(PASSWORD) == 1
