@@ -36,7 +36,7 @@ def secret_value(
             )
         text = _read(_standard_input, "standard input")
     elif file:
-        text = _read(lambda: file.read_text("utf-8"), file)
+        text = _read(lambda: file.read_text("utf-8"), f"the file of {option}")
     elif terminal.is_interactive():
         text = _typed(prompt, option, twice=twice)
     else:

@@ -21,6 +21,7 @@ from ops.cluster import Cluster, ClusterError
 from ops.errors import OpsError, Status, end, handle_errors
 from ops.options import Context, context_needs_cluster
 from ops.secrets.values import api_keys, is_header_value
+from ops.usage import SecretCommand
 
 app = typer.Typer(add_completion=False, help="Refresh the dbt manifest of cerebro-api.")
 
@@ -46,7 +47,11 @@ def manifest() -> None:
     """Refresh the dbt manifest of cerebro-api."""
 
 
-@app.command()
+class _KeyCommand(SecretCommand):
+    hint = "Type the API key at the prompt of --ask-key, or pass it with --key-file PATH"
+
+
+@app.command(cls=_KeyCommand)
 @handle_errors
 def refresh(
     *,

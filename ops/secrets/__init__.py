@@ -17,6 +17,7 @@ from ops.options import AsJson, Context, Yes, context_needs_cluster
 from ops.secrets import importing, rotation, writing
 from ops.secrets import status as secret_status
 from ops.secrets.values import check
+from ops.usage import SecretCommand
 
 app = typer.Typer(
     add_completion=False,
@@ -80,7 +81,7 @@ def _one_source(file: Path | None, version: int | None) -> None:
         raise typer.BadParameter("--file and --version are mutually exclusive")
 
 
-@app.command("set")
+@app.command("set", cls=SecretCommand)
 @handle_errors
 def set_value(
     parameter: Name, *, file: File = None, version: FormerVersion = None, yes: Yes = False
@@ -127,7 +128,7 @@ def import_values(*, context: Context = None, yes: Yes = False) -> None:
         end(Status.FAILED)
 
 
-@app.command()
+@app.command(cls=SecretCommand)
 @handle_errors
 def rotate(
     parameter: Name,

@@ -57,7 +57,7 @@ def find(name: str) -> Parameters:
     if path not in known:
         close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "`ops secrets status` lists them"
-        raise OpsError(f"parameter {path} is not in catalogue/parameters.py; {hint}")
+        raise OpsError(f"the parameter is not in catalogue/parameters.py; {hint}")
     return known[path]
 
 

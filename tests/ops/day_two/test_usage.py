@@ -1,0 +1,77 @@
+"""A usage error does not repeat a secret value that was typed as an argument."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from catalogue.parameters import Parameters
+from tests.conftest import ROOT
+from tests.ops.day_two.conftest import SECRET, Run
+
+PASSWORD = Parameters.CLICKHOUSE_PASSWORD.path
+SET, ROTATE, REFRESH = ("secrets", "set"), ("secrets", "rotate"), ("manifest", "refresh")
+FILE = "Type the secret value at the hidden prompt, or pass it with --file PATH."
+KEY_FILE = "Type the API key at the prompt of --ask-key, or pass it with --key-file PATH."
+NO_OPTION = "No such option."
+
+
+def in_one_line(shown: str) -> str:
+    """Return the text of Typer's box."""
+    return " ".join(shown.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ((SECRET,), "Too many arguments."),
+        (("two", SECRET), "Too many arguments."),
+        (("--", f"-{SECRET}"), "Too many arguments."),
+        (("--yes", SECRET), "Too many arguments."),
+        ((f"--{SECRET}",), NO_OPTION),
+        ((f"-{SECRET}",), NO_OPTION),
+        ((f"--password={SECRET}",), NO_OPTION),
+        ((f"-----BEGIN {SECRET}-----",), NO_OPTION),
+        ((f"--fil={SECRET}",), "No such option; did you mean --file?"),
+        (("--version", SECRET), "Invalid value for '--version', which takes <int>."),
+        ((f"--yes={SECRET}",), "Option '--yes' does not take a value."),
+        (("--file",), "Option '--file' requires an argument."),
+    ],
+)
+@pytest.mark.parametrize("command", [SET, ROTATE], ids=" ".join)
+def test_a_value_beside_the_parameter(
+    run: Run, command: tuple[str, ...], typed: tuple[str, ...], problem: str
+) -> None:
+    done = run(*command, PASSWORD, *typed)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{problem} {FILE}" in in_one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*REFRESH, SECRET), f"Too many arguments. {KEY_FILE}"),
+        ((*REFRESH, "--ask-key", SECRET), f"Too many arguments. {KEY_FILE}"),
+        (
+            (*REFRESH, f"--ask-key={SECRET}"),
+            f"Option '--ask-key' does not take a value. {KEY_FILE}",
+        ),
+        ((*REFRESH, f"--key={SECRET}"), f"did you mean --ask-key or --key-file? {KEY_FILE}"),
+        ((*ROTATE, PASSWORD, "--patience", SECRET), "'--patience', which takes <int range>."),
+        ((*SET, "--yes"), f"Missing argument 'PARAMETER'. {FILE}"),
+    ],
+)
+def test_other_usage_errors(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in in_one_line(done.stderr)
+
+
+def test_in_its_own_process() -> None:
+    command = (sys.executable, "-m", "ops", *SET, PASSWORD, SECRET)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert FILE in in_one_line(done.stderr)
+    assert SECRET not in done.stderr
