@@ -204,19 +204,26 @@ def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _unclear(comparison: Comparison) -> set[str]:
-    """Hosts with changed paths that are not plain: wildcards, another or an odd path type."""
+    """Hosts with changed paths for which the longest path does not decide."""
     was, now = (_paths(one) for one in (comparison.before, comparison.after))
-    unclear = set()
-    for host in was.keys() | now.keys():
-        if was.get(host) == now.get(host):
-            continue
-        types: dict[str, set[str]] = defaultdict(set)
-        for path, type_, _ in (*was.get(host, ()), *now.get(host, ())):
+    return {
+        host
+        for host in was.keys() | now.keys()
+        if was.get(host) != now.get(host) and not _is_plain(was.get(host, []), now.get(host, []))
+    }
+
+
+def _is_plain(*sides: list[tuple[str, str, Manifest]]) -> bool:
+    """Whether each path occurs once, without a wildcard, with the same plain type on both sides."""
+    types: dict[str, set[str]] = defaultdict(set)
+    for side in sides:
+        for path, type_, _ in side:
             types[path].add(type_)
-        plain = all(len(of) == 1 and of <= _PLAIN_TYPES for of in types.values())
-        if not plain or _WILDCARDS & {*"".join(types)}:
-            unclear.add(host)
-    return unclear
+    return (
+        all(len({path for path, *_ in side}) == len(side) for side in sides)
+        and all(len(of) == 1 and of <= _PLAIN_TYPES for of in types.values())
+        and not _WILDCARDS & {*"".join(types)}
+    )
 
 
 def _paths(snapshot: Objects) -> dict[str, list[tuple[str, str, Manifest]]]:
