@@ -5,7 +5,7 @@ COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no
   --no-emit-find-links
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Values from the command line reach the commands as they are; neither make nor the shell runs them.
+# These values reach the commands as they are: neither make nor the shell runs what is in them.
 override SERVICE := $(value SERVICE)
 override SHA := $(value SHA)
 override BASE := $(value BASE)
@@ -27,6 +27,7 @@ pin: $(VENV)/.runtime ## Pin an image: SERVICE=cerebro-api SHA=<40 hex digits> (
 	@python -m ops pin $(ARGS) -- "$$SERVICE" "$$SHA"
 
 review: $(VENV)/.runtime ## Report the effects of a change in dist/ (BASE=main HEAD=branch)
+	@[ "$$BASE" ] || [ ! "$$HEAD" ] || { echo "error: set BASE too" >&2; exit 2; }
 	@python -m ops review $(ARGS) -- $${BASE:+"$$BASE"} $${HEAD:+"$$HEAD"}
 
 cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: applied by hand, without Argo CD)

@@ -63,8 +63,8 @@ def synth() -> int:
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
         rendering = render()
-    except RuleError:
-        print(f"error: a rule crashed; {folder}/ {_state(folder)}", file=sys.stderr)
+    except RuleError as error:
+        print(f"error: {error}; correct the rule. {folder}/ {_state(folder)}", file=sys.stderr)
         raise
     except PlatformError as error:
         for problem in error.problems:

@@ -5,10 +5,14 @@ from typing import Annotated
 import typer
 
 
+class OwnBadParameter(typer.BadParameter):
+    """A usage error whose message repeats nothing that the user typed."""
+
+
 def _not_empty(context: str | None) -> str | None:
     """Refuse an empty name: it comes from an unset variable, and must not mean another cluster."""
     if context is not None and not context.strip():
-        raise typer.BadParameter("the name is empty; omit --context to use the current context")
+        raise OwnBadParameter("the name is empty; omit --context to use the current context")
     return context
 
 

@@ -14,6 +14,8 @@ from typer._click.exceptions import (
 )
 from typer.core import TyperCommand
 
+from ops.options import OwnBadParameter
+
 
 class SecretCommand(TyperCommand):
     """A command whose usage errors do not repeat what was typed: it may be the value."""
@@ -23,6 +25,8 @@ class SecretCommand(TyperCommand):
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
+        except OwnBadParameter:
+            raise
         except UsageError as error:
             raise UsageError(f"{_problem(error, ctx)} {self.hint}.", ctx) from None
 
@@ -37,4 +41,4 @@ def _problem(error: UsageError, ctx: Context) -> str:
         case BadParameter(param=param) if param:
             kind = param.display_type(ctx)
             return f"Invalid value for {param.get_error_hint()}, which takes {kind}."
-    return "Too many arguments."
+    return "Unexpected arguments."

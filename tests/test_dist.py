@@ -99,7 +99,10 @@ def test_a_bug_in_a_rule_is_not_a_mistake_of_the_user(checkout: Path) -> None:
     _rule_has_a_typo(checkout)
     done = synth(checkout)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: a rule crashed; dist/ is unchanged\nTraceback ")
+    first, second, *_ = done.stderr.splitlines()
+    assert first.startswith("error: rule resources-are-bounded crashed on ")
+    assert first.endswith("(KeyError: 'requests'); correct the rule. dist/ is unchanged")
+    assert second.startswith("Traceback ")
     assert "KeyError: 'requests'" in done.stderr
     assert re.search(r"\nconstructs_lib.errors.RuleError: rule .* crashed on .*\n$", done.stderr)
 

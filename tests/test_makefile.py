@@ -28,7 +28,7 @@ from tests.conftest import ROOT
         ("pin", "SERVICE", ["-m", "ops", "pin", "--", "{}", "abc"]),
         ("pin", "SHA", ["-m", "ops", "pin", "--", "abc", "{}"]),
         ("review", "BASE", ["-m", "ops", "review", "--", "{}"]),
-        ("review", "HEAD", ["-m", "ops", "review", "--", "{}"]),
+        ("review", "HEAD", ["-m", "ops", "review", "--", "abc", "{}"]),
     ],
 )
 def test_values_are_not_run(
@@ -43,7 +43,7 @@ def test_values_are_not_run(
     python.chmod(0o755)
     for made in (".created", ".runtime"):
         (environment / made).touch()
-    values = {"SERVICE": "abc", "SHA": "abc"} if target == "pin" else {}
+    values = {"SERVICE": "abc", "SHA": "abc"} if target == "pin" else {"BASE": "abc"}
     values |= {variable: text, "VENV": os.path.relpath(environment, ROOT)}
     done = subprocess.run(
         ["make", "--directory", str(ROOT), "--no-print-directory", target]

@@ -4,7 +4,7 @@
 # Reads HEAD_SHA and RUN_URL.
 set -euo pipefail
 
-base=$(git merge-base HEAD "$HEAD_SHA") || base=HEAD # without a common commit, everything counts
+base=$(git merge-base HEAD "$HEAD_SHA") || base=HEAD # without a common commit, the default branch
 # A comment has at most 65,536 characters, including a first line that identifies it. A commit that
 # cannot be reviewed must replace the comment of an earlier one.
 python -m ops review "$base" "$HEAD_SHA" --format markdown --limit 65400 --full-report "$RUN_URL" \

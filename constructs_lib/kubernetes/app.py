@@ -50,7 +50,7 @@ class App(cdk8s.App):
         self.platform = platform
         self.calls = CallDirectory()
         self._being_validated: Snapshot | None = None
-        self.crash: RuleError | None = None
+        self._crash: RuleError | None = None
         self.node.add_validation(_Rules(self))
 
     def snapshot(self) -> Snapshot:
@@ -60,6 +60,7 @@ class App(cdk8s.App):
     def validate(self) -> Snapshot:
         """Validate all charts together and return their objects. Raises PlatformError."""
         self._being_validated = found = self.snapshot()
+        self._crash = None
         try:
             if found.files:
                 with self._crashes(), _validation_errors():
@@ -75,8 +76,8 @@ class App(cdk8s.App):
         try:
             yield
         except Exception:
-            if self.crash:
-                raise self.crash from self.crash.__cause__
+            if self._crash:
+                raise self._crash from self._crash.__cause__
             raise
 
     def render(self) -> dict[str, str]:
@@ -107,7 +108,7 @@ class _Rules:
         try:
             found = [*app.calls.undeclared(), *problems(app.snapshot(), app.platform)]
         except RuleError as error:
-            app.crash = error
+            app._crash = error
             raise
         return [one_line(problem) for problem in found]
 

@@ -73,8 +73,8 @@ def unusable(context: str, error: Exception) -> str:
     """Return the message for a context that the library cannot use."""
     return (
         f"the kubeconfig's context {context} cannot be used "
-        f"({harmless(error, 'an entry is invalid')}); correct it: `kubectl config view` shows the "
-        "kubeconfig without credentials"
+        f"({harmless(error, 'an entry is invalid')}); correct it: `kubectl config view` "
+        "hides its tokens and keys"
     )
 
 

@@ -15,7 +15,7 @@ from ops.options import AsJson, Context, Yes
 
 app = typer.Typer(
     add_completion=False,
-    help="List the scheduled jobs, and run one now.",
+    help="List the scheduled jobs, and run one now. --context also applies to `run`.",
 )
 
 
@@ -31,8 +31,6 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """List the scheduled jobs: last run, its result, and next run.
-
-    --context also applies to `run`.
 
     Exit status: 0 listed, 1 the cluster could not be queried.
     """

@@ -210,7 +210,7 @@ _EFFECTS: dict[str, Effects] = {
         ),
         **_annotations(_LOW, "uses the same controller", "kubernetes.io/ingress.class"),
         **_fields(_LOW, "uses the same controller", "spec.ingressClassName"),
-        **_annotations(_LOW, "serves the same URLs", f"{_ALB}listen-ports"),
+        **_annotations(_LOW, "serves the same URLs", f"{_ALB}listen-ports", f"{_ALB}ssl-redirect"),
         **_fields(_LOW, "serves the same URLs", "spec.rules"),
     },
     "Job": _fields(_LOW, "applies to the next sync", *(f"spec.{field}" for field in _JOB)),

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import ALB, SCHEME, answers_itself, audience, backends
@@ -67,12 +68,24 @@ class Route:
     service: str
 
 
+class HostPath(NamedTuple):
+    """A path of a host."""
+
+    path: str
+    type: str
+    service: str
+    """Its Service and port, or the load balancer."""
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.type}, {self.service})"
+
+
 _NOWHERE = Route(Key("", "", "", ""), _UNREACHABLE, "")
 
 
 def hosts(comparison: Comparison) -> Iterator[Finding]:
     """URLs that become reachable or unreachable, or get another backend."""
-    was, now = routes(comparison.before, comparison.after, without=_unclear(comparison))
+    was, now = routes(comparison.before, comparison.after, unclear=_unclear(comparison))
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
     for url in dict.fromkeys([*now, *was]):
         before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
@@ -114,6 +127,9 @@ def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
     for change in comparison.changed("Ingress"):
         for annotation, label in _SETTINGS.items():
             yield from _settings(change, label, change.at(*_ANNOTATIONS, annotation))
+        for each in change.at(*_ANNOTATIONS, REDIRECT):
+            if ABSENT not in (each.before, each.after):
+                yield from _settings(change, "port of the redirect to HTTPS", (each,))
         actions = (d for d in change.at(*_ANNOTATIONS) if d.path[-1].startswith(_ACTION))
         for action in actions:
             if not _is_new_or_removed(action):
@@ -185,22 +201,20 @@ def services_behind(ingress: Object) -> set[str]:
 
 
 def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
-    """Changed paths for which `routes` does not know what the load balancer does."""
+    """Changed paths for which `routes` does not know which Service answers."""
     unclear = _unclear(comparison)
     was, now = (_paths(one) for one in (comparison.before, comparison.after))
-    for pair in comparison.pairs("Ingress"):
-        hosts_in = {host for one in pair if one for host in hosts_of(one)}
-        for host in sorted(hosts_in & unclear):
-            before, after = (
-                [f"{path} ({type_})" for path, type_, _ in side.get(host, ())]
-                for side in (was, now)
-            )
+    for _, ingress in comparison.pairs("Ingress"):
+        if not ingress:
+            continue
+        for host in sorted(unclear.intersection(hosts_of(ingress))):
+            before, after = (", ".join(map(str, side.get(host, ()))) for side in (was, now))
             text = (
-                f"effect unknown: the paths of {host} change from {', '.join(before) or 'none'} to "
-                f"{', '.join(after) or 'none'}; check in which order the load balancer matches them"
+                f"effect unknown: the paths of {host} change from {before or 'none'} to {after}; "
+                "check which of them the load balancer matches first"
             )
-            differences = comparison.differences(pair.item.key, ("spec", "rules"))
-            yield Finding(Risk.UNKNOWN, Severity.HIGH, pair.item.key, text, differences)
+            differences = comparison.differences(ingress.key, ("spec", "rules"))
+            yield Finding(Risk.UNKNOWN, Severity.HIGH, ingress.key, text, differences)
 
 
 def _unclear(comparison: Comparison) -> set[str]:
@@ -213,36 +227,36 @@ def _unclear(comparison: Comparison) -> set[str]:
     }
 
 
-def _is_plain(*sides: list[tuple[str, str, Manifest]]) -> bool:
+def _is_plain(*sides: list[HostPath]) -> bool:
     """Whether each path occurs once, without a wildcard, with the same plain type on both sides."""
     types: dict[str, set[str]] = defaultdict(set)
-    for side in sides:
-        for path, type_, _ in side:
-            types[path].add(type_)
+    for one in (one for side in sides for one in side):
+        types[one.path].add(one.type)
     return (
-        all(len({path for path, *_ in side}) == len(side) for side in sides)
+        all(len({one.path for one in side}) == len(side) for side in sides)
         and all(len(of) == 1 and of <= _PLAIN_TYPES for of in types.values())
         and not _WILDCARDS & {*"".join(types)}
     )
 
 
-def _paths(snapshot: Objects) -> dict[str, list[tuple[str, str, Manifest]]]:
-    """The paths of each host, with path type and backend."""
-    found: dict[str, list[tuple[str, str, Manifest]]] = defaultdict(list)
+def _paths(snapshot: Objects) -> dict[str, list[HostPath]]:
+    """The paths of each host, in order."""
+    found: dict[str, list[HostPath]] = defaultdict(list)
     for ingress in snapshot.of_kinds("Ingress"):
         for rule in _rules(ingress):
             for path in rule["http"]["paths"]:
-                entry = (path["path"], str(path.get("pathType")), path["backend"])
-                found[rule.get("host", _ANY_HOST)].append(entry)
+                service = _named(path["backend"]) or "the load balancer"
+                one = HostPath(path["path"], str(path.get("pathType")), service)
+                found[rule.get("host", _ANY_HOST)].append(one)
     return found
 
 
-def routes(*snapshots: Objects, without: Set[str] = frozenset()) -> list[dict[str, Route]]:
+def routes(*snapshots: Objects, unclear: Set[str] = frozenset()) -> list[dict[str, Route]]:
     """Routes by URL for each snapshot, for the paths of all snapshots.
 
     Args:
         snapshots: The objects of each revision.
-        without: Hosts to leave out.
+        unclear: Hosts of which only the audience is known, not which Service answers which path.
     """
     paths: Paths = defaultdict(dict)
     for snapshot in snapshots:
@@ -250,26 +264,22 @@ def routes(*snapshots: Objects, without: Set[str] = frozenset()) -> list[dict[st
             for rule in _rules(ingress):
                 named = (path["path"] for path in rule["http"]["paths"])
                 paths[rule.get("host", _ANY_HOST)] |= dict.fromkeys(named)
-    found = (_routes(snapshot, paths) for snapshot in snapshots)
-    return [{url: route for host, url, route in one if host not in without} for one in found]
+    return [dict(_routes(snapshot, paths, unclear)) for snapshot in snapshots]
 
 
-def _routes(snapshot: Objects, paths: Paths) -> Iterator[tuple[str, str, Route]]:
-    """Host, URL and route."""
+def _routes(snapshot: Objects, paths: Paths, unclear: Set[str]) -> Iterator[tuple[str, Route]]:
     for ingress in snapshot.of_kinds("Ingress"):
         for rule in _rules(ingress):
             host = rule.get("host", _ANY_HOST)
             for origin, redirects in _origins(ingress, host):
                 if redirects:
-                    yield host, f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
-                    continue
-                for path in paths[host]:
-                    if service := _service_at(path, rule):
-                        yield (
-                            host,
-                            f"{origin}{path}",
-                            Route(ingress.key, audience(ingress), service),
-                        )
+                    yield f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
+                elif host in unclear:
+                    yield f"{origin}/…", Route(ingress.key, audience(ingress), "")
+                else:
+                    for path in paths[host]:
+                        if service := _service_at(path, rule):
+                            yield f"{origin}{path}", Route(ingress.key, audience(ingress), service)
 
 
 def _rules(ingress: Object) -> list[Manifest]:
@@ -290,15 +300,16 @@ def _service_at(path: str, rule: Manifest) -> str | None:
     """The Service for a path; None if the load balancer itself answers."""
     matching = [candidate for candidate in rule["http"]["paths"] if _matches(candidate, path)]
     nearest = max(matching, key=lambda candidate: len(candidate["path"]), default=None)
-    service = _service_of(nearest) if nearest else None
+    return _named(nearest["backend"]) if nearest else None
+
+
+def _named(backend: Manifest) -> str | None:
+    """`Service cerebro-api:8000`; None if the load balancer itself answers."""
+    service = None if answers_itself(backend) else backend.get("service")
     if not service:
         return None
     port = service.get("port") or {}
     return f"Service {service['name']}:{port.get('number', port.get('name'))}"
-
-
-def _service_of(path: Manifest) -> Manifest | None:
-    return None if answers_itself(path["backend"]) else path["backend"].get("service")
 
 
 def _matches(candidate: Manifest, path: str) -> bool:

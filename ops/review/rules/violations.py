@@ -45,12 +45,12 @@ _PLATFORM = Key("", "Platform", "", "the platform")
 
 def broken(comparison: Comparison) -> Iterator[Finding]:
     """New violations, fixed ones, and objects that a rule cannot read."""
-    (was, _), (now, crashes) = (
+    (was, former), (now, crashes) = (
         _found(comparison, one) for one in (comparison.before, comparison.after)
     )
     differing = {pair.item.key for pair in comparison.pairs()}
-    for crash in crashes:
-        if crash.item in differing or (differing and not crash.item):
+    for subject, crash in crashes.items():
+        if subject not in former or crash.item in differing:
             text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
             yield Finding(Risk.UNKNOWN, Severity.HIGH, crash.item or _PLATFORM, text)
     for place, violation in now.items():
@@ -58,14 +58,15 @@ def broken(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(comparison, violation, Severity.HIGH, violation.text)
     for place, violation in was.items():
         item = violation.object
-        if place not in now and item and comparison.after.get(item.key):
+        unread = item and (violation.check, item.key) in crashes
+        if place not in now and item and not unread and comparison.after.get(item.key):
             yield _finding(comparison, violation, Severity.LOW, f"fixed: {violation.text}")
 
 
 def _found(
     comparison: Comparison, objects: Objects
-) -> tuple[dict[tuple[Key | None, str], Violation], list[RuleError]]:
-    """Violations by object and text, and the crashes of rules."""
+) -> tuple[dict[tuple[Key | None, str], Violation], dict[tuple[str, Key | None], RuleError]]:
+    """Violations by object and text, and crashes by rule and object."""
     rendered = Rendered(Objects(of_cluster(objects)))
     crashes: list[RuleError] = []
     found = {
@@ -75,7 +76,7 @@ def _found(
         for one in rule.violations(rendered, crashes)
         if not _is_compared_by_field(comparison, one)
     }
-    return found, crashes
+    return found, {(crash.rule, crash.item): crash for crash in crashes}
 
 
 def _is_compared_by_field(comparison: Comparison, violation: Violation) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from constructs_lib.manifests.workload import Workload
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.manifests.objects import Object
+from constructs_lib.rules.model import Rendered, rule
 from ops.review.model import Severity
 from ops.review.rules import violations
 from tests.ops.review.cases.objects import create
@@ -203,13 +203,13 @@ def test_an_object_that_could_be_deleted_is_not_counted_as_removed() -> None:
 
 
 def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def check(workload: Workload, _: Rendered) -> Iterator[str]:
-        yield workload.pod["title"]
+    def check(item: Object, _: Rendered) -> Iterator[str]:
+        yield f"runs {item.spec['replicas']} pods"
 
-    broken = rule("names-are-right", PODS, risk="update", remedy="mend it")(check)
-    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken,))
-    assert (
-        HIGH,
-        "cerebro-api: effect unknown: rule names-are-right cannot read it (KeyError: 'title')",
-    ) in sentences(write(API, ("replicas: 2", "replicas: 3")))
+    broken = rule("replicas-are-set", "Deployment", risk="update", remedy="set them")
+    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken(check),))
+    api = "cerebro-api: effect unknown: rule replicas-are-set cannot read it "
+    found = sentences(write(API, ("  replicas: 2\n", "")))
+    assert (HIGH, f"{api}(KeyError: 'replicas')") in found
+    assert not [text for _, text in found if "fixed: runs" in text]
     assert sentences(unchanged) == []

@@ -10,11 +10,14 @@ from tests.ops.review.cases import (
     Case,
     high,
     low,
+    medium,
 )
-from tests.ops.review.cases.objects import create, set_field
+from tests.ops.review.cases.objects import create, delete, set_field
 from tests.ops.review.edits import together
 
 INGRESS = INGRESSES[0]
+ALB = "metadata.annotations[alb.ingress.kubernetes.io/"
+SCHEME, LISTENERS = f"{ALB}scheme]", f"{ALB}listen-ports]"
 PATHS = "spec.rules[0].http.paths"
 APPLICATIONS = "argocd/applications.k8s.yaml"
 FOREIGN = "https://github.com/someone/else.git"
@@ -126,7 +129,7 @@ CASES = [
     Case(
         "change the type of a denied path",
         edit=set_field(INGRESS, f"{PATHS}[/metrics].pathType", "Exact"),
-        expects=[high("unknown", INGRESS, "/metrics (Exact)")],
+        expects=[high("unknown", INGRESS, "/metrics (Exact, the load balancer)")],
     ),
     Case(
         "deny a path with a wildcard",
@@ -134,19 +137,48 @@ CASES = [
             set_field(INGRESS, f"{PATHS}[/metrics].pathType", "ImplementationSpecific"),
             set_field(INGRESS, f"{PATHS}[/metrics].path", "/metrics*"),
         ),
-        expects=[high("unknown", INGRESS, "/metrics* (ImplementationSpecific)")],
+        expects=[high("unknown", INGRESS, "/metrics* (ImplementationSpecific, the load balancer)")],
     ),
     Case(
         "serve only the root",
         edit=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
-        expects=[high("unknown", INGRESS, "/ (ImplementationSpecific)")],
+        expects=[high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)")],
+    ),
+    Case(
+        "serve only the root, to the internet",
+        base=set_field(INGRESS, SCHEME, "internal"),
+        edit=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
+        expects=[
+            high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
+            high("exposure", INGRESS, "reachable from the internet: https://api.analytics.gnosis"),
+            high("replace", INGRESS, "internal → internet-facing"),
+        ],
+    ),
+    Case(
+        "stop to listen on HTTPS, with an unclear path",
+        edit=together(
+            set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
+            set_field(INGRESS, LISTENERS, '[{"HTTP":80}]'),
+        ),
+        expects=[
+            high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
+            medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
+            high("exposure", INGRESS, "[ingresses-encrypt]"),
+        ],
+    ),
+    Case(
+        "remove an Ingress with an unclear path",
+        base=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
+        edit=delete(INGRESS),
+        expects=[
+            high("delete", INGRESS),
+            medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
+        ],
     ),
     Case(
         "redirect to another port",
-        edit=set_field(
-            INGRESS, "metadata.annotations[alb.ingress.kubernetes.io/ssl-redirect]", "8443"
-        ),
-        expects=[high("unknown", INGRESS, "443 → 8443")],
+        edit=set_field(INGRESS, f"{ALB}ssl-redirect]", "8443"),
+        expects=[medium("exposure", INGRESS, "443 → 8443")],
     ),
     Case(
         "stop serving a version that dist/ uses",
