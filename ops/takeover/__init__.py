@@ -92,8 +92,8 @@ def undo(
     """Remove an Application without its objects, and restore the saved ones.
 
     Deletes the objects that did not exist before. Keeps, and lists, those whose
-    deletion would affect more, such as Namespaces and claims. A Secret that an
-    ExternalSecret has adopted stays, with its current values.
+    deletion could lose data or other objects, such as Namespaces and claims. A
+    Secret that an ExternalSecret has adopted stays, with its current values.
 
     Refuses while the Application of its namespace or the root Application is in
     the cluster.
@@ -105,21 +105,22 @@ def undo(
     former = Saved.read(file)
     takeover.require_undoable()
     added = takeover.added_since(former)
+    kept = f" Keeps {_listed(added.kept)}." if added.kept else ""
     terminal.info(
         f"Removes Application {application}, restores {former.count}, and deletes "
-        f"{_listed(added.removable)}. Keeps {_listed(added.kept)}."
+        f"{_listed(added.removable) or 'nothing'}.{kept}"
     )
     confirm("Continue?", yes=yes)
     takeover.undo(former, added)
     terminal.show(f"{application} is restored from {file}; delete the file to start again.")
     if added.kept:
-        terminal.show("Still in the cluster, because a deletion affects more than the sync added:")
+        terminal.show("Not deleted, because data or other objects could be lost:")
         for item in added.kept:
             terminal.show(f"  {how_to_remove(item)}")
 
 
 def _listed(items: list[Object]) -> str:
-    return ", ".join(str(Declared.of(item).key) for item in items) or "nothing"
+    return ", ".join(str(Declared.of(item).key) for item in items)
 
 
 def _file(application: str, saved: Path | None) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.argocd import NAMESPACE, covers
+from constructs_lib.manifests.kinds import Kind
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Cluster, ClusterError, Object
@@ -18,21 +19,34 @@ from ops.cluster.connection import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH
 from ops.cluster.discovery import Resource, Served, discover, each
 from ops.errors import OpsError
 from ops.git import GitError
-from ops.review.fallback import KNOWN_KINDS
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
 from ops.takeover.saved import Saved
 
 POLL_SECONDS = 1.0
 _DONE = ("Succeeded", "Failed", "Error")
-_TAKES_ALONG = {
-    "AppProject": "stops the Applications in it",
+_REMOVABLE: frozenset[Kind] = frozenset(
+    (group, kind)
+    for group, kinds in {
+        "": ("ConfigMap", "LimitRange", "ResourceQuota", "Service", "ServiceAccount"),
+        "apps": ("DaemonSet", "Deployment"),
+        "autoscaling": ("HorizontalPodAutoscaler",),
+        "batch": ("CronJob", "Job"),
+        "external-secrets.io": ("ClusterSecretStore", "ExternalSecret", "SecretStore"),
+        "networking.k8s.io": ("Ingress", "NetworkPolicy"),
+        "policy": ("PodDisruptionBudget",),
+        "rbac.authorization.k8s.io": ("Role", "RoleBinding"),
+    }.items()
+    for kind in kinds
+)
+"""Kinds that hold nothing but what dist/ says: a deletion loses no data and no other objects."""
+_LOSSES = {
     "Application": "may delete all objects that it syncs",
     "Namespace": "deletes everything in it",
     "PersistentVolumeClaim": "may delete its data",
-    "Secret": "deletes its values",
+    "StatefulSet": "may delete its claims, and their data",
 }
-"""What else the deletion of an object affects, by kind."""
+"""What the deletion of an object of another kind does."""
 
 
 class Added(NamedTuple):
@@ -40,32 +54,25 @@ class Added(NamedTuple):
 
     removable: list[Object]
     kept: list[Object]
-    """Objects whose deletion could delete more than the sync added."""
+    """Objects whose deletion could lose data or other objects."""
 
     @classmethod
     def of(cls, stored: Iterable[Object]) -> Added:
         added = cls([], [])
         for item in stored:
-            (added.kept if _takes_along(item) else added.removable).append(item)
+            key = Declared.of(item).key
+            removable = (key.group, key.kind) in _REMOVABLE
+            (added.removable if removable else added.kept).append(item)
         return added
 
 
-def _takes_along(item: Object) -> str | None:
-    """What else the deletion of an object affects; None if it affects only its pods."""
-    kind, spec = item["kind"], item.get("spec") or {}
-    if kind not in KNOWN_KINDS:  # such as a database of an operator
-        return "may delete what belongs to it"
-    if (spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenDeleted") == "Delete":
-        return "deletes its claims"
-    return _TAKES_ALONG.get(kind)
-
-
 def how_to_remove(item: Object) -> str:
-    """A kept object, what its deletion affects, and the command for it."""
+    """A kept object, what its deletion does, and the command for it."""
     key = Declared.of(item).key
     kind = ".".join(filter(None, (key.kind.lower(), key.group)))
     inside = f" --namespace {key.namespace}" if key.namespace else ""
-    return f"{key}, {_takes_along(item)}: kubectl delete {kind} {key.name}{inside}"
+    loss = _LOSSES.get(key.kind, "may delete what belongs to it")
+    return f"{key}: deleting it {loss}; `kubectl delete {kind} {key.name}{inside}`"
 
 
 @dataclass(frozen=True)
@@ -99,11 +106,15 @@ class Takeover:
         covered = Objects(one for one in objects if covers(application, one.file))
         inside = {one.namespace for one in covered}
         namespaces = [one for one in objects.of_kinds("Namespace") if one.name in inside]
+        others = [one for one in named.values() if one.name != name]
         later = tuple(
             other
-            for other in named.values()
-            if other.name != name
-            and any(covers(other, one.file) for one in (application, *namespaces))
+            for held in (
+                application,
+                *namespaces,
+            )  # the root Application first: it holds the others
+            for other in others
+            if covers(other, held.file)
         )
         return cls(application, project, covered, later, cluster)
 

@@ -141,9 +141,9 @@ def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer
         server.stored[place(find(key))] = find(key)
     done = run("undo", "--yes")
     assert done.exit_code == 0
-    assert f"restores 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}. Keeps nothing." in (
-        done.stderr
-    )
+    assert f"restores 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}.\n" in done.stderr
+    assert "Keeps" not in done.stderr
+    assert "Not deleted" not in done.stdout
     application = place(find(APPLICATION))
     assert server.changed == [
         f"PATCH {application}",
@@ -160,13 +160,14 @@ def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer
         (
             "namespace-crawlers",
             "Namespace crawlers",
-            "Namespace crawlers, deletes everything in it: kubectl delete namespace crawlers",
+            "Namespace crawlers: deleting it deletes everything in it; `kubectl delete namespace "
+            "crawlers`",
         ),
         (
             "ip-crawler",
             CLAIM,
-            f"{CLAIM}, may delete its data: kubectl delete persistentvolumeclaim ip-crawler "
-            "--namespace crawlers",
+            f"{CLAIM}: deleting it may delete its data; `kubectl delete persistentvolumeclaim "
+            "ip-crawler --namespace crawlers`",
         ),
     ],
 )
@@ -192,15 +193,11 @@ CUSTOM = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": 
 @pytest.mark.parametrize(
     ("item", "effect"),
     [
-        (CUSTOM, "may delete what belongs to it: kubectl delete cluster.postgresql.cnpg.io db"),
-        (find(APPLICATION), "may delete all objects that it syncs: kubectl delete application."),
+        (CUSTOM, "may delete what belongs to it; `kubectl delete cluster.postgresql.cnpg.io db`"),
         (
-            {
-                **find(API),
-                "kind": "StatefulSet",
-                "spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}},
-            },
-            "deletes its claims: kubectl delete statefulset.apps cerebro-api --namespace cerebro",
+            find(APPLICATION),
+            "may delete all objects that it syncs; `kubectl delete application.argoproj.io "
+            "cerebro-api --namespace argocd`",
         ),
     ],
 )
