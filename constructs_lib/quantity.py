@@ -54,17 +54,18 @@ def check_canonical(text: str, what: str) -> None:
 
 
 def check_bytes(text: str, what: str) -> None:
-    """Reject an amount of bytes that is not in canonical form, or in thousandths of a byte."""
-    if meant := thousandths(text):
-        raise DeclarationError(f"{what} {text!r} is in thousandths of a byte; {meant}")
+    """Reject an amount of bytes that is not in canonical form, or not of whole bytes."""
+    if correction := whole_bytes(text):
+        raise DeclarationError(f"{what} {text!r} is in thousandths of a byte; {correction}")
     check_canonical(text, what)
 
 
-def thousandths(text: str) -> str | None:
-    """What to write instead of thousandths of a byte, which Kubernetes accepts: `512m`, `0.5`."""
-    if text.endswith("m"):
+def whole_bytes(text: str) -> str | None:
+    """The correction of an amount of bytes such as `512m` or `0.5`; None if it needs none."""
+    if re.fullmatch(r"\d+m", text):
         return f"did you mean {text.removesuffix('m')}Mi?"
-    return "write it like 512Mi or 1Gi" if re.fullmatch(r"\d*\.\d*[1-9]\d*", text) else None
+    in_thousandths = text.endswith("m") or re.fullmatch(r"\d*\.\d*[1-9]\d*", text)
+    return "write it like 512Mi or 1Gi" if in_thousandths else None
 
 
 @cache

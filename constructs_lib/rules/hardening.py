@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -13,12 +14,13 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.names import looks_secret
-from constructs_lib.quantity import thousandths
+from constructs_lib.quantity import whole_bytes
 from constructs_lib.rules.model import PODS, Rendered, rule
 
 ROLE = "eks.amazonaws.com/role-arn"
 """The ServiceAccount annotation with the IAM role."""
 _MANDATORY = ("cpu", "memory", "ephemeral-storage")
+_IN_BYTES = re.compile(r"memory|ephemeral-storage|hugepages-.+")
 _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
 
@@ -80,10 +82,9 @@ def memory_is_in_bytes(workload: Workload, _: Rendered) -> Iterator[str]:
     amounts = [
         (f"container {container['name']} sets {name}", value)
         for container in workload.every_container
-        for stated in (container.get("resources") or {}).values()
-        if isinstance(stated, dict)
-        for name, value in stated.items()
-        if name != "cpu"
+        for bound in ("requests", "limits")
+        for name, value in ((container.get("resources") or {}).get(bound) or {}).items()
+        if _IN_BYTES.fullmatch(name)
     ]
     amounts += [
         (f"the emptyDir {volume.get('name')} sets sizeLimit", volume["emptyDir"].get("sizeLimit"))
@@ -91,8 +92,8 @@ def memory_is_in_bytes(workload: Workload, _: Rendered) -> Iterator[str]:
         if volume.get("emptyDir")
     ]
     for what, value in amounts:
-        if meant := thousandths(str(value)):
-            yield f"{what} to {value}, in thousandths of a byte; {meant}"
+        if correction := whole_bytes(str(value)):
+            yield f"{what} to {value}, in thousandths of a byte; {correction}"
 
 
 @rule(

@@ -124,23 +124,31 @@ class Report:
         )
 
     def _counts(self) -> Iterator[str]:
-        deletable = {each.key for each in self.findings if each.risk is Risk.DELETE}
-        if kept := [key for key in deletable if not self._is_removed(key)]:
-            yield f"{plural(len(kept), 'object')} that could be deleted"
         for risk, summary in _SUMMARY.items():
             if count := self._count(risk):
                 yield summary(count)
+            if risk is Risk.DELETE and (left := self._keys(risk) - self._removed):
+                yield f"{plural(len(left), 'object')} that could be deleted"
 
     def _count(self, risk: Risk) -> int:
-        found = [each for each in self.findings if each.risk is risk]
         if risk is Risk.DELETE:
-            found = [each for each in found if self._is_removed(each.key)]
-        return sum(each.pods for each in found) or len({each.key for each in found})
+            return len(self._removed)
+        found = [each for each in self.findings if each.risk is risk]
+        return sum(each.pods for each in found) or len(self._keys(risk))
 
-    def _is_removed(self, key: Key) -> bool:
-        """Whether Argo CD no longer syncs it; otherwise, it breaks a rule against its deletion."""
-        before, after = (side.get(key) for side in (self.comparison.before, self.comparison.after))
-        return not after or bool(before and self.comparison.removal.outcome(before))
+    def _keys(self, risk: Risk) -> set[Key]:
+        return {each.key for each in self.findings if each.risk is risk}
+
+    @cached_property
+    def _removed(self) -> set[Key]:
+        """Objects that Argo CD no longer syncs. The others of the class could be deleted."""
+        before, after = self.comparison.before, self.comparison.after
+        outcome = self.comparison.removal.outcome
+        return {
+            key
+            for key in self._keys(Risk.DELETE)
+            if not after.get(key) or ((item := before.get(key)) and outcome(item))
+        }
 
     @property
     def changed_files(self) -> list[str]:

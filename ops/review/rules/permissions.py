@@ -83,16 +83,16 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
     for pair in comparison.pairs(*permissions):
         kind = pair.item.key.kind
         if kind in ("AppProject", "ClusterSecretStore") and not pair.after:
-            continue  # its removal is reported as such
+            continue  # without it, its Applications and readers can do less
         yield from rights(comparison, pair, *permissions[kind])
 
 
-def controllers(comparison: Comparison) -> Iterator[Finding]:
-    """New Applications and secret stores: what they sync, and which secrets they give out."""
-    opens = {"Application": of_application, "ClusterSecretStore": of_provider}
-    for item in comparison.added:
-        if item.kind in opens:
-            yield from rights(comparison, ObjectPair(None, item), opens[item.kind], ())
+def new_controllers(comparison: Comparison) -> Iterator[Finding]:
+    """What new Applications sync, and where new secret stores read."""
+    permissions = {"Application": of_application, "ClusterSecretStore": of_provider}
+    for pair in comparison.pairs(*permissions):
+        if not pair.before:
+            yield from rights(comparison, pair, permissions[pair.item.kind], ())
 
 
 def rights(
@@ -105,15 +105,15 @@ def rights(
 
     `of` lists the permissions of an object, and reads the fields at `paths`.
     """
-    was, now = (sorted(of(item), key=_is_narrow) if item else [] for item in pair)
+    was, now = (sorted(of(item), key=_has_no_wildcard) if item else [] for item in pair)
     key = pair.item.key
     explains = comparison.differences(key, *paths)
     words = ("new permissions:", "removed permissions:")
     yield from gains_and_losses(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)
 
 
-def _is_narrow(permission: str) -> bool:
-    """Whether it names what it permits: a wildcard comes first, so that no list hides it."""
+def _has_no_wildcard(permission: str) -> bool:
+    """Sorts wildcards first, so that a list that is cut shows them."""
     return "*" not in permission
 
 
@@ -268,4 +268,4 @@ def _flat(content: Any) -> str:
     return value(content)
 
 
-RULES = (pods, accounts, controllers, pod_security, sources)
+RULES = (pods, accounts, new_controllers, pod_security, sources)

@@ -38,7 +38,6 @@ _ALSO_AFFECTED = {
     "PersistentVolumeClaim": "also deleted: its volume, unless the storage class retains it",
 }
 """What else a deletion affects, by kind."""
-_DEFINITION = "CustomResourceDefinition"
 _IMMUTABLE: dict[str, tuple[Path, ...]] = {
     "ClusterRoleBinding": (("roleRef",),),
     "DaemonSet": (("spec", "selector"),),
@@ -200,30 +199,31 @@ def mismatched_selectors(comparison: Comparison) -> Iterator[Finding]:
 
 
 def unserved_versions(comparison: Comparison) -> Iterator[Finding]:
-    """API versions that a CustomResourceDefinition does not serve, and their objects."""
-    for before, after in comparison.pairs(_DEFINITION):
-        if not after:
-            continue
-        served, group = _served(after), after.spec.get("group")
-        kind = (after.spec.get("names") or {}).get("kind")
-        lost = [one for one in (_served(before) if before else ()) if one not in served]
-        hit = [
-            item
+    """Versions that a CustomResourceDefinition stops serving, or that a changed object needs."""
+    differing = {pair.item.key for pair in comparison.pairs()}
+    for definition in comparison.after.of_kinds("CustomResourceDefinition"):
+        served, group = _served(definition), definition.spec.get("group")
+        former = comparison.before.get(definition.key)
+        lost = [one for one in (_served(former) if former else ()) if one not in served]
+        kind = (definition.spec.get("names") or {}).get("kind")
+        hit = {
+            item.key: item.manifest["apiVersion"].rpartition("/")[2]
             for item in comparison.after
             if (item.key.group, item.kind) == (group, kind)
-            and item.manifest["apiVersion"].rpartition("/")[2] not in served
-        ]
+            and differing & {item.key, definition.key}
+        }
+        hit = {key: version for key, version in hit.items() if version not in served}
         if lost or hit:
-            versions = dict.fromkeys([*lost, *(one.manifest["apiVersion"] for one in hit)])
-            versions = dict.fromkeys(one.rpartition("/")[2] for one in versions)
-            text = f"does not serve {', '.join(versions)} of {kind}: the API server refuses " + (
-                f"{plural(len(hit), 'object')} of dist/ ({listed([one.name for one in hit])})"
+            versions = ", ".join(dict.fromkeys([*lost, *hit.values()]))
+            refused = (
+                f"{plural(len(hit), 'object')} of dist/ ({listed([key.name for key in hit])})"
                 if hit
                 else "all objects of this version"
             )
+            text = f"does not serve {versions} of {kind}: the API server refuses {refused}"
             steps = [("spec", "versions", f"[{one}]") for one in lost]
-            differences = comparison.differences(after.key, *steps)
-            yield Finding(Risk.DOWNTIME, Severity.HIGH, after.key, text, differences)
+            differences = comparison.differences(definition.key, *steps)
+            yield Finding(Risk.DOWNTIME, Severity.HIGH, definition.key, text, differences)
 
 
 def _served(definition: Object) -> list[str]:

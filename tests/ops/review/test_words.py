@@ -199,7 +199,7 @@ def test_an_object_that_could_be_deleted_is_not_counted_as_removed() -> None:
     assert "removed" not in verdict
     both = together(new, drop(IP, "PersistentVolumeClaim"))
     verdict = review(rendered(), both(rendered())).verdict
-    assert verdict.startswith("High risk: 1 object that could be deleted, 1 object removed, ")
+    assert verdict.startswith("High risk: 1 object removed, 1 object that could be deleted, ")
 
 
 def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ PROJECT = "AppProject argocd/open"
 APPLICATION = "Application argocd/other"
 STORE = "ClusterSecretStore other"
 DEFINITION = "CustomResourceDefinition externalsecrets.external-secrets.io"
+SECRETS = "ExternalSecret cerebro/cerebro-api-secrets"
+GROUP = "external-secrets.io"
 VERSIONS: list[dict[str, Any]] = [
     {"name": name, "served": True, "storage": name == "v1"} for name in ("v1beta1", "v1")
 ]
@@ -44,7 +46,7 @@ def definition(*versions: dict[str, Any]) -> Any:
         DEFINITION,
         "apiextensions.k8s.io/v1",
         spec={
-            "group": "external-secrets.io",
+            "group": GROUP,
             "names": {"kind": "ExternalSecret", "plural": "externalsecrets"},
             "versions": list(versions),
         },
@@ -114,7 +116,7 @@ CASES = [
         edit=create(
             "cluster/aws-ssm.k8s.yaml",
             STORE,
-            "external-secrets.io/v1beta1",
+            f"{GROUP}/v1beta1",
             spec={"provider": {"kubernetes": {"remoteNamespace": "kube-system"}}},
         ),
         expects=[
@@ -185,6 +187,15 @@ CASES = [
         base=definition(*VERSIONS),
         edit=definition({**VERSIONS[0], "served": False}, VERSIONS[1]),
         expects=[high("downtime", DEFINITION, "does not serve v1beta1 of ExternalSecret: the API")],
+    ),
+    Case(
+        "use a version that is not served",
+        base=definition(*VERSIONS),
+        edit=together(definition(*VERSIONS), set_field(SECRETS, "apiVersion", f"{GROUP}/v2")),
+        expects=[
+            high("downtime", DEFINITION, "does not serve v2 of ExternalSecret: the API server"),
+            medium("update", SECRETS, "v1beta1 → external-secrets.io/v2"),
+        ],
     ),
     Case(
         "remove a version that nothing uses",
