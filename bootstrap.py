@@ -42,7 +42,7 @@ _POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 _INTERRUPTED = 128 + signal.SIGINT
-OF_THE_SYNTH = (
+IMPORTED_BY_SYNTH = (
     "attr",
     "attrs",
     "cattr",
@@ -60,12 +60,19 @@ OF_THE_SYNTH = (
     "typing_extensions.py",
 )
 """The packages and modules that `make synth` imports."""
+_COMPILE = """
+import compileall, os, sys
+for path in sys.argv[1:]:
+    compile = compileall.compile_dir if os.path.isdir(path) else compileall.compile_file
+    compile(path, quiet=2)
+"""
+"""Unlike `python -m compileall`, it does not fail for a file that this Python cannot compile."""
 
 
 class Step:
     """A command that runs in the background; its output is kept in case it fails.
 
-    `then` starts the next step after it.
+    When it has succeeded, `then` starts another step.
     """
 
     def __init__(
@@ -179,9 +186,9 @@ def compiling() -> Step:
     Otherwise Python compiles it in the first run, and in every run where it must not write bytecode
     (PYTHONDONTWRITEBYTECODE, as in containers).
     """
-    compileall = [sys.executable, "-m", "compileall", "-q", "-j", "0"]
     folder = Path(sysconfig.get_path("purelib"))
-    return Step("bytecode", [*compileall, *(str(folder / one) for one in OF_THE_SYNTH)], os.environ)
+    paths = [str(folder / one) for one in IMPORTED_BY_SYNTH]
+    return Step("bytecode", [sys.executable, "-c", _COMPILE, *paths], os.environ)
 
 
 def main() -> None:

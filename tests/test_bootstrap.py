@@ -111,8 +111,8 @@ def test_what_the_synth_imports_is_compiled(tmp_path: Path) -> None:
         if line.startswith(str(folder)) and line.endswith(".py")
     }
     assert "jsii" in imported
-    assert imported - {"_distutils_hack"} <= {*bootstrap.OF_THE_SYNTH}
-    assert all((folder / one).exists() for one in bootstrap.OF_THE_SYNTH)
+    assert imported - {"_distutils_hack"} <= {*bootstrap.IMPORTED_BY_SYNTH}
+    assert all((folder / one).exists() for one in bootstrap.IMPORTED_BY_SYNTH)
 
 
 def test_a_setting_of_pip_reaches_uv(tmp_path: Path) -> None:

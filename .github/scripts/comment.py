@@ -30,11 +30,7 @@ PAGE = 100
 def main() -> None:
     """Comment on each open pull request of the head commit."""
     run = os.environ["RUN"]
-    text = written(run)
-    if text is None:
-        print("The run has no comment to post.")
-        return
-    body = f"{MARKER}\n{text}"
+    body = f"{MARKER}\n{written(run)}"
     if len(body) > LIMIT:
         server, repository = os.environ["GITHUB_SERVER_URL"], os.environ["GITHUB_REPOSITORY"]
         url = f"{server}/{repository}/actions/runs/{run}"
@@ -48,12 +44,10 @@ def main() -> None:
         print(f"Commented on #{number}.")
 
 
-def written(run: str) -> str | None:
-    """The file comment.md in the run's artifact `comment`, or None without such an artifact."""
-    artifacts = call("GET", f"actions/runs/{run}/artifacts?name=comment")["artifacts"]
-    if not artifacts:
-        return None
-    archive = io.BytesIO(send("GET", f"actions/artifacts/{artifacts[0]['id']}/zip"))
+def written(run: str) -> str:
+    """The file comment.md in the run's artifact `comment`."""
+    (artifact,) = call("GET", f"actions/runs/{run}/artifacts?name=comment")["artifacts"]
+    archive = io.BytesIO(send("GET", f"actions/artifacts/{artifact['id']}/zip"))
     with zipfile.ZipFile(archive).open("comment.md") as file:
         return file.read(4 * LIMIT + 1).decode("utf-8", "replace")
 

@@ -16,7 +16,7 @@ from constructs_lib.rules.model import Rendered
 from tests.mutants import platform, start
 
 WRONG: tuple[Any, ...] = (
-    "text", 7, None, ["a"], [None], [{"a": "b"}], {"a": 1},
+    "text", 7, ["a"], [None], [{"a": "b"}], {"a": 1},
 )  # fmt: skip
 ONE_OF_EACH = list({item.kind: item for item in start()}.values())
 

@@ -34,9 +34,7 @@ class GitHub(QuietHandler):
         pull = {"number": 7, "head": {"sha": COMMIT}}
         moved = {"number": 8, "head": {"sha": 40 * "d"}}
         contents: dict[str, Any] = {
-            "actions/runs/3/artifacts?name=comment": {
-                "artifacts": [{"id": 5}] if self.artifact else []
-            },
+            "actions/runs/3/artifacts?name=comment": {"artifacts": [{"id": 5}]},
             "pulls?state=open&head=fork%3Amain": [pull, moved],
             "issues/7/comments?per_page=100&page=1": self.comments[:100],
             "issues/7/comments?per_page=100&page=2": self.comments[100:],
@@ -119,10 +117,4 @@ class TestComment:
     ) -> None:
         runner.environment["HEAD_SHA"] = 40 * "e"
         assert self.comment(runner, github, "old") == ""
-        assert github.written == []
-
-    def test_a_run_without_a_comment_changes_nothing(
-        self, runner: Runner, github: type[GitHub]
-    ) -> None:
-        assert runner.run(SCRIPTS / "comment.py")[:2] == (0, "The run has no comment to post.\n")
         assert github.written == []
