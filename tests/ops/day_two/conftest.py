@@ -16,12 +16,24 @@ from ops import rendered
 from ops.commands import app as commands
 from ops.jobs import running
 from ops.secrets import rotation
+from tests import fixed
+from tests.conftest import Manifest
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.day_two.api_server import ApiServer, running_api_server
 from tests.ops.day_two.world import World
 from tests.prerequisites import needed_by_all
 
 SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    return fixed.app()
+
+
+@pytest.fixture(scope="session")
+def objects(app: App) -> list[Manifest]:
+    return app.snapshot().objects
 
 
 @pytest.fixture(scope="session")

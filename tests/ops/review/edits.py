@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
-from catalogue.platform import current
 from charts import registry
 from constructs_lib.model import Pin
 from ops.review.report import Report
 from ops.review.revisions import Revision
+from tests import fixed
 from tests.conftest import ROOT
 
 Files = dict[str, str]
@@ -25,14 +25,37 @@ Edit = Callable[[Files], Files]
 OLD, NEW = "sha-" + 40 * "a", "sha-" + 40 * "b"
 
 
-PLATFORM = replace(current(), images=dict.fromkeys(current().images, Pin("latest")))
+PLATFORM = replace(fixed.platform(), images=dict.fromkeys(fixed.platform().images, Pin("latest")))
 """As committed, but with unpinned images."""
+QUOTAS = {
+    "cerebro": {
+        "limits.cpu": "16",
+        "limits.ephemeral-storage": "16Gi",
+        "limits.memory": "16Gi",
+        "persistentvolumeclaims": "0",
+        "pods": "20",
+        "requests.cpu": "4",
+        "requests.ephemeral-storage": "2Gi",
+        "requests.memory": "8Gi",
+    },
+    "crawlers": {
+        "limits.cpu": "24",
+        "limits.ephemeral-storage": "48Gi",
+        "limits.memory": "40Gi",
+        "persistentvolumeclaims": "2",
+        "pods": "40",
+        "requests.cpu": "6",
+        "requests.ephemeral-storage": "8Gi",
+        "requests.memory": "12Gi",
+    },
+}
+"""The quotas in the expected findings; another service may need a larger one."""
 
 
 @cache
 def rendered() -> Files:
     """dist/ before an edit."""
-    return _render(registry.CHARTS)
+    return _render(fixed.CHARTS)
 
 
 def review(before: Files, after: Files) -> Report:
@@ -107,24 +130,30 @@ def _rendered(chart: str, old: str, new: str) -> Files:
     edited = ModuleType(name)
     exec(compile(source.replace(old, new), f"{name}.py", "exec"), vars(edited))  # noqa: S102 our own
     with patch.dict(sys.modules, {name: edited}):
-        return _render(registry.CHARTS)
+        return _render(fixed.CHARTS)
 
 
 def without(chart: str, image: str) -> Edit:
     """Remove a chart from the registry, and its image from the catalogue."""
-    charts = tuple(entry for entry in registry.CHARTS if not entry.endswith(f":{chart}"))
+    charts = tuple(entry for entry in fixed.CHARTS if not entry.endswith(f":{chart}"))
     images = {name: pin for name, pin in PLATFORM.images.items() if name != image}
     return lambda _: _render(charts, images=images)
 
 
 def platform(**changes: Any) -> Edit:
-    return lambda _: _render(registry.CHARTS, **changes)
+    return lambda _: _render(fixed.CHARTS, **changes)
 
 
 def pinned(service: str, tag: str) -> Edit:
     return platform(images={**PLATFORM.images, service: Pin.parse(tag)})
 
 
-def _render(charts: tuple[Any, ...], **changes: Any) -> Files:
-    with patch.object(registry, "CHARTS", charts):
-        return registry.render(replace(PLATFORM, **changes))
+def _render(charts: tuple[str, ...], **changes: Any) -> Files:
+    with fixed.only(charts):
+        files = registry.render(replace(PLATFORM, **changes))
+    for namespace, quota in QUOTAS.items():
+        path = f"cluster/namespace-{namespace}.k8s.yaml"
+        for resource, hard in quota.items():
+            value = hard if hard.endswith("Gi") else f'"{hard}"'
+            files[path] = re.sub(rf"(    {resource}: ).+", rf"\g<1>{value}", files[path])
+    return files
