@@ -1,13 +1,24 @@
-"""The intended connections: questions for every workload, and the expected answers."""
+"""The intended connections: questions for every workload, and the expected answers.
+
+The answers for the workloads of CLICKHOUSE and CRAWLER are listed here. Those for others follow
+from what their charts declare, so that a new service needs no entry.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
+from catalogue.platform import current
+from charts import registry
+from constructs_lib.kubernetes import WebService
+from constructs_lib.kubernetes.workload import ProgramConstruct
 from constructs_lib.manifests.network import Endpoint, Network
 from constructs_lib.manifests.readings import READINGS
+from constructs_lib.model import Calls, Egress
 
 LOAD_BALANCER = Endpoint("10.0.50.7")
 """An address in a subnet of the load balancers."""
@@ -44,6 +55,15 @@ PUBLIC_HTTPS = {
     "click-runner-governance-snapshot",
     "ip-crawler",
 }
+CLICKHOUSE = {
+    *PUBLIC_HTTPS - {CRAWLER},
+    "beacon-indexer-migrations",
+    "beacon-indexer-transform",
+    "click-runner-ember",
+    "cryo-indexer-migrations",
+    "metrics-dashboard",
+}
+LISTED = CLICKHOUSE | {CRAWLER}
 
 
 @dataclass(frozen=True)
@@ -58,14 +78,18 @@ class Question:
     protocol: str = "TCP"
 
 
-def questions(pods: Mapping[str, Endpoint], *, auto_mode: bool = False) -> Iterator[Question]:
+def questions(
+    pods: Mapping[str, Endpoint], *, auto_mode: bool = False, subnets: bool = False
+) -> Iterator[Question]:
     """All questions about these pods, which are keyed by workload name.
 
     auto_mode: whether the cluster target includes the DNS address of EKS Auto Mode.
+    subnets: whether the subnets of the load balancers are set.
     """
+    balanced = behind_load_balancers()
     for app, pod in pods.items():
-        port = WEB.get(app, 9090)
-        yield Question(f"load balancer -> {app}", LOAD_BALANCER, pod, port, app in WEB)
+        port = _port(app)
+        yield Question(f"load balancer -> {app}", LOAD_BALANCER, pod, port, app in balanced)
         yield from _dns(app, pod, auto_mode=auto_mode)
         for place, address in {"public": PUBLIC, **PRIVATE}.items():
             yield from _outside(app, pod, place, address)
@@ -75,8 +99,69 @@ def questions(pods: Mapping[str, Endpoint], *, auto_mode: bool = False) -> Itera
             )
         for other, target in pods.items():
             if other != app:
-                port = WEB.get(other, 9090)
-                yield Question(f"{app} -> {other}", pod, target, port, expected=False)
+                called = not {app, other} <= LISTED and _calls(app, other, subnets=subnets)
+                yield Question(f"{app} -> {other}", pod, target, _port(other), called)
+
+
+@cache
+def declared() -> dict[str, ProgramConstruct]:
+    """The workloads of all charts, by name."""
+    found: dict[str, ProgramConstruct] = {}
+    create = ProgramConstruct.__init__
+
+    def recorded(self: ProgramConstruct, scope: Any, name: str, *arguments: Any) -> None:
+        found[name] = self
+        create(self, scope, name, *arguments)
+
+    with patch.object(ProgramConstruct, "__init__", recorded):
+        registry.build(current())
+    return found
+
+
+def behind_load_balancers() -> dict[str, int]:
+    """The ports that load balancers call, by workload."""
+    others = {
+        name: one.port
+        for name, one in declared().items()
+        if name not in LISTED and isinstance(one, WebService) and one.alb
+    }
+    return WEB | others
+
+
+def _port(app: str) -> int:
+    """The port of the program, or one that is closed."""
+    if app in LISTED:
+        return WEB.get(app, 9090)
+    main = next(iter(declared()[app].containers.values()))
+    return main.port or 9090
+
+
+def _egress(app: str) -> list[Egress | Calls]:
+    one = declared()[app]
+    programs = (each.program for each in (one.containers | one.init_containers).values())
+    return [rule for program in programs for rule in program.egress]
+
+
+def _opens(app: str, port: int, protocol: str = "TCP", *, public: bool) -> bool:
+    """Whether the workload declares connections to this port of public or private addresses."""
+    return any(
+        (public or rule.to == "anywhere")
+        and protocol in rule.protocols
+        and port in (rule.ports or (port,))
+        for rule in _egress(app)
+        if isinstance(rule, Egress)
+    )
+
+
+def _calls(app: str, other: str, *, subnets: bool) -> bool:
+    """Whether the caller declares the connection and the called workload admits it."""
+    caller, called = declared()[app], declared()[other]
+    for rule in _egress(app):
+        if isinstance(rule, Calls) and (rule.service, rule.port) == (other, "http"):
+            return (rule.namespace or caller.chart.namespace) == called.chart.namespace
+    if not isinstance(called, WebService) or not _opens(app, called.port, public=False):
+        return False
+    return not subnets if called.alb else caller.chart.namespace == called.chart.namespace
 
 
 def wrong(objects: Sequence[Mapping[str, Any]], asked: Iterable[Question]) -> dict[str, list[str]]:
@@ -106,15 +191,23 @@ def _dns(app: str, pod: Endpoint, *, auto_mode: bool) -> Iterator[Question]:
 
 
 def _outside(app: str, pod: Endpoint, place: str, address: Endpoint) -> Iterator[Question]:
+    for what, port, protocol, listed in _intended(app, place):
+        declares = _opens(app, port, protocol, public=place == "public")
+        expected = listed if app in LISTED else declares
+        yield Question(f"{app} -> {what}, {place}", pod, address, port, expected, protocol)
+
+
+def _intended(app: str, place: str) -> Iterator[tuple[str, int, str, bool]]:
+    """Each target with its port, its protocol and the answer for a listed workload."""
     everywhere = app == CRAWLER and place == "public"
     node = app in BEACON | EXECUTION
     for what, port, expected in (
-        ("ClickHouse", 8443, app != CRAWLER or everywhere),
+        ("ClickHouse", 8443, app in CLICKHOUSE or everywhere),
         ("ClickHouse, native", 9440, app == CRAWLER),
         ("web servers and nodes", 443, node or (place == "public" and app in PUBLIC_HTTPS)),
         ("execution nodes", 8545, app in EXECUTION or everywhere),
         ("beacon nodes", 5052, app in BEACON or everywhere),
         ("SSH", 22, everywhere),
     ):
-        yield Question(f"{app} -> {what}, {place}", pod, address, port, expected)
-    yield Question(f"{app} -> 30303/UDP, {place}", pod, address, 30303, everywhere, "UDP")
+        yield what, port, "TCP", expected
+    yield "30303/UDP", 30303, "UDP", everywhere

@@ -19,18 +19,28 @@ from constructs_lib.model import ClusterTarget, Manifest
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
 from tests.mutants import start
-from tests.reach import AUTO_MODE, NODE_CACHE, WEB, Question, questions, wrong
+from tests.reach import (
+    AUTO_MODE,
+    LISTED,
+    NODE_CACHE,
+    Question,
+    behind_load_balancers,
+    declared,
+    questions,
+    wrong,
+)
 
 SYSTEM = {"kind": "Namespace", "metadata": {"name": "kube-system"}}
 SUBNETS = ("10.0.48.0/20", "10.0.64.0/20")
 
 
 def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
-    """One pod per workload, each with its own address."""
+    """One pod per workload of a construct, each with its own address."""
     found = workloads(Objects.of(manifests))
     return {
         one.key.name: Endpoint(f"10.1.0.{index}", one.namespace, one.labels)
         for index, one in enumerate(found, 1)
+        if one.key.name in declared()
     }
 
 
@@ -40,13 +50,11 @@ def committed() -> list[Manifest]:
 
 def test_dist_is_the_same_for_kubernetes_and_eks() -> None:
     manifests = committed()
-    pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
+    pods = endpoints(manifests)
+    assert pods.keys() >= LISTED
     asked = list(questions(pods))
     assert len(asked) > 50 * len(pods)
     assert wrong([*manifests, SYSTEM], asked) == {"Kubernetes": [], "EKS": []}
-
-
-APPS = {item.name for item in start() if item.kind in ("Deployment", "CronJob", "Job")} - {"scaled"}
 
 
 def test_a_configured_platform_is_the_same_for_kubernetes_and_eks() -> None:
@@ -55,12 +63,12 @@ def test_a_configured_platform_is_the_same_for_kubernetes_and_eks() -> None:
     texts = [text for path, text in files.items() if path.endswith(".yaml")]
     manifests = [one for text in texts for one in yaml.load_all(text, yaml.CSafeLoader)]
     pods = endpoints(manifests)
-    asked = list(questions(pods, auto_mode=True))
+    asked = list(questions(pods, auto_mode=True, subnets=True))
     asked += [
         Question(
             f"outside the subnets -> {app}", Endpoint("10.0.80.1"), pods[app], port, expected=False
         )
-        for app, port in WEB.items()
+        for app, port in behind_load_balancers().items()
     ]
     assert wrong([*manifests, SYSTEM], asked) == {"Kubernetes": [], "EKS": []}
 
@@ -77,7 +85,7 @@ def test_the_old_form_differs_and_is_rejected() -> None:
     policies = [one for one in manifests if one["kind"] == "NetworkPolicy"]
     for rule in (rule for policy in policies for rule in anywhere(policy)):
         del rule["to"]
-    pods = {app: pod for app, pod in endpoints(manifests).items() if app in APPS}
+    pods = endpoints(manifests)
     found = wrong([*manifests, SYSTEM], questions(pods))
     lost = {text for text in found["EKS"] if text not in found["Kubernetes"]}
     assert {f"{app} -> ClickHouse, 10/8" for app in ("cerebro-api", "click-runner-cow")} <= lost

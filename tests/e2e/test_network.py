@@ -8,16 +8,17 @@ from constructs_lib.manifests.network import Endpoint
 from constructs_lib.manifests.readings import READINGS
 from local_cluster.installation import SERVICES, Installation
 from tests.e2e.conftest import Claimed
-from tests.reach import questions, wrong
+from tests.reach import declared, questions, wrong
 
 
 @pytest.fixture
 def pods(installation: Installation) -> dict[str, Endpoint]:
-    return {
+    running = {
         pod["metadata"]["labels"]["app"]: Endpoint.pod(pod)
         for uid, pod in installation.pods().items()
         if uid in installation.running()
     }
+    return {app: pod for app, pod in running.items() if app in declared()}
 
 
 def test_the_policies_allow_what_is_declared(
