@@ -14,7 +14,7 @@ import pytest
 
 from charts.dist import SCORECARD, render
 from constructs_lib.output import read, replace_dir
-from tests.conftest import ROOT, copy_checkout
+from tests.conftest import ROOT, copy_checkout, make_room
 from tests.ops.session import Session
 
 
@@ -145,7 +145,7 @@ def test_an_interrupted_synth_prints_one_line(checkout: Path, committed: dict[st
         ("import Alb", "import Albb", "cannot import name 'Albb'"),
         ("from charts.shared", "from charts.shred", "No module named 'charts.shred'"),
         ("port=8000,", "port=8000", "charts/cerebro/cerebro_api.py: line 2"),
-        ("=Hosts.API", "=Hosts.HELLO", "Hosts has no member HELLO; check the spelling, or add it"),
+        ("=Hosts.API", "=Hosts.NOWHERE", "Hosts has no member NOWHERE; check the spelling, or add"),
         (".API_KEYS", ".API_KEY", "Parameters has no member API_KEY; did you mean API_KEYS?"),
         ("Resources(cpu", "Resourses(cpu", "Resourses is not defined; did you mean Resources?"),
     ],
@@ -204,6 +204,7 @@ def readme_service() -> str:
 
 
 def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
+    make_room(checkout)
     (checkout / "charts" / "cerebro" / "hello_of_the_test.py").write_text(readme_service())
     (checkout / "catalogue" / "images" / "hello-of-the-test.pin").write_text("latest\n")
     registry = checkout / "charts" / "registry.py"

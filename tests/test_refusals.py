@@ -159,7 +159,7 @@ def test_an_error_in_a_construct_names_its_path() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        "charts.cerebro.hello:Hello",
+        "charts.cerebro.nowhere:Nowhere",
         "charts.cerebo.cerebro_api:CerebroApi",
         "charts.cerebro.cerebro_api:Api",
         "charts.cerebro.cerebro_api:CerebroApicharts.cerebro.cerebro_mcp:CerebroMcp",

@@ -89,7 +89,12 @@ def hadolint(*files: Path) -> str:
 
 
 def test_every_image_is_built_and_run() -> None:
-    assert {service.name for service in SERVICES} == set(services())
+    planned = {service.name for service in SERVICES}
+    assert not set(services()) - planned, (
+        "`make images` must build and run every image: add a Service to tests/images/plan.py, and "
+        "what its Dockerfile copies to tests/images/samples/<service>"
+    )
+    assert not planned - set(services()), "remove what has no Dockerfile from tests/images/plan.py"
 
 
 def test_the_reader_reads_properties_that_charts_use() -> None:

@@ -8,6 +8,7 @@ import pytest
 from . import __main__ as images
 from . import clients
 from .containers import Program
+from .plan import SERVICES
 from .store import ImageConfig
 
 IMAGE = ImageConfig(("program",), ("default",), (), "/", "1000:1000", (), "SIGTERM", {})
@@ -33,7 +34,8 @@ def test_an_unknown_service_is_rejected(
     monkeypatch.setattr(sys, "argv", ["images", "cerebro"])
     with pytest.raises(SystemExit, match="2"):
         images.main()
-    assert "unknown service cerebro; use cerebro-api" in capsys.readouterr().err
+    named = capsys.readouterr().err.partition("unknown service cerebro; use ")[2].strip()
+    assert named.split(", ") == [service.name for service in SERVICES]
 
 
 def test_a_build_gets_the_callers_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

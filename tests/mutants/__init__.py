@@ -7,8 +7,10 @@ survives if no rule reports it.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 
 import yaml
@@ -60,9 +62,10 @@ def _extend_limits(item: Object) -> None:
             {"group": "" if kind == "Pod" else "apps", "kind": kind} for kind in _NEW_KINDS
         ] + [{"group": "autoscaling", "kind": "HorizontalPodAutoscaler"}]
     if item.kind == "ResourceQuota" and item.namespace == "cerebro":
-        hard = {"pods": "30", "cpu": "40", "memory": "40Gi", "ephemeral-storage": "40Gi"}
-        hard |= {"persistentvolumeclaims": "0"}
-        item.spec["hard"] = {name: hard[name.rpartition(".")[2]] for name in item.spec["hard"]}
+        item.spec["hard"] = {
+            name: re.sub(r"^[\d.]+", lambda number: str(3 * Decimal(number[0])), hard)
+            for name, hard in item.spec["hard"].items()
+        }
 
 
 @cache

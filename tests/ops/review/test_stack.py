@@ -32,6 +32,9 @@ HOST, READER, MAKER = (
 )
 
 
+HOSTS = TEMPLATE["Resources"][CERTIFICATE]["Properties"]["SubjectAlternativeNames"]
+
+
 def said(before: Any, after: Any) -> set[tuple[Severity, str, str]]:
     """Severity, class and object, and text of each finding."""
     manifests = {f"dist/{path}": text for path, text in rendered().items()}
@@ -66,8 +69,7 @@ ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "
     [
         (f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
          (HIGH, f"replace {CERTIFICATE}", "the next `cdk deploy` replaces it: "
-          "SubjectAlternativeNames +new.gnosis.io, -mcp.analytics.gnosis.io, "
-          "-dashboard.analytics.gnosis.io")),
+          f"SubjectAlternativeNames +new.gnosis.io, {', '.join(f'-{host}' for host in HOSTS)}")),
         (f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
          (MEDIUM, f"secret {HOST}", "creates SSM parameter /cerebro/clickhouse/address with a "
           "placeholder; set its value; /cerebro/clickhouse/host stays in AWS")),
@@ -119,7 +121,10 @@ def test_a_removed_role_removes_its_permissions() -> None:
     assert lost.startswith(
         "removed permissions: ssm:AddTagsToResource, ssm:GetParameterHistory, ssm:P"
     )
-    assert lost.endswith(" and 11 more")
+    policy = TEMPLATE["Resources"][READER]["Properties"]["Policies"][0]["PolicyDocument"]
+    parameters = len(policy["Statement"][0]["Resource"])
+    granted = parameters + 2  # to write its log, and to be assumed
+    assert lost.endswith(f" and {granted - len(lost.split('; '))} more")
 
 
 def test_every_property_of_the_stack_is_known_to_the_review() -> None:
