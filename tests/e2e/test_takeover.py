@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from constructs_lib.manifests.objects import Objects
+from constructs_lib.output import read as committed
 from local_cluster.by_hand import PAGE
 from local_cluster.cluster import Cluster, Object
 from local_cluster.processes import command
@@ -28,7 +29,7 @@ from ops.review.live.snapshot import take
 from ops.review.live.stored import plain
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
-from tests.conftest import ROOT
+from tests.conftest import ROOT, parse
 from tests.e2e.conftest import Claimed
 from tests.e2e.local_clusters import READY, copy_checkout, running
 from tests.e2e.sampling import sampled
@@ -293,7 +294,8 @@ def all_synced(cluster: Cluster) -> bool:
         )
         for one in found
     }
-    assert len(states) == 12, states
+    declared = [one for one in parse(committed(ROOT / "dist")) if one["kind"] == "Application"]
+    assert states.keys() == {one["metadata"]["name"] for one in declared}
     others = {name: state for name, state in states.items() if state != ("Synced", "Healthy")}
     assert not others, others
     return True
