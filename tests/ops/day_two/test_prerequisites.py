@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from catalogue.hosts import Hosts
 from ops.checklist import prerequisites
 from ops.checklist.model import Outcome
 from ops.cluster import Cluster
+from tests import fixed
 from tests.ops.day_two.api_server import ApiServer, Object
 from tests.ops.day_two.conftest import Run
 from tests.ops.day_two.world import World
@@ -64,6 +66,8 @@ def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
         if "/ingresses/" in path:
             item["status"] = {"loadBalancer": {"ingress": [{"hostname": "alb.example.org"}]}}
     monkeypatch.setattr(prerequisites, "addresses", lambda _: {"192.0.2.1"})
+    hosts = [host for host in Hosts if host.fqdn in fixed.platform().hosts]
+    monkeypatch.setattr(prerequisites, "Hosts", hosts)
     return api
 
 
