@@ -43,7 +43,7 @@ def differences(image: Image, containers: list[Container]) -> Iterator[str]:
         user = spec["securityContext"]
         if (image.uid, image.gid) != (user["runAsUser"], user["runAsGroup"]):
             yield f"{between} disagree about the user: {image.user}, {user['runAsUser']}"
-        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+        mounts = {m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
         if set(image.writable_paths) != mounts:
             yield f"{between} disagree about writable paths: {image.writable_paths}, {mounts}"
         for port in container.get("ports", ()):

@@ -18,7 +18,7 @@ _EXAMPLES = ROOT / "docs/examples"
 
 
 def renamed(text: str) -> str:
-    """The text with another name for hello, which may exist: it is also the README's example."""
+    """The text with another name for hello, which the README's example may have."""
     for old, new in (("hello", "welcome"), ("Hello", "Welcome"), ("HELLO", "WELCOME")):
         text = text.replace(old, new)
     return text
@@ -54,6 +54,7 @@ def insert(file: Path, after: str, lines: str) -> None:
 def third_namespace(checkout: Path) -> None:
     readme = (_EXAMPLES / "README.md").read_text()
     (entry,) = re.findall(r"^    Limits\(.*?^    \),\n", readme, re.DOTALL | re.MULTILINE)
+    entry = entry.replace('"labs"', '"trials"')
     insert(checkout / "charts/cluster/namespaces.py", "NAMESPACES = (\n", entry)
 
 
@@ -69,19 +70,19 @@ def by_name(text: str) -> dict[str, Manifest]:
     return {f"{one['kind']} {one['metadata']['name']}": one for one in parse({"a.yaml": text})}
 
 
-@pytest.mark.parametrize("namespace", ["cerebro", "labs"])
+@pytest.mark.parametrize("namespace", ["cerebro", "trials"])
 def test_an_example_changes_only_the_files_in_its_readme(tmp_path: Path, namespace: str) -> None:
     checkout = copy_checkout(tmp_path)
     make_room(checkout)
     before = rendered(checkout)
     add(checkout, namespace)
-    if namespace == "labs":
+    if namespace == "trials":
         third_namespace(checkout)
     files = rendered(checkout)
     added = {f"{namespace}/welcome.k8s.yaml", f"{namespace}/greeter.k8s.yaml"}
     follows = {"README.md", "argocd/applications.k8s.yaml", "argocd/root.k8s.yaml"}
-    if namespace == "labs":
-        added.add("cluster/namespace-labs.k8s.yaml")
+    if namespace == "trials":
+        added.add("cluster/namespace-trials.k8s.yaml")
         follows.add("cluster/aws-ssm.k8s.yaml")
     assert files.keys() - before.keys() == added
     assert {path for path, text in before.items() if files[path] != text} == follows

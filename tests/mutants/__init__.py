@@ -58,9 +58,12 @@ def start() -> tuple[Object, ...]:
 def _extend_limits(item: Object) -> None:
     """Let the AppProject and the quota admit the additional kinds."""
     if item.kind == "AppProject" and item.name == "gnosis-analytics":
-        item.spec["namespaceResourceWhitelist"] += [
-            {"group": "" if kind == "Pod" else "apps", "kind": kind} for kind in _NEW_KINDS
-        ] + [{"group": "autoscaling", "kind": "HorizontalPodAutoscaler"}]
+        allowed = item.spec["namespaceResourceWhitelist"]
+        needed = [
+            *({"group": "" if kind == "Pod" else "apps", "kind": kind} for kind in _NEW_KINDS),
+            {"group": "autoscaling", "kind": "HorizontalPodAutoscaler"},
+        ]
+        allowed += [kind for kind in needed if kind not in allowed]
     if item.kind == "ResourceQuota" and item.namespace == "cerebro":
         item.spec["hard"] = {
             name: re.sub(r"^[\d.]+", lambda number: str(3 * Decimal(number[0])), hard)

@@ -146,7 +146,7 @@ def _no_repository(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "service", "commit", "message"),
     [
-        (_clean, "nebule", NEW, "'nebule' is not in catalogue/images; use one of: .*, nebula$"),
+        (_clean, "nebule", NEW, r"'nebule' is not in catalogue/images; use one of: .*, nebula\b"),
         (_clean, "../x", NEW, r"'\.\./x' is not in catalogue/images"),
         (_clean, "nebula", "", "'' is not a full commit \\(40 lowercase hex digits\\)"),
         (_clean, "nebula", NEW[:7], "'bbbbbbb' is not a full commit"),
