@@ -17,6 +17,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import chain
 from typing import Any
 
+from constructs_lib.errors import DeclarationError
+
 Object = Mapping[str, Any]
 Range = IPv4Network | IPv6Network
 
@@ -177,10 +179,15 @@ def _covers(block: Object, ip: str | None) -> bool:
 
 @cache
 def as_range(cidr: str) -> Range:
-    """Parse a CIDR range. Raises ValueError for anything else, even an address without a prefix."""
+    """Parse a CIDR range. Raises DeclarationError, also for an address without a prefix."""
     if "/" not in cidr:
-        raise ValueError(f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32")
-    return ip_network(cidr)
+        raise DeclarationError(
+            f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32"
+        )
+    try:
+        return ip_network(cidr)
+    except ValueError as error:
+        raise DeclarationError(f"{error}; correct the range") from error
 
 
 def is_within(part: Range, whole: Range) -> bool:

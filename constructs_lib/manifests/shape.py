@@ -41,7 +41,25 @@ _PORT = _Type("an integer or a string", lambda value: type(value) in (int, str))
 _EVERY, _POD, _CONTAINER = "every object", "a pod template", "a container"
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_PEERS = ("ingress[].from[]", "egress[].to[]")
+_PEERS = ("spec.ingress[].from[]", "spec.egress[].to[]")
+_RUNNERS = ("DaemonSet", "Deployment", "PodDisruptionBudget", "ReplicaSet", "StatefulSet")
+_POD_SELECTORS = (
+    "spec.topologySpreadConstraints[].labelSelector",
+    *(
+        f"spec.affinity.{affinity}.{term}.labelSelector"
+        for affinity in ("podAffinity", "podAntiAffinity")
+        for term in (
+            "requiredDuringSchedulingIgnoredDuringExecution[]",
+            "preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm",
+        )
+    ),
+)
+_SELECTOR = "spec.selector spec.selector.matchExpressions[]"
+_REQUIREMENT = ("matchExpressions[].key!", "matchExpressions[].operator!")
+_PEER_SELECTORS = (
+    "spec.podSelector",
+    *(f"{peer}.{name}" for peer in _PEERS for name in ("podSelector", "namespaceSelector")),
+)
 
 
 def _of(parents: tuple[str, ...], *fields: str) -> str:
@@ -58,11 +76,12 @@ _FIELDS: Mapping[_Type, Mapping[str, str]] = {
             spec.securityContext.appArmorProfile spec.securityContext.seccompProfile
             spec.securityContext.seLinuxOptions spec.securityContext.sysctls[]
             spec.securityContext.windowsOptions spec.tolerations[] spec.topologySpreadConstraints[]
-            spec.topologySpreadConstraints[].labelSelector spec.volumes[] spec.volumes[].configMap
+            spec.volumes[] spec.volumes[].configMap
             spec.volumes[].emptyDir spec.volumes[].hostPath spec.volumes[].persistentVolumeClaim
             spec.volumes[].projected spec.volumes[].projected.sources[]
             spec.volumes[].projected.sources[].configMap spec.volumes[].projected.sources[].secret
-            spec.volumes[].secret""",
+            spec.volumes[].secret """
+        + _of(_POD_SELECTORS, "", "matchExpressions[]"),
         _CONTAINER: """
             env[] env[].valueFrom env[].valueFrom.configMapKeyRef env[].valueFrom.secretKeyRef
             envFrom[] envFrom[].configMapRef envFrom[].secretRef lifecycle ports[] resources
@@ -84,9 +103,11 @@ _FIELDS: Mapping[_Type, Mapping[str, str]] = {
             spec.sources[].directory spec.syncPolicy spec.syncPolicy.automated""",
         "ClusterSecretStore": """
             spec.conditions[] spec.provider spec.provider.aws spec.provider.aws.auth""",
+        **dict.fromkeys(("ClusterRole", "Role"), "rules[]"),
+        **dict.fromkeys(("ClusterRoleBinding", "RoleBinding"), "roleRef subjects[]"),
         "CronJob": "spec.jobTemplate spec.jobTemplate.spec spec.jobTemplate.spec.template",
-        "DaemonSet": "spec.template spec.selector spec.updateStrategy",
-        "Deployment": "spec.template spec.selector spec.strategy spec.strategy.rollingUpdate",
+        "DaemonSet": f"spec.template spec.updateStrategy {_SELECTOR}",
+        "Deployment": f"spec.template spec.strategy spec.strategy.rollingUpdate {_SELECTOR}",
         "ExternalSecret": """
             spec.data[] spec.data[].remoteRef spec.dataFrom[] spec.dataFrom[].extract
             spec.secretStoreRef spec.target spec.target.template spec.target.template.data""",
@@ -95,78 +116,96 @@ _FIELDS: Mapping[_Type, Mapping[str, str]] = {
             spec.defaultBackend spec.defaultBackend.service spec.defaultBackend.service.port
             spec.rules[] spec.rules[].http spec.rules[].http.paths[]
             spec.rules[].http.paths[].backend spec.rules[].http.paths[].backend.service
-            spec.rules[].http.paths[].backend.service.port""",
+            spec.rules[].http.paths[].backend.service.port spec.tls[]""",
         "Job": "spec.template",
         "LimitRange": "spec.limits[] spec.limits[].default spec.limits[].defaultRequest",
-        "NetworkPolicy": """
-            spec.podSelector spec.ingress[] spec.ingress[].ports[] spec.egress[]
-            spec.egress[].ports[] """
-        + _of(
-            tuple(f"spec.{one}" for one in _PEERS),
-            *("", "ipBlock", "namespaceSelector", "podSelector"),
-        ),
+        "NetworkPolicy": "spec! spec.egress[] spec.egress[].ports[] spec.ingress[] "
+        + "spec.ingress[].ports[] "
+        + _of(_PEERS, "", "ipBlock")
+        + " "
+        + _of(_PEER_SELECTORS, "", "matchExpressions[]"),
         "PersistentVolumeClaim": "spec.resources spec.resources.requests",
-        "PodDisruptionBudget": "spec.selector",
-        "ReplicaSet": "spec.template spec.selector",
+        "PodDisruptionBudget": _SELECTOR,
+        "ReplicaSet": f"spec.template {_SELECTOR}",
         "ResourceQuota": "spec.hard",
         "Service": "spec.ports[]",
-        "StatefulSet": """
-            spec.selector spec.template spec.updateStrategy spec.volumeClaimTemplates[]""",
+        "StatefulSet": f"""
+            spec.template spec.updateStrategy spec.volumeClaimTemplates[]
+            spec.volumeClaimTemplates[].metadata spec.volumeClaimTemplates[].spec
+            spec.volumeClaimTemplates[].spec.resources
+            spec.volumeClaimTemplates[].spec.resources.requests {_SELECTOR}""",
     },
     _TEXT: {
         _EVERY: "metadata.namespace",
         _POD: """
-            spec.imagePullSecrets[].name spec.securityContext.seccompProfile.type
-            spec.serviceAccountName spec.volumes[].name spec.volumes[].configMap.name
-            spec.volumes[].persistentVolumeClaim.claimName spec.volumes[].secret.secretName""",
+            spec.imagePullSecrets[].name! spec.nodeName spec.priorityClassName spec.runtimeClassName
+            spec.securityContext.seccompProfile.type spec.securityContext.sysctls[].name
+            spec.serviceAccountName spec.volumes[].name! spec.volumes[].configMap.name
+            spec.volumes[].persistentVolumeClaim.claimName spec.volumes[].secret.secretName """
+        + _of(_POD_SELECTORS, *_REQUIREMENT),
         _CONTAINER: """
-            name image imagePullPolicy env[].name env[].value env[].valueFrom.secretKeyRef.key
+            name! image imagePullPolicy env[].name! env[].value env[].valueFrom.secretKeyRef.key
             env[].valueFrom.secretKeyRef.name envFrom[].configMapRef.name envFrom[].secretRef.name
             ports[].name ports[].protocol securityContext.seccompProfile.type
-            volumeMounts[].mountPath volumeMounts[].name""",
+            volumeDevices[].name! volumeMounts[].mountPath! volumeMounts[].name!""",
         "AppProject": _of(("spec.destinations[]",), "namespace", "server")
         + " "
         + _of(
             ("spec.clusterResourceWhitelist[]", "spec.namespaceResourceWhitelist[]"),
-            *("group", "kind"),
+            *("group!", "kind!"),
         ),
         "Application": "spec.project spec.source.repoURL "
         + _of(("spec.source", "spec.sources[]"), "path", "directory.exclude", "directory.include"),
+        **dict.fromkeys(
+            ("ClusterRoleBinding", "RoleBinding"),
+            _of(("roleRef", "subjects[]"), "kind", "name") + " subjects[].namespace",
+        ),
+        **dict.fromkeys(_RUNNERS, _of(("spec.selector",), *_REQUIREMENT)),
         "CronJob": "spec.schedule",
         "ExternalSecret": """
-            spec.data[].secretKey spec.data[].remoteRef.key spec.dataFrom[].extract.key
+            spec.data[].secretKey! spec.data[].remoteRef.key spec.dataFrom[].extract.key
             spec.secretStoreRef.kind spec.secretStoreRef.name spec.target.name""",
         "HorizontalPodAutoscaler": "spec.scaleTargetRef.kind spec.scaleTargetRef.name",
         "Ingress": """
             spec.defaultBackend.service.name spec.ingressClassName spec.rules[].host
-            spec.rules[].http.paths[].path spec.rules[].http.paths[].backend.service.name""",
+            spec.rules[].http.paths[].path spec.rules[].http.paths[].pathType
+            spec.rules[].http.paths[].backend.service.name spec.tls[].secretName""",
         "NetworkPolicy": "spec.ingress[].ports[].protocol spec.egress[].ports[].protocol "
-        + _of(tuple(f"spec.{one}" for one in _PEERS), "ipBlock.cidr"),
+        + _of(_PEERS, "ipBlock.cidr!")
+        + " "
+        + _of(_PEER_SELECTORS, *_REQUIREMENT),
+        "PersistentVolumeClaim": "spec.storageClassName",
         "Service": "spec.ports[].name spec.ports[].protocol spec.type",
     },
     _TEXTS: {
         _CONTAINER: """
             args command lifecycle.preStop.exec.command securityContext.capabilities.add
             securityContext.capabilities.drop""",
+        _POD: _of(_POD_SELECTORS, "matchExpressions[].values"),
+        **dict.fromkeys(_RUNNERS, "spec.selector.matchExpressions[].values"),
         "AppProject": "spec.sourceRepos",
+        **dict.fromkeys(
+            ("ClusterRole", "Role"),
+            _of(
+                ("rules[]",), "apiGroups", "nonResourceURLs", "resourceNames", "resources", "verbs"
+            ),
+        ),
         "ClusterSecretStore": "spec.conditions[].namespaces",
+        "Ingress": "spec.tls[].hosts",
         "NetworkPolicy": "spec.policyTypes "
-        + _of(tuple(f"spec.{one}" for one in _PEERS), "ipBlock.except"),
+        + _of(_PEERS, "ipBlock.except")
+        + " "
+        + _of(_PEER_SELECTORS, "matchExpressions[].values"),
+        "PersistentVolumeClaim": "spec.accessModes",
     },
     _LABELS: {
         _EVERY: "metadata.annotations metadata.labels",
-        _POD: """
-            metadata.annotations metadata.labels spec.nodeSelector
-            spec.topologySpreadConstraints[].labelSelector.matchLabels""",
-        **dict.fromkeys(
-            ("DaemonSet", "Deployment", "PodDisruptionBudget", "ReplicaSet", "StatefulSet"),
-            "spec.selector.matchLabels",
-        ),
-        "NetworkPolicy": "spec.podSelector.matchLabels "
-        + _of(
-            tuple(f"spec.{one}" for one in _PEERS),
-            *("namespaceSelector.matchLabels", "podSelector.matchLabels"),
-        ),
+        _POD: "metadata.annotations metadata.labels spec.nodeSelector "
+        + _of(_POD_SELECTORS, "matchLabels"),
+        **dict.fromkeys(_RUNNERS, "spec.selector.matchLabels"),
+        "ConfigMap": "binaryData data",
+        "NetworkPolicy": _of(_PEER_SELECTORS, "matchLabels"),
+        "Secret": "data stringData",
         "Service": "spec.selector",
     },
     _NUMBER: {
@@ -174,18 +213,18 @@ _FIELDS: Mapping[_Type, Mapping[str, str]] = {
         _CONTAINER: "ports[].containerPort "
         + _of(_PROBES, "failureThreshold", "initialDelaySeconds", "periodSeconds"),
         "Deployment": "spec.progressDeadlineSeconds spec.replicas",
-        "HorizontalPodAutoscaler": "spec.maxReplicas spec.minReplicas",
+        "HorizontalPodAutoscaler": "spec.maxReplicas! spec.minReplicas",
         "NetworkPolicy": "spec.ingress[].ports[].endPort spec.egress[].ports[].endPort",
         "Service": "spec.ports[].port",
         "StatefulSet": "spec.replicas",
     },
     _PORT: {
-        _CONTAINER: _of(_PROBES, "httpGet.port", "tcpSocket.port"),
+        _CONTAINER: _of(_PROBES, "grpc.port", "httpGet.port", "tcpSocket.port"),
         "NetworkPolicy": "spec.ingress[].ports[].port spec.egress[].ports[].port",
         "Service": "spec.ports[].targetPort",
     },
 }
-"""Optional fields by type and kind. `[]` marks lists of mappings."""
+"""Fields by type and kind. `[]` marks lists of mappings, and `!` a field that must exist."""
 
 
 def is_identified(item: object) -> bool:
@@ -197,7 +236,7 @@ def is_identified(item: object) -> bool:
 
 
 def malformed(item: Manifest) -> Iterator[str]:
-    """A message for each field of the wrong type: `spec.template is not a mapping`.
+    """A message for each field that is missing or of the wrong type: `spec is not a mapping`.
 
     Null counts as missing. It is never rendered: cdk8s and `merge` remove such a field.
     """
@@ -206,9 +245,11 @@ def malformed(item: Manifest) -> Iterator[str]:
 
 @dataclass
 class _Field:
-    """The expected type of an optional field."""
+    """The expected type of a field."""
 
     type: _Type | None = None
+    is_required: bool = False
+    """Whether the mapping that contains it must have it."""
     is_list: bool = False
     """Whether it is a list of mappings."""
     fields: dict[str, _Field] = field(default_factory=dict)
@@ -236,16 +277,18 @@ def _grow(root: _Field, *rows: str) -> None:
     for type_, paths in _FIELDS.items():
         for path in " ".join(paths.get(row, "") for row in rows).split():
             place = root
-            for step in path.split("."):
+            for step in path.removesuffix("!").split("."):
                 place = place.fields.setdefault(step.removesuffix("[]"), _Field())
                 place.is_list = place.is_list or step.endswith("[]")
-            place.type = type_
+            place.type, place.is_required = type_, path.endswith("!")
 
 
 def _wrong(content: Mapping[str, Any], fields: dict[str, _Field], path: str) -> Iterator[str]:
     for name, wanted in fields.items():
         found = content.get(name)
         if found is None:
+            if wanted.is_required:
+                yield f"{path}{name} is missing"
             continue
         if wanted.is_list:
             if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):

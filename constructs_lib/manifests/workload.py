@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from math import ceil, floor
 from typing import Any, NamedTuple
 
+from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.capacity import pod_template
 from constructs_lib.manifests.kinds import POD_TEMPLATES
 from constructs_lib.manifests.objects import Key, Object, Objects
@@ -290,11 +291,17 @@ def pods_in_words(replicas: tuple[int, int] | None) -> str:
 
 
 def share(value: int | str, whole: int, rounded: Any) -> int:
-    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`."""
+    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`.
+
+    Raises DeclarationError for anything else.
+    """
     text = str(value)
-    if not text.endswith("%"):
-        return int(text)
-    return int(rounded(int(text[:-1]) * whole / 100))
+    try:
+        if not text.endswith("%"):
+            return int(text)
+        return int(rounded(int(text[:-1]) * whole / 100))
+    except ValueError as error:
+        raise DeclarationError(f"{text!r} is not a number or a percentage") from error
 
 
 def remade_with_each_sync(item: Object) -> bool:

@@ -218,7 +218,8 @@ def _protocols(listeners: str) -> set[str]:
         found = json.loads(listeners)
     except ValueError:
         return set()
-    return {protocol for one in found if isinstance(one, dict) for protocol in one}
+    listed = found if isinstance(found, list) else ()
+    return {protocol for one in listed if isinstance(one, dict) for protocol in one}
 
 
 RULES = (

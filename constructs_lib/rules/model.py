@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from constructs_lib.errors import RuleError
+from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Pending
@@ -97,19 +97,20 @@ class Rule:
         if self.needs_platform and rendered.platform is None:
             return
         if not self.kinds:
-            yield from self._results(self.check(rendered), None, crashes)
-        for subject in self.subjects(rendered) if self.kinds else ():
+            yield from self._results(None, crashes, rendered)
+            return
+        for subject in self.subjects(rendered):
             item = subject.object if isinstance(subject, Workload) else subject
-            yield from self._results(self.check(subject, rendered), item, crashes)
+            yield from self._results(item, crashes, subject, rendered)
 
     def _results(
-        self, check: Iterator[Any], item: Object | None, crashes: list[RuleError] | None
+        self, item: Object | None, crashes: list[RuleError] | None, *arguments: Any
     ) -> Iterator[Violation]:
         """The violations that a check finds; a value that it cannot parse is also a violation."""
         try:
-            for found in check:
+            for found in self.check(*arguments):
                 yield found if isinstance(found, Violation) else self._violation(found, item)
-        except ValueError as error:
+        except DeclarationError as error:
             yield self._violation(f"{error}; correct it", item)
         except Exception as error:
             crash = RuleError(self.name, item.key if item else None, error)

@@ -1,4 +1,4 @@
-"""A field of a wrong type is reported by name; it never crashes a rule."""
+"""A field that is missing or of a wrong type is reported by name; it never crashes a rule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def paths(content: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
             yield from paths(inner, (*path, step))
 
 
-def with_wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def broken_fields(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in paths(manifest):
         for wrong in WRONG:
             broken = copy.deepcopy(manifest)
@@ -40,13 +40,19 @@ def with_wrong_types(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
             if type(place[path[-1]]) is not type(wrong):  # type: ignore[index]
                 place[path[-1]] = wrong  # type: ignore[index]
                 yield f"{'.'.join(map(str, path))} = {wrong!r}", broken
+        broken = copy.deepcopy(manifest)
+        place = broken
+        for step in path[:-1]:
+            place = place[step]  # type: ignore[index]
+        del place[path[-1]]  # type: ignore[arg-type]
+        yield f"no {'.'.join(map(str, path))}", broken
 
 
 @pytest.mark.parametrize("item", ONE_OF_EACH, ids=lambda item: item.kind)
-def test_a_field_of_a_wrong_type_crashes_no_rule(item: Object) -> None:
+def test_a_broken_field_crashes_no_rule(item: Object) -> None:
     others = [one for one in ONE_OF_EACH if one is not item]
     crashes = []
-    for label, broken in with_wrong_types(item.manifest):
+    for label, broken in broken_fields(item.manifest):
         if not is_identified(broken) or any(malformed(broken)):
             continue
         rendered = Rendered(Objects([*others, Object.of(broken, item.file)]), platform())
