@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from constructs_lib.errors import one_line
 from constructs_lib.manifests.kinds import POD_TEMPLATES
 from constructs_lib.manifests.objects import Key, Object
 from ops.errors import OpsError, Status
@@ -86,7 +87,7 @@ def spell(path: Path) -> str:
     """A path as text: `spec.containers[api].image`."""
     steps = (
         step if step.startswith("[") else f".{step}" if _PLAIN.fullmatch(step) else f"[{step}]"
-        for step in path
+        for step in map(one_line, path)
     )
     return "".join(steps).removeprefix(".")
 

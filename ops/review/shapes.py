@@ -215,6 +215,9 @@ _KINDS: dict[str, Shape] = {
         "spec!": {"schedule!": _schedule, "timeZone": str, "concurrencyPolicy": str}
         | {"jobTemplate!": {"spec!": {"template!": _TEMPLATE}}}
     },
+    "CustomResourceDefinition": {
+        "spec": {"group": str, "names": {"kind": str}, "versions": [{"name!": str}]}
+    },
     "DaemonSet": _SERVING,
     "Deployment": _SERVING,
     "ExternalSecret": {

@@ -15,7 +15,8 @@ from constructs_lib.wording import plural
 from ops.review.diff import Comparison
 from ops.review.fallback import is_known_field
 from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity, spell
-from ops.review.rules.exposure import hosts_of, services_behind
+from ops.review.rules.exposure import services_behind
+from ops.review.rules.paths import hosts_of
 from ops.review.rules.secrets import changed_secrets
 from ops.review.wording import listed
 

@@ -6,13 +6,21 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.routes import ALB, SCHEME, answers_itself, audience, backends
+from constructs_lib.manifests.routes import ACTION, ALB, SCHEME, audience, backends
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison, field_finding, gains_and_losses
 from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity
+from ops.review.rules.paths import (
+    ANY_HOST,
+    answer,
+    hosts_of,
+    named,
+    paths_of,
+    rules_of,
+    unclear_hosts,
+)
 
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"
@@ -20,7 +28,6 @@ CERTIFICATE = f"{ALB}certificate-arn"
 REDIRECTED = "a redirect to HTTPS"
 """In place of the Service of a listener that redirects to HTTPS."""
 _DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
-_ANY_HOST = "*"
 _ANNOTATIONS = ("metadata", "annotations")
 _SETTINGS = {
     CERTIFICATE: "certificate",
@@ -37,7 +44,6 @@ _ROUTING = (
     ("spec", "rules"),
 )
 _CONTROLLER = ((*_ANNOTATIONS, "kubernetes.io/ingress.class"), ("spec", "ingressClassName"))
-_ACTION = f"{ALB}actions."
 _UNREACHABLE = "not reachable"
 _INSIDE = "pods in the cluster"
 _REACHED_BY = {
@@ -50,9 +56,6 @@ _SERVICE_SETTINGS = (
     "loadBalancerSourceRanges",
     "selector",
 )
-
-_PLAIN_TYPES = {"Exact", "Prefix"}
-_WILDCARDS = {"*", "?"}
 
 Paths = dict[str, dict[str, None]]
 """The paths that the rules of each host name."""
@@ -68,24 +71,12 @@ class Route:
     service: str
 
 
-class HostPath(NamedTuple):
-    """A path of a host."""
-
-    path: str
-    type: str
-    service: str
-    """Its Service and port, or the load balancer."""
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.type}, {self.service})"
-
-
 _NOWHERE = Route(Key("", "", "", ""), _UNREACHABLE, "")
 
 
 def hosts(comparison: Comparison) -> Iterator[Finding]:
     """URLs that become reachable or unreachable, or get another backend."""
-    was, now = routes(comparison.before, comparison.after, unclear=_unclear(comparison))
+    was, now = routes(comparison.before, comparison.after, unclear=unclear_hosts(comparison))
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
     for url in dict.fromkeys([*now, *was]):
         before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
@@ -119,7 +110,7 @@ def _host_finding(comparison: Comparison, key: Key, severity: Severity, text: st
 
 def _is_new_or_removed(each: Difference) -> bool:
     """Whether a response of the load balancer itself is new or removed."""
-    return each.path[-1].startswith(_ACTION) and ABSENT in (each.before, each.after)
+    return each.path[-1].startswith(ACTION) and ABSENT in (each.before, each.after)
 
 
 def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
@@ -129,8 +120,9 @@ def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
             yield from _settings(change, label, change.at(*_ANNOTATIONS, annotation))
         for each in change.at(*_ANNOTATIONS, REDIRECT):
             if ABSENT not in (each.before, each.after):
-                yield from _settings(change, "port of the redirect to HTTPS", (each,))
-        actions = (d for d in change.at(*_ANNOTATIONS) if d.path[-1].startswith(_ACTION))
+                label = "port of the redirect to HTTPS"
+                yield field_finding(Risk.EXPOSURE, Severity.HIGH, change.key, each, label)
+        actions = (d for d in change.at(*_ANNOTATIONS) if d.path[-1].startswith(ACTION))
         for action in actions:
             if not _is_new_or_removed(action):
                 yield from _settings(change, "response of the load balancer", (action,))
@@ -192,23 +184,22 @@ def controller(ingress: Object) -> str | None:
     return named or ingress.spec.get("ingressClassName")
 
 
-def hosts_of(ingress: Object) -> list[str]:
-    return [rule.get("host", _ANY_HOST) for rule in _rules(ingress)]
-
-
 def services_behind(ingress: Object) -> set[str]:
     return {service["name"] for service in backends(ingress)}
 
 
 def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
     """Changed paths for which `routes` does not know which Service answers."""
-    unclear = _unclear(comparison)
-    was, now = (_paths(one) for one in (comparison.before, comparison.after))
+    unclear = unclear_hosts(comparison)
+    was, now = (paths_of(one) for one in (comparison.before, comparison.after))
     for _, ingress in comparison.pairs("Ingress"):
         if not ingress:
             continue
         for host in sorted(unclear.intersection(hosts_of(ingress))):
-            before, after = (", ".join(map(str, side.get(host, ()))) for side in (was, now))
+            before, after = (
+                ", ".join(str(path) for rule in side.get(host, ()) for path in rule)
+                for side in (was, now)
+            )
             text = (
                 f"effect unknown: the paths of {host} change from {before or 'none'} to {after}; "
                 "check which of them the load balancer matches first"
@@ -217,38 +208,23 @@ def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.UNKNOWN, Severity.HIGH, ingress.key, text, differences)
 
 
-def _unclear(comparison: Comparison) -> set[str]:
-    """Hosts with changed paths for which the longest path does not decide."""
-    was, now = (_paths(one) for one in (comparison.before, comparison.after))
-    return {
-        host
-        for host in was.keys() | now.keys()
-        if was.get(host) != now.get(host) and not _is_plain(was.get(host, []), now.get(host, []))
-    }
+def default_backends(comparison: Comparison) -> Iterator[Finding]:
+    """The Services that get all requests that match no rule."""
+    for before, after in comparison.pairs("Ingress"):
+        was, now = (_default(one) if one else None for one in (before, after))
+        if after and now and was != now:
+            severity = Severity.HIGH if audience(after) == "the internet" else Severity.MEDIUM
+            text = (
+                f"reachable from {audience(after)}: every URL of its load balancer that no rule "
+                f"matches, by the default backend {now}"
+            )
+            differences = comparison.differences(after.key, ("spec", "defaultBackend"))
+            yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
 
 
-def _is_plain(*sides: list[HostPath]) -> bool:
-    """Whether each path occurs once, without a wildcard, with the same plain type on both sides."""
-    types: dict[str, set[str]] = defaultdict(set)
-    for one in (one for side in sides for one in side):
-        types[one.path].add(one.type)
-    return (
-        all(len({one.path for one in side}) == len(side) for side in sides)
-        and all(len(of) == 1 and of <= _PLAIN_TYPES for of in types.values())
-        and not _WILDCARDS & {*"".join(types)}
-    )
-
-
-def _paths(snapshot: Objects) -> dict[str, list[HostPath]]:
-    """The paths of each host, in order."""
-    found: dict[str, list[HostPath]] = defaultdict(list)
-    for ingress in snapshot.of_kinds("Ingress"):
-        for rule in _rules(ingress):
-            for path in rule["http"]["paths"]:
-                service = _named(path["backend"]) or "the load balancer"
-                one = HostPath(path["path"], str(path.get("pathType")), service)
-                found[rule.get("host", _ANY_HOST)].append(one)
-    return found
+def _default(ingress: Object) -> str | None:
+    backend = ingress.spec.get("defaultBackend")
+    return answer(ingress, backend) if backend else None
 
 
 def routes(*snapshots: Objects, unclear: Set[str] = frozenset()) -> list[dict[str, Route]]:
@@ -261,16 +237,22 @@ def routes(*snapshots: Objects, unclear: Set[str] = frozenset()) -> list[dict[st
     paths: Paths = defaultdict(dict)
     for snapshot in snapshots:
         for ingress in snapshot.of_kinds("Ingress"):
-            for rule in _rules(ingress):
+            for rule in rules_of(ingress):
                 named = (path["path"] for path in rule["http"]["paths"])
-                paths[rule.get("host", _ANY_HOST)] |= dict.fromkeys(named)
-    return [dict(_routes(snapshot, paths, unclear)) for snapshot in snapshots]
+                paths[rule.get("host", ANY_HOST)] |= dict.fromkeys(named)
+    found: list[dict[str, Route]] = []
+    for snapshot in snapshots:
+        found.append({})
+        for url, route in _routes(snapshot, paths, unclear):
+            if url not in found[-1] or route.audience == "the internet":
+                found[-1][url] = route
+    return found
 
 
 def _routes(snapshot: Objects, paths: Paths, unclear: Set[str]) -> Iterator[tuple[str, Route]]:
     for ingress in snapshot.of_kinds("Ingress"):
-        for rule in _rules(ingress):
-            host = rule.get("host", _ANY_HOST)
+        for rule in rules_of(ingress):
+            host = rule.get("host", ANY_HOST)
             for origin, redirects in _origins(ingress, host):
                 if redirects:
                     yield f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
@@ -280,10 +262,6 @@ def _routes(snapshot: Objects, paths: Paths, unclear: Set[str]) -> Iterator[tupl
                     for path in paths[host]:
                         if service := _service_at(path, rule):
                             yield f"{origin}{path}", Route(ingress.key, audience(ingress), service)
-
-
-def _rules(ingress: Object) -> list[Manifest]:
-    return [rule for rule in ingress.spec.get("rules") or () if rule.get("http")]
 
 
 def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
@@ -300,16 +278,7 @@ def _service_at(path: str, rule: Manifest) -> str | None:
     """The Service for a path; None if the load balancer itself answers."""
     matching = [candidate for candidate in rule["http"]["paths"] if _matches(candidate, path)]
     nearest = max(matching, key=lambda candidate: len(candidate["path"]), default=None)
-    return _named(nearest["backend"]) if nearest else None
-
-
-def _named(backend: Manifest) -> str | None:
-    """`Service cerebro-api:8000`; None if the load balancer itself answers."""
-    service = None if answers_itself(backend) else backend.get("service")
-    if not service:
-        return None
-    port = service.get("port") or {}
-    return f"Service {service['name']}:{port.get('number', port.get('name'))}"
+    return named(nearest["backend"]) if nearest else None
 
 
 def _matches(candidate: Manifest, path: str) -> bool:
@@ -319,4 +288,4 @@ def _matches(candidate: Manifest, path: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-RULES = (hosts, unclear_paths, load_balancer_settings, services)
+RULES = (hosts, unclear_paths, default_backends, load_balancer_settings, services)

@@ -88,8 +88,12 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
 
 
 def new_controllers(comparison: Comparison) -> Iterator[Finding]:
-    """What new Applications sync, and where new secret stores read."""
-    permissions = {"Application": of_application, "ClusterSecretStore": of_provider}
+    """What new Applications sync, where new stores read, and what else new projects set."""
+    permissions = {
+        "AppProject": of_other_fields,
+        "Application": of_application,
+        "ClusterSecretStore": of_provider,
+    }
     for pair in comparison.pairs(*permissions):
         if not pair.before:
             yield from rights(comparison, pair, permissions[pair.item.kind], ())
@@ -210,7 +214,15 @@ def of_application(application: Object) -> list[str]:
 def _what(source: Manifest) -> str:
     include = (source.get("directory") or {}).get("include", "")
     path = "/".join(filter(None, (source.get("path"), include)))
-    return path or (f"chart {source['chart']}" if "chart" in source else "all files")
+    what = path or (f"chart {source['chart']}" if "chart" in source else "all files")
+    tools = sorted(source.keys() - {"chart", "directory", "path", "repoURL", "targetRevision"})
+    return f"{what} (with {', '.join(tools)})" if tools else what
+
+
+def of_other_fields(project: Object) -> list[str]:
+    """What a project sets besides its bounds, such as roles."""
+    others = sorted(project.spec.keys() - {*PROJECT_BOUNDS, "description"})
+    return [f"{field} {value(project.spec[field])}" for field in others]
 
 
 def of_provider(store: Object) -> list[str]:

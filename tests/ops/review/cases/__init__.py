@@ -91,7 +91,8 @@ class Case:
     name: str
     edit: Edit = unchanged
     expects: Sequence[Expected] = ()
-    """All findings: a further one fails the case."""
+    """All findings: a further one fails the case, except with `others`."""
+    others: bool = False
     base: Edit = unchanged
     """Prepares the base revision, where that is not what the charts render."""
 

@@ -18,6 +18,22 @@ from tests.ops.review.edits import together
 INGRESS = INGRESSES[0]
 ALB = "metadata.annotations[alb.ingress.kubernetes.io/"
 SCHEME, LISTENERS = f"{ALB}scheme]", f"{ALB}listen-ports]"
+SECOND = "Ingress cerebro/second"
+PUBLIC = {
+    "kubernetes.io/ingress.class": "alb",
+    "alb.ingress.kubernetes.io/scheme": "internet-facing",
+    "alb.ingress.kubernetes.io/certificate-arn": "arn:aws:acm:eu-central-1:111122223333:x",
+}
+
+
+def rule(path: str, service: str, **port: Any) -> dict[str, Any]:
+    backend = {"service": {"name": service, "port": port}}
+    paths = [{"path": path, "pathType": "Prefix", "backend": backend}]
+    return {"host": "api.analytics.gnosis.io", "http": {"paths": paths}}
+
+
+DENYING = rule("/metrics", "deny", name="use-annotation")
+SERVING = rule("/", "cerebro-api", number=8000)
 PATHS = "spec.rules[0].http.paths"
 APPLICATIONS = "argocd/applications.k8s.yaml"
 FOREIGN = "https://github.com/someone/else.git"
@@ -178,9 +194,50 @@ CASES = [
         ],
     ),
     Case(
+        "swap two rules of one host",
+        base=set_field(INGRESS, "spec.rules", [DENYING, SERVING]),
+        edit=set_field(INGRESS, "spec.rules", [SERVING, DENYING]),
+        expects=[high("unknown", INGRESS, "change from /metrics (Prefix, the load balancer), / (")],
+    ),
+    Case(
+        "serve a host by a second Ingress, from the internet",
+        edit=create(
+            "cerebro/cerebro-api.k8s.yaml",
+            "Ingress cerebro/second",
+            "networking.k8s.io/v1",
+            spec={"rules": [{**SERVING, "host": "mcp.analytics.gnosis.io"}]},
+            annotations=PUBLIC,
+        ),
+        expects=[
+            high("unknown", SECOND, "the paths of mcp.analytics.gnosis.io"),
+            high("exposure", SECOND, "reachable from the internet: https://mcp.analytics"),
+        ],
+        others=True,
+    ),
+    Case(
+        "serve everything by a default backend",
+        edit=create(
+            "cerebro/cerebro-api.k8s.yaml",
+            "Ingress cerebro/second",
+            "networking.k8s.io/v1",
+            spec={"defaultBackend": SERVING["http"]["paths"][0]["backend"]},
+            annotations=PUBLIC,
+        ),
+        expects=[high("exposure", SECOND, "by the default backend Service cerebro-api:8000")],
+        others=True,
+    ),
+    Case(
+        "forward by an action of the load balancer",
+        edit=set_field(INGRESS, f"{ALB}actions.deny]", '{"type":"forward","targetGroupARN":"x"}'),
+        expects=[
+            high("unknown", INGRESS, "/metrics (Prefix, the action deny"),
+            medium("exposure", INGRESS, "response of the load balancer"),
+        ],
+    ),
+    Case(
         "redirect to another port",
         edit=set_field(INGRESS, f"{ALB}ssl-redirect]", "8443"),
-        expects=[medium("exposure", INGRESS, "443 → 8443")],
+        expects=[high("exposure", INGRESS, "443 → 8443")],
     ),
     Case(
         "stop serving a version that dist/ uses",

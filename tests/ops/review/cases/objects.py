@@ -73,10 +73,14 @@ def delete(*names: str) -> Edit:
     return edit
 
 
-def create(file: str, name: str, api_version: str, **fields: Any) -> Edit:
+def create(
+    file: str, name: str, api_version: str, annotations: dict[str, str] | None = None, **fields: Any
+) -> Edit:
     """Append an object to a file."""
     kind, *namespace, object_name = re.split("[ /]", name)
-    metadata = {"name": object_name, **({"namespace": namespace[0]} if namespace else {})}
+    metadata: dict[str, Any] = {"name": object_name}
+    metadata |= {"namespace": namespace[0]} if namespace else {}
+    metadata |= {"annotations": annotations} if annotations else {}
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
     text = _SEPARATOR + yaml.safe_dump(manifest, sort_keys=False)
     return lambda files: {**files, file: files[file] + text}
