@@ -56,7 +56,7 @@ def build(platform: AnalyticsPlatform) -> App:
         for chart in charts:
             collect(problems, partial(_declare, chart, app))
         if problems:
-            raise PlatformError(problems)
+            raise PlatformError(dict.fromkeys(problems))  # of what several charts import, once
     return app
 
 

@@ -62,10 +62,10 @@ def check_bytes(text: str, what: str) -> None:
 
 def whole_bytes(text: str) -> str | None:
     """The correction of an amount of bytes such as `512m` or `0.5`; None if it needs none."""
-    if re.fullmatch(r"\d+m", text):
+    if re.fullmatch(r"\d{1,5}m", text):
         return f"did you mean {text.removesuffix('m')}Mi?"
-    in_thousandths = text.endswith("m") or re.fullmatch(r"\d*\.\d*[1-9]\d*", text)
-    return "write it like 512Mi or 1Gi" if in_thousandths else None
+    below = text.endswith(("m", "u", "n")) or re.fullmatch(r"\d*\.\d*[1-9]\d*", text)
+    return "write it like 512Mi or 1Gi" if below else None
 
 
 @cache

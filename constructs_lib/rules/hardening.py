@@ -6,10 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from constructs_lib.manifests.capacity import quantity
 from constructs_lib.manifests.external_secret import keys_of
 from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.kinds import POD_TEMPLATES
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
@@ -20,7 +22,7 @@ from constructs_lib.rules.model import PODS, Rendered, rule
 ROLE = "eks.amazonaws.com/role-arn"
 """The ServiceAccount annotation with the IAM role."""
 _MANDATORY = ("cpu", "memory", "ephemeral-storage")
-_IN_BYTES = re.compile(r"memory|ephemeral-storage|hugepages-.+")
+_IN_BYTES = re.compile(r"(^|\.)(memory|storage|ephemeral-storage|sizeLimit)$|(^|\.)hugepages-")
 _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
 
@@ -73,27 +75,28 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
 
 @rule(
     "memory-is-in-bytes",
-    PODS,
+    *sorted({kind for _, kind in POD_TEMPLATES}),
+    *("LimitRange", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota"),
     risk="downtime",
     remedy="write it like 512Mi or 1Gi",
 )
-def memory_is_in_bytes(workload: Workload, _: Rendered) -> Iterator[str]:
+def memory_is_in_bytes(item: Object, _: Rendered) -> Iterator[str]:
     """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
-    amounts = [
-        (f"container {container['name']} sets {name}", value)
-        for container in workload.every_container
-        for bound in ("requests", "limits")
-        for name, value in ((container.get("resources") or {}).get(bound) or {}).items()
-        if _IN_BYTES.fullmatch(name)
-    ]
-    amounts += [
-        (f"the emptyDir {volume.get('name')} sets sizeLimit", volume["emptyDir"].get("sizeLimit"))
-        for volume in workload.pod.get("volumes") or ()
-        if volume.get("emptyDir")
-    ]
-    for what, value in amounts:
-        if correction := whole_bytes(str(value)):
-            yield f"{what} to {value}, in thousandths of a byte; {correction}"
+    for path, amount in _bytes(item.spec, "spec"):
+        if correction := whole_bytes(amount):
+            yield f"{path} is {amount}, in thousandths of a byte; {correction}"
+
+
+def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The amounts of memory and storage at a path, or below it."""
+    if isinstance(content, list):
+        for place, one in enumerate(content):
+            yield from _bytes(one, f"{path}[{place}]")
+    for name, value in content.items() if isinstance(content, dict) else ():
+        if isinstance(value, dict | list):
+            yield from _bytes(value, f"{path}.{name}")
+        elif _IN_BYTES.search(name):
+            yield f"{path}.{name}", str(value)
 
 
 @rule(

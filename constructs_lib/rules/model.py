@@ -99,9 +99,24 @@ class Rule:
         if not self.kinds:
             yield from self._results(None, crashes, rendered)
             return
-        for subject in self.subjects(rendered):
+        for subject in self._subjects(rendered, crashes):
             item = subject.object if isinstance(subject, Workload) else subject
             yield from self._results(item, crashes, subject, rendered)
+
+    def _subjects(self, rendered: Rendered, crashes: list[RuleError] | None) -> list[Any]:
+        try:
+            return self.subjects(rendered)
+        except Exception as error:  # noqa: BLE001 a rule can raise anything
+            self._crashed(None, error, crashes)
+            return []
+
+    def _crashed(
+        self, item: Object | None, error: Exception, crashes: list[RuleError] | None
+    ) -> None:
+        crash = RuleError(self.name, item.key if item else None, error)
+        if crashes is None:
+            raise crash from error
+        crashes.append(crash)
 
     def _results(
         self, item: Object | None, crashes: list[RuleError] | None, *arguments: Any
@@ -112,11 +127,8 @@ class Rule:
                 yield found if isinstance(found, Violation) else self._violation(found, item)
         except DeclarationError as error:
             yield self._violation(f"{error}; correct it", item)
-        except Exception as error:
-            crash = RuleError(self.name, item.key if item else None, error)
-            if crashes is None:
-                raise crash from error
-            crashes.append(crash)
+        except Exception as error:  # noqa: BLE001 a rule can raise anything
+            self._crashed(item, error, crashes)
 
     def _violation(self, found: str | tuple[Object, str], item: Object | None) -> Violation:
         """Build a violation from a message, or from an object and a message."""

@@ -189,9 +189,14 @@ class Connection:
             cause = error.reason if isinstance(error, MaxRetryError) else error
             raise UnreachableError(
                 f"the cluster of context {self.context} cannot be reached at "
-                f"{self.client.configuration.host} ({type(cause).__name__}); check network and "
+                f"{self._address} ({type(cause).__name__}); check network and "
                 "VPN, or choose another context with --context"
             ) from error
+
+    @property
+    def _address(self) -> str:
+        """The address of the API server, without a password."""
+        return re.sub(r"//[^/]*@", "//", str(self.client.configuration.host))
 
     def _object(self, answer: Any) -> Object:
         with self.translate_errors():
@@ -202,7 +207,7 @@ class Connection:
             content = None
         if not isinstance(content, dict):
             raise ClusterError(
-                f"the server at {self.client.configuration.host} is not a Kubernetes API server; "
+                f"the server at {self._address} is not a Kubernetes API server; "
                 "check proxy and VPN, or choose another context with --context"
             )
         return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -94,7 +95,7 @@ class Repository:
             return (
                 "the clone is shallow; run `git fetch --unshallow` (in a workflow: fetch-depth: 0)"
             )
-        return f"run `git fetch origin {name}`"
+        return f"run `git fetch origin {shlex.quote(name)}`"
 
     def _files(self, commit: str, label: str) -> Iterator[tuple[str, str]]:
         paths = (DIST, STACK, _FORMER_STACK)

@@ -48,7 +48,7 @@ FormerVersion = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=SecretCommand)
 @handle_errors
 def status(
     *,
@@ -109,7 +109,7 @@ def set_value(
     terminal.show(f"{subject.path} is set: version {number}.")
 
 
-@app.command("import")
+@app.command("import", cls=SecretCommand)
 @handle_errors
 def import_values(*, context: Context = None, yes: Yes = False) -> None:
     """Import values from the Secrets of the cluster into SSM.

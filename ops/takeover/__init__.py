@@ -55,7 +55,7 @@ def start(
     confirm(
         f"Save them to {file}, and apply Application {application} without automated sync?", yes=yes
     )
-    found.write(file)
+    found.write(file, application)
     takeover.start()
     terminal.show(
         f"Application {application} is applied, without a sync. Continue with "
@@ -102,7 +102,7 @@ def undo(
     """
     takeover = Takeover.of(application, Cluster(context))
     file = _file(application, saved)
-    former = Saved.read(file)
+    former = Saved.read(file, application)
     takeover.require_undoable()
     added = takeover.added_since(former)
     kept = f" Keeps {_listed(added.kept)}." if added.kept else ""

@@ -29,10 +29,11 @@ class Saved:
         return cls(tuple(map(_restorable, stored)))
 
     @classmethod
-    def read(cls, file: Path) -> Saved:
-        """Raises OpsError if the file is missing or was not saved by `write`."""
+    def read(cls, file: Path, application: str) -> Saved:
+        """Raises OpsError if the file is missing, or is not whole, or of another Application."""
         try:
-            objects = [one for one in yaml.safe_load_all(file.read_text("utf-8")) if one]
+            text = file.read_text("utf-8")
+            objects = [one for one in yaml.safe_load_all(text) if one]
             found = cls(tuple(objects))
             _ = found.keys
         except OSError as error:
@@ -43,6 +44,11 @@ class Saved:
             raise OpsError(
                 f"{file} has no saved objects; pass another file with --saved"
             ) from error
+        if not text.startswith(found._header(application)):
+            raise OpsError(
+                f"{file} does not have the saved objects of {application}, or not all of them; "
+                "pass another file with --saved"
+            )
         return found
 
     @property
@@ -58,12 +64,17 @@ class Saved:
         named = ", ".join(str(Declared.of(one).key) for one in self.objects)
         return f"Objects of {application} in the cluster: {named or 'none'}."
 
-    def write(self, file: Path) -> None:
+    def _header(self, application: str) -> str:
+        return (
+            f"# {self.count} saved by `ops takeover start {application}`, restored by "
+            f"`ops takeover undo {application}`.\n"
+        )
+
+    def write(self, file: Path, application: str) -> None:
         """Raises OpsError if the file exists: it may be the only backup."""
-        header = "# Saved by `ops takeover start`; restored by `ops takeover undo`.\n"
         try:
             with open(file, "x", encoding="utf-8", opener=_private) as opened:
-                opened.write(header + yaml.safe_dump_all(self.objects))
+                opened.write(self._header(application) + yaml.safe_dump_all(self.objects))
         except FileExistsError as error:
             raise OpsError(
                 f"{file} already exists and may be needed for `undo`; delete it, or pass another "

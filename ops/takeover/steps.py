@@ -196,7 +196,7 @@ class Takeover:
 
     def added_since(self, former: Saved) -> Added:
         """Return its objects in the cluster that are not in the saved file."""
-        known = former.keys
+        known = {*former.keys, self.application.key}
         keys = [one.key for one in self.declared if one.key not in known]
         return Added.of(item for item in each(self._live, keys) if item)
 

@@ -227,6 +227,17 @@ def test_undo_is_refused_while_a_later_application_exists(
     assert server.changed == []
 
 
+@pytest.mark.parametrize("cut", ["apiVersion", "cerebro-api`, restored", "# 1 object"])
+def test_undo_needs_the_whole_file_of_its_application(server: FakeServer, cut: str) -> None:
+    assert run("start", "--yes").exit_code == 0
+    server.changed.clear()
+    text = Path(SAVED).read_text("utf-8")
+    for broken in ("", text.partition(cut)[0], text.replace("start cerebro-api", "start nebula")):
+        Path(SAVED).write_text(broken, "utf-8")
+        assert refused(run("undo", "--yes")).startswith(SAVED)
+    assert server.changed == []
+
+
 @pytest.mark.parametrize("text", [None, "one: [", "- text", "kind: Deployment"])
 def test_undo_needs_a_valid_file(server: FakeServer, text: str | None) -> None:
     if text:
