@@ -90,9 +90,10 @@ def hadolint(*files: Path) -> str:
 
 def test_every_image_is_built_and_run() -> None:
     planned = {service.name for service in SERVICES}
-    assert not set(services()) - planned, (
-        "`make images` must build and run every image: add a Service to tests/images/plan.py, and "
-        "what its Dockerfile copies to tests/images/samples/<service>"
+    missing = sorted(set(services()) - planned)
+    assert not missing, (
+        f"`make images` does not build and run {', '.join(missing)}; add a Service to "
+        "tests/images/plan.py, and what the Dockerfile copies to tests/images/samples/<service>"
     )
     assert not planned - set(services()), "remove what has no Dockerfile from tests/images/plan.py"
 
