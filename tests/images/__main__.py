@@ -21,6 +21,7 @@ from pathlib import Path
 from local_cluster.prerequisites import ROOT, PrerequisitesMissingError, command, require
 
 from . import clients, containers, standins, trial
+from .dockerfiles import services
 from .plan import SERVICES, Service
 from .store import BuildError, Store
 
@@ -62,6 +63,13 @@ def main() -> int:
     if options.scratch:
         chosen = [service for service in SERVICES if service.name in options.services]
         return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
+    if missing := sorted({*services()} - {service.name for service in SERVICES}):
+        print(
+            f"error: {', '.join(missing)} is not built and run; add a Service to "
+            "tests/images/plan.py, and what its Dockerfile copies to tests/images/samples/<service>",
+            file=sys.stderr,
+        )
+        return 1
     try:
         require("images", PREREQUISITES)
     except PrerequisitesMissingError as error:

@@ -38,6 +38,15 @@ def test_an_unknown_service_is_rejected(
     assert named.split(", ") == [service.name for service in SERVICES]
 
 
+def test_an_image_without_a_plan_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["images"])
+    monkeypatch.setattr(images, "services", lambda: ("cerebro-api", "hello"))
+    assert images.main() == 1
+    assert capsys.readouterr().err.startswith("error: hello is not built and run; add a Service")
+
+
 def test_a_build_gets_the_callers_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple")

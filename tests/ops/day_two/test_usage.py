@@ -26,10 +26,10 @@ def in_one_line(shown: str) -> str:
 @pytest.mark.parametrize(
     ("typed", "problem"),
     [
-        ((SECRET,), "Too many arguments."),
-        (("two", SECRET), "Too many arguments."),
-        (("--", f"-{SECRET}"), "Too many arguments."),
-        (("--yes", SECRET), "Too many arguments."),
+        ((SECRET,), "Unexpected arguments."),
+        (("two", SECRET), "Unexpected arguments."),
+        (("--", f"-{SECRET}"), "Unexpected arguments."),
+        (("--yes", SECRET), "Unexpected arguments."),
         ((f"--{SECRET}",), NO_OPTION),
         ((f"-{SECRET}",), NO_OPTION),
         ((f"--password={SECRET}",), NO_OPTION),
@@ -52,8 +52,8 @@ def test_a_value_beside_the_parameter(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((*REFRESH, SECRET), f"Too many arguments. {KEY_FILE}"),
-        ((*REFRESH, "--ask-key", SECRET), f"Too many arguments. {KEY_FILE}"),
+        ((*REFRESH, SECRET), f"Unexpected arguments. {KEY_FILE}"),
+        ((*REFRESH, "--ask-key", SECRET), f"Unexpected arguments. {KEY_FILE}"),
         (
             (*REFRESH, f"--ask-key={SECRET}"),
             f"Option '--ask-key' does not take a value. {KEY_FILE}",
