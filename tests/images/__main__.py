@@ -66,7 +66,7 @@ def main() -> int:
     if missing := sorted({*services()} - {service.name for service in SERVICES}):
         print(
             f"error: {', '.join(missing)} is not built and run; add a Service to "
-            "tests/images/plan.py, and what its Dockerfile copies to tests/images/samples/<service>",
+            "tests/images/plan.py, and what its Dockerfile copies to tests/images/samples/",
             file=sys.stderr,
         )
         return 1
