@@ -48,7 +48,11 @@ FormerVersion = Annotated[
 ]
 
 
-@app.command(cls=SecretCommand)
+class _OtherCommand(SecretCommand):
+    hint = "`ops secrets set` takes a secret value, at its hidden prompt"
+
+
+@app.command(cls=_OtherCommand)
 @handle_errors
 def status(
     *,
@@ -109,7 +113,7 @@ def set_value(
     terminal.show(f"{subject.path} is set: version {number}.")
 
 
-@app.command("import", cls=SecretCommand)
+@app.command("import", cls=_OtherCommand)
 @handle_errors
 def import_values(*, context: Context = None, yes: Yes = False) -> None:
     """Import values from the Secrets of the cluster into SSM.

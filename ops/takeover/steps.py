@@ -107,15 +107,8 @@ class Takeover:
         inside = {one.namespace for one in covered}
         namespaces = [one for one in objects.of_kinds("Namespace") if one.name in inside]
         others = [one for one in named.values() if one.name != name]
-        later = tuple(
-            other
-            for held in (
-                application,
-                *namespaces,
-            )  # the root Application first: it holds the others
-            for other in others
-            if covers(other, held.file)
-        )
+        held = (application, *namespaces)  # in this order: root holds the other Applications, too
+        later = tuple(other for one in held for other in others if covers(other, one.file))
         return cls(application, project, covered, later, cluster)
 
     def save(self) -> Saved:

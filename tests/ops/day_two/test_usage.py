@@ -15,6 +15,7 @@ PASSWORD = Parameters.CLICKHOUSE_PASSWORD.path
 SET, ROTATE, REFRESH = ("secrets", "set"), ("secrets", "rotate"), ("manifest", "refresh")
 FILE = "Type the secret value at the hidden prompt, or pass it with --file PATH."
 KEY_FILE = "Type the API key at the prompt of --ask-key, or pass it with --key-file PATH."
+OTHER = "`ops secrets set` takes a secret value, at its hidden prompt."
 NO_OPTION = "No such option."
 
 
@@ -52,6 +53,8 @@ def test_a_value_beside_the_parameter(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("secrets", "import", PASSWORD, SECRET), f"Unexpected arguments. {OTHER}"),
+        (("secrets", "status", PASSWORD, SECRET), f"Unexpected arguments. {OTHER}"),
         ((*REFRESH, SECRET), f"Unexpected arguments. {KEY_FILE}"),
         ((*REFRESH, "--ask-key", SECRET), f"Unexpected arguments. {KEY_FILE}"),
         (
