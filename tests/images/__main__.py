@@ -63,17 +63,17 @@ def main() -> int:
     if options.scratch:
         chosen = [service for service in SERVICES if service.name in options.services]
         return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
+    try:
+        require("images", PREREQUISITES)
+    except PrerequisitesMissingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if missing := sorted({*services()} - {service.name for service in SERVICES}):
         print(
             f"error: {', '.join(missing)} is not built and run; add a Service to "
             "tests/images/plan.py, and what its Dockerfile copies to tests/images/samples/",
             file=sys.stderr,
         )
-        return 1
-    try:
-        require("images", PREREQUISITES)
-    except PrerequisitesMissingError as error:
-        print(f"error: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

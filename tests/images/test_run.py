@@ -42,6 +42,7 @@ def test_an_image_without_a_plan_is_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["images"])
+    monkeypatch.setattr(images, "require", lambda *_: None)
     monkeypatch.setattr(images, "services", lambda: ("cerebro-api", "hello"))
     assert images.main() == 1
     assert capsys.readouterr().err.startswith("error: hello is not built and run; add a Service")
