@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from constructs_lib.manifests.objects import Object as Declared
 from ops import terminal
 from ops.asking import confirm
-from ops.cluster import Cluster, Object
+from ops.cluster import Cluster
 from ops.errors import handle_errors
 from ops.options import Context, Yes
-from ops.takeover.saved import Saved
+from ops.takeover.saved import Saved, listed
 from ops.takeover.steps import Takeover, how_to_remove
 
 app = typer.Typer(
@@ -105,10 +104,10 @@ def undo(
     former = Saved.read(file, application)
     takeover.require_undoable()
     added = takeover.added_since(former)
-    kept = f" Keeps {_listed(added.kept)}." if added.kept else ""
+    kept = f" Keeps {listed(added.kept)}." if added.kept else ""
     terminal.info(
         f"Removes Application {application}, restores {former.count}, and deletes "
-        f"{_listed(added.removable) or 'nothing'}.{kept}"
+        f"{listed(added.removable) or 'nothing'}.{kept}"
     )
     confirm("Continue?", yes=yes)
     takeover.undo(former, added)
@@ -117,10 +116,6 @@ def undo(
         terminal.show("Not deleted, because data or other objects could be lost:")
         for item in added.kept:
             terminal.show(f"  {how_to_remove(item)}")
-
-
-def _listed(items: list[Object]) -> str:
-    return ", ".join(str(Declared.of(item).key) for item in items)
 
 
 def _file(application: str, saved: Path | None) -> Path:

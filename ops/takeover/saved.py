@@ -61,8 +61,7 @@ class Saved:
         return plural(len(self.objects), "object")
 
     def summary(self, application: str) -> str:
-        named = ", ".join(str(Declared.of(one).key) for one in self.objects)
-        return f"Objects of {application} in the cluster: {named or 'none'}."
+        return f"Objects of {application} in the cluster: {listed(self.objects) or 'none'}."
 
     def _header(self, application: str) -> str:
         return (
@@ -82,6 +81,11 @@ class Saved:
             ) from error
         except OSError as error:
             raise OpsError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def listed(objects: Iterable[Object]) -> str:
+    """`Deployment cerebro/api, Service cerebro/api`; empty without objects."""
+    return ", ".join(str(Declared.of(one).key) for one in objects)
 
 
 def _private(path: str, flags: int) -> int:

@@ -30,22 +30,26 @@ def paths(content: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
             yield from paths(inner, (*path, step))
 
 
+def copied(manifest: dict[str, Any], path: tuple[str | int, ...]) -> tuple[dict[str, Any], Any]:
+    """A copy, and the mapping or list in it that contains the field."""
+    broken = copy.deepcopy(manifest)
+    place: Any = broken
+    for step in path[:-1]:
+        place = place[step]
+    return broken, place
+
+
 def broken_fields(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in paths(manifest):
+        name = ".".join(map(str, path))
         for wrong in WRONG:
-            broken = copy.deepcopy(manifest)
-            place = broken
-            for step in path[:-1]:
-                place = place[step]  # type: ignore[index]
-            if type(place[path[-1]]) is not type(wrong):  # type: ignore[index]
-                place[path[-1]] = wrong  # type: ignore[index]
-                yield f"{'.'.join(map(str, path))} = {wrong!r}", broken
-        broken = copy.deepcopy(manifest)
-        place = broken
-        for step in path[:-1]:
-            place = place[step]  # type: ignore[index]
-        del place[path[-1]]  # type: ignore[arg-type]
-        yield f"no {'.'.join(map(str, path))}", broken
+            broken, place = copied(manifest, path)
+            if type(place[path[-1]]) is not type(wrong):
+                place[path[-1]] = wrong
+                yield f"{name} = {wrong!r}", broken
+        broken, place = copied(manifest, path)
+        del place[path[-1]]
+        yield f"no {name}", broken
 
 
 @pytest.mark.parametrize("item", ONE_OF_EACH, ids=lambda item: item.kind)

@@ -76,7 +76,7 @@ _NOWHERE = Route(Key("", "", "", ""), _UNREACHABLE, "")
 
 def hosts(comparison: Comparison) -> Iterator[Finding]:
     """URLs that become reachable or unreachable, or get another backend."""
-    was, now = routes(comparison.before, comparison.after, unclear=unclear_hosts(comparison))
+    was, now = routes(comparison.before, comparison.after)
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
     for url in dict.fromkeys([*now, *was]):
         before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
@@ -190,8 +190,8 @@ def services_behind(ingress: Object) -> set[str]:
 
 def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
     """Changed paths for which `routes` does not know which Service answers."""
-    unclear = unclear_hosts(comparison)
     was, now = (paths_of(one) for one in (comparison.before, comparison.after))
+    unclear = unclear_hosts(was, now)
     for _, ingress in comparison.pairs("Ingress"):
         if not ingress:
             continue
@@ -227,25 +227,26 @@ def _default(ingress: Object) -> str | None:
     return answer(ingress, backend) if backend else None
 
 
-def routes(*snapshots: Objects, unclear: Set[str] = frozenset()) -> list[dict[str, Route]]:
-    """Routes by URL for each snapshot, for the paths of all snapshots.
+def routes(before: Objects, after: Objects) -> tuple[dict[str, Route], dict[str, Route]]:
+    """Routes by URL on both sides, for the paths of both.
 
-    Args:
-        snapshots: The objects of each revision.
-        unclear: Hosts of which only the audience is known, not which Service answers which path.
+    Of a host with unclear paths, only the audience is known, not which Service answers which path.
     """
+    was, now = paths_of(before), paths_of(after)
+    unclear = unclear_hosts(was, now)
     paths: Paths = defaultdict(dict)
-    for snapshot in snapshots:
-        for ingress in snapshot.of_kinds("Ingress"):
-            for rule in rules_of(ingress):
-                named = (path["path"] for path in rule["http"]["paths"])
-                paths[rule.get("host", ANY_HOST)] |= dict.fromkeys(named)
-    found: list[dict[str, Route]] = []
-    for snapshot in snapshots:
-        found.append({})
-        for url, route in _routes(snapshot, paths, unclear):
-            if url not in found[-1] or route.audience == "the internet":
-                found[-1][url] = route
+    for side in (was, now):
+        for host, rules in side.items():
+            paths[host] |= dict.fromkeys(one.path for rule in rules for one in rule)
+    return _by_url(before, paths, unclear), _by_url(after, paths, unclear)
+
+
+def _by_url(snapshot: Objects, paths: Paths, unclear: Set[str]) -> dict[str, Route]:
+    """The routes, of which the one from the internet wins if several have the same URL."""
+    found: dict[str, Route] = {}
+    for url, route in _routes(snapshot, paths, unclear):
+        if url not in found or route.audience == "the internet":
+            found[url] = route
     return found
 
 

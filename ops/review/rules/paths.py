@@ -8,7 +8,6 @@ from typing import NamedTuple
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.routes import ACTION, answers_itself
 from constructs_lib.model import Manifest
-from ops.review.diff import Comparison
 
 ANY_HOST = "*"
 _PLAIN_TYPES = {"Exact", "Prefix"}
@@ -30,6 +29,10 @@ class HostPath(NamedTuple):
         return f"{self.path} ({self.type}, {self.answer})"
 
 
+HostRules = dict[str, list[list[HostPath]]]
+"""The rules of each host with their paths, in order."""
+
+
 def hosts_of(ingress: Object) -> list[str]:
     return [rule.get("host", ANY_HOST) for rule in rules_of(ingress)]
 
@@ -38,9 +41,8 @@ def rules_of(ingress: Object) -> list[Manifest]:
     return [rule for rule in ingress.spec.get("rules") or () if rule.get("http")]
 
 
-def unclear_hosts(comparison: Comparison) -> set[str]:
+def unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
     """Hosts with changed paths for which the longest path does not decide."""
-    was, now = (paths_of(one) for one in (comparison.before, comparison.after))
     return {
         host
         for host in was.keys() | now.keys()
@@ -63,9 +65,8 @@ def _is_plain(*sides: list[list[HostPath]]) -> bool:
     )
 
 
-def paths_of(snapshot: Objects) -> dict[str, list[list[HostPath]]]:
-    """The rules of each host with their paths, in order."""
-    found: dict[str, list[list[HostPath]]] = defaultdict(list)
+def paths_of(snapshot: Objects) -> HostRules:
+    found: HostRules = defaultdict(list)
     for ingress in snapshot.of_kinds("Ingress"):
         for rule in rules_of(ingress):
             found[rule.get("host", ANY_HOST)].append(
