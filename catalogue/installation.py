@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
-from constructs_lib.names import check_ranges
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_ranges
 
 
 @checked

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from charts.memory import Memory
+from charts.output import DirChanges, replace_dir, replace_file
 from constructs_lib.errors import PlatformError, RuleError, collect
-from constructs_lib.output import DirChanges, replace_dir, replace_file
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
 FOLDER = Path(__file__).parents[1] / "dist"

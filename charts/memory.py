@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charts.output import replace_file
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Parameter, Pending
-from constructs_lib.output import replace_file
 
 if TYPE_CHECKING:
     from constructs_lib.kubernetes import Snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from catalogue.parameters import Parameters
-from constructs_lib.manifests.external_secret import secret_of, secret_type
+from constructs_lib.manifests.references import secret_of, secret_type
 from constructs_lib.manifests.workload import workloads
 from local_cluster.cluster import Cluster, Object
 from ops.secrets.readers import Source

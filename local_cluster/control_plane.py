@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from constructs_lib.output import defer_signals
+from charts.output import defer_signals
 from local_cluster.argocd import ArgoCd
 from local_cluster.aws import Aws
 from local_cluster.cluster import Cluster

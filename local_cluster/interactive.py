@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from charts.dist import FOLDER
-from constructs_lib.output import read
-from constructs_lib.wording import plural
+from charts.output import read
+from constructs_lib.model.text import plural
 from local_cluster.argocd_server import USER, ArgoCdServer
 from local_cluster.by_hand import apply_by_hand
 from local_cluster.control_plane import ControlPlane, running_control_plane

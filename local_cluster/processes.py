@@ -15,7 +15,7 @@ from pathlib import Path
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from constructs_lib.output import defer_signals
+from charts.output import defer_signals
 
 SECONDS_TO_END = 10
 """How long a process may take to stop after SIGTERM before it is killed."""

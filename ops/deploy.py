@@ -17,7 +17,7 @@ from catalogue import stack_outputs
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
-from constructs_lib import output
+from charts import output
 from constructs_lib.errors import DeclarationError
 from ops import terminal
 from ops.aws import AwsError, ParameterStore, require_credentials

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from catalogue import images
-from constructs_lib import output
+from charts import output
 from constructs_lib.errors import DeclarationError, PlatformError, collect
-from constructs_lib.manifests.releases import FINGERPRINT
+from constructs_lib.manifests.argocd import FINGERPRINT
 from constructs_lib.model import Pin
 from ops import registry, terminal
 from ops.errors import OpsError

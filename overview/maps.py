@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
-from constructs_lib.manifests.external_secret import remote_keys, secret_of
 from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.routes import audience
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model import Manifest
-from constructs_lib.schedule import starts, words
-from constructs_lib.wording import plural
+from constructs_lib.model.schedule import starts, words
+from constructs_lib.model.text import plural
 from overview.inventory import Inventory, rules
 
 _GANTT = (

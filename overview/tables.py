@@ -9,14 +9,14 @@ from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.external_secret import remote_keys, secret_of
 from constructs_lib.manifests.image import build, repository
 from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.routes import audience
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
-from constructs_lib.quantity import readable
-from constructs_lib.schedule import words
-from constructs_lib.wording import plural
+from constructs_lib.model.quantity import readable
+from constructs_lib.model.schedule import words
+from constructs_lib.model.text import plural
 from overview.inventory import Inventory, rules
 
 _SOURCES = "https://github.com/"

@@ -13,8 +13,8 @@ import yaml
 
 from catalogue.platform import AnalyticsPlatform, current
 from charts import registry
+from charts.output import read
 from constructs_lib.kubernetes import App
-from constructs_lib.output import read
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 
 from charts.dist import SCORECARD, render
-from constructs_lib.output import read, replace_dir
+from charts.output import read, replace_dir
 from tests.conftest import ROOT, copy_checkout, make_room
 from tests.ops.session import Session
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from charts.output import read
 from constructs_lib.model import Manifest
-from constructs_lib.output import read
 from tests.conftest import ROOT, copy_checkout, make_room, parse
 from tests.test_schemas import problems as schema_problems
 

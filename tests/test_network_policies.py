@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from constructs_lib.manifests.network import Endpoint, Network
-from constructs_lib.manifests.selectors import selects
+from constructs_lib.manifests.objects import selects
 
 WEB = Endpoint("10.0.1.1", "cerebro", {"app": "web"}, {("http", "TCP"): 8000})
 WORKER = Endpoint("10.0.1.2", "crawlers", {"app": "worker"})

@@ -8,9 +8,9 @@ The numbers are our estimate.
 from dataclasses import dataclass
 
 from catalogue.parameters import Parameters
-from constructs_lib.checks import checked
 from constructs_lib.kubernetes import App, Chart, Namespace, Quota
 from constructs_lib.model import Resources
+from constructs_lib.model.checks import checked
 
 _CONTAINER_DEFAULTS = Resources(cpu=("100m", "500m"), memory=("128Mi", "256Mi"))
 

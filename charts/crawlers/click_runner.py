@@ -9,9 +9,9 @@ from catalogue.installation import Installation
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.shared import CLICKHOUSE, HTTPS, clickhouse
-from constructs_lib.checks import checked
 from constructs_lib.kubernetes import App, Chart, ExternalSecret, Program, ScheduledJob
 from constructs_lib.model import Egress, Parameter, Pending, Resources
+from constructs_lib.model.checks import checked
 
 _DATABASE = "crawlers_data"
 

@@ -21,7 +21,7 @@ from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.single_writer import SingleWriter, Storage
 from constructs_lib.kubernetes.snapshot import ChartFile, Snapshot
 from constructs_lib.kubernetes.web_service import WebService
-from constructs_lib.platform import Platform
+from constructs_lib.model.platform import Platform
 
 __all__ = [
     "Alb",

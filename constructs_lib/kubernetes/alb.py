@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from constructs_lib.checks import Between, checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Host, Positive
-from constructs_lib.names import check_object_name, check_ranges
-from constructs_lib.platform import Platform
+from constructs_lib.model.checks import Between, checked
+from constructs_lib.model.names import check_object_name, check_ranges
+from constructs_lib.model.platform import Platform
 
 _PREFIX = "alb.ingress.kubernetes.io"
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"

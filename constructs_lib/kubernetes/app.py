@@ -12,13 +12,13 @@ import cdk8s
 import constructs
 import jsii
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import PlatformError, RuleError, one_line
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.snapshot import Snapshot, read
 from constructs_lib.kubernetes.text import stringify
 from constructs_lib.kubernetes.validation import problems
-from constructs_lib.platform import Platform
+from constructs_lib.model.checks import checked
+from constructs_lib.model.platform import Platform
 
 _INVALID = "Validation failed with the following errors:"  # message of cdk8s
 _PROBLEM = re.compile(r"\n  \[([^]\n]*)\] ")

@@ -8,13 +8,13 @@ from typing import Any
 
 from constructs import Construct
 
-from constructs_lib.checks import checked
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.manifests.argocd import DIST, GROUP
-from constructs_lib.manifests.kinds import CLUSTER_SCOPED, Kind, gives_power
-from constructs_lib.manifests.kinds import group as group_of
+from constructs_lib.manifests.objects import CLUSTER_SCOPED, Kind, gives_power
+from constructs_lib.manifests.objects import group as group_of
 from constructs_lib.model import Manifest
-from constructs_lib.names import check_object_name
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_object_name
 
 API_VERSION = f"{GROUP}/v1alpha1"
 CLUSTER = "https://kubernetes.default.svc"

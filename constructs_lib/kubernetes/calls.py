@@ -11,7 +11,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Calls
-from constructs_lib.tree import nearest
+from constructs_lib.model.platform import nearest
 
 if TYPE_CHECKING:
     from constructs import IConstruct

@@ -10,14 +10,13 @@ import cdk8s
 from cdk8s_plus_27 import k8s
 from constructs import Construct, IConstruct
 
-from constructs_lib.checks import checked
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import manifest, plain
 from constructs_lib.model import Manifest, Pending
-from constructs_lib.names import check_folder, check_object_name
-from constructs_lib.platform import Platform
-from constructs_lib.tree import nearest
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_folder, check_object_name
+from constructs_lib.model.platform import Platform, nearest
 
 
 @checked

@@ -7,12 +7,12 @@ from typing import Any
 
 from constructs import Construct
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import ClusterTarget, Parameter
-from constructs_lib.names import check_object_name, check_variable
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_object_name, check_variable
 
 STORE = "aws-ssm"
 PULL_SECRET = "ghcr-pull-secret"  # noqa: S105 the name of a Secret

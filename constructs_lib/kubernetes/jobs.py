@@ -9,14 +9,14 @@ from cdk8s_plus_27 import k8s
 from constructs import Construct
 from cronsim import CronSim, CronSimError
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, ProgramConstruct
-from constructs_lib.manifests.releases import FINGERPRINT, WAVE, fingerprint
+from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, fingerprint
 from constructs_lib.model import NotNegative, Positive
+from constructs_lib.model.checks import checked
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3

@@ -10,8 +10,8 @@ from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.manifest import plain
+from constructs_lib.kubernetes.merge import merge
 from constructs_lib.manifests.shape import is_identified
-from constructs_lib.merge import merge
 from constructs_lib.model import Manifest
 
 

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 from cdk8s_plus_27 import k8s
 
-from constructs_lib.checks import fits
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Manifest
+from constructs_lib.model.checks import fits
 
 _structs_module = k8s.ObjectMeta.__init__.__globals__
 _check_type = _structs_module["check_type"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.chart import Chart
@@ -15,7 +14,8 @@ from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredent
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import quantity
 from constructs_lib.model import NotNegative, Parameter, Positive, Resources
-from constructs_lib.names import check_object_name
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_object_name
 
 
 @checked

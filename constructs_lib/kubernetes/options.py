@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.program import Program
 from constructs_lib.model import NotNegative, Positive
-from constructs_lib.names import check_label, check_object_name
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_label, check_object_name
 
 _ROLE = re.compile(r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 

@@ -16,7 +16,7 @@ from constructs_lib.kubernetes.options import Options, Toleration
 from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.volumes import Claim
 from constructs_lib.model import Command, HttpGet, Probe, Resources, TcpSocket
-from constructs_lib.platform import Platform
+from constructs_lib.model.platform import Platform
 
 USER = 1000
 """UID and GID of `appuser` in the images."""

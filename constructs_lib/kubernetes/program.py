@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.external_secret import ExternalSecret
 from constructs_lib.model import Calls, Egress, Parameter, Port, Probe, Resources
-from constructs_lib.names import (
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import (
     check_file_path,
     check_mount_path,
     check_object_name,
     check_variable,
     looks_secret,
 )
-from constructs_lib.quantity import amount, check_bytes, spell
+from constructs_lib.model.quantity import amount, check_bytes, spell
 
 _MOST_CONFIGURATION_BYTES = 1_000_000
 """The limit of a ConfigMap is 1 MiB, including names."""

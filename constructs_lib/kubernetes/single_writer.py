@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.manifest import quantity
@@ -17,8 +16,9 @@ from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.volumes import Claim
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
 from constructs_lib.model import NotNegative, Port, Probe
-from constructs_lib.names import check_mount_path
-from constructs_lib.quantity import check_bytes
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_mount_path
+from constructs_lib.model.quantity import check_bytes
 
 
 @checked

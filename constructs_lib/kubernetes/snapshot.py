@@ -14,7 +14,7 @@ from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.ordering import Dependencies, identity
 from constructs_lib.kubernetes.text import stringify
-from constructs_lib.manifests.kinds import is_cluster_scoped
+from constructs_lib.manifests.objects import is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.manifests.text import is_odd
 from constructs_lib.model import Manifest, Pending

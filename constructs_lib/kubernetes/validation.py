@@ -7,7 +7,7 @@ from constructs_lib.kubernetes.snapshot import Snapshot
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import malformed
-from constructs_lib.platform import Platform
+from constructs_lib.model.platform import Platform
 from constructs_lib.rules import violations, waivers
 from constructs_lib.rules.model import Rendered, Violation
 

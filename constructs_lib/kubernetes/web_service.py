@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from cdk8s_plus_27 import k8s
 from constructs import Construct
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.alb import Alb
@@ -17,6 +16,7 @@ from constructs_lib.kubernetes.options import Autoscaling, Options
 from constructs_lib.kubernetes.program import Container, Program
 from constructs_lib.kubernetes.workload import RECREATE, ProgramConstruct
 from constructs_lib.model import HttpGet, Port, Positive, Probe
+from constructs_lib.model.checks import checked
 
 _ROLLING = k8s.DeploymentStrategy(
     type="RollingUpdate",

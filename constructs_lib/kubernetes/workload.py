@@ -18,9 +18,9 @@ from constructs_lib.kubernetes.options import Options
 from constructs_lib.kubernetes.pod import Pod, Sources
 from constructs_lib.kubernetes.program import Container
 from constructs_lib.kubernetes.volumes import Claim, file_key
-from constructs_lib.manifests.releases import fingerprint
+from constructs_lib.manifests.argocd import fingerprint
 from constructs_lib.model import Calls
-from constructs_lib.names import check_object_name
+from constructs_lib.model.names import check_object_name
 
 DO_NOT_EVICT = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",

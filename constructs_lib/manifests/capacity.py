@@ -16,9 +16,9 @@ from math import ceil
 from typing import Any
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.kinds import POD_TEMPLATES, Kind, group
+from constructs_lib.manifests.objects import POD_TEMPLATES, Kind, group
 from constructs_lib.model import Manifest
-from constructs_lib.quantity import amount
+from constructs_lib.model.quantity import amount
 
 Amounts = dict[str, Fraction]
 """Amount of each resource, in cores, bytes or a count."""

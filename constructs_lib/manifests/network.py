@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from constructs_lib.manifests.objects import selects
 from constructs_lib.manifests.readings import Connection, Opening, Reading, kubernetes, peers_of
-from constructs_lib.manifests.selectors import selects
 
 Object = Mapping[str, Any]
 ALL: Object = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from constructs_lib.manifests.kinds import POD_TEMPLATES, group
+from constructs_lib.manifests.objects import POD_TEMPLATES, group
 from constructs_lib.model import Manifest
 
 

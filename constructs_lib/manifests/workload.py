@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.capacity import pod_template
-from constructs_lib.manifests.kinds import POD_TEMPLATES
-from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.selectors import selects
+from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, selects
 from constructs_lib.model import Manifest
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 
 HOOK = "argocd.argoproj.io/hook"
 _HOOK_DELETION = "argocd.argoproj.io/hook-delete-policy"

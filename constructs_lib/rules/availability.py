@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil
 
-from constructs_lib.manifests.external_secret import DOCKER_CONFIG, secret_of, secret_type
 from constructs_lib.manifests.image import host
 from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.references import DOCKER_CONFIG, secret_of, secret_type
 from constructs_lib.manifests.routes import served_pods
 from constructs_lib.manifests.workload import (
     Update,

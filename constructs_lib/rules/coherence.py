@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.objects import Key, Object, selects
 from constructs_lib.manifests.routes import (
     ACTION,
     answers_itself,
@@ -14,7 +14,6 @@ from constructs_lib.manifests.routes import (
     paths,
     port_of,
 )
-from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Workload, behind, selected
 from constructs_lib.rules.model import PODS, Rendered, repeated, rule
 

@@ -15,7 +15,7 @@ from constructs_lib.manifests.disagreements import (
     most_ports,
 )
 from constructs_lib.manifests.network import directions
-from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.objects import Key, Object, selects
 from constructs_lib.manifests.readings import (
     NOT_PUBLIC,
     PEERS,
@@ -24,7 +24,6 @@ from constructs_lib.manifests.readings import (
     is_within,
     peers_of,
 )
-from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Rendered, rule

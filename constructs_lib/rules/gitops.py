@@ -14,8 +14,8 @@ from constructs_lib.manifests.argocd import (
     protections,
     refusals,
 )
-from constructs_lib.manifests.external_secret import DOCKER_CONFIG, secret_type
 from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.references import DOCKER_CONFIG, secret_type
 from constructs_lib.manifests.routes import ALB, SCHEME
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import ALL, Rendered, rule

@@ -9,14 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 from constructs_lib.manifests.capacity import quantity
-from constructs_lib.manifests.external_secret import keys_of
 from constructs_lib.manifests.image import repository
-from constructs_lib.manifests.kinds import POD_TEMPLATES
-from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.objects import POD_TEMPLATES, Object, Objects
+from constructs_lib.manifests.references import keys_of
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
-from constructs_lib.names import looks_secret
-from constructs_lib.quantity import whole_bytes
+from constructs_lib.model.names import looks_secret
+from constructs_lib.model.quantity import whole_bytes
 from constructs_lib.rules.model import PODS, Rendered, rule
 
 ROLE = "eks.amazonaws.com/role-arn"

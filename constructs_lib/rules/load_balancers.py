@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.routes import ALB
-from constructs_lib.names import check_ranges
+from constructs_lib.model.names import check_ranges
 from constructs_lib.rules.model import Rendered, rule
 
 _ATTRIBUTES = f"{ALB}load-balancer-attributes"

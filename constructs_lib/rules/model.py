@@ -14,7 +14,7 @@ from constructs_lib.model import Pending
 from constructs_lib.rules.waivers import Result
 
 if TYPE_CHECKING:
-    from constructs_lib.platform import Platform
+    from constructs_lib.model.platform import Platform
 
 PODS = "pods"
 """Matches every workload, used in place of a kind."""

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from constructs_lib.manifests.network import directions
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.routes import is_listening, ports_from_outside
-from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Workload, selected
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Rendered, rule

@@ -12,18 +12,17 @@ from cronsim import CronSimError
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.manifests.capacity import quantity
-from constructs_lib.manifests.external_secret import remote_keys
 from constructs_lib.manifests.image import repository
-from constructs_lib.manifests.kinds import is_cluster_scoped
-from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
+from constructs_lib.manifests.references import remote_keys
 from constructs_lib.manifests.text import unreadable
 from constructs_lib.manifests.workload import Workload
-from constructs_lib.quantity import spell
+from constructs_lib.model.quantity import spell
+from constructs_lib.model.schedule import words
 from constructs_lib.rules.model import ALL, PODS, Rendered, rule
-from constructs_lib.schedule import words
 
 if TYPE_CHECKING:
-    from constructs_lib.platform import Platform
+    from constructs_lib.model.platform import Platform
 
 _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
 

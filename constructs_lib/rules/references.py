@@ -6,9 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from constructs_lib.manifests.external_secret import EVERY_KEY, keys_of, remote_keys, secret_of
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.references import Reference, of_object, of_workload
+from constructs_lib.manifests.references import (
+    EVERY_KEY,
+    Reference,
+    keys_of,
+    of_object,
+    of_workload,
+    remote_keys,
+    secret_of,
+)
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.rules.model import PODS, Rendered, repeated, rule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.manifests.releases import (
+from constructs_lib.manifests.argocd import (
     FINGERPRINT,
     NUMBER,
     WAVE,

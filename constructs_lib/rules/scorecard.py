@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from constructs_lib.model.text import plural
 from constructs_lib.rules import GROUPS, RULES, violations
 from constructs_lib.rules.model import Rendered, Rule
 from constructs_lib.rules.waivers import Waiver
-from constructs_lib.wording import plural
 
 _SETS = Path(__file__).with_name("check_sets.toml")
 _PAGE = """\

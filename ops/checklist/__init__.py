@@ -10,7 +10,7 @@ import typer
 
 from catalogue import images
 from catalogue.parameters import Parameters
-from constructs_lib.output import read
+from charts.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
 from ops.checklist import declared, live, prerequisites, report

@@ -11,7 +11,7 @@ import yaml
 
 from charts.memory import digest
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.checklist.model import Answer, Service, failed, failed_each, not_applicable, passed
 from ops.secrets.readers import Source
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from constructs_lib.manifests.kinds import Kind
+from constructs_lib.manifests.objects import Kind
 from ops.cluster.connection import ClusterError, Connection
 
 In = TypeVar("In")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import humanize
 
-from constructs_lib.schedule import next_start, words
+from constructs_lib.model.schedule import next_start, words
 from ops import rendered, terminal
 from ops.cluster import Cluster, Job, Object
 from ops.errors import OpsError

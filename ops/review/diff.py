@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.workload import Workload
-from constructs_lib.quantity import amount
+from constructs_lib.model.quantity import amount
 from ops.review.argocd import Removal
 from ops.review.model import ABSENT, Change, Difference, Finding, Path, Risk, Severity
 from ops.review.wording import before_after, listed

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.review.diff import ObjectPair
 from ops.review.model import Severity
 from ops.review.report import Group, Report

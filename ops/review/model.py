@@ -8,8 +8,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from constructs_lib.errors import one_line
-from constructs_lib.manifests.kinds import POD_TEMPLATES
-from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object
 from ops.errors import OpsError, Status
 
 

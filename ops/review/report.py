@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from constructs_lib.manifests.objects import Key
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.review.diff import Comparison, ObjectPair
+from ops.review.effects import RULES
+from ops.review.effects.capacity import Row
+from ops.review.effects.capacity import rows as capacity_rows
 from ops.review.fallback import unexplained
 from ops.review.load import MANIFESTS, read
 from ops.review.model import Finding, ReviewError, Risk, Severity
 from ops.review.revisions import Revision, differing
-from ops.review.rules import RULES
-from ops.review.rules.capacity import Row
-from ops.review.rules.capacity import rows as capacity_rows
 
 _FILE = "File"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.git import Git
 from ops.review.model import ReviewError
 

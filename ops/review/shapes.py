@@ -10,8 +10,8 @@ from typing import Any
 
 from cronsim import CronSimError
 
-from constructs_lib.quantity import amount
-from constructs_lib.schedule import words
+from constructs_lib.model.quantity import amount
+from constructs_lib.model.schedule import words
 
 Shape = Any
 """A type; a dict of fields and their shapes, where `!` marks required fields; `[shape of every

@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.review.diff import ObjectPair
 from ops.review.model import Severity
 from ops.review.report import Report

@@ -11,7 +11,7 @@ import typer
 
 from catalogue.parameters import Parameters
 from constructs_lib.model import Manifest
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops import terminal
 from ops.asking import SecretValue
 from ops.aws import ParameterStore

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from constructs_lib.manifests.external_secret import remote_keys, secret_of
+from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
 
 if TYPE_CHECKING:

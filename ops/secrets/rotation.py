@@ -11,7 +11,7 @@ from typing import TypeVar
 import humanize
 
 from constructs_lib.manifests.workload import Workload
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops import terminal
 from ops.asking import SecretValue
 from ops.cluster import Cluster

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from catalogue.parameters import Parameters
 from constructs_lib.errors import DeclarationError
-from constructs_lib.names import check_fqdn
+from constructs_lib.model.names import check_fqdn
 from ops.asking import SecretValue
 from ops.aws import LARGEST_BYTES
 from ops.errors import OpsError

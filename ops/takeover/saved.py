@@ -11,7 +11,7 @@ import yaml
 
 from constructs_lib.manifests.objects import Key
 from constructs_lib.manifests.objects import Object as Declared
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.cluster import Object
 from ops.errors import OpsError
 from ops.review.live.stored import LAST_APPLIED, plain

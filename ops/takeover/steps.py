@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.argocd import NAMESPACE, covers
-from constructs_lib.manifests.kinds import Kind
-from constructs_lib.manifests.objects import Key, Objects
+from constructs_lib.manifests.objects import Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Cluster, ClusterError, Object
 from ops.cluster.connection import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH

@@ -41,7 +41,7 @@ from constructs_lib.model import (
     Probe,
     Resources,
 )
-from constructs_lib.platform import Sources
+from constructs_lib.model.platform import Sources
 from constructs_lib.rules.waivers import Waiver
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")

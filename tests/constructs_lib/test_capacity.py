@@ -12,7 +12,7 @@ from kubernetes import client
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.kinds import CLUSTER_SCOPED, gives_power, is_cluster_scoped
+from constructs_lib.manifests.objects import CLUSTER_SCOPED, gives_power, is_cluster_scoped
 from constructs_lib.model import Manifest
 
 

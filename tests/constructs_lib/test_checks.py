@@ -14,7 +14,6 @@ import pytest
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from constructs_lib import kubernetes
-from constructs_lib.checks import Between, _mismatch, _schema, _words, checked, fits
 from constructs_lib.errors import DeclarationError, collect
 from constructs_lib.kubernetes import (
     Alb,
@@ -31,6 +30,7 @@ from constructs_lib.kubernetes import (
     WebService,
 )
 from constructs_lib.model import Calls, Egress, HttpGet, Parameter, Probe, Resources
+from constructs_lib.model.checks import Between, _mismatch, _schema, _words, checked, fits
 from tests.constructs_lib import declarations as base
 
 _READ_ONLY = ("ChartFile", "KubeObject", "Snapshot")  # created by the library

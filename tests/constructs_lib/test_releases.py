@@ -8,7 +8,7 @@ import pytest
 from cdk8s import JsonPatch
 
 from constructs_lib.errors import PlatformError
-from constructs_lib.manifests.releases import FINGERPRINT, WAVE
+from constructs_lib.manifests.argocd import FINGERPRINT, WAVE
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
 from tests.constructs_lib import declarations as base

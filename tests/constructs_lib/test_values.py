@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.names import looks_secret
-from constructs_lib.quantity import amount, canonical
+from constructs_lib.model.names import looks_secret
+from constructs_lib.model.quantity import amount, canonical
 
 
 @pytest.mark.parametrize(

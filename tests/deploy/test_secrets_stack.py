@@ -9,7 +9,7 @@ import pytest
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from catalogue.stack_outputs import EXAMPLE_ACCOUNT, STACK
-from constructs_lib.output import read
+from charts.output import read
 from overview import FILE as OVERVIEW
 from tests.conftest import ROOT
 from tests.deploy.conftest import Deployment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from constructs_lib.manifests.releases import FINGERPRINT, fingerprint
+from constructs_lib.manifests.argocd import FINGERPRINT, fingerprint
 from local_cluster.cluster import Object
 from local_cluster.installation import Installation
 

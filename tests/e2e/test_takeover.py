@@ -17,8 +17,8 @@ import pexpect
 import pytest
 import yaml
 
+from charts.output import read as committed
 from constructs_lib.manifests.objects import Objects
-from constructs_lib.output import read as committed
 from local_cluster.by_hand import PAGE
 from local_cluster.cluster import Cluster, Object
 from local_cluster.processes import command

@@ -17,12 +17,12 @@ import yaml
 
 from catalogue.platform import AnalyticsPlatform, current
 from charts.dist import FOLDER
+from charts.output import read
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import malformed
 from constructs_lib.manifests.text import is_odd
 from constructs_lib.model import Manifest, Parameter, Pending
-from constructs_lib.output import read
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
 from tests.mutants.editing import Edit

@@ -10,7 +10,7 @@ import pytest
 
 from catalogue.platform import AnalyticsPlatform
 from charts import registry
-from constructs_lib.output import replace_dir
+from charts.output import replace_dir
 from tests.ops.checkouts import CODE, commit, copy
 from tests.ops.local_registry import LocalRegistry, local_registry
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from charts import registry as charts
+from charts.output import DirChanges, read, replace_dir
 from constructs_lib.errors import DeclarationError, PlatformError
+from constructs_lib.manifests.argocd import fingerprint
 from constructs_lib.manifests.image import repository
-from constructs_lib.manifests.releases import fingerprint
-from constructs_lib.output import DirChanges, read, replace_dir
 from ops.errors import OpsError
 from ops.pin import RefusedError, bump
 from ops.registry import Image, ImageMissingError

@@ -10,9 +10,9 @@ from subprocess import CalledProcessError
 
 from catalogue.platform import WAIVERS
 from constructs_lib.errors import DeclarationError
+from constructs_lib.model.text import plural
 from constructs_lib.rules import waivers
 from constructs_lib.rules.waivers import Result, Waiver
-from constructs_lib.wording import plural
 from local_cluster.installing import go_unless_built
 from local_cluster.prerequisites import require
 from tests.scan.programs import NEEDED

@@ -21,7 +21,7 @@ from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import Parameter
-from constructs_lib.names import looks_secret
+from constructs_lib.model.names import looks_secret
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT, render
 from tests.conftest import ROOT

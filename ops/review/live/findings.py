@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from constructs_lib.manifests.objects import Key
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.review.live.snapshot import Snapshot
 from ops.review.live.trial import Trial
 from ops.review.model import Finding, Risk, Severity

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from constructs_lib.manifests.argocd import GROUP, NAMESPACE
-from constructs_lib.manifests.kinds import Kind
-from constructs_lib.manifests.objects import Key, Objects
+from constructs_lib.manifests.objects import Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Object
 from ops.cluster.discovery import Resource, each

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.manifests.external_secret import keys_of, secret_of, secret_type
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.references import keys_of, secret_of, secret_type
 from constructs_lib.manifests.routes import paths
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from ops.cluster import Object as Stored

@@ -8,8 +8,8 @@ import pytest
 
 from constructs_lib.manifests.objects import Object
 from constructs_lib.rules.model import Rendered, rule
+from ops.review.effects import violations
 from ops.review.model import Severity
-from ops.review.rules import violations
 from tests.ops.review.cases.objects import create
 from tests.ops.review.edits import (
     NEW,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import cascades, protections
-from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.objects import Object, Objects, selects
 from constructs_lib.manifests.routes import SCHEME, scheme
-from constructs_lib.manifests.selectors import selects
 from constructs_lib.manifests.workload import Update, Workload, readers, remade_with_each_sync
-from constructs_lib.quantity import amount
-from constructs_lib.schedule import words
-from constructs_lib.wording import plural
+from constructs_lib.model.quantity import amount
+from constructs_lib.model.schedule import words
+from constructs_lib.model.text import plural
 from ops.review.diff import Comparison
 from ops.review.fallback import KNOWN_KINDS
 from ops.review.load import STACK_GROUP

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison
+from ops.review.effects.permissions import of_policy, rights
+from ops.review.effects.secrets import parameter_of
 from ops.review.load import STACK_GROUP
 from ops.review.model import Difference, Finding, Risk, Severity
-from ops.review.rules.permissions import of_policy, rights
-from ops.review.rules.secrets import parameter_of
 from ops.review.wording import before_after, listed, value
 
 _REPLACING: dict[str, tuple[str, ...]] = {

@@ -11,8 +11,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import ACTION, ALB, SCHEME, audience, backends
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison, field_finding, gains_and_losses
-from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity
-from ops.review.rules.paths import (
+from ops.review.effects.paths import (
     ANY_HOST,
     answer,
     hosts_of,
@@ -21,6 +20,7 @@ from ops.review.rules.paths import (
     rules_of,
     unclear_hosts,
 )
+from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity
 
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"

@@ -10,11 +10,11 @@ from functools import lru_cache
 
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.objects import Key, Objects
-from constructs_lib.quantity import readable
+from constructs_lib.model.quantity import readable
 from ops.review.diff import Comparison
+from ops.review.effects.removal import SIZE, shrinks
 from ops.review.load import of_cluster
 from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Risk, Severity, spell
-from ops.review.rules.removal import SIZE, shrinks
 from ops.review.wording import before_after, listed
 
 TOTAL = "all namespaces"

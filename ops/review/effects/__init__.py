@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from ops.review.diff import Comparison
-from ops.review.model import Finding
-from ops.review.rules import (
+from ops.review.effects import (
     availability,
     builds,
     capacity,
@@ -17,6 +16,7 @@ from ops.review.rules import (
     secrets,
     violations,
 )
+from ops.review.model import Finding
 
 RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
     *removal.RULES,

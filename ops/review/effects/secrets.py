@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from constructs_lib.manifests.external_secret import secret_of
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.workload import readers
 from ops.review.diff import ORDER, Comparison, field_finding, gains_and_losses
 from ops.review.load import STACK_GROUP

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from constructs_lib.checks import checked
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import ClusterTarget, Pin
+from constructs_lib.model.checks import checked
 from constructs_lib.rules.waivers import Waiver
-from constructs_lib.tree import nearest
 
 if TYPE_CHECKING:
     from constructs import IConstruct
@@ -89,3 +88,20 @@ class Platform:
         """The platform of the App that contains `construct`."""
         missing = f"is not in an App with a {cls.__name__}; create the App with App(platform)"
         return nearest(construct, "platform", cls, missing)
+
+
+_T = TypeVar("_T")
+
+
+def nearest(construct: IConstruct, attribute: str, kind: type[_T], otherwise: str) -> _T:
+    """The `attribute` of type `kind` on `construct` or its nearest ancestor.
+
+    Raises DeclarationError with the message `otherwise` if none has it.
+    """
+    scope: IConstruct | None = construct
+    while scope:
+        found = getattr(scope, attribute, None)
+        if isinstance(found, kind):
+            return found
+        scope = scope.node.scope
+    raise DeclarationError(otherwise, where=construct.node.path)

@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 
-from constructs_lib.checks import Between, checked
 from constructs_lib.errors import DeclarationError
-from constructs_lib.names import check_fqdn, looks_secret
-from constructs_lib.quantity import amount, check_bytes, check_canonical
+from constructs_lib.model.checks import Between, checked
+from constructs_lib.model.names import check_fqdn, looks_secret
+from constructs_lib.model.quantity import amount, check_bytes, check_canonical
 
 Port = Annotated[int, Between(1, 65535)]
 Positive = Annotated[int, Between(1, None)]

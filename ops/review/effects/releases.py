@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.manifests.external_secret import secret_of
-from constructs_lib.manifests.releases import (
+from constructs_lib.manifests.argocd import (
     FINGERPRINT,
     needs,
     release_phases,
     releases,
     waiting,
 )
+from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.workload import Workload
 from ops.review.diff import Comparison
 from ops.review.model import Finding, Risk, Severity

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.schedule import starts, words
+from constructs_lib.model.schedule import starts, words
 from ops.review.diff import Comparison
 from ops.review.model import TEMPLATE, Finding, Risk, Severity
 from ops.review.wording import before_after, listed, value

@@ -11,13 +11,13 @@ from functools import cached_property
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.routes import scheme
 from constructs_lib.manifests.workload import Update, Workload, behind, workloads
-from constructs_lib.wording import plural
+from constructs_lib.model.text import plural
 from ops.review.diff import Comparison
+from ops.review.effects.exposure import services_behind
+from ops.review.effects.paths import hosts_of
+from ops.review.effects.secrets import changed_secrets
 from ops.review.fallback import is_known_field
 from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity, spell
-from ops.review.rules.exposure import services_behind
-from ops.review.rules.paths import hosts_of
-from ops.review.rules.secrets import changed_secrets
 from ops.review.wording import listed
 
 
