@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from math import ceil
@@ -19,7 +19,7 @@ from constructs_lib.manifests.workload import (
     share,
 )
 from constructs_lib.model import Manifest
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ARCHITECTURE = "arm64"
 """The architecture of the nodes and of every image (deployment page: Graviton)."""
@@ -36,7 +36,7 @@ _PROGRESS_SECONDS = 600
     risk="downtime",
     remedy="set terminationGracePeriodSeconds to more than the preStop sleep",
 )
-def pods_drain_in_time(workload: Workload, _: Rendered) -> Iterator[str]:
+def pods_drain_in_time(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
     grace = workload.pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
     for container in workload.containers:
@@ -69,7 +69,7 @@ def _sleep(hook: Manifest) -> float:
     "kube-linter:no-liveness-probe kube-linter:no-readiness-probe "
     "polaris:livenessProbeMissing polaris:readinessProbeMissing",
 )
-def programs_are_probed(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def programs_are_probed(workload: Workload, rendered: Rendered) -> Problems:
     """Without probes, Kubernetes neither restarts a hung program nor waits until it is ready."""
     if not workload.serves or not workload.containers:
         return
@@ -88,7 +88,7 @@ def programs_are_probed(workload: Workload, rendered: Rendered) -> Iterator[str]
     risk="downtime",
     remedy="raise progressDeadlineSeconds, or lower failureThreshold of the startupProbe",
 )
-def rollouts_wait(workload: Workload, _: Rendered) -> Iterator[str]:
+def rollouts_wait(workload: Workload, _: Rendered) -> Problems:
     """A Deployment must not be marked as failed while its pod can still start."""
     if workload.kind != "Deployment":
         return
@@ -110,7 +110,7 @@ def rollouts_wait(workload: Workload, _: Rendered) -> Iterator[str]:
     risk="downtime",
     remedy="set maxUnavailable: 0 and a maxSurge, or Recreate with one replica",
 )
-def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
+def updates_leave_no_gap(workload: Workload, _: Rendered) -> Problems:
     """With several replicas, an update must not stop a pod before its replacement is ready."""
     if workload.kind != "Deployment" or workload.running == 0:
         return
@@ -122,7 +122,9 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
         if volume.get("persistentVolumeClaim")
     ]
     if claims and (workload.update is not Update.RECREATE or workload.running > 1):
-        yield (f"two pods would claim the volume {claims[0]}; run one replica, updated by Recreate")
+        yield Problem(
+            f"two pods would claim the volume {claims[0]}", "run one replica, updated by Recreate"
+        )
 
 
 @rule(
@@ -136,7 +138,7 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Iterator[str]:
     "polaris:pdbMinAvailableGreaterThanHPAMinReplicas "
     "polaris:pdbMinAvailableGreaterThanHPAMaxReplicas",
 )
-def budgets_allow_drains(budget: Object, rendered: Rendered) -> Iterator[str]:
+def budgets_allow_drains(budget: Object, rendered: Rendered) -> Problems:
     """A budget must let a node drain without stopping a service."""
     for workload in selected(rendered.objects, budget.namespace, budget.spec.get("selector")):
         pods = workload.running
@@ -164,13 +166,13 @@ def evictable(budget: Object, pods: int) -> int:
     risk="downtime",
     remedy=f"select {_ARCH}: {ARCHITECTURE}",
 )
-def images_fit_nodes(workload: Workload, _: Rendered) -> Iterator[str]:
+def images_fit_nodes(workload: Workload, _: Rendered) -> Problems:
     """The images are built only for arm64; on other nodes, pods fail to start."""
     chosen = (workload.pod.get("nodeSelector") or {}).get(_ARCH)
     if chosen != ARCHITECTURE:
         yield (f"its pods run on {chosen or 'any'} nodes, but images are built for {ARCHITECTURE}")
     if workload.pod.get("nodeName"):
-        yield "its pods are bound to a node by name; remove nodeName"
+        yield Problem("its pods are bound to a node by name", "remove nodeName")
 
 
 @rule(
@@ -179,12 +181,14 @@ def images_fit_nodes(workload: Workload, _: Rendered) -> Iterator[str]:
     risk="downtime",
     remedy="add it to imagePullSecrets",
 )
-def pull_secrets_are_named(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def pull_secrets_are_named(workload: Workload, rendered: Rendered) -> Problems:
     """The registry is private: without the Secret, images cannot be pulled."""
     secrets = _pull_secrets(rendered.objects)
     secret = secrets.get(workload.namespace)
     if secrets and not secret and workload.pull_secrets:
-        yield f"namespace {workload.namespace} has no pull secret for a registry; declare one"
+        yield Problem(
+            f"namespace {workload.namespace} has no pull secret for a registry", "declare one"
+        )
     registry = rendered.platform.registry.partition("/")[0] if rendered.platform else None
     private = [image for image in workload.images if registry in (None, host(image))]
     if secret and private and secret not in workload.pull_secrets:
@@ -208,7 +212,7 @@ def _pull_secrets(objects: Objects) -> Mapping[str, str]:
     remedy="remove spec.replicas from the workload",
     covers="kube-score:deployment-targeted-by-hpa-does-not-have-replicas-configured",
 )
-def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator[str]:
+def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
     spec = autoscaler.spec
     target = spec.get("scaleTargetRef") or {}
@@ -218,7 +222,7 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator
     if scaled and "replicas" in scaled.spec:
         yield f"{key} sets spec.replicas itself"
     if spec.get("minReplicas", 1) > spec.get("maxReplicas", 1):
-        yield "minReplicas is greater than maxReplicas; correct one of them"
+        yield Problem("minReplicas is greater than maxReplicas", "correct one of them")
 
 
 @rule(
@@ -229,7 +233,7 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Iterator
     remedy="set concurrencyPolicy: Forbid or Replace",
     covers="kube-score:cronjob-restartpolicy",
 )
-def jobs_do_not_overlap(job: Object, _: Rendered) -> Iterator[str]:
+def jobs_do_not_overlap(job: Object, _: Rendered) -> Problems:
     """Overlapping runs write the same rows twice, and syncing a changed Job fails."""
     spec = job.spec
     if job.kind == "CronJob":
@@ -237,13 +241,15 @@ def jobs_do_not_overlap(job: Object, _: Rendered) -> Iterator[str]:
             yield "a run may start while the previous one is running (concurrencyPolicy: Allow)"
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
     elif not remade_with_each_sync(job):
-        yield (
-            "the API server does not allow changes to an existing Job; make it an Argo CD hook "
-            "with hook-delete-policy: BeforeHookCreation"
+        yield Problem(
+            "the API server does not allow changes to an existing Job",
+            "make it an Argo CD hook with hook-delete-policy: BeforeHookCreation",
         )
     template = ((spec.get("template") or {}).get("spec")) or {}
     if template.get("restartPolicy") not in ("Never", "OnFailure"):
-        yield "the API server rejects restartPolicy values other than Never and OnFailure; set one"
+        yield Problem(
+            "the API server rejects restartPolicy values other than Never and OnFailure", "set one"
+        )
 
 
 RULES = (

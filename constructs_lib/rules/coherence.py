@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from constructs_lib.manifests.objects import Key, Object, selects
 from constructs_lib.manifests.routes import (
@@ -15,7 +14,7 @@ from constructs_lib.manifests.routes import (
     port_of,
 )
 from constructs_lib.manifests.workload import Workload, behind, selected
-from constructs_lib.rules.model import PODS, Rendered, repeated, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
@@ -29,7 +28,7 @@ _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
     covers="kube-score:service-targets-pod kube-score:container-ports-check "
     "kube-linter:dangling-service",
 )
-def services_reach(service: Object, rendered: Rendered) -> Iterator[str]:
+def services_reach(service: Object, rendered: Rendered) -> Problems:
     """A Service without a container behind its port does not respond."""
     if service.spec.get("type") == "ExternalName" or not service.spec.get("selector"):
         return
@@ -39,7 +38,9 @@ def services_reach(service: Object, rendered: Rendered) -> Iterator[str]:
         return
     if len({workload.key for workload in pods if workload.serves}) > 1:
         names = ", ".join(str(workload.key) for workload in pods)
-        yield f"its selector matches pods of several workloads ({names}); use a unique label"
+        yield Problem(
+            f"its selector matches pods of several workloads ({names})", "use a unique label"
+        )
     for port in service.spec.get("ports") or ():
         target = port.get("targetPort", port.get("port"))
         if not any(is_listening(one, target, port.get("protocol", "TCP")) for one in pods):
@@ -53,7 +54,7 @@ def services_reach(service: Object, rendered: Rendered) -> Iterator[str]:
     remedy="use a port of the Service",
     covers="kube-score:ingress-targets-service kube-linter:dangling-ingress",
 )
-def ingresses_reach(ingress: Object, rendered: Rendered) -> Iterator[str]:
+def ingresses_reach(ingress: Object, rendered: Rendered) -> Problems:
     """Requests fail if the load balancer cannot forward them."""
     for backend in backends(ingress):
         key = Key("", "Service", ingress.namespace, str(backend.get("name")))
@@ -65,9 +66,10 @@ def ingresses_reach(ingress: Object, rendered: Rendered) -> Iterator[str]:
         if answers_itself(path.get("backend") or {}):
             name = path["backend"]["service"].get("name")
             if not _is_json(ingress.annotations.get(f"{ACTION}{name}")):
-                yield (
+                yield Problem(
                     f"{host}{path.get('path')} needs the annotation {ACTION}{name}, which is "
-                    "missing or not JSON; add it"
+                    "missing or not JSON",
+                    "add it",
                 )
 
 
@@ -87,13 +89,15 @@ def _is_json(text: str | None) -> bool:
     "kube-score:statefulset-pod-selector-labels-match-template-metadata-labels "
     "kube-linter:mismatching-selector",
 )
-def workloads_select(workload: Workload, _: Rendered) -> Iterator[str]:
+def workloads_select(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:
         return
     selector = workload.object.spec.get("selector") or {}
     if not selects(selector, workload.labels):
-        yield "its selector does not match its own pods; correct the labels of the template"
+        yield Problem(
+            "its selector does not match its own pods", "correct the labels of the template"
+        )
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
         yield "its selector matches every pod"
 
@@ -104,7 +108,7 @@ def workloads_select(workload: Workload, _: Rendered) -> Iterator[str]:
     risk="downtime",
     remedy="give its pods a unique label, and select by it",
 )
-def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Problems:
     """Two controllers that select the same pods delete each other's."""
     if workload.kind not in _CONTROLLERS:
         return
@@ -123,7 +127,7 @@ def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Iterator[
     needs_platform=True,
     covers="kube-score:networkpolicy-targets-pod kube-linter:dangling-networkpolicy",
 )
-def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
+def selectors_pick(item: Object, rendered: Rendered) -> Problems:
     """A policy or budget must select the pods of exactly one workload."""
     field = "podSelector" if item.kind == "NetworkPolicy" else "selector"
     selector = item.spec.get(field) or {}
@@ -143,7 +147,7 @@ def selectors_pick(item: Object, rendered: Rendered) -> Iterator[str]:
     remedy="select the pods of the workload",
     needs_platform=True,
 )
-def spread_by_own_label(workload: Workload, _: Rendered) -> Iterator[str]:
+def spread_by_own_label(workload: Workload, _: Rendered) -> Problems:
     """A topology spread constraint that selects other pods has no effect."""
     for constraint in workload.pod.get("topologySpreadConstraints") or ():
         if not selects(constraint.get("labelSelector"), workload.labels):
@@ -157,7 +161,7 @@ def spread_by_own_label(workload: Workload, _: Rendered) -> Iterator[str]:
     remedy="use a port that the container declares",
     covers="kube-linter:liveness-port kube-linter:readiness-port kube-linter:startup-port",
 )
-def probes_ask_open_ports(workload: Workload, _: Rendered) -> Iterator[str]:
+def probes_ask_open_ports(workload: Workload, _: Rendered) -> Problems:
     """A probe of a port that no program listens on always fails."""
     for container in workload.every_container:
         declared = {
@@ -179,7 +183,7 @@ def probes_ask_open_ports(workload: Workload, _: Rendered) -> Iterator[str]:
     remedy="keep one of them",
     covers="kube-linter:duplicate-env-vars kube-score:environment-variable-key-duplication",
 )
-def declared_once(workload: Workload, _: Rendered) -> Iterator[str]:
+def declared_once(workload: Workload, _: Rendered) -> Problems:
     """If two entries have the same name, one is silently dropped."""
     names = [volume.get("name") for volume in workload.pod.get("volumes") or ()]
     yield from (f"declares volume {name} twice" for name in repeated(names))
@@ -204,7 +208,7 @@ def declared_once(workload: Workload, _: Rendered) -> Iterator[str]:
     risk="downtime",
     remedy="declare and mount each volume",
 )
-def mounts_have_a_volume(workload: Workload, _: Rendered) -> Iterator[str]:
+def mounts_have_a_volume(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a mount without a volume; a volume without a mount is unused."""
     volumes = {volume.get("name") for volume in workload.pod.get("volumes") or ()}
     mounted = {

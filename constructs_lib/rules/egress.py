@@ -26,7 +26,7 @@ from constructs_lib.manifests.readings import (
 )
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 from constructs_lib.rules.network import (
     NAMESPACE_NAME,
     has_port,
@@ -47,7 +47,7 @@ _IPV4 = 4
     remedy="exclude all private ranges, as Egress(to='public') does",
     covers="nsa-cisa:sensitive-cloud-infrastructure",
 )
-def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
+def private_stays_closed(policy: Object, rendered: Rendered) -> Problems:
     """A pod with access to private addresses can read node credentials and reach the VPC."""
     for rule_ in policy.spec.get("egress") or ():
         ports = rule_.get("ports") or [{}]
@@ -61,13 +61,15 @@ def private_stays_closed(policy: Object, rendered: Rendered) -> Iterator[str]:
         anyone = ("every address",) if not rule_.get("to") else ()
         if any(port.get("port") and matches_port(port, _DNS) for port in ports):
             for place in (*anyone, *named):
-                yield (
-                    f"opens DNS to {place}, which allows data exfiltration; use the kube-dns pods, "
-                    "or add a resolver of the cluster to dns_addresses"
+                yield Problem(
+                    f"opens DNS to {place}, which allows data exfiltration",
+                    "use the kube-dns pods, or add a resolver of the cluster to dns_addresses",
                 )
         reaches = anyone or any(_covers(one, f"{_METADATA}/32") for one in others)
         if reaches and has_port(rule_, {"port": _METADATA_PORT}):
-            yield f"opens instance metadata ({_METADATA}); list ports other than {_METADATA_PORT}"
+            yield Problem(
+                f"opens instance metadata ({_METADATA})", f"list ports other than {_METADATA_PORT}"
+            )
 
 
 def _is_resolver(block: Mapping[str, Any], ports: list[Manifest], rendered: Rendered) -> bool:
@@ -93,7 +95,7 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
     remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system, and to the dns_addresses "
     "of the cluster target",
 )
-def pods_resolve_names(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def pods_resolve_names(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that cannot reach DNS cannot resolve host names."""
     policies = policies_by_workload(rendered.objects)[workload.key].get("Egress")
     if policies is None:
@@ -157,7 +159,7 @@ def _others(policies: list[Object]) -> str:
     remedy="give all rules for a range the same exceptions, and open excluded addresses as a "
     "separate range, as Egress does",
 )
-def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
+def same_on_eks(rendered: Rendered) -> Problems:
     """The EKS network plugin applies only the most specific range of all rules of a pod."""
     for direction in PEERS:
         reported: dict[Key, set[Disagreement]] = defaultdict(set)
@@ -167,7 +169,8 @@ def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
             for policy in policies:
                 reported[policy.key].update(found)
             for text in described(found):
-                yield policies[0], f"{_others(policies)}{direction.lower()}: {text}"
+                where = f"{_others(policies)}{direction.lower()}"
+                yield Problem(f"{where}: {text}", object=policies[0])
 
 
 @rule(
@@ -175,44 +178,48 @@ def same_on_eks(rendered: Rendered) -> Iterator[tuple[Object, str]]:
     risk="downtime",
     remedy="use port ranges (endPort), or fewer ports",
 )
-def fit_the_plugin(rendered: Rendered) -> Iterator[tuple[Object, str]]:
+def fit_the_plugin(rendered: Rendered) -> Problems:
     """Some versions of the EKS network plugin silently drop rules above their limits."""
     for direction in PEERS:
         for policies, rules in _combined(rendered, direction):
             if (count := most_ports(rules, direction)) > MOST_PORTS:
-                yield (
-                    policies[0],
+                yield Problem(
                     f"{_others(policies)}{direction.lower()}: opens {count} ports of one range, "
                     f"but the EKS network plugin supports {MOST_PORTS}",
+                    object=policies[0],
                 )
             if len(policies) == 1:
-                for text in _dropped(rules, direction):
-                    yield policies[0], text
+                yield from _dropped(policies[0], direction)
 
 
-def _dropped(rules: list[Manifest], direction: str) -> Iterator[str]:
+def _dropped(policy: Object, direction: str) -> Problems:
     """Rules that some versions of the plugin's controller do not read in full."""
     excepted: dict[str, set[str]] = {}
-    for rule_ in rules:
+    for rule_ in policy.spec[direction.lower()]:
         blocks = blocks_of(rule_, direction)
         for port in rule_.get("ports") or ():
             if isinstance(port.get("port"), str) and (blocks or not peers_of(rule_, direction)):
-                yield (
+                yield Problem(
                     f"uses the port name {port['port']} for an address range, which some versions "
-                    "of the EKS network plugin drop; use the port number"
+                    "of the EKS network plugin drop",
+                    "use the port number",
+                    policy,
                 )
         for block in blocks:
             if as_range(block["cidr"]).version != _IPV4:
-                yield (
-                    f"contains {block['cidr']}, but this platform supports only IPv4 clusters; "
-                    "remove it"
+                yield Problem(
+                    f"contains {block['cidr']}, but this platform supports only IPv4 clusters",
+                    "remove it",
+                    policy,
                 )
             excepted.setdefault(block["cidr"], set()).add(str(sorted(block.get("except") or ())))
     for cidr, exceptions in excepted.items():
         if len(exceptions) > 1:
-            yield (
+            yield Problem(
                 f"contains {cidr} with different exceptions, which some versions of the EKS "
-                "network plugin merge; use the same exceptions everywhere"
+                "network plugin merge",
+                "use the same exceptions everywhere",
+                policy,
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 
 from constructs_lib.manifests.argocd import (
@@ -18,7 +17,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.references import DOCKER_CONFIG, secret_type
 from constructs_lib.manifests.routes import ALB, SCHEME
 from constructs_lib.model import Manifest
-from constructs_lib.rules.model import ALL, Rendered, rule
+from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
 
 _CLUSTER = "https://kubernetes.default.svc"
 _PROTECTED = {"Prune=false", "Delete=false"}
@@ -40,7 +39,7 @@ def _sync(objects: Objects) -> Sync:
     risk="delete",
     remedy="annotate it argocd.argoproj.io/sync-options: Prune=false,Delete=false",
 )
-def never_pruned(item: Object, _: Rendered) -> Iterator[str]:
+def never_pruned(item: Object, _: Rendered) -> Problems:
     """Removing a file by mistake must not delete a namespace, its data or its Secrets."""
     if item.kind == "ExternalSecret" and secret_type(item.manifest) != DOCKER_CONFIG:
         return
@@ -55,7 +54,7 @@ def never_pruned(item: Object, _: Rendered) -> Iterator[str]:
     risk="privilege",
     remedy="list each repository, namespace and kind",
 )
-def projects_are_bounded(project: Object, rendered: Rendered) -> Iterator[str]:
+def projects_are_bounded(project: Object, rendered: Rendered) -> Problems:
     """Write access to a repository that Argo CD reads must not control the whole cluster."""
     spec = project.spec
     for field in ("sourceRepos", "destinations", "namespaceResourceWhitelist"):
@@ -69,12 +68,12 @@ def projects_are_bounded(project: Object, rendered: Rendered) -> Iterator[str]:
     yield from _unbounded(spec)
 
 
-def _unbounded(spec: Manifest) -> Iterator[str]:
+def _unbounded(spec: Manifest) -> Problems:
     for each in spec.get("destinations") or ():
         if "*" in each.get("namespace", "*") or each.get("server") != _CLUSTER:
-            yield (
-                f"syncs into namespace {each.get('namespace')} of {each.get('server')}; use a "
-                f"namespace of {_CLUSTER}"
+            yield Problem(
+                f"syncs into namespace {each.get('namespace')} of {each.get('server')}",
+                f"use a namespace of {_CLUSTER}",
             )
     for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
         for each in spec.get(field) or ():
@@ -88,7 +87,7 @@ def _unbounded(spec: Manifest) -> Iterator[str]:
     risk="update",
     remedy="use the Application construct",
 )
-def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
+def applications_sync(application: Object, rendered: Rendered) -> Problems:
     """The cluster must match Git: no manual changes, no leftovers, no lost objects."""
     if application.key.group != GROUP:
         return
@@ -111,7 +110,7 @@ def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
     if folder_of_applications and cascades(application):
-        yield "deleting it would delete every Application; remove its finalizer"
+        yield Problem("deleting it would delete every Application", "remove its finalizer")
 
 
 @rule(
@@ -121,7 +120,7 @@ def applications_sync(application: Object, rendered: Rendered) -> Iterator[str]:
     remedy="sync each file with exactly one Application",
     needs_platform=True,
 )
-def files_are_synced(item: Object, rendered: Rendered) -> Iterator[str]:
+def files_are_synced(item: Object, rendered: Rendered) -> Problems:
     """A file without an Application is not deployed; two Applications revert each other."""
     sync = _sync(rendered.objects)
     if not sync.applications or not item.file:
@@ -139,7 +138,7 @@ def files_are_synced(item: Object, rendered: Rendered) -> Iterator[str]:
     remedy="allow it in the AppProject",
     needs_platform=True,
 )
-def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
+def projects_allow(item: Object, rendered: Rendered) -> Problems:
     """Argo CD does not sync objects that the AppProject does not allow."""
     objects = rendered.objects
     owner = _sync(objects).owner(item)
@@ -149,7 +148,7 @@ def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
     if project is not None:
         declared = {one.name for one in objects.of_kinds("Namespace")}
         for text in refusals(item, project, {*declared, NAMESPACE}):
-            yield f"Argo CD does not sync it: {text}"
+            yield Problem(f"Argo CD does not sync it: {text}", remedy="")
 
 
 @rule(
@@ -159,7 +158,7 @@ def projects_allow(item: Object, rendered: Rendered) -> Iterator[str]:
     remedy="list the namespaces that read from it",
     covers="nsa-cisa:secrets",
 )
-def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
+def stores_are_bounded(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()
     served = {name for one in conditions for name in one.get("namespaces") or ()}
@@ -173,7 +172,9 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
     provider = (store.spec.get("provider") or {}).get("aws") or {}
     region = rendered.platform.region if rendered.platform else provider.get("region")
     if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
-        yield f"does not read the parameters of {region}; use the ParameterStore of that region"
+        yield Problem(
+            f"does not read the parameters of {region}", "use the ParameterStore of that region"
+        )
     if not any(rendered.objects.of_kinds("Namespace")):
         return
     for namespace in sorted(reading - served):
@@ -189,7 +190,7 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Iterator[str]:
     remedy="use the Alb construct",
     covers="nsa-cisa:encryption cis-eks:5.4.5 polaris:tlsSettingsMissing",
 )
-def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Iterator[str]:
+def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Problems:
     """Requests from the internet must use TLS and go directly to the pods."""
     notes = ingress.annotations
     certificate = rendered.platform.certificate_arn if rendered.platform else None
@@ -210,7 +211,7 @@ def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Iterator[str]:
     if not any(classes):
         yield "has no ingress class, so no controller may serve it"
     elif all(classes):
-        yield "sets its ingress class twice, which the API server rejects; keep one"
+        yield Problem("sets its ingress class twice, which the API server rejects", "keep one")
 
 
 def _protocols(listeners: str) -> set[str]:

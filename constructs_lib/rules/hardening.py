@@ -16,7 +16,7 @@ from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.names import looks_secret
 from constructs_lib.model.quantity import whole_bytes
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ROLE = "eks.amazonaws.com/role-arn"
 """The ServiceAccount annotation with the IAM role."""
@@ -34,7 +34,7 @@ _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
     "kube-score:container-security-context-readonlyrootfilesystem "
     "kube-linter:no-read-only-root-fs polaris:notReadOnlyRootFilesystem",
 )
-def root_is_read_only(workload: Workload, _: Rendered) -> Iterator[str]:
+def root_is_read_only(workload: Workload, _: Rendered) -> Problems:
     """A compromised program must not be able to replace itself."""
     for container in workload.every_container:
         if (container.get("securityContext") or {}).get("readOnlyRootFilesystem") is not True:
@@ -53,7 +53,7 @@ def root_is_read_only(workload: Workload, _: Rendered) -> Iterator[str]:
     "polaris:cpuRequestsMissing polaris:cpuLimitsMissing polaris:memoryRequestsMissing "
     "polaris:memoryLimitsMissing",
 )
-def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
+def resources_are_bounded(workload: Workload, _: Rendered) -> Problems:
     """Limits protect other containers on the node; the scheduler needs the requests."""
     for container in workload.every_container:
         stated = container.get("resources") or {}
@@ -69,7 +69,7 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
                 yield f"container {container['name']} sets {name} to {value}"
     for volume in workload.pod.get("volumes") or ():
         if "emptyDir" in volume and not (volume["emptyDir"] or {}).get("sizeLimit"):
-            yield f"the emptyDir {volume.get('name')} has no sizeLimit; set one"
+            yield Problem(f"the emptyDir {volume.get('name')} has no sizeLimit", "set one")
 
 
 @rule(
@@ -79,11 +79,11 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Iterator[str]:
     risk="downtime",
     remedy="write it like 512Mi or 1Gi",
 )
-def memory_is_in_bytes(item: Object, _: Rendered) -> Iterator[str]:
+def memory_is_in_bytes(item: Object, _: Rendered) -> Problems:
     """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
     for path, amount in _bytes(item.spec, "spec"):
         if correction := whole_bytes(amount):
-            yield f"{path} is {amount}, in thousandths of a byte; {correction}"
+            yield Problem(f"{path} is {amount}, in thousandths of a byte", correction)
 
 
 def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -106,14 +106,14 @@ def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:
     covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens checkov:CKV_K8S_38 "
     "polaris:automountServiceAccountToken",
 )
-def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Iterator[str]:
+def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Problems:
     """A compromised pod can use its API token against the cluster."""
     if workload.pod.get("automountServiceAccountToken") is not False:
         yield "its pods get an API token"
     for volume in workload.pod.get("volumes") or ():
         for source in (volume.get("projected") or {}).get("sources") or ():
             if "serviceAccountToken" in source:
-                yield f"volume {volume.get('name')} projects a token; remove it"
+                yield Problem(f"volume {volume.get('name')} projects a token", "remove it")
 
 
 @rule(
@@ -123,7 +123,7 @@ def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Iterator[str]:
     remedy="create a separate ServiceAccount for this workload",
     covers="cis-eks:4.1.5 checkov:CKV_K8S_41 kube-linter:default-service-account",
 )
-def accounts_are_their_own(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def accounts_are_their_own(workload: Workload, rendered: Rendered) -> Problems:
     """With a shared ServiceAccount, a permission for one workload is granted to all."""
     account = workload.pod.get("serviceAccountName") or "default"
     if account == "default":
@@ -148,10 +148,10 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], set[str]]:
     remedy="remove the permission, or add a waiver",
     covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens",
 )
-def accounts_have_no_rights(account: Object, _: Rendered) -> Iterator[str]:
+def accounts_have_no_rights(account: Object, _: Rendered) -> Problems:
     """All programs that use a ServiceAccount get its permissions."""
     if account.manifest.get("automountServiceAccountToken") is not False:
-        yield "mounts an API token; set automountServiceAccountToken: false"
+        yield Problem("mounts an API token", "set automountServiceAccountToken: false")
     if ROLE in account.annotations:
         yield f"can assume the IAM role {account.annotations[ROLE]}"
     for field in ("secrets", "imagePullSecrets"):
@@ -174,7 +174,7 @@ def accounts_have_no_rights(account: Object, _: Rendered) -> Iterator[str]:
     "polaris:rolePodExecAttach polaris:rolebindingClusterRolePodExecAttach "
     "polaris:rolebindingRolePodExecAttach",
 )
-def rights_are_allowed(_item: Object, _: Rendered) -> Iterator[str]:
+def rights_are_allowed(_item: Object, _: Rendered) -> Problems:
     """No program of the platform calls the API server, so none needs permissions."""
     yield "grants permissions in the cluster"
 
@@ -187,7 +187,7 @@ def rights_are_allowed(_item: Object, _: Rendered) -> Iterator[str]:
     remedy="store the value in SSM, and read it with an ExternalSecret",
     covers="nsa-cisa:secrets cis-eks:4.4.2 polaris:sensitiveConfigmapContent",
 )
-def secrets_are_not_in_git(secret: Object, _: Rendered) -> Iterator[str]:
+def secrets_are_not_in_git(secret: Object, _: Rendered) -> Problems:
     """Everyone with read access to the repository can read the Secret."""
     if secret.kind == "ConfigMap":
         for key, value in (secret.manifest.get("data") or {}).items():
@@ -205,7 +205,7 @@ def secrets_are_not_in_git(secret: Object, _: Rendered) -> Iterator[str]:
     remedy="read it from a Secret",
     covers="nsa-cisa:secrets kube-linter:env-var-secret polaris:sensitiveContainerEnvVar",
 )
-def variables_publish_no_secret(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def variables_publish_no_secret(workload: Workload, rendered: Rendered) -> Problems:
     """A value in Git is public, and overrides the Secret's value of the same variable."""
     keys = keys_of(rendered.objects)
     for container in workload.every_container:
@@ -243,7 +243,7 @@ def _from_secrets(
     "polaris:tagNotSpecified polaris:pullPolicyNotAlways checkov:CKV_K8S_14 "
     "checkov:CKV_K8S_15",
 )
-def images_are_ours(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def images_are_ours(workload: Workload, rendered: Rendered) -> Problems:
     """Pods run only images built here: the pinned build, or `latest` until the first pin."""
     platform = rendered.platform
     if platform is None:
@@ -258,9 +258,11 @@ def images_are_ours(workload: Workload, rendered: Rendered) -> Iterator[str]:
             yield f"{title} runs {what}, which is not an image of {platform.registry}"
         elif image != f"{registry}/{name}:{pin}":
             where = platform.sources.pin.format(service=name)
-            yield f"{title} runs {image}, but {where} pins {pin}; use the pinned build"
+            yield Problem(f"{title} runs {image}, but {where} pins {pin}", "use the pinned build")
         elif pin.floats and container.get("imagePullPolicy", "Always") != "Always":
-            yield f"{title} runs `latest`, but does not always pull it; remove imagePullPolicy"
+            yield Problem(
+                f"{title} runs `latest`, but does not always pull it", "remove imagePullPolicy"
+            )
 
 
 RULES = (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.routes import ALB
 from constructs_lib.model.names import check_ranges
-from constructs_lib.rules.model import Rendered, rule
+from constructs_lib.rules.model import Problem, Problems, Rendered, rule
 
 _ATTRIBUTES = f"{ALB}load-balancer-attributes"
 _INBOUND = f"{ALB}inbound-cidrs"
@@ -30,7 +29,7 @@ _LOGS = {
 
 
 @rule("load-balancers-agree", risk="exposure", remedy="set the same value", needs_platform=True)
-def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
+def load_balancers_agree(rendered: Rendered) -> Problems:
     """The controller rejects different load balancer settings within one Ingress group."""
     groups: dict[str, list[Object]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
@@ -42,9 +41,10 @@ def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
             if what == "inbound-cidrs":
                 values.discard(None)  # unset: the controller uses the value of the others
             if len(values) > 1:
-                yield (
+                yield Problem(
                     f"{', '.join(str(one.key) for one in ingresses)} share the load balancer "
-                    f"{name}, but differ in {what}; set the same value"
+                    f"{name}, but differ in {what}",
+                    "set the same value",
                 )
 
 
@@ -54,7 +54,7 @@ def load_balancers_agree(rendered: Rendered) -> Iterator[str]:
     risk="update",
     remedy="set both the .enabled and the .bucket attribute, as access_logs_bucket does",
 )
-def logs_have_a_bucket(ingress: Object, _: Rendered) -> Iterator[str]:
+def logs_have_a_bucket(ingress: Object, _: Rendered) -> Problems:
     """AWS rejects logs without a bucket; a bucket without enabled logs stays empty."""
     pairs = ingress.annotations.get(_ATTRIBUTES, "").split(",")
     stated = {
@@ -74,20 +74,20 @@ def logs_have_a_bucket(ingress: Object, _: Rendered) -> Iterator[str]:
     risk="exposure",
     remedy="use comma-separated CIDR ranges, and remove the security-groups annotation",
 )
-def inbound_ranges_are_valid(ingress: Object, _: Rendered) -> Iterator[str]:
+def inbound_ranges_are_valid(ingress: Object, _: Rendered) -> Problems:
     """The controller ignores inbound-cidrs if security-groups is set."""
     if _INBOUND not in ingress.annotations:
         return
     if _SECURITY_GROUPS in ingress.annotations:
-        yield (
-            "the controller ignores inbound-cidrs because security-groups is set; remove one of "
-            "them (inbound-cidrs with Alb(inbound_cidrs=()))"
+        yield Problem(
+            "the controller ignores inbound-cidrs because security-groups is set",
+            "remove one of them (inbound-cidrs with Alb(inbound_cidrs=()))",
         )
     ranges = [one.strip() for one in ingress.annotations[_INBOUND].split(",")]
     try:
         check_ranges(ranges, "inbound-cidrs")
     except DeclarationError as error:
-        yield str(error)
+        yield Problem(str(error), remedy="")
 
 
 RULES = (load_balancers_agree, logs_have_a_bucket, inbound_ranges_are_valid)

@@ -48,6 +48,22 @@ class Rendered:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What a rule finds. A plain string is a problem with the remedy of its rule."""
+
+    text: str
+    """What is wrong, without the name of the object."""
+    remedy: str | None = None
+    """What to do; empty if the text says it. Default: the remedy of the rule."""
+    object: Object | None = None
+    """Default: the object that the rule was called with, if any."""
+
+
+Problems = Iterator[Problem | str]
+"""The result of the function of a rule."""
+
+
+@dataclass(frozen=True)
 class Violation(Result):
     """A violation of a rule."""
 
@@ -72,7 +88,7 @@ class Rule:
     """How to fix a violation."""
     covers: tuple[str, ...]
     """Equivalent checks in public check sets, for example `kube-score:pod-probes`."""
-    check: Callable[..., Iterator[Any]] = field(repr=False)
+    check: Callable[..., Problems] = field(repr=False)
     needs_platform: bool = False
     """Whether it compares objects with the Platform."""
 
@@ -124,20 +140,17 @@ class Rule:
         """The violations that a check finds; a value that it cannot parse is also a violation."""
         try:
             for found in self.check(*arguments):
-                yield found if isinstance(found, Violation) else self._violation(found, item)
+                yield self._violation(found, item)
         except DeclarationError as error:
-            yield self._violation(f"{error}; correct it", item)
+            yield self._violation(Problem(str(error), "correct it"), item)
         except Exception as error:  # noqa: BLE001 a rule can raise anything
             self._crashed(item, error, crashes)
 
-    def _violation(self, found: str | tuple[Object, str], item: Object | None) -> Violation:
-        """Build a violation from a message, or from an object and a message."""
-        if isinstance(found, tuple):
-            item, text = found
-        else:
-            text = found
-        remedy = "" if "; " in text else f"; {self.remedy}"
-        text = f"{text}{remedy} [{self.name}]"
+    def _violation(self, found: Problem | str, item: Object | None) -> Violation:
+        problem = Problem(found) if isinstance(found, str) else found
+        item = problem.object or item
+        remedy = self.remedy if problem.remedy is None else problem.remedy
+        text = f"{'; '.join(filter(None, (problem.text, remedy)))} [{self.name}]"
         if item is None:
             return Violation(self.name, "the platform", text, None, text, self)
         return Violation(self.name, str(item.key), f"{item.key}: {text}", item, text, self)
@@ -150,20 +163,20 @@ def rule(
     remedy: str,
     covers: str = "",
     needs_platform: bool = False,
-) -> Callable[[Callable[..., Iterator[Any]]], Rule]:
-    """Turn a function that yields messages into a Rule; its docstring is the reason.
+) -> Callable[[Callable[..., Problems]], Rule]:
+    """Turn a function that yields problems into a Rule; its docstring is the reason.
 
     Args:
         name: Words joined by hyphens.
         kinds: Kinds of objects, PODS or ALL. The function is called for each object, together with
             everything rendered. Without kinds, it is called once, with everything rendered.
         risk: The risk class of a violation in the review.
-        remedy: How to fix a violation; the end of each message without a semicolon.
+        remedy: How to fix a violation; the end of each message without its own remedy.
         covers: Equivalent checks in public check sets, separated by spaces.
         needs_platform: Whether the rule compares objects with the Platform.
     """
 
-    def make(check: Callable[..., Iterator[Any]]) -> Rule:
+    def make(check: Callable[..., Problems]) -> Rule:
         reason = " ".join((check.__doc__ or "").split())
         return Rule(name, kinds, risk, reason, remedy, tuple(covers.split()), check, needs_platform)
 

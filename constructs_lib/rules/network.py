@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from constructs_lib.manifests.network import directions
@@ -11,7 +11,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.routes import is_listening, ports_from_outside
 from constructs_lib.manifests.workload import Workload, selected
 from constructs_lib.model import Manifest
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _INSIDE = ("ClusterIP", "ExternalName")
@@ -36,7 +36,7 @@ def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Obj
     covers="cis-eks:4.3.2 nsa-cisa:network-policies kube-score:pod-networkpolicy "
     "checkov:CKV2_K8S_6 kube-linter:non-isolated-pod polaris:missingNetworkPolicy",
 )
-def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def pods_are_isolated(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
     deciding = policies_by_workload(rendered.objects)[workload.key]
     if "Ingress" not in deciding:
@@ -52,7 +52,7 @@ def pods_are_isolated(workload: Workload, rendered: Rendered) -> Iterator[str]:
     remedy="use the Namespace construct, or add a policy that selects every pod",
     covers="cis-eks:4.3.2 nsa-cisa:network-policies",
 )
-def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
+def namespaces_deny(namespace: Object, rendered: Rendered) -> Problems:
     """A pod that someone adds by hand must start without open connections."""
     closed = {
         direction
@@ -72,7 +72,7 @@ def namespaces_deny(namespace: Object, rendered: Rendered) -> Iterator[str]:
     risk="exposure",
     remedy="set policyTypes: [Ingress, Egress]",
 )
-def both_directions(policy: Object, _: Rendered) -> Iterator[str]:
+def both_directions(policy: Object, _: Rendered) -> Problems:
     """A direction missing from policyTypes stays open unless another policy closes it."""
     for direction in ("Ingress", "Egress"):
         if direction not in directions(policy.manifest):
@@ -86,7 +86,7 @@ def both_directions(policy: Object, _: Rendered) -> Iterator[str]:
     remedy="open a port that a container declares, to pods by label or to the load balancer",
     covers="nsa-cisa:network-policies kube-linter:ssh-port",
 )
-def ingress_is_served(policy: Object, rendered: Rendered) -> Iterator[str]:
+def ingress_is_served(policy: Object, rendered: Rendered) -> Problems:
     """A port that is open but not served widens the attack surface."""
     objects = rendered.objects
     pods = selected(objects, policy.namespace, policy.spec.get("podSelector"))
@@ -111,7 +111,7 @@ def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> b
     return port in numbers or port in names
 
 
-def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Iterator[str]:
+def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Problems:
     """Report a peer that matches no pods of a declared namespace."""
     if "podSelector" not in peer and "namespaceSelector" not in peer:
         return
@@ -120,7 +120,7 @@ def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Iterator[s
         return
     labels = peer.get("podSelector") or {}
     if not labels and "namespaceSelector" in peer:
-        yield "allows every pod of a namespace as a peer; select pods by label"
+        yield Problem("allows every pod of a namespace as a peer", "select pods by label")
     elif not any(selected(objects, space, labels) for space in spaces):
         yield f"has a peer that matches no pods ({_flat(labels)})"
 
@@ -148,7 +148,7 @@ def _flat(selector: Manifest) -> str:
     risk="downtime",
     remedy="open the port on both sides, as Calls does",
 )
-def both_ends_agree(policy: Object, rendered: Rendered) -> Iterator[str]:
+def both_ends_agree(policy: Object, rendered: Rendered) -> Problems:
     """A connection works only if the policies of both ends allow it."""
     objects = rendered.objects
     sources = selected(objects, policy.namespace, policy.spec.get("podSelector"))
@@ -215,7 +215,7 @@ def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Object
     remedy="use type ClusterIP, and an Ingress",
     covers="kube-linter:exposed-services kube-score:service-type",
 )
-def services_stay_inside(service: Object, _: Rendered) -> Iterator[str]:
+def services_stay_inside(service: Object, _: Rendered) -> Problems:
     """A Service that is exposed directly bypasses the load balancer's TLS and rules."""
     if service.spec.get("type", "ClusterIP") not in _INSIDE:
         yield f"is exposed outside the cluster (type {service.spec['type']})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cronsim import CronSimError
@@ -19,7 +18,7 @@ from constructs_lib.manifests.text import unreadable
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import spell
 from constructs_lib.model.schedule import words
-from constructs_lib.rules.model import ALL, PODS, Rendered, rule
+from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
 
 if TYPE_CHECKING:
     from constructs_lib.model.platform import Platform
@@ -34,11 +33,11 @@ def _platform(rendered: Rendered) -> Platform:
 
 
 @rule("files-are-written-once", risk="update", remedy="rename one chart", needs_platform=True)
-def files_are_single(rendered: Rendered) -> Iterator[str]:
+def files_are_single(rendered: Rendered) -> Problems:
     """Two charts with the same directory and name would overwrite each other."""
     for path, count in sorted(Counter(rendered.files).items()):
         if count > 1:
-            yield f"{path} is written by two charts; rename one"
+            yield Problem(f"{path} is written by two charts", "rename one")
 
 
 @rule(
@@ -48,7 +47,7 @@ def files_are_single(rendered: Rendered) -> Iterator[str]:
     remedy="declare each object separately",
     needs_platform=True,
 )
-def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
+def objects_are_single(item: Object, _: Rendered) -> Problems:
     """The rules do not check objects inside a List."""
     if item.kind.endswith("List") and "items" in item.manifest:
         yield "contains other objects"
@@ -61,15 +60,15 @@ def objects_are_single(item: Object, _: Rendered) -> Iterator[str]:
     remedy="remove the character",
     needs_platform=True,
 )
-def text_can_be_written(item: Object, rendered: Rendered) -> Iterator[str]:
+def text_can_be_written(item: Object, rendered: Rendered) -> Problems:
     """Text must reach the API server exactly as it was declared."""
     if rendered.odd is not None and item.file not in rendered.odd:
         return
-    yield from (text for _, text in unreadable([item.manifest]))
+    yield from (Problem(text, remedy="") for _, text in unreadable([item.manifest]))
 
 
 @rule("schedules-are-valid", "CronJob", risk="schedule", remedy="use five cron fields")
-def schedules_are_read(item: Object, _: Rendered) -> Iterator[str]:
+def schedules_are_read(item: Object, _: Rendered) -> Problems:
     """The API server rejects a CronJob with an invalid schedule."""
     schedule = item.spec.get("schedule")
     try:
@@ -79,7 +78,7 @@ def schedules_are_read(item: Object, _: Rendered) -> Iterator[str]:
 
 
 @rule("objects-are-declared-once", risk="update", remedy="rename one", needs_platform=True)
-def objects_are_unique(rendered: Rendered) -> Iterator[str]:
+def objects_are_unique(rendered: Rendered) -> Problems:
     """If two charts declare an object, their Applications revert each other's changes."""
     if len(rendered.objects.objects) == len(rendered.objects.every):
         return
@@ -88,9 +87,9 @@ def objects_are_unique(rendered: Rendered) -> Iterator[str]:
         declared[item.key].append(item.file)
     for key, files in declared.items():
         if len(files) > 1:
-            yield (
-                f"{key} is declared {len(files)} times, in {', '.join(files)}; rename one of the "
-                "workloads"
+            yield Problem(
+                f"{key} is declared {len(files)} times, in {', '.join(files)}",
+                "rename one of the workloads",
             )
 
 
@@ -102,11 +101,11 @@ def objects_are_unique(rendered: Rendered) -> Iterator[str]:
     needs_platform=True,
     covers="nsa-cisa:namespaces",
 )
-def objects_are_in_scope(item: Object, _: Rendered) -> Iterator[str]:
+def objects_are_in_scope(item: Object, _: Rendered) -> Problems:
     """Argo CD puts an object without a namespace into the namespace of its Application."""
     if is_cluster_scoped(item.manifest):
         if item.namespace:
-            yield "is cluster-scoped; declare it in a chart with namespace=None"
+            yield Problem("is cluster-scoped", "declare it in a chart with namespace=None")
     elif not item.namespace and _OF_KUBERNETES.fullmatch(item.key.group):
         yield "has no namespace"
 
@@ -120,13 +119,13 @@ def objects_are_in_scope(item: Object, _: Rendered) -> Iterator[str]:
     covers="cis-eks:4.5.1 cis-eks:4.5.3 nsa-cisa:namespaces checkov:CKV_K8S_21 "
     "kube-linter:use-namespace",
 )
-def namespaces_are_declared(item: Object, rendered: Rendered) -> Iterator[str]:
+def namespaces_are_declared(item: Object, rendered: Rendered) -> Problems:
     """Argo CD would create a mistyped namespace without quota, policies or pull secret."""
     declared = {one.name for one in rendered.objects.of_kinds("Namespace")}
     if declared and item.namespace and item.namespace not in {*declared, ARGO_CD}:
-        yield (
-            f"is in namespace {item.namespace}, which is not declared; the declared namespaces "
-            f"are {', '.join(sorted(declared))}"
+        yield Problem(
+            f"is in namespace {item.namespace}, which is not declared",
+            f"the declared namespaces are {', '.join(sorted(declared))}",
         )
 
 
@@ -137,7 +136,7 @@ def namespaces_are_declared(item: Object, rendered: Rendered) -> Iterator[str]:
     remedy="use the Namespace construct",
     covers="nsa-cisa:resource-policies",
 )
-def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Iterator[str]:
+def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Problems:
     """A namespace must not use up the capacity of the others."""
     for kind in ("ResourceQuota", "LimitRange"):
         if not any(one.namespace == namespace.name for one in rendered.objects.of_kinds(kind)):
@@ -150,7 +149,7 @@ def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Iterator[st
     risk="capacity",
     remedy="change the container, or the LimitRange",
 )
-def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Problems:
     """The API server rejects pods outside the LimitRange of their namespace."""
     for item in rendered.objects.of_kinds("LimitRange"):
         if item.namespace != workload.namespace:
@@ -176,7 +175,7 @@ def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Iterator[str]:
     needs_platform=True,
     covers="nsa-cisa:resource-policies",
 )
-def quotas_admit_pods(rendered: Rendered) -> Iterator[str]:
+def quotas_admit_pods(rendered: Rendered) -> Problems:
     """The quota must admit all pods at peak, during rollouts and with all jobs running."""
     manifests = [item.manifest for item in rendered.objects]
     allowed = capacity.quotas(manifests)
@@ -185,10 +184,11 @@ def quotas_admit_pods(rendered: Rendered) -> Iterator[str]:
             limit = allowed.get(namespace, {}).get(name)
             if limit is not None and value > limit:
                 binary = capacity.is_bytes(name)
-                yield (
+                yield Problem(
                     f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
-                    f"peak, above its quota of {spell(limit, binary=binary)}; raise the quota in "
-                    f"{_platform(rendered).sources.quotas}, or lower the requests and limits"
+                    f"peak, above its quota of {spell(limit, binary=binary)}",
+                    f"raise the quota in {_platform(rendered).sources.quotas}, or lower the "
+                    "requests and limits",
                 )
 
 
@@ -199,7 +199,7 @@ def quotas_admit_pods(rendered: Rendered) -> Iterator[str]:
     remedy="use the Storage construct",
     needs_platform=True,
 )
-def claims_can_be_bound(claim: Object, rendered: Rendered) -> Iterator[str]:
+def claims_can_be_bound(claim: Object, rendered: Rendered) -> Problems:
     """A pod stays Pending if no volume matches its claim."""
     storage_class = _platform(rendered).storage_class
     if claim.spec.get("storageClassName") != storage_class:
@@ -214,7 +214,7 @@ def claims_can_be_bound(claim: Object, rendered: Rendered) -> Iterator[str]:
 
 
 @rule("hosts-are-served-once", risk="exposure", remedy="correct the hosts", needs_platform=True)
-def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
+def hosts_are_served_once(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
     platform = _platform(rendered)
     where = platform.sources.hosts
@@ -223,20 +223,22 @@ def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
         title = str(item.key).removeprefix("Ingress ")
         hosts = dict.fromkeys(rule.get("host") for rule in item.spec.get("rules") or ())
         if None in hosts or item.spec.get("defaultBackend"):
-            yield f"Ingress {title} serves every host; set the host of each rule"
+            yield Problem(f"Ingress {title} serves every host", "set the host of each rule")
         for host in filter(None, hosts):
             served[host].append(title)
     for host, ingresses in served.items():
         if len(ingresses) > 1:
-            yield f"host {host} is served by {', '.join(ingresses)}; use a separate host for each"
+            yield Problem(
+                f"host {host} is served by {', '.join(ingresses)}", "use a separate host for each"
+            )
         if host not in platform.hosts:
-            yield (
-                f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover; "
-                f"add it to {where}"
+            yield Problem(
+                f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover",
+                f"add it to {where}",
             )
     for host in platform.hosts:
         if host not in served:
-            yield f"no Ingress serves the host {host} in {where}; remove it"
+            yield Problem(f"no Ingress serves the host {host} in {where}", "remove it")
 
 
 @rule(
@@ -245,7 +247,7 @@ def hosts_are_served_once(rendered: Rendered) -> Iterator[str]:
     remedy="remove unused parameters, and declare missing ones",
     needs_platform=True,
 )
-def parameters_are_read(rendered: Rendered) -> Iterator[str]:
+def parameters_are_read(rendered: Rendered) -> Problems:
     """The stack must create exactly the parameters that services read."""
     platform = _platform(rendered)
     where = platform.sources.parameters
@@ -257,16 +259,16 @@ def parameters_are_read(rendered: Rendered) -> Iterator[str]:
     pending = {parameter.path for job in rendered.pending for parameter in job.parameters}
     known = set(platform.parameters)
     for path in sorted(known - read - pending):
-        yield f"parameter {path} is not read by any service; remove it from {where}"
+        yield Problem(f"parameter {path} is not read by any service", f"remove it from {where}")
     for path in sorted((read | pending) - known):
-        yield (
-            f"parameter {path} is read, but not declared, so the stack does not create it; "
-            f"add it to {where}"
+        yield Problem(
+            f"parameter {path} is read, but not declared, so the stack does not create it",
+            f"add it to {where}",
         )
 
 
 @rule("pins-are-used", risk="update", remedy="remove the pin", needs_platform=True)
-def pins_are_used(rendered: Rendered) -> Iterator[str]:
+def pins_are_used(rendered: Rendered) -> Problems:
     """An unused pin means that a chart is missing or that the pin is obsolete."""
     platform = _platform(rendered)
     used = {
@@ -275,9 +277,9 @@ def pins_are_used(rendered: Rendered) -> Iterator[str]:
         for image in workload.images
     }
     for service in sorted(set(platform.images) - used):
-        yield (
-            f"{platform.sources.pin.format(service=service)} pins an image that no pod runs; "
-            f"list its chart in {platform.sources.charts}, or remove the pin"
+        yield Problem(
+            f"{platform.sources.pin.format(service=service)} pins an image that no pod runs",
+            f"list its chart in {platform.sources.charts}, or remove the pin",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.model import PODS, Problems, Rendered, rule
 
 _NODE_NAMESPACES = ("hostIPC", "hostNetwork", "hostPID")
 _VOLUMES = frozenset(
@@ -74,7 +74,7 @@ _LABELS = "pod-security.kubernetes.io/"
     "polaris:hostProcess polaris:procMount polaris:runAsPrivileged "
     "polaris:dangerousCapabilities",
 )
-def baseline(workload: Workload, _: Rendered) -> Iterator[str]:
+def baseline(workload: Workload, _: Rendered) -> Problems:
     """A pod with access to its node can take over the node and every pod on it."""
     context = workload.pod.get("securityContext") or {}
     yield from _of_pod(workload.pod, context)
@@ -147,7 +147,7 @@ def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
     "polaris:privilegeEscalationAllowed polaris:runAsRootAllowed "
     "polaris:insecureCapabilities polaris:linuxHardening",
 )
-def restricted(workload: Workload, _: Rendered) -> Iterator[str]:
+def restricted(workload: Workload, _: Rendered) -> Problems:
     """An attacker who compromises a program must not get privileges that it does not need."""
     pod = workload.pod
     context = pod.get("securityContext") or {}
@@ -188,7 +188,7 @@ def _capabilities(context: Manifest) -> Iterator[str]:
     remedy="add the label pod-security.kubernetes.io/enforce: restricted, and pin the version",
     covers="nsa-cisa:pod-security-enforcement",
 )
-def namespace_enforces(namespace: Object, _: Rendered) -> Iterator[str]:
+def namespace_enforces(namespace: Object, _: Rendered) -> Problems:
     """The API server must reject pods that these rules have not checked."""
     for mode in ("enforce", "audit", "warn"):
         level: Any = namespace.labels.get(f"{_LABELS}{mode}")

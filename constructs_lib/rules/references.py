@@ -17,7 +17,7 @@ from constructs_lib.manifests.references import (
     secret_of,
 )
 from constructs_lib.manifests.workload import Workload, workloads
-from constructs_lib.rules.model import PODS, Rendered, repeated, rule
+from constructs_lib.rules.model import PODS, Problems, Rendered, repeated, rule
 
 
 def _is_known(objects: Objects, namespace: str) -> bool:
@@ -39,7 +39,7 @@ def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]
     remedy="declare it, or correct the name",
     covers="kube-linter:non-existent-service-account kube-score:statefulset-has-servicename",
 )
-def references_exist(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def references_exist(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that refers to a missing object does not start."""
     if _is_known(rendered.objects, workload.namespace):
         yield from _unknown(of_workload(workload), rendered.objects)
@@ -51,7 +51,7 @@ def references_exist(workload: Workload, rendered: Rendered) -> Iterator[str]:
     risk="secret",
     remedy="declare it, or correct the name",
 )
-def secrets_are_provided(workload: Workload, rendered: Rendered) -> Iterator[str]:
+def secrets_are_provided(workload: Workload, rendered: Rendered) -> Problems:
     """A pod does not start if its Secret or ConfigMap, or a key of it, is missing."""
     if not _is_known(rendered.objects, workload.namespace):
         return
@@ -85,7 +85,7 @@ def secrets_are_provided(workload: Workload, rendered: Rendered) -> Iterator[str
     covers="kube-linter:dangling-ingress kube-linter:dangling-horizontalpodautoscaler "
     "kube-score:ingress-targets-service kube-score:horizontalpodautoscaler-has-target",
 )
-def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
+def objects_refer(item: Object, rendered: Rendered) -> Problems:
     """An object that refers to a missing object has no effect."""
     if _is_known(rendered.objects, item.namespace) or item.kind == "Application":
         yield from _unknown(of_object(item), rendered.objects)
@@ -97,7 +97,7 @@ def objects_refer(item: Object, rendered: Rendered) -> Iterator[str]:
     risk="secret",
     remedy="correct the ExternalSecret",
 )
-def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
+def secrets_are_made_whole(item: Object, _: Rendered) -> Problems:
     """External Secrets must own the Secret that it creates, and fill all of its keys."""
     target = item.spec.get("target") or {}
     if target.get("creationPolicy", "Owner") != "Owner":
@@ -123,7 +123,7 @@ def secrets_are_made_whole(item: Object, _: Rendered) -> Iterator[str]:
     remedy="remove it, or correct the name in the workload",
     needs_platform=True,
 )
-def secrets_are_read(item: Object, rendered: Rendered) -> Iterator[str]:
+def secrets_are_read(item: Object, rendered: Rendered) -> Problems:
     """A Secret that no pod reads is an unnecessary copy that can leak."""
     secret = secret_of(item.manifest)
     if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):

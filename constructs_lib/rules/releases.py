@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from constructs_lib.manifests.argocd import (
     FINGERPRINT,
     NUMBER,
@@ -16,7 +14,7 @@ from constructs_lib.manifests.argocd import (
     waiting,
 )
 from constructs_lib.manifests.workload import Workload
-from constructs_lib.rules.model import PODS, Rendered, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 
 @rule(
@@ -26,16 +24,16 @@ from constructs_lib.rules.model import PODS, Rendered, rule
     remedy=f"set {WAVE} to -2 for dependencies of the job and -1 for the job, and omit it for "
     "workloads that wait for the job",
 )
-def in_order(release: Workload, rendered: Rendered) -> Iterator[str]:
+def in_order(release: Workload, rendered: Rendered) -> Problems:
     """A build that starts before its migration ends may find an unexpected schema."""
     wave = release.object.annotations.get(WAVE, "0")
     if not NUMBER.fullmatch(wave):
-        yield f"its sync wave {wave!r} is not an integer; Argo CD treats it as 0"
+        yield Problem(f"its sync wave {wave!r} is not an integer", "Argo CD treats it as 0")
     phases = release_phases(release.object)
     if not phases:
         return
     if "PreSync" in phases and any(needs(rendered.objects, release)):
-        yield "runs in PreSync, before the sync creates its dependencies; use Sync"
+        yield Problem("runs in PreSync, before the sync creates its dependencies", "use Sync")
         return
     for item in needs(rendered.objects, release):
         if place(item) >= place(release.object):
@@ -51,7 +49,7 @@ def in_order(release: Workload, rendered: Rendered) -> Iterator[str]:
     risk="update",
     remedy="use ReleaseJob, which sets it on the ServiceAccount",
 )
-def changes_are_synced(release: Workload, rendered: Rendered) -> Iterator[str]:
+def changes_are_synced(release: Workload, rendered: Rendered) -> Problems:
     """Argo CD does not compare hooks, so a change to only the hook would not be synced."""
     if not release_phases(release.object):
         return

@@ -25,10 +25,13 @@ from constructs_lib.manifests.text import is_odd
 from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
+from constructs_lib.rules.waivers import Result
 from tests.mutants.editing import Edit
 from tests.mutants.edits import ADDITIONS, EDITS
 
 _API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
+SHAPE = "shape"
+"""In place of a rule, for a field of a wrong type."""
 _NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
 
 
@@ -151,16 +154,20 @@ def _broken(edit: Edit, item: Object) -> Iterator[tuple[str, list[Object]]]:
             yield label, [Object.of(broken, item.file)]
 
 
-def refusals(objects: Sequence[Object]) -> list[str]:
-    """The messages of all violations."""
+def refusals(objects: Sequence[Object]) -> list[Result]:
+    """All violations; instead, if there are any, the fields of a wrong type."""
     changed = [item for item in objects if item not in start()]
-    found = [problem for item in changed or objects for problem in malformed(item.manifest)]
-    if found:
-        return found
+    malformations = [
+        Result(SHAPE, str(item.key), problem)
+        for item in changed or objects
+        for problem in malformed(item.manifest)
+    ]
+    if malformations:
+        return malformations
     pending = Pending("pending", (), tuple(_parameters(_pending())))
     odd = frozenset(item.file for item in changed if is_odd([item.manifest]))
     rendered = Rendered(Objects(objects), platform(), (pending,), odd=odd)
-    return [one.message for one in violations(rendered)]
+    return [*violations(rendered)]
 
 
 @cache

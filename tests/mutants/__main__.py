@@ -12,7 +12,8 @@ from tests.mutants import mutants, refusals, start
 def main() -> int:
     """The exit status: 1 if a mutant survives."""
     if problems := refusals(start()):
-        print("\n".join(["error: the base itself has violations:", *problems]))
+        messages = [problem.message for problem in problems]
+        print("\n".join(["error: the base itself has violations:", *messages]))
         return 1
     began = time.monotonic()
     counts: Counter[str] = Counter()
