@@ -1,4 +1,7 @@
-"""Rules for rendered objects, shared by `make synth`, `ops review` and docs/rules.md."""
+"""Rules for rendered objects, shared by `make synth`, `ops review` and docs/rules.md.
+
+Each rule is a function with the decorator `rule` in one of the modules below.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from constructs_lib.rules import (
     references,
     releases,
 )
-from constructs_lib.rules.model import Rendered, Rule, Violation
+from constructs_lib.rules.model import Rendered, Rule, Violation, rules_of
 
 GROUPS = {
-    "Pod Security": pod_security.RULES,
-    "Hardening": hardening.RULES,
-    "References": references.RULES,
-    "Consistency": coherence.RULES,
-    "Availability": availability.RULES,
-    "Network": (*network.RULES, *egress.RULES, *load_balancers.RULES),
-    "GitOps": (*gitops.RULES, *releases.RULES),
-    "Platform": platform.RULES,
+    "Pod Security": rules_of(pod_security),
+    "Hardening": rules_of(hardening),
+    "References": rules_of(references),
+    "Consistency": rules_of(coherence),
+    "Availability": rules_of(availability),
+    "Network": rules_of(network, egress, load_balancers),
+    "GitOps": rules_of(gitops, releases),
+    "Platform": rules_of(platform),
 }
 RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS.values() for rule in group)
 

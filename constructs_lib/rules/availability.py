@@ -250,16 +250,3 @@ def jobs_do_not_overlap(job: Object, _: Rendered) -> Problems:
         yield Problem(
             "the API server rejects restartPolicy values other than Never and OnFailure", "set one"
         )
-
-
-RULES = (
-    pods_drain_in_time,
-    programs_are_probed,
-    rollouts_wait,
-    updates_leave_no_gap,
-    budgets_allow_drains,
-    images_fit_nodes,
-    pull_secrets_are_named,
-    autoscalers_own_replicas,
-    jobs_do_not_overlap,
-)

@@ -219,16 +219,3 @@ def mounts_have_a_volume(workload: Workload, _: Rendered) -> Problems:
     }
     yield from (f"mounts the volume {name}, which is not declared" for name in mounted - volumes)
     yield from (f"declares the volume {name}, which is not mounted" for name in volumes - mounted)
-
-
-RULES = (
-    services_reach,
-    ingresses_reach,
-    workloads_select,
-    workloads_share_no_pods,
-    selectors_pick,
-    spread_by_own_label,
-    probes_ask_open_ports,
-    declared_once,
-    mounts_have_a_volume,
-)

@@ -221,6 +221,3 @@ def _dropped(policy: Object, direction: str) -> Problems:
                 "use the same exceptions everywhere",
                 policy,
             )
-
-
-RULES = (private_stays_closed, pods_resolve_names, same_on_eks, fit_the_plugin)

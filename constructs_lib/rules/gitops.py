@@ -221,14 +221,3 @@ def _protocols(listeners: str) -> set[str]:
         return set()
     listed = found if isinstance(found, list) else ()
     return {protocol for one in listed if isinstance(one, dict) for protocol in one}
-
-
-RULES = (
-    never_pruned,
-    projects_are_bounded,
-    applications_sync,
-    files_are_synced,
-    projects_allow,
-    stores_are_bounded,
-    ingresses_encrypt,
-)

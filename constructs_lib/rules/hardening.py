@@ -263,17 +263,3 @@ def images_are_ours(workload: Workload, rendered: Rendered) -> Problems:
             yield Problem(
                 f"{title} runs `latest`, but does not always pull it", "remove imagePullPolicy"
             )
-
-
-RULES = (
-    root_is_read_only,
-    resources_are_bounded,
-    memory_is_in_bytes,
-    tokens_are_not_mounted,
-    accounts_are_their_own,
-    accounts_have_no_rights,
-    rights_are_allowed,
-    secrets_are_not_in_git,
-    variables_publish_no_secret,
-    images_are_ours,
-)

@@ -88,6 +88,3 @@ def inbound_ranges_are_valid(ingress: Object, _: Rendered) -> Problems:
         check_ranges(ranges, "inbound-cidrs")
     except DeclarationError as error:
         yield Problem(str(error), remedy="")
-
-
-RULES = (load_balancers_agree, logs_have_a_bucket, inbound_ranges_are_valid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from constructs_lib.errors import DeclarationError, RuleError
@@ -181,6 +182,13 @@ def rule(
         return Rule(name, kinds, risk, reason, remedy, tuple(covers.split()), check, needs_platform)
 
     return make
+
+
+def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
+    """The rules that modules declare, in the order of their declaration."""
+    return tuple(
+        value for module in modules for value in vars(module).values() if isinstance(value, Rule)
+    )
 
 
 def repeated(values: Iterable[object]) -> list[object]:

@@ -221,13 +221,3 @@ def services_stay_inside(service: Object, _: Rendered) -> Problems:
         yield f"is exposed outside the cluster (type {service.spec['type']})"
     if service.spec.get("externalIPs"):
         yield "listens on external addresses (externalIPs)"
-
-
-RULES = (
-    pods_are_isolated,
-    namespaces_deny,
-    both_directions,
-    ingress_is_served,
-    both_ends_agree,
-    services_stay_inside,
-)

@@ -32,6 +32,41 @@ def _platform(rendered: Rendered) -> Platform:
     return rendered.platform
 
 
+@rule(
+    "text-can-be-written",
+    ALL,
+    risk="update",
+    remedy="remove the character",
+    needs_platform=True,
+)
+def text_can_be_written(item: Object, rendered: Rendered) -> Problems:
+    """Text must reach the API server exactly as it was declared."""
+    if rendered.odd is not None and item.file not in rendered.odd:
+        return
+    yield from (Problem(text, remedy="") for _, text in unreadable([item.manifest]))
+
+
+@rule(
+    "claims-can-be-bound",
+    "PersistentVolumeClaim",
+    risk="downtime",
+    remedy="use the Storage construct",
+    needs_platform=True,
+)
+def claims_can_be_bound(claim: Object, rendered: Rendered) -> Problems:
+    """A pod stays Pending if no volume matches its claim."""
+    storage_class = _platform(rendered).storage_class
+    if claim.spec.get("storageClassName") != storage_class:
+        yield (
+            f"uses the storage class {claim.spec.get('storageClassName')}, but the platform uses "
+            f"{storage_class or 'the default'}"
+        )
+    if not claim.spec.get("accessModes"):
+        yield "has no accessModes"
+    if not ((claim.spec.get("resources") or {}).get("requests") or {}).get("storage"):
+        yield "requests no storage"
+
+
 @rule("files-are-written-once", risk="update", remedy="rename one chart", needs_platform=True)
 def files_are_single(rendered: Rendered) -> Problems:
     """Two charts with the same directory and name would overwrite each other."""
@@ -51,20 +86,6 @@ def objects_are_single(item: Object, _: Rendered) -> Problems:
     """The rules do not check objects inside a List."""
     if item.kind.endswith("List") and "items" in item.manifest:
         yield "contains other objects"
-
-
-@rule(
-    "text-can-be-written",
-    ALL,
-    risk="update",
-    remedy="remove the character",
-    needs_platform=True,
-)
-def text_can_be_written(item: Object, rendered: Rendered) -> Problems:
-    """Text must reach the API server exactly as it was declared."""
-    if rendered.odd is not None and item.file not in rendered.odd:
-        return
-    yield from (Problem(text, remedy="") for _, text in unreadable([item.manifest]))
 
 
 @rule("schedules-are-valid", "CronJob", risk="schedule", remedy="use five cron fields")
@@ -168,51 +189,6 @@ def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Problems:
                         yield f"container {container['name']}: {name} {request} is below {least}"
 
 
-@rule(
-    "quotas-admit-every-pod",
-    risk="capacity",
-    remedy="raise the quota, or lower the requests and limits of its workloads",
-    needs_platform=True,
-    covers="nsa-cisa:resource-policies",
-)
-def quotas_admit_pods(rendered: Rendered) -> Problems:
-    """The quota must admit all pods at peak, during rollouts and with all jobs running."""
-    manifests = [item.manifest for item in rendered.objects]
-    allowed = capacity.quotas(manifests)
-    for namespace, sums in capacity.peak(manifests).items():
-        for name, value in sums.items():
-            limit = allowed.get(namespace, {}).get(name)
-            if limit is not None and value > limit:
-                binary = capacity.is_bytes(name)
-                yield Problem(
-                    f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
-                    f"peak, above its quota of {spell(limit, binary=binary)}",
-                    f"raise the quota in {_platform(rendered).sources.quotas}, or lower the "
-                    "requests and limits",
-                )
-
-
-@rule(
-    "claims-can-be-bound",
-    "PersistentVolumeClaim",
-    risk="downtime",
-    remedy="use the Storage construct",
-    needs_platform=True,
-)
-def claims_can_be_bound(claim: Object, rendered: Rendered) -> Problems:
-    """A pod stays Pending if no volume matches its claim."""
-    storage_class = _platform(rendered).storage_class
-    if claim.spec.get("storageClassName") != storage_class:
-        yield (
-            f"uses the storage class {claim.spec.get('storageClassName')}, but the platform uses "
-            f"{storage_class or 'the default'}"
-        )
-    if not claim.spec.get("accessModes"):
-        yield "has no accessModes"
-    if not ((claim.spec.get("resources") or {}).get("requests") or {}).get("storage"):
-        yield "requests no storage"
-
-
 @rule("hosts-are-served-once", risk="exposure", remedy="correct the hosts", needs_platform=True)
 def hosts_are_served_once(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
@@ -283,19 +259,25 @@ def pins_are_used(rendered: Rendered) -> Problems:
         )
 
 
-RULES = (
-    text_can_be_written,
-    claims_can_be_bound,
-    files_are_single,
-    objects_are_single,
-    schedules_are_read,
-    objects_are_unique,
-    objects_are_in_scope,
-    namespaces_are_declared,
-    namespaces_are_bounded,
-    limit_ranges_admit,
-    hosts_are_served_once,
-    parameters_are_read,
-    pins_are_used,
-    quotas_admit_pods,
+@rule(
+    "quotas-admit-every-pod",
+    risk="capacity",
+    remedy="raise the quota, or lower the requests and limits of its workloads",
+    needs_platform=True,
+    covers="nsa-cisa:resource-policies",
 )
+def quotas_admit_pods(rendered: Rendered) -> Problems:
+    """The quota must admit all pods at peak, during rollouts and with all jobs running."""
+    manifests = [item.manifest for item in rendered.objects]
+    allowed = capacity.quotas(manifests)
+    for namespace, sums in capacity.peak(manifests).items():
+        for name, value in sums.items():
+            limit = allowed.get(namespace, {}).get(name)
+            if limit is not None and value > limit:
+                binary = capacity.is_bytes(name)
+                yield Problem(
+                    f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
+                    f"peak, above its quota of {spell(limit, binary=binary)}",
+                    f"raise the quota in {_platform(rendered).sources.quotas}, or lower the "
+                    "requests and limits",
+                )

@@ -200,6 +200,3 @@ def namespace_enforces(namespace: Object, _: Rendered) -> Problems:
 
 def _containers(workload: Workload) -> list[Manifest]:
     return [*workload.every_container, *(workload.pod.get("ephemeralContainers") or ())]
-
-
-RULES = (baseline, restricted, namespace_enforces)

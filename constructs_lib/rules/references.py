@@ -33,6 +33,32 @@ def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]
 
 
 @rule(
+    "secrets-are-read",
+    "ExternalSecret",
+    risk="secret",
+    remedy="remove it, or correct the name in the workload",
+    needs_platform=True,
+)
+def secrets_are_read(item: Object, rendered: Rendered) -> Problems:
+    """A Secret that no pod reads is an unnecessary copy that can leak."""
+    secret = secret_of(item.manifest)
+    if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):
+        yield f"creates the Secret {secret}, but no pod reads it"
+
+
+@lru_cache(maxsize=2)
+def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
+    """The Secrets in use in each namespace."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for workload in workloads(objects):
+        found[workload.namespace].update(workload.secrets, workload.pull_secrets)
+    for ingress in objects.of_kinds("Ingress"):
+        for to, _ in of_object(ingress):
+            found[ingress.namespace].add(to.name)
+    return found
+
+
+@rule(
     "references-lead-somewhere",
     PODS,
     risk="downtime",
@@ -114,38 +140,3 @@ def secrets_are_made_whole(item: Object, _: Rendered) -> Problems:
     for name, text in template.items():
         if not any(f".{key} " in str(text) for key in keys) and EVERY_KEY not in keys:
             yield f"creates the key {name} without a parameter that it reads"
-
-
-@rule(
-    "secrets-are-read",
-    "ExternalSecret",
-    risk="secret",
-    remedy="remove it, or correct the name in the workload",
-    needs_platform=True,
-)
-def secrets_are_read(item: Object, rendered: Rendered) -> Problems:
-    """A Secret that no pod reads is an unnecessary copy that can leak."""
-    secret = secret_of(item.manifest)
-    if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):
-        yield f"creates the Secret {secret}, but no pod reads it"
-
-
-@lru_cache(maxsize=2)
-def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
-    """The Secrets in use in each namespace."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for workload in workloads(objects):
-        found[workload.namespace].update(workload.secrets, workload.pull_secrets)
-    for ingress in objects.of_kinds("Ingress"):
-        for to, _ in of_object(ingress):
-            found[ingress.namespace].add(to.name)
-    return found
-
-
-RULES = (
-    secrets_are_read,
-    references_exist,
-    secrets_are_provided,
-    objects_refer,
-    secrets_are_made_whole,
-)

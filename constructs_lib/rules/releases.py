@@ -60,6 +60,3 @@ def changes_are_synced(release: Workload, rendered: Rendered) -> Problems:
         if item.file == release.object.file and not hook_phases(item)
     ):
         yield f"no object in its file has the annotation {FINGERPRINT}: {wanted}"
-
-
-RULES = (in_order, changes_are_synced)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 
 from catalogue.platform import current
 from constructs_lib.manifests.objects import Objects
+from constructs_lib import rules
 from constructs_lib.rules import RULES
-from constructs_lib.rules.model import Rendered, Rule
+from constructs_lib.rules.model import Rendered, Rule, rules_of
 from constructs_lib.rules.scorecard import check_sets, render
 from tests.mutants import start
 
@@ -20,6 +23,13 @@ def test_every_rule_has_a_unique_name_a_reason_and_a_remedy() -> None:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)+", rule.name)
         assert rule.reason.endswith("."), rule.name
         assert rule.remedy, rule.name
+
+
+def test_no_module_with_rules_is_left_out() -> None:
+    modules = [
+        import_module(f"{rules.__name__}.{one.name}") for one in iter_modules(rules.__path__)
+    ]
+    assert {*rules_of(*modules)} == {*RULES}
 
 
 def unknown(rule: Rule) -> set[str]:
