@@ -45,14 +45,16 @@ def _render_into(rendering: Rendering) -> None:
     # importing the catalogue or a chart raises the errors in its module
     from catalogue.platform import current
     from charts import registry
-    from constructs_lib.kubernetes.validation import rendered
     from constructs_lib.rules import scorecard
 
     platform = current()
-    snapshot = registry.build(platform).validate()
+    app = registry.build(platform)
+    snapshot = app.validate()
     rendering.files = registry.write(snapshot, platform)
     rendering.memory = Memory.of(snapshot, rendering.files)
-    rendering.scorecard = scorecard.render(rendered(snapshot, platform), platform.waivers)
+    rendering.scorecard = scorecard.render(
+        app.validation.rendered, app.validation.violations, platform.waivers
+    )
 
 
 def synth() -> int:

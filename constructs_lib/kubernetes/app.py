@@ -16,7 +16,7 @@ from constructs_lib.errors import PlatformError, RuleError, one_line
 from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.snapshot import Snapshot, read
 from constructs_lib.kubernetes.text import stringify
-from constructs_lib.kubernetes.validation import problems
+from constructs_lib.kubernetes.validation import Validation
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform
 
@@ -51,6 +51,8 @@ class App(cdk8s.App):
         self.calls = CallDirectory()
         self._being_validated: Snapshot | None = None
         self._crash: RuleError | None = None
+        self.validation = Validation(Snapshot(()), platform)
+        """The findings of the last validation."""
         self.node.add_validation(_Rules(self))
 
     def snapshot(self) -> Snapshot:
@@ -106,7 +108,8 @@ class _Rules:
     def validate(self) -> list[str]:
         app = self._app
         try:
-            found = [*app.calls.undeclared(), *problems(app.snapshot(), app.platform)]
+            app.validation = Validation(app.snapshot(), app.platform)
+            found = [*app.calls.undeclared(), *app.validation.problems()]
         except RuleError as error:
             app._crash = error
             raise

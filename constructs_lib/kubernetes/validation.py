@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.snapshot import Snapshot
 from constructs_lib.manifests.argocd import DIST
@@ -17,45 +20,60 @@ def _is_a_rule(check: str) -> bool:
     return ":" not in check
 
 
-def rendered(snapshot: Snapshot, platform: Platform) -> Rendered:
-    """The input of the rules."""
-    objects = (
-        Object.of(item, f"{DIST}/{file.path}") for file in snapshot.files for item in file.objects
-    )
-    paths = tuple(file.path for file in snapshot.files)
-    odd = frozenset(f"{DIST}/{file.path}" for file in snapshot.files if file.is_odd)
-    return Rendered(Objects(objects), platform, tuple(snapshot.pending), paths, odd)
+@dataclass(frozen=True)
+class Validation:
+    """The rules' findings in the objects of an App; they run once, when first needed."""
 
+    snapshot: Snapshot
+    platform: Platform
 
-def problems(snapshot: Snapshot, platform: Platform) -> list[str]:
-    """The violations that no waiver covers, and invalid waivers.
+    @cached_property
+    def rendered(self) -> Rendered:
+        """The input of the rules."""
+        files = self.snapshot.files
+        objects = (
+            Object.of(item, f"{DIST}/{file.path}") for file in files for item in file.objects
+        )
+        return Rendered(
+            Objects(objects),
+            self.platform,
+            tuple(self.snapshot.pending),
+            tuple(file.path for file in files),
+            frozenset(f"{DIST}/{file.path}" for file in files if file.is_odd),
+        )
 
-    Malformed objects are reported first and alone, because the rules cannot read them.
-    """
-    found = [
-        f"{file.path}: {Object.of(item).key}: {problem}"
-        for file in snapshot.files
-        for item in file.objects
-        for problem in malformed(item)
-    ]
-    if found:
-        return found
-    broken = violations(rendered(snapshot, platform))
-    refused = waivers.left(broken, platform.waivers)
-    return [
-        *(_message(one, snapshot) for one in refused if isinstance(one, Violation)),
-        *waivers.problems(broken, platform.waivers, checks=_is_a_rule),
-    ]
+    @cached_property
+    def violations(self) -> list[Violation]:
+        """All violations, including waived ones."""
+        return violations(self.rendered)
 
+    def problems(self) -> list[str]:
+        """The violations that no waiver covers, and invalid waivers.
 
-def _message(violation: Violation, snapshot: Snapshot) -> str:
-    """The message with its file and construct path."""
-    item = violation.object
-    if item is None:
-        return violation.message
-    for file in snapshot.files:
-        for content, owner in zip(file.objects, file.owners, strict=True):
-            if content is item.manifest:
-                path = owner.node.path
-                return f"{file.path}: {item.key} (construct {path}): {violation.text}"
-    raise DeclarationError("is not in the checked snapshot", where=item.key)
+        Malformed objects are reported first and alone, because the rules cannot read them.
+        """
+        malformations = [
+            f"{file.path}: {Object.of(item).key}: {problem}"
+            for file in self.snapshot.files
+            for item in file.objects
+            for problem in malformed(item)
+        ]
+        if malformations:
+            return malformations
+        accepted = self.platform.waivers
+        return [
+            *map(self._message, waivers.left(self.violations, accepted)),
+            *waivers.problems(self.violations, accepted, checks=_is_a_rule),
+        ]
+
+    def _message(self, violation: Violation) -> str:
+        """The message with its file and construct path."""
+        item = violation.object
+        if item is None:
+            return violation.message
+        for file in self.snapshot.files:
+            for content, owner in zip(file.objects, file.owners, strict=True):
+                if content is item.manifest:
+                    path = owner.node.path
+                    return f"{file.path}: {item.key} (construct {path}): {violation.text}"
+        raise DeclarationError("is not in the checked snapshot", where=item.key)

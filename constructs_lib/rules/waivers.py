@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from constructs_lib.errors import DeclarationError
 
@@ -58,6 +58,9 @@ class Result:
     """The object, `Kind namespace/name`."""
     message: str
     """What is wrong and how to fix it, including the name of the object."""
+
+
+_R = TypeVar("_R", bound=Result)
 
 
 def read(path: Path) -> tuple[Waiver, ...]:
@@ -100,7 +103,7 @@ def _waiver(entry: dict[str, Any], where: str) -> Waiver:
     )
 
 
-def left(findings: Iterable[Result], waivers: Sequence[Waiver]) -> list[Result]:
+def left(findings: Iterable[_R], waivers: Sequence[Waiver]) -> list[_R]:
     """The findings that no waiver covers."""
     return [
         one for one in findings if not any(each.covers(one.check, one.item) for each in waivers)

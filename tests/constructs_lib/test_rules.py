@@ -6,10 +6,15 @@ import re
 from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
+from unittest.mock import Mock
+
+import pytest
 
 from catalogue.platform import current
-from constructs_lib.manifests.objects import Objects
+from charts import dist
 from constructs_lib import rules
+from constructs_lib.kubernetes import validation
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered, Rule, rules_of
 from constructs_lib.rules.scorecard import check_sets, render
@@ -45,10 +50,17 @@ def test_what_a_rule_covers_is_in_a_public_check_set() -> None:
 
 def test_the_scorecard_counts_checked_objects_and_covered_checks() -> None:
     platform = current()
-    page = render(Rendered(Objects(start()), platform), platform.waivers)
+    page = render(Rendered(Objects(start()), platform), [], platform.waivers)
     pods = len(Rendered(Objects(start())).pods)
     (row,) = [line for line in page.splitlines() if line.startswith("| `root-is-read-only`")]
     assert row.split("|")[3].strip() == str(pods)
     assert "| Pod Security Standard `restricted` | 18 of 18 |  |" in page
     for waiver in platform.waivers:
         assert waiver.reason in page
+
+
+def test_the_rules_run_once_per_synth(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = Mock(wraps=rules.violations)
+    monkeypatch.setattr(validation, "violations", runs)
+    dist.render()
+    assert runs.call_count == 1
