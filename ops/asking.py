@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import terminal
-from ops.errors import OpsError, Status, end
+from ops.errors import CanceledError, OpsError, Status
 
 STANDARD_INPUT = Path("-")
 
@@ -47,14 +47,13 @@ def secret_value(
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation unless `yes`; end the command if the user declines."""
+    """Ask for confirmation unless `yes`. Raises CanceledError if the user declines."""
     if yes:
         return
     if not terminal.is_interactive():
         raise OpsError("the terminal is not interactive; nothing was changed. Pass --yes")
     if not terminal.ask_yes_or_no(question):
-        terminal.info("Nothing was changed.")
-        end(Status.FAILED)
+        raise CanceledError("Nothing was changed.", Status.FAILED)
 
 
 def _typed(prompt: str, option: str, *, twice: bool) -> str:

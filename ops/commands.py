@@ -1,14 +1,18 @@
-"""The commands, one module each."""
+"""The commands, one module each, and the report of their errors."""
 
 from __future__ import annotations
 
+import sys
 from pkgutil import resolve_name
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from constructs_lib.errors import PlatformError, explain, is_refusal
 from constructs_lib.node import prepare_jsii
+from ops import terminal
+from ops.errors import CanceledError, OpsError, Status
 
 COMMANDS = {
     "checklist": "ops.checklist:checklist",
@@ -21,11 +25,41 @@ COMMANDS = {
     "secrets": "ops.secrets:app",
     "takeover": "ops.takeover:app",
 }
-"""Every command or group of commands, as `module:name`."""
+"""Every command or group of commands, as `module:name`.
+
+A command returns its exit status, or None for 0, and raises an error instead of printing it.
+"""
 
 
 class Commands(TyperGroup):
     """Imports only the called command, because the AWS libraries are slow to import."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command, and report its error without a traceback."""
+        try:
+            return super().main(*args, **options)
+        except CanceledError as error:
+            terminal.info(str(error))
+            sys.exit(error.status)
+        except (OpsError, PlatformError) as error:
+            for line in str(error).splitlines():
+                terminal.fail(line)
+            for note in getattr(error, "__notes__", ()):
+                terminal.info(note)
+            sys.exit(getattr(error, "status", Status.FAILED))
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            terminal.fail(explain(error))
+            sys.exit(Status.FAILED)
+
+    def invoke(self, ctx: Any) -> None:
+        try:
+            ctx.exit(super().invoke(ctx) or Status.DONE)
+        except typer.Abort as error:  # prompts come before the first write
+            raise CanceledError("\nInterrupted. Nothing was changed.") from error
+        except KeyboardInterrupt as error:
+            raise CanceledError("\nInterrupted.") from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         del ctx

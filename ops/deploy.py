@@ -21,18 +21,17 @@ from charts import output
 from constructs_lib.errors import DeclarationError
 from ops import terminal
 from ops.aws import AwsError, ParameterStore, require_credentials
-from ops.errors import OpsError, handle_errors
+from ops.errors import OpsError
 
 _POLL_SECONDS = 10
 
 
-@handle_errors
 def deploy_secrets(
     cdk_arguments: Annotated[
         list[str] | None,
         typer.Argument(help="Arguments for `cdk deploy`, after `--`.", show_default=False),
     ] = None,
-) -> None:
+) -> int | None:
     """Deploy SecretsStack, and save its outputs to catalogue/stack_outputs.json.
 
     Uses the AWS credentials of the environment and the installation's region.
@@ -46,7 +45,7 @@ def deploy_secrets(
         outputs = Path(folder, "outputs.json")
         status = _deploy(outputs, cdk_arguments or [])
         if status:
-            raise typer.Exit(status)
+            return status
         try:
             stack_outputs.load(INSTALLATION.region, outputs)
         except DeclarationError as error:
@@ -60,6 +59,7 @@ def deploy_secrets(
         f"Saved the stack outputs to catalogue/{stack_outputs.FILE.name}. Run `make synth`, and "
         "commit both."
     )
+    return None
 
 
 def _deploy(outputs: Path, arguments: list[str]) -> int:

@@ -1,17 +1,8 @@
-"""Exit statuses and error handling of the commands."""
+"""Exit statuses and errors of the commands, which `ops.commands` reports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
-from functools import wraps
-from typing import NoReturn, ParamSpec
-
-import typer
-
-from ops import terminal
-
-P = ParamSpec("P")
 
 
 class Status(IntEnum):
@@ -30,31 +21,17 @@ class Status(IntEnum):
 
 
 class OpsError(Exception):
-    """An error for the user: what is wrong, and what to do. Contains no secret values."""
+    """An error for the user: what is wrong, and what to do. Contains no secret values.
+
+    Its notes (`add_note`) are printed after it.
+    """
 
     status = Status.FAILED
 
 
-def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Print an OpsError as a message and exit with its status, without a traceback."""
+class CanceledError(Exception):
+    """The user declined a prompt, or pressed Ctrl-C."""
 
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except OpsError as error:
-            for line in str(error).splitlines():
-                terminal.fail(line)
-            end(error.status)
-        except typer.Abort:  # prompts come before the first write
-            terminal.info("\nInterrupted. Nothing was changed.")
-            end(Status.INTERRUPTED)
-        except KeyboardInterrupt:
-            terminal.info("\nInterrupted.")
-            end(Status.INTERRUPTED)
-
-    return run
-
-
-def end(status: Status) -> NoReturn:
-    raise typer.Exit(status)
+    def __init__(self, message: str, status: Status = Status.INTERRUPTED) -> None:
+        super().__init__(message)
+        self.status = status

@@ -18,7 +18,7 @@ from ops import rendered, terminal
 from ops.asking import SecretValue, secret_value
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError
-from ops.errors import OpsError, Status, end, handle_errors
+from ops.errors import OpsError, Status
 from ops.options import Context, context_needs_cluster
 from ops.secrets.values import api_keys, is_header_value
 from ops.usage import SecretCommand
@@ -52,7 +52,6 @@ class _KeyCommand(SecretCommand):
 
 
 @app.command(cls=_KeyCommand)
-@handle_errors
 def refresh(
     *,
     cluster: Annotated[
@@ -66,7 +65,7 @@ def refresh(
         Path | None,
         typer.Option(help="Read the API key from a file, or - for standard input."),
     ] = None,
-) -> None:
+) -> Status:
     """Make cerebro-api fetch its dbt manifest now, instead of at its next interval.
 
     Through the load balancer, one pod is refreshed; the others follow at their
@@ -87,8 +86,7 @@ def refresh(
             f"Queried one pod. Each pod fetches the manifest every {service.interval} s; --cluster "
             "refreshes all of them now."
         )
-    if not all(answer.succeeded for answer in answers):
-        end(Status.FAILED)
+    return Status.DONE if all(answer.succeeded for answer in answers) else Status.FAILED
 
 
 @dataclass(frozen=True)

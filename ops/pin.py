@@ -16,7 +16,7 @@ from charts import output
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.manifests.argocd import FINGERPRINT
 from constructs_lib.model import Pin
-from ops import registry, terminal
+from ops import registry
 from ops.errors import OpsError
 from ops.git import Git
 
@@ -31,6 +31,10 @@ README = "README.md"
 _FINGERPRINTS = re.compile(rf'{FINGERPRINT}: "?[0-9a-f]{{64}}"?\n')
 """Quoted where YAML would read a number, as in `0b38…`."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_REMEDIES: dict[type[Exception], str] = {
+    registry.ImageMissingError: "; the workflow in the service's repository builds it",
+    registry.RegistryError: "; or skip the registry check with --no-verify",
+}
 
 
 class RefusedError(OpsError):
@@ -80,15 +84,14 @@ def pin(
 
 
 def pin_and_report(service: str, commit: str, digest: str | None, *, verify: bool) -> None:
-    """Pin an image and print the result. Raises typer.Exit if the pin is refused."""
+    """Pin an image and print the result. Raises RefusedError."""
     try:
         done = bump(service, commit, digest, find=registry.find if verify else None)
-    except registry.ImageMissingError as error:
-        raise _refuse(f"{error}; the workflow in the service's repository builds it") from error
-    except registry.RegistryError as error:
-        raise _refuse(f"{error}; or skip the registry check with --no-verify") from error
-    except (OpsError, DeclarationError, PlatformError) as error:
-        raise _refuse(str(error)) from error
+    except (OpsError, DeclarationError, PlatformError, registry.RegistryError) as error:
+        remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), "")
+        refused = RefusedError(f"{error}{remedy}")
+        refused.add_note("Nothing was changed.")
+        raise refused from error
     typer.echo(_report(done))
 
 
@@ -225,13 +228,6 @@ def _write(
                 raise
         except OSError as error:
             raise RefusedError(f"cannot write: {error}") from error
-
-
-def _refuse(message: str) -> typer.Exit:
-    for line in message.splitlines():
-        terminal.fail(line)
-    terminal.info("Nothing was changed.")
-    return typer.Exit(1)
 
 
 def _warnings(done: Pinned) -> Iterator[str]:

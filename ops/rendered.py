@@ -5,13 +5,8 @@ Imports the charts only on use: Node takes two seconds to start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
-
-from constructs_lib.errors import PlatformError
-from ops.errors import OpsError
 
 if TYPE_CHECKING:
     from charts.memory import Memory
@@ -23,12 +18,12 @@ if TYPE_CHECKING:
 def app() -> App:
     """Return every chart.
 
-    Raises OpsError with every error in the charts, and DeclarationError for one in the catalogue.
+    Raises PlatformError with every error in the charts, and DeclarationError for one in the
+    catalogue.
     """
     from charts import registry
 
-    with _refusals():
-        return registry.build(registry.current())
+    return registry.build(registry.current())
 
 
 @cache
@@ -38,9 +33,8 @@ def snapshot() -> Snapshot:
 
 @cache
 def files() -> dict[str, str]:
-    """Return the expected content of dist/, text by path. Raises OpsError with every error."""
-    with _refusals():
-        return app().render()
+    """Return the expected content of dist/, text by path. Raises PlatformError with every error."""
+    return app().render()
 
 
 @cache
@@ -49,14 +43,6 @@ def memory() -> Memory:
     from charts.memory import Memory, recall
 
     return recall() or Memory.of(snapshot(), files())
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except PlatformError as error:
-        raise OpsError("\n".join(error.problems)) from error
 
 
 def objects() -> list[Manifest]:

@@ -15,7 +15,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.image import repository
 from constructs_lib.model import Pin
 from ops import rendered, terminal
-from ops.errors import OpsError, handle_errors
+from ops.errors import OpsError
 from ops.git import Git
 from ops.options import AsJson
 from ops.pin import ROOT, pin_and_report, require_committed, require_known
@@ -59,7 +59,6 @@ class Build:
         return f"{self.since.astimezone(UTC):%Y-%m-%d %H:%M}, for {lasted}"
 
 
-@handle_errors
 def rollback(
     service: Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")],
     *,

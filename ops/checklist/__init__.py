@@ -16,7 +16,7 @@ from ops.aws import ParameterStore, Stored
 from ops.checklist import declared, live, prerequisites, report
 from ops.checklist.model import Answer, Item, Outcome, Service, not_checked
 from ops.cluster import Cluster
-from ops.errors import OpsError, Status, end, handle_errors
+from ops.errors import OpsError, Status
 from ops.options import AsJson, Context, context_needs_cluster
 from ops.secrets.readers import Source
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from constructs_lib.model import Manifest, Pin
 
 
-@handle_errors
 def checklist(
     service: Annotated[
         str | None, typer.Argument(help="Show one service in detail. Default: a table of all.")
@@ -41,7 +40,7 @@ def checklist(
     ] = False,
     context: Context = None,
     as_json: AsJson = False,
-) -> None:
+) -> Status:
     """Check that everything the services need is in place, and list open items.
 
     Checks this checkout: dist/, the code and the Dockerfiles. Items that need
@@ -73,7 +72,7 @@ def checklist(
         findings.show_details(service)
     else:
         findings.show()
-    end(_STATUS.get(findings.outcome, Status.DONE))
+    return _STATUS.get(findings.outcome, Status.DONE)
 
 
 _STATUS = {

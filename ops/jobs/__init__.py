@@ -9,7 +9,7 @@ import typer
 from ops import terminal
 from ops.asking import confirm
 from ops.cluster import Cluster, Object
-from ops.errors import OpsError, handle_errors
+from ops.errors import OpsError
 from ops.jobs import running, schedule
 from ops.options import AsJson, Context, Yes
 
@@ -20,7 +20,6 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-@handle_errors
 def jobs(
     call: typer.Context,
     *,
@@ -52,7 +51,6 @@ def jobs(
 
 
 @app.command()
-@handle_errors
 def run(
     job: Annotated[str, typer.Argument(metavar="JOB", help="The job, as listed by `ops jobs`.")],
     *,

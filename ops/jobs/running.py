@@ -17,7 +17,7 @@ from ops.cluster import (
     Object,
     UnreachableError,
 )
-from ops.errors import OpsError, Status, end
+from ops.errors import CanceledError, OpsError
 from ops.jobs.schedule import Scheduled
 
 POLL_SECONDS = 2.0
@@ -62,14 +62,16 @@ def start(cluster: Cluster, item: Object, job: Scheduled, name: str) -> None:
 
 
 def follow(cluster: Cluster, namespace: str, name: str) -> None:
-    """Show a Job's log until it ends. Raises OpsError if it fails, or cannot be followed."""
+    """Show a Job's log until it ends.
+
+    Raises OpsError if it fails or cannot be followed, and CanceledError for Ctrl-C.
+    """
     command = f"kubectl logs --namespace {namespace} --follow job/{name}"
     continues = f"The Job continues; to follow it, run `{command}`"
     try:
         ended = _watch(cluster, namespace, name)
     except KeyboardInterrupt:
-        terminal.info(f"\nInterrupted. {continues}.")
-        end(Status.INTERRUPTED)
+        raise CanceledError(f"\nInterrupted. {continues}.") from None
     except ClusterError as error:
         raise OpsError(f"{error}. {continues}") from error
     took = (

@@ -10,7 +10,7 @@ import typer
 
 from catalogue.installation import INSTALLATION
 from ops import terminal
-from ops.errors import handle_errors
+from ops.errors import Status
 from ops.git import Git, GitError
 from ops.options import Context, context_needs_cluster
 from ops.review.markdown import LIMIT
@@ -19,8 +19,6 @@ from ops.review.report import Report
 from ops.review.revisions import RawDiff, Repository, Revision, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
-FOUND = 1
-"""The exit status if `--fail-on` matches a finding."""
 
 
 class Format(StrEnum):
@@ -31,7 +29,6 @@ class Format(StrEnum):
     JSON = "json"
 
 
-@handle_errors
 def review(
     base: Annotated[
         str | None,
@@ -65,7 +62,7 @@ def review(
     full_report: Annotated[
         str, typer.Option(help="Where to find the full report if the Markdown is truncated.")
     ] = "`python -m ops review`",
-) -> None:
+) -> Status:
     """Report what a change to dist/ and SecretsStack will do, object by object. With --cluster,
     report what the next sync of dist/ will do to the cluster.
 
@@ -84,8 +81,8 @@ def review(
         _hint_at_synth(report.base.commit)
     if report.incomplete:
         raise ReviewError(report.incomplete)
-    if set(fail_on or ()) & {finding.risk for finding in report.findings}:
-        raise typer.Exit(FOUND)
+    found = set(fail_on or ()) & {finding.risk for finding in report.findings}
+    return Status.FAILED if found else Status.DONE
 
 
 def _of_cluster(context: str | None, revision: str | None) -> Report:

@@ -12,7 +12,7 @@ from ops import rendered, terminal
 from ops.asking import confirm
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
-from ops.errors import Status, end, handle_errors
+from ops.errors import Status
 from ops.options import AsJson, Context, Yes, context_needs_cluster
 from ops.secrets import importing, rotation, writing
 from ops.secrets import status as secret_status
@@ -53,7 +53,6 @@ class _OtherCommand(SecretCommand):
 
 
 @app.command(cls=_OtherCommand)
-@handle_errors
 def status(
     *,
     cluster: Annotated[
@@ -61,7 +60,7 @@ def status(
     ] = False,
     context: Context = None,
     as_json: AsJson = False,
-) -> None:
+) -> Status:
     """List every parameter: whether it is set, since when, and who reads it.
 
     Shows no values. With --cluster, also checks that the Secrets have the
@@ -76,8 +75,7 @@ def status(
         terminal.show_json(secret_status.as_json(found))
     else:
         secret_status.show(found)
-    if not all(one.ok for one in found):
-        end(Status.FAILED)
+    return Status.DONE if all(one.ok for one in found) else Status.FAILED
 
 
 def _one_source(file: Path | None, version: int | None) -> None:
@@ -86,7 +84,6 @@ def _one_source(file: Path | None, version: int | None) -> None:
 
 
 @app.command("set", cls=SecretCommand)
-@handle_errors
 def set_value(
     parameter: Name, *, file: File = None, version: FormerVersion = None, yes: Yes = False
 ) -> None:
@@ -114,8 +111,7 @@ def set_value(
 
 
 @app.command("import", cls=_OtherCommand)
-@handle_errors
-def import_values(*, context: Context = None, yes: Yes = False) -> None:
+def import_values(*, context: Context = None, yes: Yes = False) -> Status:
     """Import values from the Secrets of the cluster into SSM.
 
     For a platform that was set up by hand. Reads each value from the Secret and
@@ -128,12 +124,10 @@ def import_values(*, context: Context = None, yes: Yes = False) -> None:
     found = importing.candidates(Cluster(context), rendered.objects())
     outcomes = importing.import_confirmed(ParameterStore(), found, yes=yes)
     terminal.show(importing.summary(outcomes))
-    if importing.Outcome.REFUSED in outcomes.values():
-        end(Status.FAILED)
+    return Status.FAILED if importing.Outcome.REFUSED in outcomes.values() else Status.DONE
 
 
 @app.command(cls=SecretCommand)
-@handle_errors
 def rotate(
     parameter: Name,
     *,
@@ -147,7 +141,7 @@ def rotate(
         int, typer.Option(min=1, help="Minutes to wait for a workload to restart.")
     ] = 30,
     yes: Yes = False,
-) -> None:
+) -> Status:
     """Write a new value, and roll it out to every pod that reads it.
 
     1. Validates the value, asks for confirmation, and writes it to SSM.
@@ -185,7 +179,7 @@ def rotate(
                 "Nothing was restarted. Decide which value is right, then pass `--continue`."
             )
             raise
-    rotation.follow(
+    return rotation.follow(
         rotation.Rotation(
             cluster=target,
             readers=affected,

@@ -16,7 +16,7 @@ from ops import terminal
 from ops.asking import SecretValue
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
-from ops.errors import OpsError, Status, end
+from ops.errors import CanceledError, OpsError
 from ops.secrets.readers import readers
 from ops.secrets.values import check
 from ops.secrets.writing import Subject, look_up, write
@@ -82,8 +82,7 @@ def import_confirmed(
     except typer.Abort:
         written = [one.path for one, how in outcomes.items() if how is Outcome.IMPORTED]
         summed = f"Already imported: {', '.join(written)}." if written else "Nothing was changed."
-        terminal.info(f"\nInterrupted. {summed}")
-        end(Status.INTERRUPTED)
+        raise CanceledError(f"\nInterrupted. {summed}") from None
     return outcomes
 
 

@@ -15,7 +15,7 @@ from constructs_lib.model.text import plural
 from ops import terminal
 from ops.asking import SecretValue
 from ops.cluster import Cluster
-from ops.errors import OpsError, Status, end
+from ops.errors import OpsError, Status
 from ops.secrets.reach import Reach, SecretState
 from ops.secrets.readers import Readers, Source, UpdateMode, update_mode
 
@@ -85,7 +85,7 @@ def plan(affected: Readers, context: str) -> None:
         terminal.info("  Nothing restarts.")
 
 
-def follow(rotation: Rotation) -> None:
+def follow(rotation: Rotation) -> Status:
     """Run a rotation, and print its state however it ends."""
     try:
         rotation.run()
@@ -95,8 +95,9 @@ def follow(rotation: Rotation) -> None:
     except KeyboardInterrupt:
         terminal.info("\nInterrupted.")
         rotation.report_state()
-        end(Status.INTERRUPTED)
+        return Status.INTERRUPTED
     rotation.report()
+    return Status.DONE
 
 
 @dataclass

@@ -10,7 +10,6 @@ import typer
 from ops import terminal
 from ops.asking import confirm
 from ops.cluster import Cluster
-from ops.errors import handle_errors
 from ops.options import Context, Yes
 from ops.takeover.saved import Saved, listed
 from ops.takeover.steps import Takeover, how_to_remove
@@ -35,7 +34,6 @@ File = Annotated[
 
 
 @app.command()
-@handle_errors
 def start(
     application: Application, *, saved: File = None, context: Context = None, yes: Yes = False
 ) -> None:
@@ -63,7 +61,6 @@ def start(
 
 
 @app.command()
-@handle_errors
 def sync(
     application: Application,
     *,
@@ -84,7 +81,6 @@ def sync(
 
 
 @app.command()
-@handle_errors
 def undo(
     application: Application, *, saved: File = None, context: Context = None, yes: Yes = False
 ) -> None:
