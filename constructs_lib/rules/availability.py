@@ -65,9 +65,6 @@ def _sleep(hook: Manifest) -> float:
     PODS,
     risk="downtime",
     remedy="add the probe",
-    covers="kube-score:pod-probes checkov:CKV_K8S_8 checkov:CKV_K8S_9 "
-    "kube-linter:no-liveness-probe kube-linter:no-readiness-probe "
-    "polaris:livenessProbeMissing polaris:readinessProbeMissing",
 )
 def programs_are_probed(workload: Workload, rendered: Rendered) -> Problems:
     """Without probes, Kubernetes neither restarts a hung program nor waits until it is ready."""
@@ -132,11 +129,6 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Problems:
     "PodDisruptionBudget",
     risk="downtime",
     remedy="set maxUnavailable: 1 for a workload with several replicas",
-    covers="kube-score:poddisruptionbudget-has-policy kube-linter:pdb-max-unavailable "
-    "kube-linter:pdb-min-available polaris:pdbDisruptionsIsZero "
-    "polaris:pdbMinAvailableEqualToHPAMinReplicas "
-    "polaris:pdbMinAvailableGreaterThanHPAMinReplicas "
-    "polaris:pdbMinAvailableGreaterThanHPAMaxReplicas",
 )
 def budgets_allow_drains(budget: Object, rendered: Rendered) -> Problems:
     """A budget must let a node drain without stopping a service."""
@@ -210,7 +202,6 @@ def _pull_secrets(objects: Objects) -> Mapping[str, str]:
     "HorizontalPodAutoscaler",
     risk="update",
     remedy="remove spec.replicas from the workload",
-    covers="kube-score:deployment-targeted-by-hpa-does-not-have-replicas-configured",
 )
 def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
@@ -231,7 +222,6 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Problems
     "Job",
     risk="schedule",
     remedy="set concurrencyPolicy: Forbid or Replace",
-    covers="kube-score:cronjob-restartpolicy",
 )
 def jobs_do_not_overlap(job: Object, _: Rendered) -> Problems:
     """Overlapping runs write the same rows twice, and syncing a changed Job fails."""

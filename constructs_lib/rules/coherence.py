@@ -25,8 +25,6 @@ _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
     "Service",
     risk="downtime",
     remedy="correct targetPort, or the selector",
-    covers="kube-score:service-targets-pod kube-score:container-ports-check "
-    "kube-linter:dangling-service",
 )
 def services_reach(service: Object, rendered: Rendered) -> Problems:
     """A Service without a container behind its port does not respond."""
@@ -52,7 +50,6 @@ def services_reach(service: Object, rendered: Rendered) -> Problems:
     "Ingress",
     risk="downtime",
     remedy="use a port of the Service",
-    covers="kube-score:ingress-targets-service kube-linter:dangling-ingress",
 )
 def ingresses_reach(ingress: Object, rendered: Rendered) -> Problems:
     """Requests fail if the load balancer cannot forward them."""
@@ -85,9 +82,6 @@ def _is_json(text: str | None) -> bool:
     PODS,
     risk="downtime",
     remedy="give its pods a unique label, and select by it",
-    covers="kube-score:deployment-pod-selector-labels-match-template-metadata-labels "
-    "kube-score:statefulset-pod-selector-labels-match-template-metadata-labels "
-    "kube-linter:mismatching-selector",
 )
 def workloads_select(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
@@ -125,7 +119,6 @@ def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Problems:
     risk="exposure",
     remedy="correct the selector",
     needs_platform=True,
-    covers="kube-score:networkpolicy-targets-pod kube-linter:dangling-networkpolicy",
 )
 def selectors_pick(item: Object, rendered: Rendered) -> Problems:
     """A policy or budget must select the pods of exactly one workload."""
@@ -159,7 +152,6 @@ def spread_by_own_label(workload: Workload, _: Rendered) -> Problems:
     PODS,
     risk="downtime",
     remedy="use a port that the container declares",
-    covers="kube-linter:liveness-port kube-linter:readiness-port kube-linter:startup-port",
 )
 def probes_ask_open_ports(workload: Workload, _: Rendered) -> Problems:
     """A probe of a port that no program listens on always fails."""
@@ -181,7 +173,6 @@ def probes_ask_open_ports(workload: Workload, _: Rendered) -> Problems:
     PODS,
     risk="update",
     remedy="keep one of them",
-    covers="kube-linter:duplicate-env-vars kube-score:environment-variable-key-duplication",
 )
 def declared_once(workload: Workload, _: Rendered) -> Problems:
     """If two entries have the same name, one is silently dropped."""

@@ -45,7 +45,6 @@ _IPV4 = 4
     "NetworkPolicy",
     risk="exposure",
     remedy="exclude all private ranges, as Egress(to='public') does",
-    covers="nsa-cisa:sensitive-cloud-infrastructure",
 )
 def private_stays_closed(policy: Object, rendered: Rendered) -> Problems:
     """A pod with access to private addresses can read node credentials and reach the VPC."""

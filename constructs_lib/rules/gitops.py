@@ -156,7 +156,6 @@ def projects_allow(item: Object, rendered: Rendered) -> Problems:
     "ClusterSecretStore",
     risk="privilege",
     remedy="list the namespaces that read from it",
-    covers="nsa-cisa:secrets",
 )
 def stores_are_bounded(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
@@ -188,7 +187,6 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Problems:
     "Ingress",
     risk="exposure",
     remedy="use the Alb construct",
-    covers="nsa-cisa:encryption cis-eks:5.4.5 polaris:tlsSettingsMissing",
 )
 def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Problems:
     """Requests from the internet must use TLS and go directly to the pods."""

@@ -30,9 +30,6 @@ _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
     PODS,
     risk="privilege",
     remedy="set securityContext.readOnlyRootFilesystem: true, and mount a volume to write to",
-    covers="nsa-cisa:immutable-container-file-systems checkov:CKV_K8S_22 "
-    "kube-score:container-security-context-readonlyrootfilesystem "
-    "kube-linter:no-read-only-root-fs polaris:notReadOnlyRootFilesystem",
 )
 def root_is_read_only(workload: Workload, _: Rendered) -> Problems:
     """A compromised program must not be able to replace itself."""
@@ -46,12 +43,6 @@ def root_is_read_only(workload: Workload, _: Rendered) -> Problems:
     PODS,
     risk="capacity",
     remedy="set requests and limits for cpu, memory and ephemeral-storage",
-    covers="nsa-cisa:resource-policies checkov:CKV_K8S_10 checkov:CKV_K8S_11 checkov:CKV_K8S_12 "
-    "checkov:CKV_K8S_13 kube-score:container-resources "
-    "kube-score:container-ephemeral-storage-request-and-limit "
-    "kube-linter:unset-cpu-requirements kube-linter:unset-memory-requirements "
-    "polaris:cpuRequestsMissing polaris:cpuLimitsMissing polaris:memoryRequestsMissing "
-    "polaris:memoryLimitsMissing",
 )
 def resources_are_bounded(workload: Workload, _: Rendered) -> Problems:
     """Limits protect other containers on the node; the scheduler needs the requests."""
@@ -103,8 +94,6 @@ def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:
     PODS,
     risk="privilege",
     remedy="set automountServiceAccountToken: false",
-    covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens checkov:CKV_K8S_38 "
-    "polaris:automountServiceAccountToken",
 )
 def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Problems:
     """A compromised pod can use its API token against the cluster."""
@@ -121,7 +110,6 @@ def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Problems:
     PODS,
     risk="privilege",
     remedy="create a separate ServiceAccount for this workload",
-    covers="cis-eks:4.1.5 checkov:CKV_K8S_41 kube-linter:default-service-account",
 )
 def accounts_are_their_own(workload: Workload, rendered: Rendered) -> Problems:
     """With a shared ServiceAccount, a permission for one workload is granted to all."""
@@ -146,7 +134,6 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], set[str]]:
     "ServiceAccount",
     risk="privilege",
     remedy="remove the permission, or add a waiver",
-    covers="cis-eks:4.1.6 nsa-cisa:pod-service-account-tokens",
 )
 def accounts_have_no_rights(account: Object, _: Rendered) -> Problems:
     """All programs that use a ServiceAccount get its permissions."""
@@ -164,15 +151,6 @@ def accounts_have_no_rights(account: Object, _: Rendered) -> Problems:
     *_RBAC,
     risk="privilege",
     remedy="remove the object, or add a waiver",
-    covers="cis-eks:4.1.1 cis-eks:4.1.2 cis-eks:4.1.3 cis-eks:4.1.4 nsa-cisa:rbac "
-    "checkov:CKV_K8S_42 checkov:CKV_K8S_49 checkov:CKV_K8S_155 checkov:CKV_K8S_156 "
-    "checkov:CKV_K8S_157 checkov:CKV_K8S_158 kube-linter:access-to-secrets "
-    "kube-linter:access-to-create-pods kube-linter:cluster-admin-role-binding "
-    "kube-linter:wildcard-in-rules polaris:clusterrolebindingClusterAdmin "
-    "polaris:rolebindingClusterAdminClusterRole polaris:rolebindingClusterAdminRole "
-    "polaris:clusterrolePodExecAttach polaris:clusterrolebindingPodExecAttach "
-    "polaris:rolePodExecAttach polaris:rolebindingClusterRolePodExecAttach "
-    "polaris:rolebindingRolePodExecAttach",
 )
 def rights_are_allowed(_item: Object, _: Rendered) -> Problems:
     """No program of the platform calls the API server, so none needs permissions."""
@@ -185,7 +163,6 @@ def rights_are_allowed(_item: Object, _: Rendered) -> Problems:
     "ConfigMap",
     risk="secret",
     remedy="store the value in SSM, and read it with an ExternalSecret",
-    covers="nsa-cisa:secrets cis-eks:4.4.2 polaris:sensitiveConfigmapContent",
 )
 def secrets_are_not_in_git(secret: Object, _: Rendered) -> Problems:
     """Everyone with read access to the repository can read the Secret."""
@@ -203,7 +180,6 @@ def secrets_are_not_in_git(secret: Object, _: Rendered) -> Problems:
     PODS,
     risk="secret",
     remedy="read it from a Secret",
-    covers="nsa-cisa:secrets kube-linter:env-var-secret polaris:sensitiveContainerEnvVar",
 )
 def variables_publish_no_secret(workload: Workload, rendered: Rendered) -> Problems:
     """A value in Git is public, and overrides the Secret's value of the same variable."""
@@ -238,10 +214,6 @@ def _from_secrets(
     risk="privilege",
     remedy="build the image, push it to the platform's registry, and pin it",
     needs_platform=True,
-    covers="nsa-cisa:secure-container-images cis-eks:5.1.4 kube-linter:latest-tag "
-    "kube-score:container-image-tag kube-score:container-image-pull-policy "
-    "polaris:tagNotSpecified polaris:pullPolicyNotAlways checkov:CKV_K8S_14 "
-    "checkov:CKV_K8S_15",
 )
 def images_are_ours(workload: Workload, rendered: Rendered) -> Problems:
     """Pods run only images built here: the pinned build, or `latest` until the first pin."""

@@ -87,8 +87,6 @@ class Rule:
     """Why the rule exists, in one sentence."""
     remedy: str
     """How to fix a violation."""
-    covers: tuple[str, ...]
-    """Equivalent checks in public check sets, for example `kube-score:pod-probes`."""
     check: Callable[..., Problems] = field(repr=False)
     needs_platform: bool = False
     """Whether it compares objects with the Platform."""
@@ -162,7 +160,6 @@ def rule(
     *kinds: str,
     risk: Risk,
     remedy: str,
-    covers: str = "",
     needs_platform: bool = False,
 ) -> Callable[[Callable[..., Problems]], Rule]:
     """Turn a function that yields problems into a Rule; its docstring is the reason.
@@ -173,13 +170,12 @@ def rule(
             everything rendered. Without kinds, it is called once, with everything rendered.
         risk: The risk class of a violation in the review.
         remedy: How to fix a violation; the end of each message without its own remedy.
-        covers: Equivalent checks in public check sets, separated by spaces.
         needs_platform: Whether the rule compares objects with the Platform.
     """
 
     def make(check: Callable[..., Problems]) -> Rule:
         reason = " ".join((check.__doc__ or "").split())
-        return Rule(name, kinds, risk, reason, remedy, tuple(covers.split()), check, needs_platform)
+        return Rule(name, kinds, risk, reason, remedy, check, needs_platform)
 
     return make
 

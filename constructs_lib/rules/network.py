@@ -33,8 +33,6 @@ def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Obj
     PODS,
     risk="exposure",
     remedy="select its pods with a NetworkPolicy of both policyTypes",
-    covers="cis-eks:4.3.2 nsa-cisa:network-policies kube-score:pod-networkpolicy "
-    "checkov:CKV2_K8S_6 kube-linter:non-isolated-pod polaris:missingNetworkPolicy",
 )
 def pods_are_isolated(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
@@ -50,7 +48,6 @@ def pods_are_isolated(workload: Workload, rendered: Rendered) -> Problems:
     "Namespace",
     risk="exposure",
     remedy="use the Namespace construct, or add a policy that selects every pod",
-    covers="cis-eks:4.3.2 nsa-cisa:network-policies",
 )
 def namespaces_deny(namespace: Object, rendered: Rendered) -> Problems:
     """A pod that someone adds by hand must start without open connections."""
@@ -84,7 +81,6 @@ def both_directions(policy: Object, _: Rendered) -> Problems:
     "NetworkPolicy",
     risk="exposure",
     remedy="open a port that a container declares, to pods by label or to the load balancer",
-    covers="nsa-cisa:network-policies kube-linter:ssh-port",
 )
 def ingress_is_served(policy: Object, rendered: Rendered) -> Problems:
     """A port that is open but not served widens the attack surface."""
@@ -213,7 +209,6 @@ def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Object
     "Service",
     risk="exposure",
     remedy="use type ClusterIP, and an Ingress",
-    covers="kube-linter:exposed-services kube-score:service-type",
 )
 def services_stay_inside(service: Object, _: Rendered) -> Problems:
     """A Service that is exposed directly bypasses the load balancer's TLS and rules."""

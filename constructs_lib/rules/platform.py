@@ -120,7 +120,6 @@ def objects_are_unique(rendered: Rendered) -> Problems:
     risk="update",
     remedy="set the namespace of the chart or the object",
     needs_platform=True,
-    covers="nsa-cisa:namespaces",
 )
 def objects_are_in_scope(item: Object, _: Rendered) -> Problems:
     """Argo CD puts an object without a namespace into the namespace of its Application."""
@@ -137,8 +136,6 @@ def objects_are_in_scope(item: Object, _: Rendered) -> Problems:
     risk="update",
     remedy="correct the namespace, or declare it",
     needs_platform=True,
-    covers="cis-eks:4.5.1 cis-eks:4.5.3 nsa-cisa:namespaces checkov:CKV_K8S_21 "
-    "kube-linter:use-namespace",
 )
 def namespaces_are_declared(item: Object, rendered: Rendered) -> Problems:
     """Argo CD would create a mistyped namespace without quota, policies or pull secret."""
@@ -155,7 +152,6 @@ def namespaces_are_declared(item: Object, rendered: Rendered) -> Problems:
     "Namespace",
     risk="capacity",
     remedy="use the Namespace construct",
-    covers="nsa-cisa:resource-policies",
 )
 def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Problems:
     """A namespace must not use up the capacity of the others."""
@@ -264,7 +260,6 @@ def pins_are_used(rendered: Rendered) -> Problems:
     risk="capacity",
     remedy="raise the quota, or lower the requests and limits of its workloads",
     needs_platform=True,
-    covers="nsa-cisa:resource-policies",
 )
 def quotas_admit_pods(rendered: Rendered) -> Problems:
     """The quota must admit all pods at peak, during rollouts and with all jobs running."""

@@ -58,21 +58,6 @@ _LABELS = "pod-security.kubernetes.io/"
     PODS,
     risk="privilege",
     remedy="remove this setting",
-    covers="pod-security:host-process pod-security:host-namespaces pod-security:privileged "
-    "pod-security:capabilities-baseline pod-security:host-path-volumes "
-    "pod-security:host-ports pod-security:host-probes pod-security:apparmor "
-    "pod-security:selinux pod-security:proc-mount pod-security:seccomp-baseline "
-    "pod-security:sysctls cis-eks:4.2.1 cis-eks:4.2.2 cis-eks:4.2.3 cis-eks:4.2.4 "
-    "nsa-cisa:pod-security-enforcement kube-score:container-security-context-privileged "
-    "checkov:CKV_K8S_16 checkov:CKV_K8S_17 checkov:CKV_K8S_18 checkov:CKV_K8S_19 "
-    "checkov:CKV_K8S_25 checkov:CKV_K8S_26 checkov:CKV_K8S_27 checkov:CKV_K8S_39 "
-    "kube-linter:host-ipc kube-linter:host-network kube-linter:host-pid "
-    "kube-linter:privileged-container kube-linter:sensitive-host-mounts "
-    "kube-linter:writable-host-mount kube-linter:docker-sock "
-    "kube-linter:unsafe-proc-mount kube-linter:unsafe-sysctls polaris:hostIPCSet "
-    "polaris:hostPIDSet polaris:hostNetworkSet polaris:hostPortSet polaris:hostPathSet "
-    "polaris:hostProcess polaris:procMount polaris:runAsPrivileged "
-    "polaris:dangerousCapabilities",
 )
 def baseline(workload: Workload, _: Rendered) -> Problems:
     """A pod with access to its node can take over the node and every pod on it."""
@@ -136,16 +121,6 @@ def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
     PODS,
     risk="privilege",
     remedy="follow the Pod Security Standard `restricted`, or use the constructs of this library",
-    covers="pod-security:volume-types pod-security:privilege-escalation "
-    "pod-security:running-as-non-root pod-security:running-as-non-root-user "
-    "pod-security:seccomp pod-security:capabilities cis-eks:4.2.5 cis-eks:4.5.2 "
-    "nsa-cisa:non-root-containers nsa-cisa:hardening-container-environments "
-    "kube-score:container-seccomp-profile checkov:CKV_K8S_20 checkov:CKV_K8S_23 "
-    "checkov:CKV_K8S_28 checkov:CKV_K8S_29 checkov:CKV_K8S_30 checkov:CKV_K8S_31 "
-    "checkov:CKV_K8S_37 kube-linter:privilege-escalation-container "
-    "kube-linter:run-as-non-root kube-linter:drop-net-raw-capability "
-    "polaris:privilegeEscalationAllowed polaris:runAsRootAllowed "
-    "polaris:insecureCapabilities polaris:linuxHardening",
 )
 def restricted(workload: Workload, _: Rendered) -> Problems:
     """An attacker who compromises a program must not get privileges that it does not need."""
@@ -186,7 +161,6 @@ def _capabilities(context: Manifest) -> Iterator[str]:
     "Namespace",
     risk="privilege",
     remedy="add the label pod-security.kubernetes.io/enforce: restricted, and pin the version",
-    covers="nsa-cisa:pod-security-enforcement",
 )
 def namespace_enforces(namespace: Object, _: Rendered) -> Problems:
     """The API server must reject pods that these rules have not checked."""

@@ -63,7 +63,6 @@ def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
     PODS,
     risk="downtime",
     remedy="declare it, or correct the name",
-    covers="kube-linter:non-existent-service-account kube-score:statefulset-has-servicename",
 )
 def references_exist(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that refers to a missing object does not start."""
@@ -108,8 +107,6 @@ def secrets_are_provided(workload: Workload, rendered: Rendered) -> Problems:
     "Application",
     risk="downtime",
     remedy="declare it, or correct the name",
-    covers="kube-linter:dangling-ingress kube-linter:dangling-horizontalpodautoscaler "
-    "kube-score:ingress-targets-service kube-score:horizontalpodautoscaler-has-target",
 )
 def objects_refer(item: Object, rendered: Rendered) -> Problems:
     """An object that refers to a missing object has no effect."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from constructs_lib.model.text import plural
 from constructs_lib.rules import GROUPS, RULES
@@ -31,15 +31,32 @@ A check is the name of a rule, or `<scanner>:<check>` for a scanner of `make sca
 {waivers}
 ## Public check sets
 
-The number of checks of each set that the rules cover. Checks that are not covered do not apply, or
-were decided against. `make scan` also runs kube-score, without its optional checks, and checkov.
+The checks of each set, by the rule that covers them; the others do not apply, or were decided
+against. `make scan` also runs kube-score, without its optional checks, and checkov.
 
 {sets}"""
 
 
-def check_sets() -> dict[str, dict[str, Any]]:
-    """The title and checks of each public set, by prefix."""
-    return tomllib.loads(_SETS.read_text("utf-8"))
+@dataclass(frozen=True)
+class CheckSet:
+    """A public set of checks."""
+
+    title: str
+    covered: dict[str, list[str]]
+    """Its checks by the rule that covers them. Several rules may cover a check together."""
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    """The other checks, by the reason."""
+
+    @property
+    def count(self) -> int:
+        """The number of covered checks."""
+        return len({name for names in self.covered.values() for name in names})
+
+
+def check_sets() -> dict[str, CheckSet]:
+    """The public sets, by the name of their tool or document."""
+    sets = tomllib.loads(_SETS.read_text("utf-8"))
+    return {name: CheckSet(**content) for name, content in sets.items()}
 
 
 def render(rendered: Rendered, violations: Sequence[Violation], waivers: Sequence[Waiver]) -> str:
@@ -56,14 +73,13 @@ def render(rendered: Rendered, violations: Sequence[Violation], waivers: Sequenc
 
 def _rules(rules: Iterable[Rule], rendered: Rendered, waived: Counter[str]) -> str:
     return _table(
-        ("Rule", "Reason and remedy", "Objects", "Waived", "Covers"),
+        ("Rule", "Reason and remedy", "Objects", "Waived"),
         (
             (
                 f"`{rule.name}`",
                 f"{rule.reason} Remedy: {rule.remedy}.",
                 str(len(rule.subjects(rendered))) if rule.kinds else "all",
                 str(waived[rule.name] or ""),
-                ", ".join(rule.covers),
             )
             for rule in rules
         ),
@@ -83,31 +99,20 @@ def _waivers(waivers: Sequence[Waiver]) -> str:
     return _table(("Check", "Objects", "Reason", "Until"), rows) if rows else "None.\n"
 
 
-def _sets(sets: dict[str, dict[str, Any]]) -> str:
-    return _table(
-        ("Set", "Covered", "Not covered"),
-        (
-            (
-                content["title"],
-                f"{len(content['checks']) - len(missing)} of {len(content['checks'])}",
-                ", ".join(missing),
-            )
-            for prefix, content in sets.items()
-            for missing in ([one for one in content["checks"] if one not in _covered(prefix)],)
-        ),
+def _sets(sets: dict[str, CheckSet]) -> str:
+    return "\n".join(
+        f"### {one.title}\n\n{one.count} of {one.count + sum(map(len, one.left_out.values()))} "
+        f"checks are covered.\n\n{_checks(one)}"
+        for one in sets.values()
     )
 
 
-def _covered(prefix: str) -> set[str]:
-    return set(_identifiers(prefix))
-
-
-def _identifiers(prefix: str) -> Iterator[str]:
-    for rule in RULES:
-        for one in rule.covers:
-            of, _, identifier = one.partition(":")
-            if of == prefix:
-                yield identifier
+def _checks(checks: CheckSet) -> str:
+    rows = [
+        *((f"`{rule}`", ", ".join(names)) for rule, names in checks.covered.items()),
+        *((f"None: {reason}", ", ".join(names)) for reason, names in checks.left_out.items()),
+    ]
+    return _table(("Rule", "Checks"), rows)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
