@@ -100,7 +100,7 @@ def test_a_bug_in_a_rule_is_not_a_mistake_of_the_user(checkout: Path) -> None:
     done = synth(checkout)
     assert done.returncode == 1
     first, second, *_ = done.stderr.splitlines()
-    assert first.startswith("error: rule resources-are-bounded crashed on ")
+    assert first.startswith("error: rule unbounded-resources crashed on ")
     assert first.endswith("(KeyError: 'requests'); correct the rule. dist/ is unchanged")
     assert second.startswith("Traceback ")
     assert "KeyError: 'requests'" in done.stderr

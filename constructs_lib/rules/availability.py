@@ -31,12 +31,9 @@ _PROGRESS_SECONDS = 600
 
 
 @rule(
-    "pods-drain-in-time",
-    PODS,
-    risk="downtime",
-    remedy="set terminationGracePeriodSeconds to more than the preStop sleep",
+    PODS, risk="downtime", remedy="set terminationGracePeriodSeconds to more than the preStop sleep"
 )
-def pods_drain_in_time(workload: Workload, _: Rendered) -> Problems:
+def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
     grace = workload.pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
     for container in workload.containers:
@@ -60,13 +57,8 @@ def _sleep(hook: Manifest) -> float:
     return 0
 
 
-@rule(
-    "programs-are-probed",
-    PODS,
-    risk="downtime",
-    remedy="add the probe",
-)
-def programs_are_probed(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="add the probe")
+def missing_probe(workload: Workload, rendered: Rendered) -> Problems:
     """Without probes, Kubernetes neither restarts a hung program nor waits until it is ready."""
     if not workload.serves or not workload.containers:
         return
@@ -80,12 +72,11 @@ def programs_are_probed(workload: Workload, rendered: Rendered) -> Problems:
 
 
 @rule(
-    "rollouts-wait-for-a-start",
     PODS,
     risk="downtime",
     remedy="raise progressDeadlineSeconds, or lower failureThreshold of the startupProbe",
 )
-def rollouts_wait(workload: Workload, _: Rendered) -> Problems:
+def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
     """A Deployment must not be marked as failed while its pod can still start."""
     if workload.kind != "Deployment":
         return
@@ -102,12 +93,11 @@ def rollouts_wait(workload: Workload, _: Rendered) -> Problems:
 
 
 @rule(
-    "updates-leave-no-gap",
     PODS,
     risk="downtime",
     remedy="set maxUnavailable: 0 and a maxSurge, or Recreate with one replica",
 )
-def updates_leave_no_gap(workload: Workload, _: Rendered) -> Problems:
+def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
     """With several replicas, an update must not stop a pod before its replacement is ready."""
     if workload.kind != "Deployment" or workload.running == 0:
         return
@@ -125,12 +115,11 @@ def updates_leave_no_gap(workload: Workload, _: Rendered) -> Problems:
 
 
 @rule(
-    "budgets-allow-drains-and-prevent-outages",
     "PodDisruptionBudget",
     risk="downtime",
     remedy="set maxUnavailable: 1 for a workload with several replicas",
 )
-def budgets_allow_drains(budget: Object, rendered: Rendered) -> Problems:
+def unsafe_disruption_budget(budget: Object, rendered: Rendered) -> Problems:
     """A budget must let a node drain without stopping a service."""
     for workload in selected(rendered.objects, budget.namespace, budget.spec.get("selector")):
         pods = workload.running
@@ -152,13 +141,8 @@ def evictable(budget: Object, pods: int) -> int:
     return pods - share(budget.spec.get("minAvailable", 1), pods, ceil)
 
 
-@rule(
-    "images-fit-their-nodes",
-    PODS,
-    risk="downtime",
-    remedy=f"select {_ARCH}: {ARCHITECTURE}",
-)
-def images_fit_nodes(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy=f"select {_ARCH}: {ARCHITECTURE}")
+def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
     """The images are built only for arm64; on other nodes, pods fail to start."""
     chosen = (workload.pod.get("nodeSelector") or {}).get(_ARCH)
     if chosen != ARCHITECTURE:
@@ -167,13 +151,8 @@ def images_fit_nodes(workload: Workload, _: Rendered) -> Problems:
         yield Problem("its pods are bound to a node by name", "remove nodeName")
 
 
-@rule(
-    "private-images-have-a-pull-secret",
-    PODS,
-    risk="downtime",
-    remedy="add it to imagePullSecrets",
-)
-def pull_secrets_are_named(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="add it to imagePullSecrets")
+def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     """The registry is private: without the Secret, images cannot be pulled."""
     secrets = _pull_secrets(rendered.objects)
     secret = secrets.get(workload.namespace)
@@ -197,13 +176,8 @@ def _pull_secrets(objects: Objects) -> Mapping[str, str]:
     }
 
 
-@rule(
-    "autoscalers-own-the-replicas",
-    "HorizontalPodAutoscaler",
-    risk="update",
-    remedy="remove spec.replicas from the workload",
-)
-def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
+@rule("HorizontalPodAutoscaler", risk="update", remedy="remove spec.replicas from the workload")
+def conflicting_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
     spec = autoscaler.spec
     target = spec.get("scaleTargetRef") or {}
@@ -216,14 +190,8 @@ def autoscalers_own_replicas(autoscaler: Object, rendered: Rendered) -> Problems
         yield Problem("minReplicas is greater than maxReplicas", "correct one of them")
 
 
-@rule(
-    "jobs-do-not-overlap",
-    "CronJob",
-    "Job",
-    risk="schedule",
-    remedy="set concurrencyPolicy: Forbid or Replace",
-)
-def jobs_do_not_overlap(job: Object, _: Rendered) -> Problems:
+@rule("CronJob", "Job", risk="schedule", remedy="set concurrencyPolicy: Forbid or Replace")
+def overlapping_jobs(job: Object, _: Rendered) -> Problems:
     """Overlapping runs write the same rows twice, and syncing a changed Job fails."""
     spec = job.spec
     if job.kind == "CronJob":

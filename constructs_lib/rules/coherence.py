@@ -20,13 +20,8 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
 
 
-@rule(
-    "services-reach-a-container",
-    "Service",
-    risk="downtime",
-    remedy="correct targetPort, or the selector",
-)
-def services_reach(service: Object, rendered: Rendered) -> Problems:
+@rule("Service", risk="downtime", remedy="correct targetPort, or the selector")
+def dangling_service(service: Object, rendered: Rendered) -> Problems:
     """A Service without a container behind its port does not respond."""
     if service.spec.get("type") == "ExternalName" or not service.spec.get("selector"):
         return
@@ -45,13 +40,8 @@ def services_reach(service: Object, rendered: Rendered) -> Problems:
             yield f"port {port.get('port')} targets {target}, but no container listens on it"
 
 
-@rule(
-    "ingresses-reach-a-service",
-    "Ingress",
-    risk="downtime",
-    remedy="use a port of the Service",
-)
-def ingresses_reach(ingress: Object, rendered: Rendered) -> Problems:
+@rule("Ingress", risk="downtime", remedy="use a port of the Service")
+def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
     """Requests fail if the load balancer cannot forward them."""
     for backend in backends(ingress):
         key = Key("", "Service", ingress.namespace, str(backend.get("name")))
@@ -77,13 +67,8 @@ def _is_json(text: str | None) -> bool:
         return False
 
 
-@rule(
-    "workloads-select-their-own-pods",
-    PODS,
-    risk="downtime",
-    remedy="give its pods a unique label, and select by it",
-)
-def workloads_select(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="give its pods a unique label, and select by it")
+def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:
         return
@@ -96,13 +81,8 @@ def workloads_select(workload: Workload, _: Rendered) -> Problems:
         yield "its selector matches every pod"
 
 
-@rule(
-    "workloads-share-no-pods",
-    PODS,
-    risk="downtime",
-    remedy="give its pods a unique label, and select by it",
-)
-def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="give its pods a unique label, and select by it")
+def overlapping_selector(workload: Workload, rendered: Rendered) -> Problems:
     """Two controllers that select the same pods delete each other's."""
     if workload.kind not in _CONTROLLERS:
         return
@@ -113,14 +93,13 @@ def workloads_share_no_pods(workload: Workload, rendered: Rendered) -> Problems:
 
 
 @rule(
-    "selectors-pick-something",
     "NetworkPolicy",
     "PodDisruptionBudget",
     risk="exposure",
     remedy="correct the selector",
     needs_platform=True,
 )
-def selectors_pick(item: Object, rendered: Rendered) -> Problems:
+def imprecise_selector(item: Object, rendered: Rendered) -> Problems:
     """A policy or budget must select the pods of exactly one workload."""
     field = "podSelector" if item.kind == "NetworkPolicy" else "selector"
     selector = item.spec.get(field) or {}
@@ -133,27 +112,16 @@ def selectors_pick(item: Object, rendered: Rendered) -> Problems:
         yield f"{field} matches pods of {', '.join(str(one.key) for one in picked)}"
 
 
-@rule(
-    "pods-are-spread-by-their-own-label",
-    PODS,
-    risk="downtime",
-    remedy="select the pods of the workload",
-    needs_platform=True,
-)
-def spread_by_own_label(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="select the pods of the workload", needs_platform=True)
+def ineffective_spread(workload: Workload, _: Rendered) -> Problems:
     """A topology spread constraint that selects other pods has no effect."""
     for constraint in workload.pod.get("topologySpreadConstraints") or ():
         if not selects(constraint.get("labelSelector"), workload.labels):
             yield f"the spread constraint on {constraint.get('topologyKey')} counts other pods"
 
 
-@rule(
-    "probes-ask-open-ports",
-    PODS,
-    risk="downtime",
-    remedy="use a port that the container declares",
-)
-def probes_ask_open_ports(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="use a port that the container declares")
+def undeclared_probe_port(workload: Workload, _: Rendered) -> Problems:
     """A probe of a port that no program listens on always fails."""
     for container in workload.every_container:
         declared = {
@@ -168,13 +136,8 @@ def probes_ask_open_ports(workload: Workload, _: Rendered) -> Problems:
                     yield f"container {container['name']}: {probe} uses undeclared port {port}"
 
 
-@rule(
-    "names-are-declared-once",
-    PODS,
-    risk="update",
-    remedy="keep one of them",
-)
-def declared_once(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="update", remedy="keep one of them")
+def duplicate_name(workload: Workload, _: Rendered) -> Problems:
     """If two entries have the same name, one is silently dropped."""
     names = [volume.get("name") for volume in workload.pod.get("volumes") or ()]
     yield from (f"declares volume {name} twice" for name in repeated(names))
@@ -193,13 +156,8 @@ def declared_once(workload: Workload, _: Rendered) -> Problems:
     yield from (f"has two containers {name}" for name in repeated(ours))
 
 
-@rule(
-    "mounts-have-a-volume",
-    PODS,
-    risk="downtime",
-    remedy="declare and mount each volume",
-)
-def mounts_have_a_volume(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="declare and mount each volume")
+def unmatched_volume(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a mount without a volume; a volume without a mount is unused."""
     volumes = {volume.get("name") for volume in workload.pod.get("volumes") or ()}
     mounted = {

@@ -41,12 +41,11 @@ _IPV4 = 4
 
 
 @rule(
-    "private-addresses-stay-closed",
     "NetworkPolicy",
     risk="exposure",
     remedy="exclude all private ranges, as Egress(to='public') does",
 )
-def private_stays_closed(policy: Object, rendered: Rendered) -> Problems:
+def open_private_address(policy: Object, rendered: Rendered) -> Problems:
     """A pod with access to private addresses can read node credentials and reach the VPC."""
     for rule_ in policy.spec.get("egress") or ():
         ports = rule_.get("ports") or [{}]
@@ -88,13 +87,12 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
 
 
 @rule(
-    "pods-resolve-names",
     PODS,
     risk="downtime",
     remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system, and to the dns_addresses "
     "of the cluster target",
 )
-def pods_resolve_names(workload: Workload, rendered: Rendered) -> Problems:
+def blocked_dns(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that cannot reach DNS cannot resolve host names."""
     policies = policies_by_workload(rendered.objects)[workload.key].get("Egress")
     if policies is None:
@@ -153,12 +151,11 @@ def _others(policies: list[Object]) -> str:
 
 
 @rule(
-    "policies-mean-the-same-on-eks",
     risk="exposure",
     remedy="give all rules for a range the same exceptions, and open excluded addresses as a "
     "separate range, as Egress does",
 )
-def same_on_eks(rendered: Rendered) -> Problems:
+def differing_on_eks(rendered: Rendered) -> Problems:
     """The EKS network plugin applies only the most specific range of all rules of a pod."""
     for direction in PEERS:
         reported: dict[Key, set[Disagreement]] = defaultdict(set)
@@ -172,12 +169,8 @@ def same_on_eks(rendered: Rendered) -> Problems:
                 yield Problem(f"{where}: {text}", object=policies[0])
 
 
-@rule(
-    "policies-fit-the-plugin",
-    risk="downtime",
-    remedy="use port ranges (endPort), or fewer ports",
-)
-def fit_the_plugin(rendered: Rendered) -> Problems:
+@rule(risk="downtime", remedy="use port ranges (endPort), or fewer ports")
+def exceeded_plugin_limit(rendered: Rendered) -> Problems:
     """Some versions of the EKS network plugin silently drop rules above their limits."""
     for direction in PEERS:
         for policies, rules in _combined(rendered, direction):

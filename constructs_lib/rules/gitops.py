@@ -31,7 +31,6 @@ def _sync(objects: Objects) -> Sync:
 
 
 @rule(
-    "what-all-need-is-never-pruned",
     "ClusterSecretStore",
     "CustomResourceDefinition",
     "ExternalSecret",
@@ -39,7 +38,7 @@ def _sync(objects: Objects) -> Sync:
     risk="delete",
     remedy="annotate it argocd.argoproj.io/sync-options: Prune=false,Delete=false",
 )
-def never_pruned(item: Object, _: Rendered) -> Problems:
+def prunable_shared_object(item: Object, _: Rendered) -> Problems:
     """Removing a file by mistake must not delete a namespace, its data or its Secrets."""
     if item.kind == "ExternalSecret" and secret_type(item.manifest) != DOCKER_CONFIG:
         return
@@ -48,13 +47,8 @@ def never_pruned(item: Object, _: Rendered) -> Problems:
         yield f"it can be pruned{contents} ({', '.join(missing)} is not set)"
 
 
-@rule(
-    "projects-are-bounded",
-    "AppProject",
-    risk="privilege",
-    remedy="list each repository, namespace and kind",
-)
-def projects_are_bounded(project: Object, rendered: Rendered) -> Problems:
+@rule("AppProject", risk="privilege", remedy="list each repository, namespace and kind")
+def unbounded_project(project: Object, rendered: Rendered) -> Problems:
     """Write access to a repository that Argo CD reads must not control the whole cluster."""
     spec = project.spec
     for field in ("sourceRepos", "destinations", "namespaceResourceWhitelist"):
@@ -81,13 +75,8 @@ def _unbounded(spec: Manifest) -> Problems:
                 yield f"{field} allows every kind of {each.get('group') or 'the core group'}"
 
 
-@rule(
-    "applications-keep-the-cluster-in-sync",
-    "Application",
-    risk="update",
-    remedy="use the Application construct",
-)
-def applications_sync(application: Object, rendered: Rendered) -> Problems:
+@rule("Application", risk="update", remedy="use the Application construct")
+def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
     """The cluster must match Git: no manual changes, no leftovers, no lost objects."""
     if application.key.group != GROUP:
         return
@@ -113,14 +102,8 @@ def applications_sync(application: Object, rendered: Rendered) -> Problems:
         yield Problem("deleting it would delete every Application", "remove its finalizer")
 
 
-@rule(
-    "files-are-synced-once",
-    ALL,
-    risk="update",
-    remedy="sync each file with exactly one Application",
-    needs_platform=True,
-)
-def files_are_synced(item: Object, rendered: Rendered) -> Problems:
+@rule(ALL, risk="update", remedy="sync each file with exactly one Application", needs_platform=True)
+def unsynced_file(item: Object, rendered: Rendered) -> Problems:
     """A file without an Application is not deployed; two Applications revert each other."""
     sync = _sync(rendered.objects)
     if not sync.applications or not item.file:
@@ -131,14 +114,8 @@ def files_are_synced(item: Object, rendered: Rendered) -> Problems:
         yield f"is synced by {names or 'no Application'}"
 
 
-@rule(
-    "projects-allow-what-is-synced",
-    ALL,
-    risk="update",
-    remedy="allow it in the AppProject",
-    needs_platform=True,
-)
-def projects_allow(item: Object, rendered: Rendered) -> Problems:
+@rule(ALL, risk="update", remedy="allow it in the AppProject", needs_platform=True)
+def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
     """Argo CD does not sync objects that the AppProject does not allow."""
     objects = rendered.objects
     owner = _sync(objects).owner(item)
@@ -151,13 +128,8 @@ def projects_allow(item: Object, rendered: Rendered) -> Problems:
             yield Problem(f"Argo CD does not sync it: {text}", remedy="")
 
 
-@rule(
-    "stores-serve-their-readers-alone",
-    "ClusterSecretStore",
-    risk="privilege",
-    remedy="list the namespaces that read from it",
-)
-def stores_are_bounded(store: Object, rendered: Rendered) -> Problems:
+@rule("ClusterSecretStore", risk="privilege", remedy="list the namespaces that read from it")
+def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()
     served = {name for one in conditions for name in one.get("namespaces") or ()}
@@ -182,13 +154,8 @@ def stores_are_bounded(store: Object, rendered: Rendered) -> Problems:
         yield f"serves {namespace}, but no ExternalSecret there reads from it"
 
 
-@rule(
-    "ingresses-encrypt",
-    "Ingress",
-    risk="exposure",
-    remedy="use the Alb construct",
-)
-def ingresses_encrypt(ingress: Object, rendered: Rendered) -> Problems:
+@rule("Ingress", risk="exposure", remedy="use the Alb construct")
+def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
     """Requests from the internet must use TLS and go directly to the pods."""
     notes = ingress.annotations
     certificate = rendered.platform.certificate_arn if rendered.platform else None

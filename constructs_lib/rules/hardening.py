@@ -26,25 +26,19 @@ _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
 
 @rule(
-    "root-is-read-only",
     PODS,
     risk="privilege",
     remedy="set securityContext.readOnlyRootFilesystem: true, and mount a volume to write to",
 )
-def root_is_read_only(workload: Workload, _: Rendered) -> Problems:
+def writable_root_filesystem(workload: Workload, _: Rendered) -> Problems:
     """A compromised program must not be able to replace itself."""
     for container in workload.every_container:
         if (container.get("securityContext") or {}).get("readOnlyRootFilesystem") is not True:
             yield f"container {container['name']} can write to its root file system"
 
 
-@rule(
-    "resources-are-bounded",
-    PODS,
-    risk="capacity",
-    remedy="set requests and limits for cpu, memory and ephemeral-storage",
-)
-def resources_are_bounded(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="capacity", remedy="set requests and limits for cpu, memory and ephemeral-storage")
+def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
     """Limits protect other containers on the node; the scheduler needs the requests."""
     for container in workload.every_container:
         stated = container.get("resources") or {}
@@ -64,13 +58,12 @@ def resources_are_bounded(workload: Workload, _: Rendered) -> Problems:
 
 
 @rule(
-    "memory-is-in-bytes",
     *sorted({kind for _, kind in POD_TEMPLATES}),
     *("LimitRange", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota"),
     risk="downtime",
     remedy="write it like 512Mi or 1Gi",
 )
-def memory_is_in_bytes(item: Object, _: Rendered) -> Problems:
+def fractional_bytes(item: Object, _: Rendered) -> Problems:
     """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
     for path, amount in _bytes(item.spec, "spec"):
         if correction := whole_bytes(amount):
@@ -89,13 +82,8 @@ def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:
             yield f"{path}.{name}", str(value)
 
 
-@rule(
-    "tokens-are-not-mounted",
-    PODS,
-    risk="privilege",
-    remedy="set automountServiceAccountToken: false",
-)
-def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="privilege", remedy="set automountServiceAccountToken: false")
+def mounted_api_token(workload: Workload, _: Rendered) -> Problems:
     """A compromised pod can use its API token against the cluster."""
     if workload.pod.get("automountServiceAccountToken") is not False:
         yield "its pods get an API token"
@@ -105,13 +93,8 @@ def tokens_are_not_mounted(workload: Workload, _: Rendered) -> Problems:
                 yield Problem(f"volume {volume.get('name')} projects a token", "remove it")
 
 
-@rule(
-    "workloads-have-their-own-account",
-    PODS,
-    risk="privilege",
-    remedy="create a separate ServiceAccount for this workload",
-)
-def accounts_are_their_own(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="privilege", remedy="create a separate ServiceAccount for this workload")
+def shared_service_account(workload: Workload, rendered: Rendered) -> Problems:
     """With a shared ServiceAccount, a permission for one workload is granted to all."""
     account = workload.pod.get("serviceAccountName") or "default"
     if account == "default":
@@ -129,13 +112,8 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], set[str]]:
     return found
 
 
-@rule(
-    "accounts-have-no-rights",
-    "ServiceAccount",
-    risk="privilege",
-    remedy="remove the permission, or add a waiver",
-)
-def accounts_have_no_rights(account: Object, _: Rendered) -> Problems:
+@rule("ServiceAccount", risk="privilege", remedy="remove the permission, or add a waiver")
+def privileged_service_account(account: Object, _: Rendered) -> Problems:
     """All programs that use a ServiceAccount get its permissions."""
     if account.manifest.get("automountServiceAccountToken") is not False:
         yield Problem("mounts an API token", "set automountServiceAccountToken: false")
@@ -146,25 +124,19 @@ def accounts_have_no_rights(account: Object, _: Rendered) -> Problems:
             yield f"gives Secrets to all of its pods ({field})"
 
 
-@rule(
-    "rights-are-allowed-by-a-line",
-    *_RBAC,
-    risk="privilege",
-    remedy="remove the object, or add a waiver",
-)
-def rights_are_allowed(_item: Object, _: Rendered) -> Problems:
+@rule(*_RBAC, risk="privilege", remedy="remove the object, or add a waiver")
+def rbac_object(_item: Object, _: Rendered) -> Problems:
     """No program of the platform calls the API server, so none needs permissions."""
     yield "grants permissions in the cluster"
 
 
 @rule(
-    "secrets-are-not-in-git",
     "Secret",
     "ConfigMap",
     risk="secret",
     remedy="store the value in SSM, and read it with an ExternalSecret",
 )
-def secrets_are_not_in_git(secret: Object, _: Rendered) -> Problems:
+def secret_in_git(secret: Object, _: Rendered) -> Problems:
     """Everyone with read access to the repository can read the Secret."""
     if secret.kind == "ConfigMap":
         for key, value in (secret.manifest.get("data") or {}).items():
@@ -175,13 +147,8 @@ def secrets_are_not_in_git(secret: Object, _: Rendered) -> Problems:
     yield f"stores {', '.join(sorted(keys)) or 'nothing'} in Git"
 
 
-@rule(
-    "variables-publish-no-secret",
-    PODS,
-    risk="secret",
-    remedy="read it from a Secret",
-)
-def variables_publish_no_secret(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="secret", remedy="read it from a Secret")
+def secret_in_pod_spec(workload: Workload, rendered: Rendered) -> Problems:
     """A value in Git is public, and overrides the Secret's value of the same variable."""
     keys = keys_of(rendered.objects)
     for container in workload.every_container:
@@ -209,13 +176,12 @@ def _from_secrets(
 
 
 @rule(
-    "images-are-ours",
     PODS,
     risk="privilege",
     remedy="build the image, push it to the platform's registry, and pin it",
     needs_platform=True,
 )
-def images_are_ours(workload: Workload, rendered: Rendered) -> Problems:
+def unpinned_image(workload: Workload, rendered: Rendered) -> Problems:
     """Pods run only images built here: the pinned build, or `latest` until the first pin."""
     platform = rendered.platform
     if platform is None:

@@ -28,8 +28,8 @@ _LOGS = {
 """Attribute prefixes by log type."""
 
 
-@rule("load-balancers-agree", risk="exposure", remedy="set the same value", needs_platform=True)
-def load_balancers_agree(rendered: Rendered) -> Problems:
+@rule(risk="exposure", remedy="set the same value", needs_platform=True)
+def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
     """The controller rejects different load balancer settings within one Ingress group."""
     groups: dict[str, list[Object]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
@@ -49,12 +49,11 @@ def load_balancers_agree(rendered: Rendered) -> Problems:
 
 
 @rule(
-    "load-balancer-logs-have-a-bucket",
     "Ingress",
     risk="update",
     remedy="set both the .enabled and the .bucket attribute, as access_logs_bucket does",
 )
-def logs_have_a_bucket(ingress: Object, _: Rendered) -> Problems:
+def incomplete_load_balancer_logs(ingress: Object, _: Rendered) -> Problems:
     """AWS rejects logs without a bucket; a bucket without enabled logs stays empty."""
     pairs = ingress.annotations.get(_ATTRIBUTES, "").split(",")
     stated = {
@@ -69,12 +68,11 @@ def logs_have_a_bucket(ingress: Object, _: Rendered) -> Problems:
 
 
 @rule(
-    "inbound-ranges-are-admitted",
     "Ingress",
     risk="exposure",
     remedy="use comma-separated CIDR ranges, and remove the security-groups annotation",
 )
-def inbound_ranges_are_valid(ingress: Object, _: Rendered) -> Problems:
+def invalid_inbound_ranges(ingress: Object, _: Rendered) -> Problems:
     """The controller ignores inbound-cidrs if security-groups is set."""
     if _INBOUND not in ingress.annotations:
         return

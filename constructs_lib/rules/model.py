@@ -40,7 +40,7 @@ class Rendered:
     files: tuple[str, ...] = ()
     """The path of every file, including files without objects."""
     odd: frozenset[str] | None = None
-    """The files with unusual text, which `text-can-be-written` checks; None for all."""
+    """The files with unusual text, which `unwritable-text` checks; None for all."""
 
     @property
     def pods(self) -> tuple[Workload, ...]:
@@ -80,6 +80,7 @@ class Rule:
     """A check of all objects of some kinds."""
 
     name: str
+    """The defect that it finds."""
     kinds: tuple[str, ...]
     """The kinds that it checks, or PODS or ALL; empty to check all objects together."""
     risk: Risk
@@ -156,16 +157,16 @@ class Rule:
 
 
 def rule(
-    name: str,
     *kinds: str,
     risk: Risk,
     remedy: str,
     needs_platform: bool = False,
 ) -> Callable[[Callable[..., Problems]], Rule]:
-    """Turn a function that yields problems into a Rule; its docstring is the reason.
+    """Turn a function that yields problems into a Rule.
+
+    The name of the function, with hyphens, is the name of the rule; its docstring is the reason.
 
     Args:
-        name: Words joined by hyphens.
         kinds: Kinds of objects, PODS or ALL. The function is called for each object, together with
             everything rendered. Without kinds, it is called once, with everything rendered.
         risk: The risk class of a violation in the review.
@@ -175,6 +176,7 @@ def rule(
 
     def make(check: Callable[..., Problems]) -> Rule:
         reason = " ".join((check.__doc__ or "").split())
+        name = check.__name__.replace("_", "-")
         return Rule(name, kinds, risk, reason, remedy, check, needs_platform)
 
     return make

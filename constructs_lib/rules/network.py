@@ -28,13 +28,8 @@ def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Obj
     return found
 
 
-@rule(
-    "pods-are-isolated",
-    PODS,
-    risk="exposure",
-    remedy="select its pods with a NetworkPolicy of both policyTypes",
-)
-def pods_are_isolated(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="exposure", remedy="select its pods with a NetworkPolicy of both policyTypes")
+def non_isolated_pod(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
     deciding = policies_by_workload(rendered.objects)[workload.key]
     if "Ingress" not in deciding:
@@ -44,12 +39,11 @@ def pods_are_isolated(workload: Workload, rendered: Rendered) -> Problems:
 
 
 @rule(
-    "namespaces-deny-by-default",
     "Namespace",
     risk="exposure",
     remedy="use the Namespace construct, or add a policy that selects every pod",
 )
-def namespaces_deny(namespace: Object, rendered: Rendered) -> Problems:
+def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
     """A pod that someone adds by hand must start without open connections."""
     closed = {
         direction
@@ -63,13 +57,8 @@ def namespaces_deny(namespace: Object, rendered: Rendered) -> Problems:
             yield f"no NetworkPolicy denies {direction.lower()} for all pods by default"
 
 
-@rule(
-    "policies-decide-both-directions",
-    "NetworkPolicy",
-    risk="exposure",
-    remedy="set policyTypes: [Ingress, Egress]",
-)
-def both_directions(policy: Object, _: Rendered) -> Problems:
+@rule("NetworkPolicy", risk="exposure", remedy="set policyTypes: [Ingress, Egress]")
+def unrestricted_direction(policy: Object, _: Rendered) -> Problems:
     """A direction missing from policyTypes stays open unless another policy closes it."""
     for direction in ("Ingress", "Egress"):
         if direction not in directions(policy.manifest):
@@ -77,12 +66,11 @@ def both_directions(policy: Object, _: Rendered) -> Problems:
 
 
 @rule(
-    "policies-open-what-is-served",
     "NetworkPolicy",
     risk="exposure",
     remedy="open a port that a container declares, to pods by label or to the load balancer",
 )
-def ingress_is_served(policy: Object, rendered: Rendered) -> Problems:
+def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
     """A port that is open but not served widens the attack surface."""
     objects = rendered.objects
     pods = selected(objects, policy.namespace, policy.spec.get("podSelector"))
@@ -138,13 +126,8 @@ def _flat(selector: Manifest) -> str:
     return ", ".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())
 
 
-@rule(
-    "connections-are-opened-on-both-ends",
-    "NetworkPolicy",
-    risk="downtime",
-    remedy="open the port on both sides, as Calls does",
-)
-def both_ends_agree(policy: Object, rendered: Rendered) -> Problems:
+@rule("NetworkPolicy", risk="downtime", remedy="open the port on both sides, as Calls does")
+def one_sided_connection(policy: Object, rendered: Rendered) -> Problems:
     """A connection works only if the policies of both ends allow it."""
     objects = rendered.objects
     sources = selected(objects, policy.namespace, policy.spec.get("podSelector"))
@@ -204,13 +187,8 @@ def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Object
     )
 
 
-@rule(
-    "services-stay-inside",
-    "Service",
-    risk="exposure",
-    remedy="use type ClusterIP, and an Ingress",
-)
-def services_stay_inside(service: Object, _: Rendered) -> Problems:
+@rule("Service", risk="exposure", remedy="use type ClusterIP, and an Ingress")
+def exposed_service(service: Object, _: Rendered) -> Problems:
     """A Service that is exposed directly bypasses the load balancer's TLS and rules."""
     if service.spec.get("type", "ClusterIP") not in _INSIDE:
         yield f"is exposed outside the cluster (type {service.spec['type']})"

@@ -32,14 +32,8 @@ def _platform(rendered: Rendered) -> Platform:
     return rendered.platform
 
 
-@rule(
-    "text-can-be-written",
-    ALL,
-    risk="update",
-    remedy="remove the character",
-    needs_platform=True,
-)
-def text_can_be_written(item: Object, rendered: Rendered) -> Problems:
+@rule(ALL, risk="update", remedy="remove the character", needs_platform=True)
+def unwritable_text(item: Object, rendered: Rendered) -> Problems:
     """Text must reach the API server exactly as it was declared."""
     if rendered.odd is not None and item.file not in rendered.odd:
         return
@@ -47,13 +41,12 @@ def text_can_be_written(item: Object, rendered: Rendered) -> Problems:
 
 
 @rule(
-    "claims-can-be-bound",
     "PersistentVolumeClaim",
     risk="downtime",
     remedy="use the Storage construct",
     needs_platform=True,
 )
-def claims_can_be_bound(claim: Object, rendered: Rendered) -> Problems:
+def unbindable_claim(claim: Object, rendered: Rendered) -> Problems:
     """A pod stays Pending if no volume matches its claim."""
     storage_class = _platform(rendered).storage_class
     if claim.spec.get("storageClassName") != storage_class:
@@ -67,29 +60,23 @@ def claims_can_be_bound(claim: Object, rendered: Rendered) -> Problems:
         yield "requests no storage"
 
 
-@rule("files-are-written-once", risk="update", remedy="rename one chart", needs_platform=True)
-def files_are_single(rendered: Rendered) -> Problems:
+@rule(risk="update", remedy="rename one chart", needs_platform=True)
+def duplicate_file(rendered: Rendered) -> Problems:
     """Two charts with the same directory and name would overwrite each other."""
     for path, count in sorted(Counter(rendered.files).items()):
         if count > 1:
             yield Problem(f"{path} is written by two charts", "rename one")
 
 
-@rule(
-    "objects-are-declared-one-by-one",
-    ALL,
-    risk="update",
-    remedy="declare each object separately",
-    needs_platform=True,
-)
-def objects_are_single(item: Object, _: Rendered) -> Problems:
+@rule(ALL, risk="update", remedy="declare each object separately", needs_platform=True)
+def nested_objects(item: Object, _: Rendered) -> Problems:
     """The rules do not check objects inside a List."""
     if item.kind.endswith("List") and "items" in item.manifest:
         yield "contains other objects"
 
 
-@rule("schedules-are-valid", "CronJob", risk="schedule", remedy="use five cron fields")
-def schedules_are_read(item: Object, _: Rendered) -> Problems:
+@rule("CronJob", risk="schedule", remedy="use five cron fields")
+def invalid_schedule(item: Object, _: Rendered) -> Problems:
     """The API server rejects a CronJob with an invalid schedule."""
     schedule = item.spec.get("schedule")
     try:
@@ -98,8 +85,8 @@ def schedules_are_read(item: Object, _: Rendered) -> Problems:
         yield f"{schedule!r} is not a valid schedule"
 
 
-@rule("objects-are-declared-once", risk="update", remedy="rename one", needs_platform=True)
-def objects_are_unique(rendered: Rendered) -> Problems:
+@rule(risk="update", remedy="rename one", needs_platform=True)
+def duplicate_object(rendered: Rendered) -> Problems:
     """If two charts declare an object, their Applications revert each other's changes."""
     if len(rendered.objects.objects) == len(rendered.objects.every):
         return
@@ -115,13 +102,9 @@ def objects_are_unique(rendered: Rendered) -> Problems:
 
 
 @rule(
-    "objects-are-in-their-scope",
-    ALL,
-    risk="update",
-    remedy="set the namespace of the chart or the object",
-    needs_platform=True,
+    ALL, risk="update", remedy="set the namespace of the chart or the object", needs_platform=True
 )
-def objects_are_in_scope(item: Object, _: Rendered) -> Problems:
+def wrong_scope(item: Object, _: Rendered) -> Problems:
     """Argo CD puts an object without a namespace into the namespace of its Application."""
     if is_cluster_scoped(item.manifest):
         if item.namespace:
@@ -130,14 +113,8 @@ def objects_are_in_scope(item: Object, _: Rendered) -> Problems:
         yield "has no namespace"
 
 
-@rule(
-    "namespaces-are-declared",
-    ALL,
-    risk="update",
-    remedy="correct the namespace, or declare it",
-    needs_platform=True,
-)
-def namespaces_are_declared(item: Object, rendered: Rendered) -> Problems:
+@rule(ALL, risk="update", remedy="correct the namespace, or declare it", needs_platform=True)
+def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
     """Argo CD would create a mistyped namespace without quota, policies or pull secret."""
     declared = {one.name for one in rendered.objects.of_kinds("Namespace")}
     if declared and item.namespace and item.namespace not in {*declared, ARGO_CD}:
@@ -147,26 +124,16 @@ def namespaces_are_declared(item: Object, rendered: Rendered) -> Problems:
         )
 
 
-@rule(
-    "namespaces-are-bounded",
-    "Namespace",
-    risk="capacity",
-    remedy="use the Namespace construct",
-)
-def namespaces_are_bounded(namespace: Object, rendered: Rendered) -> Problems:
+@rule("Namespace", risk="capacity", remedy="use the Namespace construct")
+def unbounded_namespace(namespace: Object, rendered: Rendered) -> Problems:
     """A namespace must not use up the capacity of the others."""
     for kind in ("ResourceQuota", "LimitRange"):
         if not any(one.namespace == namespace.name for one in rendered.objects.of_kinds(kind)):
             yield f"has no {kind}"
 
 
-@rule(
-    "limit-ranges-admit-every-container",
-    PODS,
-    risk="capacity",
-    remedy="change the container, or the LimitRange",
-)
-def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="capacity", remedy="change the container, or the LimitRange")
+def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
     """The API server rejects pods outside the LimitRange of their namespace."""
     for item in rendered.objects.of_kinds("LimitRange"):
         if item.namespace != workload.namespace:
@@ -185,8 +152,8 @@ def limit_ranges_admit(workload: Workload, rendered: Rendered) -> Problems:
                         yield f"container {container['name']}: {name} {request} is below {least}"
 
 
-@rule("hosts-are-served-once", risk="exposure", remedy="correct the hosts", needs_platform=True)
-def hosts_are_served_once(rendered: Rendered) -> Problems:
+@rule(risk="exposure", remedy="correct the hosts", needs_platform=True)
+def mismatching_hosts(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
     platform = _platform(rendered)
     where = platform.sources.hosts
@@ -214,12 +181,9 @@ def hosts_are_served_once(rendered: Rendered) -> Problems:
 
 
 @rule(
-    "parameters-are-read",
-    risk="secret",
-    remedy="remove unused parameters, and declare missing ones",
-    needs_platform=True,
+    risk="secret", remedy="remove unused parameters, and declare missing ones", needs_platform=True
 )
-def parameters_are_read(rendered: Rendered) -> Problems:
+def mismatching_parameters(rendered: Rendered) -> Problems:
     """The stack must create exactly the parameters that services read."""
     platform = _platform(rendered)
     where = platform.sources.parameters
@@ -239,8 +203,8 @@ def parameters_are_read(rendered: Rendered) -> Problems:
         )
 
 
-@rule("pins-are-used", risk="update", remedy="remove the pin", needs_platform=True)
-def pins_are_used(rendered: Rendered) -> Problems:
+@rule(risk="update", remedy="remove the pin", needs_platform=True)
+def unused_pin(rendered: Rendered) -> Problems:
     """An unused pin means that a chart is missing or that the pin is obsolete."""
     platform = _platform(rendered)
     used = {
@@ -256,12 +220,11 @@ def pins_are_used(rendered: Rendered) -> Problems:
 
 
 @rule(
-    "quotas-admit-every-pod",
     risk="capacity",
     remedy="raise the quota, or lower the requests and limits of its workloads",
     needs_platform=True,
 )
-def quotas_admit_pods(rendered: Rendered) -> Problems:
+def exceeded_quota(rendered: Rendered) -> Problems:
     """The quota must admit all pods at peak, during rollouts and with all jobs running."""
     manifests = [item.manifest for item in rendered.objects]
     allowed = capacity.quotas(manifests)

@@ -53,13 +53,8 @@ _HANDLERS = ("httpGet", "tcpSocket")
 _LABELS = "pod-security.kubernetes.io/"
 
 
-@rule(
-    "pod-security-baseline",
-    PODS,
-    risk="privilege",
-    remedy="remove this setting",
-)
-def baseline(workload: Workload, _: Rendered) -> Problems:
+@rule(PODS, risk="privilege", remedy="remove this setting")
+def pod_security_baseline(workload: Workload, _: Rendered) -> Problems:
     """A pod with access to its node can take over the node and every pod on it."""
     context = workload.pod.get("securityContext") or {}
     yield from _of_pod(workload.pod, context)
@@ -117,12 +112,11 @@ def _of_container(container: Manifest, context: Manifest) -> Iterator[str]:
 
 
 @rule(
-    "pod-security-restricted",
     PODS,
     risk="privilege",
     remedy="follow the Pod Security Standard `restricted`, or use the constructs of this library",
 )
-def restricted(workload: Workload, _: Rendered) -> Problems:
+def pod_security_restricted(workload: Workload, _: Rendered) -> Problems:
     """An attacker who compromises a program must not get privileges that it does not need."""
     pod = workload.pod
     context = pod.get("securityContext") or {}
@@ -157,12 +151,11 @@ def _capabilities(context: Manifest) -> Iterator[str]:
 
 
 @rule(
-    "namespace-enforces-restricted",
     "Namespace",
     risk="privilege",
     remedy="add the label pod-security.kubernetes.io/enforce: restricted, and pin the version",
 )
-def namespace_enforces(namespace: Object, _: Rendered) -> Problems:
+def unenforced_pod_security(namespace: Object, _: Rendered) -> Problems:
     """The API server must reject pods that these rules have not checked."""
     for mode in ("enforce", "audit", "warn"):
         level: Any = namespace.labels.get(f"{_LABELS}{mode}")

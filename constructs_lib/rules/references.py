@@ -33,13 +33,12 @@ def _unknown(references: Iterator[Reference], objects: Objects) -> Iterator[str]
 
 
 @rule(
-    "secrets-are-read",
     "ExternalSecret",
     risk="secret",
     remedy="remove it, or correct the name in the workload",
     needs_platform=True,
 )
-def secrets_are_read(item: Object, rendered: Rendered) -> Problems:
+def unread_secret(item: Object, rendered: Rendered) -> Problems:
     """A Secret that no pod reads is an unnecessary copy that can leak."""
     secret = secret_of(item.manifest)
     if secret not in _read_secrets(rendered.objects).get(item.namespace, ()):
@@ -58,25 +57,15 @@ def _read_secrets(objects: Objects) -> Mapping[str, set[str]]:
     return found
 
 
-@rule(
-    "references-lead-somewhere",
-    PODS,
-    risk="downtime",
-    remedy="declare it, or correct the name",
-)
-def references_exist(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="downtime", remedy="declare it, or correct the name")
+def dangling_pod_reference(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that refers to a missing object does not start."""
     if _is_known(rendered.objects, workload.namespace):
         yield from _unknown(of_workload(workload), rendered.objects)
 
 
-@rule(
-    "secrets-are-provided",
-    PODS,
-    risk="secret",
-    remedy="declare it, or correct the name",
-)
-def secrets_are_provided(workload: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="secret", remedy="declare it, or correct the name")
+def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
     """A pod does not start if its Secret or ConfigMap, or a key of it, is missing."""
     if not _is_known(rendered.objects, workload.namespace):
         return
@@ -98,7 +87,6 @@ def secrets_are_provided(workload: Workload, rendered: Rendered) -> Problems:
 
 
 @rule(
-    "objects-refer-to-what-exists",
     "ExternalSecret",
     "HorizontalPodAutoscaler",
     "Ingress",
@@ -108,19 +96,14 @@ def secrets_are_provided(workload: Workload, rendered: Rendered) -> Problems:
     risk="downtime",
     remedy="declare it, or correct the name",
 )
-def objects_refer(item: Object, rendered: Rendered) -> Problems:
+def dangling_reference(item: Object, rendered: Rendered) -> Problems:
     """An object that refers to a missing object has no effect."""
     if _is_known(rendered.objects, item.namespace) or item.kind == "Application":
         yield from _unknown(of_object(item), rendered.objects)
 
 
-@rule(
-    "secrets-are-made-whole",
-    "ExternalSecret",
-    risk="secret",
-    remedy="correct the ExternalSecret",
-)
-def secrets_are_made_whole(item: Object, _: Rendered) -> Problems:
+@rule("ExternalSecret", risk="secret", remedy="correct the ExternalSecret")
+def incomplete_external_secret(item: Object, _: Rendered) -> Problems:
     """External Secrets must own the Secret that it creates, and fill all of its keys."""
     target = item.spec.get("target") or {}
     if target.get("creationPolicy", "Owner") != "Owner":

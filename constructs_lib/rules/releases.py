@@ -18,13 +18,12 @@ from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 
 @rule(
-    "releases-come-in-order",
     PODS,
     risk="downtime",
     remedy=f"set {WAVE} to -2 for dependencies of the job and -1 for the job, and omit it for "
     "workloads that wait for the job",
 )
-def in_order(release: Workload, rendered: Rendered) -> Problems:
+def unordered_release(release: Workload, rendered: Rendered) -> Problems:
     """A build that starts before its migration ends may find an unexpected schema."""
     wave = release.object.annotations.get(WAVE, "0")
     if not NUMBER.fullmatch(wave):
@@ -43,13 +42,8 @@ def in_order(release: Workload, rendered: Rendered) -> Problems:
             yield f"runs after or together with {other.key}, which runs the same image"
 
 
-@rule(
-    "changed-releases-are-synced",
-    PODS,
-    risk="update",
-    remedy="use ReleaseJob, which sets it on the ServiceAccount",
-)
-def changes_are_synced(release: Workload, rendered: Rendered) -> Problems:
+@rule(PODS, risk="update", remedy="use ReleaseJob, which sets it on the ServiceAccount")
+def unsynced_release(release: Workload, rendered: Rendered) -> Problems:
     """Argo CD does not compare hooks, so a change to only the hook would not be synced."""
     if not release_phases(release.object):
         return

@@ -223,7 +223,7 @@ def test_custom_validations_are_reported_like_rules(tmp_path: Path) -> None:
         app.render()
     ours = (
         "no Ingress serves the host unserved.example.org in catalogue/hosts.py; remove it "
-        "[hosts-are-served-once]"
+        "[mismatching-hosts]"
     )
     assert refused.value.problems == (
         ours,

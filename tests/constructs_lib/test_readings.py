@@ -252,7 +252,7 @@ def test_dns_may_be_allowed_by_an_equivalent_rule() -> None:
     rule["to"][0]["namespaceSelector"] = {}
     with pytest.raises(PlatformError) as refused:
         base.app_of(chart).render()
-    assert not [one for one in refused.value.problems if "pods-resolve-names" in one]
+    assert not [one for one in refused.value.problems if "blocked-dns" in one]
 
 
 @pytest.mark.parametrize(

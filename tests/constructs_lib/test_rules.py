@@ -62,7 +62,9 @@ def test_the_scorecard_counts_checked_objects_and_covered_checks() -> None:
     platform = current()
     page = render(Rendered(Objects(start()), platform), [], platform.waivers)
     pods = len(Rendered(Objects(start())).pods)
-    row, *_ = [line for line in page.splitlines() if line.startswith("| `root-is-read-only`")]
+    row, *_ = [
+        line for line in page.splitlines() if line.startswith("| `writable-root-filesystem`")
+    ]
     assert row.split("|")[3].strip() == str(pods)
     assert "### Pod Security Standard `restricted`\n\n18 of 18 checks are covered." in page
     for waiver in platform.waivers:

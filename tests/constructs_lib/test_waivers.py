@@ -17,13 +17,13 @@ _VALID = """\
 # test
 
 [[waiver]]
-checks = ["root-is-read-only"]
+checks = ["writable-root-filesystem"]
 objects = ["Deployment space/*"]
 reason = "A test"
 expires = 2999-01-01
 """
 _WRITABLE = Waiver(
-    checks=("root-is-read-only",),
+    checks=("writable-root-filesystem",),
     objects=("Deployment space/one",),
     reason="A test",
     expires=date(2999, 1, 1),
@@ -49,7 +49,7 @@ def test_a_violation_names_rule_object_construct_and_remedy() -> None:
     assert problem == (
         "space/chart.k8s.yaml: Deployment space/one (construct chart/one): container one can write "
         "to its root file system; set securityContext.readOnlyRootFilesystem: true, and mount a "
-        "volume to write to [root-is-read-only]"
+        "volume to write to [writable-root-filesystem]"
     )
 
 
@@ -62,7 +62,11 @@ def test_a_waiver_accepts_only_its_violation() -> None:
 @pytest.mark.parametrize(
     ("waiver", "writable", "problem"),
     [
-        (_WRITABLE, False, "root-is-read-only has no findings that this waiver covers; remove it"),
+        (
+            _WRITABLE,
+            False,
+            "writable-root-filesystem has no findings that this waiver covers; remove it",
+        ),
         (replace(_WRITABLE, expires=date(2020, 1, 1)), True, "expired on 2020-01-01"),
         (
             replace(_WRITABLE, checks=("checkov:CKV_1",), expires=date(2020, 1, 1)),
@@ -91,7 +95,7 @@ def test_a_file_is_read_with_the_lines_of_its_waivers(tmp_path: Path) -> None:
     file.write_text(_VALID)
     (waiver,) = waivers.read(file)
     assert (waiver.where, waiver.expires) == (f"{tmp_path.name}/waivers.toml:3", date(2999, 1, 1))
-    assert waiver.covers("root-is-read-only", "Deployment space/one")
+    assert waiver.covers("writable-root-filesystem", "Deployment space/one")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_a_file_is_read_with_the_lines_of_its_waivers(tmp_path: Path) -> None:
         ("expires = 2999-01-01\n", "", "expires must be a date (2027-11-30)"),
         ("2999-01-01", '"soon"', "expires must be a date"),
         ("2999-01-01", "2999-01-01T00:00:00", "expires must be a date"),
-        ('["root-is-read-only"]', "[]", "checks must be a list of strings"),
+        ('["writable-root-filesystem"]', "[]", "checks must be a list of strings"),
         ('["Deployment space/*"]', "[1]", "objects must be a list of strings"),
         ("reason", "because", "has no field 'because'"),
         ("[[waiver]]", "[waiver]", "write each waiver as a table [[waiver]]"),

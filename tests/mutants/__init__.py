@@ -175,7 +175,9 @@ def _pending() -> tuple[str, ...]:
     """The parameters that only jobs read that are not rendered yet."""
     rendered = Rendered(Objects(start()), platform())
     return tuple(
-        one.message.split()[1] for one in violations(rendered) if one.check == "parameters-are-read"
+        one.message.split()[1]
+        for one in violations(rendered)
+        if one.check == "mismatching-parameters"
     )
 
 

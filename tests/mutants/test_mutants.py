@@ -14,9 +14,9 @@ _ALSO = ("Deployment crawlers/ip-crawler", "NetworkPolicy cerebro/default-deny")
 """Objects in addition to the first of each kind; `make mutants` breaks all objects."""
 _FEWEST = 400
 _BROKEN_ELSEWHERE = {
-    "files-are-written-once",
-    "load-balancers-agree",
-    "objects-are-declared-once",
+    "duplicate-file",
+    "conflicting-load-balancer-settings",
+    "duplicate-object",
 }
 """Rules about Apps, which tests/test_refusals.py and tests/constructs_lib cover."""
 

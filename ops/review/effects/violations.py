@@ -14,25 +14,25 @@ from ops.review.model import Difference, Finding, Path, Risk, Severity
 
 _COMPARED_BY_FIELD = frozenset(
     {
-        "accounts-have-no-rights",
-        "namespace-enforces-restricted",
-        "namespaces-deny-by-default",
-        "policies-decide-both-directions",
-        "policies-open-what-is-served",
-        "private-addresses-stay-closed",
-        "projects-are-bounded",
-        "rights-are-allowed-by-a-line",
-        "services-stay-inside",
-        "stores-serve-their-readers-alone",
-        "workloads-select-their-own-pods",
+        "exposed-service",
+        "mismatching-secret-store",
+        "mismatching-selector",
+        "missing-default-deny",
+        "open-private-address",
+        "privileged-service-account",
+        "rbac-object",
+        "unbounded-project",
+        "unenforced-pod-security",
+        "unrestricted-direction",
+        "unserved-open-port",
     }
 )
 """Rules about fields that other modules compare."""
-_RENDERED_ONLY = frozenset({"changed-releases-are-synced"})
+_RENDERED_ONLY = frozenset({"unsynced-release"})
 """Rules that apply only to rendered manifests, not to objects of an API server."""
 _EXPLAINED_FIELDS: dict[str, Path] = {
-    "budgets-allow-drains-and-prevent-outages": ("spec",),
-    "what-all-need-is-never-pruned": (
+    "unsafe-disruption-budget": ("spec",),
+    "prunable-shared-object": (
         "metadata",
         "annotations",
         "argocd.argoproj.io/sync-options",

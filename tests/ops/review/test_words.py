@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from constructs_lib.manifests.objects import Object
-from constructs_lib.rules.model import Rendered, rule
+from constructs_lib.rules.model import Problems, Rendered, rule
 from ops.review.effects import violations
 from ops.review.model import Severity
 from tests.ops.review.cases.objects import create
@@ -82,7 +80,7 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
          "127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, 172.16.0.0/12, 192.168.0.0/16 on TCP "
          "8443, which Kubernetes allows; give all rules for a range the same exceptions, and "
          "open excluded addresses as a separate range, as Egress does "
-         "[policies-mean-the-same-on-eks]"),
+         "[differing-on-eks]"),
         (declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), MEDIUM,
          "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts at the same time "
          "as click-runner-governance-forum, cryo-indexer-auto-maintain"),
@@ -203,12 +201,12 @@ def test_an_object_that_could_be_deleted_is_not_counted_as_removed() -> None:
 
 
 def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def check(item: Object, _: Rendered) -> Iterator[str]:
+    def missing_replicas(item: Object, _: Rendered) -> Problems:
         yield f"runs {item.spec['replicas']} pods"
 
-    broken = rule("replicas-are-set", "Deployment", risk="update", remedy="set them")
-    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken(check),))
-    api = "cerebro-api: effect unknown: rule replicas-are-set cannot read it "
+    broken = rule("Deployment", risk="update", remedy="set them")
+    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken(missing_replicas),))
+    api = "cerebro-api: effect unknown: rule missing-replicas cannot read it "
     found = sentences(write(API, ("  replicas: 2\n", "")))
     assert (HIGH, f"{api}(KeyError: 'replicas')") in found
     assert not [text for _, text in found if "fixed: runs" in text]

@@ -64,7 +64,7 @@ CASES = [
         "remove the redirect to HTTPS",
         edit=remove_field(API_INGRESS, f"{ANNOTATIONS}[alb.ingress.kubernetes.io/ssl-redirect]"),
         expects=[
-            high("exposure", API_INGRESS, "[ingresses-encrypt]"),
+            high("exposure", API_INGRESS, "[unencrypted-ingress]"),
             medium("exposure", API_INGRESS, "http://api.analytics.gnosis.io/"),
         ],
     ),
@@ -128,7 +128,7 @@ CASES = [
             medium("privilege", MIGRATIONS, "runAsUser: 1000 → 0"),
             medium("privilege", MAINTENANCE, "runAsUser: 1000 → 0"),
             *recreated(CRYO, "securityContext.runAsUser"),
-            high("update", MIGRATIONS, "[changed-releases-are-synced]"),
+            high("update", MIGRATIONS, "[unsynced-release]"),
             low("update", MIGRATIONS, "cryo-indexer"),
         ],
     ),
@@ -136,7 +136,7 @@ CASES = [
         "mount a service-account token",
         edit=set_field(API, f"{POD}.automountServiceAccountToken", value=True),
         expects=[
-            high("privilege", API, "[tokens-are-not-mounted]"),
+            high("privilege", API, "[mounted-api-token]"),
             low("restart", API, "automountServiceAccountToken"),
         ],
     ),
@@ -170,7 +170,7 @@ CASES = [
         ),
         expects=[
             high("privilege", "Role cerebro/reader", "get secrets"),
-            high("privilege", "Role cerebro/reader", "[rights-are-allowed-by-a-line]"),
+            high("privilege", "Role cerebro/reader", "[rbac-object]"),
             low("create", "Role cerebro/reader"),
         ],
     ),

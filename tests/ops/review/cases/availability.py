@@ -52,7 +52,7 @@ CASES = [
         "let an update leave a pod missing",
         edit=set_field(API, "spec.strategy.rollingUpdate.maxUnavailable", 1),
         expects=[
-            high("downtime", API, "[updates-leave-no-gap]"),
+            high("downtime", API, "[unavailable-during-update]"),
             medium("downtime", API, "1 of 2 pods"),
         ],
     ),
@@ -60,7 +60,7 @@ CASES = [
         "change the strategy to Recreate",
         edit=set_field(API, "spec.strategy", {"type": "Recreate"}),
         expects=[
-            high("downtime", API, "[updates-leave-no-gap]"),
+            high("downtime", API, "[unavailable-during-update]"),
             medium("downtime", API, "(Recreate)"),
             low("capacity", "Namespace cerebro", "requests.cpu 2.5 → 1.75 (quota 4)"),
         ],
@@ -69,7 +69,7 @@ CASES = [
         "remove a readiness probe",
         edit=remove_field(API, f"{CONTAINER}.readinessProbe"),
         expects=[
-            high("downtime", API, "[programs-are-probed]"),
+            high("downtime", API, "[missing-probe]"),
             low("restart", API, "readinessProbe"),
         ],
     ),
@@ -77,20 +77,20 @@ CASES = [
         "let a Service select labels that no pod has",
         edit=set_field(SERVICE, "spec.selector.app", "api"),
         expects=[
-            high("downtime", SERVICE, "[services-reach-a-container]"),
+            high("downtime", SERVICE, "[dangling-service]"),
             medium("exposure", SERVICE, "spec.selector: cerebro-api → api"),
         ],
     ),
     Case(
         "let a disruption budget allow the eviction of every pod",
         edit=set_field(BUDGET, "spec.maxUnavailable", 2),
-        expects=[high("downtime", BUDGET, "[budgets-allow-drains-and-prevent-outages]")],
+        expects=[high("downtime", BUDGET, "[unsafe-disruption-budget]")],
     ),
     Case(
         "make the grace period shorter than preStop",
         edit=set_field(API, f"{POD}.terminationGracePeriodSeconds", 10),
         expects=[
-            high("downtime", API, "[pods-drain-in-time]"),
+            high("downtime", API, "[short-grace-period]"),
             low("restart", API, "terminationGracePeriodSeconds"),
         ],
     ),
@@ -98,7 +98,7 @@ CASES = [
         "change the port of a Service behind an Ingress",
         edit=set_field(SERVICE, "spec.ports[http].port", 9000),
         expects=[
-            high("downtime", "Ingress cerebro/cerebro-api", "[ingresses-reach-a-service]"),
+            high("downtime", "Ingress cerebro/cerebro-api", "[dangling-ingress]"),
             medium("exposure", SERVICE, "TCP 9000"),
             medium("exposure", SERVICE, "TCP 8000"),
         ],
@@ -107,7 +107,7 @@ CASES = [
         "change targetPort to a port without a listener",
         edit=set_field(SERVICE, "spec.ports[http].targetPort", 9999),
         expects=[
-            high("downtime", SERVICE, "[services-reach-a-container]"),
+            high("downtime", SERVICE, "[dangling-service]"),
             medium("exposure", SERVICE, "9999"),
             medium("exposure", SERVICE, "TCP 8000"),
         ],
@@ -116,7 +116,7 @@ CASES = [
         "select nodes of another architecture",
         edit=set_field(API, f"{POD}.nodeSelector[kubernetes.io/arch]", "amd64"),
         expects=[
-            high("downtime", API, "[images-fit-their-nodes]"),
+            high("downtime", API, "[wrong-architecture]"),
             low("restart", API, "nodeSelector[kubernetes.io/arch]"),
         ],
     ),
@@ -124,7 +124,7 @@ CASES = [
         "remove the pull secret",
         edit=remove_field(API, f"{POD}.imagePullSecrets"),
         expects=[
-            high("downtime", API, "[private-images-have-a-pull-secret]"),
+            high("downtime", API, "[missing-pull-secret]"),
             low("restart", API, "imagePullSecrets[ghcr-pull-secret]"),
         ],
     ),

@@ -140,7 +140,7 @@ CASES = [
             high("privilege", STORE, "use by ExternalSecrets in all namespaces"),
             high("privilege", STORE, "serves namespaces that are not listed by name"),
             high("privilege", STORE, "does not read the parameters of"),
-            high("delete", STORE, "[what-all-need-is-never-pruned]"),
+            high("delete", STORE, "[prunable-shared-object]"),
             low("create", STORE),
         ],
     ),
@@ -181,7 +181,7 @@ CASES = [
         expects=[
             high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
             medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
-            high("exposure", INGRESS, "[ingresses-encrypt]"),
+            high("exposure", INGRESS, "[unencrypted-ingress]"),
         ],
     ),
     Case(
@@ -277,7 +277,7 @@ CASES = [
                 high("capacity", "Namespace open", f"has no {bound}")
                 for bound in ("ResourceQuota", "LimitRange")
             ),
-            high("delete", "Namespace open", "[what-all-need-is-never-pruned]"),
+            high("delete", "Namespace open", "[prunable-shared-object]"),
             low("create", "Namespace open"),
         ],
     ),
@@ -285,7 +285,7 @@ CASES = [
         "set memory in thousandths of a byte",
         edit=set_field(API, "spec.template.spec.containers[0].resources.limits.memory", "1024m"),
         expects=[
-            high("downtime", API, "did you mean 1024Mi? [memory-is-in-bytes]"),
+            high("downtime", API, "did you mean 1024Mi? [fractional-bytes]"),
             high("capacity", API, "requests more memory than its limit"),
             low("restart", API, "resources.limits.memory"),
             low("capacity", "Namespace cerebro", "limits.memory"),

@@ -68,7 +68,7 @@ CASES = [
         edit=together(*(set_field(job, "spec.concurrencyPolicy", "Allow") for job in JOBS)),
         expects=[
             *(high("schedule", job, "Forbid → Allow") for job in JOBS),
-            *(high("schedule", job, "[jobs-do-not-overlap]") for job in JOBS),
+            *(high("schedule", job, "[overlapping-jobs]") for job in JOBS),
         ],
     ),
     Case(
@@ -136,7 +136,7 @@ CASES = [
         "change the arguments of a hook",
         edit=set_field(MIGRATIONS, f"{CONTAINER}.args", ["migrate"]),
         expects=[
-            high("update", MIGRATIONS, "[changed-releases-are-synced]"),
+            high("update", MIGRATIONS, "[unsynced-release]"),
             low("update", MIGRATIONS, '["migrations"] → ["migrate"]'),
             low("update", MIGRATIONS, "release"),
         ],

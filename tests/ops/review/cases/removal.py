@@ -30,7 +30,7 @@ CASES = [
         edit=delete(CLAIM),
         expects=[
             high("delete", CLAIM, "volume"),
-            high("downtime", "Deployment crawlers/ip-crawler", "[references-lead-somewhere]"),
+            high("downtime", "Deployment crawlers/ip-crawler", "[dangling-pod-reference]"),
             low("capacity", "Namespace crawlers", "persistentvolumeclaims 1 → 0 (quota 2)"),
         ],
     ),
@@ -79,7 +79,7 @@ CASES = [
     Case(
         "remove the protection of a namespace",
         edit=remove_field("Namespace cerebro", "metadata.annotations"),
-        expects=[high("delete", "Namespace cerebro", "[what-all-need-is-never-pruned]")],
+        expects=[high("delete", "Namespace cerebro", "[prunable-shared-object]")],
     ),
     # replace
     Case(
@@ -92,9 +92,9 @@ CASES = [
         edit=set_field(API, "spec.template.metadata.labels.app", "api"),
         expects=[
             high("replace", API, "spec.selector"),
-            high("downtime", "Service cerebro/cerebro-api", "[services-reach-a-container]"),
-            high("downtime", API, "[pods-resolve-names]"),
-            high("downtime", API, "[pods-resolve-names]"),
+            high("downtime", "Service cerebro/cerebro-api", "[dangling-service]"),
+            high("downtime", API, "[blocked-dns]"),
+            high("downtime", API, "[blocked-dns]"),
             medium("exposure", API, "TCP 8000"),
             medium("exposure", API, "0.0.0.0/0 except 6 ranges"),
             low("restart", API, "metadata.labels.app"),

@@ -53,7 +53,7 @@ CASES = [
         "read a Secret that does not exist",
         edit=set_field(NEBULA, f"{CONTAINER}.envFrom[0].secretRef.name", "nebula"),
         expects=[
-            high("secret", NEBULA, "[secrets-are-provided]"),
+            high("secret", NEBULA, "[missing-secret]"),
             *recreated(NEBULA, "envFrom[nebula]"),
         ],
     ),
@@ -65,7 +65,7 @@ CASES = [
             {"name": "NEBULA_DATABASE_PORT", "valueFrom": MISSING_KEY},
         ),
         expects=[
-            high("secret", NEBULA, "[secrets-are-provided]"),
+            high("secret", NEBULA, "[missing-secret]"),
             *recreated(NEBULA, "env[NEBULA_DATABASE_PORT]"),
         ],
     ),
@@ -78,7 +78,7 @@ CASES = [
             stringData={"password": "x"},
         ),
         expects=[
-            high("secret", "Secret cerebro/login", "[secrets-are-not-in-git]"),
+            high("secret", "Secret cerebro/login", "[secret-in-git]"),
             low("create", "Secret cerebro/login"),
         ],
     ),
@@ -86,7 +86,7 @@ CASES = [
         "commit the value of a secret key as a variable",
         edit=append(API, f"{CONTAINER}.env", {"name": "CLICKHOUSE_PASSWORD", "value": "hunter2-x"}),
         expects=[
-            high("secret", API, "[variables-publish-no-secret]"),
+            high("secret", API, "[secret-in-pod-spec]"),
             low("restart", API, "env[CLICKHOUSE_PASSWORD]"),
         ],
     ),
