@@ -16,9 +16,8 @@ from catalogue.platform import current
 from charts import registry
 from constructs_lib.kubernetes import WebService
 from constructs_lib.kubernetes.workload import ProgramConstruct
-from constructs_lib.manifests.network import Endpoint, Network
-from constructs_lib.manifests.readings import READINGS
-from constructs_lib.model import Calls, Egress
+from constructs_lib.model import Calls, Egress, Manifest
+from tests.network import EVALUATORS, Endpoint, Network
 
 LOAD_BALANCER = Endpoint("10.0.50.7")
 """An address in a subnet of the load balancers."""
@@ -164,9 +163,9 @@ def _calls(app: str, other: str, *, subnets: bool) -> bool:
     return not subnets if called.alb else caller.chart.namespace == called.chart.namespace
 
 
-def wrong(objects: Sequence[Mapping[str, Any]], asked: Iterable[Question]) -> dict[str, list[str]]:
-    """The questions with an unexpected answer, by reading of the policies."""
-    networks = {name: Network(objects, reading) for name, reading in READINGS.items()}
+def wrong(objects: Sequence[Manifest], asked: Iterable[Question]) -> dict[str, list[str]]:
+    """The questions with an unexpected answer, by evaluator."""
+    networks = {name: Network(objects, evaluator) for name, evaluator in EVALUATORS.items()}
     asked = list(asked)
     return {
         name: [

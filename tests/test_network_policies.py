@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from constructs_lib.manifests.network import Endpoint, Network
 from constructs_lib.manifests.objects import selects
+from tests.network import Endpoint, Network
 
 WEB = Endpoint("10.0.1.1", "cerebro", {"app": "web"}, {("http", "TCP"): 8000})
 WORKER = Endpoint("10.0.1.2", "crawlers", {"app": "worker"})

@@ -11,14 +11,14 @@ import yaml
 
 from catalogue.platform import current
 from charts.registry import render
-from constructs_lib.manifests.network import Endpoint, Network
+from constructs_lib.manifests.network import NOT_PUBLIC
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.readings import NOT_PUBLIC, READINGS
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import ClusterTarget, Manifest
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
 from tests.mutants import start
+from tests.network import EVALUATORS, Endpoint, Network
 from tests.reach import (
     AUTO_MODE,
     LISTED,
@@ -134,7 +134,7 @@ def test_every_change_that_causes_a_difference_is_rejected(app: str) -> None:
             changed = copy.deepcopy(manifests[at])
             changed["spec"]["egress"][number] = variant
             mutant = [*manifests[:at], changed, *manifests[at + 1 :]]
-            networks = [Network([*mutant, SYSTEM], reading) for reading in READINGS.values()]
+            networks = [Network([*mutant, SYSTEM], evaluator) for evaluator in EVALUATORS.values()]
             answers = [
                 [one.allows(each.source, each.target, each.port, each.protocol) for each in asked]
                 for one in networks

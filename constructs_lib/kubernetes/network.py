@@ -8,7 +8,7 @@ from functools import cache
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.kubernetes.manifest import int_or_string
-from constructs_lib.manifests.readings import NOT_PUBLIC, PRIVATE
+from constructs_lib.manifests.network import NOT_PUBLIC, PRIVATE
 from constructs_lib.model import Egress
 
 

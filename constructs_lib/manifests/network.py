@@ -1,122 +1,62 @@
-"""Evaluates NetworkPolicy objects without a cluster.
-
-Ports are container ports, not Service ports. Not supported: traffic from a pod's own node (always
-allowed, for probes), pods on the host network, and extensions of network plugins. Plugins differ on
-whether an ipBlock matches pods by address; here it does, as on EKS.
-"""
+"""The directions, peers and address ranges of NetworkPolicies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from constructs_lib.manifests.objects import selects
-from constructs_lib.manifests.readings import Connection, Opening, Reading, kubernetes, peers_of
+from constructs_lib.errors import DeclarationError
+from constructs_lib.model import Manifest
 
-Object = Mapping[str, Any]
-ALL: Object = {}
-"""A selector or rule that matches everything."""
+PolicyRule = Mapping[str, Any]
+"""An ingress or egress rule of a NetworkPolicy."""
+Peer = Mapping[str, Any]
+"""An entry of `from` or `to`. Without a podSelector, a namespaceSelector selects all pods."""
+Range = IPv4Network | IPv6Network
 
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One side of a connection: a pod, or an address outside the cluster."""
-
-    ip: str | None = None
-    """None for a pod that has no address yet, which no ipBlock matches."""
-    namespace: str | None = None
-    """None outside the cluster."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    named_ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Container port numbers by name and protocol."""
-
-    @classmethod
-    def pod(cls, obj: Object, namespace: str | None = None, ip: str | None = None) -> Endpoint:
-        """The endpoint of a Pod, or of a pod template in `namespace`.
-
-        `ip` is its address if its status has none.
-        """
-        metadata = obj.get("metadata", {})
-        ports = [
-            port for container in obj["spec"]["containers"] for port in container.get("ports", ())
-        ]
-        return cls(
-            ip=obj.get("status", {}).get("podIP", ip),
-            namespace=namespace or metadata["namespace"],
-            labels=metadata.get("labels", {}),
-            named_ports={
-                (port["name"], port.get("protocol", "TCP")): port["containerPort"]
-                for port in ports
-                if "name" in port
-            },
-        )
+PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+"""Possible address ranges of a VPC: private (RFC 1918) and shared (RFC 6598)."""
+NOT_PUBLIC = tuple(sorted((*PRIVATE, "127.0.0.0/8", "169.254.0.0/16")))
+"""PRIVATE, loopback, and link-local with the instance metadata."""
+PEERS = {"Ingress": "from", "Egress": "to"}
+"""The field with the peers of a rule, by direction."""
 
 
-class Network:
-    """The policies and namespaces of a cluster."""
-
-    def __init__(self, objects: Iterable[Object], reading: Reading = kubernetes) -> None:
-        """Read the NetworkPolicies and Namespaces among objects of any kind."""
-        self._reading = reading
-        self._policies = []
-        self._namespaces: dict[str, Mapping[str, str]] = {}
-        for obj in objects:
-            metadata = obj["metadata"]
-            if obj["kind"] == "NetworkPolicy":
-                self._policies.append(obj)
-            elif obj["kind"] == "Namespace":
-                name = {"kubernetes.io/metadata.name": metadata["name"]}
-                self._namespaces[metadata["name"]] = {**metadata.get("labels", {}), **name}
-
-    def allows(self, source: Endpoint, target: Endpoint, port: int, protocol: str = "TCP") -> bool:
-        """Whether the policies of both ends allow a connection from source to target."""
-        wanted = Connection(port, protocol, target.named_ports)
-        return self._allows("Egress", source, target, wanted) and self._allows(
-            "Ingress", target, source, wanted
-        )
-
-    def _allows(self, direction: str, pod: Endpoint, peer: Endpoint, wanted: Connection) -> bool:
-        """Whether the policies of one end allow it. A pod without policies allows everything."""
-        policies = [one for one in self._policies if _isolates(one, direction, pod)]
-        if not policies or pod == peer:
-            return True
-        openings = [
-            Opening.of(
-                rule, direction, selects=self._picks(peers_of(rule, direction), policy, peer)
-            )
-            for policy in policies
-            for rule in policy["spec"].get(direction.lower()) or ()
-        ]
-        return self._reading(openings, peer.ip, wanted)
-
-    def _picks(self, peers: Iterable[Object], policy: Object, peer: Endpoint) -> bool:
-        """Whether a selector among the peers of a rule matches `peer`."""
-        namespace = policy["metadata"]["namespace"]
-        return any(self._selects(one, namespace, peer) for one in peers if not one.get("ipBlock"))
-
-    def _selects(self, selectors: Object, namespace: str, peer: Endpoint) -> bool:
-        if peer.namespace is None:
-            return False
-        if "namespaceSelector" in selectors:
-            if peer.namespace not in self._namespaces:
-                raise ValueError(f"no Namespace object for {peer.namespace}; add it for its labels")
-            in_namespace = selects(selectors["namespaceSelector"], self._namespaces[peer.namespace])
-        else:
-            in_namespace = peer.namespace == namespace
-        return in_namespace and selects(selectors.get("podSelector", ALL), peer.labels)
-
-
-def directions(policy: Object) -> list[str]:
+def directions(policy: Manifest) -> list[str]:
     """The policyTypes of a policy. By default, `Egress` only if it has egress rules."""
     spec = policy["spec"]
     default = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
     return list(spec.get("policyTypes") or default)
 
 
-def _isolates(policy: Object, direction: str, pod: Endpoint) -> bool:
-    return (
-        policy["metadata"]["namespace"] == pod.namespace
-        and direction in directions(policy)
-        and selects(policy["spec"].get("podSelector", ALL), pod.labels)
-    )
+def peers_of(rule: PolicyRule, direction: str) -> Sequence[Peer]:
+    """The peers of a rule. None means all peers."""
+    return rule.get(PEERS[direction]) or ()
+
+
+def blocks_of(rule: PolicyRule, direction: str) -> list[Mapping[str, Any]]:
+    """The `ipBlock`s among the peers of a rule."""
+    return [peer["ipBlock"] for peer in peers_of(rule, direction) if peer.get("ipBlock")]
+
+
+@cache
+def as_range(cidr: str) -> Range:
+    """Parse a CIDR range. Raises DeclarationError, also for an address without a prefix."""
+    if "/" not in cidr:
+        raise DeclarationError(
+            f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32"
+        )
+    try:
+        return ip_network(cidr)
+    except ValueError as error:
+        raise DeclarationError(f"{error}; correct the range") from error
+
+
+def is_within(part: Range, whole: Range) -> bool:
+    if isinstance(part, IPv4Network) and isinstance(whole, IPv4Network):
+        return part.subnet_of(whole)
+    if isinstance(part, IPv6Network) and isinstance(whole, IPv6Network):
+        return part.subnet_of(whole)
+    return False

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
+from itertools import combinations
 from typing import Any
 
-from constructs_lib.manifests.disagreements import (
-    MOST_PORTS,
-    Disagreement,
-    described,
-    disagreements,
-    most_ports,
-)
-from constructs_lib.manifests.network import directions
-from constructs_lib.manifests.objects import Key, Object, selects
-from constructs_lib.manifests.readings import (
+from constructs_lib.manifests.network import (
     NOT_PUBLIC,
     PEERS,
+    PRIVATE,
+    Peer,
     as_range,
     blocks_of,
+    directions,
     is_within,
     peers_of,
 )
+from constructs_lib.manifests.objects import Key, Object, selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
@@ -38,6 +34,12 @@ _METADATA = "169.254.169.254"
 _METADATA_PORT = 80
 _DNS = 53
 _IPV4 = 4
+_EVERY_ADDRESS = "0.0.0.0/0"
+_MOST_PORTS = 24
+"""Maximum pairs of port and protocol per range in the EKS network plugin. It drops the others."""
+
+Block = tuple[str, tuple[str, ...]]
+"""A range and its exceptions."""
 
 
 @rule(
@@ -158,15 +160,61 @@ def _others(policies: list[Object]) -> str:
 def differing_on_eks(rendered: Rendered) -> Problems:
     """The EKS network plugin applies only the most specific range of all rules of a pod."""
     for direction in PEERS:
-        reported: dict[Key, set[Disagreement]] = defaultdict(set)
+        reported: dict[Key, set[str]] = defaultdict(set)
         for policies, rules in _combined(rendered, direction):
-            known = set().union(*(reported[one.key] for one in policies))
-            found = [one for one in disagreements(rules, direction) if one not in known]
-            for policy in policies:
-                reported[policy.key].update(found)
-            for text in described(found):
-                where = f"{_others(policies)}{direction.lower()}"
-                yield Problem(f"{where}: {text}", object=policies[0])
+            known = set().union(*(reported[policy.key] for policy in policies))
+            for text in _conflicts(_blocks(rules, direction)):
+                if text not in known:
+                    where = f"{_others(policies)}{direction.lower()}"
+                    yield Problem(f"{where}: {text}", object=policies[0])
+                for policy in policies:
+                    reported[policy.key].add(text)
+
+
+def _blocks(rules: list[Manifest], direction: str) -> tuple[Block, ...]:
+    """The blocks of the rules, without duplicates. A rule without peers opens every address."""
+    blocks: dict[Block, None] = {}
+    for rule_ in rules:
+        every = [] if peers_of(rule_, direction) else [{"cidr": _EVERY_ADDRESS}]
+        for block in blocks_of(rule_, direction) or every:
+            blocks[block["cidr"], tuple(sorted(block.get("except") or ()))] = None
+    return tuple(blocks)
+
+
+@lru_cache(maxsize=256)
+def _conflicts(blocks: tuple[Block, ...]) -> tuple[str, ...]:
+    """The exceptions that the plugin also applies to another block, as messages."""
+    outside = [
+        f"contains the exception {part}, which is not within {cidr}"
+        for cidr, exceptions in blocks
+        for part in exceptions
+        if part == cidr or not is_within(as_range(part), as_range(cidr))
+    ]
+    apart = [
+        f"opens {_spelled(wide)} and {_spelled(narrow)}, but EKS's network plugin applies the "
+        "exceptions of one to the other"
+        for pair in combinations(blocks, 2)
+        if any(exceptions for _, exceptions in pair)
+        for wide, narrow in [sorted(pair, key=lambda block: as_range(block[0]).prefixlen)]
+        if _share_exceptions(wide, narrow)
+    ]
+    return (*outside, *apart)
+
+
+def _share_exceptions(wide: Block, narrow: Block) -> bool:
+    """Whether an exception of one block is within the other block, which opens addresses there."""
+    cidr = as_range(narrow[0])
+    if wide[0] == narrow[0] or not is_within(cidr, as_range(wide[0])):
+        return wide[0] == narrow[0]
+    excluded = [as_range(part) for part in wide[1]]
+    if any(part != cidr and is_within(part, cidr) for part in excluded):
+        return True
+    return bool(narrow[1]) and not any(is_within(cidr, part) for part in excluded)
+
+
+def _spelled(block: Block) -> str:
+    cidr, exceptions = block
+    return f"{cidr} except {', '.join(exceptions)}" if exceptions else cidr
 
 
 @rule(risk="downtime", remedy="use port ranges (endPort), or fewer ports")
@@ -174,19 +222,55 @@ def exceeded_plugin_limit(rendered: Rendered) -> Problems:
     """Some versions of the EKS network plugin silently drop rules above their limits."""
     for direction in PEERS:
         for policies, rules in _combined(rendered, direction):
-            if (count := most_ports(rules, direction)) > MOST_PORTS:
+            if (count := _most_ports(rules, direction)) > _MOST_PORTS:
                 yield Problem(
                     f"{_others(policies)}{direction.lower()}: opens {count} ports of one range, "
-                    f"but the EKS network plugin supports {MOST_PORTS}",
+                    f"but the EKS network plugin supports {_MOST_PORTS}",
                     object=policies[0],
                 )
             if len(policies) == 1:
                 yield from _dropped(policies[0], direction)
 
 
+def _most_ports(rules: list[Manifest], direction: str) -> int:
+    """The maximum number of pairs of port and protocol that are open to one range or pod.
+
+    Each pod is a separate range within the private ranges.
+    """
+    if sum(len(rule_.get("ports") or [{}]) for rule_ in rules) <= _MOST_PORTS:
+        return 0
+    selectors = [
+        peer for one in rules for peer in peers_of(one, direction) if "ipBlock" not in peer
+    ]
+    ranges = {_EVERY_ADDRESS, *PRIVATE, *(cidr for cidr, _ in _blocks(rules, direction))}
+    return max(
+        len(_ports_to(cidr, peer, rules, direction))
+        for cidr in ranges
+        for peer in [None, *selectors]
+        if not peer or any(is_within(as_range(cidr), as_range(one)) for one in PRIVATE)
+    )
+
+
+def _ports_to(cidr: str, selector: Peer | None, rules: list[Manifest], direction: str) -> set[str]:
+    """The ports that are open to a range, and to the pods of a selector in it if there is one."""
+    selecting = [selector, {"podSelector": {}}] if selector else []
+    return {
+        str(sorted(port.items()))
+        for rule_ in rules
+        if any(peer in selecting for peer in peers_of(rule_, direction))
+        or any(_opens(block, cidr) for block in _blocks([rule_], direction))
+        for port in rule_.get("ports") or [{}]
+    }
+
+
+def _opens(block: Block, cidr: str) -> bool:
+    """Whether a block includes a whole range."""
+    whole, part = as_range(block[0]), as_range(cidr)
+    return is_within(part, whole) and not any(is_within(part, as_range(one)) for one in block[1])
+
+
 def _dropped(policy: Object, direction: str) -> Problems:
     """Rules that some versions of the plugin's controller do not read in full."""
-    excepted: dict[str, set[str]] = {}
     for rule_ in policy.spec[direction.lower()]:
         blocks = blocks_of(rule_, direction)
         for port in rule_.get("ports") or ():
@@ -204,12 +288,3 @@ def _dropped(policy: Object, direction: str) -> Problems:
                     "remove it",
                     policy,
                 )
-            excepted.setdefault(block["cidr"], set()).add(str(sorted(block.get("except") or ())))
-    for cidr, exceptions in excepted.items():
-        if len(exceptions) > 1:
-            yield Problem(
-                f"contains {cidr} with different exceptions, which some versions of the EKS "
-                "network plugin merge",
-                "use the same exceptions everywhere",
-                policy,
-            )

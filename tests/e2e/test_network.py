@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from constructs_lib.manifests.network import Endpoint
-from constructs_lib.manifests.readings import READINGS
 from local_cluster.installation import SERVICES, Installation
 from tests.e2e.conftest import Claimed
+from tests.network import EVALUATORS, Endpoint
 from tests.reach import declared, questions, wrong
 
 
@@ -28,8 +27,10 @@ def test_the_policies_allow_what_is_declared(
         asked = list(questions(pods))
         stored = [*installation.cluster.list("NetworkPolicy"),
                   *installation.cluster.list("Namespace")]  # fmt: skip
-        assert wrong(stored, asked) == {name: [] for name in READINGS}
-        measured(f"{len(asked)} questions about {len(pods)} workloads, {len(READINGS)} readings")
+        assert wrong(stored, asked) == {name: [] for name in EVALUATORS}
+        measured(
+            f"{len(asked)} questions about {len(pods)} workloads, {len(EVALUATORS)} evaluators"
+        )
 
 
 def test_a_removed_policy_changes_an_answer(

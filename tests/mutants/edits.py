@@ -183,6 +183,7 @@ EDITS: tuple[Edit, ...] = (
         become("spec/podSelector/matchLabels/app", ELSEWHERE),
         append("spec/egress", {}),
         append("spec/egress", {"ports": [{"port": 80}]}),
+        append("spec/egress", {"ports": [{"port": "https"}]}),
         append("spec/egress", {"ports": [{"port": 1, "endPort": 1000}]}),
         append("spec/egress", {"to": [{"ipBlock": {"cidr": "10.0.0.0/16"}}]}),
         append("spec/egress", {"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}]}),

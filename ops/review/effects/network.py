@@ -8,9 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from constructs_lib.manifests.network import directions
+from constructs_lib.manifests.network import as_range, directions, is_within, peers_of
 from constructs_lib.manifests.objects import Key, Object, Objects, selects
-from constructs_lib.manifests.readings import as_range, is_within, peers_of
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison, ObjectPair

@@ -76,10 +76,10 @@ def sentences(edit: Edit, given: Edit = unchanged) -> list[tuple[Severity, str]]
                      "            cidr: 10.0.0.0/8\n      ports")), MEDIUM,
          "cerebro-api: cerebro-api can no longer be reached from any address on TCP 8000"),
         (write(API, (ANYWHERE, "")), HIGH,
-         "cerebro-api: egress: EKS's network plugin denies 10.0.0.0/8, 100.64.0.0/10, "
-         "127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, 172.16.0.0/12, 192.168.0.0/16 on TCP "
-         "8443, which Kubernetes allows; give all rules for a range the same exceptions, and "
-         "open excluded addresses as a separate range, as Egress does "
+         "cerebro-api: egress: opens 0.0.0.0/0 and 0.0.0.0/0 except 10.0.0.0/8, 100.64.0.0/10, "
+         "127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, but EKS's network plugin "
+         "applies the exceptions of one to the other; give all rules for a range the same "
+         "exceptions, and open excluded addresses as a separate range, as Egress does "
          "[differing-on-eks]"),
         (declare("crawlers/click_runner", '"0 2 * * *"', '"0 */4 * * *"'), MEDIUM,
          "click-runner-ember: daily at 02:00 UTC → every fourth hour UTC; starts at the same time "
@@ -107,7 +107,7 @@ def test_a_fixed_policy_is_reported() -> None:
     before, after = old_form(rendered()), rendered()
     found = [(finding.severity, finding.text) for finding in review(before, after).findings]
     assert any(
-        severity is LOW and text.startswith("fixed: egress: EKS's network plugin denies")
+        severity is LOW and text.startswith("fixed: egress: opens 0.0.0.0/0 and 0.0.0.0/0 except")
         for severity, text in found
     )
 

@@ -1,4 +1,4 @@
-"""How EKS's network plugin evaluates rules, and which rules are rejected because of it."""
+"""How EKS's network plugin evaluates policies, and which policies are rejected because of it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import Any
 import cdk8s
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.errors import DeclarationError, PlatformError
 from constructs_lib.kubernetes import Chart, Program
-from constructs_lib.manifests.disagreements import described, disagreements
-from constructs_lib.manifests.readings import Connection, Opening, eks, kubernetes
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import ClusterTarget, Egress, Manifest
+from constructs_lib.rules.egress import same_on_eks
+from constructs_lib.rules.model import Rendered
 from tests.constructs_lib import declarations as base
+from tests.network import Connection, Opening, eks, kubernetes
 
 
 def openings(rules: list[Manifest], *, selects: bool = False) -> list[Opening]:
     """Rules evaluated for a host, or for a pod that every selector matches."""
     return [
-        Opening(
-            ports=rule.get("ports", ()),
-            blocks=[peer["ipBlock"] for peer in rule.get("to", ()) if "ipBlock" in peer],
-            anyone="to" not in rule,
+        Opening.of(
+            rule,
+            "Egress",
             selects=selects and any("podSelector" in peer for peer in rule.get("to", ())),
         )
         for rule in rules
@@ -128,28 +129,83 @@ ADDRESS = st.one_of(
 )  # fmt: skip
 
 
+def native(kind: str, name: str, spec: Manifest) -> Manifest:
+    api = "apps/v1" if kind == "Deployment" else "networking.k8s.io/v1"
+    metadata = {"name": name, "namespace": "space"}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def conflicts(*policies: list[Manifest]) -> list[str]:
+    """What the rule reports for policies with these egress rules that select one pod."""
+    pod = {"metadata": {"labels": {"app": "one"}}, "spec": {"containers": []}}
+    selector = {"matchLabels": {"app": "one"}}
+    objects = [
+        native("NetworkPolicy", str(place), {"podSelector": selector, "egress": rules})
+        for place, rules in enumerate(policies)
+    ]
+    rendered = Rendered(Objects.of([native("Deployment", "one", {"template": pod}), *objects]))
+    return [violation.message for violation in same_on_eks.violations(rendered)]
+
+
+@settings(max_examples=400)
 @given(
-    rules=st.lists(RULE, min_size=1, max_size=3),
+    policies=st.lists(st.lists(RULE, min_size=1, max_size=3), min_size=1, max_size=2),
     ip=ADDRESS,
     port=st.integers(1, 8),
     selects=st.booleans(),
 )
-def test_all_disagreements_are_found(
-    rules: list[Manifest], ip: str, port: int, *, selects: bool
+def test_what_the_plugin_evaluates_differently_is_rejected(
+    policies: list[list[Manifest]], ip: str, port: int, *, selects: bool
 ) -> None:
-    found = disagreements(rules, "Egress")
-    if not found:
-        asked = openings(rules, selects=selects)
-        assert kubernetes(asked, ip, Connection(port)) == eks(asked, ip, Connection(port))
+    asked = openings([rule for rules in policies for rule in rules], selects=selects)
+    if kubernetes(asked, ip, Connection(port)) != eks(asked, ip, Connection(port)):
+        assert conflicts(*policies)
 
 
-def test_a_disagreement_is_described_by_range_and_port() -> None:
-    rules = read("0.0.0.0/0 -10.0.0.0/8 -169.254.0.0/16: 443")
-    rules.append({"ports": [{"port": 8443}]})
-    assert described(disagreements(rules, "Egress")) == [
-        "EKS's network plugin denies 10.0.0.0/8, 169.254.0.0/16 on TCP 8443, which Kubernetes "
-        "allows"
-    ]
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param("0.0.0.0/0: 1\n10.0.0.0/8: 2", id="no exceptions"),
+        pytest.param("0.0.0.0/0 -10.0.0.0/8: 1\n0.0.0.0/0 -10.0.0.0/8: 2", id="the same"),
+        pytest.param(
+            "0.0.0.0/0 -10.0.0.0/8: 1\n10.0.0.0/8: 2\n10.1.0.0/16: 3", id="as ranges of their own"
+        ),
+        pytest.param("0.0.0.0/0 -10.0.0.0/8: 1\n10.1.0.0/16 -10.1.2.3/32: 2", id="elsewhere"),
+        pytest.param("10.0.0.0/16 -10.0.1.0/24: 1\n10.1.0.0/16: 2", id="no overlap"),
+    ],
+)
+def test_these_exceptions_mean_the_same(rules: str) -> None:
+    assert conflicts(read(rules)) == []
+    assert conflicts(*([rule] for rule in read(rules))) == []
+
+
+REMEDY = (
+    "; give all rules for a range the same exceptions, and open excluded addresses as a separate "
+    "range, as Egress does [policies-mean-the-same-on-eks]"
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        (
+            "0.0.0.0/0 -10.0.0.0/8 -169.254.0.0/16: 443\n0.0.0.0/0: 8443",
+            "opens 0.0.0.0/0 except 10.0.0.0/8, 169.254.0.0/16 and 0.0.0.0/0, but EKS's network "
+            "plugin applies the exceptions of one to the other",
+        ),
+        (
+            "10.0.0.0/8 -10.1.0.0/16: 443\n0.0.0.0/0: 8443",
+            "opens 0.0.0.0/0 and 10.0.0.0/8 except 10.1.0.0/16, but EKS's network plugin applies "
+            "the exceptions of one to the other",
+        ),
+        (
+            "10.0.0.0/8 -10.0.0.0/8: 443",
+            "contains the exception 10.0.0.0/8, which is not within 10.0.0.0/8",
+        ),
+    ],
+)
+def test_exceptions_that_the_plugin_applies_elsewhere_are_named(rules: str, problem: str) -> None:
+    assert conflicts(read(rules)) == [f"NetworkPolicy space/0: egress: {problem}{REMEDY}"]
 
 
 def opening(*egress: Egress) -> Program:
@@ -183,10 +239,10 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
     [
         (
             policy(SELECTED + "egress: [{ports: [{port: 8443}]}]"),
-            "together with NetworkPolicy space/native: egress: EKS's network plugin denies "
-            "10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 169.254.20.10/32, "
-            "172.16.0.0/12, 192.168.0.0/16 on TCP 8443, which Kubernetes allows; give all rules "
-            "for a range the same exceptions",
+            "together with NetworkPolicy space/native: egress: opens 0.0.0.0/0 except 10.0.0.0/8, "
+            "100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 and "
+            "0.0.0.0/0, but EKS's network plugin applies the exceptions of one to the other; give "
+            "all rules for a range the same exceptions",
         ),
         (
             policy(SELECTED + "egress: [{ports: [{port: https}]}]"),
@@ -197,7 +253,7 @@ TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s
                 SELECTED + "egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0, "
                 "except: [10.0.0.0/8]}}, {ipBlock: {cidr: 0.0.0.0/0}}]}]"
             ),
-            "contains 0.0.0.0/0 with different exceptions",
+            "egress: opens 0.0.0.0/0 except 10.0.0.0/8 and 0.0.0.0/0, but",
         ),
         (
             lambda chart: base.web_service(chart, program=opening(Egress(MANY_PORTS))),
