@@ -13,7 +13,7 @@ from constructs_lib.model import Manifest
 PolicyRule = Mapping[str, Any]
 """An ingress or egress rule of a NetworkPolicy."""
 Peer = Mapping[str, Any]
-"""An entry of `from` or `to`. Without a podSelector, a namespaceSelector selects all pods."""
+"""An entry of `from` or `to`."""
 Range = IPv4Network | IPv6Network
 
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
@@ -39,6 +39,11 @@ def peers_of(rule: PolicyRule, direction: str) -> Sequence[Peer]:
 def blocks_of(rule: PolicyRule, direction: str) -> list[Mapping[str, Any]]:
     """The `ipBlock`s among the peers of a rule."""
     return [peer["ipBlock"] for peer in peers_of(rule, direction) if peer.get("ipBlock")]
+
+
+def selects_pods(peer: Peer) -> bool:
+    """Whether a peer is pods, not addresses: without a podSelector, all pods of the namespaces."""
+    return "podSelector" in peer or "namespaceSelector" in peer
 
 
 @cache

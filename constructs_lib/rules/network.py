@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 
-from constructs_lib.manifests.network import directions
+from constructs_lib.manifests.network import directions, selects_pods
 from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.routes import is_listening, ports_from_outside
 from constructs_lib.manifests.workload import Workload, selected
@@ -82,7 +82,7 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
                 yield f"opens {'every port' if number is None else 'a range of ports'}"
             elif not all(is_listening(one, number, protocol) for one in pods):
                 yield f"opens port {number}, but no container listens on it"
-            elif any("podSelector" not in peer for peer in peers) and not all(
+            elif not all(map(selects_pods, peers)) and not all(
                 _is_from_outside(objects, one, number) for one in pods
             ):
                 yield f"opens port {number} to all addresses, but no load balancer sends to it"
@@ -97,15 +97,13 @@ def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> b
 
 def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Problems:
     """Report a peer that matches no pods of a declared namespace."""
-    if "podSelector" not in peer and "namespaceSelector" not in peer:
+    if not selects_pods(peer):
         return
     spaces = _namespaces(policy, peer, objects)
-    if not spaces:
-        return
     labels = peer.get("podSelector") or {}
     if not labels and "namespaceSelector" in peer:
         yield Problem("allows every pod of a namespace as a peer", "select pods by label")
-    elif not any(selected(objects, space, labels) for space in spaces):
+    elif spaces and not any(selected(objects, space, labels) for space in spaces):
         yield f"has a peer that matches no pods ({_flat(labels)})"
 
 
@@ -134,8 +132,8 @@ def one_sided_connection(policy: Object, rendered: Rendered) -> Problems:
     for rule_ in policy.spec.get("egress") or ():
         for peer in rule_.get("to") or ():
             yield from _peer_exists(policy, peer, objects)
-            for space in _namespaces(policy, peer, objects) if "podSelector" in peer else ():
-                for target in selected(objects, space, peer["podSelector"]):
+            for space in _namespaces(policy, peer, objects) if selects_pods(peer) else ():
+                for target in selected(objects, space, peer.get("podSelector")):
                     for port in rule_.get("ports") or ():
                         if not _admits(objects, target, sources, port):
                             yield (
@@ -180,9 +178,9 @@ def matches_port(stated: Manifest, port: int | str | None) -> bool:
 def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Objects) -> bool:
     peers = rule_.get("from")
     return not peers or any(
-        "podSelector" in peer
+        selects_pods(peer)
         and source.namespace in _namespaces(policy, peer, objects)
-        and selects(peer["podSelector"], source.labels)
+        and selects(peer.get("podSelector"), source.labels)
         for peer in peers
     )
 

@@ -299,6 +299,21 @@ def test_rules_that_differ_on_eks_are_rejected(
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
 
 
+@pytest.mark.parametrize("namespace", ["space", "elsewhere"])
+def test_a_namespace_without_a_pod_selector_is_all_of_its_pods_not_all_addresses(
+    namespace: str,
+) -> None:
+    chart = base.chart(base.SERVED)
+    labels = f"{{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}"
+    policy(
+        f"{SELECTED}ingress: [{{ports: [{{port: 8000}}], from: [{{namespaceSelector: {labels}}}]}}]"
+    )(chart)
+    with pytest.raises(PlatformError) as refused:
+        base.app_of(chart).render()
+    (problem,) = [one for one in refused.value.problems if "policies-open-what-is-served" in one]
+    assert "allows every pod of a namespace as a peer; select pods by label" in problem
+
+
 def test_dns_may_be_allowed_by_an_equivalent_rule() -> None:
     chart = base.chart(base.SERVED)
     web = base.web_service(chart, program=base.READS_ALL)
