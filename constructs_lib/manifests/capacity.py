@@ -5,13 +5,11 @@ Handles any valid object, not only ours. Omitted fields count with the API serve
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
 from math import ceil
 from typing import Any
 
@@ -26,10 +24,6 @@ Amounts = dict[str, Fraction]
 _NONE = Fraction(0)
 _ALIASES = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
 _STORAGE = "requests.storage"
-_QUANTITY = re.compile(
-    r"\+?(?P<number>\d+\.?\d*|\.\d+)(?:(?P<power>[eE][+-]?\d{1,2})|(?P<suffix>[numkMGTPE]|[KMGTPE]i)?)"
-)
-_FINE = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6)}
 
 
 @dataclass
@@ -209,7 +203,7 @@ def _during_update(item: Manifest, replicas: int) -> int:
         return 2 * replicas
     stated = rolling.get("maxSurge")
     surge = "25%" if stated is None else str(stated)
-    number = quantity(surge.removesuffix("%"))
+    number = amount(surge.removesuffix("%"))
     return 2 * replicas + ceil(number * replicas / 100 if surge.endswith("%") else number)
 
 
@@ -273,30 +267,11 @@ def _most(one: Amounts, other: Amounts) -> Amounts:
 
 def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
     stated = (quantities or {}).items()
-    return {name: quantity(text) for name, text in stated if text is not None}
-
-
-def quantity(value: Any) -> Fraction:
-    """Parse any Kubernetes quantity, including numbers, `1e3`, `.5` and `5n`.
-
-    Raises DeclarationError if it is invalid.
-    """
-    return _quantity(str(value))
-
-
-@cache
-def _quantity(text: str) -> Fraction:
-    match = _QUANTITY.fullmatch(text)
-    if not match:
-        raise DeclarationError(f"{text!r} is not a valid quantity; write it like 250m, 2 or 512Mi")
-    suffix = match["suffix"] or ""
-    return Fraction(match["number"] + (match["power"] or "")) * (
-        _FINE.get(suffix) or amount(f"1{suffix}")
-    )
+    return {name: amount(text) for name, text in stated if text is not None}
 
 
 def _whole(number: Any, default: int) -> int:
-    return default if number is None else int(quantity(number))
+    return default if number is None else int(amount(number))
 
 
 def _kind(item: Manifest) -> Kind:

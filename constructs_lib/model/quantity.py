@@ -5,30 +5,40 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 from constructs_lib.errors import DeclarationError
 
 _BINARY = {f"{prefix}i": Fraction(1024**power) for power, prefix in enumerate("KMGTPE", start=1)}
-_DECIMAL = {"m": Fraction(1, 1000), "": Fraction(1)} | {
-    prefix: Fraction(1000**power) for power, prefix in enumerate("kMGTPE", start=1)
+_DECIMAL = {
+    suffix: Fraction(1000) ** power
+    for power, suffix in enumerate(["n", "u", "m", "", *"kMGTPE"], start=-3)
 }
 _SCALES = _DECIMAL | _BINARY
-_FORM = re.compile(r"(\d+(?:\.\d+)?)(m|k|[MGTPE]i?|Ki|)")
+_FORM = re.compile(
+    r"\+?(?P<number>\d+\.?\d*|\.\d+)"
+    r"(?:(?P<power>[eE][+-]?\d{1,2})|(?P<suffix>[numkMGTPE]|[KMGTPE]i)?)"
+)
+
+
+def amount(value: Any) -> Fraction:
+    """The value of any quantity that the API server accepts, in cores, bytes or a count.
+
+    `amount("250m") == 1/4`; also `2`, `0.5`, `.5`, `1e3` and `5n`. Negative ones are not accepted.
+
+    Raises DeclarationError if `value` is not a quantity.
+    """
+    return _amount(str(value))
 
 
 @cache
-def amount(text: str) -> Fraction:
-    """The value of a quantity, in cores or bytes: `amount("250m") == 1/4`.
-
-    Raises DeclarationError if `text` is not a quantity.
-    """
+def _amount(text: str) -> Fraction:
     match = _FORM.fullmatch(text)
     if not match:
         raise DeclarationError(
             f"{text!r} is not a valid quantity; write it like 250m, 2, 512Mi or 1Gi"
         )
-    number, suffix = match.groups()
-    return Fraction(number) * _SCALES[suffix]
+    return Fraction(match["number"] + (match["power"] or "")) * _SCALES[match["suffix"] or ""]
 
 
 def spell(value: Fraction | int, *, binary: bool) -> str:
@@ -36,11 +46,11 @@ def spell(value: Fraction | int, *, binary: bool) -> str:
 
     The API server stores this form; any other would show up as permanent drift.
     """
-    scales = _BINARY | {"": Fraction(1)} if binary else _DECIMAL
+    scales = _BINARY | {"": Fraction(1)} if binary and value % 1 == 0 else _DECIMAL
     suffix, scale = max(
         ((suffix, scale) for suffix, scale in scales.items() if (value / scale) % 1 == 0),
         key=lambda pair: pair[1],
-        default=("m", Fraction(1, 1000)),
+        default=("n", _DECIMAL["n"]),
     )
     return f"{int(value / scale)}{suffix}" if value else "0"
 

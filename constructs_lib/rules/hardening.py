@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from constructs_lib.manifests.capacity import quantity
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import POD_TEMPLATES, Object, Objects
 from constructs_lib.manifests.references import keys_of
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.names import looks_secret
-from constructs_lib.model.quantity import whole_bytes
+from constructs_lib.model.quantity import amount, whole_bytes
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ROLE = "eks.amazonaws.com/role-arn"
@@ -47,10 +46,10 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
             if name not in requests or name not in limits:
                 missing = "request" if name not in requests else "limit"
                 yield f"container {container['name']} has no {missing} for {name}"
-            elif quantity(requests[name]) > quantity(limits[name]):
+            elif amount(requests[name]) > amount(limits[name]):
                 yield f"container {container['name']} requests more {name} than its limit allows"
         for name, value in [*requests.items(), *limits.items()]:
-            if not quantity(value):
+            if not amount(value):
                 yield f"container {container['name']} sets {name} to {value}"
     for volume in workload.pod.get("volumes") or ():
         if "emptyDir" in volume and not (volume["emptyDir"] or {}).get("sizeLimit"):
@@ -65,9 +64,9 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
 )
 def fractional_bytes(item: Object, _: Rendered) -> Problems:
     """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
-    for path, amount in _bytes(item.spec, "spec"):
-        if correction := whole_bytes(amount):
-            yield Problem(f"{path} is {amount}, in thousandths of a byte", correction)
+    for path, size in _bytes(item.spec, "spec"):
+        if correction := whole_bytes(size):
+            yield Problem(f"{path} is {size}, in thousandths of a byte", correction)
 
 
 def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:

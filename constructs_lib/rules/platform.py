@@ -10,13 +10,12 @@ from cronsim import CronSimError
 
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
-from constructs_lib.manifests.capacity import quantity
 from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys
 from constructs_lib.manifests.text import unreadable
 from constructs_lib.manifests.workload import Workload
-from constructs_lib.model.quantity import spell
+from constructs_lib.model.quantity import amount, spell
 from constructs_lib.model.schedule import words
 from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
 
@@ -144,11 +143,11 @@ def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
             for one in bounds:
                 for name, most in (one.get("max") or {}).items():
                     limit = (stated.get("limits") or {}).get(name)
-                    if limit is not None and quantity(limit) > quantity(most):
+                    if limit is not None and amount(limit) > amount(most):
                         yield f"container {container['name']}: {name} {limit} is above {most}"
                 for name, least in (one.get("min") or {}).items():
                     request = (stated.get("requests") or {}).get(name)
-                    if request is not None and quantity(request) < quantity(least):
+                    if request is not None and amount(request) < amount(least):
                         yield f"container {container['name']}: {name} {request} is below {least}"
 
 

@@ -212,7 +212,7 @@ def _stored_alike(before: Any, after: Any, path: Path) -> bool:
 
 def _amount(value: Any) -> object:
     try:
-        return amount(str(value))
+        return amount(value)
     except ValueError:
         return None
 

@@ -80,7 +80,7 @@ def _whole(value: Any) -> None:
 
 def _quantity(value: Any) -> None:
     try:
-        amount(str(value))
+        amount(value)
     except ValueError as error:
         raise ValueError("is not a valid quantity") from error
     if len(str(value)) > _MAX_QUANTITY_LENGTH:

@@ -23,6 +23,13 @@ from constructs_lib.model.quantity import amount, canonical
         ("1.5Gi", 3 * 2**29, "1536Mi"),
         ("100Mi", 100 * 2**20, "100Mi"),
         ("1G", 10**9, "1G"),
+        ("1e3", 1000, "1k"),
+        ("1E-3", Fraction(1, 1000), "1m"),
+        ("1E", 10**18, "1E"),
+        (".5", Fraction(1, 2), "500m"),
+        ("+5.", 5, "5"),
+        ("500000u", Fraction(1, 2), "500m"),
+        ("5n", Fraction(5, 10**9), "5n"),
     ],
 )
 def test_a_quantity_has_the_canonical_form_of_the_api_server(
@@ -32,7 +39,9 @@ def test_a_quantity_has_the_canonical_form_of_the_api_server(
     assert canonical(text) == stored
 
 
-@pytest.mark.parametrize("text", ["", "1 Gi", "-1", "1g", "512MB", "1e3", "Mi"])
+@pytest.mark.parametrize(
+    "text", ["", "1 Gi", "-1", "1g", "512MB", "1e3m", "1e100", "a lot", "1/3", "Mi"]
+)
 def test_an_invalid_quantity_is_rejected(text: str) -> None:
     with pytest.raises(DeclarationError, match="is not a valid quantity"):
         amount(text)

@@ -165,7 +165,7 @@ def shrinks(difference: Difference) -> bool:
     values = (difference.after, difference.before)
     if ABSENT in values:
         return False
-    after, before = (amount(str(value)) for value in values)
+    after, before = (amount(value) for value in values)
     return after < before
 
 
