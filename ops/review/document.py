@@ -25,6 +25,7 @@ def render(report: Report, diff: RawDiff) -> str:
         "findings": [
             {
                 "class": finding.risk,
+                "rule": finding.rule,
                 "severity": finding.severity,
                 "object": _object(finding.key),
                 "text": finding.text,

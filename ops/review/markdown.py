@@ -88,7 +88,7 @@ def render(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> s
 def _row(group: Group) -> str:
     pods = f" ({plural(group.pods, 'pod')})" if group.pods else ""
     names = _prose(objects(group.keys))
-    text = f"{_prose(group.text)}{pods}"
+    text = f"{_prose(group.sentence)}{pods}"
     return f"| {_SIGNS[group.severity]} | `{group.risk}` | {names} | {text} |\n"
 
 

@@ -1,9 +1,10 @@
-"""The types of a review: differences between objects, and findings."""
+"""The types of a review: differences between objects, findings, and the effects they name."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -121,3 +122,46 @@ class Finding:
     """The differences it explains; those that no finding explains are `unknown`."""
     pods: int = 0
     """How many pods restart."""
+    rule: str = ""
+    """The id of the effect, or of the rule of the synth, that reports it."""
+
+    @property
+    def sentence(self) -> str:
+        """The text and the id: `stops: scaled from 2 to 0 pods [workload-stopped]`."""
+        named = not self.rule or self.text.endswith(f"[{self.rule}]")
+        return self.text if named else f"{self.text} [{self.rule}]"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A function that reports one effect of a change."""
+
+    id: str
+    reason: str
+    """What the change does, in one or two sentences."""
+    find: Callable[..., Iterator[Finding]]
+    of_comparison: bool
+
+    def __call__(self, *arguments: Any) -> Iterator[Finding]:
+        return (replace(finding, rule=self.id) for finding in self.find(*arguments))
+
+
+EFFECTS: dict[str, Effect] = {}
+"""All effects that the review knows, by id; docs/review.md lists them."""
+
+
+def effect(id_: str, *, of_comparison: bool = True) -> Callable[[Callable[..., Any]], Effect]:
+    """Turn a function that yields findings into an effect; its docstring is the reason.
+
+    Args:
+        id_: What happens, in words joined by hyphens.
+        of_comparison: Whether the report calls it with the comparison. Default: true. If not, its
+            module calls it.
+    """
+
+    def register(find: Callable[..., Iterator[Finding]]) -> Effect:
+        reason = " ".join((find.__doc__ or "").split())
+        EFFECTS[id_] = Effect(id_, reason, find, of_comparison)
+        return EFFECTS[id_]
+
+    return register

@@ -1,4 +1,4 @@
-"""The report: the sorted findings of all rules, and a summary."""
+"""The report: the sorted findings, and a summary."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from constructs_lib.manifests.objects import Key
+from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.model.text import plural
 from ops.review.diff import Comparison, ObjectPair
-from ops.review.effects import RULES
+from ops.review.effects import findings
 from ops.review.effects.capacity import Row
 from ops.review.effects.capacity import rows as capacity_rows
 from ops.review.fallback import unexplained
 from ops.review.load import MANIFESTS, read
-from ops.review.model import Finding, ReviewError, Risk, Severity
+from ops.review.model import Finding, ReviewError, Risk, Severity, effect
 from ops.review.revisions import Revision, differing
 
 _FILE = "File"
@@ -44,7 +44,7 @@ class Group:
 
     risk: Risk
     severity: Severity
-    text: str
+    sentence: str
     keys: tuple[Key, ...]
     pods: int
 
@@ -72,10 +72,12 @@ class Report:
     @cached_property
     def findings(self) -> list[Finding]:
         """All findings, worst first."""
-        found = [finding for rule in RULES for finding in rule(self.comparison)]
+        found = list(findings(self.comparison))
         found += self._added
-        found += unexplained(self.comparison, found)
-        found += self._noise()
+        rest = list(unexplained(self.comparison, found))
+        found += [*field_updated(rest), *effect_unknown(rest)]
+        found += formatting_changed(self)
+        found += file_not_read(self)
         return sorted(
             found, key=lambda each: (_SEVERITIES.index(each.severity), _RISKS.index(each.risk))
         )
@@ -85,7 +87,7 @@ class Report:
         """The findings, merged where they say the same about several objects."""
         alike: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
         for finding in self.findings:
-            alike[finding.risk, finding.severity, finding.text].append(finding)
+            alike[finding.risk, finding.severity, finding.sentence].append(finding)
         return [
             Group(*shared, tuple(each.key for each in found), sum(each.pods for each in found))
             for shared, found in alike.items()
@@ -162,22 +164,51 @@ class Report:
             services[pair.item.file].append(pair)
         return dict(sorted(services.items()))
 
-    def _noise(self) -> Iterator[Finding]:
-        """Text changes without effect.
+    @cached_property
+    def reformatted(self) -> list[Object]:
+        """Objects whose text differs, but no field."""
+        before, after = self.comparison.before, self.comparison.after
+        return [
+            item
+            for key, item in after.objects.items()
+            if key not in self.comparison.changes
+            and (former := before.get(key))
+            and former.text != item.text
+        ]
 
-        Files that Argo CD does not read, such as dist/README.md, are reported only if no other file
-        changes.
-        """
-        comparison, text = self.comparison, "changes only in formatting"
-        explained = {item.file for pair in comparison.pairs() for item in pair if item}
-        for key, item in comparison.after.objects.items():
-            former = comparison.before.objects.get(key)
-            if former and former.text != item.text and key not in comparison.changes:
-                explained.add(item.file)
-                yield Finding(Risk.NOISE, Severity.LOW, key, text)
-        for file in self.changed_files:
+    @property
+    def explained_files(self) -> set[str]:
+        """The files whose differences are those of their objects."""
+        differing = [item for pair in self.comparison.pairs() for item in pair if item]
+        return {item.file for item in [*differing, *self.reformatted]}
+
+
+@effect("field-updated", of_comparison=False)
+def field_updated(unexplained: list[Finding]) -> Iterator[Finding]:
+    """A field that no other effect explains changes in place."""
+    return (finding for finding in unexplained if finding.risk is not Risk.UNKNOWN)
+
+
+@effect("effect-unknown", of_comparison=False)
+def effect_unknown(unexplained: list[Finding]) -> Iterator[Finding]:
+    """The review has no rule for this field or kind: find out its effect."""
+    return (finding for finding in unexplained if finding.risk is Risk.UNKNOWN)
+
+
+@effect("formatting-changed", of_comparison=False)
+def formatting_changed(report: Report) -> Iterator[Finding]:
+    """Key order, comments and notation have no effect on the cluster."""
+    files = {*report.changed_files} - report.explained_files
+    keys = [item.key for item in report.reformatted]
+    keys += [Key("", _FILE, "", file) for file in sorted(files) if file.endswith(MANIFESTS)]
+    for key in keys:
+        yield Finding(Risk.NOISE, Severity.LOW, key, "changes only in formatting")
+
+
+@effect("file-not-read", of_comparison=False)
+def file_not_read(report: Report) -> Iterator[Finding]:
+    """Argo CD reads only manifests. Reported if nothing else changes."""
+    for file in () if report.explained_files else report.changed_files:
+        if not file.endswith(MANIFESTS):
             key = Key("", _FILE, "", file)
-            if file not in explained and file.endswith(MANIFESTS):
-                yield Finding(Risk.NOISE, Severity.LOW, key, text)
-            elif not explained:
-                yield Finding(Risk.NOISE, Severity.LOW, key, "is not read by Argo CD")
+            yield Finding(Risk.NOISE, Severity.LOW, key, "is not read by Argo CD")

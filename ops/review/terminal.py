@@ -55,7 +55,7 @@ def _show_groups(report: Report, severity: Severity, console: Console) -> None:
         pods = f" ({plural(group.pods, 'pod')})" if group.pods else ""
         table.add_row(
             Text(group.risk, style=_STYLES[severity]),
-            Text.assemble((objects(group.keys), "bold"), pods, "\n", group.text),
+            Text.assemble((objects(group.keys), "bold"), pods, "\n", group.sentence),
         )
     console.print(table, "")
 

@@ -1,6 +1,6 @@
-"""The rules: functions from a comparison to its findings."""
+"""The effects: functions from a comparison to its findings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ops.review.diff import Comparison
 from ops.review.effects import (
@@ -14,21 +14,29 @@ from ops.review.effects import (
     releases,
     removal,
     secrets,
-    violations,
 )
-from ops.review.model import Finding
+from ops.review.effects.violations import violations_changed
+from ops.review.model import EFFECTS, Finding
 
-RULES: tuple[Callable[[Comparison], Iterator[Finding]], ...] = (
-    *removal.RULES,
-    *availability.RULES,
-    *exposure.RULES,
-    *network.RULES,
-    *permissions.RULES,
-    *secrets.RULES,
-    *capacity.RULES,
-    *builds.RULES,
-    *releases.RULES,
-    *cloud.RULES,
-    *violations.RULES,
+__all__ = ["findings"]
+_REGISTERED = (
+    removal,
+    availability,
+    exposure,
+    network,
+    permissions,
+    secrets,
+    capacity,
+    builds,
+    releases,
+    cloud,
 )
-"""All rules. `fallback.unexplained` reports the differences that they do not explain."""
+"""The modules whose import registers the effects."""
+
+
+def findings(comparison: Comparison) -> Iterator[Finding]:
+    """All effects of a change, and the rules of the synth that it breaks or fixes."""
+    for effect in EFFECTS.values():
+        if effect.of_comparison:
+            yield from effect(comparison)
+    yield from violations_changed(comparison)

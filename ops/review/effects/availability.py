@@ -17,7 +17,7 @@ from ops.review.effects.exposure import services_behind
 from ops.review.effects.paths import hosts_of
 from ops.review.effects.secrets import changed_secrets
 from ops.review.fallback import is_known_field
-from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity, spell
+from ops.review.model import TEMPLATE, Difference, Finding, Risk, Severity, effect, spell
 from ops.review.wording import listed
 
 
@@ -51,8 +51,9 @@ _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2
 """How many steps of a path name a cause, if more than one."""
 
 
-def restarts(comparison: Comparison) -> Iterator[Finding]:
-    """Workloads whose pods restart, and pods that are unavailable meanwhile."""
+@effect("pods-restart")
+def pods_restart(comparison: Comparison) -> Iterator[Finding]:
+    """Pods are replaced: their template changes, or Reloader restarts them for a new Secret."""
     found = list(_restarts(comparison))
     files: dict[str, set[str]] = defaultdict(set)
     for restart in found:
@@ -68,7 +69,6 @@ def restarts(comparison: Comparison) -> Iterator[Finding]:
             tuple(each for each in restart.template if _is_known(restart.workload, each)),
             restart.workload.running,
         )
-        yield from _interruption(restart.workload)
 
 
 def _is_known(workload: Workload, each: Difference) -> bool:
@@ -84,14 +84,17 @@ def _why(restart: Restart, *, shared: bool) -> str:
     return f"Reloader restarts it, because Secret {listed(restart.secrets)} changes"
 
 
-def _interruption(workload: Workload) -> Iterator[Finding]:
-    if workload.update is Update.RECREATE:
-        text = "all pods stop before new ones start (Recreate): brief downtime"
-        yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
-    elif missing := workload.may_be_missing:
-        pods = plural(workload.running, "pod")
-        text = f"up to {missing} of {pods} are unavailable during the update (maxUnavailable)"
-        yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
+@effect("pods-unavailable")
+def pods_unavailable(comparison: Comparison) -> Iterator[Finding]:
+    """While its pods restart, a workload has fewer of them, or none."""
+    for workload in (restart.workload for restart in _restarts(comparison)):
+        if workload.update is Update.RECREATE:
+            text = "all pods stop before new ones start (Recreate): brief downtime"
+            yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
+        elif missing := workload.may_be_missing:
+            pods = plural(workload.running, "pod")
+            text = f"up to {missing} of {pods} are unavailable during the update (maxUnavailable)"
+            yield Finding(Risk.DOWNTIME, Severity.MEDIUM, workload.key, text)
 
 
 def _restarts(comparison: Comparison) -> Iterator[Restart]:
@@ -113,7 +116,9 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
             yield Restart(workload, template, reloaded)
 
 
-def stopped(comparison: Comparison) -> Iterator[Finding]:
+@effect("workload-stopped")
+def workload_stopped(comparison: Comparison) -> Iterator[Finding]:
+    """A workload that is scaled to zero does nothing."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet"):
         if before.running and not after.running:
             text = f"stops: scaled from {before.running} to 0 pods"
@@ -121,8 +126,9 @@ def stopped(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.DOWNTIME, Severity.HIGH, change.key, text, differences)
 
 
-def strategies(comparison: Comparison) -> Iterator[Finding]:
-    """Update strategies that make more pods unavailable in later updates."""
+@effect("updates-interrupt")
+def updates_interrupt(comparison: Comparison) -> Iterator[Finding]:
+    """With another update strategy, later updates make more pods unavailable."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         strategy = comparison.differences(
             change.key, ("spec", "strategy"), ("spec", "updateStrategy")
@@ -137,8 +143,9 @@ def strategies(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.DOWNTIME, Severity.MEDIUM, change.key, text, strategy)
 
 
-def startup_probes(comparison: Comparison) -> Iterator[Finding]:
-    """Removed startup probes. The rules of every synth cover the other probes."""
+@effect("startup-probe-removed")
+def startup_probe_removed(comparison: Comparison) -> Iterator[Finding]:
+    """The liveness probe can restart a container before it has started."""
     for change, before, after in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         former = before.named_containers
         for name, container in after.named_containers.items():
@@ -150,8 +157,9 @@ def startup_probes(comparison: Comparison) -> Iterator[Finding]:
                 yield Finding(Risk.DOWNTIME, Severity.MEDIUM, change.key, text)
 
 
-def single_replicas(comparison: Comparison) -> Iterator[Finding]:
-    """Internet-facing hosts that now depend on one pod."""
+@effect("single-pod-serves-host")
+def single_pod_serves_host(comparison: Comparison) -> Iterator[Finding]:
+    """An internet-facing host that depends on one pod is unreachable without it."""
     for workload in workloads(comparison.after):
         hosts = _public_hosts(comparison.after, workload)
         former = comparison.before.objects.get(workload.key)
@@ -179,6 +187,3 @@ def _public_hosts(snapshot: Objects, workload: Workload) -> list[str]:
         and names & services_behind(ingress)
         for host in hosts_of(ingress)
     ]
-
-
-RULES = (restarts, stopped, strategies, startup_probes, single_replicas)

@@ -9,7 +9,7 @@ from datetime import datetime
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.model.schedule import starts, words
 from ops.review.diff import Comparison
-from ops.review.model import TEMPLATE, Finding, Risk, Severity
+from ops.review.model import TEMPLATE, Finding, Risk, Severity, effect
 from ops.review.wording import before_after, listed, value
 
 _IMAGE = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
@@ -23,7 +23,9 @@ _OVERLAPS = {
 }
 
 
-def images(comparison: Comparison) -> Iterator[Finding]:
+@effect("image-changed")
+def image_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Pods run another build; without a pin, which one can change at any time."""
     for change, before, after in comparison.workloads(*TEMPLATE):
         for name, container in after.named_containers.items():
             was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
@@ -85,7 +87,9 @@ def _brief(image: dict[str, str]) -> str:
     return re.sub(r"([0-9a-f]{7})[0-9a-f]{33,}", r"\1", shown)
 
 
-def schedules(comparison: Comparison) -> Iterator[Finding]:
+@effect("schedule-changed")
+def schedule_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A job runs at other times, possibly together with others."""
     for change in comparison.changed("CronJob"):
         differences = (*change.at("spec", "schedule"), *change.at("spec", "timeZone"))
         if differences:
@@ -118,26 +122,32 @@ def _starts(job: Object) -> set[datetime]:
     return set(starts(job.spec["schedule"]))
 
 
-def overlaps(comparison: Comparison) -> Iterator[Finding]:
-    """Whether runs may overlap, and how late a run may start."""
+@effect("overlap-changed")
+def overlap_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Another concurrency policy decides what happens if the previous run still runs."""
     for change in comparison.changed("CronJob"):
         for each in change.at("spec", "concurrencyPolicy"):
             policy = change.after.spec.get("concurrencyPolicy", "Allow")
             text = f"{_OVERLAPS.get(policy, policy)} ({value(each.before)} → {policy})"
             severity = Severity.LOW if policy == "Forbid" else Severity.HIGH
             yield Finding(Risk.SCHEDULE, severity, change.key, text, (each,))
+
+
+@effect("start-deadline-changed")
+def start_deadline_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A run that starts later than the deadline is skipped."""
+    for change in comparison.changed("CronJob"):
         for each in change.at("spec", "startingDeadlineSeconds"):
             text = f"changes how many seconds late a run may start: {before_after(each)}"
             yield Finding(Risk.SCHEDULE, Severity.LOW, change.key, text, (each,))
 
 
-def suspended(comparison: Comparison) -> Iterator[Finding]:
+@effect("job-suspended")
+def job_suspended(comparison: Comparison) -> Iterator[Finding]:
+    """A suspended job does not run until it is resumed."""
     for change in comparison.changed("CronJob"):
         was, now = (bool(job.spec.get("suspend")) for job in (change.before, change.after))
         if was != now:
             text = "is suspended and no longer runs" if now else f"is resumed: {when(change.after)}"
             differences = change.at("spec", "suspend")
             yield Finding(Risk.SCHEDULE, Severity.MEDIUM, change.key, text, differences)
-
-
-RULES = (images, schedules, overlaps, suspended)

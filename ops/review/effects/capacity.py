@@ -14,7 +14,17 @@ from constructs_lib.model.quantity import readable
 from ops.review.diff import Comparison
 from ops.review.effects.removal import SIZE, shrinks
 from ops.review.load import of_cluster
-from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Risk, Severity, spell
+from ops.review.model import (
+    ABSENT,
+    TEMPLATE,
+    Change,
+    Difference,
+    Finding,
+    Risk,
+    Severity,
+    effect,
+    spell,
+)
 from ops.review.wording import before_after, listed
 
 TOTAL = "all namespaces"
@@ -83,8 +93,9 @@ def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
     return {**sums, TOTAL: capacity.total(sums)}
 
 
-def namespaces(comparison: Comparison) -> Iterator[Finding]:
-    """Changed totals of each namespace, and whether they exceed its quota."""
+@effect("demand-changed")
+def demand_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A namespace needs more or less at peak; above its quota, new pods are rejected."""
     changed: dict[str, list[Row]] = defaultdict(list)
     for row in rows(comparison):
         changed[row.namespace].append(row)
@@ -109,17 +120,28 @@ def _causes(comparison: Comparison, namespace: str) -> tuple[Difference, ...]:
     )
 
 
-def bounds(comparison: Comparison) -> Iterator[Finding]:
-    """Changed quotas, container defaults, and growing volumes."""
+@effect("quota-changed")
+def quota_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A namespace may use more or less; below its peak demand, new pods are rejected."""
     for change in comparison.changed("ResourceQuota"):
         totals = _sums(comparison.after).get(change.key.namespace, {})
         for each in change.at("spec"):
             allowed = _quotas(comparison.after).get(change.key.namespace, {}).get(each.path[-1])
             below = allowed is not None and totals.get(each.path[-1], _NONE) > allowed
             yield _finding(change, each, Severity.HIGH if below else Severity.LOW, _BELOW[below])
+
+
+@effect("container-defaults-changed")
+def container_defaults_changed(comparison: Comparison) -> Iterator[Finding]:
+    """New containers without requests or limits get others."""
     for change in comparison.changed("LimitRange"):
         for each in change.at("spec"):
             yield _finding(change, each, Severity.LOW, ", for containers that set none")
+
+
+@effect("volume-grows")
+def volume_grows(comparison: Comparison) -> Iterator[Finding]:
+    """A larger claim expands its volume, if the storage class can."""
     for change in comparison.changed("PersistentVolumeClaim"):
         for each in change.at(*SIZE):
             if ABSENT not in (each.before, each.after) and not shrinks(each):
@@ -132,6 +154,3 @@ _BELOW = {True: ", below peak demand: new pods are rejected", False: ""}
 def _finding(change: Change, each: Difference, severity: Severity, effect: str) -> Finding:
     text = f"{spell(each.path[1:])}: {before_after(each)}{effect}"
     return Finding(Risk.CAPACITY, severity, change.key, text, (each,))
-
-
-RULES = (namespaces, bounds)

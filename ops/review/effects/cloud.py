@@ -10,7 +10,7 @@ from ops.review.diff import Comparison
 from ops.review.effects.permissions import of_policy, rights
 from ops.review.effects.secrets import parameter_of
 from ops.review.load import STACK_GROUP
-from ops.review.model import Difference, Finding, Risk, Severity
+from ops.review.model import Difference, Finding, Risk, Severity, effect
 from ops.review.wording import before_after, listed, value
 
 _REPLACING: dict[str, tuple[str, ...]] = {
@@ -62,26 +62,41 @@ _SECTIONS = {
 }
 
 
-def stack(comparison: Comparison) -> Iterator[Finding]:
+@effect("iam-policy-changed")
+def iam_policy_changed(comparison: Comparison) -> Iterator[Finding]:
+    """IAM policies of the stack decide what its roles may do, and who may assume them."""
     for pair in comparison.pairs():
-        if pair.item.key.group == STACK_GROUP:
-            if pair.item.key.kind.startswith("AWS::IAM::"):
-                yield from rights(comparison, pair, _statements, _RIGHTS)
-            before, after = pair
-            if before and after:
-                for each in comparison.differences(after.key, ()):
-                    yield from _changed(after, each)
-            elif after:
-                yield _new(after)
-            elif before:
-                yield _removed(before)
+        if pair.item.key.group == STACK_GROUP and pair.item.kind.startswith("AWS::IAM::"):
+            yield from rights(comparison, pair, _statements, _RIGHTS)
 
 
-def _new(item: Object) -> Finding:
-    if parameter := parameter_of(item):
-        text = f"creates SSM parameter {parameter} with a placeholder; set its value"
-        return Finding(Risk.SECRET, Severity.MEDIUM, item.key, text)
-    return Finding(Risk.CREATE, Severity.LOW, item.key, "the next `cdk deploy` creates it")
+@effect("resource-created")
+def resource_created(comparison: Comparison) -> Iterator[Finding]:
+    """The next `cdk deploy` creates a resource; a new parameter has no value yet."""
+    for item in comparison.added:
+        if item.key.group != STACK_GROUP:
+            continue
+        if parameter := parameter_of(item):
+            text = f"creates SSM parameter {parameter} with a placeholder; set its value"
+            yield Finding(Risk.SECRET, Severity.MEDIUM, item.key, text)
+        else:
+            text = "the next `cdk deploy` creates it"
+            yield Finding(Risk.CREATE, Severity.LOW, item.key, text)
+
+
+@effect("resource-removed")
+def resource_removed(comparison: Comparison) -> Iterator[Finding]:
+    """The next `cdk deploy` deletes a resource, or its DeletionPolicy keeps it."""
+    return (_removed(item) for item in comparison.removed if item.key.group == STACK_GROUP)
+
+
+@effect("resource-changed")
+def resource_changed(comparison: Comparison) -> Iterator[Finding]:
+    """The next `cdk deploy` updates a resource in place, or replaces it."""
+    for change in comparison.changes.values():
+        if change.key.group == STACK_GROUP:
+            for each in change.differences:
+                yield from _changed(change.after, each)
 
 
 def _removed(item: Object) -> Finding:
@@ -149,6 +164,3 @@ def _statements(item: Object) -> Iterator[str]:
         yield f"assume this role: {statement}"
     for managed in properties.get("ManagedPolicyArns") or ():
         yield f"managed policy {value(managed)}"
-
-
-RULES = (stack,)

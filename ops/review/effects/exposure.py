@@ -20,7 +20,7 @@ from ops.review.effects.paths import (
     rules_of,
     unclear_hosts,
 )
-from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity
+from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity, effect
 
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"
@@ -74,15 +74,24 @@ class Route:
 _NOWHERE = Route(Key("", "", "", ""), _UNREACHABLE, "")
 
 
-def hosts(comparison: Comparison) -> Iterator[Finding]:
-    """URLs that become reachable or unreachable, or get another backend."""
+@effect("url-rerouted")
+def url_rerouted(comparison: Comparison) -> Iterator[Finding]:
+    """Another Service, or a redirect, answers the requests to a URL."""
+    was, now = routes(comparison.before, comparison.after)
+    for url, after in now.items():
+        before = was.get(url)
+        if before and before.service != after.service:
+            text = f"{url} now routes to {after.service} (before: {before.service})"
+            yield _host_finding(comparison, after.ingress, Severity.MEDIUM, text)
+
+
+@effect("url-reachability-changed")
+def url_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A URL becomes reachable from the internet or the VPC, or unreachable."""
     was, now = routes(comparison.before, comparison.after)
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
     for url in dict.fromkeys([*now, *was]):
         before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
-        if _NOWHERE not in (before, after) and before.service != after.service:
-            text = f"{url} now routes to {after.service} (before: {before.service})"
-            yield _host_finding(comparison, after.ingress, Severity.MEDIUM, text)
         if before.audience != after.audience:
             key = (before if after is _NOWHERE else after).ingress
             changes[key, before.audience, after.audience].append(url)
@@ -113,8 +122,9 @@ def _is_new_or_removed(each: Difference) -> bool:
     return each.path[-1].startswith(ACTION) and ABSENT in (each.before, each.after)
 
 
-def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
-    """Certificates, TLS policies and similar settings, and the ingress controller."""
+@effect("load-balancer-changed")
+def load_balancer_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Other certificates, addresses or settings decide who reaches a host, and how safely."""
     for change in comparison.changed("Ingress"):
         for annotation, label in _SETTINGS.items():
             yield from _settings(change, label, change.at(*_ANNOTATIONS, annotation))
@@ -126,6 +136,12 @@ def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
         for action in actions:
             if not _is_new_or_removed(action):
                 yield from _settings(change, "response of the load balancer", (action,))
+
+
+@effect("controller-changed")
+def controller_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Another ingress controller serves the hosts, with another load balancer."""
+    for change in comparison.changed("Ingress"):
         was, now = (controller(one) or "the default" for one in (change.before, change.after))
         if was != now:
             text = f"is served by another ingress controller: {was} → {now}"
@@ -133,8 +149,9 @@ def load_balancer_settings(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.EXPOSURE, Severity.HIGH, change.key, text, differences)
 
 
-def services(comparison: Comparison) -> Iterator[Finding]:
-    """Who can reach a Service, on which ports, and which pods serve it."""
+@effect("service-reachability-changed")
+def service_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
+    """The type of a Service decides whether clients outside the cluster can reach it."""
     for before, after in comparison.pairs("Service"):
         if not after:
             continue
@@ -144,6 +161,11 @@ def services(comparison: Comparison) -> Iterator[Finding]:
             text = _reach(was if before else _UNREACHABLE, now)
             differences = comparison.differences(after.key, ("spec", "type"))
             yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
+
+
+@effect("service-ports-changed")
+def service_ports_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Clients reach a Service only on its ports."""
     for change in comparison.changed("Service"):
         yield from gains_and_losses(
             Risk.EXPOSURE,
@@ -157,6 +179,12 @@ def services(comparison: Comparison) -> Iterator[Finding]:
         for each in change.at("spec", "ports"):
             if each.path[-1] == "name":
                 yield field_finding(Risk.UPDATE, Severity.LOW, change.key, each, "port name")
+
+
+@effect("service-settings-changed")
+def service_settings_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Other pods serve a Service, or other addresses reach it."""
+    for change in comparison.changed("Service"):
         for field in _SERVICE_SETTINGS:
             yield from _settings(change, f"spec.{field}", change.at("spec", field))
 
@@ -188,8 +216,9 @@ def services_behind(ingress: Object) -> set[str]:
     return {service["name"] for service in backends(ingress)}
 
 
-def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
-    """Changed paths for which `routes` does not know which Service answers."""
+@effect("paths-unclear")
+def paths_unclear(comparison: Comparison) -> Iterator[Finding]:
+    """The load balancer decides by its own order which of the changed paths matches."""
     was, now = (paths_of(one) for one in (comparison.before, comparison.after))
     unclear = unclear_hosts(was, now)
     for _, ingress in comparison.pairs("Ingress"):
@@ -208,8 +237,9 @@ def unclear_paths(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.UNKNOWN, Severity.HIGH, ingress.key, text, differences)
 
 
-def default_backends(comparison: Comparison) -> Iterator[Finding]:
-    """The Services that get all requests that match no rule."""
+@effect("default-backend-changed")
+def default_backend_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A default backend gets all requests that match no rule."""
     for before, after in comparison.pairs("Ingress"):
         was, now = (_default(one) if one else None for one in (before, after))
         if after and now and was != now:
@@ -287,6 +317,3 @@ def _matches(candidate: Manifest, path: str) -> bool:
         return bool(candidate["path"] == path)
     prefix = candidate["path"].rstrip("/*")
     return path == prefix or path.startswith(f"{prefix}/")
-
-
-RULES = (hosts, unclear_paths, default_backends, load_balancer_settings, services)

@@ -13,7 +13,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison, ObjectPair
-from ops.review.model import TEMPLATE, Finding, Risk, Severity
+from ops.review.model import TEMPLATE, Finding, Risk, Severity, effect
 from ops.review.wording import listed
 
 _ANYONE = "any address"
@@ -46,14 +46,11 @@ class Pods:
     after: dict[str, str]
 
 
-def policies(comparison: Comparison) -> Iterator[Finding]:
-    """What new, changed and removed policies open and close, for pods that exist on both sides."""
+@effect("connections-changed")
+def connections_changed(comparison: Comparison) -> Iterator[Finding]:
+    """NetworkPolicies, or new labels of pods, allow other connections of existing pods."""
     for pair in comparison.pairs("NetworkPolicy"):
         yield from _reach_changes(comparison, pair.item.key, list(_selected(comparison, pair)))
-
-
-def relabeled(comparison: Comparison) -> Iterator[Finding]:
-    """Pods that other policies select, because their labels change."""
     for change, before, after in comparison.workloads(*TEMPLATE):
         if before.labels != after.labels:
             pods = Pods(change.key.name, before.labels, after.labels)
@@ -179,6 +176,3 @@ def _brief(peer: str) -> str:
     addresses, _, excluded = peer.partition(" except ")
     ranges = excluded.split(", ")
     return f"{addresses} except {len(ranges)} ranges" if len(ranges) > 3 else peer
-
-
-RULES = (policies, relabeled)

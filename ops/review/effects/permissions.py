@@ -10,7 +10,7 @@ from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.hardening import ROLE
 from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
-from ops.review.model import TEMPLATE, Difference, Finding, Path, Risk, Severity
+from ops.review.model import TEMPLATE, Difference, Finding, Path, Risk, Severity, effect
 from ops.review.wording import listed, value
 
 _KEPT_BY_RULES = {
@@ -45,8 +45,9 @@ _STANDARD_LABEL = "pod-security.kubernetes.io/"
 _WHO_DECIDES = {"repoURL", "targetRevision", "destination", "project"}
 
 
-def pods(comparison: Comparison) -> Iterator[Finding]:
-    """Security settings of pods that the rules of every synth do not cover."""
+@effect("pod-privileges-changed")
+def pod_privileges_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Security settings that no rule of the synth covers decide what a program may do."""
     for before, after in comparison.pairs(*TEMPLATE):
         if before and after:
             for each in _security(comparison, after):
@@ -66,8 +67,9 @@ def _security(comparison: Comparison, item: Object) -> list[Difference]:
     ]
 
 
-def accounts(comparison: Comparison) -> Iterator[Finding]:
-    """Service accounts, roles, bindings, Argo CD projects and secret stores."""
+@effect("permissions-changed")
+def permissions_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Accounts, roles, projects, Applications and stores allow, sync or read more or less."""
     permissions = {
         "AppProject": (of_project, tuple(("spec", field) for field in PROJECT_BOUNDS)),
         "ClusterRole": (of_role, (("rules",), ("aggregationRule",))),
@@ -85,18 +87,14 @@ def accounts(comparison: Comparison) -> Iterator[Finding]:
         if kind in ("AppProject", "ClusterSecretStore") and not pair.after:
             continue  # without it, its Applications and readers can do less
         yield from rights(comparison, pair, *permissions[kind])
-
-
-def new_controllers(comparison: Comparison) -> Iterator[Finding]:
-    """What new Applications sync, where new stores read, and what else new projects set."""
-    permissions = {
+    of_new = {
         "AppProject": of_other_fields,
         "Application": of_application,
         "ClusterSecretStore": of_provider,
     }
-    for pair in comparison.pairs(*permissions):
+    for pair in comparison.pairs(*of_new):
         if not pair.before:
-            yield from rights(comparison, pair, permissions[pair.item.kind], ())
+            yield from rights(comparison, pair, of_new[pair.item.kind], ())
 
 
 def rights(
@@ -121,8 +119,9 @@ def _has_no_wildcard(permission: str) -> bool:
     return "*" not in permission
 
 
-def pod_security(comparison: Comparison) -> Iterator[Finding]:
-    """Changed Pod Security levels of namespaces."""
+@effect("pod-security-changed")
+def pod_security_changed(comparison: Comparison) -> Iterator[Finding]:
+    """The Pod Security level of a namespace decides which pods the API server accepts."""
     for change in comparison.changed("Namespace"):
         for each in change.at("metadata", "labels"):
             mode = each.path[-1].removeprefix(_STANDARD_LABEL)
@@ -145,8 +144,9 @@ def _standard(namespace: Object, label: str) -> str:
     return found if found in _STANDARDS else _STANDARDS[0]
 
 
-def sources(comparison: Comparison) -> Iterator[Finding]:
-    """Changed sources of Applications: whoever can write to them decides what runs."""
+@effect("application-source-changed")
+def application_source_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Whoever can write to the source of an Application decides what runs."""
     for change in comparison.changed("Application"):
         for each in change.at("spec"):
             if _WHO_DECIDES.intersection(each.path):
@@ -278,6 +278,3 @@ def _flat(content: Any) -> str:
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return f"${{{name}.{attribute}}}"
     return value(content)
-
-
-RULES = (pods, accounts, new_controllers, pod_security, sources)

@@ -14,12 +14,13 @@ from constructs_lib.manifests.argocd import (
 from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.workload import Workload
 from ops.review.diff import Comparison
-from ops.review.model import Finding, Risk, Severity
+from ops.review.model import Finding, Risk, Severity, effect
 from ops.review.wording import listed
 
 
-def runs(comparison: Comparison) -> Iterator[Finding]:
-    """Each release job in a changed file, and what waits for it."""
+@effect("release-job-runs")
+def release_job_runs(comparison: Comparison) -> Iterator[Finding]:
+    """A sync of its file runs a release job; if it fails, what waits for it stays unchanged."""
     synced = {pair.item.file for pair in comparison.pairs()}
     for release in releases(comparison.after):
         if release.object.file in synced:
@@ -60,6 +61,3 @@ def _secrets(comparison: Comparison, release: Workload) -> str:
         f"; before that, Secret {listed(changed)} is refreshed from SSM; if a parameter cannot be "
         "read, the first attempt fails"
     )
-
-
-RULES = (runs,)

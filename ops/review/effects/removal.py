@@ -14,7 +14,17 @@ from constructs_lib.model.text import plural
 from ops.review.diff import Comparison
 from ops.review.fallback import KNOWN_KINDS
 from ops.review.load import STACK_GROUP
-from ops.review.model import ABSENT, TEMPLATE, Change, Difference, Finding, Path, Risk, Severity
+from ops.review.model import (
+    ABSENT,
+    TEMPLATE,
+    Change,
+    Difference,
+    Finding,
+    Path,
+    Risk,
+    Severity,
+    effect,
+)
 from ops.review.wording import listed
 
 _CRITICAL = (
@@ -74,7 +84,9 @@ SIZE = ("spec", "resources", "requests", "storage")
 """The size of a PersistentVolumeClaim."""
 
 
-def created(comparison: Comparison) -> Iterator[Finding]:
+@effect("object-created")
+def object_created(comparison: Comparison) -> Iterator[Finding]:
+    """The next sync creates an object, if an Application syncs its file."""
     sync = comparison.removal.after
     for item in comparison.added:
         if item.key.group == STACK_GROUP or item.key.kind not in KNOWN_KINDS:
@@ -97,23 +109,29 @@ def _creation(item: Object) -> str:
     return f"is created with {plural(workload.running or 1, 'pod')}"
 
 
-def deleted(comparison: Comparison) -> Iterator[Finding]:
-    """Objects that Argo CD no longer syncs: deleted, or kept in the cluster for a reason."""
+@effect("object-deleted")
+def object_deleted(comparison: Comparison) -> Iterator[Finding]:
+    """Argo CD deletes what is no longer in dist/, with all that depends on it."""
     for item in comparison.before.objects.values():
         outcome = comparison.removal.outcome(item)
-        if not outcome:
-            continue
-        if not outcome.deleted:
+        if outcome and outcome.deleted:
+            more = _also_affected(item, comparison)
+            critical = item.key.kind in _CRITICAL or item.key.kind not in KNOWN_KINDS
+            severity = Severity.HIGH if critical else Severity.MEDIUM
+            text = f"{outcome.why}{more and f'; {more}'}"
+            yield Finding(Risk.DELETE, severity, item.key, text)
+
+
+@effect("object-kept")
+def object_kept(comparison: Comparison) -> Iterator[Finding]:
+    """What is no longer in dist/ stays in the cluster, but nothing updates it."""
+    for item in comparison.before.objects.values():
+        outcome = comparison.removal.outcome(item)
+        if outcome and not outcome.deleted:
             protected = {"Prune=false", "Delete=false"} & protections(item)
             severity = Severity.LOW if protected else Severity.MEDIUM
             text = f"stays in the cluster: {outcome.why}"
             yield Finding(Risk.DELETE, severity, item.key, text)
-            continue
-        more = _also_affected(item, comparison)
-        critical = item.key.kind in _CRITICAL or item.key.kind not in KNOWN_KINDS
-        severity = Severity.HIGH if critical else Severity.MEDIUM
-        text = f"{outcome.why}{more and f'; {more}'}"
-        yield Finding(Risk.DELETE, severity, item.key, text)
 
 
 def _also_affected(item: Object, comparison: Comparison) -> str:
@@ -143,7 +161,9 @@ def _secret_of(item: Object, snapshot: Objects) -> str:
     return f"also deleted: Secret {name}" + (f", used by {listed(read_by)}" if read_by else "")
 
 
-def replaced(comparison: Comparison) -> Iterator[Finding]:
+@effect("immutable-field-changed")
+def immutable_field_changed(comparison: Comparison) -> Iterator[Finding]:
+    """The API server refuses the change, so the sync fails until the object is deleted."""
     for change in comparison.changed(*_IMMUTABLE):
         if change.key.kind == "Job" and remade_with_each_sync(change.after):
             continue
@@ -185,8 +205,9 @@ _DELETION_COST = {
 }
 
 
-def mismatched_selectors(comparison: Comparison) -> Iterator[Finding]:
-    """Pod labels that no longer match the selector."""
+@effect("selector-mismatched")
+def selector_mismatched(comparison: Comparison) -> Iterator[Finding]:
+    """The API server refuses a workload whose selector does not match its pods."""
     for change, _, workload in comparison.workloads("Deployment", "StatefulSet", "DaemonSet"):
         labels = change.at(*TEMPLATE[change.key.kind], "metadata", "labels")
         if labels and not selects(change.after.spec.get("selector"), workload.labels):
@@ -197,8 +218,9 @@ def mismatched_selectors(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(change, text, labels)
 
 
-def unserved_versions(comparison: Comparison) -> Iterator[Finding]:
-    """Versions that a CustomResourceDefinition stops serving, or that a changed object needs."""
+@effect("version-not-served")
+def version_not_served(comparison: Comparison) -> Iterator[Finding]:
+    """The API server refuses objects of a version that their definition does not serve."""
     differing = {pair.item.key for pair in comparison.pairs()}
     for definition in comparison.after.of_kinds("CustomResourceDefinition"):
         served, group = _served(definition), definition.spec.get("group")
@@ -230,8 +252,9 @@ def _served(definition: Object) -> list[str]:
     return [str(one.get("name")) for one in versions if one.get("served")]
 
 
-def moved(comparison: Comparison) -> Iterator[Finding]:
-    """Objects that move between Applications: the first may prune them."""
+@effect("object-moved")
+def object_moved(comparison: Comparison) -> Iterator[Finding]:
+    """The Application that loses an object may delete it before the other creates it."""
     for item in comparison.before.objects.values():
         applications = comparison.removal.moved(item)
         if applications:
@@ -243,8 +266,9 @@ def moved(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(Risk.REPLACE, Severity.HIGH, item.key, text)
 
 
-def load_balancers(comparison: Comparison) -> Iterator[Finding]:
-    """Changed schemes: the controller replaces the load balancer."""
+@effect("load-balancer-recreated")
+def load_balancer_recreated(comparison: Comparison) -> Iterator[Finding]:
+    """A load balancer cannot change its scheme: another one, with another DNS name, replaces it."""
     for change in comparison.changed("Ingress"):
         was, now = scheme(change.before), scheme(change.after)
         if was != now:
@@ -257,14 +281,3 @@ def load_balancers(comparison: Comparison) -> Iterator[Finding]:
 
 def _finding(change: Change, text: str, explains: tuple[Difference, ...]) -> Finding:
     return Finding(Risk.REPLACE, Severity.HIGH, change.key, text, explains)
-
-
-RULES = (
-    created,
-    deleted,
-    replaced,
-    mismatched_selectors,
-    unserved_versions,
-    moved,
-    load_balancers,
-)

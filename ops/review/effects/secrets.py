@@ -10,7 +10,7 @@ from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.workload import readers
 from ops.review.diff import ORDER, Comparison, field_finding, gains_and_losses
 from ops.review.load import STACK_GROUP
-from ops.review.model import TEMPLATE, Finding, Risk, Severity
+from ops.review.model import TEMPLATE, Finding, Risk, Severity, effect
 from ops.review.wording import listed
 
 _DATA = ("spec", "data")
@@ -23,8 +23,9 @@ _WHERE = (
 )
 
 
-def parameters(comparison: Comparison) -> Iterator[Finding]:
-    """SSM parameters that are newly read into a Secret, or no longer."""
+@effect("parameters-changed")
+def parameters_changed(comparison: Comparison) -> Iterator[Finding]:
+    """A Secret gets values from other SSM parameters; running pods can keep the old ones."""
     for pair in comparison.pairs("ExternalSecret"):
         before, after = pair
         key = pair.item.key
@@ -74,15 +75,17 @@ def _stale_readers(comparison: Comparison, item: Object) -> str:
     return f"; until restarted, the old value stays in {listed(stale)}" if stale else ""
 
 
-def settings(comparison: Comparison) -> Iterator[Finding]:
-    """Changed stores, target Secrets and templates."""
+@effect("secret-source-changed")
+def secret_source_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Values come from another store, or go to another Secret or template."""
     for change in comparison.changed("ExternalSecret", "ClusterSecretStore", "SecretStore"):
         for each in comparison.differences(change.key, *_WHERE):
             yield field_finding(Risk.SECRET, Severity.MEDIUM, change.key, each)
 
 
-def plain_secrets(comparison: Comparison) -> Iterator[Finding]:
-    """Changed values of Secrets in dist/."""
+@effect("secret-in-git-changed")
+def secret_in_git_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Everyone with access to the repository can read the values of a Secret in dist/."""
     for change in comparison.changed("Secret"):
         fields = comparison.differences(change.key, ("data",), ("stringData",))
         if fields:
@@ -100,8 +103,9 @@ def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def missing_parameters(comparison: Comparison) -> Iterator[Finding]:
-    """SSM parameters that are newly read, but that the stack does not create."""
+@effect("parameter-missing")
+def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
+    """An ExternalSecret cannot read a parameter that SecretsStack does not create."""
     created = {name for item in comparison.after.objects.values() if (name := parameter_of(item))}
     read_before = _paths(comparison.before)
     for item in comparison.after.of_kinds("ExternalSecret"):
@@ -127,6 +131,3 @@ def parameter_of(item: Object) -> str | None:
         return None
     name = (item.manifest.get("Properties") or {}).get("Name")
     return name if isinstance(name, str) and name.startswith("/") else None
-
-
-RULES = (parameters, settings, plain_secrets, missing_parameters)

@@ -43,7 +43,7 @@ _PLATFORM = Key("", "Platform", "", "the platform")
 """In place of an object, for what concerns several."""
 
 
-def broken(comparison: Comparison) -> Iterator[Finding]:
+def violations_changed(comparison: Comparison) -> Iterator[Finding]:
     """New violations, fixed ones, and objects that a rule cannot read."""
     (was, former), (now, crashes) = (
         _found(comparison, one) for one in (comparison.before, comparison.after)
@@ -52,7 +52,9 @@ def broken(comparison: Comparison) -> Iterator[Finding]:
     for subject, crash in crashes.items():
         if subject not in former or crash.item in differing:
             text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
-            yield Finding(Risk.UNKNOWN, Severity.HIGH, crash.item or _PLATFORM, text)
+            yield Finding(
+                Risk.UNKNOWN, Severity.HIGH, crash.item or _PLATFORM, text, rule=crash.rule
+            )
     for place, violation in now.items():
         if place not in was:
             yield _finding(comparison, violation, Severity.HIGH, violation.text)
@@ -94,12 +96,10 @@ def _finding(
     risk = Risk(rule.risk) if rule else Risk.UNKNOWN
     if risk is Risk.DELETE and severity is Severity.LOW:
         risk = Risk.UPDATE  # nothing is deleted
-    return Finding(risk, severity, key, text, _explained(comparison, key, violation))
+    explains = _explained(comparison, key, violation)
+    return Finding(risk, severity, key, text, explains, rule=violation.check)
 
 
 def _explained(comparison: Comparison, key: Key, violation: Violation) -> tuple[Difference, ...]:
     path = _EXPLAINED_FIELDS.get(violation.check)
     return comparison.differences(key, path) if path else ()
-
-
-RULES = (broken,)

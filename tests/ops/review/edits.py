@@ -14,12 +14,12 @@ from unittest.mock import patch
 from charts import registry
 from constructs_lib.model import Pin
 from ops.review.report import Report
-from ops.review.revisions import Revision
+from ops.review.revisions import STACK, Revision
 from tests import fixed
 from tests.conftest import ROOT
 
 Files = dict[str, str]
-"""dist/ as text by path below it."""
+"""dist/ as text by path below it, and the template of SecretsStack by its whole path."""
 Edit = Callable[[Files], Files]
 
 OLD, NEW = "sha-" + 40 * "a", "sha-" + 40 * "b"
@@ -63,7 +63,7 @@ def review(before: Files, after: Files) -> Report:
 
 
 def revision(files: Files, name: str = "a test") -> Revision:
-    paths = {f"dist/{path}": text for path, text in files.items()}
+    paths = {path if path == STACK else f"dist/{path}": text for path, text in files.items()}
     return Revision(name=name, commit=None, files=paths)
 
 

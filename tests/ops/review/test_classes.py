@@ -1,13 +1,14 @@
-"""Each class of the review, by the cases in tests/ops/review/cases."""
+"""Each class and effect of the review, by the cases in tests/ops/review/cases."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 
-from ops.review.model import Risk
+from ops.review.model import EFFECTS, Finding, Risk
 from tests.conftest import ROOT
 from tests.ops.review.cases import (
     Case,
@@ -19,28 +20,46 @@ from tests.ops.review.cases import (
     operation,
     removal,
     secrets,
+    stack,
 )
 from tests.ops.review.edits import rendered, review
 
 CASES = [
     case
-    for theme in (removal, availability, access, control, secrets, operation, meaning)
+    for theme in (removal, availability, access, control, secrets, operation, meaning, stack)
     for case in theme.CASES
 ]
+
+GUIDE = (ROOT / "docs" / "review.md").read_text("utf-8")
+
+
+@cache
+def findings(case: Case) -> list[Finding]:
+    return review(case.base(rendered()), case.edit(rendered())).findings
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_review_reports_exactly_the_expected_findings(case: Case) -> None:
-    report = review(case.base(rendered()), case.edit(rendered()))
-    found = mismatches(case.expects, report.findings)
+    found = mismatches(case.expects, findings(case))
     if case.others:
         found = [problem for problem in found if problem.startswith("missing: ")]
     assert not found, "\n".join(found)
 
 
-def test_each_class_is_documented() -> None:
-    guide = (ROOT / "docs" / "review.md").read_text("utf-8")
-    assert re.findall(r"^### (\w+)$", guide, re.MULTILINE) == [str(risk) for risk in Risk]
+def test_each_effect_has_a_case() -> None:
+    named = {finding.rule for case in CASES for finding in findings(case)}
+    assert {*EFFECTS} - named == set()
+
+
+def test_each_class_and_effect_is_documented() -> None:
+    assert re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE) == [str(risk) for risk in Risk]
+    rows = dict(re.findall(r"^\| `([a-z]+-[a-z-]+)` \| (.+) \|$", GUIDE, re.MULTILINE))
+    assert rows == {each.id: each.reason for each in EFFECTS.values()}
+
+
+def test_the_function_of_an_effect_has_its_name() -> None:
+    names = {id_: effect.find.__name__ for id_, effect in EFFECTS.items()}
+    assert names == {id_: id_.replace("-", "_") for id_ in EFFECTS}
 
 
 def test_each_class_has_at_least_three_cases_and_is_absent_from_others() -> None:

@@ -46,10 +46,15 @@ def test_a_hint_if_dist_was_not_rendered_after_a_change(checkout: Checkout) -> N
 
 def test_a_change_is_reported_in_every_format(checkout: Checkout) -> None:
     checkout.write(STOPPED(rendered()))
-    assert "downtime" in run().output
-    assert "`downtime`" in run("--format", "markdown").output
+    stops = "stops: scaled from 2 to 0 pods"
+    assert f"{stops} [workload-stopped]" in run().output
+    assert rf"{stops} \[workload-stopped\] |" in run("--format", "markdown").output
     found = json.loads(run("--format", "json").output)["findings"]
-    assert [finding["class"] for finding in found] == ["downtime", "capacity"]
+    assert [(finding["class"], finding["rule"]) for finding in found] == [
+        ("downtime", "workload-stopped"),
+        ("capacity", "demand-changed"),
+    ]
+    assert found[0]["text"] == stops
 
 
 @pytest.mark.parametrize(

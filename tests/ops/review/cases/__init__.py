@@ -1,6 +1,6 @@
 """A case: an edit of `dist/` or of a chart, and every finding that the review must report for it.
 
-A text is a short fragment that survives rewording: a field, a value or the name of a rule. Where a
+A text is a short fragment that survives rewording: a field, a value or the id of a rule. Where a
 finding has only words, it has no fragment here; tests/ops/review/test_words.py asserts the words.
 """
 
@@ -63,7 +63,7 @@ class Expected(NamedTuple):
         return (
             (finding.severity, finding.risk) == (self.severity, self.risk)
             and str(finding.key) == self.object
-            and self.text in finding.text
+            and self.text in finding.sentence
         )
 
 
@@ -84,7 +84,7 @@ def recreated(name: str, cause: str) -> list[Expected]:
     return [medium("downtime", name, "(Recreate)"), low("restart", name, cause)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """Both edits start from what the charts render; the review compares their results."""
 
@@ -107,6 +107,6 @@ def mismatches(expects: Sequence[Expected], findings: Sequence[Finding]) -> list
         else:
             missing.append("missing: " + " | ".join(each))
     return missing + [
-        f"unexpected: {each.severity} | {each.risk} | {each.key} | {each.text}"
+        f"unexpected: {each.severity} | {each.risk} | {each.key} | {each.sentence}"
         for each in unexpected
     ]

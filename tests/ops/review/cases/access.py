@@ -74,6 +74,11 @@ CASES = [
         expects=[medium("exposure", ingress, f"→ {CERTIFICATE_ARN}") for ingress in INGRESSES],
     ),
     Case(
+        "serve an Ingress by another controller",
+        edit=set_field(API_INGRESS, f"{ANNOTATIONS}[kubernetes.io/ingress.class]", "nginx"),
+        expects=[high("exposure", API_INGRESS, "ingress controller: alb → nginx")],
+    ),
+    Case(
         "change a Service to LoadBalancer",
         edit=set_field("Service cerebro/cerebro-api", "spec.type", "LoadBalancer"),
         expects=[high("exposure", "Service cerebro/cerebro-api", "load balancer")],

@@ -74,6 +74,14 @@ CASES = [
         ],
     ),
     Case(
+        "remove a startup probe",
+        edit=remove_field(API, f"{CONTAINER}.startupProbe"),
+        expects=[
+            medium("downtime", API, "container cerebro-api loses its startupProbe"),
+            low("restart", API, "startupProbe"),
+        ],
+    ),
+    Case(
         "let a Service select labels that no pod has",
         edit=set_field(SERVICE, "spec.selector.app", "api"),
         expects=[

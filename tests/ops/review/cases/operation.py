@@ -57,6 +57,11 @@ CASES = [
         edit=set_field(CLAIM, "spec.resources.requests.storage", "2Gi"),
         expects=[low("capacity", CLAIM, "resources.requests.storage: 1Gi → 2Gi")],
     ),
+    Case(
+        "change the default limits of containers",
+        edit=set_field("LimitRange cerebro/defaults", "spec.limits[0].default.memory", "1Gi"),
+        expects=[low("capacity", "LimitRange cerebro/defaults", ", for containers that set none")],
+    ),
     # schedule
     Case(
         "change a schedule",
@@ -70,6 +75,11 @@ CASES = [
             *(high("schedule", job, "Forbid → Allow") for job in JOBS),
             *(high("schedule", job, "[overlapping-jobs]") for job in JOBS),
         ],
+    ),
+    Case(
+        "let runs start later",
+        edit=set_field(EMBER, "spec.startingDeadlineSeconds", 7200),
+        expects=[low("schedule", EMBER, "how many seconds late a run may start: ")],
     ),
     Case(
         "suspend a job",

@@ -13,10 +13,13 @@ from tests.ops.review.cases import (
     recreated,
 )
 from tests.ops.review.cases.objects import append, create, remove_field, set_field
-from tests.ops.review.edits import declare
+from tests.ops.review.edits import declare, together
 
 API_SECRETS = "ExternalSecret cerebro/cerebro-api-secrets"
 MCP_SECRETS = "ExternalSecret cerebro/cerebro-mcp-secrets"
+LOGIN = create(
+    "cerebro/cerebro-api.k8s.yaml", "Secret cerebro/login", "v1", stringData={"password": "x"}
+)
 MISSING_KEY = {"secretKeyRef": {"name": "nebula-secrets", "key": "PORT"}}
 
 CASES = [
@@ -71,15 +74,24 @@ CASES = [
     ),
     Case(
         "commit a Secret",
-        edit=create(
-            "cerebro/cerebro-api.k8s.yaml",
-            "Secret cerebro/login",
-            "v1",
-            stringData={"password": "x"},
-        ),
+        edit=LOGIN,
         expects=[
             high("secret", "Secret cerebro/login", "[secret-in-git]"),
             low("create", "Secret cerebro/login"),
+        ],
+    ),
+    Case(
+        "change a committed Secret",
+        base=LOGIN,
+        edit=together(LOGIN, set_field("Secret cerebro/login", "stringData.password", "y")),
+        expects=[high("secret", "Secret cerebro/login", "changes password in Git")],
+    ),
+    Case(
+        "read from another store",
+        edit=set_field(NEBULA_SECRETS, "spec.secretStoreRef.name", "other"),
+        expects=[
+            medium("secret", NEBULA_SECRETS, "spec.secretStoreRef.name: aws-ssm → other"),
+            high("downtime", NEBULA_SECRETS, "[objects-refer-to-what-exists]"),
         ],
     ),
     Case(
