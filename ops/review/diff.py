@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
@@ -68,7 +69,11 @@ class Comparison:
             stored: Whether both come from an API server, with its defaults.
         """
         self.before, self.after, self.stored = before, after, stored
-        self.changes = {change.key: change for change in changes(before, after)}
+        self.changes: dict[Key, Change] = {}
+        for key, item in after.objects.items():
+            former = before.objects.get(key)
+            if former and (found := tuple(compare(former.manifest, item.manifest))):
+                self.changes[key] = Change(former, item, found)
         self.added = [item for key, item in after.objects.items() if key not in before.objects]
         self.removed = [item for key, item in before.objects.items() if key not in after.objects]
         self.removal = Removal(before, after)
@@ -124,57 +129,44 @@ def field_finding(
     return Finding(risk, severity, key, f"{label or each}: {before_after(each, 80)}", (each,))
 
 
-def changes(before: Objects, after: Objects) -> list[Change]:
-    found = []
-    for key, item in after.objects.items():
-        former = before.objects.get(key)
-        differing = tuple(compare(former.manifest, item.manifest)) if former else ()
-        if former and differing:
-            found.append(Change(former, item, differing))
-    return found
-
-
 def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
     """Every field in which two values differ, unless the API server stores both alike."""
     before, after = (ABSENT if value is None else value for value in (before, after))
-    if before is after:
+    if before is after or (isinstance(before, str) and before == after):
         return
     present = [value for value in (before, after) if value is not ABSENT]
     if _are_all(dict, present):
         for name in dict.fromkeys(name for value in present for name in value):
-            yield from compare(_field(before, name), _field(after, name), (*path, str(name)))
+            old, new = (None if value is ABSENT else value.get(name) for value in (before, after))
+            yield from compare(old, new, (*path, str(name)))
     elif _are_all(list, present):
         yield from _compare_lists(before, after, path)
-    elif not _stored_alike(before, after, path):
+    elif _as_stored(before, path) != _as_stored(after, path):
         yield Difference(path, before, after)
 
 
 def _are_all(kind: type, values: list[Any]) -> bool:
     """Whether all values have a type. A single empty value has no fields to compare."""
-    return all(isinstance(one, kind) for one in values) and (len(values) == 2 or bool(values[0]))
-
-
-def _field(value: Any, name: Any) -> Any:
-    return ABSENT if value is ABSENT else value.get(name, ABSENT)
+    return all(isinstance(value, kind) for value in values) and (
+        len(values) == 2 or bool(values[0])
+    )
 
 
 def _compare_lists(before: Any, after: Any, path: Path) -> Iterator[Difference]:
+    """Compare items with the same name; without names, items at the same place."""
     old, new = ([] if value is ABSENT else value for value in (before, after))
     field = next((f for f in _ITEM_NAMES if _identifies(f, old) and _identifies(f, new)), None)
     if field:
-        yield from _compare_named(old, new, field, path)
+        formers, items = ({_name(item, field): item for item in value} for value in (old, new))
     elif len(old) == len(new) and all(isinstance(item, dict) for item in (*old, *new)):
-        for index, (former, item) in enumerate(zip(old, new, strict=True)):
-            yield from compare(former, item, (*path, f"[{index}]"))
-    elif old != new:
-        yield Difference(path, before, after)
-
-
-def _compare_named(old: list[Any], new: list[Any], field: Path, path: Path) -> Iterator[Difference]:
-    formers, items = ({_name(item, field): item for item in value} for value in (old, new))
+        formers, items = ({str(at): item for at, item in enumerate(v)} for v in (old, new))
+    else:
+        if old != new:
+            yield Difference(path, before, after)
+        return
     for name in dict.fromkeys([*formers, *items]):
         former, item = (named.get(name, ABSENT) for named in (formers, items))
-        if ABSENT in (former, item):  # the path has its name
+        if field and ABSENT in (former, item):  # the path has its name
             former, item = (_unnamed(one, field) for one in (former, item))
         yield from compare(former, item, (*path, f"[{name}]"))
     was, now = ([n for n in names if n in formers and n in items] for names in (formers, items))
@@ -200,27 +192,12 @@ def _unnamed(item: Any, field: Path) -> Any:
     return {name: content for name, content in item.items() if (name,) != field}
 
 
-def _stored_alike(before: Any, after: Any, path: Path) -> bool:
-    if before == after and type(before) is type(after):
-        return True
-    if _QUANTITIES.intersection(path) and ABSENT not in (before, after):
-        return _amount(before) == _amount(after) is not None
-    if path and path[-1] in _DURATIONS:
-        return _seconds(before) == _seconds(after) is not None
-    return False
-
-
-def _amount(value: Any) -> object:
-    try:
-        return amount(value)
-    except ValueError:
-        return None
-
-
-def _seconds(value: Any) -> float | None:
-    """Seconds of a duration: External Secrets v1 stores `1h` as `1h0m0s`."""
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        return None
-    return sum(
-        float(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", value)
-    )
+def _as_stored(value: Any, path: Path) -> object:
+    """What the API server stores, to compare: External Secrets v1 stores `1h` as `1h0m0s`."""
+    if _QUANTITIES.intersection(path):
+        with suppress(ValueError):
+            return amount(str(value))
+    if path and path[-1] in _DURATIONS and _DURATION.fullmatch(str(value)):
+        parts = re.findall(r"([\d.]+)([hms])", value)
+        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return type(value), value

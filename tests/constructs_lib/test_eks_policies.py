@@ -181,7 +181,7 @@ def test_these_exceptions_mean_the_same(rules: str) -> None:
 
 REMEDY = (
     "; give all rules for a range the same exceptions, and open excluded addresses as a separate "
-    "range, as Egress does [policies-mean-the-same-on-eks]"
+    "range, as Egress does [differing-on-eks]"
 )
 
 
