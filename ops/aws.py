@@ -15,8 +15,8 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 from catalogue.installation import INSTALLATION
-from ops.asking import SecretValue
 from ops.errors import OpsError
+from ops.terminal import SecretValue
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

@@ -15,13 +15,12 @@ import typer
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from ops import rendered, terminal
-from ops.asking import SecretValue, secret_value
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError
 from ops.errors import OpsError, Status
-from ops.options import Context, context_needs_cluster
-from ops.secrets.values import api_keys, is_header_value
-from ops.usage import SecretCommand
+from ops.options import Context, SecretCommand, context_needs_cluster
+from ops.secrets.values import api_keys
+from ops.terminal import SecretValue, is_header_value, secret_value
 
 app = typer.Typer(add_completion=False, help="Refresh the dbt manifest of cerebro-api.")
 

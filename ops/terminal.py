@@ -1,4 +1,7 @@
-"""Output and prompts: results go to standard output, everything else to standard error."""
+"""Output and prompts: results go to standard output, everything else to standard error.
+
+Secret values are read here, and neither shown nor logged.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 import humanize
@@ -16,6 +21,9 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from ops.errors import CanceledError, OpsError, Status
+
+STANDARD_INPUT = Path("-")
 LINE_BYTES = 4095 if sys.platform == "linux" else 1023  # macOS and BSD: MAX_CANON, less the Enter
 """The longest line that a terminal passes on, in bytes; it drops the rest without an error."""
 _WIDE = 160
@@ -89,22 +97,25 @@ def waiting(what: str) -> Iterator[None]:
         yield
 
 
+def when(time: datetime | None) -> str:
+    """`3 hours ago`, `in 2 days`; `never` for None."""
+    if time is None:
+        return "never"
+    return humanize.naturaltime(time, when=datetime.now(UTC))
+
+
 def is_interactive() -> bool:
     return _is_terminal(sys.stdin)
 
 
-def ask_hidden(prompt: str, checked: Callable[[str], str], *, twice: bool) -> str:
-    """Prompt for hidden input, optionally twice. Ctrl-C raises typer.Abort.
-
-    `checked` returns the first input, or raises an error. Raises UnicodeDecodeError for input that
-    is not UTF-8 text.
-    """
-    again = "Repeat for confirmation" if twice else False
-    with _interruptible():
-        answer: str = typer.prompt(
-            prompt, hide_input=True, confirmation_prompt=again, value_proc=checked, err=True
-        )
-    return answer
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask for confirmation unless `yes`. Raises CanceledError if the user declines."""
+    if yes:
+        return
+    if not is_interactive():
+        raise OpsError("the terminal is not interactive; nothing was changed. Pass --yes")
+    if not ask_yes_or_no(question):
+        raise CanceledError("Nothing was changed.", Status.FAILED)
 
 
 def choose(question: str, count: int) -> int:
@@ -126,11 +137,85 @@ def ask_yes_or_no(question: str) -> bool:
         return typer.confirm(question, err=True)
 
 
-def when(time: datetime | None, now: datetime | None = None) -> str:
-    """`3 hours ago`, `in 2 days`; `never` for None."""
-    if time is None:
-        return "never"
-    return humanize.naturaltime(time, when=now or datetime.now(UTC))
+@dataclass(frozen=True, repr=False)
+class SecretValue:
+    """A value that messages and tracebacks do not show."""
+
+    text: str
+
+
+def is_header_value(text: str) -> bool:
+    """Whether an HTTP header can contain the text, as it must contain a token or an API key."""
+    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
+
+
+def secret_value(
+    prompt: str, file: Path | None, *, option: str = "--file", twice: bool = True
+) -> SecretValue:
+    """Read a value from `file`, standard input (`-`), or a hidden prompt, by default twice.
+
+    Strips one trailing line break. `option` is the command-line option that passes `file`, for
+    error messages. Raises OpsError if the value cannot be read.
+    """
+    if file == STANDARD_INPUT:
+        if is_interactive():
+            raise OpsError(
+                f"standard input is a terminal, which would show the value; omit {option} for a "
+                "hidden prompt"
+            )
+        text = _read(_standard_input, "standard input")
+    elif file:
+        text = _read(lambda: file.read_text("utf-8"), f"the file of {option}")
+    elif is_interactive():
+        text = _typed(prompt, option, twice=twice)
+    else:
+        raise OpsError(
+            f"the terminal is not interactive; pass the value with {option} PATH or {option} -"
+        )
+    return SecretValue(text.removesuffix("\n").removesuffix("\r"))
+
+
+def _typed(prompt: str, option: str, *, twice: bool) -> str:
+    """Prompt for hidden input. Raises OpsError for a value that the terminal may have cut."""
+
+    def require_complete(typed: bytes) -> None:
+        if len(typed) >= LINE_BYTES:
+            raise OpsError(
+                f"the terminal cuts a line at {LINE_BYTES:,} bytes; pass the value with "
+                f"{option} PATH"
+            )
+
+    def checked(text: str) -> str:
+        require_complete(text.encode("utf-8", "surrogateescape"))
+        return text
+
+    again = "Repeat for confirmation" if twice else False
+    try:
+        with _interruptible():
+            answer: str = typer.prompt(
+                prompt, hide_input=True, confirmation_prompt=again, value_proc=checked, err=True
+            )
+    except UnicodeDecodeError as error:
+        info("")  # the prompt did not end its line
+        require_complete(error.object)  # the cut may be inside a character
+        raise OpsError(
+            f"the value is not UTF-8 text; check the locale, or pass it with {option} PATH"
+        ) from None
+    return answer
+
+
+def _standard_input() -> str:
+    text = sys.stdin.read() if sys.stdin else ""
+    text.encode()  # invalid UTF-8 may have been read as surrogates
+    return text
+
+
+def _read(read: Callable[[], str], source: str) -> str:
+    try:
+        return read()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise OpsError(f"{source} cannot be read: {reason}") from None
 
 
 @contextmanager

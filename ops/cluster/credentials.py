@@ -11,6 +11,7 @@ from kubernetes.client import Configuration
 from urllib3.exceptions import HTTPError
 
 from ops.cluster.connection import ClusterError
+from ops.terminal import is_header_value
 
 _HARMLESS = re.compile(
     r"exec: process returned -?\d+"
@@ -51,7 +52,7 @@ class Credentials(Configuration):
             return None
         scheme, _, token = header.partition(" ")
         token = token.strip()
-        if not (token and token.isascii() and token.isprintable()):
+        if not is_header_value(token):
             raise ClusterError(
                 f"the token of context {self.context} is empty, or has a line break or another "
                 "character that HTTP headers do not allow; log in again, or correct it where the "

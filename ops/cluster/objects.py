@@ -6,8 +6,8 @@ from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime
 
-from ops.asking import SecretValue
 from ops.cluster.connection import Object
+from ops.terminal import SecretValue
 
 _STUCK_REASONS = (
     "CrashLoopBackOff",

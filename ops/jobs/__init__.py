@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from ops import terminal
-from ops.asking import confirm
 from ops.cluster import Cluster, Object
 from ops.errors import OpsError
 from ops.jobs import running, schedule
 from ops.options import AsJson, Context, Yes
+from ops.terminal import confirm
 
 app = typer.Typer(
     add_completion=False,

@@ -9,15 +9,14 @@ import typer
 
 from catalogue.parameters import Parameters
 from ops import rendered, terminal
-from ops.asking import confirm
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.errors import Status
-from ops.options import AsJson, Context, Yes, context_needs_cluster
+from ops.options import AsJson, Context, SecretCommand, Yes, context_needs_cluster
 from ops.secrets import importing, rotation, writing
 from ops.secrets import status as secret_status
 from ops.secrets.values import check
-from ops.usage import SecretCommand
+from ops.terminal import confirm
 
 app = typer.Typer(
     add_completion=False,

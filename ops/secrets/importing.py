@@ -13,13 +13,13 @@ from catalogue.parameters import Parameters
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops import terminal
-from ops.asking import SecretValue
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.errors import CanceledError, OpsError
 from ops.secrets.readers import readers
 from ops.secrets.values import check
 from ops.secrets.writing import Subject, look_up, write
+from ops.terminal import SecretValue
 
 _UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
 

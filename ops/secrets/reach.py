@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from constructs_lib.manifests.workload import Workload
-from ops.asking import SecretValue
 from ops.cluster import Pod, Secret
 from ops.secrets.readers import Readers, Source
+from ops.terminal import SecretValue
 
 
 class ClusterReader(Protocol):

@@ -13,11 +13,11 @@ import humanize
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.text import plural
 from ops import terminal
-from ops.asking import SecretValue
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.secrets.reach import Reach, SecretState
 from ops.secrets.readers import Readers, Source, UpdateMode, update_mode
+from ops.terminal import SecretValue
 
 T = TypeVar("T")
 

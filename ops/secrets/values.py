@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from catalogue.parameters import Parameters
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model.names import check_fqdn
-from ops.asking import SecretValue
 from ops.aws import LARGEST_BYTES
 from ops.errors import OpsError
+from ops.terminal import SecretValue, is_header_value
 
 TIERS = ("tier0", "tier1", "tier2", "tier3")
 """The tiers of cerebro-api; any other name means no access."""
@@ -63,11 +63,6 @@ def api_keys(text: str) -> dict[str, str]:
             raise ValueError(f"entry {place} has no valid tier ({', '.join(TIERS)})")
         tiers[key] = tier
     return tiers
-
-
-def is_header_value(text: str) -> bool:
-    """Whether an HTTP header can contain the text, which is how clients send their key."""
-    return bool(text) and text.isascii() and text.isprintable() and text == text.strip()
 
 
 def _api_key_registry(text: str) -> None:

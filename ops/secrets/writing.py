@@ -9,7 +9,6 @@ from pathlib import Path
 from catalogue.parameters import Parameters
 from constructs_lib.manifests.workload import Workload
 from ops import rendered, terminal
-from ops.asking import SecretValue, secret_value
 from ops.aws import (
     SECURE,
     AwsError,
@@ -23,6 +22,7 @@ from ops.aws import (
 from ops.errors import OpsError, Status
 from ops.secrets.readers import Readers, UpdateMode, readers
 from ops.secrets.values import check
+from ops.terminal import SecretValue, secret_value
 
 _UNSURE = (
     "It is unknown whether the value was written; run this again with the same value, which writes "

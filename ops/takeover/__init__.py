@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from ops import terminal
-from ops.asking import confirm
 from ops.cluster import Cluster
 from ops.options import Context, Yes
 from ops.takeover.saved import Saved, listed
 from ops.takeover.steps import Takeover, how_to_remove
+from ops.terminal import confirm
 
 app = typer.Typer(
     add_completion=False,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from catalogue.parameters import Parameters
-from ops.asking import SecretValue
 from ops.aws import Description, ParameterStore
+from ops.terminal import SecretValue
 from tests.ops.day_two.conftest import SECRET, Account, Run
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS

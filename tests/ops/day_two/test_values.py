@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from catalogue.parameters import Parameters
-from ops.asking import SecretValue
 from ops.errors import OpsError
 from ops.secrets.values import api_keys, check
+from ops.terminal import SecretValue
 
 KEYS, HOST, URL = Parameters.API_KEYS, Parameters.CLICKHOUSE_HOST, Parameters.EXECUTION_RPC_URL
 LOGIN, PASSWORD = Parameters.GHCR_DOCKERCONFIGJSON, Parameters.CLICKHOUSE_PASSWORD
