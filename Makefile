@@ -81,7 +81,7 @@ lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with
 	@$(COMPILE) --group scan --output-file requirements-scan.txt
 
 clean: ## Remove the environment, caches and build output
-	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .synth.json cdk.out
+	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis cdk.out
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, but $(PYTHON) is " \

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from charts.memory import Memory
 from charts.output import DirChanges, replace_dir, replace_file
 from constructs_lib.errors import PlatformError, RuleError, collect
 from constructs_lib.model.text import plural
@@ -27,8 +26,6 @@ class Rendering:
     """The files of dist/, text by path."""
     scorecard: str = ""
     """The content of docs/rules.md."""
-    memory: Memory | None = None
-    """The summary for commands."""
 
 
 def render() -> Rendering:
@@ -51,7 +48,6 @@ def _render_into(rendering: Rendering) -> None:
     app = registry.build(platform)
     snapshot = app.validate()
     rendering.files = registry.write(snapshot, platform)
-    rendering.memory = Memory.of(snapshot, rendering.files)
     rendering.scorecard = scorecard.render(
         app.validation.rendered, app.validation.violations, platform.waivers
     )
@@ -94,8 +90,6 @@ def _update_docs(folder: Path, rendering: Rendering) -> bool:
     SCORECARD.parent.mkdir(exist_ok=True)
     before = SCORECARD.read_text("utf-8") if SCORECARD.exists() else ""
     replace_file(SCORECARD, rendering.scorecard)
-    if rendering.memory:
-        rendering.memory.write()
     return rendering.scorecard != before
 
 

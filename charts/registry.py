@@ -9,6 +9,7 @@ from typing import Any
 
 import overview
 from catalogue.platform import AnalyticsPlatform, current
+from charts import pending
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.kubernetes import App, Snapshot
 
@@ -97,4 +98,8 @@ def render(platform: AnalyticsPlatform) -> dict[str, str]:
 
 def write(snapshot: Snapshot, platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path, from a validated snapshot."""
-    return {**snapshot.render(), overview.FILE: overview.render(snapshot, platform)}
+    return {
+        **snapshot.render(),
+        pending.FILE: pending.write(snapshot),
+        overview.FILE: overview.render(snapshot, platform),
+    }

@@ -10,7 +10,6 @@ import typer
 from typer.core import TyperGroup
 
 from constructs_lib.errors import PlatformError, explain, is_refusal
-from constructs_lib.node import prepare_jsii
 from ops import terminal
 from ops.errors import CanceledError, OpsError, Status
 
@@ -87,4 +86,3 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """Operate the analytics platform."""
-    prepare_jsii()

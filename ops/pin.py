@@ -16,6 +16,7 @@ from charts import output
 from constructs_lib.errors import DeclarationError, PlatformError, collect
 from constructs_lib.manifests.argocd import FINGERPRINT
 from constructs_lib.model import Pin
+from constructs_lib.node import prepare_jsii
 from ops import registry
 from ops.errors import OpsError
 from ops.git import Git
@@ -163,6 +164,7 @@ def require_committed(root: Path, service: str) -> None:
 
 
 def _platform() -> AnalyticsPlatform:
+    prepare_jsii()
     from charts import registry as charts
 
     return charts.current()

@@ -1,53 +1,85 @@
-"""The platform as the charts render it now.
-
-Imports the charts only on use: Node takes two seconds to start.
-"""
+"""dist/ in this checkout, which Argo CD syncs. Reading it does not start Node."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
+from charts import pending as pending_file
+from charts.dist import FOLDER, OUTPUT
+from charts.output import read
+from constructs_lib.manifests.shape import is_identified, malformed
+from ops.errors import OpsError
+
 if TYPE_CHECKING:
-    from charts.memory import Memory
-    from constructs_lib.kubernetes import App, Snapshot
     from constructs_lib.model import Manifest, Pending
 
 
-@cache
-def app() -> App:
-    """Return every chart.
-
-    Raises PlatformError with every error in the charts, and DeclarationError for one in the
-    catalogue.
-    """
-    from charts import registry
-
-    return registry.build(registry.current())
-
-
-@cache
-def snapshot() -> Snapshot:
-    return app().snapshot()
-
-
-@cache
 def files() -> dict[str, str]:
-    """Return the expected content of dist/, text by path. Raises PlatformError with every error."""
-    return app().render()
-
-
-@cache
-def memory() -> Memory:
-    """Return what the last synth rendered, or render again if the charts have changed."""
-    from charts.memory import Memory, recall
-
-    return recall() or Memory.of(snapshot(), files())
+    """Return the files of dist/, text by path."""
+    found = read(FOLDER)
+    if pending_file.FILE not in found:
+        raise OpsError(f"dist/{pending_file.FILE} is missing; run `make synth`")
+    return found
 
 
 def objects() -> list[Manifest]:
-    """Return every object, in chart order."""
-    return snapshot().objects
+    """Return every object in dist/. Raises OpsError for an invalid file."""
+    try:
+        return [item for path, text in files().items() for item in parse(path, text)]
+    except ValueError as error:
+        raise OpsError(f"{error}; run `make synth`") from error
+
+
+@cache
+def parse(path: str, text: str) -> tuple[Manifest, ...]:
+    """Return the objects of a file in dist/. Raises ValueError for an invalid manifest."""
+    if not path.endswith(".yaml"):
+        return ()
+    try:
+        documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.YAMLError as error:
+        raise ValueError(
+            f"dist/{path} is not valid YAML: {' '.join(str(error).split())}"
+        ) from error
+    found = tuple(one for one in documents if one is not None)
+    if not all(is_identified(item) and not any(malformed(item)) for item in found):
+        raise ValueError(f"dist/{path} contains a document that is not a Kubernetes object")
+    return found
+
+
+def pending() -> dict[Pending, str]:
+    """Return the workloads that wait for a setting, each with its chart."""
+    try:
+        return pending_file.read(files()[pending_file.FILE])
+    except (KeyError, TypeError, ValueError) as error:
+        raise OpsError(f"dist/{pending_file.FILE}: {error}; run `make synth`") from error
+
+
+def render() -> dict[str, str]:
+    """Return what `make synth` would write to dist/. Raises OpsError with every error.
+
+    Renders in another process, which starts Node.
+    """
+    with tempfile.TemporaryDirectory(prefix="dist-") as folder:
+        done = subprocess.run(
+            [sys.executable, FOLDER.with_name("app.py")],
+            env={**os.environ, OUTPUT: folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+            raise OpsError("\n".join(one.removeprefix("error: ") for one in errors))
+        return read(Path(folder))
 
 
 def image(service: str) -> str:
@@ -55,8 +87,3 @@ def image(service: str) -> str:
     from catalogue.platform import current
 
     return f"{current().registry}/{service}"
-
-
-def pending() -> list[Pending]:
-    """Return the workloads that wait for a setting."""
-    return snapshot().pending

@@ -16,8 +16,8 @@ from catalogue.platform import AnalyticsPlatform
 from constructs_lib.kubernetes import App, Chart, Snapshot
 from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest
-from ops.checklist import declared
-from ops.checklist.model import Outcome, Service
+from ops.checklist.results import Item, Outcome
+from ops.checklist.services import Inputs, Skipped, check
 from ops.secrets.readers import UpdateMode, readers, update_mode
 from tests.ops.review.edits import review, said
 
@@ -155,26 +155,38 @@ def test_the_readers_of_a_secret_and_their_restarts_are_known(
     assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")
 
 
-def test_the_checklist_checks_them(snapshot: Snapshot) -> None:
-    (file,) = snapshot.files
-    service = Service("native", "cerebro", file.path, (), tuple(file.objects), "")
+def test_the_checklist_checks_them(snapshot: Snapshot, platform: AnalyticsPlatform) -> None:
+    files, skipped = snapshot.render(), Skipped("pass its option")
+    inputs = Inputs(
+        platform=platform,
+        files=files,
+        rendered=files,
+        stored=skipped,
+        check_image=skipped,
+        cluster=skipped,
+    )
+    (service,) = inputs.services()
     said = {
-        check.__name__: [one.detail for one in check(service) if one.outcome is Outcome.FAILED]
-        for check in (declared.resources, declared.probes, declared.update, declared.node_selector)
+        item: [one.detail.partition(",")[0] for one in results if one.outcome is Outcome.FAILED]
+        for item, results in check(service, inputs).items()
     }
-    assert "StatefulSet database, container first: no cpu requests" in said["resources"]
-    assert said["probes"][:2] == [
-        "StatefulSet database, container main: no readinessProbe",
-        "StatefulSet database, container main: no livenessProbe",
+    database = "StatefulSet cerebro/database: container"
+    assert (
+        f"{database} first has no request for cpu; set requests and limits for cpu"
+        in (said[Item.RESOURCES])
+    )
+    assert said[Item.PROBES] == [
+        f"{database} main has no livenessProbe",
+        f"{database} main has no readinessProbe",
+        "DaemonSet cerebro/agent: container main has no livenessProbe",
+        "Deployment cerebro/scaled: container main has no livenessProbe",
     ]
-    assert not any("nightly" in one or "container first" in one for one in said["probes"])
-    assert said["update"] == [
+    assert said[Item.UPDATE] == [
         "StatefulSet database: an update of a StatefulSet stops old pods first",
         "DaemonSet agent: its pods must be replaced by hand",
-        "Deployment scaled: maxUnavailable is 25%, so an update stops old pods first",
         "Pod bare: its pods must be replaced by hand",
     ]
-    assert len(said["node_selector"]) == 5
+    assert len(said[Item.NODE_SELECTOR]) == 5
 
 
 def test_the_review_handles_the_objects_of_our_constructs(snapshot: Snapshot) -> None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from catalogue import images
 from catalogue.parameters import Parameters
-from charts.output import read
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
-from ops.checklist import declared, live, prerequisites, report
-from ops.checklist.model import Answer, Item, Outcome, Service, not_checked
+from ops.checklist import prerequisites
+from ops.checklist.results import CheckResult, Outcome, Report, failed, not_checked, passed
+from ops.checklist.services import CheckImage, Inputs, Skipped, check
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.options import AsJson, Context, context_needs_cluster
-from ops.secrets.readers import Source
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
-    from constructs_lib.model import Manifest, Pin
+    from catalogue.platform import AnalyticsPlatform
+
+T = TypeVar("T")
+
+_STATUS = {
+    Outcome.FAILED: Status.FAILED,
+    Outcome.OPEN: Status.FAILED,
+    Outcome.NOT_CHECKED: Status.NOT_CHECKED,
+}
 
 
 def checklist(
@@ -50,98 +56,47 @@ def checklist(
     Exit status: 0 all passed, 1 something failed or is open, 3 nothing failed,
     but something was not checked.
     """
-    context_needs_cluster(context, cluster=cluster)
-    checkout = Checkout.of(committed())
-    chosen = _chosen(service, checkout.dist)
-    sources = LiveSources(
-        stored=live.query(
-            lambda: ParameterStore().read(parameter.path for parameter in Parameters),
-            "--aws",
-            wanted=aws,
-        ),
-        check_image=live.query(live.registry_check, "--registry", wanted=registry),
-        cluster=live.query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
-    )
-    with terminal.waiting("Checking ..."):
-        results = {one.name: _check(one, checkout, sources) for one in chosen}
-        required = _required(sources.cluster) if cluster else []
-    findings = report.Results(results, required, _open(service))
-    if as_json:
-        terminal.show_json(findings.as_json())
-    elif service:
-        findings.show_details(service)
-    else:
-        findings.show()
-    return _STATUS.get(findings.outcome, Status.DONE)
-
-
-_STATUS = {
-    Outcome.FAILED: Status.FAILED,
-    Outcome.OPEN: Status.FAILED,
-    Outcome.NOT_CHECKED: Status.NOT_CHECKED,
-}
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """The content of the checkout, read once for all services."""
-
-    dist: Mapping[str, str]
-    pins: Mapping[str, Pin]
-    sources: tuple[Source, ...]
-    """The ExternalSecrets of all files in dist/."""
-
-    @classmethod
-    def of(cls, dist: Mapping[str, str]) -> Checkout:
-        sources = [
-            Source.of(item)
-            for path, text in dist.items()
-            if "kind: ExternalSecret" in text
-            for item in _read(path, dist)[0]
-            if item["kind"] == "ExternalSecret"
-        ]
-        return cls(dist, images.load(), tuple(sources))
-
-
-@dataclass(frozen=True)
-class LiveSources:
-    """The sources of the live checks."""
-
-    stored: Mapping[str, Stored] | live.Skipped
-    check_image: live.Check | live.Skipped
-    cluster: Cluster | live.Skipped
-
-
-def services(dist: Mapping[str, str]) -> list[Service]:
-    """Return every chart that runs pods, with its objects in `dist`, without third-party images."""
     from catalogue.platform import current
 
-    ours = f"{current().registry}/"
-    return [
-        Service(
-            one.name,
-            one.namespace,
-            one.path,
-            tuple(image for image in one.images if image.startswith(ours)),
-            *_read(one.path, dist),
+    context_needs_cluster(context, cluster=cluster)
+    with terminal.waiting("Checking ..."):
+        inputs = Inputs(
+            platform=current(),
+            files=rendered.files(),
+            rendered=rendered.render(),
+            stored=_query(_stored, "--aws", wanted=aws),
+            check_image=_query(image_check, "--registry", wanted=registry),
+            cluster=_query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
         )
-        for one in rendered.memory().services
-    ]
+        services = {one.name: one for one in inputs.services()}
+        if service and service not in services:
+            raise OpsError(f"service {service} not found; use one of: {', '.join(services)}")
+        report = Report(
+            {name: check(one, inputs) for name, one in services.items() if service in (None, name)},
+            _prerequisites(inputs.cluster) if cluster else [],
+            _open_items(inputs.platform, service),
+        )
+    if as_json:
+        terminal.show_json(report.as_json())
+    elif service:
+        report.show_details(service)
+    else:
+        report.show()
+    return _STATUS.get(report.outcome, Status.DONE)
 
 
-def _read(path: str, dist: Mapping[str, str]) -> tuple[tuple[Manifest, ...], str]:
-    """Return the objects of a file, or none and the reason."""
-    if path not in dist:
-        return (), f"dist/{path} is missing"
+def _query(source: Callable[[], T], option: str, *, wanted: bool) -> T | Skipped:
+    """Return the result of `source`, or Skipped if its option is missing or it fails."""
+    if not wanted:
+        return Skipped(f"pass {option}")
     try:
-        return declared.parse(dist[path]), ""
-    except ValueError as error:
-        return (), f"dist/{path} {error}"
+        return source()
+    except OpsError as error:
+        return Skipped(str(error))
 
 
-def committed() -> dict[str, str]:
-    """Return dist/ as it is in the checkout."""
-    return read(declared.ROOT / "dist")
+def _stored() -> dict[str, Stored]:
+    return ParameterStore().read(parameter.path for parameter in Parameters)
 
 
 def _reachable(cluster: Cluster) -> Cluster:
@@ -150,67 +105,42 @@ def _reachable(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def _chosen(name: str | None, dist: Mapping[str, str]) -> list[Service]:
-    every = services(dist)
-    chosen = [one for one in every if name in (None, one.name)]
-    if not chosen:
-        names = ", ".join(one.name for one in every)
-        raise OpsError(f"service {name} not found; use one of: {names}")
-    return chosen
+def image_check() -> CheckImage:
+    """Return a check that queries the registry once for each reference."""
+    from ops import registry  # its libraries take a second to import
+
+    @cache
+    def check(reference: str, pinned: str | None) -> CheckResult:
+        try:
+            image = registry.find(reference)
+        except registry.ImageMissingError as error:
+            return failed(str(error))
+        except registry.RegistryError as error:
+            return not_checked(error)
+        if pinned and image.digest != pinned:
+            return failed(
+                f"{reference} was moved: it points to {image.digest[:19]}…, but {pinned[:19]}… is "
+                "pinned and still runs. Find out who pushed it; `ops pin` pins the new digest"
+            )
+        return passed(f"{reference} exists for arm64 ({image.digest[:19]}…)")
+
+    return check
 
 
-def _check(service: Service, checkout: Checkout, sources: LiveSources) -> dict[Item, list[Answer]]:
-    secrets = declared.secrets_of(service)
-    paths = {
-        path: None
-        for source in checkout.sources
-        if source.namespace == service.namespace and source.secret in secrets
-        for path in source.paths.values()
-    }
-    found = {
-        Item.BUILDS: [
-            *declared.dockerfile(service),
-            *live.built(service, checkout.pins, sources.check_image),
-        ],
-        Item.PUSHED: list(live.pushed(service, checkout.pins, sources.check_image)),
-        Item.MANIFESTS: [
-            declared.manifests(service, checkout.dist, rendered.memory().files),
-            *live.application(service, sources.cluster),
-        ],
-    }
-    if service.unreadable:
-        unseen = [not_checked(service.unreadable)]
-        return {item: found.get(item, unseen) for item in Item}
-    return {
-        **found,
-        Item.PARAMETERS: list(live.parameters(paths, sources.stored)),
-        Item.EXTERNAL_SECRETS: [
-            *declared.external_secrets(service, checkout.sources),
-            *live.synced(service, secrets, sources.cluster),
-        ],
-        Item.RESOURCES: declared.resources(service),
-        Item.PROBES: declared.probes(service),
-        Item.NODE_SELECTOR: declared.node_selector(service),
-        Item.UPDATE: declared.update(service),
-    }
+def _prerequisites(cluster: Cluster | Skipped) -> list[tuple[str, CheckResult]]:
+    if isinstance(cluster, Skipped):
+        return [("Cluster", not_checked(cluster.why))]
+    return prerequisites.check(cluster)
 
 
-def _required(cluster: Cluster | live.Skipped) -> list[tuple[str, Answer]]:
-    if isinstance(cluster, live.Skipped):
-        return [("Cluster", Answer(Outcome.NOT_CHECKED, cluster.why))]
-    return prerequisites.required(cluster)
-
-
-def _open(service: str | None) -> list[OpenItem]:
+def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[OpenItem]:
     """Return the open items; with a service, without those of other services."""
     from catalogue.open_items import image_item, open_items, repository_items
-    from catalogue.platform import current
 
-    memory, platform = rendered.memory(), current()
-    every = open_items(platform, memory.pending)
+    pending = rendered.pending()
+    items = open_items(platform, pending)
     if not service:
-        return [*every, *repository_items(platform.installation)]
-    others = {image_item(one) for one in images.load() if one != service} | {
-        job for one in memory.services if one.name != service for job in one.pending
-    }
-    return [item for item in every if item.name not in others]
+        return [*items, *repository_items(platform.installation)]
+    others = {image_item(one) for one in platform.images if one != service}
+    others |= {job.name for job, chart in pending.items() if chart != service}
+    return [item for item in items if item.name not in others]

@@ -1,54 +1,55 @@
-"""Checks of the cluster's prerequisites."""
+"""The checks of the cluster's prerequisites."""
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from ipaddress import ip_address
 
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.target import TARGET
 from constructs_lib.manifests.image import short_name
 from ops import rendered
-from ops.checklist import dns
-from ops.checklist.model import Answer, failed, not_applicable, not_checked, passed, passed_if
+from ops.checklist.results import CheckResult, Outcome, failed, not_checked, passed, passed_if
 from ops.cluster import Cluster, ClusterError, Object, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
 _EXTERNAL_SECRETS = "/apis/external-secrets.io"
 _WORKLOADS = ("deployments", "daemonsets", "statefulsets")
+_DNS_POSITION = 10
+"""EKS gives DNS the tenth address of the service range; the Service `kubernetes` has the first."""
+_KUBERNETES_SERVICE = "/api/v1/namespaces/default/services/kubernetes"
+_KUBE_DNS_SERVICE = "/api/v1/namespaces/kube-system/services/kube-dns"
+_IPV4 = 4
 
 
-def required(cluster: Cluster) -> list[tuple[str, Answer]]:
-    """Return the results of every prerequisite check, by name."""
-    checks: dict[str, Callable[[Cluster], Iterator[Answer]]] = {
-        "arm64 nodes": nodes,
-        "Argo CD": argo_cd,
-        "External Secrets": external_secrets,
-        "AWS Load Balancer Controller": load_balancer_controller,
-        "Reloader": reloader,
-        "NetworkPolicies are enforced": network_policies,
-        "Pod Identity agent": pod_identity,
-        "Address family": dns.address_family,
-        "Cluster DNS": dns.cluster_dns,
-        "Public DNS": public_dns,
-    }
-    return [(name, one) for name, check in checks.items() for one in _results(check, cluster)]
+def check(cluster: Cluster) -> list[tuple[str, CheckResult]]:
+    """Return the results of every check, with their names."""
+    return [(name, one) for name, check in _CHECKS.items() for one in _results(check, cluster)]
 
 
-def _results(check: Callable[[Cluster], Iterator[Answer]], cluster: Cluster) -> list[Answer]:
+def _results(
+    check: Callable[[Cluster], Iterator[CheckResult]], cluster: Cluster
+) -> list[CheckResult]:
     try:
         return list(check(cluster))
     except ClusterError as error:
         return [not_checked(error)]
 
 
-def nodes(cluster: Cluster) -> Iterator[Answer]:
+def nodes(cluster: Cluster) -> Iterator[CheckResult]:
     """Check for nodes that match the pods' node selector."""
     found = cluster.connection.items("/api/v1/nodes", labelSelector="kubernetes.io/arch=arm64")
-    ready = [node for node in found if _condition(node, "Ready") == "True"]
+    ready = [
+        node
+        for node in found
+        for condition in node.get("status", {}).get("conditions", ())
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    ]
     yield passed_if(
         ready,
         f"{len(ready)} ready",
@@ -56,18 +57,25 @@ def nodes(cluster: Cluster) -> Iterator[Answer]:
     )
 
 
-def argo_cd(cluster: Cluster) -> Iterator[Answer]:
-    """Check for the controller that applies dist/."""
-    yield _ready(cluster, "argocd", "nothing applies dist/")
+def _controller(cluster: Cluster, image: str, without: str) -> Iterator[CheckResult]:
+    """Check that a workload with this image, from any registry, has a ready pod."""
+    state = "is not in the cluster"
+    for item in (item for kind in _WORKLOADS for item in _workloads(cluster, kind)):
+        references = [container["image"] for container in _containers(item)]
+        for reference in (one for one in references if short_name(one) == image):
+            status, metadata = item.get("status", {}), item["metadata"]
+            if status.get("readyReplicas") or status.get("numberReady"):
+                yield passed(f"{metadata['namespace']}/{metadata['name']}, {reference}")
+                return
+            state = "has no ready pod"
+    yield failed(f"{image} {state}: {without}")
 
 
-def external_secrets(cluster: Cluster) -> Iterator[Answer]:
+def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     """Check the operator, the API version that dist/ uses, and the store."""
-    yield _ready(cluster, "external-secrets", "no Secret is created")
-    served = [
-        version["version"]
-        for version in (cluster.connection.get(_EXTERNAL_SECRETS) or {}).get("versions", ())
-    ]
+    yield from _controller(cluster, "external-secrets", "no Secret is created")
+    group = cluster.connection.get(_EXTERNAL_SECRETS) or {}
+    served = [version["version"] for version in group.get("versions", ())]
     wanted = TARGET.external_secrets
     if wanted not in served:
         yield failed(
@@ -76,11 +84,8 @@ def external_secrets(cluster: Cluster) -> Iterator[Answer]:
         )
         return
     yield passed(f"serves {', '.join(served)}; dist/ uses {wanted}")
-    (name,) = (
-        item["metadata"]["name"]
-        for item in rendered.objects()
-        if item["kind"] == "ClusterSecretStore"
-    )
+    stores = (one for one in rendered.objects() if one["kind"] == "ClusterSecretStore")
+    (name,) = (one["metadata"]["name"] for one in stores)
     store = cluster.connection.get(f"{_EXTERNAL_SECRETS}/{wanted}/clustersecretstores/{name}")
     state = SyncState.of(store) if store else None
     yield passed_if(
@@ -90,21 +95,9 @@ def external_secrets(cluster: Cluster) -> Iterator[Answer]:
     )
 
 
-def load_balancer_controller(cluster: Cluster) -> Iterator[Answer]:
-    """Check for the controller that creates load balancers for Ingresses."""
-    yield _ready(cluster, "aws-load-balancer-controller", "no Ingress gets a load balancer")
-
-
-def reloader(cluster: Cluster) -> Iterator[Answer]:
-    """Check for the controller that restarts web services when their Secrets change."""
-    without = "web services use old secret values until they are restarted"
-    yield _ready(cluster, "reloader", without)
-
-
-def network_policies(cluster: Cluster) -> Iterator[Answer]:
+def network_policies(cluster: Cluster) -> Iterator[CheckResult]:
     """Check for a network plugin that enforces NetworkPolicies."""
-    found = _workloads(cluster, "daemonsets")
-    by_name = {item["metadata"]["name"]: item for item in found}
+    by_name = {item["metadata"]["name"]: item for item in _workloads(cluster, "daemonsets")}
     for name, engine in _POLICY_ENGINES.items():
         if name in by_name:
             yield passed(f"by {engine}")
@@ -112,43 +105,124 @@ def network_policies(cluster: Cluster) -> Iterator[Answer]:
     if "aws-node" not in by_name:
         yield not_checked("unknown network plugin; test a connection that should be denied")
         return
-    arguments = [
-        argument
-        for container in by_name["aws-node"]["spec"]["template"]["spec"]["containers"]
-        for argument in container.get("args", ())
-    ]
-    if "--enable-network-policy=true" not in arguments:
+    containers = _containers(by_name["aws-node"])
+    if not any("--enable-network-policy=true" in one.get("args", ()) for one in containers):
         yield failed(
             "the VPC CNI does not enforce them: every pod may connect anywhere. Set "
             "enableNetworkPolicy in the configuration of the vpc-cni add-on"
         )
         return
-    endpoints = cluster.connection.items("/apis/networking.k8s.aws/v1alpha1/policyendpoints")
     yield passed_if(
-        endpoints,
+        cluster.connection.items("/apis/networking.k8s.aws/v1alpha1/policyendpoints"),
         "by the VPC CNI",
         "the VPC CNI agent is enabled, but no PolicyEndpoint exists: the controller that creates "
         "them is part of the managed vpc-cni add-on",
     )
 
 
-def pod_identity(cluster: Cluster) -> Iterator[Answer]:
+def pod_identity(cluster: Cluster) -> Iterator[CheckResult]:
     """Check for the agent that gives External Secrets its role."""
     if INSTALLATION.oidc_provider_arn:
-        yield not_applicable("the role trusts the cluster's OIDC provider")
+        detail = "the role trusts the cluster's OIDC provider"
+        yield CheckResult(Outcome.NOT_APPLICABLE, detail)
+    else:
+        without = "External Secrets gets no role"
+        yield from _controller(cluster, "eks-pod-identity-agent", without)
+
+
+def address_family(cluster: Cluster) -> Iterator[CheckResult]:
+    """Check that the cluster is IPv4: the NetworkPolicies allow only IPv4 ranges."""
+    first = _cluster_ip(cluster, _KUBERNETES_SERVICE)
+    if not first:
+        yield not_checked("unknown, because the Service default/kubernetes does not exist")
         return
-    yield _ready(cluster, "eks-pod-identity-agent", "External Secrets gets no role")
+    yield passed_if(
+        ip_address(first).version == _IPV4,
+        "IPv4",
+        "the cluster is IPv6, which this platform does not support: its NetworkPolicies allow only "
+        "IPv4 ranges, so pods could not connect outside the cluster. Use an IPv4 cluster",
+    )
 
 
-def public_dns(cluster: Cluster) -> Iterator[Answer]:
+def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
+    """Check that pods may reach cluster DNS: pods of kube-dns, or addresses on the node."""
+    ready = [pod for pod in cluster.pods("kube-system", "k8s-app=kube-dns") if pod.ready]
+    allowed = dict.fromkeys(TARGET.dns_addresses, "which is in dns_addresses")
+    service = _cluster_ip(cluster, _KUBE_DNS_SERVICE)
+    if ready:
+        yield passed(f"{len(ready)} pods with k8s-app=kube-dns")
+        if service:
+            allowed.setdefault(service, "the cluster IP of kube-dns, which is allowed")
+    caches = _node_caches(cluster)
+    on_nodes = {
+        **{address: "NodeLocal DNSCache" for cache in caches for address in _addresses_of(cache)},
+        **_auto_mode(cluster, service),
+    }
+    if caches and not any(map(_addresses_of, caches)):
+        yield not_checked(
+            "NodeLocal DNSCache runs, but its DaemonSet has no -localip argument; compare its "
+            "address with dns_addresses in catalogue/target.py"
+        )
+    elif not ready and not on_nodes:
+        yield failed(
+            "kube-system has no ready pod with k8s-app=kube-dns, and the cluster has neither "
+            "NodeLocal DNSCache nor EKS Auto Mode: the NetworkPolicies allow no working DNS server"
+        )
+    for address, by in on_nodes.items():
+        yield passed_if(
+            address in allowed,
+            f"{by} answers at {address}, {allowed.get(address)}",
+            f"{by} answers at {address}, which the NetworkPolicies block: all pods would lose DNS. "
+            f"{_setting(address for address in on_nodes if address not in allowed)}",
+        )
+
+
+def _setting(missing: Iterable[str]) -> str:
+    listed = ", ".join(f'"{address}"' for address in (*TARGET.dns_addresses, *missing))
+    comma = "" if ", " in listed else ","
+    return f"Set dns_addresses=({listed}{comma}) in catalogue/target.py, and run `make synth`"
+
+
+def _node_caches(cluster: Cluster) -> list[Object]:
+    """Return the DaemonSets of NodeLocal DNSCache, found by name or by image."""
+    return [
+        item
+        for item in _workloads(cluster, "daemonsets")
+        if item["metadata"]["namespace"] == "kube-system"
+        if item["metadata"]["name"] == "node-local-dns"
+        or any(short_name(one["image"]) == "k8s-dns-node-cache" for one in _containers(item))
+    ]
+
+
+def _addresses_of(cache: Object) -> list[str]:
+    """Return the addresses of the `-localip` argument, a comma-separated list."""
+    found = []
+    for container in _containers(cache):
+        words = " ".join([*container.get("command", ()), *container.get("args", ())])
+        for listed in re.findall(r"(?:^|\s)--?localip[=\s]\s*([\d.,\s]+)", words):
+            found += [one.strip() for one in listed.split(",") if one.strip()]
+    return found
+
+
+def _auto_mode(cluster: Cluster, service: str | None) -> dict[str, str]:
+    """Return the cluster DNS address if EKS Auto Mode nodes answer it."""
+    label = {"labelSelector": "eks.amazonaws.com/compute-type=auto"}
+    if not cluster.connection.items("/api/v1/nodes", **label):
+        return {}
+    first = _cluster_ip(cluster, _KUBERNETES_SERVICE)
+    if not service and not first:
+        return {}
+    return {service or str(ip_address(str(first)) + _DNS_POSITION - 1): "EKS Auto Mode"}
+
+
+def public_dns(cluster: Cluster) -> Iterator[CheckResult]:
     """Check that each host resolves to its load balancer."""
-    ingresses = cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
     balancers = {
         rule.get("host"): [
             entry.get("hostname") or entry.get("ip", "")
             for entry in item.get("status", {}).get("loadBalancer", {}).get("ingress", ())
         ]
-        for item in ingresses
+        for item in cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
         for rule in item["spec"].get("rules", ())
     }
     for host in Hosts:
@@ -164,7 +238,7 @@ def addresses(name: str) -> set[str]:
     return {str(address[0]) for *_, address in found}
 
 
-def _points_to(host: str, balancers: list[str]) -> Answer:
+def _points_to(host: str, balancers: list[str]) -> CheckResult:
     if not balancers:
         return failed(f"{host}: its Ingress has no load balancer yet")
     found = addresses(host)
@@ -180,29 +254,39 @@ def _points_to(host: str, balancers: list[str]) -> Answer:
     )
 
 
-def _ready(cluster: Cluster, image: str, without: str) -> Answer:
-    """Check that a workload with this image, from any registry, has a ready pod."""
-    seen = False
-    for kind in _WORKLOADS:
-        for item in _workloads(cluster, kind):
-            references = [c["image"] for c in item["spec"]["template"]["spec"]["containers"]]
-            matching = [one for one in references if short_name(one) == image]
-            if not matching:
-                continue
-            seen = True
-            status = item.get("status", {})
-            if status.get("readyReplicas") or status.get("numberReady"):
-                place = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
-                return passed(f"{place}, {matching[0]}")
-    state = "has no ready pod" if seen else "is not in the cluster"
-    return failed(f"{image} {state}: {without}")
-
-
 @lru_cache(maxsize=len(_WORKLOADS))
 def _workloads(cluster: Cluster, kind: str) -> list[Object]:
     return cluster.connection.items(f"/apis/apps/v1/{kind}")
 
 
-def _condition(item: Object, kind: str) -> str:
-    conditions = item.get("status", {}).get("conditions", ())
-    return next((str(one["status"]) for one in conditions if one["type"] == kind), "")
+def _containers(workload: Object) -> list[Object]:
+    containers: list[Object] = workload["spec"]["template"]["spec"]["containers"]
+    return containers
+
+
+def _cluster_ip(cluster: Cluster, path: str) -> str | None:
+    """Return the cluster IP of a Service; None if it has none or does not exist."""
+    address: str | None = (cluster.connection.get(path) or {}).get("spec", {}).get("clusterIP")
+    return None if address == "None" else address
+
+
+_CHECKS: dict[str, Callable[[Cluster], Iterator[CheckResult]]] = {
+    "arm64 nodes": nodes,
+    "Argo CD": partial(_controller, image="argocd", without="nothing applies dist/"),
+    "External Secrets": external_secrets,
+    "AWS Load Balancer Controller": partial(
+        _controller,
+        image="aws-load-balancer-controller",
+        without="no Ingress gets a load balancer",
+    ),
+    "Reloader": partial(
+        _controller,
+        image="reloader",
+        without="web services use old secret values until they are restarted",
+    ),
+    "NetworkPolicies are enforced": network_policies,
+    "Pod Identity agent": pod_identity,
+    "Address family": address_family,
+    "Cluster DNS": cluster_dns,
+    "Public DNS": public_dns,
+}

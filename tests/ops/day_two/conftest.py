@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from catalogue.parameters import Parameters
+from charts import registry
 from constructs_lib.kubernetes import App
 from ops import rendered
 from ops.commands import app as commands
@@ -29,6 +30,12 @@ SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be sea
 @pytest.fixture(scope="session")
 def app() -> App:
     return fixed.app()
+
+
+@pytest.fixture(scope="session")
+def dist(app: App) -> dict[str, str]:
+    """The files of dist/, text by path."""
+    return registry.write(app.snapshot(), fixed.platform())
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +135,12 @@ def world(api: ApiServer, account: Account, app: App) -> World:
 
 
 @pytest.fixture
-def run(app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Run:
+def run(
+    dist: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Run:
     """Runs a command; its output and log must not contain values."""
-    monkeypatch.setattr(rendered, "app", lambda: app)
+    monkeypatch.setattr(rendered, "files", lambda: dist)
+    monkeypatch.setattr(rendered, "render", lambda: dist)
     monkeypatch.setattr(rotation, "POLL_SECONDS", 0)
     monkeypatch.setattr(running, "POLL_SECONDS", 0)
     return Run(caplog)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,22 +13,23 @@ import yaml
 
 from catalogue import images, open_items
 from catalogue.parameters import Parameters
-from charts.memory import digest
-from constructs_lib.kubernetes import App
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Pin
-from ops import checklist
-from ops.checklist import declared, live
-from ops.checklist.model import Answer, Outcome, Service
-from ops.secrets.readers import Source
+from ops import rendered
+from ops.checklist import image_check, services
+from ops.checklist.results import CheckResult, Item, Outcome
+from ops.checklist.services import APPLICATIONS, CheckedService, Inputs, Skipped, check
+from tests import fixed
 from tests.ops.day_two.api_server import Object
 from tests.ops.day_two.conftest import SECRET, Account, Run
 from tests.ops.day_two.world import World
 from tests.ops.local_registry import LocalRegistry
 
-Change = Callable[[Object], None]
+Change = Callable[[Object], object]
 FAILED, OPEN, PASSED = Outcome.FAILED, Outcome.OPEN, Outcome.PASSED
 NOT_CHECKED, NOT_APPLICABLE = Outcome.NOT_CHECKED, Outcome.NOT_APPLICABLE
 PINNED = dict.fromkeys(images.load(), Pin(f"sha-{40 * 'a'}", f"sha256:{64 * 'a'}"))
+API, NEBULA = "cerebro/cerebro-api.k8s.yaml", "crawlers/nebula.k8s.yaml"
 
 
 def results(run: Run, *arguments: str) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def outcomes(content: dict[str, Any], service: str) -> list[str]:
 
 def test_offline_nothing_unchecked_counts_as_passed(run: Run) -> None:
     content = results(run)
-    assert set(images.load()) <= set(content["services"])
+    assert set(fixed.platform().images) <= set(content["services"])
     assert outcomes(content, "cerebro-api") == [
         *(NOT_CHECKED, OPEN, PASSED, NOT_CHECKED),
         *(PASSED, PASSED, PASSED, PASSED, PASSED),
@@ -48,42 +51,59 @@ def test_offline_nothing_unchecked_counts_as_passed(run: Run) -> None:
     assert outcomes(content, "click-runner")[6:] == [NOT_APPLICABLE, PASSED, NOT_APPLICABLE]
     assert {"certificate", "image nebula"} <= {item["name"] for item in content["openItems"]}
     assert content["outcome"] == OPEN
+    of_nebula = {item["name"] for item in results(run, "nebula")["openItems"]}
+    assert "image nebula" in of_nebula
+    assert not {"image cerebro-api", "click-runner-dune-labels"} & of_nebula
 
 
 def test_the_status_distinguishes_failed_from_not_checked(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, dist: dict[str, str]
 ) -> None:
     assert run("checklist").exit_code == 1  # because of the open items
     monkeypatch.setattr(open_items, "open_items", lambda *_: [])
     monkeypatch.setattr(images, "load", lambda: PINNED)
     assert run("checklist", "nebula").exit_code == 3
-    monkeypatch.setattr(checklist, "committed", dict)
+    monkeypatch.setattr(rendered, "files", lambda: {**dist, NEBULA: f"{dist[NEBULA]}# by hand\n"})
     failing = run("checklist", "nebula")
     assert failing.exit_code == 1
-    assert "dist/crawlers/nebula.k8s.yaml is missing; run `make synth`" in failing.stdout
+    assert f"dist/{NEBULA} differs from what the code renders; run `make synth`" in failing.stdout
 
 
 def test_an_unknown_service(run: Run) -> None:
     done = run("checklist", "nebulla")
     assert done.exit_code == 1
     known = done.stderr.partition("service nebulla not found; use one of: ")[2]
-    assert set(known.strip().split(", ")) == set(images.load())
+    assert set(known.strip().split(", ")) == set(fixed.platform().images)
 
 
 @pytest.fixture
-def api_service(committed: dict[str, str], app: App, run: Run) -> Service:
-    del app, run
-    return next(one for one in checklist.services(committed) if one.name == "cerebro-api")
+def inputs(dist: dict[str, str]) -> Inputs:
+    """The inputs of the checks without options."""
+    skipped = Skipped("pass its option")
+    return Inputs(
+        platform=fixed.platform(),
+        files=dist,
+        rendered=dist,
+        stored=skipped,
+        check_image=skipped,
+        cluster=skipped,
+    )
 
 
-def changed(service: Service, change: Change) -> Service:
-    """Return the service with a change in the spec of its Deployment."""
-    objects = yaml.safe_load_all(yaml.safe_dump_all(service.objects))
-    copies = tuple(objects)
-    for item in copies:
+def of_item(inputs: Inputs, item: Item, **changes: Any) -> list[CheckResult]:
+    """Return the results of cerebro-api with changed inputs."""
+    inputs = replace(inputs, **changes)
+    service = next(one for one in inputs.services() if one.name == "cerebro-api")
+    return check(service, inputs)[item]
+
+
+def edited(inputs: Inputs, change: Change) -> dict[str, str]:
+    """Return dist/ with a change in the spec of cerebro-api's Deployment."""
+    objects = list(yaml.safe_load_all(inputs.files[API]))
+    for item in objects:
         if item["kind"] == "Deployment":
             change(item["spec"])
-    return Service(service.name, service.namespace, service.path, service.images, copies)
+    return {**inputs.files, API: yaml.safe_dump_all(objects)}
 
 
 def container(spec: Object) -> Object:
@@ -92,88 +112,107 @@ def container(spec: Object) -> Object:
 
 
 @pytest.mark.parametrize(
-    ("check", "change", "detail"),
+    ("item", "change", "problem"),
     [
-        (declared.resources, lambda spec: container(spec)["resources"]["limits"].pop("memory"),
-         "Deployment cerebro-api, container cerebro-api: no memory limits"),
-        (declared.probes, lambda spec: container(spec).pop("readinessProbe"),
-         "Deployment cerebro-api, container cerebro-api: no readinessProbe"),
-        (declared.probes, lambda spec: container(spec).pop("livenessProbe"),
-         "Deployment cerebro-api, container cerebro-api: no livenessProbe"),
-        (declared.node_selector, lambda spec: spec["template"]["spec"].pop("nodeSelector"),
-         "Deployment cerebro-api does not select kubernetes.io/arch: arm64"),
-        (declared.update, lambda spec: spec["strategy"]["rollingUpdate"].update(maxUnavailable=1),
-         "Deployment cerebro-api: maxUnavailable is 1, so an update stops old pods first"),
-        (declared.update, lambda spec: spec.pop("strategy"),
-         "Deployment cerebro-api: maxUnavailable is 25%, so an update stops old pods first"),
+        (Item.RESOURCES, lambda spec: container(spec)["resources"]["limits"].pop("memory"),
+         "container cerebro-api has no limit for memory; set requests and limits for cpu, memory"),
+        (Item.RESOURCES,
+         lambda spec: container(spec)["resources"]["requests"].pop("ephemeral-storage"),
+         "container cerebro-api has no request for ephemeral-storage; set requests"),
+        (Item.PROBES, lambda spec: container(spec).pop("readinessProbe"),
+         "container cerebro-api has no readinessProbe, so it gets requests before it is ready"),
+        (Item.PROBES, lambda spec: container(spec).pop("livenessProbe"),
+         "container cerebro-api has no livenessProbe, so it is not restarted if it hangs"),
+        (Item.NODE_SELECTOR, lambda spec: spec["template"]["spec"].pop("nodeSelector"),
+         "its pods run on any nodes, but images are built for arm64"),
+        (Item.UPDATE, lambda spec: spec["strategy"]["rollingUpdate"].update(maxUnavailable=1),
+         "an update leaves 1 of 2 pods missing; set maxUnavailable: 0 and a maxSurge"),
     ],
 )  # fmt: skip
-def test_a_manifest_that_lacks_something_fails_its_item(
-    api_service: Service, check: Callable[[Service], list[Answer]], change: Change, detail: str
+def test_a_violation_of_a_rule_fails_its_item(
+    inputs: Inputs, item: Item, change: Change, problem: str
 ) -> None:
-    assert {finding.outcome for finding in check(api_service)} == {PASSED}
-    assert check(changed(api_service, change)) == [Answer(FAILED, detail)]
+    assert {result.outcome for result in of_item(inputs, item)} == {PASSED}
+    (result,) = of_item(inputs, item, files=edited(inputs, change))
+    assert result.outcome is FAILED
+    assert result.detail.startswith(f"Deployment cerebro/cerebro-api: {problem}")
 
 
-def test_what_is_edited_by_hand_or_missing_fails(
-    api_service: Service, committed: dict[str, str], tmp_path: Any
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        (lambda spec: spec["strategy"]["rollingUpdate"].update(maxUnavailable="0%"),
+         "Deployment cerebro-api: 2 pods, maxSurge 1, maxUnavailable 0%"),
+        (lambda spec: spec.pop("strategy"),  # of two pods, 25% are rounded down to none
+         "Deployment cerebro-api: 2 pods, maxSurge 25%, maxUnavailable 25%"),
+    ],
+)  # fmt: skip
+def test_an_update_without_a_gap_passes_however_it_is_written(
+    inputs: Inputs, change: Change, detail: str
 ) -> None:
-    edited = {**committed, api_service.path: committed[api_service.path] + "# by hand\n"}
-    digests = {path: digest(text) for path, text in committed.items()}
-    assert declared.manifests(api_service, edited, digests).outcome is FAILED
-    assert declared.manifests(api_service, committed, digests).outcome is PASSED
-    sources = [Source("cerebro", "x", "cerebro-api-secrets", {})]
-    assert declared.external_secrets(api_service, sources) == [
-        Answer(FAILED, "no ExternalSecret creates the Secret cerebro/ghcr-pull-secret")
+    found = of_item(inputs, Item.UPDATE, files=edited(inputs, change))
+    assert found == [CheckResult(PASSED, detail)]
+
+
+def test_a_secret_that_no_external_secret_creates_fails(inputs: Inputs) -> None:
+    files = {path: text for path, text in inputs.files.items() if "namespace" not in path}
+    assert of_item(inputs, Item.EXTERNAL_SECRETS, files=files) == [
+        CheckResult(FAILED, "no ExternalSecret creates the Secret cerebro/ghcr-pull-secret")
     ]
-    (missing,) = declared.dockerfile(api_service, tmp_path)
-    assert missing == Answer(FAILED, "docker/cerebro-api/Dockerfile is missing")
-    file = tmp_path / "docker" / "cerebro-api" / "Dockerfile"
-    file.parent.mkdir(parents=True)
-    file.write_text("# an image to be\n")
-    (empty,) = declared.dockerfile(api_service, tmp_path)
-    assert empty == Answer(FAILED, "docker/cerebro-api/Dockerfile has no FROM instruction")
-    file.write_text("FROM --platform=linux/amd64 python:3.11 AS b\nFROM python:3.11\n")
-    (foreign,) = declared.dockerfile(api_service, tmp_path)
-    assert foreign.detail == "docker/cerebro-api/Dockerfile: --platform=linux/amd64 is not arm64"
 
 
-def test_images_are_asked_for_in_the_registry(api_service: Service, server: LocalRegistry) -> None:
-    image, tag = f"{server.host}/gnosischain/cerebro-api", PINNED["cerebro-api"].tag
-    service = Service("cerebro-api", "cerebro", api_service.path, (image,), ())
-    digest = server.push("gnosischain/cerebro-api", tag, ("linux", "arm64"))
-    pins = {"cerebro-api": Pin(tag, digest)}
-    check = live.registry_check()
-    assert [finding.outcome for finding in live.built(service, pins, check)] == [PASSED]
-    latest, pinned = live.pushed(service, pins, check)
-    assert (latest.outcome, pinned.outcome) == (FAILED, PASSED)
-    assert "latest does not exist" in latest.detail
-
-    server.push("gnosischain/cerebro-api", "latest", ("linux", "amd64"))
-    (foreign, _) = live.pushed(service, pins, live.registry_check())
-    assert "is not built for linux/arm64, only for linux/amd64" in foreign.detail
-    server.token_status = 500
-    (unknown,) = live.built(service, pins, live.registry_check())
-    assert unknown.outcome is NOT_CHECKED
-
-
-def test_a_tag_that_was_moved_or_a_digest_that_is_gone_fails(
-    api_service: Service, server: LocalRegistry
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, " is missing"),
+        ("# an image to be\n", " has no FROM instruction"),
+        ("FROM --platform=linux/amd64 python:3.11 AS b\nFROM python:3.11\n",
+         ": --platform=linux/amd64 is not arm64"),
+    ],
+)  # fmt: skip
+def test_a_dockerfile_that_does_not_build_for_arm64_fails(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, problem: str
 ) -> None:
+    monkeypatch.setattr(services, "ROOT", tmp_path)
+    file = tmp_path / "docker" / "cerebro-api" / "Dockerfile"
+    if text:
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    result, _ = of_item(inputs, Item.BUILDS)
+    assert result == CheckResult(FAILED, f"docker/cerebro-api/Dockerfile{problem}")
+
+
+def test_images_are_looked_up_in_the_registry(inputs: Inputs, server: LocalRegistry) -> None:
     image, tag = f"{server.host}/gnosischain/cerebro-api", PINNED["cerebro-api"].tag
-    service = Service("cerebro-api", "cerebro", api_service.path, (image,), ())
-    for moved in ("latest", tag):
-        server.push("gnosischain/cerebro-api", moved, ("linux", "arm64"))
-    (gone,) = live.built(service, PINNED, live.registry_check())
-    assert (gone.outcome, "does not exist" in gone.detail) == (FAILED, True)
-    _, pushed = live.pushed(service, PINNED, live.registry_check())
-    assert (pushed.outcome, f"{tag} was moved: it points to" in pushed.detail) == (FAILED, True)
-    by_tag = {"cerebro-api": Pin(tag)}
-    outcomes = [one.outcome for one in live.pushed(service, by_tag, live.registry_check())]
-    assert outcomes == [Outcome.OPEN, PASSED, PASSED]
+    service = CheckedService("cerebro-api", "cerebro", API, (image,), Objects(()))
+
+    def looked_up(pin: Pin) -> list[tuple[Outcome, str]]:
+        """Return the results for the pinned image, then for its tags."""
+        platform = replace(inputs.platform, images={"cerebro-api": pin})
+        of_items = check(service, replace(inputs, platform=platform, check_image=image_check()))
+        found = [*of_items[Item.BUILDS][1:], *of_items[Item.PUSHED]]
+        return [(result.outcome, result.detail) for result in found]
+
+    digest = server.push("gnosischain/cerebro-api", tag, ("linux", "arm64"))
+    (built, _), (latest, missing), (pinned, _) = looked_up(Pin(tag, digest))
+    assert (built, latest, pinned) == (PASSED, FAILED, PASSED)
+    assert "latest does not exist" in missing
+    server.push("gnosischain/cerebro-api", "latest", ("linux", "amd64"))
+    _, (_, foreign), _ = looked_up(Pin(tag, digest))
+    assert "is not built for linux/arm64, only for linux/amd64" in foreign
+
+    server.push("gnosischain/cerebro-api", "latest", ("linux", "arm64"))
+    (built, gone), _, (pinned, moved) = looked_up(PINNED["cerebro-api"])
+    assert (built, pinned) == (FAILED, FAILED)
+    assert "does not exist" in gone
+    assert f"{tag} was moved: it points to" in moved
+    by_tag = [outcome for outcome, _ in looked_up(Pin(tag))]
+    assert by_tag == [PASSED, OPEN, PASSED, PASSED]
+    server.token_status = 500
+    assert {outcome for outcome, _ in looked_up(Pin(tag, digest))} == {NOT_CHECKED}
 
 
-def test_parameters_are_asked_for_in_ssm(account: Account, run: Run) -> None:
+def test_parameters_are_looked_up_in_ssm(account: Account, run: Run) -> None:
     assert outcomes(results(run, "--aws"), "cerebro-api")[3] == FAILED
     for parameter in Parameters:
         account.put(parameter, f"{SECRET}-{parameter.name}")
@@ -184,9 +223,15 @@ def test_parameters_are_asked_for_in_ssm(account: Account, run: Run) -> None:
     assert outcomes(content, "nebula")[3] == PASSED
 
 
-@pytest.mark.usefixtures("run")
-def test_without_an_answer_a_live_item_is_not_checked(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+def test_a_parameter_that_left_the_catalogue_fails(inputs: Inputs) -> None:
+    text = inputs.files[API].replace(Parameters.API_KEYS.path, "/cerebro/old")
+    found = of_item(inputs, Item.PARAMETERS, files={**inputs.files, API: text}, stored={})
+    problem = "/cerebro/old is not in catalogue/parameters.py; run `make synth`"
+    assert CheckResult(FAILED, problem) in found
+
+
+def test_without_a_response_a_live_item_is_not_checked(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -204,11 +249,11 @@ def test_without_an_answer_a_live_item_is_not_checked(
 
 def test_argo_cd_and_external_secrets_are_checked(world: World, run: Run) -> None:
     status = {"sync": {"status": "Synced", "revision": 40 * "a"}, "health": {"status": "Healthy"}}
-    world.api.objects[f"{live.APPLICATIONS}/nebula"] = {"status": status}
+    world.api.objects[f"{APPLICATIONS}/nebula"] = {"status": status}
     assert outcomes(results(run, "nebula", "--cluster"), "nebula")[2] == PASSED
     status["health"]["status"] = "Degraded"
-    assert outcomes(results(run, "nebula", "--cluster"), "nebula")[2] == FAILED
-    assert outcomes(results(run, "nebula", "--cluster"), "nebula")[4] == PASSED
+    found = outcomes(results(run, "nebula", "--cluster"), "nebula")
+    assert (found[2], found[4]) == (FAILED, PASSED)
     (secret,) = [path for path in world.api.objects if path.endswith("ecrets/nebula-secrets")][:1]
     world.api.objects[secret]["status"]["conditions"][0] |= {"status": "False", "message": "no key"}
     content = results(run, "nebula", "--cluster")
@@ -219,24 +264,16 @@ def test_argo_cd_and_external_secrets_are_checked(world: World, run: Run) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "dist/crawlers/nebula.k8s.yaml is missing"),
-        ("<<<<<<< ours\na: 1\n=======\n", "dist/crawlers/nebula.k8s.yaml is not valid YAML: "),
-        ("- a\n", "dist/crawlers/nebula.k8s.yaml contains a document that is not a"),
+        (None, f"dist/{NEBULA} is missing"),
+        ("<<<<<<< ours\na: 1\n=======\n", f"dist/{NEBULA} is not valid YAML: "),
+        ("- a\n", f"dist/{NEBULA} contains a document that is not a"),
     ],
 )
 def test_nothing_passes_for_an_unreadable_file(
-    run: Run, monkeypatch: pytest.MonkeyPatch, committed: dict[str, str], text: str, why: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, dist: dict[str, str], text: str | None, why: str
 ) -> None:
-    path = "crawlers/nebula.k8s.yaml"
-    others = {place: content for place, content in committed.items() if place != path}
-    monkeypatch.setattr(checklist, "committed", lambda: others | ({path: text} if text else {}))
+    others = {path: content for path, content in dist.items() if path != NEBULA}
+    monkeypatch.setattr(rendered, "files", lambda: others | ({NEBULA: text} if text else {}))
     content = results(run, "nebula")
     assert outcomes(content, "nebula")[2:] == [FAILED, *[NOT_CHECKED] * 6]
     assert content["services"]["nebula"][5]["findings"][0]["detail"].startswith(why)
-
-
-def test_a_parameter_that_left_the_catalogue_fails() -> None:
-    (finding,) = live.parameters(["/cerebro/old"], {})
-    assert finding == Answer(
-        FAILED, "/cerebro/old is not in catalogue/parameters.py; run `make synth`"
-    )

@@ -1,14 +1,16 @@
-"""Every prerequisite of the cluster passes if present, and fails if missing."""
+"""Every prerequisite of the cluster passes if present, and fails if missing; where DNS answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from catalogue.hosts import Hosts
+from constructs_lib.model import ClusterTarget
 from ops.checklist import prerequisites
-from ops.checklist.model import Outcome
+from ops.checklist.results import Outcome
 from ops.cluster import Cluster
 from tests import fixed
 from tests.ops.day_two.api_server import ApiServer, Object
@@ -74,7 +76,7 @@ def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
 def found(run: Run) -> dict[str, set[str]]:
     del run
     findings: dict[str, set[str]] = {}
-    for name, finding in prerequisites.required(Cluster()):
+    for name, finding in prerequisites.check(Cluster()):
         findings.setdefault(name, set()).add(finding.outcome)
     return findings
 
@@ -130,3 +132,117 @@ def test_a_host_that_resolves_elsewhere_fails(
     resolved = {"alb.example.org": {"192.0.2.1"}, "api.analytics.gnosis.io": {"198.51.100.1"}}
     monkeypatch.setattr(prerequisites, "addresses", lambda name: resolved.get(name, set()))
     assert found(run)["Public DNS"] == {FAILED}
+
+
+Place = Callable[[ApiServer], None]
+
+
+def node_local(*arguments: str, name: str = "node-local-dns") -> Place:
+    container = {
+        "name": "cache",
+        "image": "registry.k8s.io/dns/k8s-dns-node-cache:1.23",
+        "args": list(arguments),
+    }
+    path = f"/apis/apps/v1/namespaces/kube-system/daemonsets/{name}"
+    daemon_set = {
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+
+    def place(api: ApiServer) -> None:
+        api.objects[path] = daemon_set
+
+    return place
+
+
+def auto_mode(api: ApiServer) -> None:
+    labels = {"eks.amazonaws.com/compute-type": "auto"}
+    api.objects["/api/v1/nodes/auto"] = {"metadata": {"name": "auto", "labels": labels}}
+
+
+def service(namespace: str, name: str, **spec: Any) -> Place:
+    path = f"/api/v1/namespaces/{namespace}/services/{name}"
+
+    def place(api: ApiServer) -> None:
+        api.objects[path] = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+    return place
+
+
+def kube_dns(api: ApiServer) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    api.objects["/api/v1/namespaces/kube-system/pods/dns"] = {
+        "metadata": {"name": "dns", "labels": {"k8s-app": "kube-dns"},
+                     "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"containers": [{}]}, "status": ready,
+    }  # fmt: skip
+
+
+LINK_LOCAL, CLUSTER_IP = "169.254.20.10", "172.20.0.10"
+KUBE_DNS = (PASSED, "1 pods with k8s-app=kube-dns")
+
+
+@pytest.mark.parametrize(
+    ("places", "addresses", "expected"),
+    [
+        ((kube_dns,), (LINK_LOCAL,), [KUBE_DNS]),
+        ((), (LINK_LOCAL,), [(FAILED, "the NetworkPolicies allow no working DNS server")]),
+        *(
+            ((kube_dns, node_local(*arguments, name="cache")), (LINK_LOCAL,),
+             [KUBE_DNS, (PASSED, f"NodeLocal DNSCache answers at {LINK_LOCAL}, which is in dns_")])
+            for arguments in (("-localip", LINK_LOCAL), (f"--localip={LINK_LOCAL}",))
+        ),
+        ((kube_dns, service("kube-system", "kube-dns", clusterIP=CLUSTER_IP),
+          node_local("-localip", f"169.254.20.25,{CLUSTER_IP}")), (LINK_LOCAL,),
+         [KUBE_DNS,
+          (FAILED, "which the NetworkPolicies block: all pods would lose DNS. Set dns_addresses="
+                   f'("{LINK_LOCAL}", "169.254.20.25") in catalogue/target.py'),
+          (PASSED, "the cluster IP of kube-dns")]),
+        ((kube_dns, node_local("-localip", "169.254.20.25, ")), (),
+         [KUBE_DNS, (FAILED, 'dns_addresses=("169.254.20.25",) in catalogue/target.py')]),
+        ((kube_dns, node_local("-conf", "x")), (LINK_LOCAL,),
+         [KUBE_DNS, (NOT_CHECKED, "its DaemonSet has no -localip argument")]),
+        *(
+            ((auto_mode, *cluster_ip), (LINK_LOCAL,),
+             [(FAILED, f"EKS Auto Mode answers at {CLUSTER_IP}, which the NetworkPolicies block: "
+                       f'all pods would lose DNS. Set dns_addresses=("{LINK_LOCAL}", '
+                       f'"{CLUSTER_IP}") in catalogue/target.py')])
+            for cluster_ip in (
+                (),
+                (service("kube-system", "kube-dns", clusterIP="None"),),
+                (service("kube-system", "kube-dns", clusterIP=CLUSTER_IP),),
+            )
+        ),
+        ((auto_mode,), (LINK_LOCAL, CLUSTER_IP), [(PASSED, "which is in dns_addresses")]),
+    ],
+)  # fmt: skip
+def test_where_dns_answers_is_compared_with_the_settings(
+    world: World,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    places: tuple[Place, ...],
+    addresses: tuple[str, ...],
+    expected: list[tuple[Outcome, str]],
+) -> None:
+    del run
+    monkeypatch.setattr(prerequisites, "TARGET", ClusterTarget(dns_addresses=addresses))
+    for place in (service("default", "kubernetes", clusterIP="172.20.0.1"), *places):
+        place(world.api)
+    results = list(prerequisites.cluster_dns(Cluster()))
+    for result, (outcome, detail) in zip(results, expected, strict=True):
+        assert (result.outcome, detail in result.detail) == (outcome, True), result.detail
+
+
+@pytest.mark.parametrize(
+    ("address", "outcome"),
+    [("10.100.0.1", PASSED), ("fd00::1", FAILED), (None, NOT_CHECKED)],
+)
+def test_an_ipv6_cluster_fails(
+    world: World, run: Run, address: str | None, outcome: Outcome
+) -> None:
+    del run
+    service("default", "kubernetes", clusterIP=address)(world.api)
+    (answer,) = prerequisites.address_family(Cluster())
+    assert answer.outcome is outcome
+    assert (outcome is FAILED) == ("does not support" in answer.detail)

@@ -1,0 +1,78 @@
+"""Commands read dist/ without Node. Only the checklist renders the charts, to compare dist/."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from charts import pending
+from constructs_lib.kubernetes import App
+from ops import rendered
+from ops.errors import OpsError
+from tests.conftest import ROOT, copy_checkout
+from tests.ops.checkouts import ops
+
+_WITHOUT_NODE = """
+import sys
+from ops.commands import app
+try:
+    app(sys.argv[1:], prog_name="ops")
+except SystemExit as end:
+    status = end.code
+print("node" if "jsii" in sys.modules else "no node", status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("checklist", 1), ("jobs --offline", 0), ("review HEAD HEAD", 0)],  # 1: the open items
+)
+def test_a_command_does_not_start_node(command: str, status: int) -> None:
+    program = [sys.executable, "-c", _WITHOUT_NODE, *command.split()]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"no node {status}"
+
+
+def test_the_checklist_compares_dist_with_the_code(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path / "checkout")
+    chart = checkout / "charts" / "crawlers" / "nebula.py"
+    text = chart.read_text()
+    for former, edit, message in (
+        ('args=("crawl",)', 'args=("crawl", "x")', "nebula.k8s.yaml differs from what the code "),
+        ('args=("crawl",)', 'args=1 / 0, image="x"', "error: ZeroDivisionError: division by"),
+    ):
+        assert former in text
+        chart.write_text(text.replace(former, edit))
+        status, shown, errors = ops(checkout, "checklist", "nebula")
+        assert (status, message in shown + errors) == (1, True), errors
+
+
+def test_what_is_not_rendered_yet_is_read_from_dist(app: App) -> None:
+    snapshot = app.snapshot()
+    assert pending.read(pending.write(snapshot)) == {
+        workload: chart.name for chart in snapshot.files for workload in chart.pending
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("one.k8s.yaml", "a: b: c", r"dist/one.k8s.yaml is not valid YAML: .*; run `make synth`"),
+        ("one.k8s.yaml", "kind: Pod", "one.k8s.yaml contains a document that is not a Kubernetes"),
+        (pending.FILE, "[[one", r"dist/pending.toml: .*; run `make synth`"),
+        (pending.FILE, "[[one]]", r"dist/pending.toml: .*; run `make synth`"),
+        (pending.FILE, None, "dist/pending.toml is missing; run `make synth`"),
+    ],
+)
+def test_an_invalid_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str | None, message: str
+) -> None:
+    monkeypatch.setattr(rendered, "FOLDER", tmp_path)
+    (tmp_path / pending.FILE).touch()
+    (tmp_path / file).write_text(text) if text else (tmp_path / file).unlink()
+    read = rendered.pending if file == pending.FILE else rendered.objects
+    with pytest.raises(OpsError, match=message):
+        read()
