@@ -23,15 +23,11 @@ for _number in _SIGNALS:
 import typer  # noqa: E402 the imports take a second and may also be interrupted
 
 from catalogue.target import TARGET  # noqa: E402
-from local_cluster.installing import (  # noqa: E402
-    PREREQUISITES,
-    ProgramMissingError,
-)
+from local_cluster.installing import PREREQUISITES, PrerequisiteError, require  # noqa: E402
 from local_cluster.interactive import start  # noqa: E402
-from local_cluster.prerequisites import PrerequisitesMissingError, require  # noqa: E402
 from local_cluster.processes import ProcessFailedError  # noqa: E402
 
-_FAILURES = (AssertionError, PrerequisitesMissingError, ProcessFailedError, ProgramMissingError)
+_FAILURES = (AssertionError, PrerequisiteError, ProcessFailedError)
 _INTERRUPTED = 130
 
 

@@ -1,19 +1,27 @@
-"""Argo CD: runs its repo-server and application-controller, and reads Applications."""
+"""Argo CD: runs its programs, and reads Applications."""
 
-from collections.abc import Mapping
+import shutil
+import subprocess
+from base64 import b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from local_cluster.cluster import Cluster, Object
-from local_cluster.installing import Installed, redis_server
-from local_cluster.processes import Process, Processes, answers, free_port, listens
-from local_cluster.waiting import eventually
+from constructs_lib.model import Manifest
+from local_cluster.cluster import Cluster
+from local_cluster.installing import redis_server
+from local_cluster.processes import Processes, answers, eventually, free_port, listens
+from local_cluster.programs import ARGOCD
 
 NAMESPACE = "argocd"
-INSTALLATION = Path(__file__).with_name("argocd.yaml")
-RESYNC_SECONDS = 10
+CONTROLLER = "argocd-application-controller"
+USER = "admin"
+_INSTALLATION = Path(__file__).with_name("argocd.yaml")
+_PAGE = Path(__file__).with_name("page")
+"""A custom page that uses Argo CD's API: the Go module does not contain Argo CD's own page."""
+_RESYNC_SECONDS = 10
 """The interval at which it compares git with the cluster (Argo CD's default is 180)."""
 
 
@@ -32,11 +40,11 @@ class Application:
     """The phase of the last sync operation: Running, Succeeded, Failed, Error, or empty."""
     messages: tuple[str, ...]
     """Messages of the last operation, the conditions and the resources."""
-    resources: tuple[Object, ...]
+    resources: tuple[Manifest, ...]
     """The managed resources: group, version, kind, namespace, name, status and health."""
 
     @classmethod
-    def of(cls, obj: Object) -> "Application":
+    def of(cls, obj: Manifest) -> "Application":
         status = obj.get("status", {})
         sync, operation = status.get("sync", {}), status.get("operationState", {})
         results = operation.get("syncResult", {}).get("resources", ())
@@ -47,159 +55,150 @@ class Application:
             health=status.get("health", {}).get("status", ""),
             revision=sync.get("revision", ""),
             operation=operation.get("phase", ""),
-            messages=tuple(one["message"] for one in sources if one.get("message")),
+            messages=tuple(it["message"] for it in sources if it.get("message")),
             resources=tuple(status.get("resources", ())),
         )
 
-    def is_done(self, revision: str = "", sync: str = "Synced", health: str = "Healthy") -> bool:
-        """Whether it has this status and no running sync, for this commit if one is given."""
-        return (
-            (self.sync, self.health) == (sync, health)
-            and revision in ("", self.revision)
-            and not (self.sync == "Synced" and self.operation == "Running")
-        )
+    def has_synced(self, revision: str) -> bool:
+        """Whether it is Synced to this commit and Healthy, and no sync is running."""
+        reached = (self.sync, self.health, self.revision) == ("Synced", "Healthy", revision)
+        return reached and self.operation != "Running"
 
     def __str__(self) -> str:
         return f"{self.name}: {self.sync} {self.health} {self.operation}".rstrip()
+
+
+def applications(cluster: Cluster) -> dict[str, Application]:
+    """All Applications by name."""
+    stored = map(Application.of, cluster.list("Application", NAMESPACE))
+    return {application.name: application for application in stored}
 
 
 class ArgoCd:
     """Argo CD on a cluster."""
 
     def __init__(
-        self,
-        processes: Processes,
-        cluster: Cluster,
-        installed: Installed,
-        git: Mapping[str, str],
+        self, processes: Processes, cluster: Cluster, program: Path, git: Mapping[str, str]
     ) -> None:
         """Start Argo CD.
 
         Args:
             processes: Runs the programs.
             cluster: The cluster to manage.
-            installed: The `argocd` program.
+            program: The `argocd` program.
             git: Environment variables that let the repo-server reach the repository.
         """
-        self._cluster = cluster
-        cluster.apply(*yaml.safe_load_all(INSTALLATION.read_text()))
-        redis, repo_server = free_port(), free_port()
-        self.redis_address, self.repo_server_address = (
-            f"127.0.0.1:{port}" for port in (redis, repo_server)
-        )
-        server = redis_server()
-        assert server is not None, "Argo CD needs Valkey or Redis, but neither is installed"
-        self.redis = processes.start(
-            "redis",
-            server,
-            f"--port {redis}",
-            "--bind 127.0.0.1",
-            "--save",
-            "",
-            ready=lambda: listens(redis),
-        )
-        self.repo_server = processes.start(
+        self._processes, self._cluster, self._program = processes, cluster, program
+        cluster.apply(*yaml.safe_load_all(_INSTALLATION.read_text()))
+        redis, repo_server, metrics = free_port(), free_port(), free_port()
+        cache = redis_server()
+        assert cache is not None, "Argo CD needs Valkey or Redis, but neither is installed"
+        options = (f"--port {redis}", "--bind 127.0.0.1", "--save", "")
+        processes.start("redis", cache, *options, ready=lambda: listens(redis))
+        self._start(
             "argocd-repo-server",
-            installed.path,
+            program,
             f"--redis=127.0.0.1:{redis}",
             "--disable-tls",
             "--address=127.0.0.1",
             f"--port={repo_server}",
             "--metrics-address=127.0.0.1",
             f"--metrics-port={free_port()}",
-            f"--revision-cache-expiration={RESYNC_SECONDS}s",
-            environment={
-                "ARGOCD_BINARY_NAME": "argocd-repo-server",
-                **git,
-                "ARGOCD_GPG_ENABLED": "false",
-                "KUBECONFIG": str(cluster.kubeconfig),
-            },
+            f"--revision-cache-expiration={_RESYNC_SECONDS}s",
+            environment={**git, "ARGOCD_GPG_ENABLED": "false"},
             ready=lambda: listens(repo_server),
         )
-        self.controller = self._start_controller(
-            processes, installed, self.redis_address, self.repo_server_address
-        )
-
-    def _start_controller(
-        self, processes: Processes, installed: Installed, redis: str, repo_server: str
-    ) -> Process:
-        """Start the controller. Its metrics port cannot be bound to the loopback interface."""
-        metrics = free_port()
-        return processes.start(
-            "argocd-application-controller",
-            installed.path,
-            f"--kubeconfig={self._cluster.kubeconfig}",
+        self._options = (
+            f"--kubeconfig={cluster.kubeconfig}",
             f"--namespace={NAMESPACE}",
-            f"--redis={redis}",
-            f"--repo-server={repo_server}",
+            f"--redis=127.0.0.1:{redis}",
+            f"--repo-server=127.0.0.1:{repo_server}",
             "--repo-server-plaintext",
-            f"--app-resync={RESYNC_SECONDS}",
-            f"--metrics-port={metrics}",
-            environment={
-                "ARGOCD_BINARY_NAME": "argocd-application-controller",
-                # makes it treat the kubeconfig's cluster as the cluster that it runs in
-                "ARGOCD_FAKE_IN_CLUSTER": "true",
-                "KUBECONFIG": str(self._cluster.kubeconfig),
-            },
+        )
+        self._start(
+            CONTROLLER,
+            program,
+            *self._options,
+            f"--app-resync={_RESYNC_SECONDS}",
+            f"--metrics-port={metrics}",  # it cannot be bound to the loopback interface
             ready=lambda: answers(f"http://127.0.0.1:{metrics}/healthz"),
         )
 
+    def _start(
+        self,
+        name: str,
+        program: Path,
+        *arguments: str,
+        ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a program of Argo CD; all are in one binary."""
+        settings = {
+            "ARGOCD_BINARY_NAME": name,
+            # makes it treat the kubeconfig's cluster as the cluster that it runs in
+            "ARGOCD_FAKE_IN_CLUSTER": "true",
+            "KUBECONFIG": str(self._cluster.kubeconfig),
+            **(environment or {}),
+        }
+        self._processes.start(name, program, *arguments, environment=settings, ready=ready)
+
+    def serve_page(self) -> str:
+        """Start the API and web page, for users of `make cluster`; returns the address.
+
+        A release of the same version on the PATH is used if there is one, because it includes
+        Argo CD's own page.
+        """
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        installed = shutil.which("argocd")
+        version = (installed or "argocd", "version", "--client", "--short")
+        printed = installed and subprocess.run(version, capture_output=True, check=False).stdout
+        released = printed and f"v{ARGOCD.version}".encode() in printed
+        self._start(
+            "argocd-server",
+            Path(installed) if installed and released else self._program,
+            *self._options,
+            "--insecure",
+            f"--staticassets={_PAGE}",
+            "--address=127.0.0.1",
+            f"--port={port}",
+            f"--metrics-port={free_port()}",
+            ready=lambda: answers(f"{address}/healthz"),
+        )
+        return address
+
+    def password(self) -> str:
+        """The generated password of the first user."""
+        name = "argocd-initial-admin-secret"
+        stored = eventually(
+            "Argo CD's password", lambda: self._cluster.get("Secret", name, NAMESPACE)
+        )
+        return b64decode((stored or {})["data"]["password"]).decode()
+
     def applications(self) -> dict[str, Application]:
         """All Applications by name."""
-        found = map(Application.of, self._cluster.list("Application", NAMESPACE))
-        return {application.name: application for application in found}
+        return applications(self._cluster)
 
-    def wait(
-        self,
-        *names: str,
-        sync: str = "Synced",
-        health: str = "Healthy",
-        revision: str = "",
-        within: float = 180,
-    ) -> dict[str, Application]:
-        """Wait until the named Applications, or all, have this status and no running sync.
-
-        With `revision`, the status must refer to that commit; otherwise an old status counts too.
-        """
-
-        def done() -> Mapping[str, Application]:
-            existing = self.applications()
-            assert existing, "no Applications found"
-            missing = set(names) - set(existing)
-            assert not missing, f"no Application {', '.join(sorted(missing))}"
-            wanted = [existing[name] for name in names or existing]
-            others = [str(one) for one in wanted if not one.is_done(revision, sync, health)]
-            assert not others, "; ".join(others)
-            return existing
-
-        return dict(eventually(f"Applications {sync} and {health}", done, within))
-
-    def wait_until_syncing(self, name: str, within: float = 60) -> None:
+    def wait_until_syncing(self, name: str) -> None:
         """Wait until a sync of this Application is running."""
 
         def syncing() -> bool:
             return self.applications()[name].operation == "Running"
 
-        eventually(f"{name} syncing", syncing, within, every=0.05)
+        eventually(f"{name} syncing", syncing, every=0.05)
 
-    def refresh(self, *names: str, within: float = 60) -> None:
+    def refresh(self, *names: str) -> None:
         """Hard-refresh the named Applications, or all."""
         refreshed = names or tuple(self.applications())
+        note = "argocd.argoproj.io/refresh"
         for name in refreshed:
-            note = {"argocd.argoproj.io/refresh": "hard"}
-            self._cluster.annotate("Application", name, NAMESPACE, note)
+            self._cluster.annotate("Application", name, NAMESPACE, {note: "hard"})
 
         def done() -> bool:
-            objects = self._cluster.list("Application", NAMESPACE)
             return not any(
-                "argocd.argoproj.io/refresh" in one["metadata"].get("annotations", {})
-                for one in objects
-                if one["metadata"]["name"] in refreshed
+                note in obj["metadata"].get("annotations", {})
+                for obj in self._cluster.list("Application", NAMESPACE)
+                if obj["metadata"]["name"] in refreshed
             )
 
-        eventually("Applications refreshed", done, within)
-
-    def delete(self, name: str, within: float = 120) -> None:
-        """Delete an Application and wait until its finalizer has deleted its resources."""
-        self._cluster.delete("Application", name, NAMESPACE)
-        eventually(f"{name} gone", lambda: name not in self.applications(), within)
+        eventually("Applications refreshed", done)

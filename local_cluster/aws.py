@@ -1,4 +1,8 @@
-"""The AWS emulator ministack, on a local port."""
+"""AWS on this machine: the emulator ministack, and fakes of two controllers that need AWS itself.
+
+The fakes only write what Argo CD and the scheduler wait for: an Ingress's address, a volume for a
+claim. Load balancers and disks do not exist, so tests cannot cover traffic and storage.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -9,9 +13,13 @@ from typing import Any
 import boto3
 
 from catalogue.installation import INSTALLATION
-from local_cluster.processes import Process, Processes, answers, free_port
+from constructs_lib.model import Manifest
+from local_cluster.cluster import Cluster
+from local_cluster.processes import Processes, answers, free_port
 
 REGION = INSTALLATION.region
+CONTROLLERS = Path(__file__).with_name("aws.yaml")
+"""The objects of the faked controllers, which `reconcile` fakes."""
 
 
 class Aws:
@@ -20,7 +28,7 @@ class Aws:
     def __init__(self, processes: Processes) -> None:
         port = free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
-        self.process: Process = processes.start(
+        self.process = processes.start(
             "ministack",
             Path(sys.executable),
             "-m",
@@ -49,24 +57,22 @@ class Aws:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    @property
-    def client_settings(self) -> dict[str, Any]:
-        """For boto3: `boto3.client("acm", **aws.client_settings)`."""
-        return {
-            "endpoint_url": self.endpoint,
-            "region_name": REGION,
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-        }
+    def client(self, service: str) -> Any:
+        """A client of boto3."""
+        connect: Any = boto3.client
+        return connect(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 the emulator accepts any
+        )
 
     def put_parameter(self, path: str, value: str) -> None:
         """Create or overwrite a SecureString."""
-        ssm = boto3.client("ssm", **self.client_settings)
-        ssm.put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)
-
-    def delete_parameter(self, path: str) -> None:
-        """Delete a parameter."""
-        boto3.client("ssm", **self.client_settings).delete_parameter(Name=path)
+        self.client("ssm").put_parameter(
+            Name=path, Value=value, Type="SecureString", Overwrite=True
+        )
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
@@ -75,5 +81,51 @@ class Aws:
         try:
             yield
         finally:
-            self.process.start()
-            self.process.wait_until_ready()
+            self.process.restart()
+
+
+def reconcile(cluster: Cluster) -> None:
+    """Set missing addresses of Ingresses, create missing volumes, and delete released ones."""
+    for ingress in cluster.list("Ingress"):
+        legacy = ingress["metadata"].get("annotations", {}).get("kubernetes.io/ingress.class")
+        waiting = not ingress["status"].get("loadBalancer", {}).get("ingress")
+        if waiting and "alb" in (legacy, ingress["spec"].get("ingressClassName")):
+            cluster.apply(_with_address(ingress), subresource="status")
+    for claim in cluster.list("PersistentVolumeClaim"):
+        annotations = claim["metadata"].get("annotations", {})
+        scheduled = "volume.kubernetes.io/selected-node" in annotations
+        if claim["status"]["phase"] == "Pending" and scheduled:
+            cluster.apply(_volume(claim))
+    for volume in cluster.list("PersistentVolume"):
+        if volume["status"]["phase"] == "Released":
+            cluster.delete("PersistentVolume", volume["metadata"]["name"])
+
+
+def _with_address(ingress: Manifest) -> Manifest:
+    place = {key: ingress["metadata"][key] for key in ("namespace", "name")}
+    address = f"k8s-{place['namespace']}-{place['name']}.{REGION}.elb.amazonaws.com"
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": place,
+        "status": {"loadBalancer": {"ingress": [{"hostname": address}]}},
+    }
+
+
+def _volume(claim: Manifest) -> Manifest:
+    metadata, spec = claim["metadata"], claim["spec"]
+    place = {key: metadata[key] for key in ("namespace", "name", "uid")}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pvc-{metadata['uid']}"},
+        "spec": {
+            "accessModes": spec["accessModes"],
+            "capacity": spec["resources"]["requests"],
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **place},
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": f"vol-{metadata['uid']}"},
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": spec["storageClassName"],
+            "volumeMode": spec["volumeMode"],
+        },
+    }

@@ -13,13 +13,11 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from kubernetes.dynamic.resource import ResourceList
 
+from constructs_lib.model import Manifest
 from local_cluster.processes import command
 from ops.cluster.connection import MERGE_PATCH
 
-Object = dict[str, Any]
-"""A Kubernetes object, as in its YAML."""
-
-FIELD_MANAGER = "e2e"
+_FIELD_MANAGER = "e2e"
 
 
 class Cluster:
@@ -34,27 +32,27 @@ class Cluster:
         self._cache = kubeconfig.with_name("discovery")
         self._client: Any = None
 
-    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """The object, or None if it does not exist."""
         resource = self._resource(kind)
         assert namespace or not resource.namespaced, f"{kind} {name} needs a namespace"
         try:
-            found = resource.get(name=name, namespace=namespace)
+            stored: Manifest = resource.get(name=name, namespace=namespace).to_dict()
         except ApiException as error:
             if error.status == 404:
                 return None
             raise
-        return _plain(found)
+        return stored
 
-    def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Object]:
+    def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Manifest]:
         """The objects of a kind that match a label selector, in one namespace or all."""
         resource = self._resource(kind)
-        found = _plain(resource.get(namespace=namespace, label_selector=selector))
+        stored = resource.get(namespace=namespace, label_selector=selector).to_dict()
         # items of a list have no apiVersion and kind
         named = {"apiVersion": resource.group_version, "kind": kind}
-        return [{**named, **item} for item in found["items"]]
+        return [{**named, **item} for item in stored["items"]]
 
-    def apply(self, *objects: Object, subresource: str = "") -> None:
+    def apply(self, *objects: Manifest, subresource: str = "") -> None:
         """Server-side apply with forced conflicts."""
         for obj in objects:
             resource = self._resource(obj["kind"], obj["apiVersion"])
@@ -63,11 +61,11 @@ class Cluster:
                 obj,
                 name=obj["metadata"]["name"],
                 namespace=obj["metadata"].get("namespace"),
-                field_manager=FIELD_MANAGER,
+                field_manager=_FIELD_MANAGER,
                 force_conflicts=True,
             )
 
-    def patch(self, kind: str, name: str, namespace: str | None, change: Object) -> None:
+    def patch(self, kind: str, name: str, namespace: str | None, change: Manifest) -> None:
         """JSON merge patch; None removes a field."""
         self._resource(kind).patch(change, name, namespace, content_type=MERGE_PATCH)
 
@@ -86,30 +84,9 @@ class Cluster:
             if error.status != 404:
                 raise
 
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+    def kubectl(self, *arguments: str, stdin: str = "", allowed: tuple[int, ...] = (0,)) -> str:
         """The output of kubectl. Raises AssertionError with its error output."""
-        done = self._kubectl(*arguments, stdin=stdin)
-        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
-        return done.stdout
-
-    def difference(self, objects: Iterable[Object]) -> str:
-        """The output of `kubectl diff --server-side`; empty if the cluster matches these objects.
-
-        Fields that others add, such as Argo CD's tracking label, are not differences.
-        """
-        done = self._kubectl(
-            "diff",
-            "--server-side",
-            "--force-conflicts",
-            f"--field-manager={FIELD_MANAGER}",
-            "--filename=-",
-            stdin=yaml.safe_dump_all(objects),
-        )
-        assert done.returncode <= 1, f"kubectl diff: {done.stderr.strip()}"
-        return done.stdout
-
-    def _kubectl(self, *arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [command("kubectl"), f"--cache-dir={self._cache}.kubectl", *arguments],
             input=stdin,
             env={
@@ -121,6 +98,17 @@ class Cluster:
             text=True,
             check=False,
         )
+        assert done.returncode in allowed, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
+        return done.stdout
+
+    def difference(self, objects: Iterable[Manifest]) -> str:
+        """The output of `kubectl diff --server-side`; empty if the cluster matches these objects.
+
+        Fields that others add, such as Argo CD's tracking label, are not differences.
+        """
+        options = ("--server-side", "--force-conflicts", f"--field-manager={_FIELD_MANAGER}")
+        text = yaml.safe_dump_all(objects)
+        return self.kubectl("diff", *options, "--filename=-", stdin=text, allowed=(0, 1))
 
     def _resource(self, kind: str, api_version: str | None = None) -> Any:
         if self._client is None:
@@ -128,14 +116,9 @@ class Cluster:
             discover: Any = DynamicClient
             self._client = discover(connect(str(self.kubeconfig)), f"{self._cache}.json")
         try:
-            found = self._client.resources.search(kind=kind, api_version=api_version)
+            served = self._client.resources.search(kind=kind, api_version=api_version)
         except ResourceNotFoundError:  # its custom resource definitions are not served yet
-            found = []
-        kinds = [one for one in found if not isinstance(one, ResourceList)]
+            served = []
+        kinds = [it for it in served if not isinstance(it, ResourceList)]
         assert kinds, f"the API server does not serve {kind} {api_version or ''}"
-        return min(kinds, key=lambda one: (not one.preferred, one.group != ""))
-
-
-def _plain(found: Any) -> Object:
-    plain: Object = found.to_dict()
-    return plain
+        return min(kinds, key=lambda it: (not it.preferred, it.group != ""))

@@ -8,27 +8,24 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
+
+from catalogue.platform import current
 from charts.output import defer_signals
 from local_cluster.argocd import ArgoCd
-from local_cluster.aws import Aws
+from local_cluster.aws import CONTROLLERS, Aws, reconcile
 from local_cluster.cluster import Cluster
 from local_cluster.external_secrets import ExternalSecrets
-from local_cluster.git import GitRepository
-from local_cluster.git_server import serving
-from local_cluster.installing import Say, provide
-from local_cluster.kubernetes import Kubernetes
-from local_cluster.nodes import NORMAL_PACE, Pace
-from local_cluster.processes import Processes
+from local_cluster.git import GitRepository, serving
+from local_cluster.installing import Say, crds, provide
+from local_cluster.kubernetes import define, start_api_server, start_controllers
+from local_cluster.processes import Processes, repeating
 from local_cluster.programs import ARGOCD, CONTROL_PLANE, EXTERNAL_SECRETS
-from local_cluster.stand_ins import AwsLoadBalancerControllerStandIn, EbsCsiDriverStandIn
-from local_cluster.waiting import repeating
 
-RECONCILE_SECONDS = 0.5
-LOG_LINES = 15
-"""Log lines per process that are shown if the control plane does not start."""
+_RECONCILE_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass
 class ControlPlane:
     """A running control plane with its AWS emulator and git repository."""
 
@@ -43,18 +40,15 @@ class ControlPlane:
 
 
 @contextmanager
-def running_control_plane(
-    external_secrets: str, say: Say, pace: Pace = NORMAL_PACE
-) -> Iterator[ControlPlane]:
+def running_control_plane(external_secrets: str, say: Say) -> Iterator[ControlPlane]:
     """Start a control plane; afterwards, stop it and remove its directory.
 
     Args:
         external_secrets: The API version that External Secrets serves, `v1beta1` or `v1`.
         say: Called with each line of progress.
-        pace: How long pods take to become ready, to complete and to terminate.
     """
-    secrets = EXTERNAL_SECRETS[external_secrets]
-    programs = {one: provide(one, say) for one in (*CONTROL_PLANE, secrets)}
+    operator = EXTERNAL_SECRETS[external_secrets]
+    programs = {program: provide(program, say) for program in (*CONTROL_PLANE, operator)}
     with ExitStack() as running:
         started = time.monotonic()
         with defer_signals():
@@ -62,34 +56,29 @@ def running_control_plane(
             processes = Processes(Path(folder).resolve())
             running.callback(processes.stop)
         running.push(partial(_explain, processes))
-        kubernetes = Kubernetes(processes, programs)
-        kubernetes.start_api_server()
+        cluster = start_api_server(processes, programs)
         aws = Aws(processes)
-        cluster = kubernetes.cluster(crds=(programs[ARGOCD].crds, programs[secrets].crds))
-        kubernetes.start_controllers(cluster, pace)
+        processes["kube-apiserver"].wait_until_ready()
+        define(cluster, (*crds(ARGOCD), *crds(operator)))
+        start_controllers(processes, programs, cluster)
         repository = GitRepository(processes.folder / "repository")
+        certificates = processes.folder / "tls-certs"
         with defer_signals():
             git = running.enter_context(
-                serving(repository.path, repository.url, processes.folder / "tls-certs")
+                serving(repository.path, current().repository, certificates)
             )
-        control_plane = ControlPlane(
-            cluster,
-            processes,
-            aws,
-            ArgoCd(processes, cluster, programs[ARGOCD], git),
-            ExternalSecrets(processes, cluster, aws, external_secrets, programs[secrets]),
-            repository,
-        )
-        for stand_in in (AwsLoadBalancerControllerStandIn(cluster), EbsCsiDriverStandIn(cluster)):
-            with defer_signals():
-                running.enter_context(repeating(stand_in.reconcile, RECONCILE_SECONDS))
+        argocd = ArgoCd(processes, cluster, programs[ARGOCD], git)
+        secrets = ExternalSecrets(processes, cluster, aws, external_secrets, programs[operator])
+        cluster.apply(*yaml.safe_load_all(CONTROLLERS.read_text()))
+        with defer_signals():
+            running.enter_context(repeating(partial(reconcile, cluster), _RECONCILE_SECONDS))
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
-        yield control_plane
+        yield ControlPlane(cluster, processes, aws, argocd, secrets, repository)
 
 
 def _explain(processes: Processes, _: object, error: BaseException | None, __: object) -> None:
     """Add the last log lines of each process to an error."""
     if error is not None:
-        for name, tail in processes.tails(LOG_LINES).items():
+        for name, tail in processes.tails().items():
             error.add_note(f"log of {name}:\n{tail}")

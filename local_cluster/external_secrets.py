@@ -1,29 +1,29 @@
 """The External Secrets Operator, which reads from the emulated Parameter Store."""
 
 import time
+from pathlib import Path
 
+from constructs_lib.model import Manifest
 from local_cluster.aws import Aws
-from local_cluster.cluster import Cluster, Object
-from local_cluster.installing import Installed
-from local_cluster.processes import Processes, answers, free_port
-from local_cluster.waiting import eventually
+from local_cluster.cluster import Cluster
+from local_cluster.processes import Processes, answers, eventually, free_port
 
 
 class ExternalSecrets:
-    """The operator on a cluster."""
+    """The operator on a cluster, which serves one version of its API: `v1beta1` or `v1`."""
 
     def __init__(
-        self, processes: Processes, cluster: Cluster, aws: Aws, served: str, installed: Installed
+        self, processes: Processes, cluster: Cluster, aws: Aws, served: str, program: Path
     ) -> None:
         self._cluster = cluster
-        self.api_version = f"external-secrets.io/{served}"
+        self.served = served
         metrics = free_port()
         arguments = [f"--metrics-addr=127.0.0.1:{metrics}", "--concurrent=4"]
         if served == "v1":
             arguments.append(f"--live-addr=127.0.0.1:{free_port()}")
-        self.process = processes.start(
+        processes.start(
             "external-secrets",
-            installed.path,
+            program,
             *arguments,
             environment={
                 **aws.environment,
@@ -34,35 +34,43 @@ class ExternalSecrets:
             ready=lambda: answers(f"http://127.0.0.1:{metrics}/metrics"),
         )
 
-    def force_sync(self, name: str, namespace: str) -> None:
+    def _force_sync(self, name: str, namespace: str) -> None:
         """Refresh now instead of at the next refreshInterval."""
         note = {"force-sync": str(time.time_ns())}
         self._cluster.annotate("ExternalSecret", name, namespace, note)
 
-    def ready(self, name: str, namespace: str) -> Object:
-        """The Ready condition of an ExternalSecret, or an empty dict."""
-        return _ready(self._cluster.get("ExternalSecret", name, namespace) or {})
+    def sync(self, name: str, namespace: str) -> None:
+        """Refresh an ExternalSecret, and wait until every one is synced."""
+        self._force_sync(name, namespace)
+        self.wait_until_synced()
 
-    def fails(self, name: str, namespace: str) -> bool:
-        """Whether the sync of an ExternalSecret failed."""
-        return bool(self.ready(name, namespace).get("status") == "False")
+    def fail_to_sync(self, name: str, namespace: str) -> None:
+        """Refresh an ExternalSecret, and wait until its sync has failed."""
+        self._force_sync(name, namespace)
 
-    def wait_until_synced(self, within: float = 60) -> int:
-        """Wait until every ExternalSecret is SecretSynced; returns their number."""
+        def failed() -> bool:
+            stored = self._cluster.get("ExternalSecret", name, namespace) or {}
+            return bool(_ready(stored).get("status") == "False")
 
-        def all_synced() -> int:
-            found = self._cluster.list("ExternalSecret")
+        eventually(f"the sync of {name} failed", failed)
+
+    def wait_until_synced(self) -> None:
+        """Wait until every ExternalSecret is SecretSynced."""
+
+        def all_synced() -> bool:
+            stored = self._cluster.list("ExternalSecret")
             others = {
-                f"{one['metadata']['namespace']}/{one['metadata']['name']}": _ready(one)
-                for one in found
-                if _ready(one).get("status") != "True"
+                f"{it['metadata']['namespace']}/{it['metadata']['name']}": _ready(it)
+                for it in stored
+                if _ready(it).get("status") != "True"
             }
             assert not others, str(others)
-            return len(found)
+            return bool(stored)
 
-        return eventually("every ExternalSecret SecretSynced", all_synced, within)
+        eventually("every ExternalSecret SecretSynced", all_synced)
 
 
-def _ready(external_secret: Object) -> Object:
-    conditions: list[Object] = external_secret.get("status", {}).get("conditions", [])
-    return next((one for one in conditions if one["type"] == "Ready"), {})
+def _ready(external_secret: Manifest) -> Manifest:
+    """Its Ready condition, or an empty dict."""
+    conditions: list[Manifest] = external_secret.get("status", {}).get("conditions", [])
+    return next((it for it in conditions if it["type"] == "Ready"), {})

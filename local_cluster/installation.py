@@ -1,39 +1,55 @@
-"""Installs the platform on a control plane: SecretsStack, then the root Application."""
+"""Installs the platform on a control plane: with SecretsStack and the root Application, or by hand.
+
+By hand means: the five objects of the deployment page, and their Secrets.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
+from catalogue.parameters import Parameters
 from catalogue.platform import current
 from catalogue.stack_outputs import STACK
 from charts.registry import render
-from constructs_lib.model import ClusterTarget
-from local_cluster.cluster import Object
+from constructs_lib.manifests.references import secret_type
+from constructs_lib.manifests.workload import workloads
+from constructs_lib.model import ClusterTarget, Manifest
 from local_cluster.control_plane import ControlPlane
 from local_cluster.installing import Say
-from local_cluster.processes import command, run
-from local_cluster.waiting import eventually
+from local_cluster.processes import command, eventually
+from ops.secrets.readers import Source
 
 ROOT = Path(__file__).parents[1]
-TARGETS = {
+PAGE = Path(__file__).with_name("deployment_page")
+"""The five objects of the page, one file each."""
+SERVICES = ("cerebro", "crawlers")
+"""Namespaces."""
+_TARGETS = {
     "v1beta1": ClusterTarget(),
     "v1": ClusterTarget(external_secrets="v1", ingress_class="field"),
 }
 """Cluster targets by API version of External Secrets; v1beta1 as on the deployment page."""
-WORKLOADS = ("Deployment", "CronJob", "Job")
-SERVICES = ("cerebro", "crawlers")
-"""Namespaces."""
+_VALUES: dict[str, str] = {
+    Parameters.API_KEYS.path: '{"by-hand": {"user": "by-hand", "tier": "tier3", "org": "none"}}',
+    Parameters.CLICKHOUSE_HOST.path: "by-hand.example",
+    Parameters.GHCR_DOCKERCONFIGJSON.path: (
+        '{"auths": {"ghcr.io": {"username": "by-hand", "password": "by-hand"}}}'
+    ),
+}
+"""Values with a format that their readers require; all others are plain text."""
 
 Identity = tuple[str, str, str]
 """Kind, namespace and name of an object."""
 
 
-class Installation:
-    """The installed platform, and helpers for tests."""
+class Installation(ControlPlane):
+    """A control plane with the platform, and helpers for tests."""
 
     def __init__(
         self, control_plane: ControlPlane, dist: Callable[[], Mapping[str, str]] | None = None
@@ -45,69 +61,75 @@ class Installation:
             dist: Returns the files of dist/. Default: rendered for the API version of the
                 control plane's External Secrets.
         """
-        self.dist = dist or self.rendered
-        self.control_plane = control_plane
-        self.cluster = control_plane.cluster
-        self.argocd = control_plane.argocd
-        self.aws = control_plane.aws
-        self.external_secrets = control_plane.external_secrets
-        self.repository = control_plane.repository
-        self.processes = control_plane.processes
-        self.write_dist(self.dist())
+        super().__init__(**vars(control_plane))
+        target = _TARGETS[self.external_secrets.served]
+        self._dist = dist or (lambda: render(replace(current(), target=target)))
+        self.write_dist()
         self.repository.commit("Render the platform")
         self._kinds = {o["kind"] for o in self.objects()} - {"Application", "AppProject"}
 
-    def rendered(self) -> Mapping[str, str]:
-        """dist/, rendered for this control plane."""
-        version = self.external_secrets.api_version.rpartition("/")[2]
-        return render(replace(current(), target=TARGETS[version]))
-
-    def write_dist(self, files: Mapping[str, str]) -> None:
-        """Replace dist/ of the repository with these files."""
+    def write_dist(self) -> None:
+        """Replace dist/ of the repository."""
         if (self.repository.path / "dist").exists():
             self.repository.remove("dist")
-        for path, text in files.items():
+        for path, text in self._dist().items():
             self.repository.write(f"dist/{path}", text)
 
     def bootstrap(self) -> None:
         """Run `cdk bootstrap`, which each account needs once."""
         self._cdk("bootstrap", "--quiet")
 
-    def deploy_secrets_stack(self) -> None:
-        """Run `cdk deploy`."""
-        assembly = str(self.processes.folder / "assembly")
-        self._cdk("deploy", STACK, "--require-approval", "never", "--output", assembly)
-
     def deploy(self, say: Say) -> None:
         """Deploy SecretsStack and the root Application, and wait until everything is synced."""
         say("deploying SecretsStack")
-        self.deploy_secrets_stack()
+        assembly = str(self.processes.folder / "assembly")
+        self._cdk("deploy", STACK, "--require-approval", "never", "--output", assembly)
         say("waiting for Argo CD to sync dist/")
-        self.apply_root()
+        self.cluster.apply(*self.objects("dist/argocd/root.k8s.yaml"))
         self.wait()
         self.external_secrets.wait_until_synced()
 
     def _cdk(self, *arguments: str) -> None:
-        folder = self.processes.folder
-        kept = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
-        environment = {**os.environ, **self.aws.environment, **kept}
-        done = run([command("cdk"), *arguments], ROOT, environment)
-        assert done.returncode == 0, f"cdk {arguments[0]} failed: {done.stderr}"
+        process = self.processes.start(
+            f"cdk-{arguments[0]}",
+            command("cdk"),
+            *arguments,
+            environment={**os.environ, **self.aws.environment, **self.processes.own_folders},
+            folder=ROOT,
+            ready=lambda: True,
+        )
+        if process.wait():
+            raise process.failed("failed")
 
-    def apply_root(self) -> None:
-        """Apply the root Application, the only object that users apply by hand."""
-        self.cluster.apply(*self.repository.objects("dist/argocd/root.k8s.yaml"))
+    def apply_by_hand(self) -> None:
+        """Apply the page's objects with `kubectl apply`, and create their Secrets.
+
+        The Secrets have the same keys as those of dist/.
+        """
+        page = [yaml.safe_load(file.read_text()) for file in sorted(PAGE.glob("*.yaml"))]
+        for namespace in dict.fromkeys(obj["metadata"]["namespace"] for obj in page):
+            self.cluster.kubectl("create", "namespace", namespace)
+        for secret in _secrets(page, self.objects()):
+            self.cluster.kubectl("create", "--filename=-", stdin=yaml.safe_dump(secret))
+        self.cluster.kubectl("apply", f"--filename={PAGE}")
 
     def wait(self, *names: str, within: float = 300) -> None:
         """Wait until the named Applications, or all, are synced to the latest commit."""
-        if not names:
-            expected = {o["metadata"]["name"] for o in self.objects() if o["kind"] == "Application"}
-            eventually(
-                "all Applications created", lambda: expected <= set(self.argocd.applications())
-            )
-        self.argocd.wait(*names, revision=self.repository.head, within=within)
+        head = self.repository.head
+        declared = {o["metadata"]["name"] for o in self.objects() if o["kind"] == "Application"}
 
-    def objects(self, path: str = "dist") -> list[Object]:
+        def synced() -> bool:
+            existing = self.argocd.applications()
+            wanted = names or declared | existing.keys()
+            missing = set(wanted) - existing.keys()
+            assert not missing, f"no Application {', '.join(sorted(missing))}"
+            others = [existing[name] for name in wanted if not existing[name].has_synced(head)]
+            assert not others, "; ".join(map(str, others))
+            return True
+
+        eventually("Applications Synced and Healthy", synced, within)
+
+    def objects(self, path: str = "dist") -> list[Manifest]:
         """The objects in the repository."""
         return self.repository.objects(path)
 
@@ -117,30 +139,27 @@ class Installation:
         self.argocd.refresh(*names)
         self.wait(*names)
 
-    @contextmanager
-    def changed(self, file: str, kind: str, name: str) -> Iterator[Object]:
-        """Yield an object of dist/; changes in the block are written back."""
-        with self.repository.edited(f"dist/{file}", kind, name) as found:
-            yield found
-
     def restore(self) -> None:
         """Commit and sync dist/ as rendered."""
-        self.write_dist(self.dist())
+        self.write_dist()
         self.sync("Restore dist/")
 
     def is_as_committed(self) -> bool:
         """Whether the cluster matches dist/, by a server-side dry run."""
         return self.cluster.difference(self.objects()) == ""
 
-    def pods(self, app: str | None = None) -> dict[str, Object]:
+    def pods(self, app: str | None = None) -> dict[str, Manifest]:
         """The pods of the services by UID, optionally of one workload."""
-        selector = f"app={app}" if app else ""
         return {
             pod["metadata"]["uid"]: pod
             for namespace in SERVICES
-            for pod in self.cluster.list("Pod", namespace, selector)
+            for pod in self.cluster.list("Pod", namespace, f"app={app}" if app else "")
             if pod["metadata"].get("deletionTimestamp") is None
         }
+
+    def images(self, app: str) -> set[str]:
+        """The images of a workload's pods."""
+        return {pod["spec"]["containers"][0]["image"] for pod in self.pods(app).values()}
 
     def running(self) -> dict[str, str]:
         """The workloads of all running pods, except those of Jobs, by UID."""
@@ -161,19 +180,31 @@ class Installation:
             and not o["metadata"].get("ownerReferences")
         }
 
-    def events(self, namespace: str) -> str:
-        """The messages of all events in a namespace."""
-        return "\n".join(e.get("message", "") for e in self.cluster.list("Event", namespace))
 
-
-def install(control_plane: ControlPlane, say: Say) -> Installation:
-    """A synced platform on this control plane; an existing installation is reused."""
-    if id(control_plane) not in _INSTALLED:
-        installation = Installation(control_plane)
-        installation.bootstrap()
-        installation.deploy(say)
-        _INSTALLED[id(control_plane)] = installation
-    return _INSTALLED[id(control_plane)]
-
-
-_INSTALLED: dict[int, Installation] = {}
+def _secrets(page: list[Manifest], declared: list[Manifest]) -> list[Manifest]:
+    """The Secrets that the page's pods read, with a value for each key in dist/."""
+    sources = {
+        (source.namespace, source.secret): (source, secret_type(external))
+        for external in declared
+        if external["kind"] == "ExternalSecret"
+        for source in [Source.of(external)]
+    }
+    needed = {
+        (workload.namespace, name)
+        for workload in workloads(page)
+        for name in (*workload.secrets, *workload.pull_secrets)
+    }
+    secrets = []
+    for namespace, name in sorted(needed):
+        source, kind = sources[namespace, name]
+        values = {key: _VALUES.get(path, f"by-hand{path}") for key, path in source.paths.items()}
+        secrets.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name, "namespace": namespace},
+                "type": kind,
+                "data": {key: b64encode(value.encode()).decode() for key, value in values.items()},
+            }
+        )
+    return secrets

@@ -1,4 +1,4 @@
-"""Finds the programs of the control plane, or builds them once.
+"""Finds the programs of the control plane, or builds them once, and checks prerequisites.
 
 etcd, the Kubernetes programs and kwok are used from KUBEBUILDER_ASSETS or the PATH if their minor
 version matches the pinned one. Missing programs are built from the Go module proxy into a cache
@@ -6,7 +6,7 @@ outside the checkout, which later runs and other clones on the same machine reus
 and Argo CD are always built, because program and custom resource definitions must have the same
 version.
 
-`PREREQUISITES` are checked before the build.
+Each tier lists all missing prerequisites in one message before it builds anything.
 
 `python -m local_cluster.installing` builds all missing programs and prints their paths.
 """
@@ -22,73 +22,91 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local_cluster.prerequisites import (
-    GIT,
-    GO,
-    Prerequisite,
-    PrerequisitesMissingError,
-    require,
-)
-from local_cluster.programs import (
-    CONTROL_PLANE,
-    EXTERNAL_SECRETS,
-    Module,
-    Program,
-    ToolsModule,
-)
+from local_cluster.programs import CONTROL_PLANE, EXTERNAL_SECRETS, Module, Program
 
-PROGRESS_EVERY_SECONDS = 15
+GO_VERSION = (1, 26)
+"""The oldest version that builds every pinned program."""
+_PROGRESS_EVERY_SECONDS = 15
 
 Say = Callable[[str], None]
 """Prints a line of progress."""
 
 
-class ProgramMissingError(RuntimeError):
-    """A program is missing and cannot be built; the message says what to install."""
+class PrerequisiteError(RuntimeError):
+    """A prerequisite is missing or cannot be built; the message says what to install."""
 
 
 @dataclass(frozen=True)
-class Installed:
-    """A program ready to run."""
+class Prerequisite:
+    """A required program or permission."""
 
-    path: Path
-    crds: Path
-    """Directory of its custom resource definitions; only exists if the program has any."""
-
-
-def provide(program: Program, say: Say) -> Installed:
-    """Find the program in KUBEBUILDER_ASSETS, the PATH or the cache, or build it."""
-    if not program.crds and (found := _find(program)):
-        return Installed(found, found.parent)
-    folder = cache_folder() / program.key
-    if not folder.exists():
-        with _only_builder():
-            if not folder.exists():
-                _build(program, folder, say)
-    return Installed(folder / program.name, folder / "crds")
+    name: str
+    remedy: str
+    """How to install or enable it."""
+    found: Callable[[], bool]
 
 
-def is_there(program: Program) -> bool:
-    """Whether the program is available without a build."""
-    return (cache_folder() / program.key).exists() or (
-        not program.crds and _find(program) is not None
-    )
+def require(target: str, prerequisites: Iterable[Prerequisite]) -> None:
+    """Raise PrerequisiteError if `make TARGET` cannot run."""
+    lines = [f"  {it.name}: {it.remedy}\n" for it in prerequisites if not it.found()]
+    if lines:
+        raise PrerequisiteError(
+            f"missing prerequisites of make {target}:\n{''.join(lines)}Nothing was built."
+        )
+
+
+def on_path(name: str, remedy: str) -> Prerequisite:
+    """A program on the PATH."""
+    return Prerequisite(name, remedy, lambda: shutil.which(name) is not None)
+
+
+def _go_is_new_enough() -> bool:
+    if shutil.which("go") is None:
+        return False
+    version = re.search(r"\bgo(\d+)\.(\d+)", _printed("go", "version"))
+    return version is not None and (int(version[1]), int(version[2])) >= GO_VERSION
+
+
+def _printed(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+GO = Prerequisite(
+    f"Go {'.'.join(map(str, GO_VERSION))} or newer", "https://go.dev/dl", _go_is_new_enough
+)
 
 
 def go_unless_built(*programs: Program) -> Prerequisite:
     """Go, which is only needed until these programs are built."""
-    return replace(GO, found=lambda: GO.found() or all(map(is_there, programs)))
+    return replace(GO, found=lambda: GO.found() or all(map(is_available, programs)))
+
+
+def provide(program: Program, say: Say) -> Path:
+    """Find the program in KUBEBUILDER_ASSETS, the PATH or the cache, or build it."""
+    if found := _find(program):
+        return found
+    folder = _folder(program)
+    if not folder.exists():
+        with _only_builder():
+            if not folder.exists():
+                _build(program, folder, say)
+    return folder / program.name
+
+
+def is_available(program: Program) -> bool:
+    """Whether the program is available without a build."""
+    return _folder(program).exists() or _find(program) is not None
 
 
 def crds(program: Program) -> list[Path]:
     """The files of its custom resource definitions, from the cache or from its module."""
-    folder = cache_folder() / program.key / "crds"
+    folder = _folder(program) / "crds"
     if not folder.exists():
         folder = _source(program.source) / program.crds
     return [file for file in sorted(folder.glob("*.yaml")) if file.name != "kustomization.yaml"]
@@ -114,19 +132,20 @@ def redis_server() -> Path | None:
     return Path(found) if found else None
 
 
+def _folder(program: Program) -> Path:
+    return cache_folder() / program.key
+
+
 def _find(program: Program) -> Path | None:
-    assets = os.environ.get("KUBEBUILDER_ASSETS", "")
-    for path in filter(None, (assets, os.environ.get("PATH"))):
-        found = shutil.which(program.name, path=path)
-        if found and _minor_version(found) == program.version.rsplit(".", 1)[0]:
-            return Path(found)
+    """The installed program, unless its version must be that of its definitions."""
+    if program.crds:
+        return None
+    for path in filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))):
+        if found := shutil.which(program.name, path=path):
+            version = re.search(r"\bv?(\d+\.\d+)\.\d+", _printed(found, "--version"))
+            if version and version[1] == program.version.rsplit(".", 1)[0]:
+                return Path(found)
     return None
-
-
-def _minor_version(binary: str) -> str | None:
-    printed = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
-    match = re.search(r"\bv?(\d+\.\d+)\.\d+", printed.stdout)
-    return match[1] if match else None
 
 
 @contextmanager
@@ -150,44 +169,37 @@ def _build(program: Program, folder: Path, say: Say) -> None:
     with TemporaryDirectory(prefix=".building-", dir=folder.parent) as staging:
         built = Path(staging, "built")
         built.mkdir()
-        source = _source(program.source)
-        _compile(program, source, built / program.name, say)
-        _copy_crds(program, built / "crds")
+        _compile(program, built / program.name, say)
+        if program.crds:
+            (built / "crds").mkdir()
+            for crd in crds(program):
+                shutil.copyfile(crd, built / "crds" / crd.name)
         built.rename(folder)
     say(f"built {program.name} {program.version} in {time.monotonic() - started:.0f} s: {folder}")
 
 
-def _source(source: Module | ToolsModule) -> Path:
+def _source(source: Module | Path) -> Path:
     """The build directory; a published module is downloaded and its checksum is verified."""
-    if isinstance(source, ToolsModule):
-        return source.folder
-    answer = json.loads(_go("mod", "download", "-json", f"{source.path}@{source.version}"))
-    if answer["Sum"] != source.checksum:
-        raise ProgramMissingError(
-            f"{source.path}@{source.version} has the checksum {answer['Sum']}, "
-            f"but {source.checksum} is pinned"
+    if isinstance(source, Path):
+        return source
+    module = f"{source.path}@{source.version}"
+    with _go("mod", "download", "-json", module) as go:
+        printed, errors = go.communicate()
+    if go.returncode:
+        raise PrerequisiteError(f"go mod download -json {module} failed:\n{printed}{errors}")
+    downloaded = json.loads(printed)
+    if downloaded["Sum"] != source.checksum:
+        raise PrerequisiteError(
+            f"{module} has the checksum {downloaded['Sum']}, but {source.checksum} is pinned"
         )
-    return Path(answer["Dir"])
+    return Path(downloaded["Dir"])
 
 
-def _copy_crds(program: Program, folder: Path) -> None:
-    if not program.crds:
-        return
-    folder.mkdir()
-    for crd in crds(program):
-        shutil.copyfile(crd, folder / crd.name)
-
-
-def _compile(program: Program, source: Path, binary: Path, say: Say) -> None:
+def _compile(program: Program, binary: Path, say: Say) -> None:
+    source = _source(program.source)
     linker = " ".join(["-s -w", *(f"-X {variable}" for variable in program.variables)])
     flags = ["-v", "-mod=readonly", "-trimpath", f"-ldflags={linker}", f"-o={binary}"]
-    with subprocess.Popen(
-        [_go_command(), "build", *flags, program.package],
-        cwd=source,
-        env=_go_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as go:
+    with _go("build", *flags, program.package, folder=source) as go:
         assert go.stderr
         try:
             lines = _report(go.stderr, program.name, say)
@@ -195,51 +207,42 @@ def _compile(program: Program, source: Path, binary: Path, say: Say) -> None:
             go.terminate()
             raise
     if go.returncode:
-        raise ProgramMissingError(
+        raise PrerequisiteError(
             f"{program.name} could not be built in {source}:\n" + "".join(lines)
         )
 
 
-def _report(lines: Iterator[str], name: str, say: Say) -> deque[str]:
+def _report(lines: Iterable[str], name: str, say: Say) -> deque[str]:
     """Report the progress of a build; return its last lines, which explain a failure."""
     last: deque[str] = deque(maxlen=30)
     reported = time.monotonic()
     for count, line in enumerate(lines, start=1):
         last.append(line)
-        if time.monotonic() - reported > PROGRESS_EVERY_SECONDS:
+        if time.monotonic() - reported > _PROGRESS_EVERY_SECONDS:
             reported = time.monotonic()
             say(f"  {name}: {count} steps, now {line.strip()}")
     return last
 
 
-def _go_command() -> str:
+def _go(*arguments: str, folder: Path | None = None) -> "subprocess.Popen[str]":
     command = shutil.which("go")
     if command is None:
-        raise ProgramMissingError(f"the build needs {GO.name}: {GO.remedy}")
-    return command
-
-
-def _go(*arguments: str) -> str:
-    done = subprocess.run(
-        [_go_command(), *arguments],
-        env=_go_environment(),
-        capture_output=True,
+        raise PrerequisiteError(f"the build needs {GO.name}: {GO.remedy}")
+    settings = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+    return subprocess.Popen(
+        [command, *arguments],
+        cwd=folder,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    if done.returncode:
-        raise ProgramMissingError(f"go {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def _go_environment() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
 
 
 PROGRAMS = (*CONTROL_PLANE, *EXTERNAL_SECRETS.values())
 PREREQUISITES = (
     go_unless_built(*PROGRAMS),
-    GIT,
+    on_path("git", "apt install git, or brew install git"),
     Prerequisite(
         "Valkey or Redis",
         "apt install redis-server, or brew install redis",
@@ -249,16 +252,11 @@ PREREQUISITES = (
 """The prerequisites of `make e2e`."""
 
 
-def main() -> None:
-    """Provide every program, and print its path."""
-    require("e2e", PREREQUISITES)
-    for program in PROGRAMS:
-        print(f"{program.name} {program.version}: {provide(program, print).path}", flush=True)
-    print(f"redis-server: {redis_server()}")
-
-
 if __name__ == "__main__":
     try:
-        main()
-    except (PrerequisitesMissingError, ProgramMissingError) as error:
+        require("e2e", PREREQUISITES)
+        for needed in PROGRAMS:
+            print(f"{needed.name} {needed.version}: {provide(needed, print)}", flush=True)
+        print(f"redis-server: {redis_server()}")
+    except PrerequisiteError as error:
         sys.exit(f"error: {error}")

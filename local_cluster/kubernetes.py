@@ -1,157 +1,153 @@
-"""Starts etcd, the Kubernetes programs and kwok, which simulates the nodes."""
+"""Starts etcd, the Kubernetes programs, and kwok, which simulates nodes without machines."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local_cluster.cluster import Cluster, Object
-from local_cluster.installing import Installed
-from local_cluster.nodes import Pace, add_nodes
-from local_cluster.processes import Processes, answers, free_port
-from local_cluster.programs import (
-    API_SERVER,
-    CONTROLLER_MANAGER,
-    ETCD,
-    KWOK,
-    SCHEDULER,
-    Program,
-)
-from local_cluster.waiting import eventually
+from constructs_lib.model import Manifest
+from local_cluster.aws import REGION
+from local_cluster.cluster import Cluster
+from local_cluster.processes import Processes, answers, eventually, free_port
+from local_cluster.programs import API_SERVER, CONTROLLER_MANAGER, ETCD, KWOK, SCHEDULER, Program
+
+ZONES = tuple(f"{REGION}{letter}" for letter in "abc")
+_POD_LIFECYCLE = Path(__file__).with_name("kwok.yaml")
 
 
-class Kubernetes:
-    """The control plane of a cluster; call the methods in order."""
-
-    def __init__(self, processes: Processes, programs: dict[Program, Installed]) -> None:
-        self._processes = processes
-        self._programs = programs
-        self._folder = processes.folder
-        self._port = free_port()
-        self.kubeconfig = self._folder / "kubeconfig"
-
-    def start_api_server(self) -> None:
-        """Start etcd and the API server, without waiting for the API server."""
-        client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        self._processes.start(
-            "etcd",
-            self._path(ETCD),
-            f"--data-dir={self._folder / 'etcd'}",
-            "--unsafe-no-fsync",
-            f"--listen-client-urls={client}",
-            f"--advertise-client-urls={client}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=default={peer}",
-            ready=lambda: answers(f"{client}/health"),
-        ).wait_until_ready()
-        self._write_credentials()
-        self._processes.start(
-            "kube-apiserver",
-            self._path(API_SERVER),
-            f"--etcd-servers={client}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={self._port}",
-            f"--cert-dir={self._folder / 'tls'}",
-            "--authorization-mode=RBAC,Node",
-            f"--token-auth-file={self._folder / 'tokens'}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={self._folder / 'sa.pub'}",
-            f"--service-account-signing-key-file={self._folder / 'sa.key'}",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--endpoint-reconciler-type=none",
-            ready=self._api_server_ready,
-        )
-
-    def cluster(self, crds: Iterable[Path]) -> Cluster:
-        """Wait for the API server, and apply the custom resource definitions."""
-        self._processes["kube-apiserver"].wait_until_ready()
-        cluster = Cluster(self.kubeconfig)
-        files = [f"--filename={folder}" for folder in crds]
-        applied = cluster.kubectl("apply", "--server-side", "--output=name", *files)
-        kinds = ",".join(line.partition("/")[2] for line in applied.splitlines())
-
-        def served() -> bool:
-            cluster.kubectl("get", kinds, "--all-namespaces")
-            return True
-
-        eventually("custom resources served", served)
-        return cluster
-
-    def start_controllers(self, cluster: Cluster, pace: Pace) -> None:
-        """Start controllers, scheduler and nodes, without waiting for them."""
-        common = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
-        self._processes.start(
-            "kube-controller-manager",
-            self._path(CONTROLLER_MANAGER),
-            *common,
-            f"--service-account-private-key-file={self._folder / 'sa.key'}",
-            f"--root-ca-file={self._certificate}",
-            ready=lambda: cluster.get("ServiceAccount", "default", "default") is not None,
-        )
-        self._processes.start("kube-scheduler", self._path(SCHEDULER), *common, ready=lambda: True)
-        add_nodes(cluster)
-        stages = self._folder / "kwok.yaml"
-        stages.write_text(pace.stages())
-        self._processes.start(
-            "kwok",
-            self._path(KWOK),
-            f"--kubeconfig={self.kubeconfig}",
-            f"--config={stages}",
-            "--manage-all-nodes=true",
-            "--node-lease-duration-seconds=40",
-            ready=lambda: all(map(_is_ready, cluster.list("Node"))),
-        )
-
-    @property
-    def _certificate(self) -> Path:
-        """The API server creates this self-signed certificate at its first start."""
-        return self._folder / "tls" / "apiserver.crt"
-
-    def _path(self, program: Program) -> Path:
-        return self._programs[program].path
-
-    def _api_server_ready(self) -> bool:
-        if not self._certificate.exists():
-            return False
-        return answers(f"https://127.0.0.1:{self._port}/readyz", authority=self._certificate)
-
-    def _write_credentials(self) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        (self._folder / "sa.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.TraditionalOpenSSL,
-                serialization.NoEncryption(),
-            )
-        )
-        (self._folder / "sa.pub").write_bytes(
-            key.public_key().public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-        )
-        token = secrets.token_hex()
-        (self._folder / "tokens").write_text(f'{token},admin,admin,"system:masters"\n')
-        self.kubeconfig.write_text(yaml.safe_dump(self._kubeconfig(token)))
-
-    def _kubeconfig(self, token: str) -> Object:
-        server = {
-            "server": f"https://127.0.0.1:{self._port}",
-            "certificate-authority": str(self._certificate),
-        }
-        return {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "local", "cluster": server}],
-            "users": [{"name": "admin", "user": {"token": token}}],
-            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
-            "current-context": "local",
-        }
+def start_api_server(processes: Processes, programs: Mapping[Program, Path]) -> Cluster:
+    """Start etcd, then the API server without waiting for it; returns a client."""
+    folder = processes.folder
+    client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    processes.start(
+        "etcd",
+        programs[ETCD],
+        f"--data-dir={folder / 'etcd'}",
+        "--unsafe-no-fsync",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        ready=lambda: answers(f"{client}/health"),
+    ).wait_until_ready()
+    port, key, token = free_port(), folder / "sa.key", secrets.token_hex()
+    write_private_key(key)
+    (folder / "tokens").write_text(f'{token},admin,admin,"system:masters"\n')
+    certificate = _certificate(processes)
+    processes.start(
+        "kube-apiserver",
+        programs[API_SERVER],
+        f"--etcd-servers={client}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={certificate.parent}",
+        "--authorization-mode=RBAC,Node",
+        f"--token-auth-file={folder / 'tokens'}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--endpoint-reconciler-type=none",
+        ready=lambda: (
+            certificate.exists() and answers(f"https://127.0.0.1:{port}/readyz", certificate)
+        ),
+    )
+    kubeconfig = folder / "kubeconfig"
+    server = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(certificate)}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "local", "cluster": server}],
+        "users": [{"name": "admin", "user": {"token": token}}],
+        "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
+        "current-context": "local",
+    }
+    kubeconfig.write_text(yaml.safe_dump(content))
+    return Cluster(kubeconfig)
 
 
-def _is_ready(node: Object) -> bool:
+def _certificate(processes: Processes) -> Path:
+    """The API server creates this self-signed certificate at its first start."""
+    return processes.folder / "tls" / "apiserver.crt"
+
+
+def write_private_key(file: Path) -> rsa.RSAPrivateKey:
+    """Generate a private key, and write it to a file."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form, plain = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+    return key
+
+
+def define(cluster: Cluster, definitions: Iterable[Path]) -> None:
+    """Apply custom resource definitions, and wait until their resources are served."""
+    files = [f"--filename={file}" for file in definitions]
+    applied = cluster.kubectl("apply", "--server-side", "--output=name", *files)
+    kinds = ",".join(line.partition("/")[2] for line in applied.splitlines())
+
+    def served() -> bool:
+        cluster.kubectl("get", kinds, "--all-namespaces")
+        return True
+
+    eventually("custom resources served", served)
+
+
+def start_controllers(
+    processes: Processes, programs: Mapping[Program, Path], cluster: Cluster
+) -> None:
+    """Start controllers, scheduler and nodes, without waiting for them."""
+    kubeconfig = f"--kubeconfig={cluster.kubeconfig}"
+    common = (kubeconfig, "--leader-elect=false", "--secure-port=0")
+    processes.start(
+        "kube-controller-manager",
+        programs[CONTROLLER_MANAGER],
+        *common,
+        f"--service-account-private-key-file={processes.folder / 'sa.key'}",
+        f"--root-ca-file={_certificate(processes)}",
+        ready=lambda: cluster.get("ServiceAccount", "default", "default") is not None,
+    )
+    processes.start("kube-scheduler", programs[SCHEDULER], *common, ready=lambda: True)
+    # an arm64 node in each zone, and an amd64 node that pods must not run on
+    for name, architecture, zone in (
+        *((f"arm64-{zone}", "arm64", zone) for zone in ZONES),
+        ("amd64", "amd64", ZONES[0]),
+    ):
+        node = _node(name, architecture, zone)
+        cluster.apply({key: node[key] for key in ("apiVersion", "kind", "metadata")})
+        cluster.apply(node, subresource="status")
+    processes.start(
+        "kwok",
+        programs[KWOK],
+        kubeconfig,
+        f"--config={_POD_LIFECYCLE}",
+        "--manage-all-nodes=true",
+        "--node-lease-duration-seconds=40",
+        ready=lambda: all(map(_is_ready, cluster.list("Node"))),
+    )
+
+
+def _node(name: str, architecture: str, zone: str) -> Manifest:
+    """A node with the size of an m7g.4xlarge and the AWS network plugin's limit of 58 pods."""
+    capacity = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "100Gi", "pods": "58"}
+    labels = {
+        "kubernetes.io/arch": architecture,
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "topology.kubernetes.io/region": REGION,
+        "topology.kubernetes.io/zone": zone,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "status": {"allocatable": capacity, "capacity": capacity},
+    }
+
+
+def _is_ready(node: Manifest) -> bool:
     conditions = node["status"].get("conditions", ())
-    return any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
+    return any((it["type"], it["status"]) == ("Ready", "True") for it in conditions)

@@ -1,4 +1,4 @@
-"""Starts, restarts and stops the processes of a control plane."""
+"""Starts, restarts and stops the processes of a control plane, and waits for conditions."""
 
 import os
 import secrets
@@ -7,19 +7,29 @@ import signal
 import socket
 import subprocess
 import sysconfig
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import urllib3
+from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
 from charts.output import defer_signals
 
-SECONDS_TO_END = 10
+T = TypeVar("T")
+
+NOT_ANSWERING = (ApiException, HTTPError, ConnectionError)
+"""Client errors while the API server is down, starting or overloaded."""
+_SECONDS_TO_START = 60
+_SECONDS_TO_END = 10
 """How long a process may take to stop after SIGTERM before it is killed."""
-LOG_WIDTH = 300
+_LOG_WIDTH = 300
 """Longer log lines are truncated; some programs log whole objects."""
 
 
@@ -32,152 +42,121 @@ class Process:
     """A process and its log. A restart uses the same arguments."""
 
     name: str
-    program: Path
-    arguments: Sequence[str]
+    command: Sequence[str]
     environment: Mapping[str, str]
+    folder: Path
     log: Path
     ready: Callable[[], bool]
-    within: float
     _running: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Start without waiting, in a new session so that Ctrl-C does not reach the process."""
         with self.log.open("ab") as log, defer_signals():
             self._running = subprocess.Popen(
-                [str(self.program), *self.arguments],
+                self.command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=self.log.parent,
+                cwd=self.folder,
                 start_new_session=True,
             )
 
     def wait_until_ready(self) -> None:
         """Raises ProcessFailedError if the process exits or exceeds its timeout."""
-        deadline = time.monotonic() + self.within
+        deadline = time.monotonic() + _SECONDS_TO_START
         while not self.ready():
             if self._running is None or self._running.poll() is not None:
-                raise ProcessFailedError(f"{self.name} exited before it was ready\n{self.tail()}")
+                raise self.failed("exited before it was ready")
             if time.monotonic() > deadline:
-                raise ProcessFailedError(
-                    f"{self.name} was not ready within {self.within} s\n{self.tail()}"
-                )
+                raise self.failed(f"was not ready within {_SECONDS_TO_START} s")
             time.sleep(0.1)
+
+    def failed(self, how: str) -> ProcessFailedError:
+        return ProcessFailedError(f"{self.name} {how}\n{self.tail(30)}")
 
     def send(self, number: signal.Signals) -> None:
         """Signal the process and its children, if it is running."""
         if self._running is not None and self._running.poll() is None:
             os.killpg(self._running.pid, number)
 
+    def wait(self, seconds: float | None = None) -> int:
+        """The exit status. Raises TimeoutExpired if the process does not exit in time."""
+        return self._running.wait(seconds) if self._running else 0
+
     def stop(self) -> None:
         """Send SIGTERM, and SIGKILL if the process does not exit in time."""
         self.send(signal.SIGTERM)
-        if self._running is not None:
-            try:
-                self._running.wait(SECONDS_TO_END)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(_SECONDS_TO_END)
+        self.kill()
 
     def kill(self) -> None:
         """Send SIGKILL."""
         self.send(signal.SIGKILL)
-        if self._running is not None:
-            self._running.wait()
+        self.wait()
 
     def restart(self) -> None:
-        """Kill the process, start it again, and wait until it is ready."""
+        """Kill the process if it runs, start it again, and wait until it is ready."""
         self.kill()
         self.start()
         self.wait_until_ready()
 
-    def tail(self, lines: int = 30) -> str:
+    def tail(self, lines: int) -> str:
         """The last lines of the log."""
         written = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(line[:LOG_WIDTH] for line in written.splitlines()[-lines:])
+        return "\n".join(line[:_LOG_WIDTH] for line in written.splitlines()[-lines:])
 
 
-class Processes:
-    """All processes of a control plane, in start order."""
+class Processes(dict[str, Process]):
+    """All processes of a control plane by name, in start order."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
-        self._all: dict[str, Process] = {}
+        self.own_folders = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
         for name in ("logs", "home", "tmp"):
             (folder / name).mkdir()
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder / "home"),
-            "TMPDIR": str(folder / "tmp"),
-        }
 
     def start(
         self,
         name: str,
-        program: Path,
+        program: Path | str,
         *arguments: str,
         ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
-        within: float = 60,
+        folder: Path | None = None,
     ) -> Process:
         """Start a process without waiting for it.
 
         Its environment contains only PATH, a separate HOME and TMPDIR, and `environment`, so that
         it does not see the settings and credentials of the user.
         """
-        process = Process(
+        logs = self.folder / "logs"
+        process = self[name] = Process(
             name,
-            program,
-            arguments,
-            {**self._environment, **(environment or {})},
-            self.folder / "logs" / f"{name}.log",
+            (str(program), *arguments),
+            {"PATH": os.environ["PATH"], **self.own_folders, **(environment or {})},
+            folder or logs,
+            logs / f"{name}.log",
             ready,
-            within,
         )
-        self._all[name] = process
         process.start()
         return process
 
-    def __getitem__(self, name: str) -> Process:
-        return self._all[name]
-
     def wait_until_ready(self) -> None:
         """Wait until every process is ready."""
-        for process in self._all.values():
+        for process in self.values():
             process.wait_until_ready()
 
-    def tails(self, lines: int) -> dict[str, str]:
+    def tails(self) -> dict[str, str]:
         """The last lines of every log."""
-        return {name: process.tail(lines) for name, process in self._all.items()}
+        return {name: process.tail(15) for name, process in self.items()}
 
     def stop(self) -> None:
         """Kill all processes; their data is removed with the directory."""
-        for process in reversed(self._all.values()):
+        for process in reversed(self.values()):
             process.kill()
-
-
-def run(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a command; if the wait is interrupted, kill it and its children."""
-    with defer_signals():
-        process = subprocess.Popen(
-            arguments,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-    try:
-        out, err = process.communicate()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
 def free_port() -> int:
@@ -187,11 +166,8 @@ def free_port() -> int:
     """
     while True:
         port = 20000 + secrets.randbelow(12000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
             return port
 
 
@@ -218,3 +194,45 @@ def command(name: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{name} not found in {path}; install it")
     return found
+
+
+def eventually(what: str, check: Callable[[], T], within: float = 60, every: float = 0.3) -> T:
+    """Call `check` until it returns a truthy value, and return that value.
+
+    `check` may raise AssertionError to explain a failure. After `within` seconds, raises
+    AssertionError with `what` and the last result.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            if result := check():
+                return result
+            last = repr(result)
+        except (AssertionError, *NOT_ANSWERING) as error:
+            last = str(error)
+        if time.monotonic() > deadline:
+            raise AssertionError(f"timeout after {within:.0f} s: {what}; last result: {last}")
+        time.sleep(every)
+
+
+@contextmanager
+def repeating(action: Callable[[], None], every: float) -> Iterator[None]:
+    """Call an action every `every` seconds while the block runs.
+
+    Errors are raised at the end of the block, except those of an unavailable API server.
+    """
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(every):
+            # the API server is down or the object has changed: the next call retries
+            with suppress(*NOT_ANSWERING):
+                action()
+
+    with ThreadPoolExecutor(1) as thread:
+        repeated = thread.submit(repeat)
+        try:
+            yield
+        finally:
+            ended.set()
+        repeated.result()

@@ -17,27 +17,6 @@ class Module:
     checksum: str
     """The module's `h1:` hash, as printed by `go mod download -json`."""
 
-    @property
-    def pin(self) -> str:
-        """Identifies the source of a build."""
-        return f"{self.path}@{self.version} {self.checksum}"
-
-
-@dataclass(frozen=True)
-class ToolsModule:
-    """A local go.mod and go.sum, for a module with `replace` directives to unpublished code."""
-
-    name: str
-
-    @property
-    def folder(self) -> Path:
-        return TOOLS / self.name
-
-    @property
-    def pin(self) -> str:
-        """Identifies the source of a build."""
-        return "".join((self.folder / file).read_text() for file in ("go.mod", "go.sum"))
-
 
 @dataclass(frozen=True)
 class Program:
@@ -45,7 +24,10 @@ class Program:
 
     name: str
     version: str
-    source: Module | ToolsModule
+    source: Module | Path
+    """A directory has its own go.mod and go.sum, for a module with `replace` directives to
+    unpublished code.
+    """
     package: str
     variables: tuple[str, ...] = ()
     """`name=value` pairs for the linker, so that the program reports its version."""
@@ -54,58 +36,53 @@ class Program:
 
     @property
     def key(self) -> str:
-        """The name of the cache directory; it depends on pin, flags, and machine type."""
-        build = (self.source.pin, self.package, self.variables, self.crds)
+        """The name of the cache directory; it depends on source, flags, and machine type."""
+        if isinstance(self.source, Module):
+            pin = f"{self.source.path}@{self.source.version} {self.source.checksum}"
+        else:
+            pin = "".join((self.source / file).read_text() for file in ("go.mod", "go.sum"))
+        build = (pin, self.package, self.variables, self.crds)
         facts = repr((build, platform.system(), platform.machine()))
         return f"{self.name}-{self.version}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
 
 
-KUBERNETES = "1.36.3"
-ARGO_CD = "2.14.21"
-SECRETS_MODULE = "github.com/external-secrets/external-secrets"
+def published(name: str, version: str, path: str, checksum: str, package: str = ".") -> Program:
+    """A program of a published module with the same version."""
+    return Program(name, version, Module(path, f"v{version}", checksum), package)
 
 
 def _kubernetes(name: str) -> Program:
-    major, minor, _ = KUBERNETES.split(".")
-    version = "k8s.io/component-base/version"
-    return Program(
-        name,
-        KUBERNETES,
-        ToolsModule("kubernetes"),
-        f"k8s.io/kubernetes/cmd/{name}",
-        (
-            f"{version}.gitVersion=v{KUBERNETES}",
-            f"{version}.gitMajor={major}",
-            f"{version}.gitMinor={minor}",
-        ),
-    )
+    version = "1.36.3"
+    major, minor, _ = version.split(".")
+    built_in = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    variables = (f"k8s.io/component-base/version.{key}={value}" for key, value in built_in.items())
+    source, package = TOOLS / "kubernetes", f"k8s.io/kubernetes/cmd/{name}"
+    return Program(name, version, source, package, tuple(variables))
 
 
 def _external_secrets(version: str, checksum: str) -> Program:
-    source = Module(SECRETS_MODULE, f"v{version}", checksum)
+    source = Module("github.com/external-secrets/external-secrets", f"v{version}", checksum)
     return Program("external-secrets", version, source, ".", crds="config/crds/bases")
 
 
-ETCD = Program("etcd", "3.6.5", ToolsModule("etcd"), "go.etcd.io/etcd/server/v3")
+ETCD = Program("etcd", "3.6.5", TOOLS / "etcd", "go.etcd.io/etcd/server/v3")
 API_SERVER = _kubernetes("kube-apiserver")
 CONTROLLER_MANAGER = _kubernetes("kube-controller-manager")
 SCHEDULER = _kubernetes("kube-scheduler")
-KWOK = Program(
+KWOK = published(
     "kwok",
     "0.7.0",
-    Module("sigs.k8s.io/kwok", "v0.7.0", "h1:+eGsNOIPapjsSzeZlOEcwbpyEVa2Vqlcafa0qIjaKV4="),
+    "sigs.k8s.io/kwok",
+    "h1:+eGsNOIPapjsSzeZlOEcwbpyEVa2Vqlcafa0qIjaKV4=",
     "./cmd/kwok",
 )
+_ARGO_CD = "github.com/argoproj/argo-cd/v2"
 ARGOCD = Program(
     "argocd",
-    ARGO_CD,
-    Module(
-        "github.com/argoproj/argo-cd/v2",
-        f"v{ARGO_CD}",
-        "h1:Ux50vfMUITW+Y+6GAYgQlZbr6WHE5ogiLg9OxxvP9EA=",
-    ),
+    "2.14.21",
+    Module(_ARGO_CD, "v2.14.21", "h1:Ux50vfMUITW+Y+6GAYgQlZbr6WHE5ogiLg9OxxvP9EA="),
     "./cmd",
-    (f"github.com/argoproj/argo-cd/v2/common.version={ARGO_CD}",),
+    (f"{_ARGO_CD}/common.version=2.14.21",),
     crds="manifests/crds",
 )
 EXTERNAL_SECRETS = {

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from local_cluster import installing, prerequisites
+from local_cluster import installing
 from local_cluster.control_plane import running_control_plane
-from local_cluster.prerequisites import GO, Prerequisite, PrerequisitesMissingError, require
+from local_cluster.installing import GO, Prerequisite, PrerequisiteError, require
 from local_cluster.processes import ProcessFailedError
 from local_cluster.programs import ETCD, TOOLS
 from tests.conftest import ROOT
@@ -119,7 +119,7 @@ def test_the_required_go_is_recent_enough_for_the_pinned_programs() -> None:
     asked = [re.search(r"^go (\d+)\.(\d+)", file.read_text(), re.MULTILINE) for file in files]
     versions = [(int(one[1]), int(one[2])) for one in asked if one]
     assert len(versions) == len(files) > 0
-    assert max(versions) == prerequisites.GO_VERSION
+    assert max(versions) == installing.GO_VERSION
 
 
 def test_go_is_not_needed_if_everything_is_built(
@@ -144,7 +144,7 @@ def test_an_installed_program_of_the_right_version_is_used(
     put(tmp_path / "bin", "etcd", f"etcd Version: {version}")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert installing.is_there(ETCD) is enough
+    assert installing.is_available(ETCD) is enough
 
 
 def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert installing.redis_server() == tmp_path / "bin" / "redis-server"
 
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(PrerequisitesMissingError, match=r"\n  Valkey or Redis: apt install redis"):
+    with pytest.raises(PrerequisiteError, match=r"\n  Valkey or Redis: apt install redis"):
         require("e2e", installing.PREREQUISITES)
 
 
@@ -170,7 +170,7 @@ def test_missing_prerequisites_of_the_images_are_listed(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == absent else f"/bin/{name}")
     monkeypatch.setattr(os, "geteuid", lambda: 1000 if absent == "root" else 0)
-    with pytest.raises(PrerequisitesMissingError) as refused:
+    with pytest.raises(PrerequisiteError) as refused:
         require("images", images.PREREQUISITES)
     _, line, last = str(refused.value).split("\n")
     assert line.startswith(f"  {absent}: ")
@@ -237,10 +237,8 @@ def test_a_control_plane_that_fails_to_start_shows_its_logs(
 ) -> None:
     put(tmp_path / "bin", "etcd", "etcd cannot bind its port")
 
-    def provide(*_: object) -> installing.Installed:
-        return installing.Installed(tmp_path / "bin" / "etcd", tmp_path)
-
-    monkeypatch.setattr("local_cluster.control_plane.provide", provide)
+    etcd = tmp_path / "bin" / "etcd"
+    monkeypatch.setattr("local_cluster.control_plane.provide", lambda *_: etcd)
     starting = running_control_plane("v1beta1", lambda _: None)
     with pytest.raises(ProcessFailedError, match="exited before") as failed, starting:
         pass

@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import boto3
-
 from local_cluster.aws import Aws
 from local_cluster.processes import Processes
 from tests.conftest import ROOT
@@ -25,8 +23,7 @@ class Emulator:
     aws: Aws
 
     def client(self, service: str) -> Any:
-        connect: Any = boto3.client
-        return connect(service, **self.aws.client_settings)
+        return self.aws.client(service)
 
     def run(self, command: list[str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
         """Run a command of a checkout against the emulator."""

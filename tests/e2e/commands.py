@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from local_cluster.installation import Installation
 from tests.conftest import ROOT
+
+COMMAND = (sys.executable, "-m", "ops")
 
 
 def ops(
@@ -24,7 +26,7 @@ def ops(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with `given` on its standard input."""
     return subprocess.run(
-        _command(*arguments),
+        [*COMMAND, *arguments],
         cwd=folder,
         env=_environment(installation, kubeconfig),
         input=given,
@@ -34,19 +36,22 @@ def ops(
     )
 
 
-@dataclass(frozen=True)
-class Running:
-    """A running command."""
-
-    process: subprocess.Popen[str]
-    stderr: IO[str]
+def report(
+    installation: Installation, *arguments: str, folder: Path = ROOT, status: int = 0
+) -> Any:
+    """The JSON that a command prints."""
+    done = ops(installation, *arguments, folder=folder)
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)
 
 
 @contextmanager
-def running_ops(installation: Installation, *arguments: str, given: str = "") -> Iterator[Running]:
-    """Start a command, and kill it at the end of the block."""
+def running_ops(
+    installation: Installation, *arguments: str, given: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """Start a command, and kill it at the end of the block; yields it and its error output."""
     with subprocess.Popen(
-        _command(*arguments),
+        [*COMMAND, *arguments],
         cwd=ROOT,
         env=_environment(installation),
         stdin=subprocess.PIPE,
@@ -59,13 +64,9 @@ def running_ops(installation: Installation, *arguments: str, given: str = "") ->
             assert process.stderr
             process.stdin.write(given)
             process.stdin.close()
-            yield Running(process, process.stderr)
+            yield process, process.stderr
         finally:
             process.kill()
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "ops", *arguments]
 
 
 def _environment(installation: Installation, kubeconfig: Path | None = None) -> dict[str, str]:

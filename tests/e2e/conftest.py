@@ -6,6 +6,7 @@ so that each control plane starts once.
 """
 
 import signal
+import subprocess
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,14 +16,14 @@ from typing import Any, NoReturn
 import pytest
 
 from local_cluster.control_plane import ControlPlane, running_control_plane
-from local_cluster.installation import Installation, install
-from local_cluster.installing import PREREQUISITES, Say
-from local_cluster.prerequisites import PrerequisitesMissingError, require
-from tests.e2e.report import Claims, state_of
+from local_cluster.installation import Installation
+from local_cluster.installing import PREREQUISITES, PrerequisiteError, Say, require
+from tests.conftest import copy_checkout
+from tests.e2e.report import Claim, state_of, table
 from tests.prerequisites import needed_by_all
 
-DEFAULT = "v1beta1"
-CLAIMS = pytest.StashKey[Claims]()
+_DEFAULT = "v1beta1"
+_CLAIMS = pytest.StashKey[list[Claim]]()
 
 Claimed = Callable[[str], AbstractContextManager[Callable[[object], None]]]
 
@@ -47,10 +48,28 @@ def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlP
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def installation(control_plane: ControlPlane, say: Say) -> Installation:
     """The installed and synced platform on that control plane."""
-    return install(control_plane, say)
+    installed = Installation(control_plane)
+    installed.bootstrap()
+    installed.deploy(say)
+    return installed
+
+
+@pytest.fixture
+def restored(installation: Installation) -> Iterator[None]:
+    """Restores dist/ after the test."""
+    yield
+    installation.restore()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout for `make cluster`, in which tests change dist/."""
+    folder = copy_checkout(tmp_path_factory.mktemp("local-cluster") / "checkout")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    return folder
 
 
 @pytest.fixture
@@ -62,9 +81,10 @@ def claim(request: pytest.FixtureRequest, pytestconfig: pytest.Config, say: Say)
     _, bracket, parameters = request.node.name.partition("[")
 
     def make(sentence: str) -> AbstractContextManager[Callable[[object], None]]:
-        full = f"{sentence} {bracket}{parameters}".rstrip()
-        say(full)
-        return pytestconfig.stash[CLAIMS].make(full)
+        made = Claim(f"{sentence} {bracket}{parameters}".rstrip())
+        say(made.sentence)
+        pytestconfig.stash[_CLAIMS].append(made)
+        return made.checked()
 
     return make
 
@@ -82,13 +102,12 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[CLAIMS] = Claims()
-    config.addinivalue_line(
-        "markers", "own_cluster: starts a separate cluster, so it can run in parallel"
-    )
-    config.addinivalue_line(
-        "markers", "external_secrets(*versions): run once with each version of its API"
-    )
+    config.stash[_CLAIMS] = []
+    for marker in (
+        "own_cluster: starts a separate cluster, so it can run in parallel",
+        "external_secrets(*versions): run once with each version of its API",
+    ):
+        config.addinivalue_line("markers", marker)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -108,7 +127,7 @@ def _require(session: pytest.Session) -> None:
         return
     try:
         require("e2e", PREREQUISITES)
-    except PrerequisitesMissingError as error:
+    except PrerequisiteError as error:
         raise pytest.UsageError(str(error)) from None
 
 
@@ -125,7 +144,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "control_plane" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("external_secrets")
-        versions = marker.args if marker else (DEFAULT,)
+        versions = marker.args if marker else (_DEFAULT,)
         metafunc.parametrize("control_plane", versions, indirect=True, scope="session")
 
 
@@ -135,17 +154,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the state of the control plane to the report of a failed test."""
     report = yield
-    if report.failed:
-        arguments = getattr(item, "funcargs", {}).values()
-        used = {id(one): one for one in arguments if isinstance(one, ControlPlane)}
-        for control_plane in used.values():
-            report.sections.extend(state_of(control_plane))
+    control_plane = getattr(item, "funcargs", {}).get("control_plane")
+    if report.failed and control_plane:
+        report.sections.extend(state_of(control_plane))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    claims = config.stash[CLAIMS]
-    if claims.made:
+    if claims := config.stash[_CLAIMS]:
         terminalreporter.section("claims")
-        for line in claims.table(get_terminal_size().columns):
+        for line in table(claims, get_terminal_size().columns):
             terminalreporter.write_line(line)

@@ -3,58 +3,42 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 
-from local_cluster.cluster import Cluster, Object
-from local_cluster.waiting import repeating
+from local_cluster.cluster import Cluster
+from local_cluster.processes import repeating
 
-EVERY_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The state of a service at one time."""
-
-    at: float
-    """Seconds on the monotonic clock."""
-    ready: int
-    """The number of ready endpoints."""
-    pods: int
-    """The number of pods, including terminating ones."""
-    terminating: int
+_EVERY_SECONDS = 0.1
 
 
 @dataclass
 class Samples:
-    """All samples of a service during a rollout."""
+    """The extremes of a service during a rollout."""
 
-    taken: list[Sample] = field(default_factory=list)
+    count: int = 0
+    fewest_ready: int = 1000
+    """The minimum number of ready endpoints."""
+    most_pods: int = 0
+    """The maximum number of pods, including terminating ones."""
+    most_wanted_pods: int = 0
+    """The maximum number of pods without terminating ones, as maxSurge counts them."""
+    longest_gap: float = 0
+    """The maximum seconds between two samples; shorter dips may be missed."""
+    _last: float = 0
 
-    @property
-    def fewest_ready(self) -> int:
-        return min(sample.ready for sample in self.taken)
-
-    @property
-    def most_pods(self) -> int:
-        """The maximum number of pods, including terminating ones."""
-        return max(sample.pods for sample in self.taken)
-
-    @property
-    def most_wanted_pods(self) -> int:
-        """The maximum number of pods without terminating ones, as maxSurge counts them."""
-        return max(sample.pods - sample.terminating for sample in self.taken)
-
-    @property
-    def longest_gap(self) -> float:
-        """The maximum seconds between two samples; shorter dips may be missed."""
-        times = [sample.at for sample in self.taken]
-        return max((later - earlier for earlier, later in pairwise(times)), default=0)
+    def add(self, ready: int, pods: int, terminating: int) -> None:
+        now = time.monotonic()
+        if self.count:
+            self.longest_gap = max(self.longest_gap, now - self._last)
+        self.count, self._last = self.count + 1, now
+        self.fewest_ready = min(self.fewest_ready, ready)
+        self.most_pods = max(self.most_pods, pods)
+        self.most_wanted_pods = max(self.most_wanted_pods, pods - terminating)
 
     def __str__(self) -> str:
         return (
             f"at least {self.fewest_ready} endpoints ready, at most {self.most_wanted_pods} pods "
-            f"({self.most_pods} with terminating ones) in {len(self.taken)} samples, "
+            f"({self.most_pods} with terminating ones) in {self.count} samples, "
             f"at most {self.longest_gap:.1f} s apart"
         )
 
@@ -63,19 +47,18 @@ class Samples:
 def sampled(cluster: Cluster, namespace: str, app: str, service: str = "") -> Iterator[Samples]:
     """Sample pods with the label `app`, and endpoints of `service` if given, during the block."""
     samples = Samples()
+    name = f"kubernetes.io/service-name={service}"
 
     def look() -> None:
         pods = cluster.list("Pod", namespace, f"app={app}")
-        terminating = sum("deletionTimestamp" in pod["metadata"] for pod in pods)
-        ready = _ready_endpoints(cluster, namespace, service) if service else 0
-        samples.taken.append(Sample(time.monotonic(), ready, len(pods), terminating))
+        slices = cluster.list("EndpointSlice", namespace, name) if service else ()
+        endpoints = [endpoint for it in slices for endpoint in it.get("endpoints") or ()]
+        samples.add(
+            ready=sum(bool(endpoint["conditions"].get("ready")) for endpoint in endpoints),
+            pods=len(pods),
+            terminating=sum("deletionTimestamp" in pod["metadata"] for pod in pods),
+        )
 
     look()
-    with repeating(look, EVERY_SECONDS):
+    with repeating(look, _EVERY_SECONDS):
         yield samples
-
-
-def _ready_endpoints(cluster: Cluster, namespace: str, service: str) -> int:
-    slices = cluster.list("EndpointSlice", namespace, f"kubernetes.io/service-name={service}")
-    endpoints: list[Object] = [one for each in slices for one in each.get("endpoints") or ()]
-    return sum(bool(endpoint["conditions"].get("ready")) for endpoint in endpoints)

@@ -1,34 +1,40 @@
-"""`ops` commands on a real control plane."""
+"""`ops` commands on a real control plane: secrets, jobs, and errors of the API server."""
 
 from __future__ import annotations
 
-import json
 import signal
 from base64 import b64decode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
 
 from catalogue.parameters import Parameters
-from local_cluster.cluster import Object
+from constructs_lib.model import Manifest
 from local_cluster.installation import Installation
-from local_cluster.waiting import eventually
+from local_cluster.processes import eventually, free_port
 from ops.secrets.readers import Readers, readers
-from tests.e2e.commands import ops, running_ops
+from tests.e2e.commands import ops, report, running_ops
 from tests.e2e.conftest import Claimed
 from tests.ops.session import command_lines
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 RPC = Parameters.EXECUTION_RPC_URL
 SECRET = "known-to-the-test"  # noqa: S105 part of every value, to search for leaks
+NAMESPACE, JOB = "crawlers", "click-runner-ember"
+RUN = ("jobs", "run", JOB, "--yes")
 
 
 def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
     """The workloads of replaced pods, after their replacements are running."""
-    now = eventually("pods replaced", lambda: same_size(installation, before))
+
+    def same_size() -> dict[str, str]:
+        now = installation.running()
+        return now if sorted(now.values()) == sorted(before.values()) else {}
+
+    now = eventually("pods replaced", same_size)
     return sorted(app for uid, app in before.items() if uid not in now)
-
-
-def same_size(installation: Installation, before: dict[str, str]) -> dict[str, str]:
-    now = installation.running()
-    return now if sorted(now.values()) == sorted(before.values()) else {}
 
 
 def concerned(installation: Installation, parameter: Parameters) -> Readers:
@@ -46,28 +52,28 @@ def leaks(installation: Installation, *texts: str) -> list[str]:
 
 def values(installation: Installation, parameter: Parameters) -> set[str]:
     """The values of a parameter in the Secrets."""
-    found = set()
+    stored = set()
     for source in concerned(installation, parameter).sources:
         secret = installation.cluster.get("Secret", source.secret, source.namespace)
         assert secret, source
-        found |= {
+        stored |= {
             b64decode(secret["data"][key]).decode()
             for key, path in source.paths.items()
             if path == parameter.path
         }
-    return found
+    return stored
 
 
 def test_a_rotated_password_reaches_every_reader(
     installation: Installation, claim: Claimed
 ) -> None:
+    rotate = ("secrets", "rotate", PASSWORD.path, "--yes")
     with claim("`ops secrets rotate`: every reader has the ClickHouse password") as measured:
         before, jobs = installation.running(), installation.cluster.list("Job")
-        done = ops(installation, "secrets", "rotate", PASSWORD.path, "--file", "-", "--yes",
-                   given=SECRET)  # fmt: skip
+        done = ops(installation, *rotate, "--file", "-", given=SECRET)
         assert done.returncode == 0, done.stderr
         assert values(installation, PASSWORD) == {SECRET}
-        restarted = {one.name for one in concerned(installation, PASSWORD).restarted()}
+        restarted = {reader.name for reader in concerned(installation, PASSWORD).restarted()}
         assert set(replaced(installation, before)) == restarted
         assert [job["metadata"]["uid"] for job in installation.cluster.list("Job")] == [
             job["metadata"]["uid"] for job in jobs
@@ -75,7 +81,7 @@ def test_a_rotated_password_reaches_every_reader(
         measured(f"{len(before)} pods of {len(restarted)} workloads replaced")
     with claim("`ops secrets rotate` again, with the same value: nothing restarts"):
         before = installation.running()
-        again = ops(installation, "secrets", "rotate", PASSWORD.path, "--continue", "--yes")
+        again = ops(installation, *rotate, "--continue")
         assert again.returncode == 0, again.stderr
         assert installation.running() == before
     assert leaks(installation, done.stdout, done.stderr, again.stdout, again.stderr) == []
@@ -91,7 +97,7 @@ def test_only_readers_restart(installation: Installation, claim: Claimed) -> Non
         assert done.returncode == 0, done.stderr
         assert values(installation, KEYS) == {keys}
         gone = replaced(installation, before)
-        assert set(gone) == {one.name for one in concerned(installation, KEYS).restarted()}
+        assert set(gone) == {reader.name for reader in concerned(installation, KEYS).restarted()}
         assert "cerebro-api" in gone
         assert "nebula" not in gone
         measured(f"{len(gone)} of {len(before)} pods replaced")
@@ -101,57 +107,107 @@ def test_only_readers_restart(installation: Installation, claim: Claimed) -> Non
 def test_an_interrupted_rotation_can_continue(installation: Installation, claim: Claimed) -> None:
     with claim("`ops secrets rotate`, interrupted, prints the state; --continue completes it"):
         before = installation.running()
-        rotate = ("secrets", "rotate", RPC.path, "--file", "-", "--yes")
-        with running_ops(installation, *rotate, given=f"https://{SECRET}.example") as command:
-            for line in command.stderr:
+        rotate = ("secrets", "rotate", RPC.path, "--yes")
+        given = f"https://{SECRET}.example"
+        with running_ops(installation, *rotate, "--file", "-", given=given) as (process, stderr):
+            for line in stderr:
                 if line.startswith("Waiting for crawlers/cryo-indexer to restart"):
                     seen = command_lines()
-                    command.process.send_signal(signal.SIGINT)
+                    process.send_signal(signal.SIGINT)
                     break
-            printed = command.stderr.read()
-            assert command.process.wait() == 130
+            printed = stderr.read()
+            assert process.wait() == 130
         (source,) = concerned(installation, RPC).sources
         assert f"Secrets with the value: {source}." in printed
         assert "Not restarted yet: crawlers/cryo-indexer." in printed
         assert f"secrets rotate {RPC.path} --continue" in printed
 
-        done = ops(installation, "secrets", "rotate", RPC.path, "--continue", "--yes")
+        done = ops(installation, *rotate, "--continue")
         assert done.returncode == 0, done.stderr
         assert replaced(installation, before) == ["cryo-indexer"]
     assert leaks(installation, printed, seen, done.stdout, done.stderr) == []
 
 
-def test_the_checklist_checks_the_cluster(installation: Installation, claim: Claimed) -> None:
-    with claim("`ops checklist --cluster`: reports synced services and missing controllers"):
-        done = ops(installation, "checklist", "--aws", "--cluster", "--json")
-        assert done.returncode == 1, done.stderr
-        found = json.loads(done.stdout)
-        for items in found["services"].values():
-            assert {item["outcome"] for item in items if item["item"] in (3, 5)} == {"passed"}
-        cluster = {(one["name"], one["outcome"]) for one in found["cluster"]}
-        assert {("arm64 nodes", "passed"), ("Reloader", "failed")} <= cluster
-        details = {one["detail"] for one in found["cluster"] if one["name"] == "External Secrets"}
-        assert "ClusterSecretStore aws-ssm is ready" in details
-    with claim("`ops checklist --cluster`: detects a controller that runs"):
-        installation.cluster.apply(reloader())
-        eventually("Reloader seen", lambda: reloader_seen(installation))
-        installation.cluster.delete("Deployment", "reloader", "default")
+def every_node(installation: Installation, verb: str) -> None:
+    nodes = [node["metadata"]["name"] for node in installation.cluster.list("Node")]
+    installation.cluster.kubectl(verb, *nodes)
 
 
-def reloader_seen(installation: Installation) -> bool:
-    found = json.loads(ops(installation, "checklist", "nebula", "--cluster", "--json").stdout)
-    return ("Reloader", "passed") in {(one["name"], one["outcome"]) for one in found["cluster"]}
+def runs(installation: Installation) -> list[Manifest]:
+    """The runs of the job in the cluster."""
+    return [
+        job
+        for job in installation.cluster.list("Job", NAMESPACE)
+        if any(owner["name"] == JOB for owner in job["metadata"].get("ownerReferences", ()))
+    ]
 
 
-def reloader() -> Object:
-    labels = {"app": "reloader"}
-    containers = [{"name": "reloader", "image": "ghcr.io/stakater/reloader:v1.4.0"}]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "reloader", "namespace": "default"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
-        },
-    }
+@pytest.fixture
+def full(installation: Installation) -> Iterator[Installation]:
+    """A cluster with cordoned nodes, so that a run starts but does not end."""
+    every_node(installation, "cordon")
+    yield installation
+    every_node(installation, "uncordon")
+    for job in runs(installation):
+        installation.cluster.delete("Job", job["metadata"]["name"], NAMESPACE)
+
+
+def test_a_second_run_is_refused_until_the_first_has_ended(
+    full: Installation, claim: Claimed
+) -> None:
+    with claim("`ops jobs run` rejects a second run, and waits for the end of the first"):
+        with running_ops(full, *RUN) as (first, stderr):
+            (job,) = eventually("a run", lambda: runs(full))
+            name = job["metadata"]["name"]
+            second = ops(full, *RUN)
+            assert second.returncode == 1
+            assert f"{NAMESPACE}/{JOB} is already running: {name}, started" in second.stderr
+            assert len(runs(full)) == 1
+
+            every_node(full, "uncordon")
+            printed = stderr.read()
+            assert first.wait() == 0, printed
+        assert f"{NAMESPACE}/{name} succeeded after" in printed
+    with claim("`ops jobs` lists the manual run"):
+        (last,) = [row["last"] for row in report(full, "jobs", "--json") if row["name"] == JOB]
+        assert (last["name"], last["byHand"], last["outcome"]) == (name, True, "succeeded")
+
+
+def unreachable(kubeconfig: Manifest, _: Installation) -> None:
+    kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+
+
+def expired(kubeconfig: Manifest, _: Installation) -> None:
+    kubeconfig["users"][0]["user"] = {"token": "of-yesterday"}
+
+
+def without_permissions(kubeconfig: Manifest, installation: Installation) -> None:
+    token = installation.cluster.kubectl("create", "token", "default").strip()
+    kubeconfig["users"][0]["user"] = {"token": token}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (unreachable, "the cluster of context local cannot be reached at https://127.0.0.1:"),
+        (expired, "the cluster does not accept the credentials of context local; log in again"),
+        (without_permissions, "context local lacks a permission in the cluster: "),
+    ],
+    ids=["unreachable", "expired token", "no permission"],
+)
+def test_an_api_server_error_is_reported_in_one_sentence(
+    installation: Installation,
+    claim: Claimed,
+    tmp_path: Path,
+    change: Callable[[Manifest, Installation], None],
+    sentence: str,
+) -> None:
+    kubeconfig = yaml.safe_load(installation.cluster.kubeconfig.read_text())
+    change(kubeconfig, installation)
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(kubeconfig))
+    with claim("Errors of the API server are reported in one sentence"):
+        for arguments in (("jobs",), ("secrets", "status", "--cluster")):
+            done = ops(installation, *arguments, kubeconfig=file)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.splitlines()[-1].startswith(f"error: {sentence}"), done.stderr

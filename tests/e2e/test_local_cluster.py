@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from local_cluster.processes import command
 from tests.e2e.conftest import Claimed
-from tests.e2e.local_clusters import READY, copy_checkout, running
+from tests.e2e.local_clusters import READY, running
 
 TIMES = (0.1, 1, 2, 3.5, 5, 7, 9, 12, 16, 22)
 """Seconds after the start: imports, etcd, API server, CRDs, controllers, bootstrap, deployment."""
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout in which tests change dist/."""
-    return copy_checkout(tmp_path_factory.mktemp("local-cluster") / "checkout")
-
-
-def kubectl(output: str, *arguments: str) -> str:
-    """Run kubectl as the printed instructions describe."""
-    found = re.search(r"source (\S+)", output)
-    assert found
-    script = f'. {found[1]} && exec "$0" "$@"'
-    done = subprocess.run(["sh", "-c", script, command("kubectl"), *arguments],
-                          capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_local_cluster(checkout: Path, claim: Claimed) -> None:
@@ -44,14 +24,22 @@ def test_a_local_cluster(checkout: Path, claim: Claimed) -> None:
         output = cluster.wait_for(READY)
         measured(f"ready in {time.monotonic() - started:.0f} s")
         assert "probes, logs and addresses do not work" in output
-        assert "cluster-" in kubectl(output, "config", "view")
-        listed = kubectl(output, "get", "applications", "--namespace=argocd", "--no-headers")
+
+        def kubectl(*arguments: str) -> str:
+            """Run kubectl as the printed instructions describe."""
+            script = f'. {cluster.settings()} && exec "$0" "$@"'
+            return subprocess.check_output(
+                ["sh", "-c", script, command("kubectl"), *arguments], text=True
+            )
+
+        assert "cluster-" in kubectl("config", "view")
+        listed = kubectl("get", "applications", "--namespace=argocd", "--no-headers")
         assert {tuple(line.split()[1:]) for line in listed.splitlines()} == {("Synced", "Healthy")}
         file = checkout / "dist" / "crawlers" / "nebula.k8s.yaml"
         file.write_text(file.read_text().replace("replicas: 1", "replicas: 0"))
         cluster.wait_for("Synced and Healthy in")
         replicas = "--output=jsonpath={.spec.replicas}"
-        assert kubectl(output, "get", "deployment/nebula", "--namespace=crawlers", replicas) == "0"
+        assert kubectl("get", "deployment/nebula", "--namespace=crawlers", replicas) == "0"
         assert len(cluster.left) > 10, "running processes are detected"
         assert cluster.interrupt() == 0
         assert cluster.log.read_text().endswith("Stopped. All processes and files are removed.\n")

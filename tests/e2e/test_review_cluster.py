@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from local_cluster.cluster import Object
-from local_cluster.control_plane import ControlPlane
+from constructs_lib.model import Manifest
+from local_cluster.argocd import CONTROLLER
 from local_cluster.installation import Installation
-from local_cluster.processes import command
-from local_cluster.waiting import eventually
+from local_cluster.processes import eventually
 from tests.conftest import ROOT
+from tests.e2e import commands
 from tests.e2e.commands import ops
 from tests.e2e.conftest import Claimed
 
@@ -28,14 +27,12 @@ Findings = set[tuple[str, str, str]]
 """Severity, class and object."""
 
 
-def review(installation: Installation, *options: str) -> dict[str, Any]:
+def review(installation: Installation) -> dict[str, Any]:
     """The report on a sync of the repository."""
-    done = ops(
-        installation, "review", "--cluster", "--format", "json", *options,
-        folder=installation.repository.path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    options = ("review", "--cluster", "--format", "json")
+    report: dict[str, Any] = commands.report(
+        installation, *options, folder=installation.repository.path
+    )
     return report
 
 
@@ -55,20 +52,21 @@ def texts(report: Mapping[str, Any], thing: str) -> list[str]:
 def differences(report: Mapping[str, Any], thing: str) -> dict[str, tuple[Any, Any]]:
     """The values before and after, by path."""
     return {
-        each["path"]: (each.get("before"), each.get("after"))
-        for one in report["objects"]
-        if named(one["object"]) == thing
-        for each in one["differences"]
+        field["path"]: (field.get("before"), field.get("after"))
+        for obj in report["objects"]
+        if named(obj["object"]) == thing
+        for field in obj["differences"]
     }
 
 
 @contextmanager
-def argo_cd_stopped(control_plane: ControlPlane) -> Iterator[None]:
-    control_plane.argocd.controller.send(signal.SIGSTOP)
+def argo_cd_stopped(installation: Installation) -> Iterator[None]:
+    controller = installation.processes[CONTROLLER]
+    controller.send(signal.SIGSTOP)
     try:
         yield
     finally:
-        control_plane.argocd.controller.send(signal.SIGCONT)
+        controller.send(signal.SIGCONT)
 
 
 @pytest.mark.external_secrets("v1beta1", "v1")
@@ -79,15 +77,7 @@ def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Clai
         ours = time.monotonic() - started
         assert report["findings"] == []
         started = time.monotonic()
-        subprocess.run(
-            [command("kubectl"), "diff", "--server-side", "--force-conflicts",
-             "--filename=dist", "--recursive"],
-            cwd=installation.repository.path,
-            env={"KUBECONFIG": str(installation.cluster.kubeconfig), "PATH": "/usr/bin:/bin",
-                 "HOME": str(installation.processes.folder)},
-            check=False,
-            capture_output=True,
-        )  # fmt: skip
+        installation.is_as_committed()
         theirs = time.monotonic() - started
         measured(f"{ours:.1f} s, kubectl diff {theirs:.1f} s, ratio {ours / theirs:.1f}")
 
@@ -95,12 +85,13 @@ def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Clai
 def test_manual_changes_are_reported(installation: Installation, claim: Claimed) -> None:
     cluster = installation.cluster
     with claim("`ops review --cluster`: reports drift, but not the writes of controllers"):
-        with argo_cd_stopped(installation.control_plane):
+        with argo_cd_stopped(installation):
             image = "cerebro-api=ghcr.io/gnosischain/cerebro-api:by-hand"
-            cluster.kubectl("-n", "cerebro", "set", "image", "deployment/cerebro-api", image)
-            cluster.kubectl("-n", "cerebro", "scale", "deployment/cerebro-api", "--replicas=1")
+            api, nebula = "deployment/cerebro-api", "deployment/nebula"
+            cluster.kubectl("-n", "cerebro", "set", "image", api, image)
+            cluster.kubectl("-n", "cerebro", "scale", api, "--replicas=1")
             cluster.patch("NetworkPolicy", "cerebro-api", "cerebro", {"spec": {"ingress": None}})
-            cluster.kubectl("-n", "crawlers", "set", "env", "deployment/nebula", "BY_HAND=1")
+            cluster.kubectl("-n", "crawlers", "set", "env", nebula, "BY_HAND=1")
             report = review(installation)
             reloaded(installation, "cryo-indexer")
             cluster.kubectl("-n", "crawlers", "rollout", "restart", "deployment/ip-crawler")
@@ -120,7 +111,7 @@ def test_manual_changes_are_reported(installation: Installation, claim: Claimed)
             "fields set by kubectl-set stay, because dist/ does not set them: "
             "spec.template.spec.containers[nebula].env[BY_HAND]"
         ]
-    cluster.kubectl("-n", "crawlers", "set", "env", "deployment/nebula", "BY_HAND-")
+    cluster.kubectl("-n", "crawlers", "set", "env", nebula, "BY_HAND-")
     installation.restore()
     eventually("the cluster as committed", installation.is_as_committed)
 
@@ -138,9 +129,9 @@ def reloaded(installation: Installation, name: str) -> None:
 def test_other_objects_are_reported(installation: Installation, claim: Claimed) -> None:
     cluster = installation.cluster
     with claim("`ops review --cluster`: reports another Application's objects, and duplicates"):
-        service = next(o for o in installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
-                       if o["kind"] == "Service")  # fmt: skip
-        installation.repository.write_objects("legacy/service.yaml", [service])
+        objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
+        service = [o for o in objects if o["kind"] == "Service"]
+        installation.repository.write_objects("legacy/service.yaml", service)
         installation.repository.commit("Another Application's objects")
         cluster.apply(legacy(installation), duplicate(installation))
         eventually(
@@ -163,20 +154,23 @@ def test_other_objects_are_reported(installation: Installation, claim: Claimed) 
     installation.restore()
 
 
-def legacy(installation: Installation) -> Object:
-    application = next(o for o in installation.objects() if o["metadata"]["name"] == "cerebro-api"
-                       and o["kind"] == "Application")  # fmt: skip
+def legacy(installation: Installation) -> Manifest:
+    application = next(
+        o
+        for o in installation.objects("dist/argocd/applications.k8s.yaml")
+        if o["metadata"]["name"] == "cerebro-api"
+    )
     source = {**application["spec"]["source"], "path": "legacy", "directory": {}}
     spec = {**application["spec"], "source": source, "syncPolicy": {}}
     return {**application, "metadata": {"name": "legacy", "namespace": "argocd"}, "spec": spec}
 
 
-def duplicate(installation: Installation) -> Object:
-    found = installation.cluster.get("CronJob", "click-runner-ember", "crawlers")
-    assert found
+def duplicate(installation: Installation) -> Manifest:
+    ember = installation.cluster.get("CronJob", "click-runner-ember", "crawlers")
+    assert ember
     metadata = {"name": "ember-by-hand", "namespace": "crawlers"}
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata,
-            "spec": {**found["spec"], "suspend": True}}  # fmt: skip
+    spec = {**ember["spec"], "suspend": True}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec}
 
 
 def test_the_documented_role_is_sufficient(
@@ -184,24 +178,28 @@ def test_the_documented_role_is_sufficient(
 ) -> None:
     """Uses the role in docs/review.md."""
     cluster = installation.cluster
+
+    def as_reviewer() -> tuple[int, str, str]:
+        folder = installation.repository.path
+        done = ops(installation, "review", "--cluster", kubeconfig=file, folder=folder)
+        return done.returncode, done.stdout, done.stderr
+
     text = (ROOT / "docs" / "review.md").read_text()
     role = next(block for block in text.split("```") if "kind: ClusterRole" in block)
     cluster.apply(*yaml.safe_load_all(role.removeprefix("yaml\n")))
     cluster.kubectl("create", "serviceaccount", "reviewer")
-    cluster.kubectl("create", "clusterrolebinding", "reviewer", "--clusterrole=review-dist",
-                    "--serviceaccount=default:reviewer")  # fmt: skip
+    binding = ("--clusterrole=review-dist", "--serviceaccount=default:reviewer")
+    cluster.kubectl("create", "clusterrolebinding", "reviewer", *binding)
     kubeconfig = yaml.safe_load(cluster.kubeconfig.read_text())
     token = cluster.kubectl("create", "token", "reviewer").strip()
     kubeconfig["users"][0]["user"] = {"token": token}
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(kubeconfig))
     with claim("`ops review --cluster`: the documented role is sufficient"):
-        done = ops(installation, "review", "--cluster", kubeconfig=file,
-                   folder=installation.repository.path)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("No change between the cluster of context local and"), done
+        status, shown, errors = as_reviewer()
+        assert status == 0, errors
+        assert shown.startswith("No change between the cluster of context local and")
         cluster.delete("ClusterRoleBinding", "reviewer")
-        done = ops(installation, "review", "--cluster", kubeconfig=file,
-                   folder=installation.repository.path)  # fmt: skip
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "error: context local lacks permissions in the cluster: get " in done.stderr
+        status, shown, errors = as_reviewer()
+        assert (status, shown) == (2, "")
+        assert "error: context local lacks permissions in the cluster: get " in errors

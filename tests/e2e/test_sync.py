@@ -1,30 +1,37 @@
-"""The root Application installs everything, without drift, for both cluster targets."""
+"""The root Application installs everything as declared, without drift, for both cluster targets."""
 
 from __future__ import annotations
 
 import pytest
 
+from constructs_lib.kubernetes.text import stringify
+from constructs_lib.manifests.text import unreadable
 from local_cluster.installation import SERVICES, Installation
-from local_cluster.waiting import eventually
+from local_cluster.processes import eventually
+from tests.constructs_lib.test_text import MISREAD, ORDINARY
 from tests.e2e.conftest import Claimed
+from tests.network import EVALUATORS, Endpoint
+from tests.reach import declared, questions, wrong
 
-pytestmark = pytest.mark.external_secrets("v1beta1", "v1")
+for_both_targets = pytest.mark.external_secrets("v1beta1", "v1")
 
 
+@for_both_targets
 def test_every_application_is_synced_and_healthy(
     installation: Installation, claim: Claimed
 ) -> None:
     with claim("The root Application installs everything: Synced and Healthy") as measured:
         installation.wait()
         applications = installation.argocd.applications()
-        declared = {
+        names = {
             o["metadata"]["name"] for o in installation.objects() if o["kind"] == "Application"
         }
-        assert declared == set(applications)
-        resources = sum(len(one.resources) for one in applications.values())
+        assert names == set(applications)
+        resources = sum(len(application.resources) for application in applications.values())
         measured(f"{len(applications)} Applications, {resources} objects")
 
 
+@for_both_targets
 def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: Claimed) -> None:
     with claim("Pods pass Pod Security and quotas, and run on arm64 nodes") as measured:
         wanted = {
@@ -37,46 +44,52 @@ def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: C
         nodes = {pod["spec"]["nodeName"] for pod in installation.pods().values()}
         assert all(node.startswith("arm64-") for node in nodes), nodes
         refused = [
-            e["message"]
+            event["message"]
             for namespace in SERVICES
-            for e in installation.cluster.list("Event", namespace)
-            if e.get("reason") == "FailedCreate" and "violates PodSecurity" in e["message"]
+            for event in installation.cluster.list("Event", namespace)
+            if event.get("reason") == "FailedCreate" and "violates PodSecurity" in event["message"]
         ]
         assert not refused
         measured(f"{len(running)} pods on {len(nodes)} nodes")
 
 
+@for_both_targets
 def test_every_cron_job_runs_by_hand(installation: Installation, claim: Claimed) -> None:
     with claim("Every CronJob is accepted, and a manual run completes") as measured:
-        jobs = [(o["metadata"]["namespace"], o["metadata"]["name"])
-                for o in installation.objects() if o["kind"] == "CronJob"]  # fmt: skip
+        jobs = [
+            (o["metadata"]["name"], f"--namespace={o['metadata']['namespace']}")
+            for o in installation.objects()
+            if o["kind"] == "CronJob"
+        ]
         kubectl = installation.cluster.kubectl
-        for namespace, name in jobs:
-            kubectl("create", "job", f"--from=cronjob/{name}", f"{name}-hand", "-n", namespace)
-        for namespace, name in jobs:
-            kubectl("wait", "--for=condition=Complete", f"job/{name}-hand", "-n", namespace,
-                    "--timeout=90s")  # fmt: skip
-            kubectl("delete", "job", f"{name}-hand", "-n", namespace)
+        complete = ("--for=condition=Complete", "--timeout=90s")
+        for name, place in jobs:
+            kubectl("create", "job", f"--from=cronjob/{name}", f"{name}-hand", place)
+        for name, place in jobs:
+            kubectl("wait", *complete, f"job/{name}-hand", place)
+            kubectl("delete", "job", f"{name}-hand", place)
         measured(f"{len(jobs)} CronJobs")
 
 
+@for_both_targets
 def test_every_secret_has_the_keys_that_its_pods_read(
     installation: Installation, claim: Claimed
 ) -> None:
     with claim("Every ExternalSecret is SecretSynced with the keys that pods read") as measured:
         installation.external_secrets.wait_until_synced()
         keys = 0
-        for declared in (o for o in installation.objects() if o["kind"] == "ExternalSecret"):
-            metadata = declared["metadata"]
+        for external in (o for o in installation.objects() if o["kind"] == "ExternalSecret"):
+            metadata, spec = external["metadata"], external["spec"]
             secret = installation.cluster.get("Secret", metadata["name"], metadata["namespace"])
             assert secret, metadata["name"]
-            template = declared["spec"]["target"].get("template", {}).get("data")
-            expected = set(template or (item["secretKey"] for item in declared["spec"]["data"]))
+            template = spec["target"].get("template", {}).get("data")
+            expected = set(template or (item["secretKey"] for item in spec["data"]))
             assert set(secret["data"]) == expected
             keys += len(expected)
         measured(f"{keys} keys")
 
 
+@for_both_targets
 def test_nothing_drifts(installation: Installation, claim: Claimed) -> None:
     with claim("After two refreshes, all is Synced, and a dry run shows no changes") as measured:
         for _ in range(2):
@@ -87,9 +100,79 @@ def test_nothing_drifts(installation: Installation, claim: Claimed) -> None:
         measured(f"{len(objects)} objects compared")
 
 
+@for_both_targets
 def test_drift_is_detected(installation: Installation) -> None:
     objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
     deployment = next(o for o in objects if o["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1001m"
     assert "1001m" in installation.cluster.difference(objects)
     eventually("still as committed", installation.is_as_committed)
+
+
+def test_unusual_text_is_stored_unchanged(installation: Installation, claim: Claimed) -> None:
+    with claim("The API server stores unusual text unchanged") as measured:
+        texts = {f"text-{number}": text for number, text in enumerate([*MISREAD, *ORDINARY])}
+        place = {"name": "texts", "namespace": "cerebro"}
+        item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": place, "data": texts}
+        assert not list(unreadable([item]))
+        cluster = installation.cluster
+        cluster.kubectl("create", "--filename=-", stdin=stringify([item]))
+        stored = cluster.get("ConfigMap", **place)
+        cluster.delete("ConfigMap", **place)
+        assert stored is not None
+        assert stored["data"] == texts
+        measured(f"{len(texts)} texts")
+
+
+@pytest.fixture
+def pods(installation: Installation) -> dict[str, Endpoint]:
+    """The running pods of declared workloads."""
+    running = installation.running()
+    pods = installation.pods()
+    return {app: Endpoint.pod(pods[uid]) for uid, app in running.items() if app in declared()}
+
+
+def test_the_policies_allow_what_is_declared(
+    installation: Installation, pods: dict[str, Endpoint], claim: Claimed
+) -> None:
+    with claim("NetworkPolicies allow what is declared, on Kubernetes and EKS") as measured:
+        asked = list(questions(pods))
+        cluster = installation.cluster
+        stored = [*cluster.list("NetworkPolicy"), *cluster.list("Namespace")]
+        assert wrong(stored, asked) == {name: [] for name in EVALUATORS}
+        measured(f"{len(asked)} questions about {len(pods)} workloads, {len(READINGS)} readings")
+
+
+def test_a_removed_policy_changes_an_answer(
+    installation: Installation, pods: dict[str, Endpoint]
+) -> None:
+    cluster = installation.cluster
+    stored = [policy for name in SERVICES for policy in cluster.list("NetworkPolicy", name)]
+    namespaces = cluster.list("Namespace")
+    for app in ("cerebro-api", "nebula"):
+        rest = [it for it in stored if it["metadata"]["name"] not in (app, "default-deny")]
+        changed = wrong([*namespaces, *rest], questions(pods))
+        assert any(question.startswith(f"{app} -> ") for question in changed["EKS"])
+
+
+def test_removing_a_service_removes_only_its_objects(
+    installation: Installation, claim: Claimed
+) -> None:
+    service, applications = "dist/crawlers/nebula.k8s.yaml", "dist/argocd/applications.k8s.yaml"
+    with claim("Removing a service removes only its objects") as measured:
+        before = installation.identities()
+        own = {
+            (o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
+            for o in installation.objects(service)
+        }
+        installation.repository.remove(service)
+        rest = [o for o in installation.objects(applications) if o["metadata"]["name"] != "nebula"]
+        installation.repository.write_objects(applications, rest)
+        installation.repository.commit("Remove nebula")
+        installation.argocd.refresh("root")
+        eventually("nebula gone", lambda: "nebula" not in installation.argocd.applications(), 120)
+        installation.wait()
+        assert before - installation.identities() == own
+        measured(f"{len(own)} objects")
+    installation.restore()
+    assert installation.identities() == before

@@ -17,21 +17,21 @@ import pexpect
 import pytest
 import yaml
 
-from charts.output import read as committed
 from constructs_lib.manifests.objects import Objects
-from local_cluster.by_hand import PAGE
-from local_cluster.cluster import Cluster, Object
-from local_cluster.processes import command
-from local_cluster.waiting import eventually, repeating
+from constructs_lib.model import Manifest
+from local_cluster.argocd import applications
+from local_cluster.cluster import Cluster
+from local_cluster.installation import PAGE
+from local_cluster.processes import command, eventually, repeating
 from ops.cluster import Cluster as Operators
 from ops.review.live.server import Server
 from ops.review.live.snapshot import take
 from ops.review.live.stored import plain
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
-from tests.conftest import ROOT, parse
+from tests.conftest import ROOT
 from tests.e2e.conftest import Claimed
-from tests.e2e.local_clusters import READY, copy_checkout, running
+from tests.e2e.local_clusters import READY, running
 from tests.e2e.sampling import sampled
 from tests.e2e.test_review_cluster import differences, findings, texts
 
@@ -102,7 +102,7 @@ class Rehearsal:
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
-    def state(self) -> dict[tuple[str, str, str], Object]:
+    def state(self) -> dict[tuple[str, str, str], Manifest]:
         """The objects in both namespaces, without status and defaults."""
         return {
             (kind, namespace, item["metadata"]["name"]): plain(item)
@@ -111,7 +111,7 @@ class Rehearsal:
             for item in self.cluster.list(kind, namespace)
         }
 
-    def predicted(self) -> dict[tuple[str, str, str], Object]:
+    def predicted(self) -> dict[tuple[str, str, str], Manifest]:
         """The objects after a sync that `ops review --cluster` predicts, in both namespaces."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("KUBECONFIG", self.environment["KUBECONFIG"])
@@ -133,22 +133,25 @@ class Rehearsal:
 
 
 @pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(checkout: Path) -> Iterator[Rehearsal]:
     """A cluster set up as on the deployment page, and a checkout of this repository."""
-    checkout = copy_checkout(tmp_path_factory.mktemp("takeover") / "checkout")
     with running(checkout, checkout.with_name("by-hand"), "--taken-over", "--every=1") as cluster:
-        found = re.search(r"source (\S+)", cluster.wait_for(READY))
-        assert found
-        lines = Path(found[1]).read_text().splitlines()
+        cluster.wait_for(READY)
+        lines = cluster.settings().read_text().splitlines()
         variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-        scripts = f"{ROOT / '.venv' / 'bin'}:{ROOT / 'node_modules' / '.bin'}"
-        outer = {"ARGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}  # of the make that runs the tests
+        scripts = f"{checkout / '.venv' / 'bin'}:{checkout / 'node_modules' / '.bin'}"
+        outer = {
+            "ARGS",
+            "MAKEFLAGS",
+            "MAKELEVEL",
+            "MAKEOVERRIDES",
+            "MFLAGS",
+        }  # of the make that runs the tests
         environment = {
             **{name: value for name, value in os.environ.items() if name not in outer},
             **variables,
             "PATH": f"{Path(sys.executable).parent}:{scripts}:{os.environ['PATH']}",
             "PYTHONPATH": str(checkout),
-            "MAKEFLAGS": f"VENV={ROOT / '.venv'}",
         }
         yield Rehearsal(checkout, environment, Cluster(Path(variables["KUBECONFIG"])))
         assert cluster.interrupt() == 0
@@ -164,10 +167,7 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
         wanted = next(one for one in yaml.safe_load_all(text) if one["kind"] in unset)
         of_another_class = {**wanted, "spec": {**wanted["spec"], "storageClassName": "gp2"}}
         cluster.kubectl("create", "-f-", stdin=yaml.safe_dump(of_another_class))
-        cluster.delete("Deployment", "cerebro-api", "cerebro")
-        eventually(
-            "Deployment deleted", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro")
-        )
+        delete_api(cluster)
         cluster.kubectl("apply", "-f-", stdin=yaml.safe_dump(page).replace("app:", "run:"))
         scheme = "alb.ingress.kubernetes.io/scheme"
         cluster.annotate("Ingress", "cerebro-api", "cerebro", {scheme: "internal"})
@@ -187,12 +187,15 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
     (rehearsal.checkout / "dist" / claim_file).write_text(text, "utf-8")
     cluster.patch("Secret", "cerebro-api-secrets", "cerebro", {"data": {"EXTRA": None}})
     cluster.delete("PersistentVolumeClaim", wanted["metadata"]["name"], "crawlers")
-    cluster.delete("Deployment", "cerebro-api", "cerebro")
-    eventually(
-        "Deployment deleted", lambda: not cluster.get("Deployment", "cerebro-api", "cerebro")
-    )
+    delete_api(cluster)
     cluster.kubectl("apply", f"--filename={PAGE}")
     eventually("both pods ready", lambda: ready(cluster) == 2)
+
+
+def delete_api(cluster: Cluster) -> None:
+    api = ("Deployment", "cerebro-api", "cerebro")
+    cluster.delete(*api)
+    eventually("Deployment deleted", lambda: not cluster.get(*api))
 
 
 def ready(cluster: Cluster) -> int:
@@ -250,7 +253,7 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         rehearsal.refused("undo cerebro-api", "first run `ops takeover undo namespace-cerebro`")
         rehearsal.step("7")
         rehearsal.refused("undo namespace-cerebro", "delete application root`")
-        eventually("every Application Synced and Healthy", lambda: all_synced(cluster), 120)
+        eventually("every Application Synced and Healthy", lambda: all_synced(rehearsal), 120)
         assert "No change between the cluster of context local and" in rehearsal.step("")
         state = rehearsal.state()
         for item in state.values():  # the guide adds this annotation by hand
@@ -276,7 +279,7 @@ def every_minute(rehearsal: Rehearsal) -> None:
     rehearsal.edit("crawlers/click-runner.k8s.yaml", "schedule: 0 2 * * *", "schedule: '* * * * *'")
 
 
-def undo(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Object]) -> None:
+def undo(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Manifest]) -> None:
     """Undo a partial takeover, and check that the original state is restored."""
     assert rehearsal.state() != before
     rehearsal.run("python -m ops takeover undo cerebro-api")
@@ -286,27 +289,23 @@ def undo(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Object]) -> No
     (rehearsal.checkout / "saved-cerebro-api.yaml").unlink()
 
 
-def all_synced(cluster: Cluster) -> bool:
-    found = cluster.list("Application", "argocd")
-    states = {
-        one["metadata"]["name"]: tuple(
-            one.get("status", {}).get(field, {}).get("status") for field in ("sync", "health")
-        )
-        for one in found
-    }
-    declared = [one for one in parse(committed(ROOT / "dist")) if one["kind"] == "Application"]
-    assert states.keys() == {one["metadata"]["name"] for one in declared}
-    others = {name: state for name, state in states.items() if state != ("Synced", "Healthy")}
-    assert not others, others
+def all_synced(rehearsal: Rehearsal) -> bool:
+    existing = applications(rehearsal.cluster)
+    files = (rehearsal.checkout / "dist" / "argocd").glob("*.yaml")
+    declared = [obj for file in files for obj in yaml.safe_load_all(file.read_text("utf-8"))]
+    names = {obj["metadata"]["name"] for obj in declared if obj["kind"] == "Application"}
+    assert existing.keys() == names
+    others = [it for it in existing.values() if (it.sync, it.health) != ("Synced", "Healthy")]
+    assert not others, "; ".join(map(str, others))
     return True
 
 
-def embers(cluster: Cluster) -> list[Object]:
+def embers(cluster: Cluster) -> list[Manifest]:
     """All runs of Ember's job."""
     return [job for job in cluster.list("Job", "crawlers") if "ember" in job["metadata"]["name"]]
 
 
-def started(job: Object) -> str:
+def started(job: Manifest) -> str:
     annotations: dict[str, str] = job["metadata"]["annotations"]
     return annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"]
 
@@ -323,7 +322,7 @@ def test_a_failed_release_keeps_the_old_pods(rehearsal: Rehearsal, claim: Claime
         eventually("no pending pods", lambda: not pending(cluster), 60)
 
 
-def pending(cluster: Cluster) -> list[Object]:
+def pending(cluster: Cluster) -> list[Manifest]:
     pods = cluster.list("Pod", "cerebro", "app=cerebro-api")
     return [pod for pod in pods if pod["status"]["phase"] == "Pending"]
 

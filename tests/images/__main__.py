@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_cluster.prerequisites import ROOT, PrerequisitesMissingError, command, require
+from local_cluster.installing import Prerequisite, PrerequisiteError, on_path, require
 
 from . import clients, containers, standins, trial
 from .dockerfiles import services
@@ -38,8 +38,8 @@ _TOOLS = {
     "unshare": "util-linux",
 }
 PREREQUISITES = (
-    *(command(tool, f"apt install {package}") for tool, package in _TOOLS.items()),
-    ROOT,
+    *(on_path(tool, f"apt install {package}") for tool, package in _TOOLS.items()),
+    Prerequisite("root", "run it as root, or with sudo", lambda: os.geteuid() == 0),
 )
 """The prerequisites of `make images`, which runs only on machines with apt."""
 
@@ -65,7 +65,7 @@ def main() -> int:
         return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
     try:
         require("images", PREREQUISITES)
-    except PrerequisitesMissingError as error:
+    except PrerequisiteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if missing := sorted({*services()} - {service.name for service in SERVICES}):

@@ -13,8 +13,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.model.text import plural
 from constructs_lib.rules import waivers
 from constructs_lib.rules.waivers import Result, Waiver
-from local_cluster.installing import go_unless_built
-from local_cluster.prerequisites import require
+from local_cluster.installing import go_unless_built, require
 from tests.scan.programs import NEEDED
 
 

@@ -1,37 +1,27 @@
 """The pinned programs that the scanners need."""
 
 from catalogue.target import TARGET
-from local_cluster.programs import ARGOCD, EXTERNAL_SECRETS, Module, Program
+from local_cluster.programs import ARGOCD, EXTERNAL_SECRETS, Program, published
 
-KUBE_SCORE = Program(
+KUBE_SCORE = published(
     "kube-score",
     "1.20.0",
-    Module(
-        "github.com/zegl/kube-score",
-        "v1.20.0",
-        "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8=",
-    ),
+    "github.com/zegl/kube-score",
+    "h1:J1VqK86SunV4Gg8emPTmwUVxe0rmXnAs5K9ZUbGMKR8=",
     "./cmd/kube-score",
 )
-KUBECONFORM = Program(
+KUBECONFORM = published(
     "kubeconform",
     "0.7.0",
-    Module(
-        "github.com/yannh/kubeconform",
-        "v0.7.0",
-        "h1:ZFfniR8VChrWQxaxTUGnNrxw8RIDkjVBrjdhXSamwjw=",
-    ),
+    "github.com/yannh/kubeconform",
+    "h1:ZFfniR8VChrWQxaxTUGnNrxw8RIDkjVBrjdhXSamwjw=",
     "./cmd/kubeconform",
 )
-GITLEAKS = Program(
+GITLEAKS = published(
     "gitleaks",
     "8.30.1",
-    Module(
-        "github.com/zricethezav/gitleaks/v8",
-        "v8.30.1",
-        "h1:PmEvCfVI7ti9dV3s5aMZUY7sS2GxRvG3yzih7E+cS3w=",
-    ),
-    ".",
+    "github.com/zricethezav/gitleaks/v8",
+    "h1:PmEvCfVI7ti9dV3s5aMZUY7sS2GxRvG3yzih7E+cS3w=",
 )
 DEFINITIONS = (ARGOCD, EXTERNAL_SECRETS[TARGET.external_secrets])
 """The programs whose custom resource definitions kubeconform uses."""

@@ -56,7 +56,7 @@ def _output(*command: str) -> str:
 
 def kube_score(say: Say) -> list[Result]:
     """Run kube-score over all files together, so that it matches Services with their pods."""
-    program = str(provide(KUBE_SCORE, say).path)
+    program = str(provide(KUBE_SCORE, say))
     options = (
         "--output-format=json",
         "--disable-ignore-checks-annotations",
@@ -145,7 +145,7 @@ def checkov_python(say: Say) -> str:
 
 def kubeconform(say: Say) -> list[Result]:
     """Run kubeconform over all files, for each Kubernetes version, with the schemas of the CRDs."""
-    program = str(provide(KUBECONFORM, say).path)
+    program = str(provide(KUBECONFORM, say))
     definitions = [file for one in DEFINITIONS for file in crds(one)]
     with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
         own, custom = schemas.write(Path(folder), definitions, manifests())
@@ -243,7 +243,7 @@ def of_cdk_nag(report: str, resources: Mapping[str, str]) -> list[Result]:
 
 def gitleaks(say: Say) -> list[Result]:
     """Run gitleaks over every commit of the checkout."""
-    program = str(provide(GITLEAKS, say).path)
+    program = str(provide(GITLEAKS, say))
     options = ("--redact", "--exit-code=0", "--report-format=json", "--report-path=-")
     return of_gitleaks(_output(program, "git", *options, str(ROOT)))
 
