@@ -284,7 +284,7 @@ def _resources(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
     """Check that every container has requests and limits."""
     count = sum(len(workload.every_container) for workload in service.workloads)
     containers = plural(count, "container")
-    return _follows(hardening.resources_are_bounded, service, inputs, f"set on {containers}")
+    return _follows(hardening.unbounded_resources, service, inputs, f"set on {containers}")
 
 
 def _probes(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
@@ -292,20 +292,20 @@ def _probes(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
     if not service.running:
         return [CheckResult(Outcome.NOT_APPLICABLE, "it runs only jobs")]
     names = ", ".join(f"{workload.kind} {workload.name}" for workload in service.running)
-    return _follows(availability.programs_are_probed, service, inputs, names)
+    return _follows(availability.missing_probe, service, inputs, names)
 
 
 def _node_selector(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
     """Check that every pod selects arm64 nodes."""
     templates = plural(len(service.workloads), "pod template")
-    return _follows(availability.images_fit_nodes, service, inputs, f"set on {templates}")
+    return _follows(availability.wrong_architecture, service, inputs, f"set on {templates}")
 
 
 def _update(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that an update stops no pod before its replacement is ready."""
     if not service.running:
         yield CheckResult(Outcome.NOT_APPLICABLE, "the next run uses the new image")
-    violations = inputs.violations(availability.updates_leave_no_gap, service)
+    violations = inputs.violations(availability.unavailable_during_update, service)
     yield from (failed(violation.message) for violation in violations)
     with_gap = {violation.item for violation in violations}
     for workload in service.running:

@@ -17,7 +17,7 @@ from constructs_lib.errors import DeclarationError, PlatformError
 from constructs_lib.kubernetes import Chart, Program
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import ClusterTarget, Egress, Manifest
-from constructs_lib.rules.egress import same_on_eks
+from constructs_lib.rules.egress import differing_on_eks
 from constructs_lib.rules.model import Rendered
 from tests.constructs_lib import declarations as base
 from tests.network import Connection, Opening, eks, kubernetes
@@ -144,7 +144,7 @@ def conflicts(*policies: list[Manifest]) -> list[str]:
         for place, rules in enumerate(policies)
     ]
     rendered = Rendered(Objects.of([native("Deployment", "one", {"template": pod}), *objects]))
-    return [violation.message for violation in same_on_eks.violations(rendered)]
+    return [violation.message for violation in differing_on_eks.violations(rendered)]
 
 
 @settings(max_examples=400)
@@ -310,7 +310,7 @@ def test_a_namespace_without_a_pod_selector_is_all_of_its_pods_not_all_addresses
     )(chart)
     with pytest.raises(PlatformError) as refused:
         base.app_of(chart).render()
-    (problem,) = [one for one in refused.value.problems if "policies-open-what-is-served" in one]
+    (problem,) = [one for one in refused.value.problems if "unserved-open-port" in one]
     assert "allows every pod of a namespace as a peer; select pods by label" in problem
 
 

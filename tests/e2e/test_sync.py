@@ -140,7 +140,9 @@ def test_the_policies_allow_what_is_declared(
         cluster = installation.cluster
         stored = [*cluster.list("NetworkPolicy"), *cluster.list("Namespace")]
         assert wrong(stored, asked) == {name: [] for name in EVALUATORS}
-        measured(f"{len(asked)} questions about {len(pods)} workloads, {len(READINGS)} readings")
+        measured(
+            f"{len(asked)} questions about {len(pods)} workloads, {len(EVALUATORS)} evaluators"
+        )
 
 
 def test_a_removed_policy_changes_an_answer(

@@ -91,7 +91,7 @@ CASES = [
         edit=set_field(NEBULA_SECRETS, "spec.secretStoreRef.name", "other"),
         expects=[
             medium("secret", NEBULA_SECRETS, "spec.secretStoreRef.name: aws-ssm → other"),
-            high("downtime", NEBULA_SECRETS, "[objects-refer-to-what-exists]"),
+            high("downtime", NEBULA_SECRETS, "[dangling-reference]"),
         ],
     ),
     Case(
