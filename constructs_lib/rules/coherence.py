@@ -67,7 +67,12 @@ def _is_json(text: str | None) -> bool:
         return False
 
 
-@rule(PODS, risk="downtime", remedy="give its pods a unique label, and select by it")
+@rule(
+    PODS,
+    risk="downtime",
+    remedy="give its pods a unique label, and select by it",
+    reviewed_by_field=True,
+)
 def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:

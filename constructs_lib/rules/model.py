@@ -91,6 +91,8 @@ class Rule:
     check: Callable[..., Problems] = field(repr=False)
     needs_platform: bool = False
     """Whether it compares objects with the Platform."""
+    reviewed_by_field: bool = False
+    """Whether the review compares the same fields itself, and does not repeat a violation."""
 
     def subjects(self, rendered: Rendered) -> list[Any]:
         """The objects or workloads that it checks; empty if it checks all together."""
@@ -161,6 +163,7 @@ def rule(
     risk: Risk,
     remedy: str,
     needs_platform: bool = False,
+    reviewed_by_field: bool = False,
 ) -> Callable[[Callable[..., Problems]], Rule]:
     """Turn a function that yields problems into a Rule.
 
@@ -172,12 +175,14 @@ def rule(
         risk: The risk class of a violation in the review.
         remedy: How to fix a violation; the end of each message without its own remedy.
         needs_platform: Whether the rule compares objects with the Platform.
+        reviewed_by_field: Whether the review compares the same fields itself: for an object on both
+            sides of a change, it does not repeat the violation.
     """
 
     def make(check: Callable[..., Problems]) -> Rule:
         reason = " ".join((check.__doc__ or "").split())
         name = check.__name__.replace("_", "-")
-        return Rule(name, kinds, risk, reason, remedy, check, needs_platform)
+        return Rule(name, kinds, risk, reason, remedy, check, needs_platform, reviewed_by_field)
 
     return make
 

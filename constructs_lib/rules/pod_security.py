@@ -154,6 +154,7 @@ def _capabilities(context: Manifest) -> Iterator[str]:
     "Namespace",
     risk="privilege",
     remedy="add the label pod-security.kubernetes.io/enforce: restricted, and pin the version",
+    reviewed_by_field=True,
 )
 def unenforced_pod_security(namespace: Object, _: Rendered) -> Problems:
     """The API server must reject pods that these rules have not checked."""
