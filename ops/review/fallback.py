@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
+from constructs_lib.manifests.objects import Kind
 from constructs_lib.manifests.workload import Update, Workload
 from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
@@ -41,11 +42,15 @@ def _effects(rows: list[dict[str, Any]]) -> Iterator[tuple[Path, Severity, str]]
 
 
 _EFFECTS = {
-    kind: [*_effects(rows), *(_effects(_FIELDS["common"]) if kind != "Namespace" else ())]
-    for kinds, rows in _FIELDS["kinds"].items()
-    for kind in kinds.split(", ")
+    ("" if group == "core" else group, kind): [
+        *_effects(rows),
+        *(_effects(_FIELDS["common"]) if kind != "Namespace" else ()),
+    ]
+    for group, kinds in _FIELDS["kinds"].items()
+    for names, rows in kinds.items()
+    for kind in names.split(", ")
 }
-KNOWN_KINDS = frozenset(_EFFECTS)
+KNOWN_KINDS: frozenset[Kind] = frozenset(_EFFECTS)
 """Kinds that the rules know. The effect of other kinds is unknown."""
 
 
@@ -72,7 +77,7 @@ def unexplained(comparison: Comparison, found: list[Finding]) -> Iterator[Findin
             text = f"{effect}: {listed(fields)}"
             yield Finding(risk, severity, change.key, text, tuple(differences))
     for item in comparison.added:
-        if item.key.group != STACK_GROUP and item.key.kind not in KNOWN_KINDS:
+        if item.key.group != STACK_GROUP and (item.key.group, item.kind) not in KNOWN_KINDS:
             text = "is created; effect unknown, the review has no rules for this kind"
             yield Finding(Risk.UNKNOWN, Severity.HIGH, item.key, text)
 
@@ -83,7 +88,7 @@ def _effect(change: Change, difference: Difference) -> tuple[Risk, Severity, str
         if is_known_field(difference.path[len(template) :]):
             return Risk.UPDATE, Severity.LOW, _TIMING[Workload(change.after).update]
     else:
-        for path, severity, effect in _EFFECTS.get(change.key.kind, ()):
+        for path, severity, effect in _EFFECTS.get((change.key.group, change.key.kind), ()):
             if difference.below(*path):
                 return Risk.UPDATE, severity, effect
     return Risk.UNKNOWN, Severity.HIGH, "effect unknown"

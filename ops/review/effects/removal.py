@@ -89,7 +89,7 @@ def object_created(comparison: Comparison) -> Iterator[Finding]:
     """The next sync creates an object, if an Application syncs its file."""
     sync = comparison.removal.after
     for item in comparison.added:
-        if item.key.group == STACK_GROUP or item.key.kind not in KNOWN_KINDS:
+        if item.key.group == STACK_GROUP or (item.key.group, item.kind) not in KNOWN_KINDS:
             continue
         if sync.applications and not sync.owner(item):
             text = "is not created: no Application syncs its file"
@@ -116,7 +116,7 @@ def object_deleted(comparison: Comparison) -> Iterator[Finding]:
         outcome = comparison.removal.outcome(item)
         if outcome and outcome.deleted:
             more = _also_affected(item, comparison)
-            critical = item.key.kind in _CRITICAL or item.key.kind not in KNOWN_KINDS
+            critical = item.key.kind in _CRITICAL or (item.key.group, item.kind) not in KNOWN_KINDS
             severity = Severity.HIGH if critical else Severity.MEDIUM
             text = f"{outcome.why}{more and f'; {more}'}"
             yield Finding(Risk.DELETE, severity, item.key, text)

@@ -114,6 +114,12 @@ def test_a_merged_key_and_an_alias_are_read_as_yaml_means_them() -> None:
     assert said(review({"a/one.yaml": plain}, {"a/one.yaml": merged})) == {"noise ConfigMap one"}
 
 
+def test_a_kind_of_another_api_group_is_not_read_as_ours() -> None:
+    text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  name: one\n"
+    labeled = f"{text}  labels:\n    a: b\n"
+    assert said(review({"a/one.yaml": text}, {"a/one.yaml": labeled})) == {"unknown Service one"}
+
+
 def test_a_duplicate_object_is_reported_with_both_files() -> None:
     files = {**rendered(), "cerebro/copy.k8s.yaml": rendered()[FILE]}
     with pytest.raises(
