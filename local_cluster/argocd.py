@@ -105,8 +105,9 @@ class ArgoCd:
             "--metrics-address=127.0.0.1",
             f"--metrics-port={free_port()}",
             f"--revision-cache-expiration={_RESYNC_SECONDS}s",
-            environment={**git, "ARGOCD_GPG_ENABLED": "false"},
             ready=lambda: listens(repo_server),
+            ARGOCD_GPG_ENABLED="false",
+            **git,
         )
         self._options = (
             f"--kubeconfig={cluster.kubeconfig}",
@@ -125,20 +126,14 @@ class ArgoCd:
         )
 
     def _start(
-        self,
-        name: str,
-        program: Path,
-        *arguments: str,
-        ready: Callable[[], bool],
-        environment: Mapping[str, str] | None = None,
+        self, name: str, program: Path, *arguments: str, ready: Callable[[], bool], **settings: str
     ) -> None:
         """Start a program of Argo CD; all are in one binary."""
-        settings = {
+        settings |= {
             "ARGOCD_BINARY_NAME": name,
             # makes it treat the kubeconfig's cluster as the cluster that it runs in
             "ARGOCD_FAKE_IN_CLUSTER": "true",
             "KUBECONFIG": str(self._cluster.kubeconfig),
-            **(environment or {}),
         }
         self._processes.start(name, program, *arguments, environment=settings, ready=ready)
 

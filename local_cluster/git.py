@@ -114,9 +114,9 @@ def serving(repository: Path, url: str, folder: Path) -> Iterator[dict[str, str]
         )
     folder.mkdir()
 
-    class Handler(_Handler):
+    class Handler(GitHandler):
         context = _tls(str(address.hostname), folder)
-        root = repository
+        root = repository / ".git"
         prefix = address.path
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -133,7 +133,9 @@ def serving(repository: Path, url: str, folder: Path) -> Iterator[dict[str, str]
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class GitHandler(BaseHTTPRequestHandler):
+    """Serves the git directory `root` at the path `prefix`."""
+
     protocol_version = "HTTP/1.1"
     context: ssl.SSLContext
     root: Path
@@ -158,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             [command("git"), "http-backend"],
             env={
                 "PATH": os.environ["PATH"],
-                "GIT_PROJECT_ROOT": str(self.root / ".git"),
+                "GIT_PROJECT_ROOT": str(self.root),
                 "GIT_HTTP_EXPORT_ALL": "1",
                 "PATH_INFO": url.path.removeprefix(self.prefix),
                 "QUERY_STRING": url.query,

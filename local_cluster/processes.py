@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ class ProcessFailedError(RuntimeError):
 
 @dataclass
 class Process:
-    """A process and its log. A restart uses the same arguments."""
+    """A running process and its log. A restart uses the same arguments."""
 
     name: str
     command: Sequence[str]
@@ -47,12 +47,14 @@ class Process:
     folder: Path
     log: Path
     ready: Callable[[], bool]
-    _running: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    def start(self) -> None:
-        """Start without waiting, in a new session so that Ctrl-C does not reach the process."""
-        with self.log.open("ab") as log, defer_signals():
-            self._running = subprocess.Popen(
+    def __post_init__(self) -> None:
+        self._running = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """Start it in a new session, so that Ctrl-C does not reach it."""
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
                 self.command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -66,7 +68,7 @@ class Process:
         """Raises ProcessFailedError if the process exits or exceeds its timeout."""
         deadline = time.monotonic() + _SECONDS_TO_START
         while not self.ready():
-            if self._running is None or self._running.poll() is not None:
+            if self._running.poll() is not None:
                 raise self.failed("exited before it was ready")
             if time.monotonic() > deadline:
                 raise self.failed(f"was not ready within {_SECONDS_TO_START} s")
@@ -77,12 +79,12 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """Signal the process and its children, if it is running."""
-        if self._running is not None and self._running.poll() is None:
+        if self._running.poll() is None:
             os.killpg(self._running.pid, number)
 
     def wait(self, seconds: float | None = None) -> int:
         """The exit status. Raises TimeoutExpired if the process does not exit in time."""
-        return self._running.wait(seconds) if self._running else 0
+        return self._running.wait(seconds)
 
     def stop(self) -> None:
         """Send SIGTERM, and SIGKILL if the process does not exit in time."""
@@ -99,7 +101,8 @@ class Process:
     def restart(self) -> None:
         """Kill the process if it runs, start it again, and wait until it is ready."""
         self.kill()
-        self.start()
+        with defer_signals():
+            self._running = self._started()
         self.wait_until_ready()
 
     def tail(self, lines: int) -> str:
@@ -133,16 +136,13 @@ class Processes(dict[str, Process]):
         it does not see the settings and credentials of the user.
         """
         logs = self.folder / "logs"
-        process = self[name] = Process(
-            name,
-            (str(program), *arguments),
-            {"PATH": os.environ["PATH"], **self.own_folders, **(environment or {})},
-            folder or logs,
-            logs / f"{name}.log",
-            ready,
-        )
-        process.start()
-        return process
+        settings = {"PATH": os.environ["PATH"], **self.own_folders, **(environment or {})}
+        log = logs / f"{name}.log"
+        with defer_signals():
+            self[name] = Process(
+                name, (str(program), *arguments), settings, folder or logs, log, ready
+            )
+        return self[name]
 
     def wait_until_ready(self) -> None:
         """Wait until every process is ready."""

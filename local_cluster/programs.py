@@ -4,6 +4,7 @@ import hashlib
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TOOLS = Path(__file__).with_name("tools")
 
@@ -46,9 +47,11 @@ class Program:
         return f"{self.name}-{self.version}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
 
 
-def published(name: str, version: str, path: str, checksum: str, package: str = ".") -> Program:
+def published(
+    name: str, version: str, path: str, checksum: str, package: str = ".", **how: Any
+) -> Program:
     """A program of a published module with the same version."""
-    return Program(name, version, Module(path, f"v{version}", checksum), package)
+    return Program(name, version, Module(path, f"v{version}", checksum), package, **how)
 
 
 def _kubernetes(name: str) -> Program:
@@ -61,8 +64,8 @@ def _kubernetes(name: str) -> Program:
 
 
 def _external_secrets(version: str, checksum: str) -> Program:
-    source = Module("github.com/external-secrets/external-secrets", f"v{version}", checksum)
-    return Program("external-secrets", version, source, ".", crds="config/crds/bases")
+    module = "github.com/external-secrets/external-secrets"
+    return published("external-secrets", version, module, checksum, crds="config/crds/bases")
 
 
 ETCD = Program("etcd", "3.6.5", TOOLS / "etcd", "go.etcd.io/etcd/server/v3")
@@ -76,13 +79,13 @@ KWOK = published(
     "h1:+eGsNOIPapjsSzeZlOEcwbpyEVa2Vqlcafa0qIjaKV4=",
     "./cmd/kwok",
 )
-_ARGO_CD = "github.com/argoproj/argo-cd/v2"
-ARGOCD = Program(
+ARGOCD = published(
     "argocd",
     "2.14.21",
-    Module(_ARGO_CD, "v2.14.21", "h1:Ux50vfMUITW+Y+6GAYgQlZbr6WHE5ogiLg9OxxvP9EA="),
+    "github.com/argoproj/argo-cd/v2",
+    "h1:Ux50vfMUITW+Y+6GAYgQlZbr6WHE5ogiLg9OxxvP9EA=",
     "./cmd",
-    (f"{_ARGO_CD}/common.version=2.14.21",),
+    variables=("github.com/argoproj/argo-cd/v2/common.version=2.14.21",),
     crds="manifests/crds",
 )
 EXTERNAL_SECRETS = {

@@ -25,19 +25,9 @@ from tests.scan.scanners import SCANNERS
 GO_ALONE = "  Go 1.26 or newer: https://go.dev/dl\n"
 GO_AND_GIT = f"{GO_ALONE}  git: apt install git, or brew install git\n"
 TOOLS_OF_IMAGES = "".join(
-    f"  {tool}: apt install {package}\n"
-    for tool, package in {
-        "buildah": "buildah",
-        "curl": "curl",
-        "git": "git",
-        "ip": "iproute2",
-        "mmdebstrap": "mmdebstrap",
-        "newuidmap": "uidmap",
-        "nsenter": "util-linux",
-        "runc": "runc",
-        "setpriv": "util-linux",
-        "unshare": "util-linux",
-    }.items()
+    f"  {tool.name}: {tool.remedy}\n"
+    for tool in images.PREREQUISITES
+    if tool.name != "root" or os.geteuid() != 0
 )
 PYTEST = ("pytest", "-m", "e2e", "-p", "no:cacheprovider", "tests/e2e")
 
@@ -50,6 +40,19 @@ def bare(tmp_path: Path) -> dict[str, str]:
         "HOME": str(tmp_path / "home"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
+
+
+def run_module(
+    *words: str, environment: dict[str, str], folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def put(folder: Path, name: str, prints: str) -> None:
@@ -72,16 +75,7 @@ def put(folder: Path, name: str, prints: str) -> None:
 def test_a_tier_lists_all_missing_prerequisites_and_builds_nothing(
     bare: dict[str, str], tier: str, command: tuple[str, ...], status: int, missing: str
 ) -> None:
-    if tier == "images" and os.geteuid() != 0:
-        missing += "  root: run it as root, or with sudo\n"
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env=bare,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_module(*command, environment=bare)
     said = done.stderr.strip().removeprefix("ERROR: ").removeprefix("error: ")
     assert said == f"missing prerequisites of make {tier}:\n{missing}Nothing was built."
     assert (done.returncode, done.stdout) == (status, "")
@@ -89,8 +83,7 @@ def test_a_tier_lists_all_missing_prerequisites_and_builds_nothing(
 
 
 def test_tests_can_be_listed_without_prerequisites(bare: dict[str, str]) -> None:
-    command = [sys.executable, "-m", *PYTEST, "--collect-only", "--quiet"]
-    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+    done = run_module(*PYTEST, "--collect-only", "--quiet", environment=bare)
     assert done.returncode == 0, done.stderr
     assert "tests/e2e/test_sync.py::" in done.stdout
 
@@ -218,14 +211,9 @@ def test_a_program_that_fails_to_start_ends_the_run(
 ) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.format(broken=broken))
     (tmp_path / "test_it.py").write_text(TESTS)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", str(tmp_path)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ("-p", "no:cacheprovider", "--rootdir=.", str(tmp_path))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = run_module("pytest", *options, environment=environment, folder=tmp_path)
     assert done.returncode == status, done.stdout
     assert outcome in done.stdout
     ended = "the emulator does not start, but all tests need it !!"

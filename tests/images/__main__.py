@@ -20,9 +20,9 @@ from pathlib import Path
 
 from local_cluster.installing import Prerequisite, PrerequisiteError, on_path, require
 
-from . import clients, containers, standins, trial
+from . import clients, containers, runs, standins
 from .dockerfiles import services
-from .plan import SERVICES, Service
+from .plan import IMAGES, PlannedImage
 from .store import BuildError, Store
 
 _TOOLS = {
@@ -45,32 +45,24 @@ PREREQUISITES = (
 
 # Separate PID and mount namespaces: if this process ends, its builds, containers and mounts end.
 _NAMESPACES = (
-    *("setpriv", "--pdeathsig=KILL"),
-    *(
-        "unshare",
-        "--mount",
-        "--propagation=slave",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-    ),
+    *("setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=slave", "--mount-proc"),
+    *("--pid", "--fork", "--kill-child"),
 )
 
 
 def main() -> int:
     options = _options()
     if options.scratch:
-        chosen = [service for service in SERVICES if service.name in options.services]
+        chosen = [image for image in IMAGES if image.name in options.services]
         return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
     try:
         require("images", PREREQUISITES)
     except PrerequisiteError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if missing := sorted({*services()} - {service.name for service in SERVICES}):
+    if missing := sorted({*services()} - {image.name for image in IMAGES}):
         print(
-            f"error: {', '.join(missing)} is not built and run; add a Service to "
+            f"error: {', '.join(missing)} is not built and run; add a PlannedImage to "
             "tests/images/plan.py, and what its Dockerfile copies to tests/images/samples/",
             file=sys.stderr,
         )
@@ -85,7 +77,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    names = [service.name for service in SERVICES]
+    names = [image.name for image in IMAGES]
     parser = argparse.ArgumentParser(
         prog="python -m tests.images",
         description=__doc__,
@@ -149,7 +141,7 @@ def _in_namespaces(scratch: Path) -> int:
         child.wait()
 
 
-def _build_and_run(chosen: list[Service], cache: Path, scratch: Path, *, cached: bool) -> int:
+def _build_and_run(chosen: list[PlannedImage], cache: Path, scratch: Path, *, cached: bool) -> int:
     start = time.monotonic()
     failed = []
     try:
@@ -160,18 +152,18 @@ def _build_and_run(chosen: list[Service], cache: Path, scratch: Path, *, cached:
     except (BuildError, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
         return 1
-    for service in chosen:
+    for image in chosen:
         try:
-            trial.run(service, store, volumes, cached=cached)
+            runs.run(image, store, volumes, cached=cached)
         except (AssertionError, BuildError, subprocess.SubprocessError) as error:
-            failed.append(service.name)
-            print(f"{service.name}: FAILED\n{error}", file=sys.stderr)
+            failed.append(image.name)
+            print(f"{image.name}: FAILED\n{error}", file=sys.stderr)
     print(
         "\nEach image ran with runc: UID and GID 1000, read-only root file system, no capabilities."
     )
     print("The base images were stand-ins for this machine's architecture. Differences:")
     for stand_in in standins.ALL:
-        print(f"  {stand_in.reference.split('/')[-1]}: {stand_in.differs}")
+        print(f"  {stand_in.name}: {stand_in.differs}")
     outcome = f"failed: {', '.join(failed)}" if failed else "all passed"
     seconds = time.monotonic() - start
     print(f"\nimages: {len(chosen)} built and run in {seconds:.0f} s, {outcome}")

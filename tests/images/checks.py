@@ -2,7 +2,7 @@
 
 import re
 
-from .containers import Answer, Container
+from .containers import Container, Response
 
 #: Compiled into the dashboard's JavaScript, and required by its handlers.
 DASHBOARD_KEY = "public-key-of-the-sample"
@@ -59,7 +59,7 @@ def _pages(web: Container) -> None:
     _secure(missing)
 
 
-def _secure(answer: Answer) -> None:
+def _secure(answer: Response) -> None:
     expected = {
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",

@@ -16,13 +16,9 @@ _CERTIFICATES = Path("/etc/ssl/certs")
 def mounts(scratch: Path) -> tuple[str, ...]:
     """Values for buildah's --volume, as HOST:BUILD:ro; generated files are in `scratch`."""
     scratch.mkdir(parents=True)
-    settings = {
-        "/etc/pip.conf": _pip(),
-        "/root/.npmrc": _npm(),
-        "/root/.config/go/env": _go(),
-    }
+    files = {"/etc/pip.conf": _pip(), "/root/.npmrc": _npm(), "/root/.config/go/env": _go()}
     volumes = []
-    for target, text in settings.items():
+    for target, text in files.items():
         if text:
             source = scratch / Path(target).name
             source.write_text(text, encoding="utf-8")
@@ -39,30 +35,25 @@ def _first(*files: Path) -> str:
 def _pip() -> str:
     home = Path.home()
     text = _first(home / ".config/pip/pip.conf", home / ".pip/pip.conf", Path("/etc/pip.conf"))
-    names = ("INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "PROXY")
-    lines = [
-        f"{name.lower().replace('_', '-')} = {os.environ[f'PIP_{name}']}\n"
-        for name in names
-        if f"PIP_{name}" in os.environ
-    ]
+    names = ("index-url", "extra-index-url", "trusted-host", "proxy")
+    settings = {name: os.environ.get(f"PIP_{name.upper().replace('-', '_')}") for name in names}
+    lines = [f"{name} = {value}\n" for name, value in settings.items() if value is not None]
     return text + ("\n[global]\n" + "".join(lines) if lines else "")
 
 
 def _npm() -> str:
-    text = _first(Path("/etc/npmrc")) + "\n" + _first(Path.home() / ".npmrc")
     lines = [
-        f"{name.lower().removeprefix('npm_config_')}={value}\n"
+        f"{name.lower().removeprefix('npm_config_')}={value}"
         for name, value in os.environ.items()
         if name.lower() in ("npm_config_registry", "npm_config_cafile")
     ]
-    return (text + "\n" + "".join(lines)).strip()
+    files = (_first(Path("/etc/npmrc")), _first(Path.home() / ".npmrc"))
+    return "\n".join((*files, *lines)).strip()
 
 
 def _go() -> str:
     if shutil.which("go") is None:
         return ""
-    names = ["GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE"]
-    answer = subprocess.run(
-        ["go", "env", "-json", *names], check=True, capture_output=True, text=True
-    ).stdout
-    return "".join(f"{name}={value}\n" for name, value in json.loads(answer).items() if value)
+    names = ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE")
+    printed = subprocess.check_output(("go", "env", "-json", *names))
+    return "".join(f"{name}={value}\n" for name, value in json.loads(printed).items() if value)

@@ -38,7 +38,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """An HTTP response; header names are in lower case."""
 
     status: int
@@ -72,35 +72,35 @@ class Container(AbstractContextManager["Container"]):
         self._root = root
         self._program = program
         self._bundle = scratch / self._name
+        self._log, self._pid_file = self._bundle / "output.log", self._bundle / "pid"
         self._runc = ("runc", f"--root={scratch / 'runc'}")
+        uid, gid = image.user.split(":")
+        self._user = (int(uid), int(gid))
+        self._writable_paths = image.labels[WRITABLE_PATHS_LABEL].split(",")
 
     def start(self, *, beside: "Container | None" = None) -> Self:
         """Starts it, in the network of `beside` if given; returns when its process runs."""
         self._bundle.mkdir(parents=True)
         (self._bundle / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
-        (self._bundle / "config.json").write_text(
-            json.dumps(self._config(beside)), encoding="utf-8"
-        )
-        log = self._log.open("wb")
-        # The program may reopen its standard output by name.
-        os.fchown(log.fileno(), *self._user)
-        self._process = subprocess.Popen(
-            [*self._runc, "run", f"--pid-file={self._pid_file}", self._name],
-            cwd=self._bundle,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
+        (self._bundle / "config.json").write_text(json.dumps(self._config(beside)), "utf-8")
+        with self._log.open("wb") as log:
+            # The program may reopen its standard output by name.
+            os.fchown(log.fileno(), *self._user)
+            self._process = subprocess.Popen(
+                [*self._runc, "run", f"--pid-file={self._pid_file}", self._name],
+                cwd=self._bundle,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         self._started = time.monotonic()
         while not (self._pid_file.exists() and self._pid_file.read_text()) and not self.ended:
             time.sleep(_POLL_SECONDS / 10)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        subprocess.run(
-            [*self._runc, "delete", "--force", self._name], capture_output=True, check=False
-        )
+        delete = [*self._runc, "delete", "--force", self._name]
+        subprocess.run(delete, capture_output=True, check=False)
         self._process.wait()
 
     @property
@@ -128,7 +128,7 @@ class Container(AbstractContextManager["Container"]):
 
     def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, extra: tuple[str, ...] = ()
-    ) -> Answer:
+    ) -> Response:
         """Requests a URL in the container's network namespace, with this machine's curl."""
         words = [word for pair in (headers or {}).items() for word in ("--header", ": ".join(pair))]
         text = self.in_network(
@@ -137,7 +137,9 @@ class Container(AbstractContextManager["Container"]):
         head, _, body = text.partition("\r\n\r\n")
         status, *lines = head.split("\r\n")
         pairs = (line.split(": ", 1) for line in lines)
-        return Answer(int(status.split()[1]), {name.lower(): value for name, value in pairs}, body)
+        return Response(
+            int(status.split()[1]), {name.lower(): value for name, value in pairs}, body
+        )
 
     def in_network(self, *words: str) -> str:
         """Runs a program of this machine in the container's network namespace."""
@@ -195,23 +197,6 @@ class Container(AbstractContextManager["Container"]):
         for folder in ("/", "/etc", "/usr", self.image.cwd, *self._writable_paths):
             written = self.exec(("touch", f"{folder}/touched")).returncode == 0
             assert written == (folder in self._writable_paths), f"{folder}: written is {written}"
-
-    @property
-    def _log(self) -> Path:
-        return self._bundle / "output.log"
-
-    @property
-    def _pid_file(self) -> Path:
-        return self._bundle / "pid"
-
-    @property
-    def _writable_paths(self) -> list[str]:
-        return self.image.labels[WRITABLE_PATHS_LABEL].split(",")
-
-    @property
-    def _user(self) -> tuple[int, int]:
-        uid, gid = self.image.user.split(":")
-        return int(uid), int(gid)
 
     def _config(self, beside: "Container | None") -> dict[str, Any]:
         uid, gid = self._user

@@ -76,20 +76,14 @@ class HealthUrl:
 class Image:
     """The properties of an image, from the final stage of its Dockerfile."""
 
-    service: str
     path: Path
     text: str = field(repr=False)
     stages: tuple[Stage, ...] = field(repr=False)
     user: str
     ports: tuple[int, ...]
-    entrypoint: tuple[str, ...]
-    cmd: tuple[str, ...]
-    health_command: tuple[str, ...]
-    """The command of HEALTHCHECK, one string if in shell form; empty without HEALTHCHECK."""
     health_urls: tuple[HealthUrl, ...]
     writable_paths: tuple[str, ...]
     labels: dict[str, str] = field(repr=False)
-    env: dict[str, str] = field(repr=False)
 
     @property
     def final(self) -> Stage:
@@ -119,27 +113,21 @@ def parse(text: str, path: Path) -> Image:
     """The image of this Dockerfile text; `path` is used in messages."""
     stages = _stages(text)
     final = stages[-1]
-    labels, env = _pairs(final, "LABEL"), _pairs(final, "ENV")
-    health = final.last("HEALTHCHECK")
-    command = health.words[1:] if health else ()
-    user = final.last("USER")
+    words = [word.partition("=") for label in final.all("LABEL") for word in label.words]
+    labels = {key: value.strip('"') for key, _, value in words}
+    user, health = final.last("USER"), final.last("HEALTHCHECK")
     return Image(
-        service=path.parent.name,
         path=path,
         text=text,
         stages=stages,
         user=user.text if user else "",
         ports=tuple(int(word.split("/")[0]) for i in final.all("EXPOSE") for word in i.words),
-        entrypoint=_words(final, "ENTRYPOINT"),
-        cmd=_words(final, "CMD"),
-        health_command=command,
         health_urls=tuple(
             HealthUrl(int(match["port"]), match["path"])
-            for match in _LOCAL_URL.finditer(" ".join(command))
+            for match in _LOCAL_URL.finditer(health.text if health else "")
         ),
         writable_paths=tuple(filter(None, labels.get(WRITABLE_PATHS_LABEL, "").split(","))),
         labels=labels,
-        env=env,
     )
 
 
@@ -185,13 +173,3 @@ def _stages(text: str) -> tuple[Stage, ...]:
         )
         for start, instructions in stages
     )
-
-
-def _pairs(stage: Stage, name: str) -> dict[str, str]:
-    words = [word.partition("=") for instruction in stage.all(name) for word in instruction.words]
-    return {key: value.strip('"') for key, _, value in words}
-
-
-def _words(stage: Stage, name: str) -> tuple[str, ...]:
-    instruction = stage.last(name)
-    return instruction.words if instruction else ()

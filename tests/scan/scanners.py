@@ -67,37 +67,31 @@ def kube_score(say: Say) -> list[Result]:
 
 def of_kube_score(printed: str) -> list[Result]:
     """The warnings and criticals in the output of kube-score."""
+    findings = []
+    for item in json.loads(printed):
+        place = [item["object_meta"].get("namespace"), item["object_meta"]["name"]]
+        name = f"{item['type_meta']['kind']} {'/'.join(filter(None, place))}"
+        findings += [
+            Result(f"kube-score:{check['check']['id']}", name, check["check"]["comment"])
+            for check in item["checks"] or ()
+            if not check["skipped"] and check["grade"] < _PASSED
+        ]
+    return findings
+
+
+def checkov(say: Say) -> list[Result]:
+    """Run checkov over dist/ and the template of the stack."""
+    command = (checkov_python(say), "-m", "checkov.main", "--skip-download", "--compact")
     return [
-        Result(
-            f"kube-score:{check['check']['id']}",
-            f"{item['type_meta']['kind']} {_place(item['object_meta'])}",
-            check["check"]["comment"],
+        finding
+        for framework, what, naming in (
+            ("kubernetes", ("--directory", str(DIST)), _of_manifest),
+            ("cloudformation", ("--file", str(SNAPSHOT)), _of_template),
         )
-        for item in json.loads(printed)
-        for check in item["checks"] or ()
-        if not check["skipped"] and check["grade"] < _PASSED
+        for finding in of_checkov(
+            _output(*command, "--output", "json", "--framework", framework, *what), naming
+        )
     ]
-
-
-def _place(metadata: dict[str, Any]) -> str:
-    namespace = metadata.get("namespace")
-    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
-
-
-def checkov_manifests(say: Say) -> list[Result]:
-    """Run checkov over dist/."""
-    return of_checkov(_checkov(say, "kubernetes", "--directory", str(DIST)), _of_manifest)
-
-
-def checkov_template(say: Say) -> list[Result]:
-    """Run checkov over the template of the stack."""
-    return of_checkov(_checkov(say, "cloudformation", "--file", str(SNAPSHOT)), _of_template)
-
-
-def _checkov(say: Say, framework: str, *what: str) -> str:
-    options = ("--skip-download", "--compact", "--output", "json")
-    python = checkov_python(say)
-    return _output(python, "-m", "checkov.main", "--framework", framework, *options, *what)
 
 
 def of_checkov(printed: str, naming: Callable[[str], str]) -> list[Result]:
@@ -261,11 +255,11 @@ def of_gitleaks(printed: str) -> list[Result]:
 
 
 SCANNERS = {
-    "kube-score": (kube_score,),
-    "checkov": (checkov_manifests, checkov_template),
-    "kubeconform": (kubeconform,),
-    "cfn-lint": (cfn_lint,),
-    "cdk-nag": (cdk_nag,),
-    "gitleaks": (gitleaks,),
+    "kube-score": kube_score,
+    "checkov": checkov,
+    "kubeconform": kubeconform,
+    "cfn-lint": cfn_lint,
+    "cdk-nag": cdk_nag,
+    "gitleaks": gitleaks,
 }
 """By prefix of their checks in the waivers."""

@@ -10,20 +10,10 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_s3 as s3
 
 from constructs_lib.rules.waivers import Result, Waiver
+from tests.scan import scanners
 from tests.scan.__main__ import compare
-from tests.scan.scanners import (
-    _of_manifest,
-    _of_template,
-    nagged,
-    of_cdk_nag,
-    of_cfn_lint,
-    of_checkov,
-    of_gitleaks,
-    of_kube_score,
-    of_kubeconform,
-)
 
-_FOUND = Result("kube-score:pod-probes", "Deployment cerebro/one", "No probes")
+_PROBES = Result("kube-score:pod-probes", "Deployment cerebro/one", "No probes")
 
 
 def _waiver(check: str, item: str, expires: date = date(2999, 1, 1)) -> Waiver:
@@ -40,30 +30,33 @@ def test_kube_score_counts_what_is_not_passed_and_not_skipped() -> None:
         "object_meta": {"name": "one", "namespace": "cerebro"},
         "checks": [check(1), check(10), check(1, skipped=True)],
     }
-    assert of_kube_score(json.dumps([item])) == [_FOUND]
+    assert scanners.of_kube_score(json.dumps([item])) == [_PROBES]
 
 
-def test_checkov_names_objects_and_resources_as_the_waivers_do() -> None:
-    def report(resource: str) -> str:
-        one = {"check_id": "CKV_1", "check_name": "One", "resource": resource}
-        return json.dumps({"results": {"failed_checks": [one], "skipped_checks": []}})
-
-    (manifest,) = of_checkov(report("Deployment.cerebro.one"), _of_manifest)
-    (template,) = of_checkov(report("AWS::Lambda::Function.one"), _of_template)
-    assert (manifest.check, manifest.item) == ("checkov:CKV_1", "Deployment cerebro/one")
-    assert template.item == "AWS::Lambda::Function SecretsStack/one"
-
-
-def test_a_check_skipped_by_annotation_is_a_finding() -> None:
-    one = {"check_id": "CKV_1", "check_name": "One", "resource": "Deployment.cerebro.one"}
-    printed = json.dumps({"results": {"failed_checks": [], "skipped_checks": [one]}})
-    (finding,) = of_checkov(printed, _of_manifest)
-    assert finding.message == "One (skipped by annotation)"
+@pytest.mark.parametrize(
+    ("outcome", "resource", "naming", "item", "message"),
+    [
+        ("failed_checks", "Deployment.cerebro.one", "_of_manifest", "Deployment cerebro/one", "M"),
+        ("skipped_checks", "Deployment.cerebro.one", "_of_manifest", "Deployment cerebro/one",
+         "M (skipped by annotation)"),
+        ("failed_checks", "AWS::Lambda::Function.one", "_of_template",
+         "AWS::Lambda::Function SecretsStack/one", "M"),
+    ],
+)  # fmt: skip
+def test_checkov_names_objects_and_resources_as_the_waivers_do(
+    outcome: str, resource: str, naming: str, item: str, message: str
+) -> None:
+    broken = {"check_id": "CKV_1", "check_name": "M", "resource": resource}
+    results = {"failed_checks": [], "skipped_checks": []} | {outcome: [broken]}
+    printed = json.dumps({"results": results})
+    assert scanners.of_checkov(printed, getattr(scanners, naming)) == [
+        Result("checkov:CKV_1", item, message)
+    ]
 
 
 def test_checkov_that_found_nothing_to_check_has_not_passed() -> None:
     with pytest.raises(RuntimeError, match="nothing to check"):
-        of_checkov(json.dumps({"passed": 0, "resource_count": 0}), _of_manifest)
+        scanners.of_checkov(json.dumps({"passed": 0, "resource_count": 0}), str)
 
 
 def test_kubeconform_reports_objects_that_it_could_not_check() -> None:
@@ -71,51 +64,40 @@ def test_kubeconform_reports_objects_that_it_could_not_check() -> None:
         return {"kind": "Service", "name": "one", "status": status, "msg": ""}
 
     printed = json.dumps({"resources": [one("statusValid"), one("statusSkipped")]})
-    (finding,) = of_kubeconform(printed)
+    (finding,) = scanners.of_kubeconform(printed)
     assert finding.check == "kubeconform:skipped"
 
 
 def test_gitleaks_names_the_file_and_not_the_secret() -> None:
     about = {"RuleID": "jwt", "File": "catalogue/one.py", "Description": "Uncovered a token"}
-    found = {**about, "StartLine": 3, "Commit": "0123456789abcdef", "Secret": "REDACTED"}
-    assert of_gitleaks(json.dumps([found])) == [
-        Result(
-            "gitleaks:jwt", "File catalogue/one.py", "Uncovered a token (line 3, commit 012345678)"
-        )
+    leak = {**about, "StartLine": 3, "Commit": "0123456789abcdef", "Secret": "REDACTED"}
+    message = "Uncovered a token (line 3, commit 012345678)"
+    assert scanners.of_gitleaks(json.dumps([leak])) == [
+        Result("gitleaks:jwt", "File catalogue/one.py", message)
     ]
 
 
 def test_cfn_lint_names_the_rule_and_the_resource() -> None:
     places = [["Resources", "one", "Type"], ["Outputs"], None]
-    found = of_cfn_lint(
-        json.dumps(
-            [{"Rule": {"Id": "E1"}, "Location": {"Path": p}, "Message": "m"} for p in places]
-        ),
-        {"Resources": {"one": {"Type": "AWS::S3::Bucket"}}},
-    )
-    assert [one.item for one in found] == [
-        "AWS::S3::Bucket SecretsStack/one",
-        "Template SecretsStack",
-        "Template SecretsStack",
+    problems = [{"Rule": {"Id": "E1"}, "Location": {"Path": p}, "Message": "m"} for p in places]
+    template = {"Resources": {"one": {"Type": "AWS::S3::Bucket"}}}
+    names = ("AWS::S3::Bucket SecretsStack/one", *("Template SecretsStack",) * 2)
+    assert scanners.of_cfn_lint(json.dumps(problems), template) == [
+        Result("cfn-lint:E1", name, "m") for name in names
     ]
-    assert {one.check for one in found} == {"cfn-lint:E1"}
 
 
 def test_cdk_nag_reports_each_construct_by_its_path_or_its_resource() -> None:
     places = [{"constructPath": "SecretsStack/one"}, {"constructPath": "SecretsStack/two"}]
     broken = {"ruleName": "AwsSolutions-S1", "description": "m", "violatingConstructs": places}
-    other = {**broken, "ruleName": "W1"}
     reports = [
         {"pluginName": "AwsSolutions", "violations": [broken]},
-        {"pluginName": "CloudFormation Validate", "violations": [other]},
+        {"pluginName": "CloudFormation Validate", "violations": [{**broken, "ruleName": "W1"}]},
     ]
-    found = of_cdk_nag(
-        json.dumps({"pluginReports": reports}),
-        {"SecretsStack/one": "AWS::S3::Bucket SecretsStack/one1"},
-    )
-    assert [(one.check, one.item) for one in found] == [
-        ("cdk-nag:AwsSolutions-S1", "AWS::S3::Bucket SecretsStack/one1"),
-        ("cdk-nag:AwsSolutions-S1", "SecretsStack/two"),
+    names = {"SecretsStack/one": "AWS::S3::Bucket SecretsStack/one1"}
+    assert scanners.of_cdk_nag(json.dumps({"pluginReports": reports}), names) == [
+        Result("cdk-nag:AwsSolutions-S1", "AWS::S3::Bucket SecretsStack/one1", "m"),
+        Result("cdk-nag:AwsSolutions-S1", "SecretsStack/two", "m"),
     ]
 
 
@@ -125,9 +107,12 @@ def test_cdk_nag_reports_an_unsafe_resource() -> None:
         s3.Bucket(stack, "unsafe")
         return stack
 
-    found = nagged(unsafe)
-    assert {one.check for one in found} == {"cdk-nag:AwsSolutions-S1", "cdk-nag:AwsSolutions-S10"}
-    assert all(one.item.startswith("AWS::S3::Bucket SecretsStack/unsafe") for one in found)
+    findings = scanners.nagged(unsafe)
+    assert {it.check for it in findings} == {
+        "cdk-nag:AwsSolutions-S1",
+        "cdk-nag:AwsSolutions-S10",
+    }
+    assert all(it.item.startswith("AWS::S3::Bucket SecretsStack/unsafe") for it in findings)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +125,10 @@ def test_cdk_nag_reports_an_unsafe_resource() -> None:
     ],
 )
 def test_findings_and_waivers_must_match(waiver: Waiver, problem: str) -> None:
-    assert any(problem in one for one in compare([_FOUND], [waiver], ["kube-score"]))
+    assert any(problem in one for one in compare([_PROBES], [waiver], ["kube-score"]))
 
 
 def test_a_waiver_is_checked_only_with_its_own_scanner() -> None:
     waived = _waiver("kube-score:pod-probes", "Deployment cerebro/*")
     other = _waiver("checkov:CKV_1", "*")
-    assert compare([_FOUND], [waived, other], ["kube-score"]) == []
+    assert compare([_PROBES], [waived, other], ["kube-score"]) == []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
-import subprocess
 from http import HTTPStatus
 
 import pytest
 
+from local_cluster.git import GitHandler
 from tests.conftest import ROOT
 from tests.ops.checkouts import CODE, copy
-from tests.serving import QuietHandler, serving
+from tests.serving import serving
 from tests.workflow_scripts.conftest import SCRIPTS, Runner, inline
 
 MANIFEST = "dist/crawlers/nebula.k8s.yaml"
@@ -127,44 +126,26 @@ def test_only_a_commit_id_is_fetched(runner: Runner, name: str) -> None:
     assert runner.calls == []
 
 
-class PrivateRepository(QuietHandler):
+class PrivateRepository(GitHandler):
     """Git over HTTP, for requests with the token."""
 
-    root: str
+    prefix = "/origin"
 
     def do_GET(self) -> None:  # noqa: N802 name from http.server
-        if self.headers["Authorization"] != f"Basic {base64.b64encode(b'x:a-token').decode()}":
-            self.send_response(HTTPStatus.UNAUTHORIZED)
-            self.send_header("WWW-Authenticate", "Basic")
-            self.end_headers()
+        if self.headers["Authorization"] == f"Basic {base64.b64encode(b'x:a-token').decode()}":
+            super().do_GET()
             return
-        path, _, query = self.path.partition("?")
-        variables = {
-            "GIT_PROJECT_ROOT": self.root,
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROTOCOL": self.headers["Git-Protocol"],
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers["Content-Type"] or "",
-            "HTTP_CONTENT_ENCODING": self.headers["Content-Encoding"] or "",
-        }
-        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        response = subprocess.run(
-            ("git", "http-backend"),
-            input=body,
-            env={**os.environ, **variables},
-            capture_output=True,
-            check=True,
-        )
-        self.wfile.write(b"HTTP/1.0 200 OK\r\n" + response.stdout)
+        self.send_response(HTTPStatus.UNAUTHORIZED)
+        self.send_header("WWW-Authenticate", "Basic")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     do_POST = do_GET  # noqa: N815 name from http.server
 
 
 def test_the_token_for_a_private_repository_is_not_stored(runner: Runner) -> None:
     class Served(PrivateRepository):
-        root = str(runner.folder)
+        root = runner.folder / "origin"
 
     runner.program("gh", 'printf "username=x\\npassword=%s\\n" "$GH_TOKEN"')
     runner.git("init", "--quiet", "--bare", "origin")
