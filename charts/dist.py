@@ -45,11 +45,10 @@ def _render_into(rendering: Rendering) -> None:
     from constructs_lib.rules import scorecard
 
     platform = current()
-    app = registry.build(platform)
-    snapshot = app.validate()
-    rendering.files = registry.write(snapshot, platform)
+    validation = registry.build(platform).validate()
+    rendering.files = registry.write(validation.files, platform)
     rendering.scorecard = scorecard.render(
-        app.validation.rendered, app.validation.violations, platform.waivers
+        validation.rendered, validation.violations, platform.waivers
     )
 
 

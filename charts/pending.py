@@ -14,7 +14,7 @@ from catalogue.parameters import Parameters
 from constructs_lib.model import Pending
 
 if TYPE_CHECKING:
-    from constructs_lib.kubernetes import Snapshot
+    from constructs_lib.kubernetes import ChartFiles
 
 FILE = "pending.toml"
 _HEADER = """\
@@ -23,14 +23,14 @@ _HEADER = """\
 """
 
 
-def write(snapshot: Snapshot) -> str:
+def write(files: ChartFiles) -> str:
     """The file as text. Strings and lists are the same in TOML and JSON."""
     tables = [
         f"\n[[{chart.name}]]\n"
         f"name = {json.dumps(workload.name)}\n"
         f"settings = {json.dumps(workload.settings)}\n"
         f"parameters = {json.dumps([parameter.path for parameter in workload.parameters])}\n"
-        for chart in snapshot.files
+        for chart in files
         for workload in chart.pending
     ]
     return "".join([_HEADER, *tables])

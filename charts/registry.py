@@ -11,7 +11,7 @@ import overview
 from catalogue.platform import AnalyticsPlatform, current
 from charts import pending
 from constructs_lib.errors import DeclarationError, PlatformError, collect
-from constructs_lib.kubernetes import App, Snapshot
+from constructs_lib.kubernetes import App, ChartFiles
 
 __all__ = ["CHARTS", "build", "current", "render", "write"]
 
@@ -93,13 +93,13 @@ def _named(chart: str) -> Any:
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
-    return write(build(platform).validate(), platform)
+    return write(build(platform).validate().files, platform)
 
 
-def write(snapshot: Snapshot, platform: AnalyticsPlatform) -> dict[str, str]:
-    """dist/ as text by path, from a validated snapshot."""
+def write(files: ChartFiles, platform: AnalyticsPlatform) -> dict[str, str]:
+    """dist/ as text by path, from the validated files."""
     return {
-        **snapshot.render(),
-        pending.FILE: pending.write(snapshot),
-        overview.FILE: overview.render(snapshot, platform),
+        **files.render(),
+        pending.FILE: pending.write(files),
+        overview.FILE: overview.render(files, platform),
     }

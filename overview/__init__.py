@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from catalogue.platform import AnalyticsPlatform
-from constructs_lib.kubernetes import Snapshot
+from constructs_lib.kubernetes import ChartFiles
 from overview import maps, tables
 from overview.inventory import Inventory
 
@@ -46,9 +46,9 @@ Settings that the operator has yet to provide. Images on `latest` (above) are op
 {items}"""
 
 
-def render(snapshot: Snapshot, platform: AnalyticsPlatform) -> str:
+def render(files: ChartFiles, platform: AnalyticsPlatform) -> str:
     """The page, as Markdown with Mermaid diagrams that GitHub draws."""
-    inventory = Inventory(snapshot.files)
+    inventory = Inventory(files)
     return _PAGE.format(
         pods=maps.pods(inventory),
         services=tables.services(inventory),

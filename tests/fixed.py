@@ -47,7 +47,7 @@ def platform() -> AnalyticsPlatform:
     """The platform, without what only other services use."""
     now = current()
     with only():
-        declared = registry.build(now).snapshot()
+        declared = registry.build(now).files()
     pending = [parameter.path for job in declared.pending for parameter in job.parameters]
     text = str((declared.objects, pending))
     keys = [str(Object.of(item).key) for item in declared.objects]

@@ -13,7 +13,7 @@ import yaml
 import overview
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from constructs_lib.kubernetes import App, Chart, Snapshot
+from constructs_lib.kubernetes import App, Chart, ChartFiles
 from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest
 from ops.checklist.results import Item, Outcome
@@ -113,12 +113,12 @@ _OBJECTS: list[Manifest] = [
 
 
 @pytest.fixture
-def snapshot(tmp_path: Path, platform: AnalyticsPlatform) -> Snapshot:
+def files(tmp_path: Path, platform: AnalyticsPlatform) -> ChartFiles:
     app = App(replace(platform))
     file = tmp_path / "native.yaml"
     file.write_text(yaml.safe_dump_all(_OBJECTS))
     cdk8s.Include(Chart(app, "native", namespace="cerebro"), "native", url=str(file))
-    return app.snapshot()
+    return app.files()
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def snapshot(tmp_path: Path, platform: AnalyticsPlatform) -> Snapshot:
         "  nightly :00:00, 30m",
     ],
 )
-def test_the_page_shows_them(snapshot: Snapshot, platform: AnalyticsPlatform, line: str) -> None:
-    assert line in overview.render(snapshot, platform)
+def test_the_page_shows_them(files: ChartFiles, platform: AnalyticsPlatform, line: str) -> None:
+    assert line in overview.render(files, platform)
 
 
 def test_the_readers_of_a_secret_and_their_restarts_are_known(
-    snapshot: Snapshot,
+    files: ChartFiles,
 ) -> None:
-    found = readers(_TOKEN, snapshot.objects)
+    found = readers(_TOKEN, files.objects)
     assert {one.name: update_mode(one) for one in found.workloads} == {
         "database": UpdateMode.BY_HAND,
         "agent": UpdateMode.BY_HAND,
@@ -155,12 +155,12 @@ def test_the_readers_of_a_secret_and_their_restarts_are_known(
     assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")
 
 
-def test_the_checklist_checks_them(snapshot: Snapshot, platform: AnalyticsPlatform) -> None:
-    files, skipped = snapshot.render(), Skipped("pass its option")
+def test_the_checklist_checks_them(files: ChartFiles, platform: AnalyticsPlatform) -> None:
+    texts, skipped = files.render(), Skipped("pass its option")
     inputs = Inputs(
         platform=platform,
-        files=files,
-        rendered=files,
+        files=texts,
+        rendered=texts,
         stored=skipped,
         check_image=skipped,
         cluster=skipped,
@@ -189,8 +189,8 @@ def test_the_checklist_checks_them(snapshot: Snapshot, platform: AnalyticsPlatfo
     assert len(said[Item.NODE_SELECTOR]) == 5
 
 
-def test_the_review_handles_the_objects_of_our_constructs(snapshot: Snapshot) -> None:
-    (file,) = snapshot.files
+def test_the_review_handles_the_objects_of_our_constructs(files: ChartFiles) -> None:
+    (file,) = files
     text = yaml.safe_dump_all(file.objects)
     account = "kind: ServiceAccount\napiVersion: v1\nmetadata: {name: a, namespace: cerebro%s}\n"
     role = ", annotations: {eks.amazonaws.com/role-arn: 'arn:aws:iam::111122223333:role/one'}"

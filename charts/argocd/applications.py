@@ -21,7 +21,7 @@ class Root(Chart):
     """
 
     def __init__(self, scope: App) -> None:
-        rendered = scope.snapshot()
+        rendered = scope.files()
         super().__init__(scope, "root", namespace=NAMESPACE, folder=_FOLDER)
         AppProject(
             self,
@@ -47,9 +47,9 @@ class Applications(Chart):
     """An Application for every chart before this one, except those of Argo CD."""
 
     def __init__(self, scope: App) -> None:
-        rendered = scope.snapshot()
+        rendered = scope.files()
         super().__init__(scope, "applications", namespace=NAMESPACE, folder=_FOLDER)
-        for declared in rendered.files:
+        for declared in rendered:
             if declared.namespace == NAMESPACE:
                 continue
             folder, _, file = declared.path.partition("/")

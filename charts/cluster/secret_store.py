@@ -8,4 +8,4 @@ class SecretStore(Chart):
 
     def __init__(self, scope: App) -> None:
         super().__init__(scope, "aws-ssm", namespace=None, folder="cluster")
-        ParameterStore(self, namespaces=scope.snapshot().namespaces)
+        ParameterStore(self, namespaces=scope.files().namespaces)

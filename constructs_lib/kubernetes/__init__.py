@@ -13,14 +13,12 @@ from constructs_lib.kubernetes.external_secret import (
     ParameterStore,
     RegistryCredentials,
 )
-from constructs_lib.kubernetes.jobs import ReleaseJob, ScheduledJob
+from constructs_lib.kubernetes.files import ChartFile, ChartFiles
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.namespace import Namespace, Quota
-from constructs_lib.kubernetes.options import Autoscaling, Options, Toleration
-from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.single_writer import SingleWriter, Storage
-from constructs_lib.kubernetes.snapshot import ChartFile, Snapshot
+from constructs_lib.kubernetes.program import Autoscaling, Container, Options, Program, Toleration
 from constructs_lib.kubernetes.web_service import WebService
+from constructs_lib.kubernetes.workers import ReleaseJob, ScheduledJob, SingleWriter, Storage
 from constructs_lib.model.platform import Platform
 
 __all__ = [
@@ -31,6 +29,7 @@ __all__ = [
     "Autoscaling",
     "Chart",
     "ChartFile",
+    "ChartFiles",
     "Container",
     "ExternalSecret",
     "KubeObject",
@@ -44,7 +43,6 @@ __all__ = [
     "ReleaseJob",
     "ScheduledJob",
     "SingleWriter",
-    "Snapshot",
     "Storage",
     "Toleration",
     "WebService",

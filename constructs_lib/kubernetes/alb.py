@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
-
-from cdk8s_plus_27 import k8s
-from constructs import Construct
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
-from constructs_lib.model import Host, Positive
+from constructs_lib.model import Host, HttpGet, Positive, Probe
 from constructs_lib.model.checks import Between, checked
 from constructs_lib.model.names import check_object_name, check_ranges
 from constructs_lib.model.platform import Platform
+
+if TYPE_CHECKING:
+    from constructs_lib.kubernetes.workload import ProgramConstruct
 
 _PREFIX = "alb.ingress.kubernetes.io"
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
@@ -170,42 +169,31 @@ class Alb:
         if platform.deletion_protection:
             yield "deletion_protection.enabled=true"
 
-    def add_ingress(
-        self,
-        owner: Construct,
-        service: str,
-        port: int,
-        *,
-        health_check_path: str,
-        labels: dict[str, str],
-    ) -> KubeObject:
+    def add_ingress(self, web: ProgramConstruct, readiness: Probe) -> KubeObject:
         """Add the Ingress, which routes `paths` to the Service, except `denied_paths`."""
-        chart = Chart.of(owner)
-        by_field = chart.platform.target.ingress_class == "field"
-        return chart.add(
-            owner,
-            k8s.KubeIngressProps(
-                metadata=chart.metadata(
-                    service,
-                    labels=labels,
-                    annotations=self.ingress_annotations(chart.platform, health_check_path),
-                ),
-                spec=k8s.IngressSpec(
-                    ingress_class_name="alb" if by_field else None,
-                    rules=[
-                        k8s.IngressRule(
-                            host=host.fqdn,
-                            http=k8s.HttpIngressRuleValue(
-                                paths=[
-                                    *(_path(path, _DENIED) for path in self.denied_paths),
-                                    *(_path(path, _to(service, port)) for path in self.paths),
-                                ]
-                            ),
-                        )
-                        for host in self.hosts
-                    ],
-                ),
-            ),
+        if not isinstance(readiness.check, HttpGet):
+            raise DeclarationError(
+                "the load balancer's health check uses the readiness probe, which must be HTTP; "
+                "declare readiness=Probe(HttpGet(path))"
+            )
+        denied = {"name": _DENY, "port": {"name": "use-annotation"}}
+        allowed = {"name": web.name, "port": {"number": web.service_ports["http"]}}
+        paths = [
+            {"path": path, "pathType": "Prefix", "backend": {"service": service}}
+            for service, routed in ((denied, self.denied_paths), (allowed, self.paths))
+            for path in routed
+        ]
+        by_field = web.platform.target.ingress_class == "field"
+        annotations = self.ingress_annotations(web.platform, readiness.check.path)
+        return web.chart.add(
+            web,
+            "networking.k8s.io/v1",
+            "Ingress",
+            web.metadata(annotations),
+            {
+                "ingressClassName": "alb" if by_field else None,
+                "rules": [{"host": host.fqdn, "http": {"paths": paths}} for host in self.hosts],
+            },
         )
 
 
@@ -231,16 +219,6 @@ def _compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _path(path: str, backend: k8s.IngressBackend) -> k8s.HttpIngressPath:
-    return k8s.HttpIngressPath(path=path, path_type="Prefix", backend=backend)
-
-
-def _to(service: str, port: int) -> k8s.IngressBackend:
-    return k8s.IngressBackend(
-        service=k8s.IngressServiceBackend(name=service, port=k8s.ServiceBackendPort(number=port))
-    )
-
-
 _FORBIDDEN = {
     "type": "fixed-response",
     "fixedResponseConfig": {
@@ -249,8 +227,3 @@ _FORBIDDEN = {
         "messageBody": "Forbidden",
     },
 }
-_DENIED = k8s.IngressBackend(
-    service=k8s.IngressServiceBackend(
-        name=_DENY, port=k8s.ServiceBackendPort(name="use-annotation")
-    )
-)

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cdk8s
-import constructs
-import jsii
 
-from constructs_lib.errors import PlatformError, RuleError, one_line
-from constructs_lib.kubernetes.calls import CallDirectory
-from constructs_lib.kubernetes.snapshot import Snapshot, read
-from constructs_lib.kubernetes.text import stringify
+from constructs_lib.errors import PlatformError, one_line
+from constructs_lib.kubernetes.files import ChartFiles, read, to_yaml
+from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.kubernetes.validation import Validation
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform
-
-_INVALID = "Validation failed with the following errors:"  # message of cdk8s
-_PROBLEM = re.compile(r"\n  \[([^]\n]*)\] ")
 
 
 @checked
 class App(cdk8s.App):
     """A cdk8s App for one platform.
 
-    `synth`, `synth_yaml`, `cdk8s.Testing.synth` and `render` all validate it first, with the rules
-    and with the validations added by `node.add_validation`.
+    `synth`, `synth_yaml`, `render` and `Chart.to_json` (and so `cdk8s.Testing.synth`) validate it
+    first, with the rules and with the validations added by `node.add_validation`.
     """
 
     def __init__(
@@ -49,42 +41,44 @@ class App(cdk8s.App):
         super().__init__(outdir=outdir, resolvers=resolvers)
         self.platform = platform
         self.calls = CallDirectory()
-        self._being_validated: Snapshot | None = None
-        self._crash: RuleError | None = None
-        self.validation = Validation(Snapshot(()), platform)
-        """The findings of the last validation."""
-        self.node.add_validation(_Rules(self))
 
-    def snapshot(self) -> Snapshot:
+    def files(self) -> ChartFiles:
         """All objects as they will be written, without validation."""
-        return self._being_validated or read(self)
+        return read(self)
 
-    def validate(self) -> Snapshot:
-        """Validate all charts together and return their objects. Raises PlatformError."""
-        self._being_validated = found = self.snapshot()
-        self._crash = None
-        try:
-            if found.files:
-                with self._crashes(), _validation_errors():
-                    # cdk8s validates as part of this call; it has no call for validation only
-                    cdk8s.Chart.to_json(found.files[0].chart)
-        finally:
-            self._being_validated = None
-        return found
+    def validate(self) -> Validation:
+        """Validate all charts together. Raises PlatformError."""
+        refused = [*self._refused_by_cdk8s()]  # first, as cdk8s also resolves dependencies
+        validation = Validation(self.files(), self.platform)
+        refused = [*self.calls.undeclared(), *validation.problems(), *refused]
+        if refused:
+            raise PlatformError(one_line(problem) for problem in refused)
+        return validation
 
-    @contextmanager
-    def _crashes(self) -> Iterator[None]:
-        """Raise the crash of a rule as it was raised: through Node, it loses its traceback."""
+    def _refused_by_cdk8s(self) -> Iterator[str]:
+        """The messages of the validations that constructs have, with their paths.
+
+        cdk8s resolves dependencies and runs these validations for the whole App when it renders any
+        chart, in one message to Node. It reports them as one text, so they run again to be listed.
+        """
+        charts = self.charts
+        if not charts:
+            return
         try:
-            yield
-        except Exception:
-            if self._crash:
-                raise self._crash from self._crash.__cause__
-            raise
+            cdk8s.Chart.to_json(charts[0])
+        except RuntimeError:
+            refused = [
+                f"{construct.node.path}: {' '.join(message.splitlines())}"
+                for construct in self.node.find_all()
+                for message in construct.node.validate()
+            ]
+            if not refused:
+                raise
+            yield from refused
 
     def render(self) -> dict[str, str]:
         """The files as text by path: `<folder>/<chart>.k8s.yaml`. Raises PlatformError."""
-        return self.validate().render()
+        return self.validate().files.render()
 
     def synth(self) -> None:
         """Write the files into `outdir`. Raises PlatformError, before writing any file."""
@@ -95,40 +89,4 @@ class App(cdk8s.App):
 
     def synth_yaml(self) -> str:
         """All objects as one YAML text. Raises PlatformError."""
-        return stringify(self.validate().objects)
-
-
-@jsii.implements(constructs.IValidation)
-class _Rules:
-    """The rules, as a cdk8s validation, so that every kind of synth runs them."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    def validate(self) -> list[str]:
-        app = self._app
-        try:
-            app.validation = Validation(app.snapshot(), app.platform)
-            found = [*app.calls.undeclared(), *app.validation.problems()]
-        except RuleError as error:
-            app._crash = error
-            raise
-        return [one_line(problem) for problem in found]
-
-
-@contextmanager
-def _validation_errors() -> Iterator[None]:
-    """Convert the combined validation error of cdk8s into a PlatformError, one line per error."""
-    try:
-        yield
-    except RuntimeError as error:
-        _, invalid, report = str(error).partition(_INVALID)
-        if not invalid:
-            raise
-        _, *parts = _PROBLEM.split(report)
-        found = (
-            f"{path}: {message}" if path else message
-            for path, message in zip(parts[::2], parts[1::2], strict=True)
-        )
-        # a custom validation may return messages of several lines
-        raise PlatformError(one_line(" ".join(one.splitlines())) for one in found) from error
+        return to_yaml(self.validate().files.objects)

@@ -88,7 +88,7 @@ class AppProject(Construct):
             if not gives_power(*kind)
         }
         cluster = kinds & CLUSTER_SCOPED
-        self.project = chart.add_custom(
+        self.project = chart.add(
             self,
             API_VERSION,
             "AppProject",
@@ -146,7 +146,7 @@ class Application(Construct):
         }
         if file:
             source["directory"] = {"include": file}
-        self.application = chart.add_custom(
+        self.application = chart.add(
             self,
             API_VERSION,
             "Application",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import cdk8s
-from cdk8s_plus_27 import k8s
 from constructs import Construct, IConstruct
 
-from constructs_lib.kubernetes.calls import CallDirectory
 from constructs_lib.kubernetes.kube_object import KubeObject
-from constructs_lib.kubernetes.manifest import manifest, plain
+from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.model import Manifest, Pending
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import check_folder, check_object_name
-from constructs_lib.model.platform import Platform, nearest
+from constructs_lib.model.platform import Platform, find_in_scopes
+
+if TYPE_CHECKING:
+    from constructs_lib.kubernetes.app import App
 
 
 @checked
@@ -73,7 +74,7 @@ class Chart(cdk8s.Chart):
         self.kube_objects: list[KubeObject] = []
         """Objects created by the constructs of this library, in order of declaration."""
         self.pending: list[Pending] = []
-        self.calls = CallDirectory.of(scope)
+        self.calls = find_in_scopes(scope, "calls", CallDirectory, "is not in an App(platform)")
         """Calls inside the cluster, for all charts of the App."""
 
     # These two override the properties of cdk8s, to avoid a message to Node per access. Cached,
@@ -97,33 +98,20 @@ class Chart(cdk8s.Chart):
     @classmethod
     def of(cls, construct: IConstruct) -> Self:
         """The chart that is or contains `construct`. Raises DeclarationError if none does."""
-        return nearest(construct, "chart", cls, f"is not in a {cls.__name__}")
+        return find_in_scopes(construct, "chart", cls, f"is not in a {cls.__name__}")
 
-    def add(self, owner: Construct, props: object) -> KubeObject:
-        """Add an object of `owner`, from a `cdk8s_plus_27.k8s.Kube…Props` struct."""
-        return self.__add(owner, manifest(props))
-
-    def add_custom(
+    def add(
         self,
         owner: Construct,
         api_version: str,
         kind: str,
-        metadata: k8s.ObjectMeta,
-        spec: Mapping[str, Any],
+        metadata: Mapping[str, Any],
+        spec: Mapping[str, Any] | None = None,
+        **fields: Any,
     ) -> KubeObject:
-        """Add a custom resource."""
-        return self.__add(
-            owner,
-            {
-                "apiVersion": api_version,
-                "kind": kind,
-                "metadata": plain(metadata),
-                "spec": plain(spec),
-            },
-        )
-
-    def __add(self, owner: Construct, content: Manifest) -> KubeObject:
-        added = KubeObject(owner, content)
+        """Add an object of `owner`, with the field names of Kubernetes. None omits a field."""
+        content = {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+        added = KubeObject(owner, {**content, **fields})
         self.kube_objects.append(added)
         return added
 
@@ -135,19 +123,17 @@ class Chart(cdk8s.Chart):
         annotations: Mapping[str, str] | None = None,
         finalizers: tuple[str, ...] = (),
         namespaced: bool = True,
-    ) -> k8s.ObjectMeta:
+    ) -> Manifest:
         """Metadata with the common labels and, unless cluster-scoped, the namespace."""
-        return k8s.ObjectMeta(
-            name=name,
-            namespace=self.namespace if namespaced else None,
-            labels={**(labels or {}), **self.labels},
-            annotations=annotations or None,
-            finalizers=list(finalizers) or None,
-        )
+        return {
+            "name": name,
+            "namespace": self.namespace if namespaced else None,
+            "labels": {**(labels or {}), **self.labels},
+            "annotations": annotations or None,
+            "finalizers": finalizers or None,
+        }
 
     def to_json(self) -> list[Manifest]:
-        """All objects of the chart as they are written, after validation by cdk8s."""
-        super().to_json()
-        app: Any = self.node.root
-        objects: list[Manifest] = app.snapshot().of(self).objects
-        return objects
+        """All objects of the chart as they are written. Raises PlatformError for the whole App."""
+        app: App = self.node.root  # type: ignore[assignment]
+        return app.validate().files.of(self).objects

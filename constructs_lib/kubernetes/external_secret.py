@@ -52,7 +52,7 @@ class ExternalSecret(Construct):
             check_variable(variable)
         if not keys:
             raise DeclarationError("reads no parameters; remove it", where=self.node.path)
-        self.external_secret = _add(self, Chart.of(scope), name, self.keys)
+        self.external_secret = _add(self, name, self.keys)
         """The ExternalSecret."""
 
 
@@ -65,7 +65,7 @@ class SecretFiles(Construct):
         super().__init__(scope, name)
         self.name = name
         self.keys = dict(keys)
-        self.external_secret = _add(self, Chart.of(scope), name, self.keys)
+        self.external_secret = _add(self, name, self.keys)
         """The ExternalSecret."""
 
 
@@ -91,12 +91,7 @@ class RegistryCredentials(Construct):
         }
         keys = {"dockerconfigjson": parameter}
         self.external_secret = _add(
-            self,
-            Chart.of(scope),
-            PULL_SECRET,
-            keys,
-            template=template,
-            annotations=PROTECTED,
+            self, PULL_SECRET, keys, template=template, annotations=PROTECTED
         )
         """The ExternalSecret."""
 
@@ -118,9 +113,9 @@ class ParameterStore(Construct):
         super().__init__(scope, STORE)
         chart = Chart.of(scope)
         platform = chart.platform
-        self.cluster_secret_store = chart.add_custom(
+        self.cluster_secret_store = chart.add(
             self,
-            api_version(platform.target),
+            _api_version(platform.target),
             "ClusterSecretStore",
             chart.metadata(STORE, annotations=PROTECTED, namespaced=False),
             {
@@ -130,33 +125,29 @@ class ParameterStore(Construct):
         )
 
 
-def api_version(target: ClusterTarget) -> str:
+def _api_version(target: ClusterTarget) -> str:
     return f"external-secrets.io/{target.external_secrets}"
 
 
 def _add(
     owner: Construct,
-    chart: Chart,
     name: str,
     keys: Mapping[str, Parameter],
     *,
     template: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> KubeObject:
-    platform = chart.platform
-    return chart.add_custom(
+    chart = Chart.of(owner)
+    target = chart.platform.target
+    return chart.add(
         owner,
-        api_version(platform.target),
+        _api_version(target),
         "ExternalSecret",
         chart.metadata(name, annotations=annotations),
         {
-            "refreshInterval": _REFRESH[platform.target.external_secrets],
+            "refreshInterval": _REFRESH[target.external_secrets],
             "secretStoreRef": {"name": STORE, "kind": "ClusterSecretStore"},
-            "target": {
-                "name": name,
-                "creationPolicy": "Owner",
-                **({"template": template} if template else {}),
-            },
+            "target": {"name": name, "creationPolicy": "Owner", "template": template},
             "data": [
                 {"secretKey": key, "remoteRef": {"key": parameter.path, **_REMOTE_DEFAULTS}}
                 for key, parameter in keys.items()

@@ -9,23 +9,42 @@ import cdk8s
 from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.manifest import plain
-from constructs_lib.kubernetes.merge import merge
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest
+
+_MERGE_KEYS: dict[str, tuple[str, ...]] = {
+    "containers": ("name",),
+    "data": ("secretKey",),
+    "env": ("name",),
+    "ephemeralContainers": ("name",),
+    "hostAliases": ("ip",),
+    "imagePullSecrets": ("name",),
+    "initContainers": ("name",),
+    "metrics": ("type",),
+    "ownerReferences": ("uid",),
+    "ports": ("name", "containerPort", "port"),
+    "secrets": ("name",),
+    "topologySpreadConstraints": ("topologyKey",),
+    "volumeDevices": ("devicePath",),
+    "volumeMounts": ("mountPath",),
+    "volumes": ("name",),
+}
+"""The merge key of each list: Kubernetes' `patchMergeKey`, except that ports are matched by name if
+they have one. `data` is the list of an ExternalSecret."""
 
 
 class KubeObject:
     """One Kubernetes object of a construct, such as `web.deployment`.
 
-    It is plain data and needs no message to Node until it is patched. Patches take effect
-    immediately; the rules check the patched object.
+    It is plain data, and no construct in Node. Patches take effect immediately; the rules check the
+    patched object.
     """
 
-    def __init__(self, owner: IConstruct, manifest: Manifest) -> None:
+    def __init__(self, owner: IConstruct, manifest: Mapping[str, Any]) -> None:
+        """Create the object; fields that are None are omitted."""
         self.owner = owner
         """The construct that created it."""
-        self._manifest = manifest
+        self._manifest: Manifest = _without_none(_in_order(manifest))
         self._derived: dict[str, Callable[[], str]] = {}
 
     @property
@@ -70,8 +89,11 @@ class KubeObject:
         import jsonpatch  # here, as few charts need it
         import jsonpointer
 
+        # JsonPatch has no getters: one message to Node returns the operations as plain data
+        carrier = cdk8s.JsonPatch.add("/patches", list(operations))
         patched = self._manifest
-        for operation in _operations(operations):
+        for patch in cdk8s.JsonPatch.apply({}, carrier)["patches"]:
+            operation = patch["operation"]
             try:
                 patched = jsonpatch.apply_patch(patched, [operation])
             except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
@@ -88,25 +110,24 @@ class KubeObject:
         Mappings are merged recursively; None removes a field. Lists with a merge key in Kubernetes
         (containers, variables, volumes, ports) are merged by that key. Other lists of objects
         (tolerations, egress rules) are appended to; lists of plain values (args) are replaced.
-        Values can be structs of `cdk8s_plus_27.k8s`.
 
         Raises DeclarationError if a field to remove does not exist, or the types differ.
         """
         if not isinstance(fragment, Mapping):
             raise DeclarationError('merge expects a mapping such as {"spec": {...}}', where=self)
         try:
-            self._replace(merge(self._manifest, plain(dict(fragment))))
+            self._replace(_merged(self._manifest, _plain(fragment), ""))
         except DeclarationError as error:
             raise error.at(self) from error
 
-    def extend(self, *path: str, item: Any) -> None:
+    def extend(self, *path: str, item: Mapping[str, Any]) -> None:
         """Add `item` to the list at `path`, creating the list if necessary."""
         *parents, last = path
         place: Any = self._manifest
         for key in parents:
             place = place.setdefault(key, {})
         items = place.setdefault(last, [])
-        content = plain(item)
+        content = _plain(item)
         if content not in items:
             items.append(content)
 
@@ -128,13 +149,110 @@ class KubeObject:
             raise DeclarationError(
                 "apiVersion, kind and metadata.name are required; keep them", where=self
             )
-        content = plain(manifest)
-        leading = {key: content.pop(key) for key in ("apiVersion", "kind", "metadata")}
-        self._manifest = {**leading, **content}
+        self._manifest = _in_order(manifest)
 
 
-def _operations(operations: tuple[cdk8s.JsonPatch, ...]) -> list[dict[str, Any]]:
-    """The operations as plain data, read with one message to Node, as JsonPatch has no getters."""
-    carrier = cdk8s.JsonPatch.add("/patches", list(operations))
-    patches = cdk8s.JsonPatch.apply({}, carrier)["patches"]
-    return [patch["operation"] for patch in patches]
+def _in_order(manifest: Mapping[str, Any]) -> Manifest:
+    """The object with its keys in output order: as in every manifest, then alphabetical."""
+    content = _plain(manifest)
+    leading = {key: content.pop(key) for key in ("apiVersion", "kind", "metadata")}
+    return {**leading, **content}
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON would have it, with sorted keys."""
+    match value:
+        case None | str() | bool() | int() | float():
+            return value
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return {key: _plain(value[key]) for key in sorted(value)}
+    raise DeclarationError(
+        f"a {type(value).__name__} is not plain data; write mappings, lists, strings and numbers, "
+        "with the field names of Kubernetes"
+    )
+
+
+def _without_none(value: Any) -> Any:
+    """Plain data without the fields that are None."""
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """A copy of a mapping with a fragment merged in."""
+    merged = dict(old)
+    for key, value in new.items():
+        at = f"{path}/{key}"
+        if not isinstance(key, str) or key.startswith("$"):
+            raise DeclarationError(
+                f"{at} is a patch directive, which merge does not support; to remove a field, use "
+                "None or a JsonPatch"
+            )
+        if value is None:
+            if key not in merged:
+                raise DeclarationError(f"{at} does not exist, so None cannot remove it; omit it")
+            del merged[key]
+        else:
+            merged[key] = _merged_value(merged.get(key), value, at, key)
+    return merged
+
+
+def _merged_value(old: Any, new: Any, path: str, field: str) -> Any:
+    if old is None:
+        return _new(new, path)
+    if isinstance(old, Mapping) != isinstance(new, Mapping) or (
+        isinstance(old, list) != isinstance(new, list)
+    ):
+        raise DeclarationError(
+            f"{path} is {_shape(old)}, but {_shape(new)} in the fragment; use the same type"
+        )
+    if isinstance(new, Mapping):
+        return _merged(old, new, path)
+    if isinstance(new, list) and all(isinstance(item, Mapping) for item in (*old, *new)):
+        return _merged_list(old, new, path, _MERGE_KEYS.get(field, ()))
+    return new
+
+
+def _new(value: Any, path: str) -> Any:
+    """A new value, in which nothing can be removed or matched."""
+    if isinstance(value, Mapping):
+        return _merged({}, value, path)
+    if isinstance(value, list):
+        return [_new(item, path) for item in value]
+    return value
+
+
+def _merged_list(old: list[Any], new: list[Any], path: str, keys: tuple[str, ...]) -> list[Any]:
+    merged = list(old)
+    for item in new:
+        key = next((key for key in keys if key in item), None)
+        if keys and key is None:
+            raise DeclarationError(f"an item of {path} has no {keys[0]}, the merge key; add it")
+        counterparts = [place for place, one in enumerate(merged) if key and _same(one, item, key)]
+        at = f"{path}/{item[key] if key else len(merged)}"
+        if len(counterparts) > 1:
+            raise DeclarationError(f"{at} matches several items; use a JsonPatch with its index")
+        if counterparts:
+            (place,) = counterparts
+            merged[place] = _merged(merged[place], item, at)
+        elif item not in merged:
+            merged.append(_new(item, at))
+    return merged
+
+
+def _same(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
+    """Whether two items match. Ports without a name must also have the same protocol."""
+    protocols = {one.get("protocol", "TCP") for one in (old, new)}
+    alike = old.get(key) == new[key]
+    return alike and (key not in ("port", "containerPort") or len(protocols) == 1)
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else "a plain value"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cdk8s_plus_27 import k8s
 from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredentials
-from constructs_lib.kubernetes.kube_object import KubeObject
-from constructs_lib.kubernetes.manifest import quantity
 from constructs_lib.model import NotNegative, Parameter, Positive, Resources
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import check_object_name
@@ -76,7 +73,7 @@ class Namespace(Construct):
         """
         check_object_name(name)
         super().__init__(scope, name)
-        chart = self.chart = Chart.of(scope)
+        chart = Chart.of(scope)
         if chart.namespace != name:
             raise DeclarationError(
                 f"is in a chart with namespace {chart.namespace!r}; use Chart(namespace={name!r})",
@@ -91,51 +88,34 @@ class Namespace(Construct):
         gates = {"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"} if readiness_gates else {}
         self.namespace = chart.add(
             self,
-            k8s.KubeNamespaceProps(
-                metadata=chart.metadata(
-                    name, labels={**profile, **gates}, annotations=PROTECTED, namespaced=False
-                )
+            "v1",
+            "Namespace",
+            chart.metadata(
+                name, labels={**profile, **gates}, annotations=PROTECTED, namespaced=False
             ),
         )
         """The Namespace."""
-        self.resource_quota = self._add_quota(quota)
+        self.resource_quota = chart.add(
+            self, "v1", "ResourceQuota", chart.metadata("quota"), {"hard": quota.hard()}
+        )
         """The ResourceQuota."""
-        self.limit_range = self._add_limit_range(container_defaults)
+        pairs = container_defaults.pairs().items()
+        limits = {
+            "type": "Container",
+            "defaultRequest": {resource: request for resource, (request, _) in pairs},
+            "default": {resource: limit for resource, (_, limit) in pairs},
+        }
+        self.limit_range = chart.add(
+            self, "v1", "LimitRange", chart.metadata("defaults"), {"limits": [limits]}
+        )
         """The LimitRange."""
         self.network_policy = chart.add(
             self,
-            k8s.KubeNetworkPolicyProps(
-                metadata=chart.metadata("default-deny"), spec=network.deny_all()
-            ),
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            chart.metadata("default-deny"),
+            network.DENY_ALL,
         )
         """The default-deny NetworkPolicy."""
         self.registry_credentials = RegistryCredentials(self, registry_credentials)
         """The image pull Secret."""
-
-    def _add_quota(self, quota: Quota) -> KubeObject:
-        hard = {name: quantity(limit) for name, limit in quota.hard().items()}
-        return self.chart.add(
-            self,
-            k8s.KubeResourceQuotaProps(
-                metadata=self.chart.metadata("quota"),
-                spec=k8s.ResourceQuotaSpec(hard=hard),
-            ),
-        )
-
-    def _add_limit_range(self, defaults: Resources) -> KubeObject:
-        pairs = defaults.pairs().items()
-        return self.chart.add(
-            self,
-            k8s.KubeLimitRangeProps(
-                metadata=self.chart.metadata("defaults"),
-                spec=k8s.LimitRangeSpec(
-                    limits=[
-                        k8s.LimitRangeItem(
-                            type="Container",
-                            default_request={name: quantity(pair[0]) for name, pair in pairs},
-                            default={name: quantity(pair[1]) for name, pair in pairs},
-                        )
-                    ]
-                ),
-            ),
-        )

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from cdk8s_plus_27 import k8s
-
-from constructs_lib.kubernetes.manifest import int_or_string
+from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.network import NOT_PUBLIC, PRIVATE
-from constructs_lib.model import Egress
+from constructs_lib.model import Calls, Egress, Manifest
+
+if TYPE_CHECKING:
+    from constructs_lib.kubernetes.workload import ProgramConstruct
 
 
-@cache
-def _namespace(name: str) -> k8s.LabelSelector:
-    return k8s.LabelSelector(match_labels={"kubernetes.io/metadata.name": name})
-
-
-@cache
-def _block(cidr: str, excepted: tuple[str, ...] = ()) -> k8s.NetworkPolicyPeer:
-    return k8s.NetworkPolicyPeer(
-        ip_block=k8s.IpBlock(cidr=cidr, except_=list(excepted) if excepted else None)
-    )
+def _block(cidr: str, excepted: Sequence[str] | None = None) -> Manifest:
+    return {"ipBlock": {"cidr": cidr, "except": excepted}}
 
 
 _PUBLIC = (_block("0.0.0.0/0", NOT_PUBLIC),)
@@ -29,94 +23,123 @@ _ANYWHERE = (*_PUBLIC, *map(_block, PRIVATE))
 """The block of _PUBLIC, and the allowed exceptions as separate blocks. EKS's network plugin then
 evaluates rules of both kinds together as Kubernetes does."""
 
-
-@cache
-def _dns(addresses: tuple[str, ...]) -> k8s.NetworkPolicyEgressRule:
-    return k8s.NetworkPolicyEgressRule(
-        to=[
-            k8s.NetworkPolicyPeer(
-                namespace_selector=_namespace("kube-system"),
-                pod_selector=k8s.LabelSelector(match_labels={"k8s-app": "kube-dns"}),
-            ),
-            *(_block(f"{address}/32") for address in addresses),
-        ],
-        ports=[
-            k8s.NetworkPolicyPort(port=int_or_string(53), protocol=protocol)
-            for protocol in ("UDP", "TCP")
-        ],
-    )
-
-
-def deny_all() -> k8s.NetworkPolicySpec:
-    """The default-deny policy of a namespace."""
-    return k8s.NetworkPolicySpec(
-        pod_selector=k8s.LabelSelector(), policy_types=["Ingress", "Egress"]
-    )
+DENY_ALL: Manifest = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+"""The default-deny policy of a namespace."""
 
 
 def allow(
-    selector: k8s.LabelSelector,
+    selector: Manifest,
     *,
     dns_addresses: tuple[str, ...],
     egress: Iterable[Egress],
-    ingress: Sequence[k8s.NetworkPolicyIngressRule] = (),
-) -> k8s.NetworkPolicySpec:
+    ingress: Sequence[Manifest],
+) -> Manifest:
     """Allow DNS, `egress` and `ingress` for the selected pods."""
-    return k8s.NetworkPolicySpec(
-        pod_selector=selector,
-        policy_types=["Ingress", "Egress"],
-        ingress=list(ingress) or None,
-        egress=[_dns(dns_addresses), *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
-    )
+    dns = {
+        "to": [
+            {
+                "namespaceSelector": _namespace("kube-system"),
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            },
+            *(_block(f"{address}/32") for address in dns_addresses),
+        ],
+        "ports": [_port(53, "UDP"), _port(53)],
+    }
+    return {
+        "podSelector": selector,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": ingress or None,
+        "egress": [dns, *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
+    }
 
 
-def pods(name: str, namespace: str | None = None) -> k8s.NetworkPolicyPeer:
-    """The pods of a workload. `namespace` is needed if it differs from that of the policy."""
-    return k8s.NetworkPolicyPeer(
-        namespace_selector=_namespace(namespace) if namespace else None,
-        pod_selector=k8s.LabelSelector(match_labels={"app": name}),
-    )
-
-
-def to_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyEgressRule:
-    return k8s.NetworkPolicyEgressRule(to=[peer], ports=[_tcp(port)])
-
-
-def from_pods(peer: k8s.NetworkPolicyPeer, port: int) -> k8s.NetworkPolicyIngressRule:
-    return k8s.NetworkPolicyIngressRule(from_=[peer], ports=[_tcp(port)])
-
-
-@cache
-def from_ranges(port: int, ranges: tuple[str, ...]) -> k8s.NetworkPolicyIngressRule:
+def from_ranges(port: int, ranges: tuple[str, ...]) -> Manifest:
     """Allow `port` from these CIDR ranges, or from anywhere if empty."""
-    return k8s.NetworkPolicyIngressRule(
-        from_=[_block(cidr) for cidr in ranges] or None,
-        ports=[_tcp(port)],
-    )
+    return {"from": [_block(cidr) for cidr in ranges] or None, "ports": [_port(port)]}
 
 
-@cache
-def from_namespace(port: int) -> k8s.NetworkPolicyIngressRule:
+def from_namespace(port: int) -> Manifest:
     """Allow `port` from pods of the same namespace."""
-    return k8s.NetworkPolicyIngressRule(
-        from_=[k8s.NetworkPolicyPeer(pod_selector=k8s.LabelSelector())], ports=[_tcp(port)]
-    )
+    return {"from": [{"podSelector": {}}], "ports": [_port(port)]}
 
 
-@cache
-def _tcp(port: int) -> k8s.NetworkPolicyPort:
-    return k8s.NetworkPolicyPort(port=int_or_string(port), protocol="TCP")
-
-
-@cache
-def _egress_rule(egress: Egress) -> k8s.NetworkPolicyEgressRule:
-    return k8s.NetworkPolicyEgressRule(
-        to=list(_PUBLIC if egress.to == "public" else _ANYWHERE),
-        ports=[
-            k8s.NetworkPolicyPort(
-                port=int_or_string(port) if port is not None else None, protocol=protocol
-            )
+def _egress_rule(egress: Egress) -> Manifest:
+    return {
+        "to": _PUBLIC if egress.to == "public" else _ANYWHERE,
+        "ports": [
+            _port(port, protocol)
             for protocol in egress.protocols
             for port in egress.ports or (None,)
         ],
-    )
+    }
+
+
+def _port(port: int | None, protocol: str = "TCP") -> Manifest:
+    return {"port": port, "protocol": protocol}
+
+
+def _namespace(name: str | None) -> Manifest:
+    return {"matchLabels": {"kubernetes.io/metadata.name": name}}
+
+
+class CallDirectory:
+    """The calls inside the cluster, allowed in the NetworkPolicies of both caller and callee.
+
+    It knows the declared callees, and the calls to services that are not declared yet, by namespace
+    and name.
+    """
+
+    def __init__(self) -> None:
+        self._offered: dict[tuple[str | None, str], ProgramConstruct] = {}
+        self._waiting: dict[tuple[str | None, str], list[tuple[ProgramConstruct, Calls]]] = (
+            defaultdict(list)
+        )
+
+    def offer(self, callee: ProgramConstruct) -> None:
+        """Register `callee`, and connect the callers that were declared before it."""
+        address = (callee.chart.namespace, callee.name)
+        self._offered[address] = callee
+        for caller, call in self._waiting.pop(address, ()):
+            _connect(caller, callee, call)
+
+    def call(self, caller: ProgramConstruct, call: Calls) -> None:
+        """Connect `caller`, now or when the callee is declared.
+
+        Raises DeclarationError if the callee does not have the port.
+        """
+        address = (call.namespace or caller.chart.namespace, call.service)
+        callee = self._offered.get(address)
+        if callee:
+            _connect(caller, callee, call)
+        else:
+            self._waiting[address].append((caller, call))
+
+    def undeclared(self) -> Iterator[str]:
+        """A message for each call to a service that is not declared."""
+        declared = sorted(f"{namespace}/{name}" for namespace, name in self._offered)
+        for (namespace, name), calls in self._waiting.items():
+            for caller, _ in calls:
+                yield (
+                    f"{caller.chart.namespace}/{caller.name} calls {namespace}/{name}, which is "
+                    f"not declared; declared WebServices: {', '.join(declared) or 'none'}"
+                )
+
+
+def _connect(caller: ProgramConstruct, callee: ProgramConstruct, call: Calls) -> None:
+    port = callee.service_ports.get(call.port)
+    if port is None:
+        raise DeclarationError(
+            f"{caller.name} calls port {call.port!r} of {callee.name}, but its Service only has "
+            f"{', '.join(callee.service_ports)}; use one of them"
+        )
+    to, from_ = _pods(callee, seen_by=caller), _pods(caller, seen_by=callee)
+    caller.network_policy.extend("spec", "egress", item={"to": [to], "ports": [_port(port)]})
+    callee.network_policy.extend("spec", "ingress", item={"from": [from_], "ports": [_port(port)]})
+
+
+def _pods(workload: ProgramConstruct, *, seen_by: ProgramConstruct) -> Mapping[str, Manifest]:
+    """The pods of a workload, with their namespace if it is another."""
+    pods = {"podSelector": {"matchLabels": {"app": workload.name}}}
+    if workload.chart.namespace == seen_by.chart.namespace:
+        return pods
+    return {"namespaceSelector": _namespace(workload.chart.namespace), **pods}

@@ -4,195 +4,224 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-
-from cdk8s_plus_27 import k8s
+from typing import TYPE_CHECKING
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes import volumes
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
-from constructs_lib.kubernetes.manifest import int_or_string, quantity
-from constructs_lib.kubernetes.options import Options, Toleration
-from constructs_lib.kubernetes.program import Container, Program
-from constructs_lib.kubernetes.volumes import Claim
-from constructs_lib.model import Command, HttpGet, Probe, Resources, TcpSocket
+from constructs_lib.kubernetes.program import Container, Program, Toleration
+from constructs_lib.manifests.argocd import fingerprint
+from constructs_lib.model import Command, HttpGet, Manifest, Probe, Resources, TcpSocket
 from constructs_lib.model.platform import Platform
+
+if TYPE_CHECKING:
+    from constructs_lib.kubernetes.workload import ProgramConstruct
 
 USER = 1000
 """UID and GID of `appuser` in the images."""
 _LONGEST_NAME = 63
 _FILES, _SECRET_FILES = "config-files", "secret-files"
+"""Volumes of a container's files."""
+_READ_BY_GROUP = 0o440
 
-_POD_SECURITY = k8s.PodSecurityContext(
-    run_as_non_root=True,
-    run_as_user=USER,
-    run_as_group=USER,
-    fs_group=USER,
-    fs_group_change_policy="OnRootMismatch",
-    seccomp_profile=k8s.SeccompProfile(type="RuntimeDefault"),
-)
-_PULL = k8s.LocalObjectReference(name=PULL_SECRET)
-_CONTAINER_SECURITY = k8s.SecurityContext(
-    allow_privilege_escalation=False,
-    read_only_root_filesystem=True,
-    capabilities=k8s.Capabilities(drop=["ALL"]),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """The names of the objects that one container reads. None: not needed."""
-
-    variables: str | None = None
-    """The Secret with its own variables."""
-    files: str | None = None
-    """The ConfigMap with its configuration files."""
-    secret_files: str | None = None
-    """The Secret with its secret files."""
+_POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "fsGroup": USER,
+    "fsGroupChangePolicy": "OnRootMismatch",
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_CONTAINER_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pod:
-    """The settings of a workload's pods. All other fields are the same for all pods."""
+class Claim:
+    """A PersistentVolumeClaim of the same chart, mounted read-write into every container."""
 
-    labels: Mapping[str, str]
-    """Labels, including the selector label `app`."""
-    containers: Mapping[str, Container]
-    """By container name. The first is the main container."""
-    init_containers: Mapping[str, Container]
-    """By container name, in order of execution."""
-    sources: Mapping[str, Sources]
-    """By container name, including init containers."""
-    service_account: str
-    """Name of the ServiceAccount. Its token is not mounted."""
-    options: Options
-    """Placement of the pods."""
-    annotations: Mapping[str, str]
-    """May be empty."""
-    grace_seconds: int | None = None
-    """Time from SIGTERM to SIGKILL. None: 30, the default of Kubernetes."""
-    restart_policy: str | None = None
-    """None: `Always`, the only one that a Deployment allows."""
-    claims: tuple[Claim, ...] = ()
-    """Persistent volume claims, mounted into every container."""
-    spread_over_zones: bool = False
-    """Whether the scheduler prefers a zone with fewer of these pods."""
-    pre_stop_seconds: int | None = None
-    """How long each container sleeps before it gets SIGTERM. None: no preStop hook."""
+    name: str
+    """Name of the claim and the volume."""
+    path: str
+    """Mount path."""
 
-    def template(self, platform: Platform) -> k8s.PodTemplateSpec:
-        options = self.options
-        return k8s.PodTemplateSpec(
-            metadata=k8s.ObjectMeta(labels=self.labels, annotations=self.annotations or None),
-            spec=k8s.PodSpec(
-                service_account_name=self.service_account,
-                automount_service_account_token=False,
-                enable_service_links=False,
-                share_process_namespace=any(
-                    container.program.ignores_sigterm for container in self.containers.values()
-                )
-                or None,
-                node_selector={"kubernetes.io/arch": "arm64", **options.node_selector},
-                tolerations=[_toleration(one) for one in options.tolerations] or None,
-                priority_class_name=options.priority_class_name,
-                image_pull_secrets=[_PULL],
-                security_context=_POD_SECURITY,
-                termination_grace_period_seconds=self.grace_seconds,
-                restart_policy=self.restart_policy,
-                topology_spread_constraints=[_over_zones(self.labels["app"])]
-                if self.spread_over_zones
-                else None,
-                init_containers=[
-                    self._container(name, container, platform)
-                    for name, container in self.init_containers.items()
-                ]
-                or None,
-                containers=[
-                    self._container(name, container, platform, self.pre_stop_seconds)
-                    for name, container in self.containers.items()
-                ],
-                volumes=self._volumes(),
-            ),
-        )
 
-    def _volumes(self) -> list[k8s.Volume]:
-        every = {**self.containers, **self.init_containers}
-        named = [
-            (volume, volumes.scratch(volume, size))
-            for name, container in every.items()
-            for path, size in container.program.disks.items()
-            for volume in (self._volume(name, path),)
-        ]
-        for name, source in self.sources.items():
-            if source.files:
-                volume = self._volume(name, _FILES)
-                named.append((volume, volumes.configuration(volume, source.files)))
-            if source.secret_files:
-                volume = self._volume(name, _SECRET_FILES)
-                named.append((volume, volumes.secret(volume, source.secret_files)))
-        named += [(claim.name, volumes.claimed(claim)) for claim in self.claims]
-        names = [name for name, _ in named]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise DeclarationError(
-                f"two volumes of its pod have the name {repeated[0]}, derived from their paths; "
-                "change a path"
-            )
-        if long := [name for name in names if len(name) > _LONGEST_NAME]:
-            raise DeclarationError(
-                f"the volume name {long[0]} has more than {_LONGEST_NAME} characters; use a "
-                "shorter path or name"
-            )
-        return [volume for _, volume in named]
+def pod_template(
+    workload: ProgramConstruct,
+    *,
+    annotations: Mapping[str, str] | None = None,
+    grace_seconds: int | None = None,
+    restart_policy: str | None = None,
+    claims: tuple[Claim, ...] = (),
+    spread_over_zones: bool = False,
+    pre_stop_seconds: int | None = None,
+) -> Manifest:
+    """The pod template of a workload.
 
-    def _volume(self, container: str, path: str) -> str:
-        """`/app/logs` becomes `app-logs`, prefixed with the name of any but the main container."""
-        volume = path.strip("/").replace("/", "-")
-        return volume if container == next(iter(self.containers)) else f"{container}-{volume}"
-
-    def _container(
-        self, name: str, container: Container, platform: Platform, pre_stop: int | None = None
-    ) -> k8s.Container:
-        program = container.program
-        source = self.sources[name]
-        own = [source.variables] if source.variables else []
-        return k8s.Container(
-            name=name,
-            image=image_reference(platform, program.image or name),
-            command=list(program.command) or None,
-            args=list(program.args) or None,
-            ports=[
-                k8s.ContainerPort(name=port, container_port=number)
-                for port, number in container.all_ports.items()
+    Args:
+        workload: Its containers, names, labels and options.
+        annotations: Annotations in addition to those of the options. Default: none.
+        grace_seconds: Time from SIGTERM to SIGKILL. Default: 30, the default of Kubernetes.
+        restart_policy: Default: `Always`, the only one that a Deployment allows.
+        claims: Persistent volume claims. Default: none.
+        spread_over_zones: Whether the scheduler prefers a zone with fewer of these pods.
+        pre_stop_seconds: How long each container sleeps before it gets SIGTERM. Default: no preStop
+            hook.
+    """
+    options = workload.options
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": workload.selector,
+    }
+    shares_processes = any(
+        container.program.ignores_sigterm for container in workload.containers.values()
+    )
+    return {
+        "metadata": {
+            "labels": {**workload.labels, **options.pod_labels},
+            "annotations": _annotations(workload, annotations or {}) or None,
+        },
+        "spec": {
+            "serviceAccountName": workload.name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "shareProcessNamespace": shares_processes or None,
+            "nodeSelector": {"kubernetes.io/arch": "arm64", **options.node_selector},
+            "tolerations": [_toleration(one) for one in options.tolerations] or None,
+            "priorityClassName": options.priority_class_name,
+            "imagePullSecrets": [{"name": PULL_SECRET}],
+            "securityContext": _POD_SECURITY,
+            "terminationGracePeriodSeconds": grace_seconds,
+            "restartPolicy": restart_policy,
+            "topologySpreadConstraints": [spread] if spread_over_zones else None,
+            "initContainers": [
+                _container(workload, name, container, claims)
+                for name, container in workload.init_containers.items()
             ]
             or None,
-            env=[_variable(*pair) for pair in program.env.items()] or None,
-            env_from=[
-                _from_secret(secret) for secret in (*own, *(s.name for s in program.shared_secrets))
-            ]
-            or None,
-            readiness_probe=_probe(container.readiness, container.port),
-            liveness_probe=_probe(container.liveness, container.port),
-            startup_probe=_probe(container.startup, container.port),
-            lifecycle=_sleep_before_stop(pre_stop) if pre_stop else None,
-            resources=_resources(program.resources),
-            security_context=_CONTAINER_SECURITY,
-            volume_mounts=self._mounts(name, program),
+            "containers": [
+                _container(workload, name, container, claims, pre_stop_seconds)
+                for name, container in workload.containers.items()
+            ],
+            "volumes": _volumes(workload, claims),
+        },
+    }
+
+
+def _annotations(workload: ProgramConstruct, annotations: Mapping[str, str]) -> dict[str, str]:
+    """With a hash of the configuration files, so that a change restarts the pods."""
+    data = {name: one.to_json()["data"] for name, one in workload.config_maps.items()}
+    checksum = {"checksum/config": fingerprint(data)} if data else {}
+    return merged_annotations({**checksum, **annotations}, workload.options.pod_annotations)
+
+
+def merged_annotations(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """Both, unless the declaration contradicts the workload."""
+    for key, value in theirs.items():
+        if ours.get(key, value) != value:
+            raise DeclarationError(
+                f"annotation {key} is already {ours[key]!r} and cannot be {value!r}; remove it"
+            )
+    return {**ours, **theirs}
+
+
+def _container(
+    workload: ProgramConstruct,
+    name: str,
+    container: Container,
+    claims: tuple[Claim, ...],
+    pre_stop_seconds: int | None = None,
+) -> Manifest:
+    program = container.program
+    own = [workload.secret_of(name)] if program.secrets else []
+    secrets = [*own, *(secret.name for secret in program.shared_secrets)]
+    ports = container.all_ports.items()
+    # exec, because the Kubernetes 1.27 API has no sleep action
+    sleep = {"preStop": {"exec": {"command": ["sleep", str(pre_stop_seconds)]}}}
+    return {
+        "name": name,
+        "image": _image(workload.platform, program.image or name),
+        "command": program.command or None,
+        "args": program.args or None,
+        "ports": [{"name": port, "containerPort": number} for port, number in ports] or None,
+        "env": [{"name": key, "value": value} for key, value in program.env.items()] or None,
+        "envFrom": [{"secretRef": {"name": secret}} for secret in secrets] or None,
+        "readinessProbe": _probe(container.readiness, container.port),
+        "livenessProbe": _probe(container.liveness, container.port),
+        "startupProbe": _probe(container.startup, container.port),
+        "lifecycle": sleep if pre_stop_seconds else None,
+        "resources": _resources(program.resources),
+        "securityContext": _CONTAINER_SECURITY,
+        "volumeMounts": _mounts(workload, name, program, claims),
+    }
+
+
+def _mounts(
+    workload: ProgramConstruct, name: str, program: Program, claims: tuple[Claim, ...]
+) -> list[Manifest]:
+    disks = {path: _volume_name(workload, name, path) for path in program.disks}
+    claimed = {claim.path: claim.name for claim in claims}
+    files = {
+        **{path: _volume_name(workload, name, _FILES) for path in program.files},
+        **{path: _volume_name(workload, name, _SECRET_FILES) for path in program.secret_files},
+    }
+    return [
+        *({"name": volume, "mountPath": path} for path, volume in {**disks, **claimed}.items()),
+        # by subPath, so that a file does not hide the rest of its folder
+        *(
+            {"name": volume, "mountPath": path, "subPath": file_key(path), "readOnly": True}
+            for path, volume in files.items()
+        ),
+    ]
+
+
+def _volumes(workload: ProgramConstruct, claims: tuple[Claim, ...]) -> list[Manifest]:
+    programs = {name: one.program for name, one in workload.every_container.items()}
+    volumes: list[tuple[str, Manifest]] = [
+        (_volume_name(workload, name, path), {"emptyDir": {"sizeLimit": size}})
+        for name, program in programs.items()
+        for path, size in program.disks.items()
+    ]
+    for name, program in programs.items():
+        if program.files:
+            config_map = {"name": workload.config_map_of(name), "defaultMode": _READ_BY_GROUP}
+            volumes.append((_volume_name(workload, name, _FILES), {"configMap": config_map}))
+        if program.secret_files:
+            secret = {"secretName": workload.file_secret_of(name), "defaultMode": _READ_BY_GROUP}
+            volumes.append((_volume_name(workload, name, _SECRET_FILES), {"secret": secret}))
+    volumes += [
+        (claim.name, {"persistentVolumeClaim": {"claimName": claim.name}}) for claim in claims
+    ]
+    names = [name for name, _ in volumes]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise DeclarationError(
+            f"two volumes of its pod have the name {repeated[0]}, derived from their paths; "
+            "change a path"
         )
-
-    def _mounts(self, name: str, program: Program) -> list[k8s.VolumeMount]:
-        disks = {path: self._volume(name, path) for path in program.disks}
-        claims = {claim.path: claim.name for claim in self.claims}
-        return [
-            *(volumes.mount(volume, path) for path, volume in {**disks, **claims}.items()),
-            *(volumes.mount_file(self._volume(name, _FILES), path) for path in program.files),
-            *(
-                volumes.mount_file(self._volume(name, _SECRET_FILES), path)
-                for path in program.secret_files
-            ),
-        ]
+    if long := [name for name in names if len(name) > _LONGEST_NAME]:
+        raise DeclarationError(
+            f"the volume name {long[0]} has more than {_LONGEST_NAME} characters; use a "
+            "shorter path or name"
+        )
+    return [{"name": name, **source} for name, source in volumes]
 
 
-def image_reference(platform: Platform, service: str) -> str:
+def _volume_name(workload: ProgramConstruct, container: str, path: str) -> str:
+    """`/app/logs` becomes `app-logs`, prefixed with the name of any but the main container."""
+    volume = path.strip("/").replace("/", "-")
+    return volume if container == workload.main else f"{container}-{volume}"
+
+
+def file_key(path: str) -> str:
+    """The key of a file in its ConfigMap or Secret: `etc_app.toml` for `/etc/app.toml`."""
+    return path.strip("/").replace("/", "_")
+
+
+def _image(platform: Platform, service: str) -> str:
     """`<registry>/<service>:<pin>`. Raises DeclarationError for a service without a pin."""
     pin = platform.images.get(service)
     if not pin:
@@ -204,32 +233,31 @@ def image_reference(platform: Platform, service: str) -> str:
     return f"{platform.registry}/{service}:{pin}"
 
 
-@cache
-def _resources(resources: Resources) -> k8s.ResourceRequirements:
+def _resources(resources: Resources) -> Manifest:
     pairs = resources.pairs().items()
-    return k8s.ResourceRequirements(
-        requests={name: quantity(request) for name, (request, _) in pairs},
-        limits={name: quantity(limit) for name, (_, limit) in pairs},
-    )
+    return {
+        "requests": {name: request for name, (request, _) in pairs},
+        "limits": {name: limit for name, (_, limit) in pairs},
+    }
 
 
-@cache
-def _probe(probe: Probe | None, port: int | None) -> k8s.Probe | None:
+def _probe(probe: Probe | None, port: int | None) -> Manifest | None:
     if probe is None:
         return None
-    check = probe.check
-    at = None if isinstance(check, Command) else int_or_string(_port_of(check, port))
-    return k8s.Probe(
-        http_get=k8s.HttpGetAction(path=check.path, port=at)
-        if isinstance(check, HttpGet) and at
-        else None,
-        tcp_socket=k8s.TcpSocketAction(port=at) if isinstance(check, TcpSocket) and at else None,
-        exec=k8s.ExecAction(command=list(check.command)) if isinstance(check, Command) else None,
-        initial_delay_seconds=probe.initial_delay_seconds,
-        period_seconds=probe.period_seconds,
-        timeout_seconds=probe.timeout_seconds,
-        failure_threshold=probe.failure_threshold,
-    )
+    match probe.check:
+        case HttpGet(path):
+            action = {"httpGet": {"path": path, "port": _port_of(probe.check, port)}}
+        case TcpSocket():
+            action = {"tcpSocket": {"port": _port_of(probe.check, port)}}
+        case Command(command):
+            action = {"exec": {"command": command}}
+    return {
+        **action,
+        "initialDelaySeconds": probe.initial_delay_seconds,
+        "periodSeconds": probe.period_seconds,
+        "timeoutSeconds": probe.timeout_seconds,
+        "failureThreshold": probe.failure_threshold,
+    }
 
 
 def _port_of(check: HttpGet | TcpSocket, port: int | None) -> int:
@@ -241,37 +269,11 @@ def _port_of(check: HttpGet | TcpSocket, port: int | None) -> int:
     return known
 
 
-@cache
-def _sleep_before_stop(seconds: int) -> k8s.Lifecycle:
-    """Uses exec, because the Kubernetes 1.27 API has no sleep action."""
-    return k8s.Lifecycle(
-        pre_stop=k8s.LifecycleHandler(exec=k8s.ExecAction(command=["sleep", str(seconds)]))
-    )
-
-
-def _toleration(one: Toleration) -> k8s.Toleration:
-    return k8s.Toleration(
-        key=one.key,
-        operator=one.operator,
-        value=one.value,
-        effect=one.effect,
-        toleration_seconds=one.toleration_seconds,
-    )
-
-
-@cache
-def _variable(name: str, value: str) -> k8s.EnvVar:
-    return k8s.EnvVar(name=name, value=value)
-
-
-def _from_secret(name: str) -> k8s.EnvFromSource:
-    return k8s.EnvFromSource(secret_ref=k8s.SecretEnvSource(name=name))
-
-
-def _over_zones(app: str) -> k8s.TopologySpreadConstraint:
-    return k8s.TopologySpreadConstraint(
-        max_skew=1,
-        topology_key="topology.kubernetes.io/zone",
-        when_unsatisfiable="ScheduleAnyway",
-        label_selector=k8s.LabelSelector(match_labels={"app": app}),
-    )
+def _toleration(toleration: Toleration) -> Manifest:
+    return {
+        "key": toleration.key,
+        "operator": toleration.operator,
+        "value": toleration.value,
+        "effect": toleration.effect,
+        "tolerationSeconds": toleration.toleration_seconds,
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.snapshot import Snapshot
+from constructs_lib.kubernetes.files import ChartFiles
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import malformed
@@ -24,22 +24,22 @@ def _is_a_rule(check: str) -> bool:
 class Validation:
     """The rules' findings in the objects of an App; they run once, when first needed."""
 
-    snapshot: Snapshot
+    files: ChartFiles
     platform: Platform
 
     @cached_property
     def rendered(self) -> Rendered:
         """The input of the rules."""
-        files = self.snapshot.files
+        files = self.files
         objects = (
             Object.of(item, f"{DIST}/{file.path}") for file in files for item in file.objects
         )
         return Rendered(
             Objects(objects),
             self.platform,
-            tuple(self.snapshot.pending),
+            tuple(files.pending),
             tuple(file.path for file in files),
-            frozenset(f"{DIST}/{file.path}" for file in files if file.is_odd),
+            frozenset(f"{DIST}/{file.path}" for file in files if file.needs_quotes),
         )
 
     @cached_property
@@ -54,7 +54,7 @@ class Validation:
         """
         malformations = [
             f"{file.path}: {Object.of(item).key}: {problem}"
-            for file in self.snapshot.files
+            for file in self.files
             for item in file.objects
             for problem in malformed(item)
         ]
@@ -71,9 +71,9 @@ class Validation:
         item = violation.object
         if item is None:
             return violation.message
-        for file in self.snapshot.files:
+        for file in self.files:
             for content, owner in zip(file.objects, file.owners, strict=True):
                 if content is item.manifest:
                     path = owner.node.path
                     return f"{file.path}: {item.key} (construct {path}): {violation.text}"
-        raise DeclarationError("is not in the checked snapshot", where=item.key)
+        raise DeclarationError("is not in the checked files", where=item.key)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cdk8s_plus_27 import k8s
 from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.alb import Alb
 from constructs_lib.kubernetes.kube_object import KubeObject
-from constructs_lib.kubernetes.manifest import int_or_string
-from constructs_lib.kubernetes.options import Autoscaling, Options
-from constructs_lib.kubernetes.program import Container, Program
+from constructs_lib.kubernetes.pod import pod_template
+from constructs_lib.kubernetes.program import Autoscaling, Container, Options, Program
 from constructs_lib.kubernetes.workload import RECREATE, ProgramConstruct
-from constructs_lib.model import HttpGet, Port, Positive, Probe
+from constructs_lib.model import Manifest, Port, Positive, Probe
 from constructs_lib.model.checks import checked
 
-_ROLLING = k8s.DeploymentStrategy(
-    type="RollingUpdate",
-    rolling_update=k8s.RollingUpdateDeployment(
-        max_surge=int_or_string(1), max_unavailable=int_or_string(0)
-    ),
-)
+_ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 _REPLICAS = 2
 _LEAVE_ENDPOINTS_SECONDS = 5
 """preStop delay without a load balancer, for kube-proxy to remove the pod. Our estimate."""
@@ -102,7 +95,11 @@ class WebService(ProgramConstruct):
         with self.declaration_errors():
             if autoscaling and replicas is not None:
                 raise DeclarationError("replicas and autoscaling are both set; remove one of them")
-            further = self.further_ports()
+            further = {
+                port: number
+                for container in self.containers.values()
+                for port, number in container.ports.items()
+            }
             if unknown := sorted(set(service_ports) - further.keys()):
                 raise DeclarationError(
                     f"service_ports lists {unknown[0]!r}, which no container declares; "
@@ -119,14 +116,14 @@ class WebService(ProgramConstruct):
             self._add_deployment(autoscaled=autoscaling is not None)
             self._add_service()
             if ingress:
-                self._add_ingress(ingress, readiness)
+                self.ingress = ingress.add_ingress(self, readiness)
             if self._replicas > 1:
                 self._add_disruption_budget()
             if autoscaling:
                 self._add_autoscaler(autoscaling)
-            self.offer(self.service_ports)
+            self.chart.calls.offer(self)
 
-    def _callers(self) -> list[k8s.NetworkPolicyIngressRule]:
+    def _callers(self) -> list[Manifest]:
         _, *further = self.service_ports.values()
         return [
             network.from_ranges(self.port, self.platform.alb_subnets)
@@ -136,98 +133,73 @@ class WebService(ProgramConstruct):
         ]
 
     def _add_deployment(self, *, autoscaled: bool) -> None:
+        several = self._replicas > 1 or autoscaled
         drain = self.alb.drain_seconds if self.alb else _LEAVE_ENDPOINTS_SECONDS
-        secrets = ",".join(self.secret_names())
-        reload = {"secret.reloader.stakater.com/reload": secrets} if secrets else {}
+        secrets = [*self.external_secrets, *(secret.name for secret in self.shared_secrets)]
+        reload = {"secret.reloader.stakater.com/reload": ",".join(secrets)} if secrets else {}
         self.deployment = self.chart.add(
             self,
-            k8s.KubeDeploymentProps(
-                metadata=self.controller_metadata(reload),
-                spec=k8s.DeploymentSpec(
-                    replicas=None if autoscaled else self._replicas,
-                    strategy=_ROLLING if self._replicas > 1 or autoscaled else RECREATE,
-                    selector=self.selector,
-                    progress_deadline_seconds=self.progress_deadline_seconds(),
-                    template=self.pod_template(
-                        grace_seconds=drain + self.longest_request_seconds,
-                        pre_stop_seconds=drain,
-                        spread_over_zones=self._replicas > 1 or autoscaled,
-                    ),
+            "apps/v1",
+            "Deployment",
+            self.controller_metadata(reload),
+            {
+                "replicas": None if autoscaled else self._replicas,
+                "strategy": _ROLLING if several else RECREATE,
+                "selector": self.selector,
+                "progressDeadlineSeconds": self.progress_deadline_seconds(),
+                "template": pod_template(
+                    self,
+                    grace_seconds=drain + self.longest_request_seconds,
+                    pre_stop_seconds=drain,
+                    spread_over_zones=several,
                 ),
-            ),
+            },
         )
 
     def _add_service(self) -> None:
-        self.service = self.chart.add(
-            self,
-            k8s.KubeServiceProps(
-                metadata=self.metadata,
-                spec=k8s.ServiceSpec(
-                    type="ClusterIP",
-                    selector={"app": self.name},
-                    ports=[
-                        k8s.ServicePort(
-                            name=name,
-                            port=port,
-                            target_port=int_or_string(port),
-                            protocol="TCP",
-                        )
-                        for name, port in self.service_ports.items()
-                    ],
-                ),
-            ),
-        )
-
-    def _add_ingress(self, alb: Alb, readiness: Probe) -> None:
-        if not isinstance(readiness.check, HttpGet):
-            raise DeclarationError(
-                "the load balancer's health check uses the readiness probe, which must be HTTP; "
-                "declare readiness=Probe(HttpGet(path))"
-            )
-        self.ingress = alb.add_ingress(
-            self,
-            self.name,
-            self.port,
-            health_check_path=readiness.check.path,
-            labels=self.labels,
-        )
+        ports = [
+            {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
+            for name, port in self.service_ports.items()
+        ]
+        spec = {"type": "ClusterIP", "selector": {"app": self.name}, "ports": ports}
+        self.service = self.chart.add(self, "v1", "Service", self.metadata(), spec)
 
     def _add_disruption_budget(self) -> None:
         self.disruption_budget = self.chart.add(
             self,
-            k8s.KubePodDisruptionBudgetProps(
-                metadata=self.metadata,
-                spec=k8s.PodDisruptionBudgetSpec(
-                    max_unavailable=int_or_string(1),
-                    selector=self.selector,
-                    unhealthy_pod_eviction_policy="AlwaysAllow",
-                ),
-            ),
+            "policy/v1",
+            "PodDisruptionBudget",
+            self.metadata(),
+            {
+                "maxUnavailable": 1,
+                "selector": self.selector,
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            },
         )
 
     def _add_autoscaler(self, autoscaling: Autoscaling) -> None:
         self.autoscaler = self.chart.add(
             self,
-            k8s.KubeHorizontalPodAutoscalerV2Props(
-                metadata=self.metadata,
-                spec=k8s.HorizontalPodAutoscalerSpecV2(
-                    min_replicas=autoscaling.min_replicas,
-                    max_replicas=autoscaling.max_replicas,
-                    scale_target_ref=k8s.CrossVersionObjectReferenceV2(
-                        api_version="apps/v1", kind="Deployment", name=self.name
-                    ),
-                    metrics=[
-                        k8s.MetricSpecV2(
-                            type="Resource",
-                            resource=k8s.ResourceMetricSourceV2(
-                                name=resource,
-                                target=k8s.MetricTargetV2(
-                                    type="Utilization", average_utilization=percent
-                                ),
-                            ),
-                        )
-                        for resource, percent in autoscaling.targets.items()
-                    ],
-                ),
-            ),
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            self.metadata(),
+            {
+                "minReplicas": autoscaling.min_replicas,
+                "maxReplicas": autoscaling.max_replicas,
+                "scaleTargetRef": {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": self.name,
+                },
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": resource,
+                            "target": {"type": "Utilization", "averageUtilization": percent},
+                        },
+                    }
+                    for resource, percent in autoscaling.targets.items()
+                ],
+            },
         )

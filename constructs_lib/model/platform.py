@@ -87,13 +87,13 @@ class Platform:
     def of(cls, construct: IConstruct) -> Self:
         """The platform of the App that contains `construct`."""
         missing = f"is not in an App with a {cls.__name__}; create the App with App(platform)"
-        return nearest(construct, "platform", cls, missing)
+        return find_in_scopes(construct, "platform", cls, missing)
 
 
 _T = TypeVar("_T")
 
 
-def nearest(construct: IConstruct, attribute: str, kind: type[_T], otherwise: str) -> _T:
+def find_in_scopes(construct: IConstruct, attribute: str, kind: type[_T], otherwise: str) -> _T:
     """The `attribute` of type `kind` on `construct` or its nearest ancestor.
 
     Raises DeclarationError with the message `otherwise` if none has it.

@@ -47,7 +47,7 @@ def literals(count: int) -> str:
     sample = names(1)[0]
     objects = [
         f"new ApiObject(chart, '{place}', {json.dumps(manifest)});"
-        for place, manifest in enumerate(app(1).snapshot().objects)
+        for place, manifest in enumerate(app(1).files().objects)
     ]
     text = "".join(objects).replace("`", "\\`").replace("${", "\\${")
     for quoted in (f'"{sample}"', f'"{sample}-secrets"', f'"{sample}.example.org"'):

@@ -105,7 +105,7 @@ def app_of(chart: Chart) -> App:
 
 def objects(chart: Chart) -> list[Manifest]:
     """The objects of a chart, without validation."""
-    return app_of(chart).snapshot().of(chart).objects
+    return app_of(chart).files().of(chart).objects
 
 
 def program_with(**changes: Any) -> Program:

@@ -123,10 +123,10 @@ def test_lists_are_merged_by_their_merge_key() -> None:
                                 "ports": [{"name": "metrics", "protocol": "TCP"}],
                                 "volumeMounts": [{"name": "extra", "mountPath": "/extra"}],
                             },
-                            k8s.Container(name="second", image="second"),
+                            {"name": "second", "image": "second"},
                         ],
                         "volumes": [{"name": "extra", "emptyDir": {}}],
-                        "tolerations": [k8s.Toleration(key="a", operator="Exists")],
+                        "tolerations": [{"key": "a", "operator": "Exists"}],
                         "nodeSelector": None,
                     }
                 },
@@ -199,6 +199,7 @@ def merge(**fragment: Any) -> Callable[[WebService], None]:
         (merge(spec={"template": {"spec": {"containers": [{"image": "a"}]}}}),
          "an item of /spec/template/spec/containers has no name, the merge key"),
         (merge(spec={"$patch": "replace"}), "/spec/$patch is a patch directive"),
+        (merge(spec=k8s.PodSpec(containers=[])), "a PodSpec is not plain data; write mappings"),
         (merge(metadata=None), "kind and metadata.name are required"),
     ],
 )  # fmt: skip

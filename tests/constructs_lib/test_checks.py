@@ -33,7 +33,7 @@ from constructs_lib.model import Calls, Egress, HttpGet, Parameter, Probe, Resou
 from constructs_lib.model.checks import Between, _mismatch, _schema, _words, checked, fits
 from tests.constructs_lib import declarations as base
 
-_READ_ONLY = ("ChartFile", "KubeObject", "Snapshot")  # created by the library
+_READ_ONLY = ("ChartFile", "ChartFiles", "KubeObject")  # created by the library
 _PROBE = Probe(HttpGet("/"))
 _HTTPS = Egress((443,))
 

@@ -94,7 +94,7 @@ def _check_together(jobs: list[dict[str, str]]) -> int:
     text = next(iter(app.render().values()))
     documents = [one for one in read(text) if one]
     objects = {(one["kind"], one["metadata"]["name"]): one for one in documents}
-    assert len(objects) == len(documents) == len(app.snapshot().objects)
+    assert len(objects) == len(documents) == len(app.files().objects)
     assert all("secret" in one for one in refused)  # the only reason to reject a string
     for name, job in declared.items():
         template = objects["CronJob", name]["spec"]["jobTemplate"]["spec"]["template"]
@@ -250,7 +250,7 @@ def _check(prop: str, text: str) -> bool:
         problems = error.problems if isinstance(error, PlatformError) else (explain(error),)
         assert all(_is_clear(one, text) for one in problems), problems
         return False
-    content = app.snapshot().objects
+    content = app.files().objects
     assert read(written) == content
     assert text in (*_texts(content), "")  # an empty string may mean the default
     return True

@@ -100,7 +100,7 @@ def test_every_native_form_is_rendered_in_a_stable_order(tmp_path: Path) -> None
     chart = Chart(app, "chart", namespace="space")
     native(chart, tmp_path)
     base.single_writer(chart)
-    objects = app.snapshot().of(chart).objects
+    objects = app.files().of(chart).objects
     assert titles(objects) == [
         "ServiceAccount one",
         "NetworkPolicy one",
@@ -160,21 +160,22 @@ def test_every_kind_of_synth_has_the_same_result(tmp_path: Path) -> None:
         for path in Path(app.outdir).rglob("*.yaml")
     } == files
     tested = [*cdk8s.Testing.synth(chart), *cdk8s.Testing.synth(other)]
-    assert tested == app.snapshot().objects
+    assert tested == app.files().objects
     assert list(yaml.safe_load_all(app.synth_yaml())) == tested
     assert app.synth_yaml() == "---\n".join(text for text in files.values() if text)
 
 
-def test_dependencies_order_our_objects_and_native_ones() -> None:
+def test_dependencies_order_charts_and_native_objects() -> None:
     app = App(base.PLATFORM)
     first, second = (Chart(app, name, namespace="space") for name in ("first", "second"))
-    base.single_writer(first)
-    config = k8s.KubeConfigMap(first, "config", metadata=k8s.ObjectMeta(name="config"))
-    first.node.find_child("one").node.add_dependency(config)
+    maps = [
+        k8s.KubeConfigMap(first, name, metadata=k8s.ObjectMeta(name=name)) for name in ("a", "b")
+    ]
+    maps[0].add_dependency(maps[1])
     first.add_dependency(second)
-    files = app.snapshot().files
+    files = app.files()
     assert [file.name for file in files] == ["second", "first"]
-    assert titles(files[1].objects)[0] == "ConfigMap config"
+    assert titles(files[1].objects) == ["ConfigMap b", "ConfigMap a"]
 
 
 def test_nested_charts_are_separate_files_in_a_stable_order() -> None:
@@ -193,7 +194,7 @@ def test_nested_charts_are_separate_files_in_a_stable_order() -> None:
         "space/outer.k8s.yaml",
     ]
     for chart in (outer, inner, plain):
-        assert cdk8s.Testing.synth(chart) == app.snapshot().of(chart).objects
+        assert cdk8s.Testing.synth(chart) == app.files().of(chart).objects
 
 
 def test_cyclic_dependencies_are_rejected() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -42,6 +43,7 @@ from constructs_lib.model import (
     TcpSocket,
 )
 from tests.constructs_lib import declarations as base
+from tests.test_schemas import problems
 
 _PROBE = Probe(HttpGet("/other"))
 _OPTIONS = Options(priority_class_name="high")
@@ -279,6 +281,22 @@ def test_a_changed_prop_changes_the_objects(
     declare(before)
     declare(after, **{prop: value})
     assert base.objects(before) != base.objects(after)
+
+
+def test_every_prop_renders_valid_objects() -> None:
+    """Including a misspelled field, because constructs write plain data."""
+    changed = {}
+    for declare, changes in _CHANGES.values():
+        unchanged = base.chart()
+        declare(unchanged)
+        for prop, value in changes.items():
+            chart = base.chart()
+            declare(chart, **{prop: value})
+            before = base.objects(unchanged)
+            for item in base.objects(chart):
+                if item not in before:
+                    changed[json.dumps(item)] = item
+    assert not problems([*changed.values()])
 
 
 @pytest.mark.parametrize("prop", _PLATFORM_CHANGES)

@@ -8,7 +8,7 @@ from unicodedata import category
 import pytest
 
 from constructs_lib.errors import PlatformError
-from constructs_lib.kubernetes.text import stringify
+from constructs_lib.kubernetes.files import to_yaml
 from constructs_lib.manifests.text import is_odd, quoted
 from tests.api_server import read
 from tests.constructs_lib import declarations as base
@@ -43,7 +43,7 @@ ORDINARY = [
 @pytest.mark.parametrize("text", [*MISREAD, *ORDINARY], ids=ascii)
 def test_a_string_is_read_as_declared(text: str) -> None:
     item = {"value": text, "list": [text, "0o17"], text or "key": "value"}
-    assert read(stringify([item])) == [item]
+    assert read(to_yaml([item])) == [item]
 
 
 @pytest.mark.parametrize("sign", ["a", "a b ", "\n", "\x85", "a\x85 b"])
@@ -51,7 +51,7 @@ def test_a_string_is_read_as_declared(text: str) -> None:
 def test_a_long_string_is_read_as_declared(sign: str, length: int) -> None:
     text = sign * (length // len(sign))
     item = {"value": text, text: "value", "list": [{"name": text, "value": text}]}
-    assert read(stringify([item])) == [item]
+    assert read(to_yaml([item])) == [item]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_every_short_string_is_read_as_declared(alphabet: str, length: int) -> N
     odd = [text for text in texts if is_odd([{"value": text}])]
     for some in (odd, sorted({*texts} - {*odd})):
         item = {"list": some, **dict.fromkeys(some, "value")}
-        assert read(stringify([item], odd=some is odd)) == [item]
+        assert read(to_yaml([item], odd=some is odd)) == [item]
 
 
 def test_a_quoted_scalar_is_one_printable_line() -> None:

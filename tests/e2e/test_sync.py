@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from constructs_lib.kubernetes.text import stringify
+from constructs_lib.kubernetes.files import to_yaml
 from constructs_lib.manifests.text import unreadable
 from local_cluster.installation import SERVICES, Installation
 from local_cluster.processes import eventually
@@ -116,7 +116,7 @@ def test_unusual_text_is_stored_unchanged(installation: Installation, claim: Cla
         item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": place, "data": texts}
         assert not list(unreadable([item]))
         cluster = installation.cluster
-        cluster.kubectl("create", "--filename=-", stdin=stringify([item]))
+        cluster.kubectl("create", "--filename=-", stdin=to_yaml([item]))
         stored = cluster.get("ConfigMap", **place)
         cluster.delete("ConfigMap", **place)
         assert stored is not None

@@ -51,9 +51,9 @@ def test_the_checklist_compares_dist_with_the_code(tmp_path: Path) -> None:
 
 
 def test_what_is_not_rendered_yet_is_read_from_dist(app: App) -> None:
-    snapshot = app.snapshot()
-    assert pending.read(pending.write(snapshot)) == {
-        workload: chart.name for chart in snapshot.files for workload in chart.pending
+    files = app.files()
+    assert pending.read(pending.write(files)) == {
+        workload: chart.name for chart in files for workload in chart.pending
     }
 
 

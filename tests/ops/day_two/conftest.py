@@ -35,12 +35,12 @@ def app() -> App:
 @pytest.fixture(scope="session")
 def dist(app: App) -> dict[str, str]:
     """The files of dist/, text by path."""
-    return registry.write(app.snapshot(), fixed.platform())
+    return registry.write(app.files(), fixed.platform())
 
 
 @pytest.fixture(scope="session")
 def objects(app: App) -> list[Manifest]:
-    return app.snapshot().objects
+    return app.files().objects
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +131,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
 @pytest.fixture
 def world(api: ApiServer, account: Account, app: App) -> World:
     """The platform in the cluster, synced with the account."""
-    return World(api, app.snapshot().objects, account.values)
+    return World(api, app.files().objects, account.values)
 
 
 @pytest.fixture

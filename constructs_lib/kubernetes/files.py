@@ -1,0 +1,126 @@
+"""All objects of an App as they will be written, native and our own."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+
+import cdk8s
+from constructs import IConstruct
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.manifests.objects import is_cluster_scoped
+from constructs_lib.manifests.shape import is_identified
+from constructs_lib.manifests.text import Quoting, is_odd
+from constructs_lib.model import Manifest, Pending
+
+
+@dataclass(frozen=True, eq=False)
+class ChartFile:
+    """A chart and its rendered file."""
+
+    chart: cdk8s.Chart
+    name: str
+    """Name of the chart."""
+    path: str
+    """Path below dist/, `<folder>/<chart>.k8s.yaml`."""
+    namespace: str | None
+    """Namespace of the chart. An object may have another."""
+    description: str
+    """The first paragraph of the chart's docstring, in one line."""
+    objects: list[Manifest]
+    """The objects in output order."""
+    owners: list[IConstruct]
+    """The construct of each object."""
+    pending: list[Pending]
+    """Workloads that it declares but does not render yet."""
+
+    @cached_property
+    def needs_quotes(self) -> bool:
+        """Whether it contains strings that need special quoting."""
+        return is_odd(self.objects)
+
+
+class ChartFiles(tuple[ChartFile, ...]):
+    """The files of all charts of an App, in order of declaration, but after their dependencies."""
+
+    def of(self, chart: cdk8s.Chart) -> ChartFile:
+        return next(file for file in self if _is_same(file.chart, chart))
+
+    def render(self) -> dict[str, str]:
+        """The files as text by path."""
+        return {file.path: to_yaml(file.objects, odd=file.needs_quotes) for file in self}
+
+    @property
+    def objects(self) -> list[Manifest]:
+        return [item for file in self for item in file.objects]
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The names of the declared Namespaces."""
+        return tuple(one["metadata"]["name"] for one in self.objects if one["kind"] == "Namespace")
+
+    @property
+    def pending(self) -> list[Pending]:
+        """The workloads that are not rendered because a setting is missing."""
+        return [job for file in self for job in file.pending]
+
+
+def read(app: cdk8s.App) -> ChartFiles:
+    """Read an App. All our objects together need three messages to Node, native objects more.
+
+    The order of charts and of native objects is that of cdk8s: as declared, but each after what
+    `add_dependency` names.
+    """
+    constructs = cdk8s.DependencyGraph(app.node).topology()
+    natives = [one for one in constructs if isinstance(one, cdk8s.ApiObject)]
+    return ChartFiles(
+        _file(chart, natives) for chart in constructs if isinstance(chart, cdk8s.Chart)
+    )
+
+
+def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
+    own = chart.kube_objects if isinstance(chart, Chart) else []
+    objects = [one.to_json() for one in own]
+    owners = [one.owner for one in own]
+    for native in natives:
+        if _is_same(native.chart, chart):
+            objects.append(_written(native))
+            owners.append(native)
+    if isinstance(chart, Chart):
+        name, path, pending = chart.name, chart.path, chart.pending
+    else:
+        name = cdk8s.Names.to_dns_label(chart)
+        path, pending = f"{chart.namespace or 'cluster'}/{name}.k8s.yaml", []
+    described = "" if type(chart) in (Chart, cdk8s.Chart) else inspect.getdoc(type(chart)) or ""
+    description = described.partition("\n\n")[0].replace("\n", " ")
+    return ChartFile(chart, name, path, chart.namespace, description, objects, owners, pending)
+
+
+def _is_same(one: IConstruct, other: IConstruct) -> bool:
+    """Whether two Python objects are the same construct in Node."""
+    return bool(one.__jsii_ref__.ref == other.__jsii_ref__.ref)  # type: ignore[attr-defined]
+
+
+def _written(native: cdk8s.ApiObject) -> Manifest:
+    """A native object as cdk8s renders it; in our charts, cluster-scoped kinds get no namespace."""
+    content: Manifest = native.to_json()
+    if not is_identified(content):
+        raise DeclarationError(
+            "is not a valid object: apiVersion, kind and metadata.name must be strings; correct "
+            "its patch",
+            where=native.node.path,
+        )
+    if is_cluster_scoped(content) and isinstance(native.chart, Chart):
+        content["metadata"].pop("namespace", None)
+    return content
+
+
+def to_yaml(objects: list[Manifest], *, odd: bool = True) -> str:
+    """The output of `cdk8s.Yaml.stringify`; if `odd`, with quotes around misread strings."""
+    if not odd:
+        return cdk8s.Yaml.stringify(*objects)
+    quoting = Quoting()
+    return quoting.put_back(cdk8s.Yaml.stringify(*quoting.set_aside(objects)))

@@ -1,0 +1,284 @@
+"""Workloads that no one calls: a single writer, and jobs that run on a schedule or a release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from constructs import Construct
+from cronsim import CronSim, CronSimError
+
+from constructs_lib.errors import DeclarationError
+from constructs_lib.kubernetes.kube_object import KubeObject
+from constructs_lib.kubernetes.pod import Claim, pod_template
+from constructs_lib.kubernetes.program import Container, Options, Program
+from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
+from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, fingerprint
+from constructs_lib.model import Manifest, NotNegative, Port, Positive, Probe
+from constructs_lib.model.checks import checked
+from constructs_lib.model.names import check_mount_path
+from constructs_lib.model.quantity import check_bytes
+
+_FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
+_HISTORY = 3
+_START_WITHIN_SECONDS = 1800
+_NEEDED_WAVE, _RELEASE_WAVE = "-2", "-1"
+"""Argo CD sync waves. The default wave is 0."""
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """A persistent disk: one ReadWriteOnce PersistentVolumeClaim."""
+
+    path: str
+    """Mount path."""
+    size: str
+    """Size, such as `1Gi`. It can be increased later, but not reduced."""
+
+    def __post_init__(self) -> None:
+        check_mount_path(self.path)
+        check_bytes(self.size, self.path)
+
+
+@checked
+class SingleWriter(ProgramConstruct):
+    """A Deployment with one pod and the strategy `Recreate`, and its supporting objects.
+
+    `Recreate` applies only to rollouts: if a node loses contact, its pod may still run next to the
+    replacement. Cluster autoscalers do not move the pod. It has no PodDisruptionBudget, which would
+    block node drains.
+    """
+
+    component = "worker"
+
+    deployment: KubeObject
+    """The Deployment."""
+    claim: KubeObject | None = None
+    """The PersistentVolumeClaim; None without storage."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        program: Program,
+        port: Port | None = None,
+        liveness: Probe | None = None,
+        startup: Probe | None = None,
+        ports: Mapping[str, Port] | None = None,
+        grace_seconds: NotNegative = 30,
+        storage: Storage | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Declare the worker and all its objects.
+
+        Args:
+            scope: The chart.
+            name: Name of the objects and, by default, of the image.
+            program: The program to run.
+            port: Port for the probes; no other traffic is allowed. Default: none.
+            liveness: Liveness probe. Default: none.
+            startup: Startup probe. Default: none.
+            ports: Additional container ports by name. Default: none.
+            grace_seconds: Time to terminate after SIGTERM. Default: 30.
+            storage: A persistent disk. Default: none.
+            options: Labels, placement, identity, init containers. Default: none.
+        """
+        own = Container(
+            program=program, port=port, ports=ports or {}, liveness=liveness, startup=startup
+        )
+        super().__init__(scope, name, own, options)
+        with self.declaration_errors():
+            if storage and storage.path in program.disks:
+                raise DeclarationError(f"{storage.path} is mounted twice; keep one")
+            self.add_supporting_objects()
+            claims = (self._add_claim(storage),) if storage else ()
+            self.deployment = self.chart.add(
+                self,
+                "apps/v1",
+                "Deployment",
+                self.controller_metadata(),
+                {
+                    "replicas": 1,
+                    "strategy": RECREATE,
+                    "selector": self.selector,
+                    "progressDeadlineSeconds": self.progress_deadline_seconds(),
+                    "template": pod_template(
+                        self, annotations=DO_NOT_EVICT, grace_seconds=grace_seconds, claims=claims
+                    ),
+                },
+            )
+
+    def _add_claim(self, storage: Storage) -> Claim:
+        self.claim = self.chart.add(
+            self,
+            "v1",
+            "PersistentVolumeClaim",
+            self.metadata(),
+            {
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": self.platform.storage_class,
+                "resources": {"requests": {"storage": storage.size}},
+            },
+        )
+        return Claim(name=self.name, path=storage.path)
+
+
+@checked
+class ScheduledJob(ProgramConstruct):
+    """A CronJob with concurrency policy `Forbid`, and its supporting objects.
+
+    `Forbid` applies only to scheduled runs, not to Jobs created by hand.
+    """
+
+    component = "job"
+    longest_name = 52
+
+    cron_job: KubeObject
+    """The CronJob."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        program: Program,
+        schedule: str,
+        retries: NotNegative = 2,
+        deadline_seconds: Positive | None = None,
+        grace_seconds: NotNegative | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Declare the job and all its objects.
+
+        Args:
+            scope: The chart.
+            name: Name of the objects and, by default, of the image.
+            program: The program to run.
+            schedule: Five cron fields, in UTC. A run that cannot start within 30 minutes (our
+                estimate) is skipped.
+            retries: The Job's `backoffLimit`. Use 0 if a run must not be repeated.
+            deadline_seconds: Maximum duration of a run. Default: none.
+            grace_seconds: Time to terminate after SIGTERM. Default: 30, set by Kubernetes.
+            options: Labels, placement, identity, init containers. Default: none.
+        """
+        super().__init__(scope, name, Container(program=program), options)
+        with self.declaration_errors():
+            _check_schedule(schedule)
+            self.add_supporting_objects()
+            self.cron_job = self.chart.add(
+                self,
+                "batch/v1",
+                "CronJob",
+                self.controller_metadata(),
+                {
+                    "schedule": schedule,
+                    "timeZone": "Etc/UTC",
+                    "concurrencyPolicy": "Forbid",
+                    "startingDeadlineSeconds": _START_WITHIN_SECONDS,
+                    "successfulJobsHistoryLimit": _HISTORY,
+                    "failedJobsHistoryLimit": _HISTORY,
+                    "jobTemplate": {
+                        "spec": _job_spec(self, retries, deadline_seconds, grace_seconds)
+                    },
+                },
+            )
+
+
+@checked
+class ReleaseJob(ProgramConstruct):
+    """A Job that runs with every release, such as a migration, and its supporting objects.
+
+    Argo CD first syncs the objects that the job needs, including its Secret, then runs the job, and
+    syncs everything else after the job has succeeded. Until then, and if the job fails, the old
+    pods keep serving. The Job is a Sync hook, deleted before each run because its template is
+    immutable. A PreSync hook would wait forever for the Secret that the sync creates.
+    """
+
+    component = "release"
+
+    job: KubeObject
+    """The Job, an Argo CD hook."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        program: Program,
+        retries: NotNegative = 3,
+        deadline_seconds: Positive = 1800,
+        options: Options | None = None,
+    ) -> None:
+        """Declare the job and all its objects.
+
+        Args:
+            scope: The chart.
+            name: Name of the objects and, by default, of the image.
+            program: The program to run. It must be idempotent: it runs with every sync and every
+                retry of a failed sync.
+            retries: The Job's `backoffLimit`. The default, 3, is our estimate.
+            deadline_seconds: Maximum duration of the Job, and so of the sync. The default, 30
+                minutes, is our estimate.
+            options: Labels, placement, identity, init containers. Default: none.
+        """
+        super().__init__(scope, name, Container(program=program), options)
+        with self.declaration_errors():
+            self.add_supporting_objects()
+            secrets = dict.fromkeys((*self.external_secrets.values(), *self.shared_secrets))
+            for needed in (
+                self.service_account,
+                self.network_policy,
+                *self.config_maps.values(),
+                *(secret.external_secret for secret in secrets),
+            ):
+                needed.merge({"metadata": {"annotations": {WAVE: _NEEDED_WAVE}}})
+            hook = {
+                "argocd.argoproj.io/hook": "Sync",
+                "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+                WAVE: _RELEASE_WAVE,
+            }
+            self.job = self.chart.add(
+                self,
+                "batch/v1",
+                "Job",
+                self.controller_metadata(hook),
+                _job_spec(self, retries, deadline_seconds),
+            )
+            self.service_account.derive_annotation(
+                FINGERPRINT, lambda: fingerprint(self.job.to_json())
+            )
+
+
+def _job_spec(
+    job: ProgramConstruct,
+    retries: int,
+    deadline_seconds: int | None,
+    grace_seconds: int | None = None,
+) -> Manifest:
+    return {
+        "backoffLimit": retries,
+        "activeDeadlineSeconds": deadline_seconds,
+        "template": pod_template(
+            job,
+            annotations=DO_NOT_EVICT,
+            # OnFailure would restart it before the failure is counted
+            restart_policy="OnFailure" if retries else "Never",
+            grace_seconds=grace_seconds,
+        ),
+    }
+
+
+def _check_schedule(schedule: str) -> None:
+    """Reject anything but five cron fields."""
+    try:
+        CronSim(schedule if _FIVE_FIELDS.fullmatch(schedule) else "", _ANY_DAY)
+    except CronSimError as error:
+        raise DeclarationError(
+            f"schedule {schedule!r} is not valid; write minute, hour, day of month, month and day "
+            'of week with digits, * / , and -, such as "0 2 * * *" for daily at 02:00 UTC'
+        ) from error
