@@ -1,7 +1,8 @@
-"""Renders docs/rules.md: the rules, their waivers, and the check sets that they cover."""
+"""Renders docs/rules.md: the rules with examples, their waivers, and the public checks."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ from constructs_lib.rules import GROUPS, RULES
 from constructs_lib.rules.model import Rendered, Rule, Violation
 from constructs_lib.rules.waivers import Waiver
 
+EXAMPLES = Path(__file__).with_name("examples.yaml")
+"""What each rule reports and accepts; shown as it is, and tested."""
 _SETS = Path(__file__).with_name("check_sets.toml")
 _PAGE = """\
 # Rules
@@ -22,6 +25,11 @@ no files if there are violations. `python -m ops review` reports new violations 
 {counts}
 
 Accepted violations are listed in `catalogue/waivers.toml`, with a reason and an expiry date.
+
+An example is an edit that the rule reports (`bad`) with a part of the message (`says`), and a
+similar edit that it accepts (`good`). An edit sets fields of an object (`null` removes a field,
+`[+]` adds an item to a list), or adds objects. `pod` is the pod spec, and `container` its first
+container.
 
 {groups}
 ## Waivers
@@ -62,57 +70,55 @@ def check_sets() -> dict[str, CheckSet]:
 def render(rendered: Rendered, violations: Sequence[Violation], waivers: Sequence[Waiver]) -> str:
     """The page, as Markdown. All violations are waived."""
     waived = Counter(violation.check for violation in violations)
+    examples = dict(
+        re.findall(r"^(\S+):\n((?:  .*\n)+)", EXAMPLES.read_text("utf-8"), re.MULTILINE)
+    )
     groups = "\n".join(
-        f"### {title}\n\n{_rules(rules, rendered, waived)}" for title, rules in GROUPS.items()
+        f"## {title}\n\n"
+        + "\n".join(
+            _section(rule, rendered, waived[rule.name], examples.get(rule.name, ""))
+            for rule in rules
+        )
+        for title, rules in GROUPS.items()
     )
     counts = f"{plural(len(RULES), 'rule')}, {plural(len(rendered.objects.every), 'object')}."
-    return _PAGE.format(
-        counts=counts, groups=groups, waivers=_waivers(waivers), sets=_sets(check_sets())
-    )
+    sets = "\n".join(map(_checks, check_sets().values()))
+    return _PAGE.format(counts=counts, groups=groups, waivers=_waivers(waivers), sets=sets)
 
 
-def _rules(rules: Iterable[Rule], rendered: Rendered, waived: Counter[str]) -> str:
-    return _table(
-        ("Rule", "Reason and remedy", "Objects", "Waived"),
-        (
-            (
-                f"`{rule.name}`",
-                f"{rule.reason} Remedy: {rule.remedy}.",
-                str(len(rule.subjects(rendered))) if rule.kinds else "all",
-                str(waived[rule.name] or ""),
-            )
-            for rule in rules
-        ),
+def _section(rule: Rule, rendered: Rendered, waived: int, example: str) -> str:
+    checked = plural(len(rule.subjects(rendered)), "object") if rule.kinds else "all objects"
+    accepted = f", {waived} waived" if waived else ""
+    return (
+        f"### {rule.name}\n\n{rule.reason}\n\n"
+        f"- Remedy: {rule.remedy}.\n- Checks {checked}{accepted}.\n\n"
+        f"```yaml\n{re.sub('^  ', '', example, flags=re.MULTILINE)}```\n"
     )
 
 
 def _waivers(waivers: Sequence[Waiver]) -> str:
     rows = [
         (
-            "<br>".join(f"`{check}`" for check in one.checks),
-            "<br>".join(one.objects).replace("*", r"\*"),
-            one.reason,
-            str(one.expires),
+            "<br>".join(f"`{check}`" for check in waiver.checks),
+            "<br>".join(waiver.objects).replace("*", r"\*"),
+            waiver.reason,
+            str(waiver.expires),
         )
-        for one in waivers
+        for waiver in waivers
     ]
     return _table(("Check", "Objects", "Reason", "Until"), rows) if rows else "None.\n"
 
 
-def _sets(sets: dict[str, CheckSet]) -> str:
-    return "\n".join(
-        f"### {one.title}\n\n{one.count} of {one.count + sum(map(len, one.left_out.values()))} "
-        f"checks are covered.\n\n{_checks(one)}"
-        for one in sets.values()
-    )
-
-
 def _checks(checks: CheckSet) -> str:
     rows = [
-        *((f"`{rule}`", ", ".join(names)) for rule, names in checks.covered.items()),
+        *((f"[{rule}](#{rule})", ", ".join(names)) for rule, names in checks.covered.items()),
         *((f"None: {reason}", ", ".join(names)) for reason, names in checks.left_out.items()),
     ]
-    return _table(("Rule", "Checks"), rows)
+    total = checks.count + sum(map(len, checks.left_out.values()))
+    return (
+        f"### {checks.title}\n\n{checks.count} of {total} checks are covered.\n\n"
+        f"{_table(('Rule', 'Checks'), rows)}"
+    )
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,23 +1,30 @@
-"""Every rule has a reason and a remedy, and every public check a rule or a reason."""
+"""Every rule has a reason, a remedy and examples, and every public check a rule or a reason."""
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from importlib import import_module
+from itertools import pairwise
 from pkgutil import iter_modules
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import yaml
 
-from catalogue.platform import current
 from charts import dist
 from constructs_lib import rules
 from constructs_lib.kubernetes import validation
-from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.capacity import pod_template
+from constructs_lib.manifests.objects import Object
+from constructs_lib.model import Manifest
 from constructs_lib.rules import RULES
-from constructs_lib.rules.model import Rendered, rules_of
-from constructs_lib.rules.scorecard import check_sets, render
-from tests.mutants import start
+from constructs_lib.rules.model import Rendered, Rule, rules_of
+from constructs_lib.rules.scorecard import EXAMPLES, check_sets, render
+from tests.mutants import platform, rendered, start
 
 CHECKS = {
     "pod-security": 18,
@@ -29,6 +36,8 @@ CHECKS = {
     "polaris": 46,
 }
 """The number of checks of each public set that apply to rendered objects."""
+STEP = re.compile(r"([^.\[\]]+)\.?|\[([^\]]+)\]\.?")
+ROWS: dict[str, dict[str, Any]] = yaml.safe_load(EXAMPLES.read_text("utf-8"))
 
 
 def test_every_rule_has_a_unique_name_a_reason_and_a_remedy() -> None:
@@ -47,6 +56,61 @@ def test_no_module_with_rules_is_left_out() -> None:
     assert {*rules_of(*modules)} == {*RULES}
 
 
+def edited(item: Object, fields: Manifest) -> Object:
+    """The object with other fields, as examples.yaml describes them."""
+    manifest = copy.deepcopy(item.manifest)
+    pod = (pod_template(manifest) or {}).get("spec", {})
+    starts = {"pod": pod, "container": next(iter(pod.get("containers", ())), {})}
+    for path, value in fields.items():
+        steps = [name or key for name, key in STEP.findall(path)]
+        place: Any = starts.get(steps[0], manifest)
+        last = steps[-1]
+        for step, following in pairwise(steps[1:] if steps[0] in starts else steps):
+            if isinstance(place, list):
+                place = place[int(step)]
+            else:
+                place = place.setdefault(step, [] if following == "+" else {})
+        if last == "+":
+            place.append(value)
+        elif value is None:
+            place.pop(last, None)
+        else:
+            place[last if isinstance(place, dict) else int(last)] = value
+    return Object.of(manifest, item.file)
+
+
+def inputs(row: dict[str, Any], edit: Any) -> Iterator[Rendered]:
+    """The objects of dist/ with an edit, once for each object that it applies to."""
+    base = start()
+    edits = edit if isinstance(edit, list) else [edit]
+    if "object" not in row:
+        files = [one for one in edits if isinstance(one, str)]
+        added = [Object.of(one) for one in edits if isinstance(one, dict)]
+        yield rendered([*base, *added], files=tuple(files))
+    for place, item in enumerate(base) if "object" in row else ():
+        kind, _, name = row["object"].partition(" ")
+        if fnmatchcase(str(item.key), f"{kind} {name or '*'}"):
+            yield rendered([*base[:place], edited(item, edit), *base[place + 1 :]])
+
+
+def texts(rule: Rule, given: Rendered) -> Sequence[str]:
+    return [violation.message for violation in rule.violations(given)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_reports_its_bad_example_and_accepts_its_good_one(rule: Rule) -> None:
+    row = ROWS[rule.name]
+    for bad, good in zip(inputs(row, row["bad"]), inputs(row, row["good"]), strict=True):
+        if any(row["says"] in text for text in texts(rule, bad)):
+            assert texts(rule, good) == []
+            return
+    pytest.fail(f"no object is reported: {row['bad']}")
+
+
+def test_every_example_belongs_to_a_rule() -> None:
+    assert ROWS.keys() == {rule.name for rule in RULES}
+
+
 def test_every_public_check_is_covered_by_rules_or_left_out_for_a_reason() -> None:
     assert check_sets().keys() == CHECKS.keys()
     for name, checks in check_sets().items():
@@ -58,16 +122,14 @@ def test_every_public_check_is_covered_by_rules_or_left_out_for_a_reason() -> No
         assert all(reason.endswith(".") for reason in checks.left_out), name
 
 
-def test_the_scorecard_counts_checked_objects_and_covered_checks() -> None:
-    platform = current()
-    page = render(Rendered(Objects(start()), platform), [], platform.waivers)
-    pods = len(Rendered(Objects(start())).pods)
-    row, *_ = [
-        line for line in page.splitlines() if line.startswith("| `writable-root-filesystem`")
-    ]
-    assert row.split("|")[3].strip() == str(pods)
+def test_the_page_shows_examples_counts_objects_and_lists_waivers() -> None:
+    page = render(rendered(start()), [], platform().waivers)
+    _, _, section = page.partition("\n### writable-root-filesystem\n")
+    section, _, _ = section.partition("\n### ")
+    assert f"{len(rendered(start()).pods)} objects" in section
+    assert "bad: {container.securityContext.readOnlyRootFilesystem: false}\n" in section
     assert "### Pod Security Standard `restricted`\n\n18 of 18 checks are covered." in page
-    for waiver in platform.waivers:
+    for waiver in platform().waivers:
         assert waiver.reason in page
 
 

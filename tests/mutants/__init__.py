@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import yaml
 
@@ -30,8 +31,6 @@ from tests.mutants.editing import Edit
 from tests.mutants.edits import ADDITIONS, EDITS
 
 _API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
-SHAPE = "shape"
-"""In place of a rule, for a field of a wrong type."""
 _NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
 
 
@@ -158,28 +157,28 @@ def refusals(objects: Sequence[Object]) -> list[Result]:
     """All violations; instead, if there are any, the fields of a wrong type."""
     changed = [item for item in objects if item not in start()]
     malformations = [
-        Result(SHAPE, str(item.key), problem)
+        Result("shape", str(item.key), problem)
         for item in changed or objects
         for problem in malformed(item.manifest)
     ]
     if malformations:
         return malformations
-    pending = Pending("pending", (), tuple(_parameters(_pending())))
     odd = frozenset(item.file for item in changed if is_odd([item.manifest]))
-    rendered = Rendered(Objects(objects), platform(), (pending,), odd=odd)
-    return [*violations(rendered)]
+    return [*violations(rendered(objects, odd=odd))]
+
+
+def rendered(objects: Sequence[Object], **changes: Any) -> Rendered:
+    """The input of the rules, which has no violations without a change of the objects."""
+    return Rendered(Objects(objects), platform(), (_pending(),), **changes)
 
 
 @cache
-def _pending() -> tuple[str, ...]:
-    """The parameters that only jobs read that are not rendered yet."""
-    rendered = Rendered(Objects(start()), platform())
-    return tuple(
-        one.message.split()[1]
-        for one in violations(rendered)
-        if one.check == "mismatching-parameters"
+def _pending() -> Pending:
+    """A job that is not rendered yet, and reads the parameters that no other job reads."""
+    unread = (
+        violation.text.split()[1]
+        for violation in violations(Rendered(Objects(start()), platform()))
+        if violation.check == "mismatching-parameters"
     )
-
-
-def _parameters(paths: Sequence[str]) -> Iterator[Parameter]:
-    return (Parameter(path, "A pending parameter", "placeholder") for path in paths)
+    parameters = (Parameter(path, "A pending parameter", "placeholder") for path in unread)
+    return Pending("pending", (), tuple(parameters))
