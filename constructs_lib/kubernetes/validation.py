@@ -8,8 +8,8 @@ from functools import cached_property
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.files import ChartFiles
 from constructs_lib.manifests.argocd import DIST
+from constructs_lib.manifests.fields import malformed
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.shape import malformed
 from constructs_lib.model.platform import Platform
 from constructs_lib.rules import violations, waivers
 from constructs_lib.rules.model import Rendered, Violation

@@ -95,7 +95,7 @@ class Objects:
         return self.objects.get(key)
 
     def of_kinds(self, *kinds: str) -> Iterator[Object]:
-        """The objects of the given kinds, in the order of the kinds."""
+        """The objects of the given kinds of GROUPS, in the order of the kinds."""
         for kind in kinds:
             yield from self._by_kind.get(kind, ())
 
@@ -108,12 +108,35 @@ class Objects:
     def _by_kind(self) -> dict[str, list[Object]]:
         kinds: dict[str, list[Object]] = {}
         for item in self.every:
-            kinds.setdefault(item.key.kind, []).append(item)
+            if is_known(item.key.group, item.key.kind):
+                kinds.setdefault(item.key.kind, []).append(item)
         return kinds
 
 
 Kind = tuple[str, str]
 """API group (empty for the core group) and kind: `("apps", "Deployment")`."""
+
+GROUPS: Mapping[str, str] = {
+    kind: group
+    for group, kinds in {
+        "": (
+            *("ConfigMap", "LimitRange", "Namespace", "PersistentVolume", "PersistentVolumeClaim"),
+            *("Pod", "ReplicationController", "ResourceQuota", "Secret", "Service"),
+            "ServiceAccount",
+        ),
+        "apiextensions.k8s.io": ("CustomResourceDefinition",),
+        "apps": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
+        "argoproj.io": ("AppProject", "Application", "Rollout"),
+        "autoscaling": ("HorizontalPodAutoscaler",),
+        "batch": ("CronJob", "Job"),
+        "external-secrets.io": ("ClusterSecretStore", "ExternalSecret"),
+        "networking.k8s.io": ("Ingress", "NetworkPolicy"),
+        "policy": ("PodDisruptionBudget",),
+        "rbac.authorization.k8s.io": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    }.items()
+    for kind in kinds
+}
+"""The API group of each kind whose fields are read. Other groups have kinds of the same names."""
 
 _CLUSTER_SCOPED_BY_GROUP = {
     "": ("ComponentStatus", "Namespace", "Node", "PersistentVolume"),
@@ -211,6 +234,11 @@ POD_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
 def group(manifest: Manifest) -> str:
     """The API group of an object: `apps`, or empty for the core group."""
     return str(manifest.get("apiVersion", "")).rpartition("/")[0]
+
+
+def is_known(group: str, kind: str) -> bool:
+    """Whether the fields of a kind are read."""
+    return GROUPS.get(kind) == group
 
 
 def is_cluster_scoped(manifest: Manifest) -> bool:

@@ -1,302 +1,184 @@
-"""Checks the types of the fields that other modules read: mappings, lists, strings, integers.
-
-It is not a full schema; the API server checks much more. It catches broken JSON patches and
-included files before the rules read them: a field that a rule reads without checking its type
-belongs in the table below.
-"""
+"""The types that a checked field can have, and how its problems are found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from constructs_lib.manifests.objects import POD_TEMPLATES, group
-from constructs_lib.model import Manifest
+from cronsim import CronSimError
+
+from constructs_lib.model.quantity import amount
+from constructs_lib.model.schedule import words
+
+
+class Shape(Protocol):
+    """The expected content of a field."""
+
+    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+        """What is wrong with a value, each after the path within it: `.name is not a string`.
+
+        Args:
+            value: Any value but null.
+            values: Whether to parse values, too.
+        """
 
 
 @dataclass(frozen=True)
-class _Type:
-    """The type of a field."""
+class Scalar:
+    """A value that is read as a whole."""
 
     name: str
-    """`a list of strings`."""
+    """Its type: `a list of strings`."""
     fits: Callable[[Any], bool]
+    """Whether a value has the type."""
+    parse: Callable[[Any], object] | None = None
+    """Raises ValueError for a value of the right type that cannot be read."""
+
+    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+        if not self.fits(value):
+            return (f" is not {self.name}",)
+        if values and self.parse:
+            try:
+                self.parse(value)
+            except ValueError as error:
+                return (f" {error}",)
+        return ()
 
 
-def _are_texts(values: Any) -> bool:
-    return all(isinstance(one, str) for one in values)
+@dataclass(frozen=True)
+class EachValue:
+    """A mapping from any names to values of one shape."""
+
+    shape: Shape
+
+    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+        if not isinstance(value, dict):
+            return (" is not a mapping",)
+        return [
+            f"[{name}]{problem}"
+            for name, content in value.items()
+            for problem in self.shape.problems(content, values=values)
+        ]
 
 
-_MAPPING = _Type("a mapping", lambda value: isinstance(value, dict))
-_TEXT = _Type("a string", lambda value: isinstance(value, str))
-_TEXTS = _Type("a list of strings", lambda value: isinstance(value, list) and _are_texts(value))
-_LABELS = _Type(
-    "a mapping of strings", lambda value: isinstance(value, dict) and _are_texts(value.values())
+@dataclass(frozen=True)
+class EachItem:
+    """A list of mappings of one shape."""
+
+    shape: Shape
+
+    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            return (" is not a list of mappings",)
+        return [
+            f"[{index}]{problem}"
+            for index, item in enumerate(value)
+            for problem in self.shape.problems(item, values=values)
+        ]
+
+
+class Fields:
+    """A mapping with some fields. Others are not checked."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        """Create it from shapes by name.
+
+        Args:
+            fields: A key names one field or several, and `!` marks required ones. A mapping is
+                short for `Fields`, and a list with one shape for `EachItem`.
+        """
+        named = {name: shape for names, shape in fields.items() for name in names.split()}
+        self.shapes = {name.removesuffix("!"): _shape(shape) for name, shape in named.items()}
+        self.required = [name.removesuffix("!") for name in named if name.endswith("!")]
+
+    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+        if not isinstance(value, dict):
+            return (" is not a mapping",)
+        found = [f".{name} is missing" for name in self.required if _is_missing(name, value)]
+        for name, content in value.items():
+            shape = self.shapes.get(name)
+            if shape and content is not None and (below := shape.problems(content, values=values)):
+                found += [f".{name}{problem}" for problem in below]
+        return found
+
+
+def _shape(short: Any) -> Shape:
+    if isinstance(short, list):
+        return EachItem(_shape(short[0]))
+    shape: Shape = Fields(short) if isinstance(short, dict) else short
+    return shape
+
+
+def _is_missing(name: str, mapping: dict[str, Any]) -> bool:
+    content = mapping.get(name)
+    return content is None or (content == "" and name not in _MAY_BE_EMPTY)
+
+
+def _quantity(value: Any) -> None:
+    try:
+        amount(value)
+    except ValueError as error:
+        raise ValueError("is not a valid quantity") from error
+    if len(str(value)) > _MAX_QUANTITY_LENGTH:
+        raise ValueError(f"is a quantity of {len(str(value))} characters, too long for 64 bits")
+
+
+def _schedule(value: str) -> None:
+    try:
+        words(value)
+    except (CronSimError, ValueError) as error:
+        raise ValueError("is not a cron schedule of five fields") from error
+
+
+def _share(value: int | str) -> None:
+    if not _NUMBER_OR_PERCENTAGE.fullmatch(str(value)):
+        raise ValueError("is not a number or percentage")
+
+
+def _glob(value: str) -> None:
+    """A pattern of Argo CD, with alternatives in braces."""
+    while value != (value := _BRACES.sub("", value)):
+        pass
+    if {"{", "}"} & {*value}:
+        raise ValueError("has unbalanced braces")
+
+
+def _listeners(value: str) -> None:
+    listeners = json.loads(value)
+    if not isinstance(listeners, list) or not all(isinstance(each, dict) for each in listeners):
+        raise ValueError('is not a list of listeners like [{"HTTPS":443}]')
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number_or_text(value: Any) -> bool:
+    return type(value) in (int, str)
+
+
+_MAX_QUANTITY_LENGTH = 40
+_NUMBER_OR_PERCENTAGE = re.compile(r"[0-9]{1,9}%?")
+_BRACES = re.compile(r"\{[^{}]*\}")
+_MAY_BE_EMPTY = {"group"}
+"""Required fields that may be an empty string, as the name of the core API group is."""
+
+TEXT = Scalar("a string", _is_text)
+TEXTS = Scalar(
+    "a list of strings", lambda value: isinstance(value, list) and all(map(_is_text, value))
 )
-_NUMBER = _Type("an integer", lambda value: type(value) is int)
-_PORT = _Type("an integer or a string", lambda value: type(value) in (int, str))
-
-_EVERY, _POD, _CONTAINER = "every object", "a pod template", "a container"
-_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_PEERS = ("spec.ingress[].from[]", "spec.egress[].to[]")
-_RUNNERS = ("DaemonSet", "Deployment", "PodDisruptionBudget", "ReplicaSet", "StatefulSet")
-_POD_SELECTORS = (
-    "spec.topologySpreadConstraints[].labelSelector",
-    *(
-        f"spec.affinity.{affinity}.{term}.labelSelector"
-        for affinity in ("podAffinity", "podAntiAffinity")
-        for term in (
-            "requiredDuringSchedulingIgnoredDuringExecution[]",
-            "preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm",
-        )
-    ),
+LABELS = Scalar(
+    "a mapping of strings",
+    lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
 )
-_SELECTOR = "spec.selector spec.selector.matchExpressions[]"
-_REQUIREMENT = ("matchExpressions[].key!", "matchExpressions[].operator!")
-_PEER_SELECTORS = (
-    "spec.podSelector",
-    *(f"{peer}.{name}" for peer in _PEERS for name in ("podSelector", "namespaceSelector")),
-)
-
-
-def _of(parents: tuple[str, ...], *fields: str) -> str:
-    """The paths of the same fields below several parents; an empty field is the parent itself."""
-    return " ".join(f"{parent}.{one}" if one else parent for parent in parents for one in fields)
-
-
-_FIELDS: Mapping[_Type, Mapping[str, str]] = {
-    _MAPPING: {
-        _EVERY: "metadata spec",
-        _POD: """
-            metadata spec spec.affinity spec.hostAliases[] spec.imagePullSecrets[] spec.overhead
-            spec.resources spec.resources.requests spec.resources.limits spec.securityContext
-            spec.securityContext.appArmorProfile spec.securityContext.seccompProfile
-            spec.securityContext.seLinuxOptions spec.securityContext.sysctls[]
-            spec.securityContext.windowsOptions spec.tolerations[] spec.topologySpreadConstraints[]
-            spec.volumes[] spec.volumes[].configMap
-            spec.volumes[].emptyDir spec.volumes[].hostPath spec.volumes[].persistentVolumeClaim
-            spec.volumes[].projected spec.volumes[].projected.sources[]
-            spec.volumes[].projected.sources[].configMap spec.volumes[].projected.sources[].secret
-            spec.volumes[].secret """
-        + _of(_POD_SELECTORS, "", "matchExpressions[]"),
-        _CONTAINER: """
-            env[] env[].valueFrom env[].valueFrom.configMapKeyRef env[].valueFrom.secretKeyRef
-            envFrom[] envFrom[].configMapRef envFrom[].secretRef lifecycle ports[] resources
-            resources.requests resources.limits securityContext securityContext.appArmorProfile
-            securityContext.capabilities securityContext.seccompProfile
-            securityContext.seLinuxOptions securityContext.windowsOptions volumeDevices[]
-            volumeMounts[] """
-        + _of(_PROBES, "", "exec", "grpc", "httpGet", "tcpSocket")
-        + " "
-        + _of(
-            ("lifecycle.preStop", "lifecycle.postStart"),
-            *("", "exec", "httpGet", "sleep", "tcpSocket"),
-        ),
-        "AppProject": """
-            spec.clusterResourceWhitelist[] spec.destinations[]
-            spec.namespaceResourceWhitelist[]""",
-        "Application": """
-            spec.destination spec.source spec.source.directory spec.sources[]
-            spec.sources[].directory spec.syncPolicy spec.syncPolicy.automated""",
-        "ClusterSecretStore": """
-            spec.conditions[] spec.provider spec.provider.aws spec.provider.aws.auth""",
-        **dict.fromkeys(("ClusterRole", "Role"), "rules[]"),
-        **dict.fromkeys(("ClusterRoleBinding", "RoleBinding"), "roleRef subjects[]"),
-        "CronJob": "spec.jobTemplate spec.jobTemplate.spec spec.jobTemplate.spec.template",
-        "DaemonSet": f"spec.template spec.updateStrategy {_SELECTOR}",
-        "Deployment": f"spec.template spec.strategy spec.strategy.rollingUpdate {_SELECTOR}",
-        "ExternalSecret": """
-            spec.data[] spec.data[].remoteRef spec.dataFrom[] spec.dataFrom[].extract
-            spec.secretStoreRef spec.target spec.target.template spec.target.template.data""",
-        "HorizontalPodAutoscaler": "spec.scaleTargetRef",
-        "Ingress": """
-            spec.defaultBackend spec.defaultBackend.service spec.defaultBackend.service.port
-            spec.rules[] spec.rules[].http spec.rules[].http.paths[]
-            spec.rules[].http.paths[].backend spec.rules[].http.paths[].backend.service
-            spec.rules[].http.paths[].backend.service.port spec.tls[]""",
-        "Job": "spec.template",
-        "LimitRange": "spec.limits[] spec.limits[].default spec.limits[].defaultRequest",
-        "NetworkPolicy": "spec! spec.egress[] spec.egress[].ports[] spec.ingress[] "
-        + "spec.ingress[].ports[] "
-        + _of(_PEERS, "", "ipBlock")
-        + " "
-        + _of(_PEER_SELECTORS, "", "matchExpressions[]"),
-        "PersistentVolumeClaim": "spec.resources spec.resources.requests",
-        "PodDisruptionBudget": _SELECTOR,
-        "ReplicaSet": f"spec.template {_SELECTOR}",
-        "ResourceQuota": "spec.hard",
-        "Service": "spec.ports[]",
-        "StatefulSet": f"""
-            spec.template spec.updateStrategy spec.volumeClaimTemplates[]
-            spec.volumeClaimTemplates[].metadata spec.volumeClaimTemplates[].spec
-            spec.volumeClaimTemplates[].spec.resources
-            spec.volumeClaimTemplates[].spec.resources.requests {_SELECTOR}""",
-    },
-    _TEXT: {
-        _EVERY: "metadata.namespace",
-        _POD: """
-            spec.imagePullSecrets[].name! spec.nodeName spec.priorityClassName spec.runtimeClassName
-            spec.securityContext.seccompProfile.type spec.securityContext.sysctls[].name
-            spec.serviceAccountName spec.volumes[].name! spec.volumes[].configMap.name
-            spec.volumes[].persistentVolumeClaim.claimName spec.volumes[].secret.secretName """
-        + _of(_POD_SELECTORS, *_REQUIREMENT),
-        _CONTAINER: """
-            name! image imagePullPolicy env[].name! env[].value env[].valueFrom.secretKeyRef.key
-            env[].valueFrom.secretKeyRef.name envFrom[].configMapRef.name envFrom[].secretRef.name
-            ports[].name ports[].protocol securityContext.seccompProfile.type
-            volumeDevices[].name! volumeMounts[].mountPath! volumeMounts[].name!""",
-        "AppProject": _of(("spec.destinations[]",), "namespace", "server")
-        + " "
-        + _of(
-            ("spec.clusterResourceWhitelist[]", "spec.namespaceResourceWhitelist[]"),
-            *("group!", "kind!"),
-        ),
-        "Application": "spec.project spec.source.repoURL "
-        + _of(("spec.source", "spec.sources[]"), "path", "directory.exclude", "directory.include"),
-        **dict.fromkeys(
-            ("ClusterRoleBinding", "RoleBinding"),
-            _of(("roleRef", "subjects[]"), "kind", "name") + " subjects[].namespace",
-        ),
-        **dict.fromkeys(_RUNNERS, _of(("spec.selector",), *_REQUIREMENT)),
-        "CronJob": "spec.schedule",
-        "ExternalSecret": """
-            spec.data[].secretKey! spec.data[].remoteRef.key spec.dataFrom[].extract.key
-            spec.secretStoreRef.kind spec.secretStoreRef.name spec.target.name""",
-        "HorizontalPodAutoscaler": "spec.scaleTargetRef.kind spec.scaleTargetRef.name",
-        "Ingress": """
-            spec.defaultBackend.service.name spec.ingressClassName spec.rules[].host
-            spec.rules[].http.paths[].path spec.rules[].http.paths[].pathType
-            spec.rules[].http.paths[].backend.service.name spec.tls[].secretName""",
-        "NetworkPolicy": "spec.ingress[].ports[].protocol spec.egress[].ports[].protocol "
-        + _of(_PEERS, "ipBlock.cidr!")
-        + " "
-        + _of(_PEER_SELECTORS, *_REQUIREMENT),
-        "PersistentVolumeClaim": "spec.storageClassName",
-        "Service": "spec.ports[].name spec.ports[].protocol spec.type",
-    },
-    _TEXTS: {
-        _CONTAINER: """
-            args command lifecycle.preStop.exec.command securityContext.capabilities.add
-            securityContext.capabilities.drop""",
-        _POD: _of(_POD_SELECTORS, "matchExpressions[].values"),
-        **dict.fromkeys(_RUNNERS, "spec.selector.matchExpressions[].values"),
-        "AppProject": "spec.sourceRepos",
-        **dict.fromkeys(
-            ("ClusterRole", "Role"),
-            _of(
-                ("rules[]",), "apiGroups", "nonResourceURLs", "resourceNames", "resources", "verbs"
-            ),
-        ),
-        "ClusterSecretStore": "spec.conditions[].namespaces",
-        "Ingress": "spec.tls[].hosts",
-        "NetworkPolicy": "spec.policyTypes "
-        + _of(_PEERS, "ipBlock.except")
-        + " "
-        + _of(_PEER_SELECTORS, "matchExpressions[].values"),
-        "PersistentVolumeClaim": "spec.accessModes",
-    },
-    _LABELS: {
-        _EVERY: "metadata.annotations metadata.labels",
-        _POD: "metadata.annotations metadata.labels spec.nodeSelector "
-        + _of(_POD_SELECTORS, "matchLabels"),
-        **dict.fromkeys(_RUNNERS, "spec.selector.matchLabels"),
-        "ConfigMap": "binaryData data",
-        "NetworkPolicy": _of(_PEER_SELECTORS, "matchLabels"),
-        "Secret": "data stringData",
-        "Service": "spec.selector",
-    },
-    _NUMBER: {
-        _POD: "spec.terminationGracePeriodSeconds",
-        _CONTAINER: "ports[].containerPort "
-        + _of(_PROBES, "failureThreshold", "initialDelaySeconds", "periodSeconds"),
-        "Deployment": "spec.progressDeadlineSeconds spec.replicas",
-        "HorizontalPodAutoscaler": "spec.maxReplicas! spec.minReplicas",
-        "NetworkPolicy": "spec.ingress[].ports[].endPort spec.egress[].ports[].endPort",
-        "Service": "spec.ports[].port",
-        "StatefulSet": "spec.replicas",
-    },
-    _PORT: {
-        _CONTAINER: _of(_PROBES, "grpc.port", "httpGet.port", "tcpSocket.port"),
-        "NetworkPolicy": "spec.ingress[].ports[].port spec.egress[].ports[].port",
-        "Service": "spec.ports[].targetPort",
-    },
-}
-"""Fields by type and kind. `[]` marks lists of mappings, and `!` a field that must exist."""
-
-
-def is_identified(item: object) -> bool:
-    """Whether apiVersion, kind and name are non-empty strings."""
-    if not isinstance(item, Mapping) or not isinstance(item.get("metadata"), Mapping):
-        return False
-    what = (item.get("apiVersion"), item.get("kind"), item["metadata"].get("name"))
-    return all(isinstance(one, str) and one for one in what)
-
-
-def malformed(item: Manifest) -> Iterator[str]:
-    """A message for each field that is missing or of the wrong type: `spec is not a mapping`.
-
-    Null counts as missing. It is never rendered: cdk8s and `merge` remove such a field.
-    """
-    yield from dict.fromkeys(_wrong(item, _tree(group(item), item["kind"]), ""))
-
-
-@dataclass
-class _Field:
-    """The expected type of a field."""
-
-    type: _Type | None = None
-    is_required: bool = False
-    """Whether the mapping that contains it must have it."""
-    is_list: bool = False
-    """Whether it is a list of mappings."""
-    fields: dict[str, _Field] = field(default_factory=dict)
-    """Fields of the mapping, or of each mapping in the list."""
-
-
-@cache
-def _tree(group: str, kind: str) -> dict[str, _Field]:
-    """The checked fields of a kind."""
-    root = _Field()
-    _grow(root, _EVERY, kind)
-    if (path := POD_TEMPLATES.get((group, kind))) is not None:
-        template = root
-        for step in path:
-            template = template.fields.setdefault(step, _Field(_MAPPING))
-        _grow(template, _POD)
-        for name in _CONTAINERS:
-            containers = template.fields["spec"].fields.setdefault(name, _Field(is_list=True))
-            _grow(containers, _CONTAINER)
-    return root.fields
-
-
-def _grow(root: _Field, *rows: str) -> None:
-    """Add the fields in some rows of the table."""
-    for type_, paths in _FIELDS.items():
-        for path in " ".join(paths.get(row, "") for row in rows).split():
-            place = root
-            for step in path.removesuffix("!").split("."):
-                place = place.fields.setdefault(step.removesuffix("[]"), _Field())
-                place.is_list = place.is_list or step.endswith("[]")
-            place.type, place.is_required = type_, path.endswith("!")
-
-
-def _wrong(content: Mapping[str, Any], fields: dict[str, _Field], path: str) -> Iterator[str]:
-    for name, wanted in fields.items():
-        found = content.get(name)
-        if found is None:
-            if wanted.is_required:
-                yield f"{path}{name} is missing"
-            continue
-        if wanted.is_list:
-            if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-                yield f"{path}{name} is not a list of mappings"
-            else:
-                for one in found:
-                    yield from _wrong(one, wanted.fields, f"{path}{name}.")
-        elif wanted.type and not wanted.type.fits(found):
-            yield f"{path}{name} is not {wanted.type.name}"
-        elif isinstance(found, dict):
-            yield from _wrong(found, wanted.fields, f"{path}{name}.")
+NUMBER = Scalar("an integer", lambda value: type(value) is int and value >= 0)
+BOOLEAN = Scalar("a boolean", lambda value: isinstance(value, bool))
+PORT = Scalar("an integer or a string", _is_number_or_text)
+SHARE = Scalar("an integer or a string", _is_number_or_text, _share)
+QUANTITIES = EachValue(Scalar("a quantity", lambda _: True, _quantity))
+SCHEDULE = Scalar("a string", _is_text, _schedule)
+GLOB = Scalar("a string", _is_text, _glob)
+LISTENERS = Scalar("a string", _is_text, _listeners)

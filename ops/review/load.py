@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Key, Object, Objects
 from ops.review.model import ReviewError
 from ops.review.revisions import STACK, Revision
-from ops.review.shapes import misshapen
 
 STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
@@ -55,7 +55,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 continue
             items = content.get("items") if isinstance(content, dict) else None
             for manifest in items if isinstance(items, list) else [content]:
-                problem = "it is not a mapping" if manifest is None else misshapen(manifest)
+                problem = "it is not a mapping" if manifest is None else unreadable(manifest)
                 if problem:
                     raise _error(node, problem)
                 yield node.start_mark.line, manifest

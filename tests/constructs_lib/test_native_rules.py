@@ -111,7 +111,7 @@ def test_the_rules_check_native_objects(declare: Callable[[Chart], Any], message
         ("/spec/strategy", "x", "spec.strategy is not a mapping"),
         ("/spec/template/spec/containers", {"a": 1}, "containers is not a list of mappings"),
         ("/spec/template/spec/containers/0", "x", "containers is not a list of mappings"),
-        ("/spec/template/spec/containers/0/image", 5, "containers.image is not a string"),
+        ("/spec/template/spec/containers/0/image", 5, "containers[0].image is not a string"),
         ("/spec/template/spec/containers/0/resources", "x", "resources is not a mapping"),
         ("/spec/replicas", "many", "spec.replicas is not an integer"),
         ("/spec/replicas", True, "spec.replicas is not an integer"),
@@ -119,12 +119,12 @@ def test_the_rules_check_native_objects(declare: Callable[[Chart], Any], message
         (
             "/spec/template/spec/containers/0/securityContext/capabilities/drop",
             [5],
-            "containers.securityContext.capabilities.drop is not a list of strings",
+            "containers[0].securityContext.capabilities.drop is not a list of strings",
         ),
         (
             "/spec/template/spec/containers/0/livenessProbe/httpGet/port",
             ["x"],
-            "containers.livenessProbe.httpGet.port is not an integer or a string",
+            "containers[0].livenessProbe.httpGet.port is not an integer or a string",
         ),
         ("/metadata/labels", ["x"], "metadata.labels is not a mapping"),
         ("/metadata/namespace", 5, "metadata.namespace is not a string"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from constructs_lib.errors import RuleError
+from constructs_lib.manifests.fields import is_identified, malformed, unreadable
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.shape import is_identified, malformed
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered
 from tests.mutants import platform, start
@@ -65,3 +65,17 @@ def test_a_broken_field_crashes_no_rule(item: Object) -> None:
             list(rule.violations(rendered, found))
         crashes += [f"{label}: {crash}" for crash in found]
     assert not crashes, "\n".join(crashes)
+
+
+def test_a_kind_of_another_group_is_not_read_as_ours() -> None:
+    manifest = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": "one", "namespace": "space"},
+        "spec": {"ports": "8000", "type": "LoadBalancer"},
+    }
+    assert [*malformed(manifest), unreadable(manifest)] == [None]
+    assert list(Objects.of([manifest]).of_kinds("Service")) == []
+    assert list(malformed(manifest | {"apiVersion": "v1"})) == [
+        "spec.ports is not a list of mappings"
+    ]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from constructs_lib.manifests.argocd import GROUP, NAMESPACE
+from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from ops.cluster import Object
 from ops.cluster.discovery import Resource, each
 from ops.review.live.server import Server
 from ops.review.live.trial import Trial, attempt
-from ops.review.shapes import misshapen
 
 APPLICATION: Kind = (GROUP, "Application")
 SECRET: Kind = ("", "Secret")
@@ -85,7 +85,7 @@ class Snapshot:
 
     def is_read(self, item: Object) -> bool:
         """Whether a neighbor has been read in full."""
-        return _kind(item) in _READ and not misshapen(item)
+        return _kind(item) in _READ and not unreadable(item)
 
 
 def take(server: Server, declared: Objects) -> Snapshot:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.workload import remade_with_each_sync
 from ops.cluster import Answer, Object
@@ -15,7 +16,6 @@ from ops.review.live.ownership import ARGO_CD, CLIENT_SIDE_APPLY, owned
 from ops.review.live.server import Server
 from ops.review.live.stored import CONTROLLER_ANNOTATIONS, plain
 from ops.review.model import spell
-from ops.review.shapes import misshapen
 
 _CONFLICT = re.compile(r'conflict with "(?P<manager>[^"]+)"')
 _DRY_RUN_SUFFIX = "-review"
@@ -47,7 +47,8 @@ class Trial:
     @cached_property
     def unreadable(self) -> str | None:
         """Why the rules cannot read the object, if they cannot."""
-        return misshapen(self.before) or misshapen(self.after)
+        existing = (one for one in (self.before, self.after) if one is not None)
+        return next(filter(None, map(unreadable, existing)), None)
 
     @property
     def changes(self) -> bool:

@@ -103,9 +103,9 @@ def test_no_file_takes_long_to_read(text: str, message: str) -> None:
 
 
 def test_a_few_levels_and_aliases_are_read() -> None:
-    text = f"{ONE}data:\n  a: &a {{b: [c, 'a text', {{d: e}}]}}\n  f: *a\n"
+    text = f"{ONE}other:\n  a: &a {{b: [c, 'a text', {{d: e}}]}}\n  f: *a\n"
     deep = text + f"  g: {99 * '[{name: a, x: '}1{99 * '}]'}\n"
-    assert said(review({FILE: text}, {FILE: deep})) == {"update ConfigMap one"}
+    assert said(review({FILE: text}, {FILE: deep})) == {"unknown ConfigMap one"}
 
 
 def test_a_merged_key_and_an_alias_are_read_as_yaml_means_them() -> None:
