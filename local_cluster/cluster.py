@@ -15,7 +15,7 @@ from kubernetes.dynamic.resource import ResourceList
 
 from constructs_lib.model import Manifest
 from local_cluster.processes import command
-from ops.cluster.connection import MERGE_PATCH
+from ops.cluster import MERGE_PATCH
 
 _FIELD_MANAGER = "e2e"
 

@@ -35,3 +35,19 @@ class CanceledError(Exception):
     def __init__(self, message: str, status: Status = Status.INTERRUPTED) -> None:
         super().__init__(message)
         self.status = status
+
+
+class ClusterError(OpsError):
+    """The cluster is unreachable or refuses a request."""
+
+
+class UnreachableError(ClusterError):
+    """The cluster did not respond, so it is unknown whether the request took effect."""
+
+
+class StatusError(ClusterError):
+    """The cluster responded with an HTTP status that is not 2xx."""
+
+    def __init__(self, message: str, http_status: int) -> None:
+        super().__init__(message)
+        self.http_status = http_status

@@ -230,7 +230,7 @@ def _each(
     for pod in pods:
         with terminal.waiting(f"Querying {pod} ..."):
             try:
-                with cluster.forwarded(service.namespace, pod, service.port) as connection:
+                with cluster.client.forwarded(service.namespace, pod, service.port) as connection:
                     connection.settimeout(_SECONDS)
                     http = HTTPConnection(Hosts.API.fqdn)
                     http.sock = connection

@@ -101,7 +101,7 @@ def _stored() -> dict[str, Stored]:
 
 def _reachable(cluster: Cluster) -> Cluster:
     """Return the cluster after a successful request."""
-    cluster.connection.get("/version")
+    cluster.client.request("GET", "/version")
     return cluster
 
 

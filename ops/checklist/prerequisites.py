@@ -12,18 +12,19 @@ from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.target import TARGET
 from constructs_lib.manifests.image import short_name
+from constructs_lib.model import Manifest
 from ops import rendered
 from ops.checklist.results import CheckResult, Outcome, failed, not_checked, passed, passed_if
-from ops.cluster import Cluster, ClusterError, Object, SyncState
+from ops.cluster import Cluster, ClusterError, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
-_EXTERNAL_SECRETS = "/apis/external-secrets.io"
-_WORKLOADS = ("deployments", "daemonsets", "statefulsets")
+_EXTERNAL_SECRETS = "external-secrets.io"
+_WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 _DNS_POSITION = 10
 """EKS gives DNS the tenth address of the service range; the Service `kubernetes` has the first."""
-_KUBERNETES_SERVICE = "/api/v1/namespaces/default/services/kubernetes"
-_KUBE_DNS_SERVICE = "/api/v1/namespaces/kube-system/services/kube-dns"
+_KUBERNETES_SERVICE = ("kubernetes", "default")
+_KUBE_DNS_SERVICE = ("kube-dns", "kube-system")
 _IPV4 = 4
 
 
@@ -43,7 +44,7 @@ def _results(
 
 def nodes(cluster: Cluster) -> Iterator[CheckResult]:
     """Check for nodes that match the pods' node selector."""
-    found = cluster.connection.items("/api/v1/nodes", labelSelector="kubernetes.io/arch=arm64")
+    found = cluster.items("v1", "Node", selector="kubernetes.io/arch=arm64")
     ready = [
         node
         for node in found
@@ -74,8 +75,8 @@ def _controller(cluster: Cluster, image: str, without: str) -> Iterator[CheckRes
 def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     """Check the operator, the API version that dist/ uses, and the store."""
     yield from _controller(cluster, "external-secrets", "no Secret is created")
-    group = cluster.connection.get(_EXTERNAL_SECRETS) or {}
-    served = [version["version"] for version in group.get("versions", ())]
+    api_versions = cluster.client.resources.versions((_EXTERNAL_SECRETS, "ClusterSecretStore"))
+    served = [version.rpartition("/")[2] for version in api_versions]
     wanted = TARGET.external_secrets
     if wanted not in served:
         yield failed(
@@ -86,7 +87,7 @@ def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     yield passed(f"serves {', '.join(served)}; dist/ uses {wanted}")
     stores = (one for one in rendered.objects() if one["kind"] == "ClusterSecretStore")
     (name,) = (one["metadata"]["name"] for one in stores)
-    store = cluster.connection.get(f"{_EXTERNAL_SECRETS}/{wanted}/clustersecretstores/{name}")
+    store = cluster.get(f"{_EXTERNAL_SECRETS}/{wanted}", "ClusterSecretStore", name)
     state = SyncState.of(store) if store else None
     yield passed_if(
         state and state.ready,
@@ -97,7 +98,7 @@ def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
 
 def network_policies(cluster: Cluster) -> Iterator[CheckResult]:
     """Check for a network plugin that enforces NetworkPolicies."""
-    by_name = {item["metadata"]["name"]: item for item in _workloads(cluster, "daemonsets")}
+    by_name = {item["metadata"]["name"]: item for item in _workloads(cluster, "DaemonSet")}
     for name, engine in _POLICY_ENGINES.items():
         if name in by_name:
             yield passed(f"by {engine}")
@@ -113,7 +114,7 @@ def network_policies(cluster: Cluster) -> Iterator[CheckResult]:
         )
         return
     yield passed_if(
-        cluster.connection.items("/apis/networking.k8s.aws/v1alpha1/policyendpoints"),
+        cluster.items("networking.k8s.aws/v1alpha1", "PolicyEndpoint"),
         "by the VPC CNI",
         "the VPC CNI agent is enabled, but no PolicyEndpoint exists: the controller that creates "
         "them is part of the managed vpc-cni add-on",
@@ -183,18 +184,18 @@ def _setting(missing: Iterable[str]) -> str:
     return f"Set dns_addresses=({listed}{comma}) in catalogue/target.py, and run `make synth`"
 
 
-def _node_caches(cluster: Cluster) -> list[Object]:
+def _node_caches(cluster: Cluster) -> list[Manifest]:
     """Return the DaemonSets of NodeLocal DNSCache, found by name or by image."""
     return [
         item
-        for item in _workloads(cluster, "daemonsets")
+        for item in _workloads(cluster, "DaemonSet")
         if item["metadata"]["namespace"] == "kube-system"
         if item["metadata"]["name"] == "node-local-dns"
         or any(short_name(one["image"]) == "k8s-dns-node-cache" for one in _containers(item))
     ]
 
 
-def _addresses_of(cache: Object) -> list[str]:
+def _addresses_of(cache: Manifest) -> list[str]:
     """Return the addresses of the `-localip` argument, a comma-separated list."""
     found = []
     for container in _containers(cache):
@@ -206,8 +207,7 @@ def _addresses_of(cache: Object) -> list[str]:
 
 def _auto_mode(cluster: Cluster, service: str | None) -> dict[str, str]:
     """Return the cluster DNS address if EKS Auto Mode nodes answer it."""
-    label = {"labelSelector": "eks.amazonaws.com/compute-type=auto"}
-    if not cluster.connection.items("/api/v1/nodes", **label):
+    if not cluster.items("v1", "Node", selector="eks.amazonaws.com/compute-type=auto"):
         return {}
     first = _cluster_ip(cluster, _KUBERNETES_SERVICE)
     if not service and not first:
@@ -222,7 +222,7 @@ def public_dns(cluster: Cluster) -> Iterator[CheckResult]:
             entry.get("hostname") or entry.get("ip", "")
             for entry in item.get("status", {}).get("loadBalancer", {}).get("ingress", ())
         ]
-        for item in cluster.connection.items("/apis/networking.k8s.io/v1/ingresses")
+        for item in cluster.items("networking.k8s.io/v1", "Ingress")
         for rule in item["spec"].get("rules", ())
     }
     for host in Hosts:
@@ -255,18 +255,19 @@ def _points_to(host: str, balancers: list[str]) -> CheckResult:
 
 
 @lru_cache(maxsize=len(_WORKLOADS))
-def _workloads(cluster: Cluster, kind: str) -> list[Object]:
-    return cluster.connection.items(f"/apis/apps/v1/{kind}")
+def _workloads(cluster: Cluster, kind: str) -> list[Manifest]:
+    return cluster.items("apps/v1", kind)
 
 
-def _containers(workload: Object) -> list[Object]:
-    containers: list[Object] = workload["spec"]["template"]["spec"]["containers"]
+def _containers(workload: Manifest) -> list[Manifest]:
+    containers: list[Manifest] = workload["spec"]["template"]["spec"]["containers"]
     return containers
 
 
-def _cluster_ip(cluster: Cluster, path: str) -> str | None:
+def _cluster_ip(cluster: Cluster, service: tuple[str, str]) -> str | None:
     """Return the cluster IP of a Service; None if it has none or does not exist."""
-    address: str | None = (cluster.connection.get(path) or {}).get("spec", {}).get("clusterIP")
+    found = cluster.get("v1", "Service", *service) or {}
+    address: str | None = found.get("spec", {}).get("clusterIP")
     return None if address == "None" else address
 
 

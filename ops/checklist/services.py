@@ -33,7 +33,7 @@ from ops.rendered import parse
 from ops.secrets.readers import Source
 from ops.secrets.status import State, state_of
 
-APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+_APPLICATION = ("argoproj.io/v1alpha1", "Application")
 ROOT = Path(__file__).parents[2]
 _FROM = re.compile(
     r"^FROM\s+(?:--platform=(?P<platform>\S+)\s+)?(?P<base>\S+)", re.MULTILINE | re.IGNORECASE
@@ -212,7 +212,7 @@ def _application(service: CheckedService, inputs: Inputs) -> Iterator[CheckResul
     if isinstance(inputs.cluster, Skipped):
         return
     try:
-        found = inputs.cluster.connection.get(f"{APPLICATIONS}/{service.name}")
+        found = inputs.cluster.get(*_APPLICATION, service.name, "argocd")
     except ClusterError as error:
         yield not_checked(error)
         return

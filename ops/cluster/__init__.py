@@ -1,47 +1,43 @@
-"""Client for the cluster that the manifests run in.
+"""The cluster that the manifests run in, by its objects.
 
 Reads Secrets to compare them with SSM; never prints or logs their values.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from base64 import b64decode
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
 
 from catalogue.target import TARGET
-from ops.cluster.connection import (
-    Answer,
-    ClusterError,
-    ConflictError,
-    Connection,
-    Object,
-    UnreachableError,
-)
-from ops.cluster.objects import FROM_CRON_JOB, Attempt, Job, Pod, Rollout, Secret, SyncState
+from constructs_lib.model import Manifest
+from ops.errors import ClusterError, StatusError, UnreachableError
+from ops.terminal import SecretValue
 
 __all__ = [
-    "Answer",
-    "Attempt",
     "Cluster",
     "ClusterError",
-    "ConflictError",
-    "Connection",
-    "Job",
-    "Object",
-    "Pod",
-    "Rollout",
+    "PodState",
     "Secret",
+    "StatusError",
     "SyncState",
     "UnreachableError",
 ]
 
-_EXTERNAL_SECRETS = f"/apis/external-secrets.io/{TARGET.external_secrets}"
-_APPS, _BATCH = "/apis/apps/v1", "/apis/batch/v1"
+FIELD_MANAGER = "gnosis-analytics-ops"
+APPLY_PATCH = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
+_DEPLOYMENT = ("apps/v1", "Deployment")
+_EXTERNAL_SECRET = (f"external-secrets.io/{TARGET.external_secrets}", "ExternalSecret")
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
+_STUCK_REASONS = (
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+)
+"""Waiting reasons that usually need a fix."""
 
 
 class Cluster:
@@ -53,13 +49,35 @@ class Cluster:
         Args:
             context: A context of the kubeconfig. Default: its current context.
         """
-        self.connection = Connection(context)
-        self.context = self.connection.context
+        # takes half a second to import, and most commands do not need it
+        from ops.cluster.client import Client
+
+        self.client = Client(context)
+        self.context = self.client.context
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Manifest | None:
+        """Return an object; None if it does not exist, or the cluster does not serve its kind."""
+        resource = self.client.resources.get(api_version, kind)
+        return self.client.find(resource, name, namespace) if resource else None
+
+    def items(
+        self, api_version: str, kind: str, namespace: str = "", selector: str | None = None
+    ) -> list[Manifest]:
+        """Return the objects of a kind, by default of all namespaces and with any labels."""
+        resource = self.client.resources.get(api_version, kind)
+        if not resource:
+            return []
+        return resource.get(namespace=namespace, label_selector=selector).get("items") or []
+
+    def create(self, manifest: Manifest) -> Manifest:
+        resource = self.client.resource(manifest["apiVersion"], manifest["kind"])
+        created: Manifest = resource.create(manifest, field_manager=FIELD_MANAGER)
+        return created
 
     def require(self, *namespaces: str) -> None:
         """Raise ClusterError if a namespace is missing: it is probably the wrong cluster."""
         for namespace in namespaces:
-            if not self.connection.get(f"/api/v1/namespaces/{namespace}"):
+            if not self.get("v1", "Namespace", namespace):
                 raise ClusterError(
                     f"the cluster of context {self.context} has no namespace {namespace}; choose "
                     "another context with --context, or let Argo CD sync first"
@@ -67,136 +85,131 @@ class Cluster:
 
     def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """Return whether the API server would allow a request, from an access review."""
-        resource, _, subresource = resource.partition("/")
-        review = self.connection.create(
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        review = self.create(
             {
                 "apiVersion": "authorization.k8s.io/v1",
                 "kind": "SelfSubjectAccessReview",
-                "spec": {
-                    "resourceAttributes": {
-                        "verb": verb,
-                        "group": group,
-                        "resource": resource,
-                        "subresource": subresource,
-                        "namespace": namespace,
-                    }
-                },
-            },
+                "spec": {"resourceAttributes": asked},
+            }
         )
         return bool(review["status"]["allowed"])
 
     def secret(self, namespace: str, name: str) -> Secret | None:
-        found = self.connection.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        found = self.get("v1", "Secret", name, namespace)
         return Secret.of(found) if found else None
 
     def sync(self, namespace: str, name: str) -> SyncState | None:
-        found = self.connection.get(_external_secret(namespace, name))
+        found = self.get(*_EXTERNAL_SECRET, name, namespace)
         return SyncState.of(found) if found else None
 
     def sync_now(self, namespace: str, name: str) -> None:
         """Make External Secrets read the parameters of an ExternalSecret now."""
         note = {"force-sync": datetime.now(UTC).isoformat(timespec="microseconds")}
-        self.connection.merge(
-            _external_secret(namespace, name), {"metadata": {"annotations": note}}
-        )
+        self._merge(_EXTERNAL_SECRET, namespace, name, {"metadata": {"annotations": note}})
 
-    def rollout(self, namespace: str, name: str) -> Rollout | None:
-        found = self.connection.get(_deployment(namespace, name))
-        return Rollout.of(found) if found else None
+    def is_rolled_out(self, namespace: str, name: str) -> bool | None:
+        """Return whether all pods of a Deployment have its newest template and are available.
+
+        None if it does not exist.
+        """
+        found = self.get(*_DEPLOYMENT, name, namespace)
+        if not found:
+            return None
+        status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
+        observed = status.get("observedGeneration", 0) >= found["metadata"].get("generation", 0)
+        counts = ("replicas", "updatedReplicas", "availableReplicas")
+        return observed and all(status.get(count, 0) == wanted for count in counts)
 
     def restart(self, namespace: str, name: str) -> None:
         """Replace the pods of a Deployment, following its update strategy."""
         note = {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}
-        change = {"spec": {"template": {"metadata": {"annotations": note}}}}
-        self.connection.merge(_deployment(namespace, name), change)
+        template = {"metadata": {"annotations": note}}
+        self._merge(_DEPLOYMENT, namespace, name, {"spec": {"template": template}})
 
-    def pods(self, namespace: str, selector: str, *, ending: bool = False) -> list[Pod]:
+    def pods(self, namespace: str, selector: str, *, ending: bool = False) -> list[PodState]:
         """Return pods of a selector that have not ended; terminating ones only with `ending`."""
-        found = self.connection.items(
-            f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector
-        )
         return [
-            Pod.of(item)
-            for item in found
-            if (ending or "deletionTimestamp" not in item["metadata"])
-            and item.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+            PodState.of(pod)
+            for pod in self.items("v1", "Pod", namespace, selector)
+            if (ending or "deletionTimestamp" not in pod["metadata"])
+            and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
 
-    def cron_job(self, namespace: str, name: str) -> Object | None:
-        return self.connection.get(f"{_BATCH}/namespaces/{namespace}/cronjobs/{name}")
+    def _merge(self, kind: tuple[str, str], namespace: str, name: str, change: Manifest) -> None:
+        """Apply a JSON merge patch."""
+        options = {"content_type": MERGE_PATCH, "field_manager": FIELD_MANAGER}
+        self.client.resource(*kind).patch(change, name, namespace, **options)
 
-    def cron_jobs(self, namespace: str) -> dict[str, Object]:
-        found = self.connection.items(f"{_BATCH}/namespaces/{namespace}/cronjobs")
-        return {item["metadata"]["name"]: item for item in found}
 
-    def job(self, namespace: str, name: str) -> Job | None:
-        found = self.connection.get(f"{_BATCH}/namespaces/{namespace}/jobs/{name}")
-        return Job.of(found) if found else None
+@dataclass(frozen=True)
+class Secret:
+    """A Secret and its values."""
 
-    def jobs(self, namespace: str) -> list[Job]:
-        """Return every Job, running or finished, that the cluster still has."""
-        return list(map(Job.of, self.connection.items(f"{_BATCH}/namespaces/{namespace}/jobs")))
+    values: dict[str, SecretValue]
+    changed: datetime
+    """The last write of the values, by the API server's clock."""
 
-    def run(self, cron_job: Object, name: str) -> None:
-        """Create a Job from a CronJob, like `kubectl create job --from`."""
-        metadata, template = cron_job["metadata"], cron_job["spec"]["jobTemplate"]
-        owner = {
-            "apiVersion": "batch/v1",
-            "kind": "CronJob",
-            "name": metadata["name"],
-            "uid": metadata["uid"],
-            "controller": True,
+    @classmethod
+    def of(cls, manifest: Manifest) -> Secret:
+        metadata = manifest["metadata"]
+        written = [
+            time(field["time"])
+            for field in metadata.get("managedFields") or ()
+            if "f:data" in (field.get("fieldsV1") or {}) and "time" in field
+        ]
+        values = {
+            key: SecretValue(b64decode(text).decode("utf-8", "replace"))
+            for key, text in (manifest.get("data") or {}).items()
         }
-        self.connection.create(
-            f"{_BATCH}/namespaces/{metadata['namespace']}/jobs",
-            {
-                "apiVersion": "batch/v1",
-                "kind": "Job",
-                "metadata": {
-                    "name": name,
-                    "namespace": metadata["namespace"],
-                    "labels": template.get("metadata", {}).get("labels", {}),
-                    "annotations": {
-                        **template.get("metadata", {}).get("annotations", {}),
-                        FROM_CRON_JOB: "manual",
-                    },
-                    "ownerReferences": [owner],
-                },
-                "spec": template["spec"],
-            },
+        return cls(values, max(written, default=time(metadata["creationTimestamp"])))
+
+
+@dataclass(frozen=True)
+class SyncState:
+    """The Ready condition of an External Secrets object."""
+
+    ready: bool
+    message: str
+    """Why it is not ready, or what it did."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> SyncState:
+        conditions = manifest.get("status", {}).get("conditions", ())
+        ready: Manifest = next((one for one in conditions if one["type"] == "Ready"), {})
+        reason, message = ready.get("reason", ""), ready.get("message", "never synced")
+        return cls(ready.get("status") == "True", f"{reason}: {message}".removeprefix(": "))
+
+
+@dataclass(frozen=True)
+class PodState:
+    """The state of a pod that has not ended."""
+
+    name: str
+    created: datetime
+    started: datetime | None
+    """The start of its first container; None unless all containers run."""
+    ready: bool
+    stuck: str
+    """Why a container cannot start; empty if none is stuck."""
+
+    @classmethod
+    def of(cls, pod: Manifest) -> PodState:
+        status = pod.get("status", {})
+        states = [one.get("state", {}) for one in status.get("containerStatuses", ())]
+        starts = [time(state["running"]["startedAt"]) for state in states if "running" in state]
+        reasons = [state.get("waiting", {}).get("reason", "") for state in states]
+        conditions = {one["type"]: one["status"] for one in status.get("conditions", ())}
+        every = len(starts) == len(pod["spec"]["containers"])
+        return cls(
+            pod["metadata"]["name"],
+            time(pod["metadata"]["creationTimestamp"]),
+            min(starts) if every else None,
+            conditions.get("Ready") == "True",
+            next((reason for reason in reasons if reason in _STUCK_REASONS), ""),
         )
 
-    def attempts(self, namespace: str, job: str) -> list[Attempt]:
-        """Return every start of the Job's containers that its pods still show."""
-        path = f"/api/v1/namespaces/{namespace}/pods"
-        pods = self.connection.items(path, labelSelector=f"job-name={job}")
-        return [attempt for pod in pods for attempt in Attempt.of(pod)]
 
-    def log(self, namespace: str, pod: str) -> Iterator[str]:
-        """Stream the log of a single-container pod until the container ends."""
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        return self.connection.lines(path, follow="true")
-
-    @contextmanager
-    def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[socket.socket]:
-        """Open a connection to a pod, bypassing Services, load balancers and NetworkPolicies."""
-        from kubernetes.client import CoreV1Api
-        from kubernetes.stream import portforward
-
-        api: Any = CoreV1Api(self.connection.client)
-        open_port: Any = partial(portforward, api.connect_get_namespaced_pod_portforward)
-        with self.connection.translate_errors():
-            forward = open_port(pod, namespace, ports=str(port))
-        try:
-            yield forward.socket(port)
-        finally:
-            forward.close()
-
-
-def _external_secret(namespace: str, name: str) -> str:
-    return f"{_EXTERNAL_SECRETS}/namespaces/{namespace}/externalsecrets/{name}"
-
-
-def _deployment(namespace: str, name: str) -> str:
-    return f"{_APPS}/namespaces/{namespace}/deployments/{name}"
+def time(text: str) -> datetime:
+    """Parse a time of the API server."""
+    return datetime.fromisoformat(text)

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from ops import terminal
-from ops.cluster import Cluster, Object
+from ops.cluster import Cluster
 from ops.errors import OpsError
-from ops.jobs import running, schedule
+from ops.jobs import running
+from ops.jobs.schedule import CRON_JOB, find, scheduled, with_last_runs
 from ops.options import AsJson, Context, Yes
-from ops.terminal import confirm
 
 app = typer.Typer(
     add_completion=False,
@@ -38,15 +38,13 @@ def jobs(
             raise typer.BadParameter("--offline and --json list the jobs; omit them before `run`")
         call.default_map = {call.invoked_subcommand: {"context": context}}
         return
-    rows = schedule.offline() if offline else schedule.with_last_runs(Cluster(context))
+    listed = scheduled() if offline else with_last_runs(Cluster(context))
     if as_json:
-        terminal.show_json([row.as_json() for row in rows])
+        terminal.show_json([job.as_json() for job in listed])
     else:
         terminal.show_table(
             *("Job", "Schedule, UTC", "Last run", "Next run"),
-            rows=[
-                (str(row.job), row.job.words, row.last_in_words, row.next_in_words) for row in rows
-            ],
+            rows=[(str(job), job.words, job.last_in_words, job.next_in_words) for job in listed],
         )
 
 
@@ -66,26 +64,23 @@ def run(
     Exit status: 0 succeeded (or started, with --no-follow), 1 refused or
     failed, 130 interrupted (the Job continues).
     """
-    chosen = schedule.find(job)
+    chosen = find(job)
     cluster = Cluster(context)
     cluster.require(chosen.namespace)
-    item = cluster.cron_job(chosen.namespace, chosen.name)
-    if not item:
+    cron_job = cluster.get(*CRON_JOB, chosen.name, chosen.namespace)
+    if not cron_job:
         raise OpsError(f"{chosen} is not in the cluster of context {cluster.context}")
     running.free_name(cluster, chosen)
-    terminal.info(f"{chosen}, in the cluster of context {cluster.context}. {_next(chosen, item)}")
-    confirm("Run it now?", yes=yes)
+    next_run = (
+        "It is suspended, so it has no scheduled runs."
+        if cron_job["spec"].get("suspend")
+        else f"Its next scheduled run starts {terminal.when(chosen.next_run)}, and does not wait "
+        "for this one."
+    )
+    terminal.info(f"{chosen}, in the cluster of context {cluster.context}. {next_run}")
+    terminal.confirm("Run it now?", yes=yes)
     name = running.free_name(cluster, chosen)  # again: a run may have started during the prompt
-    running.start(cluster, item, chosen, name)
+    running.start(cluster, cron_job, name)
     terminal.info(f"Started Job {chosen.namespace}/{name}.")
     if follow:
         running.follow(cluster, chosen.namespace, name)
-
-
-def _next(job: schedule.Scheduled, item: Object) -> str:
-    if item["spec"].get("suspend"):
-        return "It is suspended, so it has no scheduled runs."
-    return (
-        f"Its next scheduled run starts {terminal.when(job.next_run)}, and does not wait for this "
-        "one."
-    )

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from typing import NamedTuple
 
 import humanize
 
+from constructs_lib.model import Manifest
 from ops import terminal
-from ops.cluster import (
-    Attempt,
-    Cluster,
-    ClusterError,
-    ConflictError,
-    Job,
-    Object,
-    UnreachableError,
-)
+from ops.cluster import Cluster, ClusterError, StatusError, UnreachableError
 from ops.errors import CanceledError, OpsError
-from ops.jobs.schedule import Scheduled
+from ops.jobs.schedule import FROM_CRON_JOB, JOB, JobRun, ScheduledJob, runs
 
 POLL_SECONDS = 2.0
 _BY_HAND = "-manual-"
@@ -26,15 +20,22 @@ _MOST_FAILURES = 5
 """Failed requests in a row before following a Job stops: API servers have short outages."""
 
 
-def free_name(cluster: Cluster, job: Scheduled) -> str:
+class ContainerStart(NamedTuple):
+    """One start of a Job's container."""
+
+    pod: str
+    started: str
+
+
+def free_name(cluster: Cluster, job: ScheduledJob) -> str:
     """Return a name for a run by hand. Raises OpsError while another run is active.
 
     The number is one more than the latest: of two users who start at once, one fails.
     """
-    runs = cluster.jobs(job.namespace)
+    past = runs(cluster, job.namespace)
     active = [
         f"{run.name}, started {terminal.when(run.started)}"
-        for run in runs
+        for run in past
         if run.cron_job == job.name and run.outcome == "active"
     ] or [f"pod {pod.name}" for pod in cluster.pods(job.namespace, f"app={job.name}", ending=True)]
     if active:
@@ -43,22 +44,46 @@ def free_name(cluster: Cluster, job: Scheduled) -> str:
             "it hangs"
         )
     prefix = f"{job.name}{_BY_HAND}"
-    ends = [run.name.removeprefix(prefix) for run in runs if run.name.startswith(prefix)]
+    ends = [run.name.removeprefix(prefix) for run in past if run.name.startswith(prefix)]
     return f"{prefix}{max(map(int, filter(str.isdecimal, ends)), default=0) + 1}"
 
 
-def start(cluster: Cluster, item: Object, job: Scheduled, name: str) -> None:
-    """Create a Job from a CronJob. Raises OpsError if it fails or the result is unknown."""
-    unsure = f"It is unknown whether {job.namespace}/{name} was started; check with `ops jobs`"
+def start(cluster: Cluster, cron_job: Manifest, name: str) -> None:
+    """Create a Job from a CronJob, like `kubectl create job --from`.
+
+    Raises OpsError if it fails or the result is unknown.
+    """
+    namespace = cron_job["metadata"]["namespace"]
+    unsure = f"It is unknown whether {namespace}/{name} was started; check with `ops jobs`"
     try:
-        cluster.run(item, name)
-    except ConflictError:
+        cluster.create(_job(cron_job, name))
+    except StatusError as error:
+        if error.http_status != 409:
+            raise
         raise OpsError(f"{name} was started by another user at the same time") from None
     except UnreachableError as error:
         raise OpsError(f"{error}. {unsure}") from error
     except KeyboardInterrupt:
         terminal.info(f"\n{unsure}.")
         raise
+
+
+def _job(cron_job: Manifest, name: str) -> Manifest:
+    metadata, template = cron_job["metadata"], cron_job["spec"]["jobTemplate"]
+    declared = template.get("metadata", {})
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "controller": True}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": declared.get("labels", {}),
+            "annotations": {**declared.get("annotations", {}), FROM_CRON_JOB: "manual"},
+            "ownerReferences": [{**owner, "name": metadata["name"], "uid": metadata["uid"]}],
+        },
+        "spec": template["spec"],
+    }
 
 
 def follow(cluster: Cluster, namespace: str, name: str) -> None:
@@ -82,16 +107,20 @@ def follow(cluster: Cluster, namespace: str, name: str) -> None:
     terminal.info(f"{namespace}/{name} succeeded after {took}.")
 
 
-def _watch(cluster: Cluster, namespace: str, name: str) -> Job:
-    """Show the log of every attempt until the Job ends."""
-    shown: set[Attempt] = set()
+def _watch(cluster: Cluster, namespace: str, name: str) -> JobRun:
+    """Show the log of every container start until the Job ends."""
+    shown: set[ContainerStart] = set()
     while True:
-        job, attempts = _get(cluster, namespace, name)
+        job, starts = _read(cluster, namespace, name)
         if not job:
             raise OpsError(f"{namespace}/{name} was deleted before it ended")
-        fresh = [one for one in attempts if one not in shown]
-        for attempt in fresh:
-            _show_log(cluster, namespace, attempt)
+        fresh = [one for one in starts if one not in shown]
+        for started in fresh:
+            try:
+                for line in cluster.client.log(namespace, started.pod):
+                    terminal.show(line)
+            except ClusterError as error:
+                terminal.warn(f"cannot show the log of {started.pod}: {error}")
         shown.update(fresh)
         if not fresh:
             if job.outcome != "active":
@@ -99,18 +128,31 @@ def _watch(cluster: Cluster, namespace: str, name: str) -> Job:
             time.sleep(POLL_SECONDS)
 
 
-def _get(cluster: Cluster, namespace: str, name: str) -> tuple[Job | None, list[Attempt]]:
-    """Return the Job and its attempts, retrying during short outages of the API server."""
+def _read(
+    cluster: Cluster, namespace: str, name: str
+) -> tuple[JobRun | None, list[ContainerStart]]:
+    """Return a Job, and the latest start of each container of its pods.
+
+    Retries during short outages of the API server.
+    """
+
+    def read() -> tuple[JobRun | None, list[ContainerStart]]:
+        job = cluster.get(*JOB, name, namespace)
+        pods = cluster.items("v1", "Pod", namespace, f"job-name={name}")
+        return JobRun.of(job) if job else None, [one for pod in pods for one in _starts(pod)]
+
     for _ in range(_MOST_FAILURES):
         with suppress(ClusterError):
-            return cluster.job(namespace, name), cluster.attempts(namespace, name)
+            return read()
         time.sleep(POLL_SECONDS)
-    return cluster.job(namespace, name), cluster.attempts(namespace, name)
+    return read()
 
 
-def _show_log(cluster: Cluster, namespace: str, attempt: Attempt) -> None:
-    try:
-        for line in cluster.log(namespace, attempt.pod):
-            terminal.show(line)
-    except ClusterError as error:
-        terminal.warn(f"cannot show the log of {attempt.pod}: {error}")
+def _starts(pod: Manifest) -> list[ContainerStart]:
+    states = [one.get("state", {}) for one in pod.get("status", {}).get("containerStatuses", ())]
+    begun = [state.get("running") or state.get("terminated") or {} for state in states]
+    return [
+        ContainerStart(pod["metadata"]["name"], state["startedAt"])
+        for state in begun
+        if "startedAt" in state
+    ]

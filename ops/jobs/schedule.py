@@ -1,35 +1,92 @@
-"""The scheduled jobs, and their last runs."""
+"""The scheduled jobs, and their runs in the cluster."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 import humanize
 
+from constructs_lib.model import Manifest
 from constructs_lib.model.schedule import next_start, words
 from ops import rendered, terminal
-from ops.cluster import Cluster, Job, Object
+from ops.cluster import Cluster, time
 from ops.errors import OpsError
 
-if TYPE_CHECKING:
-    from constructs_lib.model import Manifest
+CRON_JOB, JOB = ("batch/v1", "CronJob"), ("batch/v1", "Job")
+FROM_CRON_JOB = "cronjob.kubernetes.io/instantiate"
+"""The annotation of a Job that was started by hand."""
 
 
 @dataclass(frozen=True)
-class Scheduled:
-    """A CronJob in the manifests."""
+class JobRun:
+    """A Job, scheduled or started by hand."""
+
+    name: str
+    cron_job: str
+    """The CronJob that owns it; empty if none does."""
+    by_hand: bool
+    started: datetime | None
+    ended: datetime | None
+    outcome: str
+    """`active`, `succeeded` or `failed`."""
+    message: str
+    """Why it failed."""
+
+    @classmethod
+    def of(cls, job: Manifest) -> JobRun:
+        metadata, status = job["metadata"], job.get("status", {})
+        owners = metadata.get("ownerReferences", ())
+        ends = {
+            condition["type"]: condition
+            for condition in status.get("conditions", ())
+            if condition["status"] == "True" and condition["type"] in ("Complete", "Failed")
+        }
+        failed = ends.get("Failed", {})
+        end = failed or ends.get("Complete", {})
+        return cls(
+            name=metadata["name"],
+            cron_job=next((one["name"] for one in owners if one["kind"] == "CronJob"), ""),
+            by_hand=FROM_CRON_JOB in metadata.get("annotations", {}),
+            started=time(status["startTime"]) if "startTime" in status else None,
+            ended=time(end["lastTransitionTime"]) if end else None,
+            outcome="failed" if failed else "succeeded" if end else "active",
+            message=failed.get("message", ""),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "byHand": self.by_hand,
+            "started": self.started,
+            "ended": self.ended,
+            "outcome": self.outcome,
+        }
+
+
+def runs(cluster: Cluster, namespace: str) -> list[JobRun]:
+    """Return every Job, running or finished, that the cluster still has."""
+    return list(map(JobRun.of, cluster.items(*JOB, namespace)))
+
+
+@dataclass(frozen=True)
+class ScheduledJob:
+    """A CronJob in dist/, and its state in the cluster."""
 
     namespace: str
     name: str
     schedule: str
+    checked: bool = False
+    """Whether the cluster was queried."""
+    live: Manifest | None = None
+    """The CronJob in the cluster; None if it is missing or was not checked."""
+    last: JobRun | None = None
+    """The latest run that the cluster still has."""
 
-    @classmethod
-    def of(cls, item: Manifest) -> Scheduled:
-        metadata = item["metadata"]
-        return cls(metadata["namespace"], metadata["name"], item["spec"]["schedule"])
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
     @property
     def words(self) -> str:
@@ -37,37 +94,23 @@ class Scheduled:
         return words(self.schedule)
 
     @property
-    def next_run(self) -> datetime:
+    def next_start(self) -> datetime:
+        """The next start of the schedule."""
         return next_start(self.schedule, datetime.now(UTC))
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A job, and its state in the cluster."""
-
-    job: Scheduled
-    item: Object | None = None
-    """The CronJob in the cluster; None if it is missing or was not checked."""
-    last: Job | None = None
-    """The latest run that the cluster still has."""
-    checked: bool = True
 
     @property
     def next_run(self) -> datetime | None:
         """The next run; None if it is suspended or not in the cluster."""
-        if self.checked and (not self.item or self.item["spec"].get("suspend")):
+        if self.checked and (not self.live or self.live["spec"].get("suspend")):
             return None
-        return self.job.next_run
+        return self.next_start
 
     @property
     def next_in_words(self) -> str:
         """`in 3 hours`."""
         if self.next_run:
             return terminal.when(self.next_run)
-        return "suspended" if self.item else "not in the cluster"
+        return "suspended" if self.live else "not in the cluster"
 
     @property
     def last_in_words(self) -> str:
@@ -75,62 +118,66 @@ class Row:
         if not self.checked:
             return "not checked"
         if not (self.last and self.last.started):
-            last_time = (self.item or {}).get("status", {}).get("lastScheduleTime")
-            return terminal.when(datetime.fromisoformat(last_time) if last_time else None)
+            last_start = (self.live or {}).get("status", {}).get("lastScheduleTime")
+            return terminal.when(time(last_start) if last_start else None)
         begun = terminal.when(self.last.started) + (", by hand" if self.last.by_hand else "")
         if not self.last.ended:
             return f"{begun}: running"
         took = humanize.naturaldelta(self.last.ended - self.last.started)
         return f"{begun}: {self.last.outcome} in {took}"
 
-    def as_json(self) -> Object:
-        last = self.last and {
-            "name": self.last.name,
-            "byHand": self.last.by_hand,
-            "started": self.last.started,
-            "ended": self.last.ended,
-            "outcome": self.last.outcome,
-        }
+    def as_json(self) -> dict[str, Any]:
         return {
-            "namespace": self.job.namespace,
-            "name": self.job.name,
-            "schedule": self.job.schedule,
-            "inWords": self.job.words,
-            "last": last,
+            "namespace": self.namespace,
+            "name": self.name,
+            "schedule": self.schedule,
+            "inWords": self.words,
+            "last": self.last and self.last.as_json(),
             "next": self.next_run,
         }
 
 
-def offline() -> list[Row]:
-    """Return every scheduled job, without its state in the cluster."""
-    return [Row(job, checked=False) for job in _scheduled()]
-
-
-def with_last_runs(cluster: Cluster) -> list[Row]:
-    """Return every scheduled job and its last run in the cluster. Raises ClusterError."""
-    scheduled = _scheduled()
-    namespaces = sorted({job.namespace for job in scheduled})
-    cluster.require(*namespaces)
-    there = {namespace: cluster.cron_jobs(namespace) for namespace in namespaces}
-    runs = {namespace: cluster.jobs(namespace) for namespace in namespaces}
+def scheduled() -> list[ScheduledJob]:
+    """Return every scheduled job in dist/."""
     return [
-        Row(job, there[job.namespace].get(job.name), _newest(job, runs[job.namespace]))
-        for job in scheduled
+        ScheduledJob(
+            item["metadata"]["namespace"], item["metadata"]["name"], item["spec"]["schedule"]
+        )
+        for item in rendered.objects()
+        if item["kind"] == "CronJob"
     ]
 
 
-def _newest(job: Scheduled, runs: list[Job]) -> Job | None:
-    own = [(run.started, run) for run in runs if run.cron_job == job.name and run.started]
+def with_last_runs(cluster: Cluster) -> list[ScheduledJob]:
+    """Return every scheduled job with its state in the cluster. Raises ClusterError."""
+    jobs = scheduled()
+    namespaces = sorted({job.namespace for job in jobs})
+    cluster.require(*namespaces)
+    live = {name: cluster.items(*CRON_JOB, name) for name in namespaces}
+    past = {name: runs(cluster, name) for name in namespaces}
+    return [
+        replace(
+            job,
+            checked=True,
+            live=next((one for one in live[job.namespace] if job.name == _name(one)), None),
+            last=_newest(job, past[job.namespace]),
+        )
+        for job in jobs
+    ]
+
+
+def _name(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["name"])
+
+
+def _newest(job: ScheduledJob, past: list[JobRun]) -> JobRun | None:
+    own = [(run.started, run) for run in past if run.cron_job == job.name and run.started]
     return max(own, key=lambda pair: pair[0])[1] if own else None
 
 
-def _scheduled() -> list[Scheduled]:
-    return [Scheduled.of(item) for item in rendered.objects() if item["kind"] == "CronJob"]
-
-
-def find(name: str) -> Scheduled:
+def find(name: str) -> ScheduledJob:
     """Return a job by name, with or without its namespace. Raises OpsError if it is unknown."""
-    known = {job.name: job for job in _scheduled()}
+    known = {job.name: job for job in scheduled()}
     plain = name.rpartition("/")[2]
     if plain in known and name in (plain, str(known[plain])):
         return known[plain]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from constructs_lib.manifests.workload import Workload
-from ops.cluster import Pod, Secret
+from ops.cluster import PodState, Secret
 from ops.secrets.readers import Readers, Source
 from ops.terminal import SecretValue
 
@@ -17,7 +17,7 @@ class ClusterReader(Protocol):
 
     def secret(self, namespace: str, name: str, /) -> Secret | None: ...
 
-    def pods(self, namespace: str, selector: str, /) -> list[Pod]: ...
+    def pods(self, namespace: str, selector: str, /) -> list[PodState]: ...
 
 
 class SecretState(StrEnum):
@@ -71,7 +71,7 @@ class Reach:
 class Pods:
     """The pods of one workload."""
 
-    outdated: list[Pod]
+    outdated: list[PodState]
     """Pods that started before the Secret was last written."""
-    new: list[Pod]
+    new: list[PodState]
     """Pods that were created after it, started or not."""

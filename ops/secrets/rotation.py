@@ -59,7 +59,7 @@ def reachable(cluster: Cluster, affected: Readers) -> Readers:
     there = [
         one
         for one in affected.workloads
-        if one.kind != "Deployment" or cluster.rollout(one.namespace, one.name)
+        if one.kind != "Deployment" or cluster.is_rolled_out(one.namespace, one.name) is not None
     ]
     for one in affected.workloads:
         if one not in there:
@@ -171,13 +171,13 @@ class Rotation:
         self._require_newest()
 
         def pending_reason(workload: Workload) -> str | None:
-            rollout = self.cluster.rollout(workload.namespace, workload.name)
+            done = self.cluster.is_rolled_out(workload.namespace, workload.name)
             pods = self._rollout.pods(workload)
-            if rollout is None or (rollout.done and not pods.outdated):
+            if done is None or (done and not pods.outdated):
                 ours = workload in self._restarted
                 self.outcomes[workload] = "restarted" if ours else "already up to date"
                 return None
-            in_progress = pods.new and not rollout.done  # by Reloader, or by an earlier run
+            in_progress = pods.new and not done  # by Reloader, or by an earlier run
             if pods.outdated and workload not in self._restarted and not in_progress:
                 self.cluster.restart(workload.namespace, workload.name)
                 self._restarted.add(workload)

@@ -10,9 +10,7 @@ import typer
 from ops import terminal
 from ops.cluster import Cluster
 from ops.options import Context, Yes
-from ops.takeover.saved import Saved, listed
-from ops.takeover.steps import Takeover, how_to_remove
-from ops.terminal import confirm
+from ops.takeover.steps import Saved, Takeover, how_to_remove, listed
 
 app = typer.Typer(
     add_completion=False,
@@ -49,7 +47,7 @@ def start(
     file = _file(application, saved)
     found = takeover.save()
     terminal.info(found.summary(application))
-    confirm(
+    terminal.confirm(
         f"Save them to {file}, and apply Application {application} without automated sync?", yes=yes
     )
     found.write(file, application)
@@ -73,7 +71,7 @@ def sync(
     Exit status: 0 synced, 1 failed or timed out (Argo CD continues the sync).
     """
     takeover = Takeover.of(application, Cluster(context))
-    confirm(f"Sync Application {application} now?", yes=yes)
+    terminal.confirm(f"Sync Application {application} now?", yes=yes)
     takeover.sync()
     with terminal.waiting(f"Argo CD syncs {application}"):
         state = takeover.wait(patience * 60)
@@ -105,7 +103,7 @@ def undo(
         f"Removes Application {application}, restores {former.count}, and deletes "
         f"{listed(added.removable) or 'nothing'}.{kept}"
     )
-    confirm("Continue?", yes=yes)
+    terminal.confirm("Continue?", yes=yes)
     takeover.undo(former, added)
     terminal.show(f"{application} is restored from {file}; delete the file to start again.")
     if added.kept:

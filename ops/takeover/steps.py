@@ -1,26 +1,31 @@
-"""The steps of the takeover of one Application."""
+"""The steps of the takeover of one Application, and the objects from before it."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
 
 from constructs_lib.manifests.argocd import NAMESPACE, covers
 from constructs_lib.manifests.objects import Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
-from ops.cluster import Cluster, ClusterError, Object
-from ops.cluster.connection import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH
-from ops.cluster.discovery import Resource, Served, discover, each
+from constructs_lib.model import Manifest
+from constructs_lib.model.text import plural
+from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster, ClusterError
 from ops.errors import OpsError
 from ops.git import GitError
+from ops.review.live.stored import LAST_APPLIED, plain
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
-from ops.takeover.saved import Saved
+
+if TYPE_CHECKING:
+    from ops.cluster.client import Resource
 
 POLL_SECONDS = 1.0
 _DONE = ("Succeeded", "Failed", "Error")
@@ -48,15 +53,99 @@ _LOSSES = {
 """What the deletion of an object of another kind does."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """Objects that can be restored."""
+
+    objects: tuple[Manifest, ...]
+
+    @classmethod
+    def of(cls, stored: Iterable[Manifest]) -> Saved:
+        """Keep the fields of live objects that a user set."""
+        return cls(tuple(map(_restorable, stored)))
+
+    @classmethod
+    def read(cls, file: Path, application: str) -> Saved:
+        """Raises OpsError if the file is missing, or is not whole, or of another Application."""
+        try:
+            text = file.read_text("utf-8")
+            objects = [one for one in yaml.safe_load_all(text) if one]
+            found = cls(tuple(objects))
+            _ = found.keys
+        except OSError as error:
+            raise OpsError(
+                f"{file} cannot be read: {error.strerror}; pass the file with --saved"
+            ) from error
+        except (yaml.YAMLError, UnicodeError, KeyError, TypeError, AttributeError) as error:
+            raise OpsError(
+                f"{file} has no saved objects; pass another file with --saved"
+            ) from error
+        if not text.startswith(found._header(application)):
+            raise OpsError(
+                f"{file} does not have the saved objects of {application}, or not all of them; "
+                "pass another file with --saved"
+            )
+        return found
+
+    @property
+    def keys(self) -> set[Key]:
+        return {Declared.of(one).key for one in self.objects}
+
+    @property
+    def count(self) -> str:
+        """`4 objects`."""
+        return plural(len(self.objects), "object")
+
+    def summary(self, application: str) -> str:
+        return f"Objects of {application} in the cluster: {listed(self.objects) or 'none'}."
+
+    def _header(self, application: str) -> str:
+        return (
+            f"# {self.count} saved by `ops takeover start {application}`, restored by "
+            f"`ops takeover undo {application}`.\n"
+        )
+
+    def write(self, file: Path, application: str) -> None:
+        """Raises OpsError if the file exists: it may be the only backup."""
+        try:
+            with open(file, "x", encoding="utf-8", opener=_private) as opened:
+                opened.write(self._header(application) + yaml.safe_dump_all(self.objects))
+        except FileExistsError as error:
+            raise OpsError(
+                f"{file} already exists and may be needed for `undo`; delete it, or pass another "
+                "file with --saved"
+            ) from error
+        except OSError as error:
+            raise OpsError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def listed(objects: Iterable[Manifest]) -> str:
+    """`Deployment cerebro/api, Service cerebro/api`; empty without objects."""
+    return ", ".join(str(Declared.of(one).key) for one in objects)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner can read: a manifest applied by hand may have a password."""
+    return os.open(path, flags, 0o600)
+
+
+def _restorable(stored: Manifest) -> Manifest:
+    item = plain(stored)
+    applied = (stored["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+    if applied:
+        item["metadata"].setdefault("annotations", {})[LAST_APPLIED] = applied
+    return item
+
+
 class Added(NamedTuple):
     """The objects of an Application that were not in the cluster before the takeover."""
 
-    removable: list[Object]
-    kept: list[Object]
+    removable: list[Manifest]
+    kept: list[Manifest]
     """Objects whose deletion could lose data or other objects."""
 
     @classmethod
-    def of(cls, stored: Iterable[Object]) -> Added:
+    def of(cls, stored: Iterable[Manifest]) -> Added:
         added = cls([], [])
         for item in stored:
             key = Declared.of(item).key
@@ -65,7 +154,7 @@ class Added(NamedTuple):
         return added
 
 
-def how_to_remove(item: Object) -> str:
+def how_to_remove(item: Manifest) -> str:
     """A kept object, what its deletion does, and the command for it."""
     key = Declared.of(item).key
     kind = ".".join(filter(None, (key.kind.lower(), key.group)))
@@ -117,7 +206,7 @@ class Takeover:
                 f"Application {self.application.name} is already in the cluster; "
                 "`ops takeover sync` syncs it, `ops takeover undo` removes it"
             )
-        stored = each(self._live, (one.key for one in self.declared))
+        stored = [self._live(one.key) for one in self.declared]
         return Saved.of(one for one in stored if one)
 
     def start(self) -> None:
@@ -189,8 +278,8 @@ class Takeover:
     def added_since(self, former: Saved) -> Added:
         """Return its objects in the cluster that are not in the saved file."""
         known = {*former.keys, self.application.key}
-        keys = [one.key for one in self.declared if one.key not in known]
-        return Added.of(item for item in each(self._live, keys) if item)
+        live = (self._live(one.key) for one in self.declared if one.key not in known)
+        return Added.of(item for item in live if item)
 
     def undo(self, former: Saved, added: Added) -> None:
         """Remove only the Application, restore the saved objects, and delete removable ones."""
@@ -199,11 +288,12 @@ class Takeover:
             orphaning = {**named, "metadata": {**named["metadata"], "finalizers": None}}
             self._change("PATCH", orphaning, content_type=MERGE_PATCH)
             self._delete(self.application.manifest)
-        each(self._restore, former.objects)
+        for item in former.objects:
+            self._restore(item)
         for item in added.removable:
             self._delete(item)
 
-    def _restore(self, item: Object) -> None:
+    def _restore(self, item: Manifest) -> None:
         live = self._live(Declared.of(item).key)
         version = live["metadata"]["resourceVersion"] if live else None
         if version:
@@ -212,48 +302,44 @@ class Takeover:
         else:
             self._change("POST", item)
 
-    def _delete(self, item: Object) -> None:
+    def _delete(self, item: Manifest) -> None:
         """Keep the Secret of a deleted ExternalSecret: it may be the only copy."""
         policy = "Orphan" if item["kind"] == "ExternalSecret" else "Background"
         self._change("DELETE", item, query={"propagationPolicy": policy})
 
-    @cached_property
-    def _served(self) -> Served:
-        return discover(self.cluster.connection)
-
     def _resource(self, key: Key, version: str | None = None) -> Resource:
-        found = self._served.get(version or "", key.kind)
-        found = found or self._served.preferred.get((key.group, key.kind))
+        """Return the resource of a kind in a version, or in the server's preferred version."""
+        served = self.cluster.client.resources
+        found = served.get(version, key.kind) if version else None
+        found = found or served.preferred.get((key.group, key.kind))
         if not found:
             raise ClusterError(f"the cluster lacks {key.kind} of {key.group}; install it first")
         return found
 
-    def _live(self, key: Key) -> Object | None:
+    def _live(self, key: Key) -> Manifest | None:
         declared = self.declared.get(key)
         version = declared.manifest["apiVersion"] if declared else None
-        return self.cluster.connection.get(
-            self._resource(key, version).path(key.namespace, key.name)
-        )
+        return self.cluster.client.find(self._resource(key, version), key.name, key.namespace)
 
     def _change(
         self,
         method: str,
-        body: Object,
+        body: Manifest,
         *,
         query: dict[str, str] | None = None,
         content_type: str = "application/json",
     ) -> None:
         key = Declared.of(body).key
         resource = self._resource(key, body["apiVersion"])
-        path = resource.path(key.namespace, "" if method == "POST" else key.name)
+        path = resource.path(None if method == "POST" else key.name, key.namespace)
         content = None if method == "DELETE" else body
-        answer = self.cluster.connection.exchange(
+        answer = self.cluster.client.exchange(
             method, path, query=query, body=content, content_type=content_type
         )
         if not answer.accepted and (method, answer.status) != ("DELETE", 404):
             raise ClusterError(f"the cluster refuses {method} of {key}: {answer.message}")
 
     @staticmethod
-    def _named(item: Declared) -> dict[str, Any]:
+    def _named(item: Declared) -> Manifest:
         metadata = {"name": item.name, "namespace": item.namespace or NAMESPACE}
         return {"apiVersion": item.manifest["apiVersion"], "kind": item.kind, "metadata": metadata}

@@ -117,7 +117,7 @@ class Rehearsal:
             patch.setenv("KUBECONFIG", self.environment["KUBECONFIG"])
             patch.chdir(self.checkout)
             declared = Objects(of_cluster(read(Repository(self.checkout).working_tree())))
-            snapshot = take(Server(Operators(None).connection), declared)
+            snapshot = take(Server(Operators(None).client), declared)
         return {
             (one.declared.kind, one.declared.namespace, one.declared.name): one.after
             for one in snapshot.trials

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +11,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-import ops.takeover
-from ops.cluster import Answer
+from ops.cluster.client import Response
 from ops.commands import app
 from ops.takeover import steps
 from ops.takeover.steps import Takeover
 from tests.ops.review.edits import rendered
-from tests.ops.review.live.server import FakeServer, place
+from tests.ops.review.live.server import FakeServer, over_http, place
 from tests.ops.review.live.test_cluster import API, ARGOCD, DECLARED, find
 from tests.ops.review.test_revisions import Checkout
 
@@ -32,16 +31,16 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     """A cluster with the Deployment of cerebro-api, and dist/ in the current folder."""
     checkout = Checkout(tmp_path / "checkout")
     checkout.commit(rendered())
     monkeypatch.chdir(checkout.folder)
     monkeypatch.setattr(steps, "POLL_SECONDS", 0)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     server = FakeServer(DECLARED, [*NAMESPACES, by_hand()])
-    cluster = SimpleNamespace(connection=server)
-    monkeypatch.setattr(ops.takeover, "Cluster", lambda _: cluster)
-    return server
+    with over_http(server, tmp_path / "kubeconfig"):
+        yield server
 
 
 def by_hand() -> dict[str, Any]:
@@ -65,7 +64,7 @@ def test_start_saves_the_objects_and_applies_without_automated_sync(server: Fake
     bodies: list[dict[str, Any]] = []
     exchange = server.exchange
 
-    def recorded(method: str, path: str, **options: Any) -> Answer:
+    def recorded(method: str, path: str, **options: Any) -> Response:
         bodies.extend([options["body"]] if method == "PATCH" else [])
         return exchange(method, path, **options)
 
@@ -248,7 +247,7 @@ def test_undo_needs_a_valid_file(server: FakeServer, text: str | None) -> None:
 
 def test_a_refusal_of_the_cluster(server: FakeServer) -> None:
     path = place(find("AppProject argocd/gnosis-analytics"))
-    server.answers[f"PATCH {path}"] = Answer(403, {"message": "no"})
+    server.answers[f"PATCH {path}"] = Response(403, {"message": "no"})
     assert refused(run("start", "--yes")) == (
         "the cluster refuses PATCH of AppProject argocd/gnosis-analytics: no"
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any
 
-from ops.cluster import Object
+from constructs_lib.model import Manifest
 from ops.review.model import Path
 
 ARGO_CD = "argocd-controller"
@@ -20,7 +20,7 @@ Tree = Mapping[str, Any]
 """Fields in the form of `fieldsV1`: `{"f:spec": {"f:replicas": {}}}`; `.` is the field itself."""
 
 
-def owned(manifest: Object) -> dict[str, Tree]:
+def owned(manifest: Manifest) -> dict[str, Tree]:
     """The fields that each manager owns, without those of subresources such as status."""
     found: dict[str, Tree] = {}
     for entry in manifest["metadata"].get("managedFields") or ():
@@ -30,22 +30,22 @@ def owned(manifest: Object) -> dict[str, Tree]:
     return found
 
 
-def exclusive_fields(manager: str, manifest: Object) -> tuple[Path, ...]:
+def exclusive_fields(manager: str, manifest: Manifest) -> tuple[Path, ...]:
     """The fields that only this manager owns."""
     owners = owned(manifest)
     others = _merge_all(tree for name, tree in owners.items() if name != manager)
     return tuple(tuple(map(_plain, path)) for path in _leaves(owners.get(manager, {}), others))
 
 
-def without(manager: str, manifest: Object) -> Object:
+def without(manager: str, manifest: Manifest) -> Manifest:
     """The object without the fields that only this manager owns."""
     owners = owned(manifest)
     released = owners.pop(manager, {})
-    left: Object = _without(manifest, released, _merge_all(owners.values()))
+    left: Manifest = _without(manifest, released, _merge_all(owners.values()))
     return left
 
 
-def data_keys(metadata: Object) -> frozenset[str] | None:
+def data_keys(metadata: Manifest) -> frozenset[str] | None:
     """The keys of a Secret, from its metadata; None if no manager has recorded them."""
     trees = owned({"metadata": metadata}).values()
     recorded = [tree["f:data"] for tree in trees if "f:data" in tree]

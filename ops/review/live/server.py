@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ops.cluster import Answer, ClusterError, Connection, Object
-from ops.cluster.connection import APPLY_PATCH, MERGE_PATCH
-from ops.cluster.discovery import Resource, Served, discover
+from constructs_lib.model import Manifest
+from ops.cluster import APPLY_PATCH, MERGE_PATCH, ClusterError
+from ops.cluster.client import Client, Discovery, Resource, Response
 from ops.review.live.ownership import ARGO_CD
 
 _OBJECTS = "application/json"
@@ -25,7 +25,7 @@ _NO_PERMISSION = re.compile(
 class Server:
     """One API server; no request changes anything."""
 
-    connection: Connection
+    client: Client
     missing: set[str] = field(default_factory=set)
     """Missing permissions: `patch deployments.apps in cerebro`."""
 
@@ -33,37 +33,37 @@ class Server:
         """Raise ClusterError with every missing permission."""
         if self.missing:
             raise ClusterError(
-                f"context {self.connection.context} lacks permissions in the cluster: "
+                f"context {self.client.context} lacks permissions in the cluster: "
                 f"{', '.join(sorted(self.missing))}; bind the ClusterRole in docs/review.md"
             )
 
     @cached_property
-    def served(self) -> Served:
-        return discover(self.connection)
+    def served(self) -> Discovery:
+        return Discovery(self.client)
 
     def items(
         self, resource: Resource, namespace: str, *, metadata: bool, optional: bool
-    ) -> list[Object] | None:
+    ) -> list[Manifest] | None:
         """The objects of a collection, or only their metadata.
 
         None if they cannot be listed; unless `optional`, the permission is then missing.
         """
-        request = self.connection.exchange if optional else self._request
+        request = self.client.exchange if optional else self._request
         accept = _METADATA if metadata else _OBJECTS
-        answer = request("GET", resource.path(namespace), accept=accept)
+        answer = request("GET", resource.path(namespace=namespace), accept=accept)
         if not answer.accepted:
             return None
         items = answer.content.get("items") or ()
         return [
-            {**item, "apiVersion": resource.api_version, "kind": resource.kind} for item in items
+            {**item, "apiVersion": resource.group_version, "kind": resource.kind} for item in items
         ]
 
-    def secrets(self, resource: Resource, namespace: str) -> list[Object] | None:
+    def secrets(self, resource: Resource, namespace: str) -> list[Manifest] | None:
         """The metadata and type of each Secret, from the table of `kubectl get secrets`."""
-        answer = self._request("GET", resource.path(namespace), accept=_TABLE)
+        answer = self._request("GET", resource.path(namespace=namespace), accept=_TABLE)
         if not answer.accepted:
             return None
-        named = {"apiVersion": resource.api_version, "kind": resource.kind}
+        named = {"apiVersion": resource.group_version, "kind": resource.kind}
         columns = [one["name"].lower() for one in answer.content["columnDefinitions"]]
         return [
             {
@@ -74,32 +74,34 @@ class Server:
             for row in answer.content.get("rows") or ()
         ]
 
-    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+    def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         """An object; None if it does not exist."""
-        answer = self._request("GET", resource.path(namespace, name))
+        answer = self._request("GET", resource.path(name, namespace))
         return answer.content if answer.accepted else None
 
-    def apply(self, resource: Resource, body: Object, *, force: bool) -> Answer:
+    def apply(self, resource: Resource, body: Manifest, *, force: bool) -> Response:
         """Dry-run Argo CD's server-side apply."""
         metadata = body["metadata"]
-        path = resource.path(metadata.get("namespace", ""), metadata["name"])
+        path = resource.path(metadata["name"], metadata.get("namespace"))
         return self._dry_run("PATCH", path, body, APPLY_PATCH, force=str(force).lower())
 
-    def merge(self, resource: Resource, namespace: str, name: str, patch: Object) -> Answer:
+    def merge(self, resource: Resource, namespace: str, name: str, patch: Manifest) -> Response:
         """Dry-run a merge patch."""
-        return self._dry_run("PATCH", resource.path(namespace, name), patch, MERGE_PATCH)
+        return self._dry_run("PATCH", resource.path(name, namespace), patch, MERGE_PATCH)
 
-    def create(self, resource: Resource, body: Object) -> Answer:
+    def create(self, resource: Resource, body: Manifest) -> Response:
         """Dry-run the creation of an object."""
-        path = resource.path(body["metadata"].get("namespace", ""))
+        path = resource.path(namespace=body["metadata"].get("namespace"))
         return self._dry_run("POST", path, body, "application/json")
 
-    def _dry_run(self, method: str, path: str, body: Object, content: str, **query: str) -> Answer:
+    def _dry_run(
+        self, method: str, path: str, body: Manifest, content: str, **query: str
+    ) -> Response:
         options = {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn", **query}
         return self._request(method, path, query=options, body=body, content_type=content)
 
-    def _request(self, method: str, path: str, **options: Any) -> Answer:
-        answer = self.connection.exchange(method, path, **options)
+    def _request(self, method: str, path: str, **options: Any) -> Response:
+        answer = self.client.exchange(method, path, **options)
         if answer.status == 403 and (found := _NO_PERMISSION.search(answer.message)):
             resource = ".".join(filter(None, found.group("resource", "group")))
             place = found["namespace"]

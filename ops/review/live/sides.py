@@ -12,7 +12,7 @@ import yaml
 from constructs_lib.manifests.argocd import covers
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.workload import HOOK
-from ops.cluster import Object
+from constructs_lib.model import Manifest
 from ops.review.live.snapshot import Snapshot
 from ops.review.live.stored import plain
 from ops.review.live.trial import Trial
@@ -20,7 +20,7 @@ from ops.review.revisions import Revision
 
 OUTSIDE = "outside-dist"
 """The folder for objects that are not in dist/."""
-_Files = dict[str, list[Object]]
+_Files = dict[str, list[Manifest]]
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
@@ -68,7 +68,7 @@ def _runs_with_the_next_sync(trial: Trial, snapshot: Snapshot) -> bool:
     )
 
 
-def _file_of(application: Object, files: Iterable[str]) -> str:
+def _file_of(application: Manifest, files: Iterable[str]) -> str:
     """A file that an Application syncs, in dist/ if possible."""
     item = Declared.of(application)
     found = next((file for file in files if covers(item, file)), None)
@@ -83,6 +83,6 @@ def _texts(files: _Files) -> dict[str, str]:
     return {file: _yaml(items) for file, items in files.items()}
 
 
-def _yaml(items: Iterable[Object]) -> str:
+def _yaml(items: Iterable[Manifest]) -> str:
     text: str = yaml.dump_all(items, Dumper=_Dumper, allow_unicode=True, width=100)
     return text

@@ -10,8 +10,8 @@ from constructs_lib.manifests.argocd import GROUP, NAMESPACE
 from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
-from ops.cluster import Object
-from ops.cluster.discovery import Resource, each
+from constructs_lib.model import Manifest
+from ops.cluster.client import Resource, each
 from ops.review.live.server import Server
 from ops.review.live.trial import Trial, attempt
 
@@ -67,14 +67,14 @@ class Snapshot:
 
     trials: tuple[Trial, ...]
     """One for each object of dist/."""
-    leaving: tuple[tuple[str, Object], ...]
+    leaving: tuple[tuple[str, Manifest], ...]
     """Objects that Argo CD syncs and dist/ no longer has: name of the Application, and object."""
-    neighbors: tuple[Object, ...]
+    neighbors: tuple[Manifest, ...]
     """Other objects in the namespaces of dist/. Secrets, and kinds that the rules do not read, have
     only metadata."""
-    secrets: Mapping[tuple[str, str], Object]
+    secrets: Mapping[tuple[str, str], Manifest]
     """Metadata and type of each Secret, by namespace and name."""
-    applications: Mapping[str, Object]
+    applications: Mapping[str, Manifest]
     """Every Application in the cluster, by name."""
     trackers: Mapping[Key, tuple[str, ...]]
     """The Applications that list an object in their status."""
@@ -83,7 +83,7 @@ class Snapshot:
     versions: Mapping[Kind, list[str]]
     """The served API versions of each kind in dist/."""
 
-    def is_read(self, item: Object) -> bool:
+    def is_read(self, item: Manifest) -> bool:
         """Whether a neighbor has been read in full."""
         return _kind(item) in _READ and not unreadable(item)
 
@@ -93,7 +93,7 @@ def take(server: Server, declared: Objects) -> Snapshot:
     lists = list(_lists(server, declared))
     listings = each(partial(_listed, server), lists)
     unseen = [
-        one.resource.plural for one, items in zip(lists, listings, strict=True) if items is None
+        one.resource.name for one, items in zip(lists, listings, strict=True) if items is None
     ]
     found = {key_of(item): item for items in listings for item in items or ()}
     found |= _by_name(server, declared, found)
@@ -127,7 +127,7 @@ def take(server: Server, declared: Objects) -> Snapshot:
     )
 
 
-def key_of(item: Object) -> Key:
+def key_of(item: Manifest) -> Key:
     return Declared.of(item).key
 
 
@@ -142,7 +142,7 @@ def _lists(server: Server, declared: Objects) -> Iterator[_List]:
     """The lists to read: everything in the namespaces of dist/, and its kinds elsewhere."""
     versions = {(item.key.group, item.kind): item.manifest["apiVersion"] for item in declared}
     resources = {
-        kind: server.served.resources.get((versions.get(kind, one.api_version), one.kind), one)
+        kind: server.served.get(versions.get(kind, one.group_version), one.kind) or one
         for kind, one in server.served.preferred.items()
         if one.namespaced and "list" in one.verbs
     }
@@ -157,7 +157,7 @@ def _lists(server: Server, declared: Objects) -> Iterator[_List]:
             yield _List(resources[kind], namespace, needed=True)
 
 
-def _listed(server: Server, one: _List) -> list[Object] | None:
+def _listed(server: Server, one: _List) -> list[Manifest] | None:
     kind = (one.resource.group, one.resource.kind)
     if kind == SECRET:
         return server.secrets(one.resource, one.namespace)
@@ -165,7 +165,9 @@ def _listed(server: Server, one: _List) -> list[Object] | None:
     return server.items(one.resource, one.namespace, metadata=not whole, optional=not one.needed)
 
 
-def _by_name(server: Server, declared: Objects, found: Mapping[Key, Object]) -> dict[Key, Object]:
+def _by_name(
+    server: Server, declared: Objects, found: Mapping[Key, Manifest]
+) -> dict[Key, Manifest]:
     """Cluster-scoped objects, which are read by name."""
     wanted = [
         (item.key, resource)
@@ -178,7 +180,7 @@ def _by_name(server: Server, declared: Objects, found: Mapping[Key, Object]) -> 
     return {key: item for (key, _), item in zip(wanted, items, strict=True) if item}
 
 
-def _trackers(applications: Mapping[str, Object]) -> dict[Key, tuple[str, ...]]:
+def _trackers(applications: Mapping[str, Manifest]) -> dict[Key, tuple[str, ...]]:
     found: dict[Key, tuple[str, ...]] = {}
     for name, application in applications.items():
         for key, _ in _resources(application):
@@ -186,7 +188,7 @@ def _trackers(applications: Mapping[str, Object]) -> dict[Key, tuple[str, ...]]:
     return found
 
 
-def _resources(application: Object) -> Iterator[tuple[Key, str]]:
+def _resources(application: Manifest) -> Iterator[tuple[Key, str]]:
     """The objects in the status of an Application, with their API versions."""
     for one in (application.get("status") or {}).get("resources") or ():
         group, version = one.get("group", ""), one.get("version", "")
@@ -197,9 +199,9 @@ def _resources(application: Object) -> Iterator[tuple[Key, str]]:
 def _leaving(
     server: Server,
     declared: Objects,
-    found: Mapping[Key, Object],
-    applications: Mapping[str, Object],
-) -> Iterator[tuple[str, Object]]:
+    found: Mapping[Key, Manifest],
+    applications: Mapping[str, Manifest],
+) -> Iterator[tuple[str, Manifest]]:
     """Objects of the Applications of dist/, and of those they sync, that are not in dist/."""
     ours = [item.name for item in declared.of_kinds("Application")]
     seen = {item.key for item in declared}
@@ -224,12 +226,12 @@ def _kinds(declared: Iterable[Declared]) -> set[Kind]:
     return {(item.key.group, item.kind) for item in declared}
 
 
-def _kind(item: Object) -> Kind:
+def _kind(item: Manifest) -> Kind:
     key = key_of(item)
     return key.group, key.kind
 
 
-def _is_generated(item: Object) -> bool:
+def _is_generated(item: Manifest) -> bool:
     """Whether a controller created it."""
     metadata = item["metadata"]
     return bool(

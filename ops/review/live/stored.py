@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from constructs_lib.manifests.objects import Object as Declared
-from ops.cluster import Object
+from constructs_lib.model import Manifest
 from ops.review.live.ownership import data_keys
 
 MASKED = "(not read)"
@@ -43,7 +43,7 @@ _JOB_LABELS = (
 )
 
 
-def plain(stored: Object, declared: Declared | None = None) -> Object:
+def plain(stored: Manifest, declared: Declared | None = None) -> Manifest:
     """A stored object without added fields, and without the values of a Secret.
 
     Argo CD's tracking label stays only if `declared` has it.
@@ -70,7 +70,7 @@ def plain(stored: Object, declared: Declared | None = None) -> Object:
     return item
 
 
-def _mask(secret: Object) -> None:
+def _mask(secret: Manifest) -> None:
     """Replace the values of a Secret; keep the keys."""
     keys = {*(data_keys(secret["metadata"]) or ())}
     for field in ("data", "stringData"):

@@ -9,7 +9,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.references import keys_of, secret_of, secret_type
 from constructs_lib.manifests.routes import paths
 from constructs_lib.manifests.workload import Update, Workload, workloads
-from ops.cluster import Object as Stored
+from constructs_lib.model import Manifest as Stored
 from ops.review.live.ownership import data_keys
 from ops.review.live.snapshot import Snapshot, key_of
 from ops.review.live.stored import TRACKING_ANNOTATION

@@ -9,8 +9,8 @@ from functools import cached_property, partial
 from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.workload import remade_with_each_sync
-from ops.cluster import Answer, Object
-from ops.cluster.discovery import Resource
+from constructs_lib.model import Manifest
+from ops.cluster.client import Resource, Response
 from ops.review.live import ownership
 from ops.review.live.ownership import ARGO_CD, CLIENT_SIDE_APPLY, owned
 from ops.review.live.server import Server
@@ -27,10 +27,10 @@ class Trial:
     """One object of dist/, and the result of its dry run."""
 
     declared: Declared
-    stored: Object | None = None
+    stored: Manifest | None = None
     """As stored in the cluster; None if it does not exist."""
-    before: Object | None = None
-    after: Object | None = None
+    before: Manifest | None = None
+    after: Manifest | None = None
     """After a sync; None if the server refuses to create it."""
     refusal: str | None = None
     """The server's message if it refuses."""
@@ -56,7 +56,7 @@ class Trial:
         return self.before != self.after
 
 
-def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
+def attempt(server: Server, declared: Declared, stored: Manifest | None) -> Trial:
     """Dry-run the sync of an object."""
     key = declared.key
     resource = server.served.get(declared.manifest["apiVersion"], key.kind)
@@ -78,7 +78,7 @@ def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
             return trial(after=plain(declared.manifest, declared), untried=True)
         return trial(after=before, refusal=answer.message, warnings=answer.warnings)
     after = plain(
-        {**answer.content, "kind": key.kind, "apiVersion": resource.api_version}, declared
+        {**answer.content, "kind": key.kind, "apiVersion": resource.group_version}, declared
     )
     after["metadata"]["name"] = key.name
     return trial(
@@ -87,8 +87,8 @@ def attempt(server: Server, declared: Declared, stored: Object | None) -> Trial:
 
 
 def _dry_run_recreation(
-    server: Server, resource: Resource, declared: Declared, stored: Object | None
-) -> Answer:
+    server: Server, resource: Resource, declared: Declared, stored: Manifest | None
+) -> Response:
     """Dry-run the creation of an object that Argo CD deletes first, under an unused name."""
     if not stored:
         return server.create(resource, declared.manifest)
@@ -97,7 +97,7 @@ def _dry_run_recreation(
     return server.create(resource, {**declared.manifest, "metadata": metadata})
 
 
-def _migrated(server: Server, resource: Resource, answer: Answer, stored: Object) -> Answer:
+def _migrated(server: Server, resource: Resource, answer: Response, stored: Manifest) -> Response:
     """The object without the fields that only `kubectl apply` owns, which Argo CD removes."""
     if CLIENT_SIDE_APPLY not in owned(answer.content):
         return answer
@@ -111,10 +111,10 @@ def _migrated(server: Server, resource: Resource, answer: Answer, stored: Object
     kept = [one for one in managers if one.get("manager") != CLIENT_SIDE_APPLY]
     if again.accepted:
         again.content["metadata"]["managedFields"] = kept
-    return Answer(again.status, again.content, (*answer.warnings, *again.warnings))
+    return Response(again.status, again.content, (*answer.warnings, *again.warnings))
 
 
-def _conflicts(answer: Answer) -> tuple[tuple[str, str], ...]:
+def _conflicts(answer: Response) -> tuple[tuple[str, str], ...]:
     """Manager and field, for fields with another value than in dist/."""
     if answer.status != 409:
         return ()
@@ -139,7 +139,7 @@ _IGNORED = ("force-sync", "kubernetes.io/metadata.name", *CONTROLLER_ANNOTATIONS
 """Labels and annotations that are not drift; `force-sync` makes External Secrets refresh."""
 
 
-def _kept(content: Object) -> list[tuple[str, str]]:
+def _kept(content: Manifest) -> list[tuple[str, str]]:
     return [
         (manager, spell(path))
         for manager in owned(content)

@@ -19,6 +19,41 @@ from tests.serving import Answer, JsonHandler, serving
 Object = dict[str, Any]
 TOKEN = "a-token"  # noqa: S105 only for this server
 _NAMESPACE = re.compile(r"/namespaces/[^/]+(?=/)")
+SERVED = {
+    "v1": {
+        "Namespace": "namespaces",
+        "Node": "nodes",
+        "Pod": "pods",
+        "Secret": "secrets",
+        "Service": "services",
+    },
+    "apps/v1": {
+        "DaemonSet": "daemonsets",
+        "Deployment": "deployments",
+        "StatefulSet": "statefulsets",
+    },
+    "argoproj.io/v1alpha1": {"Application": "applications"},
+    "authorization.k8s.io/v1": {"SelfSubjectAccessReview": "selfsubjectaccessreviews"},
+    "batch/v1": {"CronJob": "cronjobs", "Job": "jobs"},
+    "external-secrets.io/v1beta1": {
+        "ClusterSecretStore": "clustersecretstores",
+        "ExternalSecret": "externalsecrets",
+    },
+    "networking.k8s.aws/v1alpha1": {"PolicyEndpoint": "policyendpoints"},
+    "networking.k8s.io/v1": {"Ingress": "ingresses"},
+}
+"""The plural of each kind, by API version."""
+_CLUSTER_SCOPED = ("ClusterSecretStore", "Namespace", "Node", "SelfSubjectAccessReview")
+
+
+def path_of(kind: str, namespace: str, name: str) -> str:
+    """The URL path of an object."""
+    version, plural = next(
+        (version, kinds[kind]) for version, kinds in SERVED.items() if kind in kinds
+    )
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    inside = "" if kind in _CLUSTER_SCOPED else f"/namespaces/{namespace}"
+    return f"{root}{inside}/{plural}/{name}"
 
 
 class ApiServer:
@@ -29,6 +64,7 @@ class ApiServer:
         """By path: `/api/v1/namespaces/cerebro/secrets/x`."""
         self.answers: dict[str, Answer] = {}
         """Responses by path, instead of the objects."""
+        self.served = dict(SERVED)
         self.denied: set[tuple[str, str]] = set()
         """Verb and resource of each denied access review."""
         self.logs: dict[str, str] = {}
@@ -41,6 +77,22 @@ class ApiServer:
         self.on_read: Callable[[str], None] = lambda path: None
         self.on_change: Callable[[str], None] = lambda path: None
         self.authorizations: set[str | None] = set()
+
+    def discovery(self, path: str) -> Object | None:
+        """Return the response for `/version`, for `/apis` and for an API version."""
+        if path == "/version":
+            return {"gitVersion": "v1.33.0"}
+        if path == "/apis":
+            groups = [{"groupVersion": one} for one in self.served if "/" in one]
+            return {"groups": [{"versions": [one], "preferredVersion": one} for one in groups]}
+        kinds = self.served.get(path.partition("/api")[2].removeprefix("s").removeprefix("/"))
+        return kinds and {
+            "resources": [
+                {"kind": kind, "name": plural, "namespaced": kind not in _CLUSTER_SCOPED,
+                 "verbs": ["list"]}
+                for kind, plural in kinds.items()
+            ]
+        }  # fmt: skip
 
     def collection(self, path: str, labels: str = "") -> list[Object]:
         """Return the objects directly below a path, of all namespaces if it has none."""
@@ -68,6 +120,8 @@ class _Handler(JsonHandler):
         state.on_read(path)
         if path in state.answers:
             self.answer(*state.answers[path])
+        elif discovered := state.discovery(path):
+            self.answer(200, discovered)
         elif path.endswith("/log"):
             self._text(state.logs[path.split("/")[-2]])
         elif path in state.objects:

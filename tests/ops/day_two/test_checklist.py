@@ -18,7 +18,7 @@ from constructs_lib.model import Pin
 from ops import rendered
 from ops.checklist import image_check, services
 from ops.checklist.results import CheckResult, Item, Outcome
-from ops.checklist.services import APPLICATIONS, CheckedService, Inputs, Skipped, check
+from ops.checklist.services import CheckedService, Inputs, Skipped, check
 from tests import fixed
 from tests.ops.day_two.api_server import Object
 from tests.ops.day_two.conftest import SECRET, Account, Run
@@ -249,7 +249,7 @@ def test_without_a_response_a_live_item_is_not_checked(
 
 def test_argo_cd_and_external_secrets_are_checked(world: World, run: Run) -> None:
     status = {"sync": {"status": "Synced", "revision": 40 * "a"}, "health": {"status": "Healthy"}}
-    world.api.objects[f"{APPLICATIONS}/nebula"] = {"status": status}
+    world.api.objects[world.path("Application", "argocd", "nebula")] = {"status": status}
     assert outcomes(results(run, "nebula", "--cluster"), "nebula")[2] == PASSED
     status["health"]["status"] = "Degraded"
     found = outcomes(results(run, "nebula", "--cluster"), "nebula")

@@ -120,7 +120,7 @@ def test_a_token_that_no_header_can_contain(
     for user in users(token, tmp_path):
         use(kubeconfig, **user)
         assert "the token of context test is empty, or has a line break" in refused(run, "jobs")
-        forward = Cluster().forwarded("cerebro", "cerebro-api-1-0", 80)
+        forward = Cluster().client.forwarded("cerebro", "cerebro-api-1-0", 80)
         with pytest.raises(ClusterError, match="the token of context test is empty, or"), forward:
             pytest.fail("it was sent")
     assert api.authorizations == set()

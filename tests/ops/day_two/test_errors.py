@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from catalogue.installation import INSTALLATION
-from ops.cluster import connection
+from ops.cluster import kubeconfig
 from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import Run
 from tests.serving import posted, serving
@@ -113,7 +113,7 @@ def test_the_wrong_cluster_is_refused(
     monkeypatch.setenv("KUBECONFIG", str(file))
     write_kubeconfig(file, NOWHERE, cluster="arn:aws:eks:eu-central-1:123456789012:cluster/other")
     wanted = type(INSTALLATION)(cluster_name="production")
-    monkeypatch.setattr(connection, "INSTALLATION", wanted)
+    monkeypatch.setattr(kubeconfig, "INSTALLATION", wanted)
     assert "context test belongs to cluster other, but the installation uses production" in refused(
         run, "jobs"
     )

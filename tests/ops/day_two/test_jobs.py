@@ -11,7 +11,6 @@ import yaml
 
 from ops.cluster import Cluster
 from ops.jobs import running
-from ops.jobs.schedule import Scheduled
 from tests.ops.day_two.api_server import ApiServer, Object
 from tests.ops.day_two.conftest import Run
 from tests.ops.day_two.world import World
@@ -146,9 +145,9 @@ def test_of_two_concurrent_starts_one_fails(
 ) -> None:
     start = running.start
 
-    def meanwhile(cluster: Cluster, item: Object, chosen: Scheduled, name: str) -> None:
+    def meanwhile(cluster: Cluster, cron_job: Object, name: str) -> None:
         api.objects[f"{JOBS}/{name}"] = job(name, started=0)
-        start(cluster, item, chosen, name)
+        start(cluster, cron_job, name)
 
     monkeypatch.setattr(running, "start", meanwhile)
     done = run("jobs", "run", NAME, "--yes")
@@ -199,7 +198,7 @@ def test_a_run_that_starts_during_the_prompt_is_seen(
     def confirm(*_: object, **__: object) -> None:
         api.objects[f"{JOBS}/scheduled"] = job("scheduled", started=0)
 
-    monkeypatch.setattr("ops.jobs.confirm", confirm)
+    monkeypatch.setattr("ops.terminal.confirm", confirm)
     done = run("jobs", "run", NAME)
     assert done.exit_code == 1
     assert f"crawlers/{NAME} is already running: scheduled, started now" in done.stderr

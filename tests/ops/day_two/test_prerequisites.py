@@ -50,7 +50,6 @@ def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
     api.objects["/api/v1/nodes/one"] = {
         "metadata": {"name": "one", "labels": {"kubernetes.io/arch": "arm64"}}, "status": ready,
     }  # fmt: skip
-    api.answers["/apis/external-secrets.io"] = (200, {"versions": [{"version": "v1beta1"}]})
     api.objects["/apis/external-secrets.io/v1beta1/clustersecretstores/aws-ssm"] = {
         "metadata": {"name": "aws-ssm"}, "status": ready,
     }  # fmt: skip
@@ -112,7 +111,7 @@ def test_only_the_missing_prerequisite_fails(
 
 
 def test_an_api_version_that_is_not_served_fails(equipped: ApiServer, run: Run) -> None:
-    equipped.answers["/apis/external-secrets.io"] = (200, {"versions": [{"version": "v1"}]})
+    equipped.served["external-secrets.io/v1"] = equipped.served.pop("external-secrets.io/v1beta1")
     assert FAILED in found(run)["External Secrets"]
 
 

@@ -8,18 +8,8 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.ops.day_two.api_server import ApiServer, Object
+from tests.ops.day_two.api_server import ApiServer, Object, path_of
 
-PLURALS = {
-    "Namespace": "/api/v1/namespaces",
-    "Secret": "/api/v1/namespaces/{}/secrets",
-    "ExternalSecret": "/apis/external-secrets.io/v1beta1/namespaces/{}/externalsecrets",
-    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
-    "CronJob": "/apis/batch/v1/namespaces/{}/cronjobs",
-    "Job": "/apis/batch/v1/namespaces/{}/jobs",
-    "Pod": "/api/v1/namespaces/{}/pods",
-    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses",
-}
 READS_TO_SETTLE = 2
 """Reads of a Deployment until its restart is done."""
 
@@ -53,11 +43,10 @@ class World:
             self._finish(path)
         api.on_change, api.on_read = self._changed, self._read
 
-    def path(self, kind: str, namespace: str, name: str) -> str:
-        return f"{PLURALS[kind].format(namespace)}/{name}"
+    path = staticmethod(path_of)
 
     def object(self, kind: str, namespace: str, name: str) -> Object:
-        return self.api.objects[self.path(kind, namespace, name)]
+        return self.api.objects[path_of(kind, namespace, name)]
 
     def pods(self) -> dict[str, str]:
         """Return the workload of each pod, by pod name."""
@@ -75,7 +64,7 @@ class World:
 
     def restart(self, namespace: str, name: str) -> None:
         """Restart a Deployment by hand."""
-        path = self.path("Deployment", namespace, name)
+        path = path_of("Deployment", namespace, name)
         self.api.objects[path]["metadata"]["generation"] += 1
         self._finish(path)
 
@@ -87,7 +76,7 @@ class World:
     def _add(self, item: Object) -> None:
         metadata = item["metadata"]
         metadata |= {"creationTimestamp": self.tick(), "generation": 1, "uid": metadata["name"]}
-        path = self.path(item["kind"], metadata.get("namespace", ""), metadata["name"])
+        path = path_of(item["kind"], metadata.get("namespace", ""), metadata["name"])
         self.api.objects[path] = item
 
     def _paths(self, kind: str) -> list[str]:
@@ -122,7 +111,7 @@ class World:
         if "template" in target:
             named = {f".{key}": value for key, value in named.items()}
         data = {key: b64encode(value.encode()).decode() for key, value in named.items()}
-        place = self.path("Secret", metadata["namespace"], target["name"])
+        place = path_of("Secret", metadata["namespace"], target["name"])
         if self.api.objects.get(place, {}).get("data") != data:
             written = {"time": self.tick(), "fieldsV1": {"f:data": {}}}
             about = {"creationTimestamp": self.tick(), "managedFields": [written]}
@@ -135,7 +124,7 @@ class World:
         item = self.api.objects[path]
         metadata, wanted = item["metadata"], item["spec"]["replicas"]
         labels = item["spec"]["template"]["metadata"]["labels"]
-        prefix = f"{PLURALS['Pod'].format(metadata['namespace'])}/{metadata['name']}-"
+        prefix = path_of("Pod", metadata["namespace"], f"{metadata['name']}-")
         broken = metadata["name"] in self.broken
         if not broken:
             for old in [place for place in self.api.objects if place.startswith(prefix)

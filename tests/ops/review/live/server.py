@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from ops.cluster import Answer, Object
+from constructs_lib.model import Manifest
+from ops.cluster.client import Response
+from tests.ops.day_two.api_server import write_kubeconfig
+from tests.serving import JsonHandler, serving
 
 _PLURALS = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
 _PATH = re.compile(
@@ -21,7 +27,7 @@ def plural(kind: str) -> str:
     return _PLURALS.get(kind, f"{kind.lower()}s")
 
 
-def place(item: Object) -> str:
+def place(item: Manifest) -> str:
     """The URL path of an object."""
     metadata = item["metadata"]
     version = item["apiVersion"]
@@ -35,7 +41,7 @@ class FakeServer:
 
     context = "test"
 
-    def __init__(self, kinds: Iterable[Object], stored: Iterable[Object] = ()) -> None:
+    def __init__(self, kinds: Iterable[Manifest], stored: Iterable[Manifest] = ()) -> None:
         """Create a server.
 
         Args:
@@ -50,7 +56,7 @@ class FakeServer:
             )
         }
         self.stored = {place(item): deepcopy(item) for item in stored}
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, Response] = {}
         """Fixed answers, by method and path."""
         self.whole: set[str] = set()
         """Paths of objects and lists that were read in full."""
@@ -59,34 +65,34 @@ class FakeServer:
         self.tried: list[str] = []
         """Paths of dry runs."""
 
-    def exchange(self, method: str, path: str, **options: Any) -> Answer:
+    def exchange(self, method: str, path: str, **options: Any) -> Response:
         if f"{method} {path}" in self.answers:
             return self.answers[f"{method} {path}"]
         if method != "GET":
             return self._try(method, path, **options)
         if path == "/apis":
-            return Answer(200, {"groups": self._groups()})
+            return Response(200, {"groups": self._groups()})
         match = _PATH.fullmatch(path)
         assert match, path
         if not match["plural"]:
-            return Answer(200, {"resources": self._resources(match["version"])})
+            return Response(200, {"resources": self._resources(match["version"])})
         return self._read(path, match["name"], options.get("accept", ""))
 
-    def _read(self, path: str, name: str | None, accept: str) -> Answer:
+    def _read(self, path: str, name: str | None, accept: str) -> Response:
         if name:
             self.whole.add(path)
-            return Answer(200, self.stored[path]) if path in self.stored else Answer(404, {})
+            return Response(200, self.stored[path]) if path in self.stored else Response(404, {})
         items = [item for at, item in self.stored.items() if at.rpartition("/")[0] == path]
         if "as=Table" in accept:
             rows = [{"cells": [one["type"]], "object": {"metadata": one["metadata"]}}
                     for one in items]  # fmt: skip
-            return Answer(200, {"columnDefinitions": [{"name": "Type"}], "rows": rows})
+            return Response(200, {"columnDefinitions": [{"name": "Type"}], "rows": rows})
         if "PartialObjectMetadata" in accept:
-            return Answer(200, {"items": [{"metadata": item["metadata"]} for item in items]})
+            return Response(200, {"items": [{"metadata": item["metadata"]} for item in items]})
         self.whole.add(path)
-        return Answer(200, {"items": deepcopy(items)})
+        return Response(200, {"items": deepcopy(items)})
 
-    def get(self, path: str) -> Object | None:
+    def get(self, path: str) -> Manifest | None:
         return self.stored.get(path)
 
     def _try(
@@ -94,32 +100,32 @@ class FakeServer:
         method: str,
         path: str,
         *,
-        query: Object | None = None,
-        body: Object | None = None,
+        query: Manifest | None = None,
+        body: Manifest | None = None,
         content_type: str = "",
         **_: Any,
-    ) -> Answer:
+    ) -> Response:
         if (query or {}).get("dryRun") == "All":
             self.tried.append(path)
         else:
             self.changed.append(f"{method} {path}")
-            return Answer(200, {})
+            return Response(200, {})
         match = _PATH.fullmatch(path)
         namespace = match["namespace"] if match else None
         if namespace and f"/api/v1/namespaces/{namespace}" not in self.stored:
-            return Answer(404, {"message": f'namespaces "{namespace}" not found'})
+            return Response(404, {"message": f'namespaces "{namespace}" not found'})
         item = deepcopy(self.stored.get(path, {}))
         write(item, body or {}, remove="merge" in content_type)
-        return Answer(200 if path in self.stored else 201, item)
+        return Response(200 if path in self.stored else 201, item)
 
-    def _groups(self) -> list[Object]:
+    def _groups(self) -> list[Manifest]:
         versions = sorted({version for version, _, _ in self.kinds if "/" in version})
         return [
             {"versions": [{"groupVersion": one}], "preferredVersion": {"groupVersion": one}}
             for one in versions
         ]
 
-    def _resources(self, version: str) -> list[Object]:
+    def _resources(self, version: str) -> list[Manifest]:
         return [
             {"kind": kind, "name": plural(kind), "namespaced": namespaced, "verbs": ["list"]}
             for of, kind, namespaced in sorted(self.kinds)
@@ -127,7 +133,7 @@ class FakeServer:
         ]
 
 
-def write(item: Object, change: Any, *, remove: bool = False) -> None:
+def write(item: Manifest, change: Any, *, remove: bool = False) -> None:
     """Merge `change` into `item`; with `remove`, null removes a field."""
     for name, value in change.items():
         if isinstance(value, dict):
@@ -136,3 +142,31 @@ def write(item: Object, change: Any, *, remove: bool = False) -> None:
             item.pop(name, None)
         else:
             item[name] = deepcopy(value)
+
+
+@contextmanager
+def over_http(
+    server: FakeServer,
+    kubeconfig: Path,
+    instead: Callable[[str, str], Response | None] = lambda *_: None,
+) -> Iterator[None]:
+    """Run a server that answers with `instead`, or like `server`, and write its kubeconfig."""
+
+    class Handler(JsonHandler):
+        def _any(self) -> None:
+            url, body = urlsplit(self.path), self.body()
+            answer = instead(self.command, url.path) or server.exchange(
+                self.command,
+                url.path,
+                query=dict(parse_qsl(url.query)),
+                body=body,
+                content_type=self.headers["Content-Type"] or "",
+                accept=self.headers["Accept"] or "",
+            )
+            self.answer(answer.status, answer.content)
+
+        do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = _any  # noqa: N815 names of http.server
+
+    with serving(Handler) as address:
+        write_kubeconfig(kubeconfig, address)
+        yield

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from constructs_lib.manifests.objects import Object as Declared
-from ops.cluster import Answer, ClusterError, Object
+from constructs_lib.model import Manifest
+from ops.cluster import ClusterError
+from ops.cluster.client import Response
 from ops.review.document import render
 from ops.review.live.report import create
 from ops.review.load import of_cluster, read
@@ -20,17 +22,17 @@ from tests.ops.review.edits import rendered, revision
 from tests.ops.review.live.server import FakeServer, place
 
 HEAD = revision(rendered(), "the working tree")
-DECLARED: tuple[Object, ...] = tuple(item.manifest for item in of_cluster(read(HEAD)))
-ARGOCD: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
+DECLARED: tuple[Manifest, ...] = tuple(item.manifest for item in of_cluster(read(HEAD)))
+ARGOCD: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
 API = "Deployment cerebro/cerebro-api"
 SECRET = "Secret cerebro/cerebro-api-secrets"  # noqa: S105 a name
 
 
-def find(key: str) -> Object:
+def find(key: str) -> Manifest:
     return deepcopy(next(one for one in DECLARED if str(Declared.of(one).key) == key))
 
 
-def cluster(*others: Object) -> FakeServer:
+def cluster(*others: Manifest) -> FakeServer:
     """A cluster in sync with dist/, with some objects replaced or added."""
     return FakeServer(DECLARED, [*DECLARED, ARGOCD, *others])
 
@@ -46,7 +48,7 @@ def said(report: Report, key: str) -> list[str]:
     return [f"{f.risk} {f.severity}: {f.text}" for f in report.findings if str(f.key) == key]
 
 
-def made(kind: str, name: str, namespace: str = "crawlers", **fields: Any) -> Object:
+def made(kind: str, name: str, namespace: str = "crawlers", **fields: Any) -> Manifest:
     versions = {one["kind"]: one["apiVersion"] for one in DECLARED} | {
         "ConfigMap": "v1",
         "Secret": "v1",
@@ -55,14 +57,14 @@ def made(kind: str, name: str, namespace: str = "crawlers", **fields: Any) -> Ob
     return {"apiVersion": versions[kind], "kind": kind, "metadata": metadata, **fields}
 
 
-def changed(key: str, change: Callable[[Object], object]) -> Object:
+def changed(key: str, change: Callable[[Manifest], object]) -> Manifest:
     item = find(key)
     change(item)
     return item
 
 
-def refused(status: int, message: str, **details: Any) -> Answer:
-    return Answer(status, {"message": message, "details": details})
+def refused(status: int, message: str, **details: Any) -> Response:
+    return Response(status, {"message": message, "details": details})
 
 
 def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
@@ -73,7 +75,7 @@ def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
 
 
 def test_a_manual_change_is_reported_as_a_change() -> None:
-    def scale(item: Object) -> None:
+    def scale(item: Manifest) -> None:
         item["spec"]["replicas"] = 1
 
     report = review(cluster(changed(API, scale)))
@@ -110,7 +112,7 @@ def test_a_manual_change_is_reported_as_a_change() -> None:
         ),
     ],
 )  # fmt: skip
-def test_refusals_of_the_api_server(answer: Answer, expected: str) -> None:
+def test_refusals_of_the_api_server(answer: Response, expected: str) -> None:
     server = cluster()
     server.answers[f"PATCH {place(find(API))}"] = answer
     assert said(review(server), API) == [expected]
@@ -152,7 +154,7 @@ def test_fields_that_others_own_are_taken_over_or_stay() -> None:
     once = iter([refused(409, "Apply failed with 1 conflict", causes=causes)])
     exchange = server.exchange
 
-    def conflicting(method: str, at: str, **options: Any) -> Answer:
+    def conflicting(method: str, at: str, **options: Any) -> Response:
         if (method, at) == ("PATCH", path) and (answer := next(once, None)):
             assert options["query"]["force"] == "false"
             return answer
@@ -167,7 +169,7 @@ def test_fields_that_others_own_are_taken_over_or_stay() -> None:
 
 
 def test_the_first_sync_removes_fields_that_only_kubectl_apply_owns() -> None:
-    def by_hand(item: Object) -> None:
+    def by_hand(item: Manifest) -> None:
         item["spec"]["paused"] = True
         item["metadata"]["managedFields"] = [
             {"manager": "kubectl-client-side-apply", "operation": "Update",
@@ -213,12 +215,12 @@ def test_a_hook_that_was_deleted_after_its_run_is_not_a_change() -> None:
 )
 def test_warnings_of_the_api_server(warning: str, expected: str | None) -> None:
     server, namespace = cluster(), find("Namespace cerebro")
-    answer = Answer(200, namespace, (warning,))
+    answer = Response(200, namespace, (warning,))
     server.answers[f"PATCH {place(namespace)}"] = answer
     assert said(review(server), "Namespace cerebro") == ([expected] if expected else [])
 
 
-def application(name: str, *resources: Object) -> Object:
+def application(name: str, *resources: Manifest) -> Manifest:
     listed = [
         {"group": key.group, "version": "v1", "kind": key.kind, "namespace": key.namespace,
          "name": key.name}
@@ -259,13 +261,13 @@ CLICK = "CronJob crawlers/click-runner-ember"
 UNMANAGED = "is not in dist/; Argo CD does not change it"
 
 
-def other(key: str, name: str, change: Callable[[Object], object] = lambda _: None) -> Object:
+def other(key: str, name: str, change: Callable[[Manifest], object] = lambda _: None) -> Manifest:
     item = changed(key, change)
     item["metadata"]["name"] = name
     return item
 
 
-def other_command(item: Object) -> None:
+def other_command(item: Manifest) -> None:
     for container in item["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]:
         container["args"] = ["other"]
 
@@ -292,7 +294,7 @@ def other_command(item: Object) -> None:
         (other(API, "old"), "capacity medium: runs the same image as cerebro/cerebro-api: "),
     ],
 )
-def test_duplicate_workloads_are_reported(item: Object, expected: str) -> None:
+def test_duplicate_workloads_are_reported(item: Manifest, expected: str) -> None:
     texts = said(review(cluster(item)), str(Declared.of(item).key))
     assert [text.startswith(expected) for text in texts] == [True, False]
     assert texts[1] == f"noise low: {UNMANAGED}"
@@ -315,8 +317,8 @@ def test_objects_outside_dist_are_reported_unless_a_controller_created_them() ->
 
 def secret(
     *keys: str, name: str = "cerebro-api-secrets", type_: str = "Opaque", **metadata: Any
-) -> Object:
-    fields: Object = {"f:data": {f"f:{key}": {} for key in keys}}
+) -> Manifest:
+    fields: Manifest = {"f:data": {f"f:{key}": {} for key in keys}}
     managed = [{"manager": "kubectl-create", "fieldsV1": fields}]
     metadata = {"managedFields": managed, **metadata}
     return made("Secret", name, "cerebro", metadata=metadata, type=type_)
@@ -341,7 +343,7 @@ BY_HAND = (
             {"kind": "ExternalSecret", "name": "cerebro-api-secrets"}]), None),
     ],
 )  # fmt: skip
-def test_a_secret_that_was_created_by_hand(item: Object, expected: str | None) -> None:
+def test_a_secret_that_was_created_by_hand(item: Manifest, expected: str | None) -> None:
     texts = said(review(cluster(item)), SECRET)
     assert [text.startswith(expected) for text in texts] == [True] if expected else not texts
 
@@ -377,7 +379,7 @@ def test_a_secret_of_another_type_is_reported() -> None:
     )
 
 
-def denied(verb: str, resource: str, group: str = "", namespace: str = "") -> Answer:
+def denied(verb: str, resource: str, group: str = "", namespace: str = "") -> Response:
     place = f' in the namespace "{namespace}"' if namespace else ""
     what = f'cannot {verb} resource "{resource}" in API group "{group}"{place}'
     return refused(403, f'x is forbidden: User "x" {what}')
@@ -419,7 +421,7 @@ def test_other_kinds_that_cannot_be_listed_are_reported() -> None:
 
 
 def test_an_object_that_the_rules_cannot_read_is_reported() -> None:
-    def daily(item: Object) -> None:
+    def daily(item: Manifest) -> None:
         item["spec"]["schedule"] = "@every 1h"
 
     report = review(cluster(changed(CLICK, daily), other(CLICK, "twin", daily)))

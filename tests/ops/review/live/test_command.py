@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from ops.cluster import Answer, connection
+from ops.cluster import client
+from ops.cluster.client import Response
 from ops.commands import app
 from tests.ops.day_two.api_server import write_kubeconfig
 from tests.ops.review.edits import rendered
-from tests.ops.review.live.server import FakeServer
+from tests.ops.review.live.server import FakeServer, over_http
 from tests.ops.review.live.test_cluster import ARGOCD, DECLARED
 from tests.ops.review.test_revisions import Checkout
-from tests.serving import JsonHandler, serving
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -34,27 +33,10 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def answering(
-    kubeconfig: Path, server: FakeServer, instead: Callable[[str, str], Answer | None]
+    kubeconfig: Path, server: FakeServer, instead: Callable[[str, str], Response | None]
 ) -> Iterator[None]:
-    """A cluster that answers with `instead`, or like `server`."""
-
-    class Handler(JsonHandler):
-        def _any(self) -> None:
-            url, body = urlsplit(self.path), self.body()
-            answer = instead(self.command, url.path) or server.exchange(
-                self.command,
-                url.path,
-                query=dict(parse_qsl(url.query)),
-                body=body,
-                content_type=self.headers["Content-Type"] or "",
-                accept=self.headers["Accept"] or "",
-            )
-            self.answer(answer.status, answer.content)
-
-        do_GET = do_PATCH = do_POST = _any  # noqa: N815 as http.server calls them
-
-    with serving(Handler) as address:
-        write_kubeconfig(kubeconfig, address)
+    """A cluster that answers with `instead`, or like `server`, and is not changed."""
+    with over_http(server, kubeconfig, instead):
         yield
     assert server.changed == []
 
@@ -69,7 +51,7 @@ def sentence(done: Result) -> str:
     return line.removeprefix("error: ")
 
 
-def as_it_is(*_: str) -> Answer | None:
+def as_it_is(*_: str) -> Response | None:
     return None
 
 
@@ -95,9 +77,9 @@ def test_no_cluster(kubeconfig: Path) -> None:
 def test_a_timeout_during_the_dry_runs(
     kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(connection, "_SECONDS", (5, 0.3))
+    monkeypatch.setattr(client, "_SECONDS", (5, 0.3))
 
-    def slow(asked: str, path: str) -> Answer | None:
+    def slow(asked: str, path: str) -> Response | None:
         if (asked, path.rpartition("/")[2]) == (method, "cerebro"):
             time.sleep(1)
         return None
@@ -120,9 +102,9 @@ def test_a_timeout_during_the_dry_runs(
 def test_a_server_that_fails_during_the_dry_runs(
     kubeconfig: Path, status: int, message: str, expected: str
 ) -> None:
-    def refusing(method: str, path: str) -> Answer | None:
+    def refusing(method: str, path: str) -> Response | None:
         middle = (method, path) == ("PATCH", "/api/v1/namespaces/cerebro")
-        return Answer(status, {"message": message}) if middle else None
+        return Response(status, {"message": message}) if middle else None
 
     with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), refusing):
         done = run()
