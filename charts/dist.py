@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from charts.output import DirChanges, replace_dir, replace_file
-from constructs_lib.errors import PlatformError, RuleError, collect
+from constructs_lib.errors import PlatformError, RuleError, errors_of
 from constructs_lib.model.text import plural
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
@@ -31,8 +31,7 @@ class Rendering:
 def render() -> Rendering:
     """Render everything. Raises PlatformError for errors in a declaration."""
     rendering = Rendering()
-    problems: list[str] = []
-    collect(problems, partial(_render_into, rendering))
+    problems = errors_of(partial(_render_into, rendering))
     if problems:
         raise PlatformError(problems)
     return rendering

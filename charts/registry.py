@@ -10,7 +10,7 @@ from typing import Any
 import overview
 from catalogue.platform import AnalyticsPlatform, current
 from charts import pending
-from constructs_lib.errors import DeclarationError, PlatformError, collect
+from constructs_lib.errors import DeclarationError, PlatformError, errors_of
 from constructs_lib.kubernetes import App, ChartFiles
 
 __all__ = ["CHARTS", "build", "current", "render", "write"]
@@ -53,9 +53,7 @@ def build(platform: AnalyticsPlatform) -> App:
     """All charts in one App. Raises PlatformError with the errors of all charts."""
     app = App(platform)
     for charts in (CHARTS, DERIVED):
-        problems: list[str] = []
-        for chart in charts:
-            collect(problems, partial(_declare, chart, app))
+        problems = [one for chart in charts for one in errors_of(partial(_declare, chart, app))]
         if problems:
             raise PlatformError(dict.fromkeys(problems))  # of what several charts import, once
     return app

@@ -13,7 +13,7 @@ import typer
 
 from catalogue import images
 from charts import output
-from constructs_lib.errors import DeclarationError, PlatformError, collect
+from constructs_lib.errors import DeclarationError, PlatformError, errors_of
 from constructs_lib.manifests.argocd import FINGERPRINT
 from constructs_lib.model import Pin
 from constructs_lib.node import prepare_jsii
@@ -183,8 +183,7 @@ def _collect_errors(make: Callable[[], T]) -> T:
     Errors in the catalogue and in chart modules appear on import.
     """
     results: list[T] = []
-    problems: list[str] = []
-    collect(problems, lambda: results.append(make()))
+    problems = errors_of(lambda: results.append(make()))
     if problems:
         raise PlatformError(problems)
     return results[0]

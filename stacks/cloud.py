@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aws_cdk import App
 
-from constructs_lib.errors import collect
+from constructs_lib.errors import errors_of
 
 _CDK_JSON = Path(__file__).parents[1] / "cdk.json"
 
@@ -25,8 +25,7 @@ def build() -> App:
 
 def synth() -> int:
     """Write the cloud assembly for the CDK CLI and return the exit status."""
-    problems: list[str] = []
-    collect(problems, lambda: build().synth())
+    problems = errors_of(lambda: build().synth())
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if problems else 0

@@ -14,7 +14,7 @@ from catalogue import images, stack_outputs
 from catalogue.installation import Installation
 from catalogue.platform import AnalyticsPlatform
 from charts import registry
-from constructs_lib.errors import DeclarationError, PlatformError, collect
+from constructs_lib.errors import DeclarationError, PlatformError, errors_of
 from constructs_lib.kubernetes import (
     App,
     Chart,
@@ -133,7 +133,7 @@ def twice(chart: Chart) -> None:
         (lambda _: Installation(vpc_cidrs=("10.0.0.1/16",)), "10.0.0.1/16 has host bits"),
         (lambda _: Installation(access_logs_bucket="s3://logs"),
          "access_logs_bucket 's3://logs' does not match"),
-        (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
+        (twice, "There is already a Construct with name 'one' in Chart [chart]"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs an HTTP and an HTTPS listener"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
         (lambda chart: Namespace(chart, "elsewhere", quota=base.QUOTA,
@@ -143,16 +143,14 @@ def twice(chart: Chart) -> None:
     ],
 )  # fmt: skip
 def test_an_error_is_reported_with_its_line(declare: Declare, message: str) -> None:
-    problems: list[str] = []
-    collect(problems, lambda: declare(base.chart()))
+    problems = errors_of(lambda: declare(base.chart()))
     (problem,) = problems
     assert message in problem
     assert re.search(r"\((tests|catalogue)/\S+\.py:\d+\)$", problem)
 
 
 def test_an_error_in_a_construct_names_its_path() -> None:
-    problems: list[str] = []
-    collect(problems, lambda: base.program(base.chart(), image="unknown"))
+    problems = errors_of(lambda: base.program(base.chart(), image="unknown"))
     assert problems[0].startswith("chart/one: image 'unknown'")
 
 
@@ -223,14 +221,13 @@ def test_a_construct_outside_of_an_app_or_chart_is_rejected() -> None:
 def test_an_error_in_the_code_of_a_chart_names_its_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    problems: list[str] = []
-    collect(problems, lambda: 1 / 0)
+    problems = errors_of(lambda: 1 / 0)
     assert re.fullmatch(
         r"ZeroDivisionError: division by zero \(tests/test_refusals\.py:\d+\)", problems[0]
     )
     assert not capsys.readouterr().err
     monkeypatch.setenv("TRACEBACK", "1")
-    collect(problems, lambda: 1 / 0)
+    errors_of(lambda: 1 / 0)
     assert capsys.readouterr().err.startswith("Traceback (most recent call last):")
 
 
@@ -327,8 +324,7 @@ def outputs(**values: Any) -> str:
 def test_malformed_stack_outputs_are_rejected(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "stack_outputs.json"
     file.write_text(content)
-    problems: list[str] = []
-    collect(problems, lambda: stack_outputs.load("eu-central-1", file))
+    problems = errors_of(lambda: stack_outputs.load("eu-central-1", file))
     assert problems[0].startswith(f"{file}: ")
     assert message in problems[0]
 
@@ -355,7 +351,6 @@ def test_stack_outputs_are_read_and_a_missing_file_is_empty(tmp_path: Path) -> N
 def test_a_malformed_pin_names_its_file(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "one.pin"
     file.write_bytes(content)
-    problems: list[str] = []
-    collect(problems, lambda: images.load(tmp_path))
+    problems = errors_of(lambda: images.load(tmp_path))
     assert problems[0].startswith(f"{file}: ")
     assert message in problems[0]

@@ -10,7 +10,7 @@ import pytest
 from cdk8s import JsonPatch
 from cdk8s_plus_27 import k8s
 
-from constructs_lib.errors import PlatformError, collect
+from constructs_lib.errors import PlatformError, errors_of
 from constructs_lib.kubernetes import (
     Application,
     AppProject,
@@ -208,8 +208,7 @@ def test_an_invalid_change_is_rejected_with_object_and_line(
 ) -> None:
     service = web()
     before = str(service.deployment.to_json())
-    problems: list[str] = []
-    collect(problems, lambda: change(service))
+    problems = errors_of(lambda: change(service))
     assert problems[0].startswith("Deployment space/one: ")
     assert message in problems[0]
     assert re.search(r"\(tests/constructs_lib/test_changes\.py:\d+\)$", problems[0])
@@ -221,8 +220,7 @@ def test_the_rules_check_patched_objects() -> None:
     service = web(chart, program=base.READS_ALL)
     assert service.ingress
     service.ingress.add_json_patch(JsonPatch.replace("/spec/rules/0/host", "two.example.org"))
-    problems: list[str] = []
-    collect(problems, base.app_of(chart).render)
+    problems = errors_of(base.app_of(chart).render)
     assert any("serves two.example.org, which the certificate" in one for one in problems)
     with pytest.raises(PlatformError):
         base.app_of(chart).synth_yaml()

@@ -14,7 +14,7 @@ import pytest
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from constructs_lib import kubernetes
-from constructs_lib.errors import DeclarationError, collect
+from constructs_lib.errors import DeclarationError, errors_of
 from constructs_lib.kubernetes import (
     Alb,
     Application,
@@ -210,8 +210,7 @@ def test_a_wrong_type_or_range_is_reported_in_one_line(
     declare: Callable[[Chart], Any], message: str
 ) -> None:
     chart = base.chart()
-    problems: list[str] = []
-    collect(problems, lambda: declare(chart))
+    problems = errors_of(lambda: declare(chart))
     (problem,) = problems
     assert message in problem
     assert "\n" not in problem

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.errors import collect
+from constructs_lib.errors import errors_of
 from constructs_lib.kubernetes import (
     Alb,
     App,
@@ -346,8 +346,5 @@ def shared(chart: Chart) -> None:
 )  # fmt: skip
 def test_an_invalid_declaration_is_rejected(declare: Callable[[Chart], Any], message: str) -> None:
     chart = base.chart()
-    problems: list[str] = []
-    collect(problems, lambda: declare(chart))
-    if not problems:
-        collect(problems, base.app_of(chart).render)
+    problems = errors_of(lambda: declare(chart)) or errors_of(base.app_of(chart).render)
     assert any(message in problem for problem in problems), problems
