@@ -27,9 +27,6 @@ from local_cluster.installing import PREREQUISITES, PrerequisiteError, require  
 from local_cluster.interactive import start  # noqa: E402
 from local_cluster.processes import ProcessFailedError  # noqa: E402
 
-_FAILURES = (AssertionError, PrerequisiteError, ProcessFailedError)
-_INTERRUPTED = 130
-
 
 def cluster(
     *,
@@ -69,8 +66,8 @@ def cluster(
             running.sync_changes(every or (None if sys.stdin.isatty() else 5))
     except KeyboardInterrupt:
         print(f"\n{'Stopped' if ready else 'Interrupted'}. All processes and files are removed.")
-        raise typer.Exit(0 if ready else _INTERRUPTED) from None
-    except _FAILURES as error:
+        raise typer.Exit(0 if ready else 130) from None
+    except (AssertionError, PrerequisiteError, ProcessFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(note, file=sys.stderr)

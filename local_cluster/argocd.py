@@ -1,7 +1,6 @@
 """Argo CD: runs its programs, and reads Applications."""
 
 import shutil
-import subprocess
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import yaml
 
 from constructs_lib.model import Manifest
 from local_cluster.cluster import Cluster
-from local_cluster.installing import redis_server
+from local_cluster.installing import printed, redis_server
 from local_cluster.processes import Processes, answers, eventually, free_port, listens
 from local_cluster.programs import ARGOCD
 
@@ -146,12 +145,11 @@ class ArgoCd:
         port = free_port()
         address = f"http://127.0.0.1:{port}"
         installed = shutil.which("argocd")
-        version = (installed or "argocd", "version", "--client", "--short")
-        printed = installed and subprocess.run(version, capture_output=True, check=False).stdout
-        released = printed and f"v{ARGOCD.version}".encode() in printed
+        version = f"v{ARGOCD.version}"
+        same = installed and version in printed(installed, "version", "--client", "--short")
         self._start(
             "argocd-server",
-            Path(installed) if installed and released else self._program,
+            Path(installed) if installed and same else self._program,
             *self._options,
             "--insecure",
             f"--staticassets={_PAGE}",
@@ -174,20 +172,13 @@ class ArgoCd:
         """All Applications by name."""
         return applications(self._cluster)
 
-    def wait_until_syncing(self, name: str) -> None:
-        """Wait until a sync of this Application is running."""
-
-        def syncing() -> bool:
-            return self.applications()[name].operation == "Running"
-
-        eventually(f"{name} syncing", syncing, every=0.05)
-
     def refresh(self, *names: str) -> None:
         """Hard-refresh the named Applications, or all."""
         refreshed = names or tuple(self.applications())
         note = "argocd.argoproj.io/refresh"
         for name in refreshed:
-            self._cluster.annotate("Application", name, NAMESPACE, {note: "hard"})
+            change = {"metadata": {"annotations": {note: "hard"}}}
+            self._cluster.patch("Application", name, NAMESPACE, change)
 
         def done() -> bool:
             return not any(

@@ -5,8 +5,6 @@ claim. Load balancers and disks do not exist, so tests cannot cover traffic and 
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ CONTROLLERS = Path(__file__).with_name("aws.yaml")
 
 
 class Aws:
-    """The emulator and its client settings. Its state survives `unreachable`."""
+    """The emulator and its client settings. Its state survives a restart."""
 
     def __init__(self, processes: Processes) -> None:
         port = free_port()
@@ -59,29 +57,8 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """A client of boto3."""
-        connect: Any = boto3.client
-        return connect(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 the emulator accepts any
-        )
-
-    def put_parameter(self, path: str, value: str) -> None:
-        """Create or overwrite a SecureString."""
-        self.client("ssm").put_parameter(
-            Name=path, Value=value, Type="SecureString", Overwrite=True
-        )
-
-    @contextmanager
-    def unreachable(self) -> Iterator[None]:
-        """Refuse connections to AWS while the block runs; all values are kept."""
-        self.process.stop()
-        try:
-            yield
-        finally:
-            self.process.restart()
+        session: Any = boto3.Session("test", "test", region_name=REGION)
+        return session.client(service, endpoint_url=self.endpoint)
 
 
 def reconcile(cluster: Cluster) -> None:

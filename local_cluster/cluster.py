@@ -2,11 +2,9 @@
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes import config
 from kubernetes.client import ApiException
 from kubernetes.dynamic import DynamicClient
@@ -16,8 +14,6 @@ from kubernetes.dynamic.resource import ResourceList
 from constructs_lib.model import Manifest
 from local_cluster.processes import command
 from ops.cluster import MERGE_PATCH
-
-_FIELD_MANAGER = "e2e"
 
 
 class Cluster:
@@ -61,19 +57,13 @@ class Cluster:
                 obj,
                 name=obj["metadata"]["name"],
                 namespace=obj["metadata"].get("namespace"),
-                field_manager=_FIELD_MANAGER,
+                field_manager="e2e",
                 force_conflicts=True,
             )
 
     def patch(self, kind: str, name: str, namespace: str | None, change: Manifest) -> None:
         """JSON merge patch; None removes a field."""
         self._resource(kind).patch(change, name, namespace, content_type=MERGE_PATCH)
-
-    def annotate(
-        self, kind: str, name: str, namespace: str | None, notes: Mapping[str, str | None]
-    ) -> None:
-        """Set annotations; None removes an annotation."""
-        self.patch(kind, name, namespace, {"metadata": {"annotations": dict(notes)}})
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
         """Delete in the background, as kubectl does. A missing object is not an error."""
@@ -100,15 +90,6 @@ class Cluster:
         )
         assert done.returncode in allowed, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
         return done.stdout
-
-    def difference(self, objects: Iterable[Manifest]) -> str:
-        """The output of `kubectl diff --server-side`; empty if the cluster matches these objects.
-
-        Fields that others add, such as Argo CD's tracking label, are not differences.
-        """
-        options = ("--server-side", "--force-conflicts", f"--field-manager={_FIELD_MANAGER}")
-        text = yaml.safe_dump_all(objects)
-        return self.kubectl("diff", *options, "--filename=-", stdin=text, allowed=(0, 1))
 
     def _resource(self, kind: str, api_version: str | None = None) -> Any:
         if self._client is None:

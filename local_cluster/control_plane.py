@@ -22,8 +22,6 @@ from local_cluster.kubernetes import define, start_api_server, start_controllers
 from local_cluster.processes import Processes, repeating
 from local_cluster.programs import ARGOCD, CONTROL_PLANE, EXTERNAL_SECRETS
 
-_RECONCILE_SECONDS = 0.5
-
 
 @dataclass
 class ControlPlane:
@@ -71,7 +69,7 @@ def running_control_plane(external_secrets: str, say: Say) -> Iterator[ControlPl
         secrets = ExternalSecrets(processes, cluster, aws, external_secrets, programs[operator])
         cluster.apply(*yaml.safe_load_all(CONTROLLERS.read_text()))
         with defer_signals():
-            running.enter_context(repeating(partial(reconcile, cluster), _RECONCILE_SECONDS))
+            running.enter_context(repeating(partial(reconcile, cluster), every=0.5))
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
         yield ControlPlane(cluster, processes, aws, argocd, secrets, repository)

@@ -1,9 +1,7 @@
 """The External Secrets Operator, which reads from the emulated Parameter Store."""
 
-import time
 from pathlib import Path
 
-from constructs_lib.model import Manifest
 from local_cluster.aws import Aws
 from local_cluster.cluster import Cluster
 from local_cluster.processes import Processes, answers, eventually, free_port
@@ -34,43 +32,23 @@ class ExternalSecrets:
             ready=lambda: answers(f"http://127.0.0.1:{metrics}/metrics"),
         )
 
-    def _force_sync(self, name: str, namespace: str) -> None:
-        """Refresh now instead of at the next refreshInterval."""
-        note = {"force-sync": str(time.time_ns())}
-        self._cluster.annotate("ExternalSecret", name, namespace, note)
-
-    def sync(self, name: str, namespace: str) -> None:
-        """Refresh an ExternalSecret, and wait until every one is synced."""
-        self._force_sync(name, namespace)
-        self.wait_until_synced()
-
-    def fail_to_sync(self, name: str, namespace: str) -> None:
-        """Refresh an ExternalSecret, and wait until its sync has failed."""
-        self._force_sync(name, namespace)
-
-        def failed() -> bool:
-            stored = self._cluster.get("ExternalSecret", name, namespace) or {}
-            return bool(_ready(stored).get("status") == "False")
-
-        eventually(f"the sync of {name} failed", failed)
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        """Status and message of the condition Ready of each ExternalSecret, by `namespace/name`."""
+        ready = {}
+        for secret in self._cluster.list("ExternalSecret"):
+            name = f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
+            conditions = secret.get("status", {}).get("conditions", ())
+            found = (it for it in conditions if it["type"] == "Ready")
+            ready[name] = next(((it["status"], it["message"]) for it in found), ("", ""))
+        return ready
 
     def wait_until_synced(self) -> None:
         """Wait until every ExternalSecret is SecretSynced."""
 
         def all_synced() -> bool:
-            stored = self._cluster.list("ExternalSecret")
-            others = {
-                f"{it['metadata']['namespace']}/{it['metadata']['name']}": _ready(it)
-                for it in stored
-                if _ready(it).get("status") != "True"
-            }
+            ready = self.conditions()
+            others = {name: it for name, it in ready.items() if it[0] != "True"}
             assert not others, str(others)
-            return bool(stored)
+            return bool(ready)
 
         eventually("every ExternalSecret SecretSynced", all_synced)
-
-
-def _ready(external_secret: Manifest) -> Manifest:
-    """Its Ready condition, or an empty dict."""
-    conditions: list[Manifest] = external_secret.get("status", {}).get("conditions", [])
-    return next((it for it in conditions if it["type"] == "Ready"), {})

@@ -9,7 +9,7 @@ import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -53,17 +53,6 @@ class GitRepository:
         files = sorted(target.rglob("*.yaml")) if target.is_dir() else [target]
         return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
 
-    def write_objects(self, file: str, objects: Iterable[Manifest]) -> None:
-        """Write a YAML file of Kubernetes objects."""
-        self.write(file, yaml.safe_dump_all(objects))
-
-    @contextmanager
-    def edited(self, file: str, kind: str, name: str) -> Iterator[Manifest]:
-        """Yield an object of a YAML file; changes in the block are written back."""
-        objects = self.objects(file)
-        yield next(obj for obj in objects if (obj["kind"], obj["metadata"]["name"]) == (kind, name))
-        self.write_objects(file, objects)
-
     def remove(self, path: str) -> None:
         """Remove a file or directory."""
         target = self.path / path
@@ -77,21 +66,15 @@ class GitRepository:
         lines = self._git("-c", "core.quotePath=off", "status", "--porcelain").split("\n")
         return [line[3:] for line in lines[:-1]]
 
-    def commit(self, message: str) -> str:
-        """Commit all changes; returns the commit id."""
+    def commit(self, message: str) -> None:
+        """Commit all changes."""
         self._git("add", "--all")
         author = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
         self._git(*author, "commit", "--quiet", "--allow-empty", f"--message={message}")
-        return self.head
 
     def _git(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [command("git"), *arguments],
-            cwd=self.path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = [command("git"), "-C", str(self.path), *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 

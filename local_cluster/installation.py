@@ -28,8 +28,6 @@ from ops.secrets.readers import Source
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("deployment_page")
 """The five objects of the page, one file each."""
-SERVICES = ("cerebro", "crawlers")
-"""Namespaces."""
 _TARGETS = {
     "v1beta1": ClusterTarget(),
     "v1": ClusterTarget(external_secrets="v1", ingress_class="field"),
@@ -44,12 +42,9 @@ _VALUES: dict[str, str] = {
 }
 """Values with a format that their readers require; all others are plain text."""
 
-Identity = tuple[str, str, str]
-"""Kind, namespace and name of an object."""
-
 
 class Installation(ControlPlane):
-    """A control plane with the platform, and helpers for tests."""
+    """A control plane with the platform."""
 
     def __init__(
         self, control_plane: ControlPlane, dist: Callable[[], Mapping[str, str]] | None = None
@@ -66,7 +61,6 @@ class Installation(ControlPlane):
         self._dist = dist or (lambda: render(replace(current(), target=target)))
         self.write_dist()
         self.repository.commit("Render the platform")
-        self._kinds = {o["kind"] for o in self.objects()} - {"Application", "AppProject"}
 
     def write_dist(self) -> None:
         """Replace dist/ of the repository."""
@@ -132,53 +126,6 @@ class Installation(ControlPlane):
     def objects(self, path: str = "dist") -> list[Manifest]:
         """The objects in the repository."""
         return self.repository.objects(path)
-
-    def sync(self, message: str, *names: str) -> None:
-        """Commit all changes, and wait until they are synced."""
-        self.repository.commit(message)
-        self.argocd.refresh(*names)
-        self.wait(*names)
-
-    def restore(self) -> None:
-        """Commit and sync dist/ as rendered."""
-        self.write_dist()
-        self.sync("Restore dist/")
-
-    def is_as_committed(self) -> bool:
-        """Whether the cluster matches dist/, by a server-side dry run."""
-        return self.cluster.difference(self.objects()) == ""
-
-    def pods(self, app: str | None = None) -> dict[str, Manifest]:
-        """The pods of the services by UID, optionally of one workload."""
-        return {
-            pod["metadata"]["uid"]: pod
-            for namespace in SERVICES
-            for pod in self.cluster.list("Pod", namespace, f"app={app}" if app else "")
-            if pod["metadata"].get("deletionTimestamp") is None
-        }
-
-    def images(self, app: str) -> set[str]:
-        """The images of a workload's pods."""
-        return {pod["spec"]["containers"][0]["image"] for pod in self.pods(app).values()}
-
-    def running(self) -> dict[str, str]:
-        """The workloads of all running pods, except those of Jobs, by UID."""
-        return {
-            uid: pod["metadata"]["labels"]["app"]
-            for uid, pod in self.pods().items()
-            if pod["status"]["phase"] == "Running"
-            and "batch.kubernetes.io/job-name" not in pod["metadata"]["labels"]
-        }
-
-    def identities(self) -> set[Identity]:
-        """All objects of the kinds in dist/, except those that controllers created."""
-        return {
-            (kind, o["metadata"].get("namespace", ""), o["metadata"]["name"])
-            for kind in self._kinds
-            for o in self.cluster.list(kind)
-            if o["metadata"].get("namespace", SERVICES[0]) in SERVICES
-            and not o["metadata"].get("ownerReferences")
-        }
 
 
 def _secrets(page: list[Manifest], declared: list[Manifest]) -> list[Manifest]:

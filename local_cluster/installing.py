@@ -69,11 +69,12 @@ def on_path(name: str, remedy: str) -> Prerequisite:
 def _go_is_new_enough() -> bool:
     if shutil.which("go") is None:
         return False
-    version = re.search(r"\bgo(\d+)\.(\d+)", _printed("go", "version"))
+    version = re.search(r"\bgo(\d+)\.(\d+)", printed("go", "version"))
     return version is not None and (int(version[1]), int(version[2])) >= GO_VERSION
 
 
-def _printed(*command: str) -> str:
+def printed(*command: str) -> str:
+    """What a command prints, whether or not it fails."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
@@ -142,7 +143,7 @@ def _find(program: Program) -> Path | None:
         return None
     for path in filter(None, (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"))):
         if found := shutil.which(program.name, path=path):
-            version = re.search(r"\bv?(\d+\.\d+)\.\d+", _printed(found, "--version"))
+            version = re.search(r"\bv?(\d+\.\d+)\.\d+", printed(found, "--version"))
             if version and version[1] == program.version.rsplit(".", 1)[0]:
                 return Path(found)
     return None
@@ -184,10 +185,10 @@ def _source(source: Module | Path) -> Path:
         return source
     module = f"{source.path}@{source.version}"
     with _go("mod", "download", "-json", module) as go:
-        printed, errors = go.communicate()
+        output, errors = go.communicate()
     if go.returncode:
-        raise PrerequisiteError(f"go mod download -json {module} failed:\n{printed}{errors}")
-    downloaded = json.loads(printed)
+        raise PrerequisiteError(f"go mod download -json {module} failed:\n{output}{errors}")
+    downloaded = json.loads(output)
     if downloaded["Sum"] != source.checksum:
         raise PrerequisiteError(
             f"{module} has the checksum {downloaded['Sum']}, but {source.checksum} is pinned"

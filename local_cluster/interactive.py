@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from charts.dist import FOLDER
 from charts.output import read
@@ -21,6 +22,8 @@ Simulated: nodes do not run containers, so probes, logs and addresses do not wor
 Load balancers and volumes are objects without a backend. All other programs are the real ones.
 """
 _SYNC_SECONDS = 120
+
+say = partial(print, flush=True)
 
 
 @dataclass
@@ -122,11 +125,6 @@ def start(external_secrets: str, *, taken_over: bool) -> Iterator[InteractiveClu
             installation.deploy(_step)
         installation.processes.wait_until_ready()
         yield InteractiveCluster(installation, page, started)
-
-
-def say(line: str) -> None:
-    """Print a line immediately."""
-    print(line, flush=True)
 
 
 def _step(line: str) -> None:

@@ -88,12 +88,8 @@ def define(cluster: Cluster, definitions: Iterable[Path]) -> None:
     files = [f"--filename={file}" for file in definitions]
     applied = cluster.kubectl("apply", "--server-side", "--output=name", *files)
     kinds = ",".join(line.partition("/")[2] for line in applied.splitlines())
-
-    def served() -> bool:
-        cluster.kubectl("get", kinds, "--all-namespaces")
-        return True
-
-    eventually("custom resources served", served)
+    get = ("get", kinds, "--all-namespaces", "--output=json")
+    eventually("custom resources served", lambda: cluster.kubectl(*get))
 
 
 def start_controllers(

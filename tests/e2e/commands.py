@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from local_cluster.installation import Installation
 from tests.conftest import ROOT
+from tests.e2e.installed import Installed
 
 COMMAND = (sys.executable, "-m", "ops")
 
 
 def ops(
-    installation: Installation,
+    installation: Installed,
     *arguments: str,
     given: str = "",
     kubeconfig: Path | None = None,
@@ -36,9 +36,7 @@ def ops(
     )
 
 
-def report(
-    installation: Installation, *arguments: str, folder: Path = ROOT, status: int = 0
-) -> Any:
+def report(installation: Installed, *arguments: str, folder: Path = ROOT, status: int = 0) -> Any:
     """The JSON that a command prints."""
     done = ops(installation, *arguments, folder=folder)
     assert done.returncode == status, done.stderr
@@ -47,7 +45,7 @@ def report(
 
 @contextmanager
 def running_ops(
-    installation: Installation, *arguments: str, given: str = ""
+    installation: Installed, *arguments: str, given: str = ""
 ) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     """Start a command, and kill it at the end of the block; yields it and its error output."""
     with subprocess.Popen(
@@ -69,7 +67,7 @@ def running_ops(
             process.kill()
 
 
-def _environment(installation: Installation, kubeconfig: Path | None = None) -> dict[str, str]:
+def _environment(installation: Installed, kubeconfig: Path | None = None) -> dict[str, str]:
     return {
         **os.environ,
         **installation.aws.environment,

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 import pytest
 
 from local_cluster.control_plane import ControlPlane, running_control_plane
-from local_cluster.installation import Installation
 from local_cluster.installing import PREREQUISITES, PrerequisiteError, Say, require
 from tests.conftest import copy_checkout
+from tests.e2e.installed import Installed
 from tests.e2e.report import Claim, state_of, table
 from tests.prerequisites import needed_by_all
 
@@ -49,16 +49,16 @@ def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlP
 
 
 @pytest.fixture(scope="session")
-def installation(control_plane: ControlPlane, say: Say) -> Installation:
+def installation(control_plane: ControlPlane, say: Say) -> Installed:
     """The installed and synced platform on that control plane."""
-    installed = Installation(control_plane)
+    installed = Installed(control_plane)
     installed.bootstrap()
     installed.deploy(say)
     return installed
 
 
 @pytest.fixture
-def restored(installation: Installation) -> Iterator[None]:
+def restored(installation: Installed) -> Iterator[None]:
     """Restores dist/ after the test."""
     yield
     installation.restore()

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from constructs_lib.model import Manifest
-from local_cluster.installation import Installation
 from local_cluster.kubernetes import ZONES
 from local_cluster.processes import eventually
 from tests.e2e.commands import report
 from tests.e2e.conftest import Claimed
+from tests.e2e.installed import Installed
 
 
-def results(installation: Installation, *names: str) -> list[tuple[str, str]]:
+def results(installation: Installed, *names: str) -> list[tuple[str, str]]:
     """Outcome and detail of the named checks of the cluster."""
     cluster = report(installation, "checklist", "nebula", "--cluster", "--json", status=1)
     return [(it["outcome"], it["detail"]) for it in cluster["cluster"] if it["name"] in names]
@@ -21,7 +21,7 @@ def results(installation: Installation, *names: str) -> list[tuple[str, str]]:
 
 @contextmanager
 def running(
-    installation: Installation, kind: str, name: str, image: str, *args: str, label: str = ""
+    installation: Installed, kind: str, name: str, image: str, *args: str, label: str = ""
 ) -> Iterator[None]:
     """Run a workload in kube-system during the block."""
     labels = {"k8s-app": label or name}
@@ -43,7 +43,7 @@ def running(
         installation.cluster.delete(kind, name, "kube-system")
 
 
-def test_the_checklist_checks_the_cluster(installation: Installation, claim: Claimed) -> None:
+def test_the_checklist_checks_the_cluster(installation: Installed, claim: Claimed) -> None:
     with claim("`ops checklist --cluster`: reports synced services and missing controllers"):
         checked = report(installation, "checklist", "--aws", "--cluster", "--json", status=1)
         for items in checked["services"].values():
@@ -58,7 +58,7 @@ def test_the_checklist_checks_the_cluster(installation: Installation, claim: Cla
             eventually("Reloader", lambda: results(installation, "Reloader")[0][0] == "passed")
 
 
-def test_the_checklist_suggests_the_dns_setting(installation: Installation, claim: Claimed) -> None:
+def test_the_checklist_suggests_the_dns_setting(installation: Installed, claim: Claimed) -> None:
     def dns() -> list[tuple[str, str]]:
         return results(installation, "Cluster DNS")
 
@@ -95,7 +95,7 @@ def test_the_checklist_suggests_the_dns_setting(installation: Installation, clai
         assert f'dns_addresses=("169.254.20.10", "{tenth}")' in detail
 
 
-def label(installation: Installation, mode: str | None) -> None:
+def label(installation: Installed, mode: str | None) -> None:
     """Label a node as EKS Auto Mode does."""
     change: Manifest = {"metadata": {"labels": {"eks.amazonaws.com/compute-type": mode}}}
     installation.cluster.patch("Node", f"arm64-{ZONES[0]}", None, change)

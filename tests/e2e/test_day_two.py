@@ -12,11 +12,11 @@ import yaml
 
 from catalogue.parameters import Parameters
 from constructs_lib.model import Manifest
-from local_cluster.installation import Installation
 from local_cluster.processes import eventually, free_port
 from ops.secrets.readers import Readers, readers
 from tests.e2e.commands import ops, report, running_ops
 from tests.e2e.conftest import Claimed
+from tests.e2e.installed import Installed
 from tests.ops.session import command_lines
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
@@ -26,7 +26,7 @@ NAMESPACE, JOB = "crawlers", "click-runner-ember"
 RUN = ("jobs", "run", JOB, "--yes")
 
 
-def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
+def replaced(installation: Installed, before: dict[str, str]) -> list[str]:
     """The workloads of replaced pods, after their replacements are running."""
 
     def same_size() -> dict[str, str]:
@@ -37,11 +37,11 @@ def replaced(installation: Installation, before: dict[str, str]) -> list[str]:
     return sorted(app for uid, app in before.items() if uid not in now)
 
 
-def concerned(installation: Installation, parameter: Parameters) -> Readers:
+def concerned(installation: Installed, parameter: Parameters) -> Readers:
     return readers(parameter.path, installation.objects())
 
 
-def leaks(installation: Installation, *texts: str) -> list[str]:
+def leaks(installation: Installed, *texts: str) -> list[str]:
     """The texts and program logs that contain a secret value."""
     logs = (installation.processes.folder / "logs").glob("*.log")
     searched = {f"text {number}": text for number, text in enumerate(texts)} | {
@@ -50,7 +50,7 @@ def leaks(installation: Installation, *texts: str) -> list[str]:
     return [name for name, text in searched.items() if SECRET in text]
 
 
-def values(installation: Installation, parameter: Parameters) -> set[str]:
+def values(installation: Installed, parameter: Parameters) -> set[str]:
     """The values of a parameter in the Secrets."""
     stored = set()
     for source in concerned(installation, parameter).sources:
@@ -64,9 +64,7 @@ def values(installation: Installation, parameter: Parameters) -> set[str]:
     return stored
 
 
-def test_a_rotated_password_reaches_every_reader(
-    installation: Installation, claim: Claimed
-) -> None:
+def test_a_rotated_password_reaches_every_reader(installation: Installed, claim: Claimed) -> None:
     rotate = ("secrets", "rotate", PASSWORD.path, "--yes")
     with claim("`ops secrets rotate`: every reader has the ClickHouse password") as measured:
         before, jobs = installation.running(), installation.cluster.list("Job")
@@ -90,7 +88,7 @@ def test_a_rotated_password_reaches_every_reader(
     assert installation.is_as_committed()
 
 
-def test_only_readers_restart(installation: Installation, claim: Claimed) -> None:
+def test_only_readers_restart(installation: Installed, claim: Claimed) -> None:
     with claim("`ops secrets rotate`: a new key registry restarts only its readers") as measured:
         before, keys = installation.running(), f'{{"{SECRET}": "tier3"}}'
         done = ops(installation, "secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=keys)
@@ -104,7 +102,7 @@ def test_only_readers_restart(installation: Installation, claim: Claimed) -> Non
     assert leaks(installation, done.stdout, done.stderr) == []
 
 
-def test_an_interrupted_rotation_can_continue(installation: Installation, claim: Claimed) -> None:
+def test_an_interrupted_rotation_can_continue(installation: Installed, claim: Claimed) -> None:
     with claim("`ops secrets rotate`, interrupted, prints the state; --continue completes it"):
         before = installation.running()
         rotate = ("secrets", "rotate", RPC.path, "--yes")
@@ -128,12 +126,12 @@ def test_an_interrupted_rotation_can_continue(installation: Installation, claim:
     assert leaks(installation, printed, seen, done.stdout, done.stderr) == []
 
 
-def every_node(installation: Installation, verb: str) -> None:
+def every_node(installation: Installed, verb: str) -> None:
     nodes = [node["metadata"]["name"] for node in installation.cluster.list("Node")]
     installation.cluster.kubectl(verb, *nodes)
 
 
-def runs(installation: Installation) -> list[Manifest]:
+def runs(installation: Installed) -> list[Manifest]:
     """The runs of the job in the cluster."""
     return [
         job
@@ -143,7 +141,7 @@ def runs(installation: Installation) -> list[Manifest]:
 
 
 @pytest.fixture
-def full(installation: Installation) -> Iterator[Installation]:
+def full(installation: Installed) -> Iterator[Installed]:
     """A cluster with cordoned nodes, so that a run starts but does not end."""
     every_node(installation, "cordon")
     yield installation
@@ -152,9 +150,7 @@ def full(installation: Installation) -> Iterator[Installation]:
         installation.cluster.delete("Job", job["metadata"]["name"], NAMESPACE)
 
 
-def test_a_second_run_is_refused_until_the_first_has_ended(
-    full: Installation, claim: Claimed
-) -> None:
+def test_a_second_run_is_refused_until_the_first_has_ended(full: Installed, claim: Claimed) -> None:
     with claim("`ops jobs run` rejects a second run, and waits for the end of the first"):
         with running_ops(full, *RUN) as (first, stderr):
             (job,) = eventually("a run", lambda: runs(full))
@@ -173,15 +169,15 @@ def test_a_second_run_is_refused_until_the_first_has_ended(
         assert (last["name"], last["byHand"], last["outcome"]) == (name, True, "succeeded")
 
 
-def unreachable(kubeconfig: Manifest, _: Installation) -> None:
+def unreachable(kubeconfig: Manifest, _: Installed) -> None:
     kubeconfig["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
 
 
-def expired(kubeconfig: Manifest, _: Installation) -> None:
+def expired(kubeconfig: Manifest, _: Installed) -> None:
     kubeconfig["users"][0]["user"] = {"token": "of-yesterday"}
 
 
-def without_permissions(kubeconfig: Manifest, installation: Installation) -> None:
+def without_permissions(kubeconfig: Manifest, installation: Installed) -> None:
     token = installation.cluster.kubectl("create", "token", "default").strip()
     kubeconfig["users"][0]["user"] = {"token": token}
 
@@ -196,10 +192,10 @@ def without_permissions(kubeconfig: Manifest, installation: Installation) -> Non
     ids=["unreachable", "expired token", "no permission"],
 )
 def test_an_api_server_error_is_reported_in_one_sentence(
-    installation: Installation,
+    installation: Installed,
     claim: Claimed,
     tmp_path: Path,
-    change: Callable[[Manifest, Installation], None],
+    change: Callable[[Manifest, Installed], None],
     sentence: str,
 ) -> None:
     kubeconfig = yaml.safe_load(installation.cluster.kubeconfig.read_text())

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from catalogue.parameters import Parameters
-from local_cluster.installation import Installation
 from local_cluster.processes import eventually
 from tests.e2e.conftest import Claimed
+from tests.e2e.installed import Installed
 from tests.e2e.test_releases import APP, message, release
 
 _SECRET = ("cerebro-api-secrets", "cerebro")
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_lost(installation: Installation) -> Iterator[None]:
+def nothing_is_lost(installation: Installed) -> Iterator[None]:
     """After each test, the pods are the same and the cluster matches the repository."""
     pods, objects = installation.running(), installation.identities()
     yield
@@ -27,17 +27,17 @@ def nothing_is_lost(installation: Installation) -> Iterator[None]:
     assert sorted(kept.values()) == sorted(pods.values())
 
 
-def test_ssm_is_unreachable(installation: Installation, claim: Claimed) -> None:
+def test_ssm_is_unreachable(installation: Installed, claim: Claimed) -> None:
     with claim("SSM is unreachable: Secrets and pods stay, the status shows it"):
         pods, secret = installation.running(), installation.cluster.get("Secret", *_SECRET)
-        with installation.aws.unreachable():
-            installation.external_secrets.fail_to_sync(*_SECRET)
+        with installation.aws_unreachable():
+            installation.fail_to_sync_secret(*_SECRET)
             assert installation.cluster.get("Secret", *_SECRET) == secret
             assert installation.running() == pods
-        installation.external_secrets.sync(*_SECRET)
+        installation.sync_secret(*_SECRET)
 
 
-def test_a_parameter_is_missing(installation: Installation, claim: Claimed) -> None:
+def test_a_parameter_is_missing(installation: Installed, claim: Claimed) -> None:
     path = Parameters.API_KEYS.path
 
     def event() -> str:
@@ -49,46 +49,50 @@ def test_a_parameter_is_missing(installation: Installation, claim: Claimed) -> N
     with claim("A parameter is missing: Secret and pods stay, an event names it") as measured:
         pods, secret = installation.running(), installation.cluster.get("Secret", *_SECRET)
         installation.aws.client("ssm").delete_parameter(Name=path)
-        installation.external_secrets.fail_to_sync(*_SECRET)
+        installation.fail_to_sync_secret(*_SECRET)
         measured(eventually("the event", event)[:100])
         assert installation.cluster.get("Secret", *_SECRET) == secret
         assert installation.running() == pods
-        installation.aws.put_parameter(path, Parameters.API_KEYS.placeholder)
-        installation.external_secrets.sync(*_SECRET)
+        installation.put_parameter(path, Parameters.API_KEYS.placeholder)
+        installation.sync_secret(*_SECRET)
 
 
 @pytest.mark.parametrize("victim", ["kube-apiserver", "argocd-application-controller"])
 def test_a_program_is_killed_during_a_sync(
-    installation: Installation, claim: Claimed, victim: str
+    installation: Installed, claim: Claimed, victim: str
 ) -> None:
     with claim("Killed and restarted during a sync: the sync still completes") as measured:
         image = release(installation, "f", seconds="10")
-        installation.argocd.wait_until_syncing(APP)
+        eventually(
+            "a sync is running",
+            lambda: installation.argocd.applications()[APP].operation == "Running",
+            every=0.05,
+        )
         installation.processes[victim].restart()
         installation.wait(APP)
         assert installation.images(APP) == {image}
         measured(victim)
 
 
-def test_external_secrets_is_stopped(installation: Installation, claim: Claimed) -> None:
+def test_external_secrets_is_stopped(installation: Installed, claim: Claimed) -> None:
     with claim("External Secrets is stopped for a while: pods and Secrets stay"):
         pods = installation.running()
         operator = installation.processes["external-secrets"]
         operator.kill()
-        installation.aws.put_parameter(Parameters.API_KEYS.path, '{"meanwhile": "tier1"}')
+        installation.put_parameter(Parameters.API_KEYS.path, '{"meanwhile": "tier1"}')
         installation.argocd.refresh()
         installation.wait()
         assert installation.running() == pods
         operator.restart()
-        installation.external_secrets.sync(*_SECRET)
+        installation.sync_secret(*_SECRET)
 
 
-def test_an_invalid_object_is_committed(installation: Installation, claim: Claimed) -> None:
+def test_an_invalid_object_is_committed(installation: Installed, claim: Claimed) -> None:
     with claim(
         "An invalid object is committed: the rest keeps running, its Application shows the reason"
     ) as measured:
         pods, repository = installation.running(), installation.repository
-        with repository.edited("dist/crawlers/nebula.k8s.yaml", "Deployment", "nebula") as nebula:
+        with installation.edited("crawlers/nebula.k8s.yaml", "Deployment", "nebula") as nebula:
             nebula["spec"]["replicas"] = "many"
         repository.commit("Break nebula")
         installation.argocd.refresh()
@@ -101,7 +105,7 @@ def test_an_invalid_object_is_committed(installation: Installation, claim: Claim
 
 @pytest.mark.parametrize("folder", ["dist/cerebro", "dist/argocd", "dist"])
 def test_a_folder_is_emptied_by_mistake(
-    installation: Installation, claim: Claimed, folder: str
+    installation: Installed, claim: Claimed, folder: str
 ) -> None:
     def out_of_sync() -> list[str]:
         applications = installation.argocd.applications()

@@ -9,28 +9,28 @@ import pytest
 
 from constructs_lib.manifests.argocd import FINGERPRINT, fingerprint
 from constructs_lib.model import Manifest
-from local_cluster.installation import Installation
 from local_cluster.processes import eventually
 from tests.e2e.conftest import Claimed
+from tests.e2e.installed import Installed
 from tests.e2e.sampling import Samples, sampled
 
 APP, JOB, NAMESPACE = "cryo-indexer", "cryo-indexer-migrations", "crawlers"
-FILE = f"dist/{NAMESPACE}/{APP}.k8s.yaml"
+FILE = f"{NAMESPACE}/{APP}.k8s.yaml"
 SECRET = ("cryo-indexer-clickhouse", NAMESPACE)
 
 pytestmark = pytest.mark.usefixtures("restored")
 
 
 @contextmanager
-def changed_job(installation: Installation) -> Iterator[Manifest]:
+def changed_job(installation: Installed) -> Iterator[Manifest]:
     """Yield the migration Job in dist/ for changes, and update its fingerprint."""
-    with installation.repository.edited(FILE, "Job", JOB) as job:
+    with installation.edited(FILE, "Job", JOB) as job:
         yield job
-    with installation.repository.edited(FILE, "ServiceAccount", JOB) as account:
+    with installation.edited(FILE, "ServiceAccount", JOB) as account:
         account["metadata"]["annotations"][FINGERPRINT] = fingerprint(job)
 
 
-def release(installation: Installation, commit: str, **annotations: str) -> str:
+def release(installation: Installed, commit: str, **annotations: str) -> str:
     """Release a new build of the indexer and its migrations; returns the new image."""
     image = f"ghcr.io/gnosischain/{APP}:sha-{commit * 40}"
     with changed_job(installation) as job:
@@ -41,28 +41,28 @@ def release(installation: Installation, commit: str, **annotations: str) -> str:
         added = {f"test/{name}": value for name, value in annotations.items()}
         template["metadata"]["annotations"] = {**kept, **added}
         job["spec"]["backoffLimit"] = 0
-    with installation.repository.edited(FILE, "Deployment", APP) as deployment:
+    with installation.edited(FILE, "Deployment", APP) as deployment:
         deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
     installation.repository.commit(f"Release {commit * 7}")
     installation.argocd.refresh(APP)
     return image
 
 
-def message(installation: Installation, application: str, *words: str) -> str:
+def message(installation: Installed, application: str, *words: str) -> str:
     """The first message of an Application that contains these words, or an empty text."""
     messages = installation.argocd.applications()[application].messages
     return next((text for text in messages if all(word in text for word in words)), "")
 
 
 def rolled_out(
-    installation: Installation, name: str, commit: str, unavailable: int | None = None
+    installation: Installed, name: str, commit: str, unavailable: int | None = None
 ) -> Samples:
     """Pin an image through git, and sample the service until all old pods are gone.
 
     `unavailable` is the maxUnavailable of another strategy, RollingUpdate.
     """
     namespace, _, app = name.partition("/")
-    with installation.repository.edited(f"dist/{name}.k8s.yaml", "Deployment", app) as deployment:
+    with installation.edited(f"{name}.k8s.yaml", "Deployment", app) as deployment:
         spec = deployment["spec"]
         image = f"ghcr.io/gnosischain/{app}:sha-{commit * 40}"
         spec["template"]["spec"]["containers"][0]["image"] = image
@@ -82,7 +82,7 @@ def rolled_out(
 
 
 def test_the_api_keeps_two_ready_and_starts_one_more(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     with claim("A new image of cerebro-api: never fewer than two ready, one surge pod") as measured:
         samples = rolled_out(installation, "cerebro/cerebro-api", "a")
@@ -91,14 +91,14 @@ def test_the_api_keeps_two_ready_and_starts_one_more(
         measured(samples)
 
 
-def test_an_unsafe_strategy_is_detected(installation: Installation, claim: Claimed) -> None:
+def test_an_unsafe_strategy_is_detected(installation: Installed, claim: Claimed) -> None:
     with claim("... and with maxUnavailable 1 the same test fails") as measured:
         samples = rolled_out(installation, "cerebro/cerebro-api", "b", unavailable=1)
         assert samples.fewest_ready < 2, samples
         measured(samples)
 
 
-def test_a_single_writer_never_runs_twice(installation: Installation, claim: Claimed) -> None:
+def test_a_single_writer_never_runs_twice(installation: Installed, claim: Claimed) -> None:
     with claim("A new image of nebula: never two pods at once") as measured:
         samples = rolled_out(installation, "crawlers/nebula", "a")
         assert samples.most_pods == 1, samples
@@ -106,7 +106,7 @@ def test_a_single_writer_never_runs_twice(installation: Installation, claim: Cla
 
 
 def test_a_rolling_update_of_a_single_writer_is_detected(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     with claim("... and as RollingUpdate the same test fails") as measured:
         samples = rolled_out(installation, "crawlers/nebula", "b", unavailable=0)
@@ -114,7 +114,7 @@ def test_a_rolling_update_of_a_single_writer_is_detected(
         measured(samples)
 
 
-def migration(installation: Installation) -> Manifest:
+def migration(installation: Installed) -> Manifest:
     """The migration Job in the cluster."""
     return installation.cluster.get("Job", JOB, NAMESPACE) or {}
 
@@ -126,7 +126,7 @@ def finished(job: Manifest) -> str:
 
 
 def test_no_new_pod_starts_before_the_migration_is_done(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     def migrates() -> bool:
         template = migration(installation).get("spec", {}).get("template", {})
@@ -147,7 +147,7 @@ def test_no_new_pod_starts_before_the_migration_is_done(
 
 
 def test_a_failed_migration_changes_no_pod_and_the_next_commit_is_released(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     with claim("A migration fails: the old build stays, the Application shows why") as measured:
         before = installation.running()
@@ -161,7 +161,7 @@ def test_a_failed_migration_changes_no_pod_and_the_next_commit_is_released(
         assert installation.images(APP) == {image}
 
 
-def test_a_change_to_only_the_job_is_synced(installation: Installation, claim: Claimed) -> None:
+def test_a_change_to_only_the_job_is_synced(installation: Installed, claim: Claimed) -> None:
     with claim("A commit that changes only the migration's arguments runs it, restarts no pod"):
         before, former = installation.running(), migration(installation)["metadata"]["uid"]
         with changed_job(installation) as job:
@@ -175,27 +175,25 @@ def test_a_change_to_only_the_job_is_synced(installation: Installation, claim: C
 
 
 def test_a_release_works_with_an_existing_secret_while_ssm_is_unreachable(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     with claim("SSM is unreachable: a release works with the existing Secret") as measured:
-        with installation.aws.unreachable():
-            installation.external_secrets.fail_to_sync(*SECRET)
+        with installation.aws_unreachable():
+            installation.fail_to_sync_secret(*SECRET)
             image = release(installation, "d")
             eventually("released", lambda: installation.images(APP) == {image}, within=180)
             measured(str(installation.argocd.applications()[APP]))
-        installation.external_secrets.sync(*SECRET)
+        installation.sync_secret(*SECRET)
 
 
-def test_a_changed_secret_fails_the_first_attempt(
-    installation: Installation, claim: Claimed
-) -> None:
+def test_a_changed_secret_fails_the_first_attempt(installation: Installed, claim: Claimed) -> None:
     def retrying() -> str:
         return message(installation, APP, "completed unsuccessfully", "Retrying")
 
     with claim("... a release that changes its Secret fails once, then uses the old") as measured:
         before = installation.running()
-        with installation.aws.unreachable():
-            with installation.repository.edited(FILE, "ExternalSecret", SECRET[0]) as secret:
+        with installation.aws_unreachable():
+            with installation.edited(FILE, "ExternalSecret", SECRET[0]) as secret:
                 data = secret["spec"]["data"]
                 data.append({**data[0], "secretKey": "CLICKHOUSE_ALIAS"})
             image = release(installation, "e")

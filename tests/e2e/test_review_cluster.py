@@ -15,19 +15,19 @@ import yaml
 
 from constructs_lib.model import Manifest
 from local_cluster.argocd import CONTROLLER
-from local_cluster.installation import Installation
 from local_cluster.processes import eventually
 from tests.conftest import ROOT
 from tests.e2e import commands
 from tests.e2e.commands import ops
 from tests.e2e.conftest import Claimed
+from tests.e2e.installed import Installed
 
 API = "Deployment cerebro/cerebro-api"
 Findings = set[tuple[str, str, str]]
 """Severity, class and object."""
 
 
-def review(installation: Installation) -> dict[str, Any]:
+def review(installation: Installed) -> dict[str, Any]:
     """The report on a sync of the repository."""
     options = ("review", "--cluster", "--format", "json")
     report: dict[str, Any] = commands.report(
@@ -60,7 +60,7 @@ def differences(report: Mapping[str, Any], thing: str) -> dict[str, tuple[Any, A
 
 
 @contextmanager
-def argo_cd_stopped(installation: Installation) -> Iterator[None]:
+def argo_cd_stopped(installation: Installed) -> Iterator[None]:
     controller = installation.processes[CONTROLLER]
     controller.send(signal.SIGSTOP)
     try:
@@ -70,7 +70,7 @@ def argo_cd_stopped(installation: Installation) -> Iterator[None]:
 
 
 @pytest.mark.external_secrets("v1beta1", "v1")
-def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Claimed) -> None:
+def test_a_cluster_in_sync_has_no_change(installation: Installed, claim: Claimed) -> None:
     with claim("`ops review --cluster`: a synced cluster has no changes") as measured:
         started = time.monotonic()
         report = review(installation)
@@ -82,7 +82,7 @@ def test_a_cluster_in_sync_has_no_change(installation: Installation, claim: Clai
         measured(f"{ours:.1f} s, kubectl diff {theirs:.1f} s, ratio {ours / theirs:.1f}")
 
 
-def test_manual_changes_are_reported(installation: Installation, claim: Claimed) -> None:
+def test_manual_changes_are_reported(installation: Installed, claim: Claimed) -> None:
     cluster = installation.cluster
     with claim("`ops review --cluster`: reports drift, but not the writes of controllers"):
         with argo_cd_stopped(installation):
@@ -116,7 +116,7 @@ def test_manual_changes_are_reported(installation: Installation, claim: Claimed)
     eventually("the cluster as committed", installation.is_as_committed)
 
 
-def reloaded(installation: Installation, name: str) -> None:
+def reloaded(installation: Installed, name: str) -> None:
     """Restart a Deployment as Reloader does."""
     variable = {"name": "STAKATER_X_SECRET", "value": "1"}
     pod = {"spec": {"containers": [{"name": name, "env": [variable]}]}}
@@ -126,12 +126,12 @@ def reloaded(installation: Installation, name: str) -> None:
     )
 
 
-def test_other_objects_are_reported(installation: Installation, claim: Claimed) -> None:
+def test_other_objects_are_reported(installation: Installed, claim: Claimed) -> None:
     cluster = installation.cluster
     with claim("`ops review --cluster`: reports another Application's objects, and duplicates"):
         objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
         service = [o for o in objects if o["kind"] == "Service"]
-        installation.repository.write_objects("legacy/service.yaml", service)
+        installation.write_objects("legacy/service.yaml", service)
         installation.repository.commit("Another Application's objects")
         cluster.apply(legacy(installation), duplicate(installation))
         eventually(
@@ -154,7 +154,7 @@ def test_other_objects_are_reported(installation: Installation, claim: Claimed) 
     installation.restore()
 
 
-def legacy(installation: Installation) -> Manifest:
+def legacy(installation: Installed) -> Manifest:
     application = next(
         o
         for o in installation.objects("dist/argocd/applications.k8s.yaml")
@@ -165,7 +165,7 @@ def legacy(installation: Installation) -> Manifest:
     return {**application, "metadata": {"name": "legacy", "namespace": "argocd"}, "spec": spec}
 
 
-def duplicate(installation: Installation) -> Manifest:
+def duplicate(installation: Installed) -> Manifest:
     ember = installation.cluster.get("CronJob", "click-runner-ember", "crawlers")
     assert ember
     metadata = {"name": "ember-by-hand", "namespace": "crawlers"}
@@ -174,7 +174,7 @@ def duplicate(installation: Installation) -> Manifest:
 
 
 def test_the_documented_role_is_sufficient(
-    installation: Installation, claim: Claimed, tmp_path: Path
+    installation: Installed, claim: Claimed, tmp_path: Path
 ) -> None:
     """Uses the role in docs/review.md."""
     cluster = installation.cluster

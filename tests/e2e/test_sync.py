@@ -6,10 +6,10 @@ import pytest
 
 from constructs_lib.kubernetes.files import to_yaml
 from constructs_lib.manifests.text import unreadable
-from local_cluster.installation import SERVICES, Installation
 from local_cluster.processes import eventually
 from tests.constructs_lib.test_text import MISREAD, ORDINARY
 from tests.e2e.conftest import Claimed
+from tests.e2e.installed import NAMESPACES, Installed
 from tests.network import EVALUATORS, Endpoint
 from tests.reach import declared, questions, wrong
 
@@ -17,9 +17,7 @@ for_both_targets = pytest.mark.external_secrets("v1beta1", "v1")
 
 
 @for_both_targets
-def test_every_application_is_synced_and_healthy(
-    installation: Installation, claim: Claimed
-) -> None:
+def test_every_application_is_synced_and_healthy(installation: Installed, claim: Claimed) -> None:
     with claim("The root Application installs everything: Synced and Healthy") as measured:
         installation.wait()
         applications = installation.argocd.applications()
@@ -32,7 +30,7 @@ def test_every_application_is_synced_and_healthy(
 
 
 @for_both_targets
-def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: Claimed) -> None:
+def test_pods_are_admitted_and_run_on_arm64(installation: Installed, claim: Claimed) -> None:
     with claim("Pods pass Pod Security and quotas, and run on arm64 nodes") as measured:
         wanted = {
             o["metadata"]["name"]: o["spec"]["replicas"]
@@ -45,7 +43,7 @@ def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: C
         assert all(node.startswith("arm64-") for node in nodes), nodes
         refused = [
             event["message"]
-            for namespace in SERVICES
+            for namespace in NAMESPACES
             for event in installation.cluster.list("Event", namespace)
             if event.get("reason") == "FailedCreate" and "violates PodSecurity" in event["message"]
         ]
@@ -54,7 +52,7 @@ def test_pods_are_admitted_and_run_on_arm64(installation: Installation, claim: C
 
 
 @for_both_targets
-def test_every_cron_job_runs_by_hand(installation: Installation, claim: Claimed) -> None:
+def test_every_cron_job_runs_by_hand(installation: Installed, claim: Claimed) -> None:
     with claim("Every CronJob is accepted, and a manual run completes") as measured:
         jobs = [
             (o["metadata"]["name"], f"--namespace={o['metadata']['namespace']}")
@@ -73,7 +71,7 @@ def test_every_cron_job_runs_by_hand(installation: Installation, claim: Claimed)
 
 @for_both_targets
 def test_every_secret_has_the_keys_that_its_pods_read(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     with claim("Every ExternalSecret is SecretSynced with the keys that pods read") as measured:
         installation.external_secrets.wait_until_synced()
@@ -90,26 +88,26 @@ def test_every_secret_has_the_keys_that_its_pods_read(
 
 
 @for_both_targets
-def test_nothing_drifts(installation: Installation, claim: Claimed) -> None:
+def test_nothing_drifts(installation: Installed, claim: Claimed) -> None:
     with claim("After two refreshes, all is Synced, and a dry run shows no changes") as measured:
         for _ in range(2):
             installation.argocd.refresh()
             installation.wait()
         objects = installation.objects()
-        assert installation.cluster.difference(objects) == ""
+        assert installation.difference(objects) == ""
         measured(f"{len(objects)} objects compared")
 
 
 @for_both_targets
-def test_drift_is_detected(installation: Installation) -> None:
+def test_drift_is_detected(installation: Installed) -> None:
     objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
     deployment = next(o for o in objects if o["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1001m"
-    assert "1001m" in installation.cluster.difference(objects)
+    assert "1001m" in installation.difference(objects)
     eventually("still as committed", installation.is_as_committed)
 
 
-def test_unusual_text_is_stored_unchanged(installation: Installation, claim: Claimed) -> None:
+def test_unusual_text_is_stored_unchanged(installation: Installed, claim: Claimed) -> None:
     with claim("The API server stores unusual text unchanged") as measured:
         texts = {f"text-{number}": text for number, text in enumerate([*MISREAD, *ORDINARY])}
         place = {"name": "texts", "namespace": "cerebro"}
@@ -125,7 +123,7 @@ def test_unusual_text_is_stored_unchanged(installation: Installation, claim: Cla
 
 
 @pytest.fixture
-def pods(installation: Installation) -> dict[str, Endpoint]:
+def pods(installation: Installed) -> dict[str, Endpoint]:
     """The running pods of declared workloads."""
     running = installation.running()
     pods = installation.pods()
@@ -133,7 +131,7 @@ def pods(installation: Installation) -> dict[str, Endpoint]:
 
 
 def test_the_policies_allow_what_is_declared(
-    installation: Installation, pods: dict[str, Endpoint], claim: Claimed
+    installation: Installed, pods: dict[str, Endpoint], claim: Claimed
 ) -> None:
     with claim("NetworkPolicies allow what is declared, on Kubernetes and EKS") as measured:
         asked = list(questions(pods))
@@ -146,10 +144,10 @@ def test_the_policies_allow_what_is_declared(
 
 
 def test_a_removed_policy_changes_an_answer(
-    installation: Installation, pods: dict[str, Endpoint]
+    installation: Installed, pods: dict[str, Endpoint]
 ) -> None:
     cluster = installation.cluster
-    stored = [policy for name in SERVICES for policy in cluster.list("NetworkPolicy", name)]
+    stored = [policy for name in NAMESPACES for policy in cluster.list("NetworkPolicy", name)]
     namespaces = cluster.list("Namespace")
     for app in ("cerebro-api", "nebula"):
         rest = [it for it in stored if it["metadata"]["name"] not in (app, "default-deny")]
@@ -158,7 +156,7 @@ def test_a_removed_policy_changes_an_answer(
 
 
 def test_removing_a_service_removes_only_its_objects(
-    installation: Installation, claim: Claimed
+    installation: Installed, claim: Claimed
 ) -> None:
     service, applications = "dist/crawlers/nebula.k8s.yaml", "dist/argocd/applications.k8s.yaml"
     with claim("Removing a service removes only its objects") as measured:
@@ -169,7 +167,7 @@ def test_removing_a_service_removes_only_its_objects(
         }
         installation.repository.remove(service)
         rest = [o for o in installation.objects(applications) if o["metadata"]["name"] != "nebula"]
-        installation.repository.write_objects(applications, rest)
+        installation.write_objects(applications, rest)
         installation.repository.commit("Remove nebula")
         installation.argocd.refresh("root")
         eventually("nebula gone", lambda: "nebula" not in installation.argocd.applications(), 120)

@@ -170,7 +170,8 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
         delete_api(cluster)
         cluster.kubectl("apply", "-f-", stdin=yaml.safe_dump(page).replace("app:", "run:"))
         scheme = "alb.ingress.kubernetes.io/scheme"
-        cluster.annotate("Ingress", "cerebro-api", "cerebro", {scheme: "internal"})
+        internal = {"metadata": {"annotations": {scheme: "internal"}}}
+        cluster.patch("Ingress", "cerebro-api", "cerebro", internal)
         secret = {"stringData": {"EXTRA": "more"}}
         cluster.patch("Secret", "cerebro-api-secrets", "cerebro", secret)
         size = f"storage: {wanted['spec']['resources']['requests']['storage']}\n"
