@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -38,7 +39,7 @@ from tests.e2e.test_review_cluster import differences, findings, texts
 GUIDE = ROOT / "docs" / "takeover.md"
 _STEP = re.compile(r"^## (?:(\d)\. )?.*?$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_QUESTIONS: list[Any] = [r"\[y/N\]: ", r"\(y/n\)", pexpect.EOF]
+_OF_MAKE = re.compile(r"ARGS$|MFLAGS$|MAKE")
 UNFINISHED = re.compile(r"ops (checklist|secrets status)")
 """Commands that exit with status 1 while values, DNS records and controllers are missing."""
 KINDS = ("ConfigMap", "CronJob", "Deployment", "ExternalSecret", "Ingress", "NetworkPolicy",
@@ -65,21 +66,20 @@ class Rehearsal:
 
     def run(self, line: str) -> str:
         """Run a command in a terminal, and confirm all questions."""
-        child: pexpect.spawn[str] = pexpect.spawn(
-            "bash", ["-c", line], cwd=str(self.checkout), env=self.environment,
-            encoding="utf-8", timeout=180, dimensions=(50, 200),
-        )  # fmt: skip
-        output = ""
-        while True:
-            which = child.expect(_QUESTIONS)
-            output += f"{child.before}"
-            if which == len(_QUESTIONS) - 1:
-                break
-            child.sendline("y")
-        child.close()
+        ended: Any = pexpect.run(
+            shlex.join(("bash", "-c", line)),
+            events={r"\[y/N\]: |\(y/n\)": "y\n"},
+            withexitstatus=True,
+            cwd=str(self.checkout),
+            env=self.environment,
+            encoding="utf-8",
+            timeout=180,
+            dimensions=(50, 200),
+        )
+        output, status = ended
         allowed = (0, 1) if UNFINISHED.search(line) else (0,)
-        assert child.exitstatus in allowed, f"{line}: {child.exitstatus}\n{output}"
-        return output
+        assert status in allowed, f"{line}: {status}\n{output}"
+        return str(output)
 
     def refused(self, arguments: str, message: str) -> None:
         """Run a takeover command that is refused."""
@@ -94,12 +94,9 @@ class Rehearsal:
 
     def review(self) -> dict[str, Any]:
         """The report on a sync of the checkout."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ops", "review", "--cluster", "--format", "json"],
-            cwd=self.checkout, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        report: dict[str, Any] = json.loads(done.stdout)
+        command = (sys.executable, "-m", "ops", "review", "--cluster", "--format", "json")
+        printed = subprocess.check_output(command, cwd=self.checkout, env=self.environment)
+        report: dict[str, Any] = json.loads(printed)
         return report
 
     def state(self) -> dict[tuple[str, str, str], Manifest]:
@@ -140,15 +137,10 @@ def rehearsal(checkout: Path) -> Iterator[Rehearsal]:
         lines = cluster.settings().read_text().splitlines()
         variables = dict(line.removeprefix("export ").split("=", 1) for line in lines)
         scripts = f"{checkout / '.venv' / 'bin'}:{checkout / 'node_modules' / '.bin'}"
-        outer = {
-            "ARGS",
-            "MAKEFLAGS",
-            "MAKELEVEL",
-            "MAKEOVERRIDES",
-            "MFLAGS",
-        }  # of the make that runs the tests
+        # without those of the make that runs the tests
+        outer = {name: value for name, value in os.environ.items() if not _OF_MAKE.match(name)}
         environment = {
-            **{name: value for name, value in os.environ.items() if name not in outer},
+            **outer,
             **variables,
             "PATH": f"{Path(sys.executable).parent}:{scripts}:{os.environ['PATH']}",
             "PYTHONPATH": str(checkout),
@@ -243,7 +235,10 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
     ):
         rehearsal.step("1")
         rehearsal.step("2")
-        every_minute(rehearsal)
+        every_minute = {"spec": {"schedule": "* * * * *"}}
+        cluster.patch("CronJob", "click-runner-ember", "crawlers", every_minute)
+        old, new = "schedule: 0 2 * * *", "schedule: '* * * * *'"
+        rehearsal.edit("crawlers/click-runner.k8s.yaml", old, new)
         before, predicted = rehearsal.state(), rehearsal.predicted()
         rehearsal.step("3")
         undo(rehearsal, before)
@@ -267,17 +262,14 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
         reads = f"{len(keys)} reads of the Secret"
         measured(f"{samples}; {reads}; {len(predicted)} objects as predicted by the review")
     with claim("A takeover: CronJobs never run twice in a minute") as measured:
-        minutes = Counter(map(started, embers(cluster)))
+        minutes = Counter(
+            job["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"]
+            for job in cluster.list("Job", "crawlers")
+            if "ember" in job["metadata"]["name"]
+        )
         assert minutes
         assert set(minutes.values()) == {1}, minutes
         measured(f"{len(minutes)} runs")
-
-
-def every_minute(rehearsal: Rehearsal) -> None:
-    """Run Ember's job every minute, in the cluster and in dist/."""
-    change = {"spec": {"schedule": "* * * * *"}}
-    rehearsal.cluster.patch("CronJob", "click-runner-ember", "crawlers", change)
-    rehearsal.edit("crawlers/click-runner.k8s.yaml", "schedule: 0 2 * * *", "schedule: '* * * * *'")
 
 
 def undo(rehearsal: Rehearsal, before: dict[tuple[str, str, str], Manifest]) -> None:
@@ -299,16 +291,6 @@ def all_synced(rehearsal: Rehearsal) -> bool:
     others = [it for it in existing.values() if (it.sync, it.health) != ("Synced", "Healthy")]
     assert not others, "; ".join(map(str, others))
     return True
-
-
-def embers(cluster: Cluster) -> list[Manifest]:
-    """All runs of Ember's job."""
-    return [job for job in cluster.list("Job", "crawlers") if "ember" in job["metadata"]["name"]]
-
-
-def started(job: Manifest) -> str:
-    annotations: dict[str, str] = job["metadata"]["annotations"]
-    return annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"]
 
 
 def test_a_failed_release_keeps_the_old_pods(rehearsal: Rehearsal, claim: Claimed) -> None:
