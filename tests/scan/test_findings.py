@@ -47,8 +47,8 @@ def test_checkov_names_objects_and_resources_as_the_waivers_do(
     outcome: str, resource: str, naming: str, item: str, message: str
 ) -> None:
     broken = {"check_id": "CKV_1", "check_name": "M", "resource": resource}
-    results = {"failed_checks": [], "skipped_checks": []} | {outcome: [broken]}
-    printed = json.dumps({"results": results})
+    results: dict[str, list[object]] = {"failed_checks": [], "skipped_checks": []}
+    printed = json.dumps({"results": results | {outcome: [broken]}})
     assert scanners.of_checkov(printed, getattr(scanners, naming)) == [
         Result("checkov:CKV_1", item, message)
     ]
