@@ -23,93 +23,69 @@ from tests.ops.review.edits import review, said
 
 _TOKEN = Parameters.IPINFO_TOKEN.path
 
-_REFERENCE = {"secretKeyRef": {"name": "token", "key": "T"}}
-_POD: Manifest = {
-    "metadata": {"labels": {"tier": "db"}},
-    "spec": {
-        "initContainers": [{"name": "first", "image": "example.org/init@sha256:" + 64 * "a"}],
-        "containers": [
-            {
-                "name": "main",
-                "image": "ghcr.io/gnosischain/nebula:latest",
-                "env": [
-                    {"name": "T", "valueFrom": {"secretKeyRef": {"name": "token", "key": "T"}}}
-                ],
-            }
-        ],
-    },
-}
-_SELECTOR = {"matchLabels": {"tier": "db"}}
-
-
-def _with_secret(volume: Manifest) -> Manifest:
-    spec = {"containers": [{"name": "main", "image": "main"}], "volumes": [volume]}
-    return {"metadata": {"labels": {"app": "files"}}, "spec": spec}
-
-
-_OBJECTS: list[Manifest] = [
-    {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
-        "metadata": {"name": "database"},
-        "spec": {"serviceName": "database", "selector": _SELECTOR, "template": _POD},
-    },
-    {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": "agent"},
-        "spec": {
-            "selector": _SELECTOR,
-            "updateStrategy": {"type": "OnDelete"},
-            "template": _with_secret({"name": "a", "secret": {"secretName": "token"}}),
-        },
-    },
-    {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "scaled"},
-        "spec": {
-            "selector": {"matchLabels": {"app": "files"}},
-            "template": _with_secret(
-                {"name": "a", "projected": {"sources": [{"secret": {"name": "token"}}]}}
-            ),
-        },
-    },
-    {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "scaled"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"},
-            "maxReplicas": 4,
-        },
-    },
-    {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": "nightly"},
-        "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": _POD}}},
-    },
-    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}, "spec": _POD["spec"]},
-    {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "headless"},
-        "spec": {"clusterIP": "None", "selector": {"tier": "db"}},
-    },
-    {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {"name": "open"},
-        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"name": "http"}}}},
-    },
-    {
-        "apiVersion": "external-secrets.io/v1beta1",
-        "kind": "ExternalSecret",
-        "metadata": {"name": "token"},
-        "spec": {"dataFrom": [{"extract": {"key": _TOKEN}}]},
-    },
-]
+_OBJECTS: list[Manifest] = yaml.safe_load(
+    """
+- apiVersion: apps/v1
+  kind: StatefulSet
+  metadata: {name: database}
+  spec:
+    serviceName: database
+    selector: &selector {matchLabels: {tier: db}}
+    template: &template
+      metadata: {labels: {tier: db}}
+      spec: &pod
+        initContainers: [{name: first, image: "example.org/init@sha256:DIGEST"}]
+        containers:
+          - name: main
+            image: ghcr.io/gnosischain/nebula:latest
+            env: [{name: T, valueFrom: {secretKeyRef: {name: token, key: T}}}]
+- apiVersion: apps/v1
+  kind: DaemonSet
+  metadata: {name: agent}
+  spec:
+    selector: *selector
+    updateStrategy: {type: OnDelete}
+    template:
+      metadata: {labels: {app: files}}
+      spec:
+        containers: [{name: main, image: main}]
+        volumes: [{name: a, secret: {secretName: token}}]
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: scaled}
+  spec:
+    selector: {matchLabels: {app: files}}
+    template:
+      metadata: {labels: {app: files}}
+      spec:
+        containers: [{name: main, image: main}]
+        volumes: [{name: a, projected: {sources: [{secret: {name: token}}]}}]
+- apiVersion: autoscaling/v2
+  kind: HorizontalPodAutoscaler
+  metadata: {name: scaled}
+  spec:
+    scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: scaled}
+    maxReplicas: 4
+- apiVersion: batch/v1
+  kind: CronJob
+  metadata: {name: nightly}
+  spec: {schedule: "@daily", jobTemplate: {spec: {template: *template}}}
+- {apiVersion: v1, kind: Pod, metadata: {name: bare}, spec: *pod}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: headless}
+  spec: {clusterIP: None, selector: {tier: db}}
+- apiVersion: networking.k8s.io/v1
+  kind: Ingress
+  metadata: {name: open}
+  spec: {defaultBackend: {service: {name: web, port: {name: http}}}}
+- apiVersion: external-secrets.io/v1beta1
+  kind: ExternalSecret
+  metadata: {name: token}
+  spec: {dataFrom: [{extract: {key: TOKEN}}]}
+""".replace("DIGEST", 64 * "a").replace("TOKEN", _TOKEN)
+)
+_TEMPLATE = _OBJECTS[0]["spec"]["template"]
 
 
 @pytest.fixture
@@ -220,5 +196,5 @@ def test_the_update_mode_follows_the_strategy(
 ) -> None:
     version = "batch/v1" if kind == "Job" else "apps/v1"
     item = {"apiVersion": version, "kind": kind, "metadata": {"name": "one"}}
-    (workload,) = workloads([{**item, "spec": {"template": _POD, **spec}}])
+    (workload,) = workloads([{**item, "spec": {"template": _TEMPLATE, **spec}}])
     assert workload.update is update
