@@ -10,9 +10,9 @@ from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION, Installation
 from catalogue.parameters import Parameters
 from catalogue.target import TARGET
+from constructs_lib.model import waivers
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform, Sources
-from constructs_lib.rules import waivers
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
 """Accepted findings of the rules and the scanners, each with a reason and an expiry date."""

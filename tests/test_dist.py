@@ -89,9 +89,9 @@ def _pin_is_malformed(checkout: Path) -> None:
 
 
 def _rule_has_a_typo(checkout: Path) -> None:
-    rules = checkout / "constructs_lib" / "rules" / "hardening.py"
+    rules = checkout / "constructs_lib" / "rules" / "availability.py"
     before = rules.read_text()
-    rules.write_text(before.replace('container.get("resources") or {}', 'container["requests"]'))
+    rules.write_text(before.replace("container.requests, ", 'container["requests"], '))
     assert rules.read_text() != before
 
 

@@ -10,8 +10,9 @@ from constructs_lib.kubernetes.files import ChartFiles
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.fields import malformed
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.model import waivers
 from constructs_lib.model.platform import Platform
-from constructs_lib.rules import violations, waivers
+from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered, Violation
 
 

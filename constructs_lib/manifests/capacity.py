@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.objects import POD_TEMPLATES, Kind, group
+from constructs_lib.manifests.objects import POD_TEMPLATES, Kind, at, group
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
 
@@ -88,7 +88,7 @@ def quotas(objects: Iterable[Manifest]) -> dict[str, Amounts]:
         if _kind(item) != ("", "ResourceQuota"):
             continue
         own = bounds.setdefault(_namespace(item), {})
-        spec = _at(item, "spec")
+        spec = at(item, "spec")
         if spec.get("scopes") or spec.get("scopeSelector"):
             continue
         with _located(item):
@@ -106,7 +106,7 @@ def pod_template(item: Manifest) -> Manifest | None:
     path = POD_TEMPLATES.get(_kind(item))
     if path is None:
         return None
-    template = _at(item, *path)
+    template = at(item, *path)
     return template if template.get("spec") else None
 
 
@@ -121,16 +121,16 @@ def _defaults(objects: list[Manifest]) -> Mapping[str, _Defaults]:
                 case ("", "LimitRange"):
                     _apply_limit_range(item, of_namespace)
                 case ("autoscaling", "HorizontalPodAutoscaler"):
-                    target = _at(item, "spec", "scaleTargetRef")
+                    target = at(item, "spec", "scaleTargetRef")
                     one = (target.get("kind", ""), target.get("name", ""))
-                    most = _whole(_at(item, "spec").get("maxReplicas"), 1)
+                    most = _whole(at(item, "spec").get("maxReplicas"), 1)
                     of_namespace.scaled_to[one] = max(most, of_namespace.scaled_to.get(one, 0))
     return found
 
 
 def _apply_limit_range(limit_range: Manifest, into: _Defaults) -> None:
     """Add the defaults of a LimitRange. The first default of a resource takes precedence."""
-    for item in _at(limit_range, "spec").get("limits") or ():
+    for item in at(limit_range, "spec").get("limits") or ():
         if item.get("type") == "Container":
             limits = _amounts(item.get("max")) | _amounts(item.get("default"))
             requests = _amounts(item.get("min")) | limits | _amounts(item.get("defaultRequest"))
@@ -148,7 +148,7 @@ def _used(item: Manifest, defaults: _Defaults) -> Amounts:
         pod |= {f"limits.{name}": value for name, value in _limits(template, defaults).items()}
         used = {"pods": Fraction(pods)} | {name: value * pods for name, value in pod.items()}
     for spec, count in _claims(item, template, pods):
-        storage = _amounts(_at(spec, "resources", "requests")).get("storage", _NONE)
+        storage = _amounts(at(spec, "resources", "requests")).get("storage", _NONE)
         claimed = {"persistentvolumeclaims": Fraction(count)}
         if defaults.bounds_storage:
             claimed[_STORAGE] = storage * count
@@ -160,18 +160,18 @@ def _claims(item: Manifest, template: Manifest | None, pods: int) -> Iterator[tu
     """The specs of the volume claims of an object, with their number."""
     kind = _kind(item)
     if kind == ("", "PersistentVolumeClaim"):
-        yield _at(item, "spec"), 1
+        yield at(item, "spec"), 1
     if kind == ("apps", "StatefulSet"):
-        for claim in _at(item, "spec").get("volumeClaimTemplates") or ():
-            yield _at(claim, "spec"), pods
-    for volume in _at(template or {}, "spec").get("volumes") or ():
-        if claim := _at(volume, "ephemeral", "volumeClaimTemplate"):
-            yield _at(claim, "spec"), pods
+        for claim in at(item, "spec").get("volumeClaimTemplates") or ():
+            yield at(claim, "spec"), pods
+    for volume in at(template or {}, "spec").get("volumes") or ():
+        if claim := at(volume, "ephemeral", "volumeClaimTemplate"):
+            yield at(claim, "spec"), pods
 
 
 def _peak_pods(item: Manifest, defaults: _Defaults) -> int:
     """The peak number of pods of an object, as described in `peak`."""
-    spec = _at(item, "spec")
+    spec = at(item, "spec")
     match _kind(item):
         case ("apps", "Deployment") | ("argoproj.io", "Rollout"):
             return _during_update(item, _replicas(item, defaults))
@@ -183,19 +183,19 @@ def _peak_pods(item: Manifest, defaults: _Defaults) -> int:
             return 0
         case ("batch", "CronJob"):
             runs = 2 if spec.get("concurrencyPolicy") == "Replace" else 1
-            return runs * _job_pods(_at(spec, "jobTemplate", "spec"))
+            return runs * _job_pods(at(spec, "jobTemplate", "spec"))
     return 1
 
 
 def _replicas(item: Manifest, defaults: _Defaults) -> int:
     """Replicas of the autoscaler, if any. It does not scale a workload with 0 replicas."""
-    own = _whole(_at(item, "spec").get("replicas"), 1)
-    one = (item["kind"], _at(item, "metadata").get("name", ""))
+    own = _whole(at(item, "spec").get("replicas"), 1)
+    one = (item["kind"], at(item, "metadata").get("name", ""))
     return defaults.scaled_to.get(one, own) if own else 0
 
 
 def _during_update(item: Manifest, replicas: int) -> int:
-    strategy = _at(item, "spec", "strategy")
+    strategy = at(item, "spec", "strategy")
     rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
     if not replicas or strategy.get("type") == "Recreate":
         return replicas
@@ -217,17 +217,17 @@ def _job_pods(spec: Manifest) -> int:
 
 def _requests(template: Manifest, defaults: _Defaults) -> Amounts:
     """The effective requests of a pod."""
-    pod = _at(template, "spec")
+    pod = at(template, "spec")
     of_containers = _effective(pod, defaults, "requests")
-    of_pod = _amounts(_at(pod, "resources", "requests"))
-    fallback = _amounts(_at(pod, "resources", "limits"))
+    of_pod = _amounts(at(pod, "resources", "requests"))
+    fallback = _amounts(at(pod, "resources", "limits"))
     return _plus(fallback | of_containers | of_pod, _amounts(pod.get("overhead")))
 
 
 def _limits(template: Manifest, defaults: _Defaults) -> Amounts:
     """The effective limits of a pod. Overhead is added only to resources with a limit."""
-    pod = _at(template, "spec")
-    limits = _effective(pod, defaults, "limits") | _amounts(_at(pod, "resources", "limits"))
+    pod = at(template, "spec")
+    limits = _effective(pod, defaults, "limits") | _amounts(at(pod, "resources", "limits"))
     overhead = _amounts(pod.get("overhead"))
     return _plus(limits, {name: value for name, value in overhead.items() if limits.get(name)})
 
@@ -252,8 +252,8 @@ def _effective(pod: Manifest, defaults: _Defaults, bound: str) -> Amounts:
 
 def _bounds(container: Manifest, defaults: _Defaults) -> dict[str, Amounts]:
     """Requests and limits with defaults. A missing request equals the limit, if one is set."""
-    limits = _amounts(_at(container, "resources", "limits"))
-    requests = limits | _amounts(_at(container, "resources", "requests"))
+    limits = _amounts(at(container, "resources", "limits"))
+    requests = limits | _amounts(at(container, "resources", "requests"))
     return {"requests": defaults.requests | requests, "limits": defaults.limits | limits}
 
 
@@ -279,15 +279,7 @@ def _kind(item: Manifest) -> Kind:
 
 
 def _namespace(item: Manifest) -> str:
-    return _at(item, "metadata").get("namespace") or ""
-
-
-def _at(item: Manifest, *path: str) -> Manifest:
-    """The mapping at a path; empty if it does not exist."""
-    found: Manifest = item
-    for step in path:
-        found = found.get(step) or {}
-    return found
+    return at(item, "metadata").get("namespace") or ""
 
 
 @contextmanager
@@ -296,6 +288,6 @@ def _located(item: Manifest) -> Iterator[None]:
     try:
         yield
     except DeclarationError as error:
-        name = _at(item, "metadata").get("name", "")
+        name = at(item, "metadata").get("name", "")
         place = "/".join(filter(None, (_namespace(item), name)))
         raise error.at(f"{item.get('kind')} {place}") from error

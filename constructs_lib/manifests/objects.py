@@ -231,6 +231,14 @@ POD_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
 """The path to the pod template, by kind. A Pod is its own template."""
 
 
+def at(manifest: Manifest, *path: str) -> Manifest:
+    """The mapping at a path; empty if it does not exist."""
+    found = manifest
+    for step in path:
+        found = found.get(step) or {}
+    return found
+
+
 def group(manifest: Manifest) -> str:
     """The API group of an object: `apps`, or empty for the core group."""
     return str(manifest.get("apiVersion", "")).rpartition("/")[0]

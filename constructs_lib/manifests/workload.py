@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.capacity import pod_template
-from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, selects
+from constructs_lib.manifests.container import Container
+from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, at, selects
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 
@@ -108,16 +109,25 @@ class Workload:
         return ",".join(f"{key}={value}" for key, value in sorted(matched.items()))
 
     @property
-    def containers(self) -> list[Manifest]:
+    def security(self) -> Manifest:
+        """The `securityContext` of its pods."""
+        return at(self.pod, "securityContext")
+
+    @property
+    def volumes(self) -> list[Manifest]:
+        return self.pod.get("volumes") or []
+
+    @cached_property
+    def containers(self) -> list[Container]:
         """The containers, without init containers."""
-        return list(self.pod.get("containers") or ())
+        return list(map(Container, self.pod.get("containers") or ()))
 
     @cached_property
-    def every_container(self) -> list[Manifest]:
+    def every_container(self) -> list[Container]:
         """The init containers, then the containers."""
-        return [*(self.pod.get("initContainers") or ()), *self.containers]
+        return [*map(Container, self.pod.get("initContainers") or ()), *self.containers]
 
-    @cached_property
+    @property
     def named_containers(self) -> dict[str, Manifest]:
         """All containers by name."""
         return {container["name"]: container for container in self.every_container}
@@ -131,7 +141,7 @@ class Workload:
     @cached_property
     def ports(self) -> list[Manifest]:
         """The declared ports of all containers."""
-        return [port for one in self.every_container for port in one.get("ports") or ()]
+        return [port for container in self.every_container for port in container.ports]
 
     @property
     def serves(self) -> bool:
@@ -220,18 +230,18 @@ class Workload:
 
     def _variables(self) -> Iterator[Read]:
         for container in self.every_container:
-            for source in container.get("envFrom") or ():
+            for source in container.sources:
                 for field, kind in _FROM_ENVIRONMENT.items():
                     yield from _read(kind, source.get(field))
-            for variable in container.get("env") or ():
+            for variable in container.variables:
                 for field, kind in _FROM_VARIABLE.items():
-                    yield from _read(kind, (variable.get("valueFrom") or {}).get(field))
+                    yield from _read(kind, at(variable, "valueFrom").get(field))
 
     def _files(self) -> Iterator[Read]:
-        for volume in self.pod.get("volumes") or ():
+        for volume in self.volumes:
             for field, (kind, name) in _FROM_VOLUME.items():
                 yield from _read(kind, volume.get(field), name)
-            for source in (volume.get("projected") or {}).get("sources") or ():
+            for source in at(volume, "projected").get("sources") or ():
                 for field, (kind, _) in _FROM_VOLUME.items():
                     yield from _read(kind, source.get(field))
 

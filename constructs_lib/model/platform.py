@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import ClusterTarget, Pin
 from constructs_lib.model.checks import checked
-from constructs_lib.rules.waivers import Waiver
+from constructs_lib.model.waivers import Waiver
 
 if TYPE_CHECKING:
     from constructs import IConstruct

@@ -7,28 +7,22 @@ from __future__ import annotations
 
 from constructs_lib.rules import (
     availability,
-    coherence,
+    consistency,
     egress,
     gitops,
-    hardening,
-    load_balancers,
     network,
     platform,
-    pod_security,
-    references,
-    releases,
+    security,
 )
 from constructs_lib.rules.model import Rendered, Rule, Violation, rules_of
 
 GROUPS = {
-    "Pod Security": rules_of(pod_security),
-    "Hardening": rules_of(hardening),
-    "References": rules_of(references),
-    "Consistency": rules_of(coherence),
-    "Availability": rules_of(availability),
-    "Network": rules_of(network, egress, load_balancers),
-    "GitOps": rules_of(gitops, releases),
-    "Platform": rules_of(platform),
+    "Security": rules_of(security),
+    "Consistency": rules_of(consistency),
+    "Availability and capacity": rules_of(availability),
+    "Network": rules_of(network, egress),
+    "GitOps": rules_of(gitops),
+    "Platform and load balancers": rules_of(platform),
 }
 RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS.values() for rule in group)
 

@@ -1,14 +1,18 @@
-"""Rules for availability: rollouts, node drains, probes and job schedules."""
+"""Rules for availability and capacity: rollouts, node drains, probes, jobs, resources, quotas."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+import re
+from collections.abc import Iterator
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
+from cronsim import CronSimError
+
+from constructs_lib.manifests import capacity
 from constructs_lib.manifests.image import host
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, at
 from constructs_lib.manifests.references import DOCKER_CONFIG, secret_of, secret_type
 from constructs_lib.manifests.routes import served_pods
 from constructs_lib.manifests.workload import (
@@ -19,6 +23,8 @@ from constructs_lib.manifests.workload import (
     share,
 )
 from constructs_lib.model import Manifest
+from constructs_lib.model.quantity import amount, spell, whole_bytes
+from constructs_lib.model.schedule import words
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ARCHITECTURE = "arm64"
@@ -28,29 +34,33 @@ _GRACE_SECONDS = 30
 """The Kubernetes default of `terminationGracePeriodSeconds`."""
 _PROGRESS_SECONDS = 600
 """The Kubernetes default of `progressDeadlineSeconds`."""
+_MANDATORY = ("cpu", "memory", "ephemeral-storage")
+_IN_BYTES = re.compile(r"(^|\.)(memory|storage|ephemeral-storage|sizeLimit)$|(^|\.)hugepages-")
 
 
 @rule(
-    PODS, risk="downtime", remedy="set terminationGracePeriodSeconds to more than the preStop sleep"
+    PODS,
+    risk="downtime",
+    remedy="set terminationGracePeriodSeconds to more than the preStop sleep",
 )
 def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
     grace = workload.pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
     for container in workload.containers:
-        slept = _sleep((container.get("lifecycle") or {}).get("preStop") or {})
+        slept = _sleep(at(container.hooks, "preStop"))
         if slept and slept >= grace:
             yield (
-                f"pods are killed while they drain: the preStop hook of container "
-                f"{container['name']} sleeps {slept:g} s, but the grace period is {grace} s"
+                f"pods are killed while they drain: the preStop hook of {container} sleeps "
+                f"{slept:g} s, but the grace period is {grace} s"
             )
 
 
 def _sleep(hook: Manifest) -> float:
     """The seconds that a hook sleeps, or 0 if its command is not recognized."""
-    if seconds := (hook.get("sleep") or {}).get("seconds"):
+    if seconds := at(hook, "sleep").get("seconds"):
         return float(seconds)
-    words = " ".join(map(str, (hook.get("exec") or {}).get("command") or ())).split()
-    for word, following in pairwise(words):
+    command = " ".join(map(str, at(hook, "exec").get("command") or ())).split()
+    for word, following in pairwise(command):
         if word.rpartition("/")[2] == "sleep":
             text = following.strip(";").removesuffix("s")
             return float(text) if text.replace(".", "", 1).isdigit() else 0
@@ -64,11 +74,10 @@ def missing_probe(workload: Workload, rendered: Rendered) -> Problems:
         return
     served = workload.key in served_pods(rendered.objects)
     for place, container in enumerate(workload.containers):
-        title = f"container {container['name']}"
-        if not container.get("livenessProbe"):
-            yield f"{title} has no livenessProbe, so it is not restarted if it hangs"
-        if served and not place and not container.get("readinessProbe"):
-            yield f"{title} has no readinessProbe, so it gets requests before it is ready"
+        if "livenessProbe" not in container.probes:
+            yield f"{container} has no livenessProbe, so it is not restarted if it hangs"
+        if served and not place and "readinessProbe" not in container.probes:
+            yield f"{container} has no readinessProbe, so it gets requests before it is ready"
 
 
 @rule(
@@ -82,13 +91,13 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
         return
     deadline = workload.object.spec.get("progressDeadlineSeconds", _PROGRESS_SECONDS)
     for container in workload.containers:
-        if probe := container.get("startupProbe"):
+        if probe := container.probes.get("startupProbe"):
             waits = probe.get("initialDelaySeconds", 0)
             waits += probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
             if waits >= deadline:
                 yield (
-                    f"container {container['name']} may take {waits} s to start, but the "
-                    f"Deployment fails after {deadline} s"
+                    f"{container} may take {waits} s to start, but the Deployment fails after "
+                    f"{deadline} s"
                 )
 
 
@@ -105,7 +114,7 @@ def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
         yield f"an update leaves {workload.may_be_missing} of {workload.running} pods missing"
     claims = [
         volume["persistentVolumeClaim"].get("claimName")
-        for volume in workload.pod.get("volumes") or ()
+        for volume in workload.volumes
         if volume.get("persistentVolumeClaim")
     ]
     if claims and (workload.update is not Update.RECREATE or workload.running > 1):
@@ -144,9 +153,9 @@ def evictable(budget: Object, pods: int) -> int:
 @rule(PODS, risk="downtime", remedy=f"select {_ARCH}: {ARCHITECTURE}")
 def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
     """The images are built only for arm64; on other nodes, pods fail to start."""
-    chosen = (workload.pod.get("nodeSelector") or {}).get(_ARCH)
+    chosen = at(workload.pod, "nodeSelector").get(_ARCH)
     if chosen != ARCHITECTURE:
-        yield (f"its pods run on {chosen or 'any'} nodes, but images are built for {ARCHITECTURE}")
+        yield f"its pods run on {chosen or 'any'} nodes, but images are built for {ARCHITECTURE}"
     if workload.pod.get("nodeName"):
         yield Problem("its pods are bound to a node by name", "remove nodeName")
 
@@ -154,7 +163,11 @@ def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
 @rule(PODS, risk="downtime", remedy="add it to imagePullSecrets")
 def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     """The registry is private: without the Secret, images cannot be pulled."""
-    secrets = _pull_secrets(rendered.objects)
+    secrets = {
+        item.namespace: secret_of(item.manifest)
+        for item in rendered.objects.of_kinds("ExternalSecret")
+        if secret_type(item.manifest) == DOCKER_CONFIG
+    }
     secret = secrets.get(workload.namespace)
     if secrets and not secret and workload.pull_secrets:
         yield Problem(
@@ -166,21 +179,11 @@ def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
         yield f"{private[0]} cannot be pulled without the Secret {secret}"
 
 
-@lru_cache(maxsize=2)
-def _pull_secrets(objects: Objects) -> Mapping[str, str]:
-    """The pull secret of each namespace."""
-    return {
-        item.namespace: secret_of(item.manifest)
-        for item in objects.of_kinds("ExternalSecret")
-        if secret_type(item.manifest) == DOCKER_CONFIG
-    }
-
-
 @rule("HorizontalPodAutoscaler", risk="update", remedy="remove spec.replicas from the workload")
 def conflicting_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
     spec = autoscaler.spec
-    target = spec.get("scaleTargetRef") or {}
+    target = at(spec, "scaleTargetRef")
     group = str(target.get("apiVersion", "")).rpartition("/")[0]
     key = Key(group, str(target.get("kind")), autoscaler.namespace, str(target.get("name")))
     scaled = rendered.objects.get(key)
@@ -197,14 +200,119 @@ def overlapping_jobs(job: Object, _: Rendered) -> Problems:
     if job.kind == "CronJob":
         if spec.get("concurrencyPolicy", "Allow") == "Allow":
             yield "a run may start while the previous one is running (concurrencyPolicy: Allow)"
-        spec = (spec.get("jobTemplate") or {}).get("spec") or {}
+        spec = at(spec, "jobTemplate", "spec")
     elif not remade_with_each_sync(job):
         yield Problem(
             "the API server does not allow changes to an existing Job",
             "make it an Argo CD hook with hook-delete-policy: BeforeHookCreation",
         )
-    template = ((spec.get("template") or {}).get("spec")) or {}
-    if template.get("restartPolicy") not in ("Never", "OnFailure"):
+    if at(spec, "template", "spec").get("restartPolicy") not in ("Never", "OnFailure"):
         yield Problem(
             "the API server rejects restartPolicy values other than Never and OnFailure", "set one"
         )
+
+
+@rule("CronJob", risk="schedule", remedy="use five cron fields")
+def invalid_schedule(job: Object, _: Rendered) -> Problems:
+    """The API server rejects a CronJob with an invalid schedule."""
+    schedule = job.spec.get("schedule")
+    try:
+        words(str(schedule))
+    except CronSimError:
+        yield f"{schedule!r} is not a valid schedule"
+
+
+@rule(PODS, risk="capacity", remedy="set requests and limits for cpu, memory and ephemeral-storage")
+def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
+    """Limits protect other containers on the node; the scheduler needs the requests."""
+    for container in workload.every_container:
+        requests, limits = container.requests, container.limits
+        for name in _MANDATORY:
+            if name not in requests or name not in limits:
+                missing = "request" if name not in requests else "limit"
+                yield f"{container} has no {missing} for {name}"
+            elif amount(requests[name]) > amount(limits[name]):
+                yield f"{container} requests more {name} than its limit allows"
+        for name, value in [*requests.items(), *limits.items()]:
+            if not amount(value):
+                yield f"{container} sets {name} to {value}"
+    for volume in workload.volumes:
+        if "emptyDir" in volume and not at(volume, "emptyDir").get("sizeLimit"):
+            yield Problem(f"the emptyDir {volume.get('name')} has no sizeLimit", "set one")
+
+
+@rule(
+    *sorted({kind for _, kind in POD_TEMPLATES}),
+    *("LimitRange", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota"),
+    risk="downtime",
+    remedy="write it like 512Mi or 1Gi",
+)
+def fractional_bytes(item: Object, _: Rendered) -> Problems:
+    """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
+    for path, size in _bytes(item.spec, "spec"):
+        if correction := whole_bytes(size):
+            yield Problem(f"{path} is {size}, in thousandths of a byte", correction)
+
+
+def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The amounts of memory and storage at a path, or below it."""
+    if isinstance(content, list):
+        for place, item in enumerate(content):
+            yield from _bytes(item, f"{path}[{place}]")
+    for name, value in content.items() if isinstance(content, dict) else ():
+        if isinstance(value, dict | list):
+            yield from _bytes(value, f"{path}.{name}")
+        elif _IN_BYTES.search(name):
+            yield f"{path}.{name}", str(value)
+
+
+@rule("Namespace", risk="capacity", remedy="use the Namespace construct")
+def unbounded_namespace(namespace: Object, rendered: Rendered) -> Problems:
+    """A namespace must not use up the capacity of the others."""
+    for kind in ("ResourceQuota", "LimitRange"):
+        if not any(item.namespace == namespace.name for item in rendered.objects.of_kinds(kind)):
+            yield f"has no {kind}"
+
+
+@rule(PODS, risk="capacity", remedy="change the container, or the LimitRange")
+def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
+    """The API server rejects pods outside the LimitRange of their namespace."""
+    bounds = [
+        bound
+        for item in rendered.objects.of_kinds("LimitRange")
+        if item.namespace == workload.namespace
+        for bound in item.spec.get("limits") or ()
+        if bound.get("type") == "Container"
+    ]
+    for bound in bounds:
+        for container in workload.every_container:
+            for name, most in at(bound, "max").items():
+                limit = container.limits.get(name)
+                if limit is not None and amount(limit) > amount(most):
+                    yield f"{container}: {name} {limit} is above {most}"
+            for name, least in at(bound, "min").items():
+                request = container.requests.get(name)
+                if request is not None and amount(request) < amount(least):
+                    yield f"{container}: {name} {request} is below {least}"
+
+
+@rule(
+    risk="capacity",
+    remedy="raise the quota, or lower the requests and limits of its workloads",
+    needs_platform=True,
+)
+def exceeded_quota(rendered: Rendered) -> Problems:
+    """The quota must admit all pods at peak, during rollouts and with all jobs running."""
+    manifests = [item.manifest for item in rendered.objects]
+    allowed = capacity.quotas(manifests)
+    for namespace, sums in capacity.peak(manifests).items():
+        for name, value in sums.items():
+            limit = allowed.get(namespace, {}).get(name)
+            if limit is not None and value > limit:
+                binary = capacity.is_bytes(name)
+                yield Problem(
+                    f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
+                    f"peak, above its quota of {spell(limit, binary=binary)}",
+                    f"raise the quota in {rendered.required_platform.sources.quotas}, or lower "
+                    "the requests and limits",
+                )

@@ -27,7 +27,6 @@ from constructs_lib.rules.network import (
     NAMESPACE_NAME,
     has_port,
     matches_port,
-    policies_by_workload,
 )
 
 _METADATA = "169.254.169.254"
@@ -97,7 +96,7 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
 )
 def blocked_dns(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that cannot reach DNS cannot resolve host names."""
-    policies = policies_by_workload(rendered.objects)[workload.key].get("Egress")
+    policies = rendered.policies[workload.key].get("Egress")
     if policies is None:
         return
     resolvers: dict[str, Callable[[Manifest], bool]] = {"the pods of kube-dns": _is_kube_dns}
@@ -140,7 +139,7 @@ def _combined(rendered: Rendered, direction: str) -> Iterator[tuple[list[Object]
     by_key = {policy.key: policy for policy in every}
     sets = dict.fromkeys(
         tuple(one.key for one in by_direction[direction] if one.key in by_key)
-        for by_direction in policies_by_workload(rendered.objects).values()
+        for by_direction in rendered.policies.values()
         if direction in by_direction
     )
     for keys in (*((key,) for key in by_key), *(keys for keys in sets if len(keys) > 1)):

@@ -1,33 +1,31 @@
-"""Rules for Argo CD (sync, projects, pruning), secret stores and Ingress TLS."""
+"""Rules for Argo CD (sync, projects, pruning, release jobs) and secret stores."""
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
-
 from constructs_lib.manifests.argocd import (
+    FINGERPRINT,
     GROUP,
     NAMESPACE,
-    Sync,
+    NUMBER,
+    WAVE,
     cascades,
+    fingerprint,
+    hook_phases,
+    needs,
+    place,
     protections,
     refusals,
+    release_phases,
+    waiting,
 )
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import DOCKER_CONFIG, secret_type
-from constructs_lib.manifests.routes import ALB, SCHEME
+from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
-from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
+from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
 
 _CLUSTER = "https://kubernetes.default.svc"
 _PROTECTED = {"Prune=false", "Delete=false"}
-_SCHEMES = ("internal", "internet-facing")
-_TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
-
-
-@lru_cache(maxsize=2)
-def _sync(objects: Objects) -> Sync:
-    return Sync(objects)
 
 
 @rule(
@@ -68,16 +66,18 @@ def unbounded_project(project: Object, rendered: Rendered) -> Problems:
 
 
 def _unbounded(spec: Manifest) -> Problems:
-    for each in spec.get("destinations") or ():
-        if "*" in each.get("namespace", "*") or each.get("server") != _CLUSTER:
+    """The destinations and kinds of a project that are not listed one by one."""
+    for destination in spec.get("destinations") or ():
+        namespace, server = destination.get("namespace", "*"), destination.get("server")
+        if "*" in namespace or server != _CLUSTER:
             yield Problem(
-                f"syncs into namespace {each.get('namespace')} of {each.get('server')}",
+                f"syncs into namespace {destination.get('namespace')} of {server}",
                 f"use a namespace of {_CLUSTER}",
             )
     for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
-        for each in spec.get(field) or ():
-            if "*" in (each.get("kind", "*"), each.get("group", "*")):
-                yield f"{field} allows every kind of {each.get('group') or 'the core group'}"
+        for allowed in spec.get(field) or ():
+            if "*" in (allowed.get("kind", "*"), allowed.get("group", "*")):
+                yield f"{field} allows every kind of {allowed.get('group') or 'the core group'}"
 
 
 @rule("Application", risk="update", remedy="use the Application construct")
@@ -86,21 +86,21 @@ def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
     if application.key.group != GROUP:
         return
     spec = application.spec
-    automated = (spec.get("syncPolicy") or {}).get("automated") or {}
+    automated = at(spec, "syncPolicy", "automated")
     for field in ("prune", "selfHeal"):
         if automated.get(field) is not True:
             yield f"syncPolicy.automated.{field} is not true"
     if automated.get("allowEmpty"):
         yield "an empty folder would delete all objects (allowEmpty)"
-    destination = spec.get("destination") or {}
+    destination = at(spec, "destination")
     if destination.get("server") != _CLUSTER:
         yield f"syncs into another cluster ({destination.get('server')})"
-    source, platform = spec.get("source") or {}, rendered.platform
+    source, platform = at(spec, "source"), rendered.platform
     if platform and source.get("repoURL") != platform.repository:
         yield f"reads {source.get('repoURL')}, which is not the platform's repository"
     if platform and source.get("targetRevision") != platform.revision:
         yield f"follows {source.get('targetRevision')}, which is not the platform's revision"
-    if platform and application.key not in _sync(rendered.objects).used:
+    if platform and application.key not in rendered.sync.used:
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
     if folder_of_applications and cascades(application):
@@ -110,7 +110,7 @@ def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
 @rule(ALL, risk="update", remedy="sync each file with exactly one Application", needs_platform=True)
 def unsynced_file(item: Object, rendered: Rendered) -> Problems:
     """A file without an Application is not deployed; two Applications revert each other."""
-    sync = _sync(rendered.objects)
+    sync = rendered.sync
     if not sync.applications or not item.file:
         return
     owners = sync.all_owners(item.file)
@@ -123,7 +123,7 @@ def unsynced_file(item: Object, rendered: Rendered) -> Problems:
 def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
     """Argo CD does not sync objects that the AppProject does not allow."""
     objects = rendered.objects
-    owner = _sync(objects).owner(item)
+    owner = rendered.sync.owner(item)
     if owner is None:
         return
     project = objects.get(Key(GROUP, "AppProject", owner.namespace, str(owner.spec.get("project"))))
@@ -148,9 +148,9 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     reading = {
         item.namespace
         for item in rendered.objects.of_kinds("ExternalSecret")
-        if (item.spec.get("secretStoreRef") or {}).get("name") == store.name
+        if at(item.spec, "secretStoreRef").get("name") == store.name
     }
-    provider = (store.spec.get("provider") or {}).get("aws") or {}
+    provider = at(store.spec, "provider", "aws")
     region = rendered.platform.region if rendered.platform else provider.get("region")
     if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
         yield Problem(
@@ -164,35 +164,40 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
         yield f"serves {namespace}, but no ExternalSecret there reads from it"
 
 
-@rule("Ingress", risk="exposure", remedy="use the Alb construct")
-def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
-    """Requests from the internet must use TLS and go directly to the pods."""
-    notes = ingress.annotations
-    certificate = rendered.platform.certificate_arn if rendered.platform else None
-    if certificate and notes.get(f"{ALB}certificate-arn") != certificate:
-        yield "does not use the platform's certificate (certificate-arn)"
-    if notes.get(SCHEME) not in _SCHEMES:
-        yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
-    protocols = _protocols(notes.get(f"{ALB}listen-ports", "[]"))
-    if "HTTPS" not in protocols:
-        yield "does not listen on HTTPS (listen-ports)"
-    if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:
-        yield "responds without TLS (no ssl-redirect)"
-    if not notes.get(f"{ALB}ssl-policy", "").startswith(_TLS):
-        yield f"allows old versions of TLS (ssl-policy {notes.get(f'{ALB}ssl-policy')})"
-    if notes.get(f"{ALB}target-type") != "ip":
-        yield "sends to nodes, which does not work with ClusterIP Services (target-type)"
-    classes = (notes.get("kubernetes.io/ingress.class"), ingress.spec.get("ingressClassName"))
-    if not any(classes):
-        yield "has no ingress class, so no controller may serve it"
-    elif all(classes):
-        yield Problem("sets its ingress class twice, which the API server rejects", "keep one")
+@rule(
+    PODS,
+    risk="downtime",
+    remedy=f"set {WAVE} to -2 for dependencies of the job and -1 for the job, and omit it for "
+    "workloads that wait for the job",
+)
+def unordered_release(release: Workload, rendered: Rendered) -> Problems:
+    """A build that starts before its migration ends may find an unexpected schema."""
+    wave = release.object.annotations.get(WAVE, "0")
+    if not NUMBER.fullmatch(wave):
+        yield Problem(f"its sync wave {wave!r} is not an integer", "Argo CD treats it as 0")
+    phases = release_phases(release.object)
+    if not phases:
+        return
+    if "PreSync" in phases and any(needs(rendered.objects, release)):
+        yield Problem("runs in PreSync, before the sync creates its dependencies", "use Sync")
+        return
+    for item in needs(rendered.objects, release):
+        if place(item) >= place(release.object):
+            yield f"runs before or together with {item.key}, which its pods need"
+    for other in waiting(rendered.objects, release):
+        if "PostSync" not in phases and place(other.object) <= place(release.object):
+            yield f"runs after or together with {other.key}, which runs the same image"
 
 
-def _protocols(listeners: str) -> set[str]:
-    try:
-        found = json.loads(listeners)
-    except ValueError:
-        return set()
-    listed = found if isinstance(found, list) else ()
-    return {protocol for one in listed if isinstance(one, dict) for protocol in one}
+@rule(PODS, risk="update", remedy="use ReleaseJob, which sets it on the ServiceAccount")
+def unsynced_release(release: Workload, rendered: Rendered) -> Problems:
+    """Argo CD does not compare hooks, so a change to only the hook would not be synced."""
+    if not release_phases(release.object):
+        return
+    wanted = fingerprint(release.manifest)
+    if not any(
+        item.annotations.get(FINGERPRINT) == wanted
+        for item in rendered.objects
+        if item.file == release.object.file and not hook_phases(item)
+    ):
+        yield f"no object in its file has the annotation {FINGERPRINT}: {wanted}"

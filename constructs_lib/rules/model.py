@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from constructs_lib.errors import DeclarationError, RuleError
-from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.workload import Workload, workloads
+from constructs_lib.manifests.argocd import Sync
+from constructs_lib.manifests.network import directions
+from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.workload import Workload, selected, workloads
 from constructs_lib.model import Pending
-from constructs_lib.rules.waivers import Result
+from constructs_lib.model.waivers import Result
 
 if TYPE_CHECKING:
     from constructs_lib.model.platform import Platform
@@ -46,6 +49,29 @@ class Rendered:
     def pods(self) -> tuple[Workload, ...]:
         """All workloads."""
         return workloads(self.objects)
+
+    @property
+    def required_platform(self) -> Platform:
+        """The Platform, in a rule with `needs_platform`."""
+        if self.platform is None:
+            raise ValueError("this rule needs a platform")
+        return self.platform
+
+    @cached_property
+    def policies(self) -> Mapping[Key, Mapping[str, list[Object]]]:
+        """The NetworkPolicies that select the pods of each workload, by direction."""
+        policies: dict[Key, dict[str, list[Object]]] = defaultdict(lambda: defaultdict(list))
+        for policy in self.objects.of_kinds("NetworkPolicy"):
+            selector = policy.spec.get("podSelector")
+            for workload in selected(self.objects, policy.namespace, selector):
+                for direction in directions(policy.manifest):
+                    policies[workload.key][direction].append(policy)
+        return policies
+
+    @cached_property
+    def sync(self) -> Sync:
+        """What the Applications sync."""
+        return Sync(self.objects)
 
 
 @dataclass(frozen=True)

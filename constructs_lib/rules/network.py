@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-from functools import lru_cache
-
 from constructs_lib.manifests.network import directions, selects_pods
-from constructs_lib.manifests.objects import Key, Object, Objects, selects
+from constructs_lib.manifests.objects import Object, Objects, at, selects
 from constructs_lib.manifests.routes import is_listening, ports_from_outside
 from constructs_lib.manifests.workload import Workload, selected
 from constructs_lib.model import Manifest
@@ -17,21 +13,10 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _INSIDE = ("ClusterIP", "ExternalName")
 
 
-@lru_cache(maxsize=2)
-def policies_by_workload(objects: Objects) -> Mapping[Key, Mapping[str, list[Object]]]:
-    """The policies that select the pods of each workload, by direction."""
-    found: dict[Key, dict[str, list[Object]]] = defaultdict(lambda: defaultdict(list))
-    for policy in objects.of_kinds("NetworkPolicy"):
-        for workload in selected(objects, policy.namespace, policy.spec.get("podSelector")):
-            for direction in directions(policy.manifest):
-                found[workload.key][direction].append(policy)
-    return found
-
-
 @rule(PODS, risk="exposure", remedy="select its pods with a NetworkPolicy of both policyTypes")
 def non_isolated_pod(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
-    deciding = policies_by_workload(rendered.objects)[workload.key]
+    deciding = rendered.policies[workload.key]
     if "Ingress" not in deciding:
         yield "every pod can connect to its pods"
     if "Egress" not in deciding:
@@ -107,7 +92,7 @@ def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Problems:
     if not selects_pods(peer):
         return
     spaces = _namespaces(policy, peer, objects)
-    labels = peer.get("podSelector") or {}
+    labels = at(peer, "podSelector")
     if not labels and "namespaceSelector" in peer:
         yield Problem("allows every pod of a namespace as a peer", "select pods by label")
     elif spaces and not any(selected(objects, space, labels) for space in spaces):
@@ -128,7 +113,7 @@ def _namespaces(policy: Object, peer: Manifest, objects: Objects) -> list[str]:
 
 
 def _flat(selector: Manifest) -> str:
-    return ", ".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())
+    return ", ".join(f"{key}={value}" for key, value in at(selector, "matchLabels").items())
 
 
 @rule("NetworkPolicy", risk="downtime", remedy="open the port on both sides, as Calls does")
@@ -142,21 +127,23 @@ def one_sided_connection(policy: Object, rendered: Rendered) -> Problems:
             for space in _namespaces(policy, peer, objects) if selects_pods(peer) else ():
                 for target in selected(objects, space, peer.get("podSelector")):
                     for port in rule_.get("ports") or ():
-                        if not _admits(objects, target, sources, port):
+                        if not _admits(rendered, target, sources, port):
                             yield (
                                 f"opens port {port.get('port')} of {target.key}, but the policy of "
                                 "that workload does not allow it"
                             )
 
 
-def _admits(objects: Objects, target: Workload, sources: list[Workload], wanted: Manifest) -> bool:
+def _admits(
+    rendered: Rendered, target: Workload, sources: list[Workload], wanted: Manifest
+) -> bool:
     """Whether the policies of a workload admit all sources on a port."""
-    policies = policies_by_workload(objects)[target.key].get("Ingress")
+    policies = rendered.policies[target.key].get("Ingress")
     if not policies:
         return True
     return all(
         any(
-            has_port(rule_, wanted) and _has_peer(policy, rule_, source, objects)
+            has_port(rule_, wanted) and _has_peer(policy, rule_, source, rendered.objects)
             for policy in policies
             for rule_ in policy.spec.get("ingress") or ()
         )

@@ -1,34 +1,40 @@
-"""Rules that compare all rendered objects with each other and with the Platform."""
+"""Rules for files, namespaces, parameters, hosts and load balancers of the platform."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
 
-from cronsim import CronSimError
-
-from constructs_lib.manifests import capacity
+from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.manifests.image import repository
-from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
+from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys
+from constructs_lib.manifests.routes import ALB, SCHEME
 from constructs_lib.manifests.text import unreadable
-from constructs_lib.manifests.workload import Workload
-from constructs_lib.model.quantity import amount, spell
-from constructs_lib.model.schedule import words
-from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
-
-if TYPE_CHECKING:
-    from constructs_lib.model.platform import Platform
+from constructs_lib.model.names import check_ranges
+from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
 
 _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
-
-
-def _platform(rendered: Rendered) -> Platform:
-    if rendered.platform is None:
-        raise ValueError("this rule needs a platform")
-    return rendered.platform
+_ATTRIBUTES = f"{ALB}load-balancer-attributes"
+_INBOUND = f"{ALB}inbound-cidrs"
+_SECURITY_GROUPS = f"{ALB}security-groups"
+_OF_A_LOAD_BALANCER = (
+    "scheme",
+    "load-balancer-attributes",
+    "inbound-cidrs",
+    "ip-address-type",
+    "subnets",
+)
+_LOGS = {
+    "access_logs.s3": "access logs",
+    "connection_logs.s3": "connection logs",
+    "health_check_logs.s3": "health check logs",
+}
+"""Attribute prefixes by log type."""
+_SCHEMES = ("internal", "internet-facing")
+_TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
 
 
 @rule(ALL, risk="update", remedy="remove the character", needs_platform=True)
@@ -47,7 +53,7 @@ def unwritable_text(item: Object, rendered: Rendered) -> Problems:
 )
 def unbindable_claim(claim: Object, rendered: Rendered) -> Problems:
     """A pod stays Pending if no volume matches its claim."""
-    storage_class = _platform(rendered).storage_class
+    storage_class = rendered.required_platform.storage_class
     if claim.spec.get("storageClassName") != storage_class:
         yield (
             f"uses the storage class {claim.spec.get('storageClassName')}, but the platform uses "
@@ -55,7 +61,7 @@ def unbindable_claim(claim: Object, rendered: Rendered) -> Problems:
         )
     if not claim.spec.get("accessModes"):
         yield "has no accessModes"
-    if not ((claim.spec.get("resources") or {}).get("requests") or {}).get("storage"):
+    if not at(claim.spec, "resources", "requests").get("storage"):
         yield "requests no storage"
 
 
@@ -72,16 +78,6 @@ def nested_objects(item: Object, _: Rendered) -> Problems:
     """The rules do not check objects inside a List."""
     if item.kind.endswith("List") and "items" in item.manifest:
         yield "contains other objects"
-
-
-@rule("CronJob", risk="schedule", remedy="use five cron fields")
-def invalid_schedule(item: Object, _: Rendered) -> Problems:
-    """The API server rejects a CronJob with an invalid schedule."""
-    schedule = item.spec.get("schedule")
-    try:
-        words(str(schedule))
-    except CronSimError:
-        yield f"{schedule!r} is not a valid schedule"
 
 
 @rule(risk="update", remedy="rename one", needs_platform=True)
@@ -123,38 +119,10 @@ def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
         )
 
 
-@rule("Namespace", risk="capacity", remedy="use the Namespace construct")
-def unbounded_namespace(namespace: Object, rendered: Rendered) -> Problems:
-    """A namespace must not use up the capacity of the others."""
-    for kind in ("ResourceQuota", "LimitRange"):
-        if not any(one.namespace == namespace.name for one in rendered.objects.of_kinds(kind)):
-            yield f"has no {kind}"
-
-
-@rule(PODS, risk="capacity", remedy="change the container, or the LimitRange")
-def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
-    """The API server rejects pods outside the LimitRange of their namespace."""
-    for item in rendered.objects.of_kinds("LimitRange"):
-        if item.namespace != workload.namespace:
-            continue
-        bounds = [one for one in item.spec.get("limits") or () if one.get("type") == "Container"]
-        for container in workload.every_container:
-            stated = container.get("resources") or {}
-            for one in bounds:
-                for name, most in (one.get("max") or {}).items():
-                    limit = (stated.get("limits") or {}).get(name)
-                    if limit is not None and amount(limit) > amount(most):
-                        yield f"container {container['name']}: {name} {limit} is above {most}"
-                for name, least in (one.get("min") or {}).items():
-                    request = (stated.get("requests") or {}).get(name)
-                    if request is not None and amount(request) < amount(least):
-                        yield f"container {container['name']}: {name} {request} is below {least}"
-
-
 @rule(risk="exposure", remedy="correct the hosts", needs_platform=True)
 def mismatching_hosts(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
-    platform = _platform(rendered)
+    platform = rendered.required_platform
     where = platform.sources.hosts
     served: dict[str, list[str]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
@@ -184,7 +152,7 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
 )
 def mismatching_parameters(rendered: Rendered) -> Problems:
     """The stack must create exactly the parameters that services read."""
-    platform = _platform(rendered)
+    platform = rendered.required_platform
     where = platform.sources.parameters
     read = {
         path
@@ -205,7 +173,7 @@ def mismatching_parameters(rendered: Rendered) -> Problems:
 @rule(risk="update", remedy="remove the pin", needs_platform=True)
 def unused_pin(rendered: Rendered) -> Problems:
     """An unused pin means that a chart is missing or that the pin is obsolete."""
-    platform = _platform(rendered)
+    platform = rendered.required_platform
     used = {
         repository(image).removeprefix(f"{platform.registry}/")
         for workload in rendered.pods
@@ -218,23 +186,95 @@ def unused_pin(rendered: Rendered) -> Problems:
         )
 
 
-@rule(
-    risk="capacity",
-    remedy="raise the quota, or lower the requests and limits of its workloads",
-    needs_platform=True,
-)
-def exceeded_quota(rendered: Rendered) -> Problems:
-    """The quota must admit all pods at peak, during rollouts and with all jobs running."""
-    manifests = [item.manifest for item in rendered.objects]
-    allowed = capacity.quotas(manifests)
-    for namespace, sums in capacity.peak(manifests).items():
-        for name, value in sums.items():
-            limit = allowed.get(namespace, {}).get(name)
-            if limit is not None and value > limit:
-                binary = capacity.is_bytes(name)
+@rule("Ingress", risk="exposure", remedy="use the Alb construct")
+def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
+    """Requests from the internet must use TLS and go directly to the pods."""
+    notes = ingress.annotations
+    certificate = rendered.platform.certificate_arn if rendered.platform else None
+    if certificate and notes.get(f"{ALB}certificate-arn") != certificate:
+        yield "does not use the platform's certificate (certificate-arn)"
+    if notes.get(SCHEME) not in _SCHEMES:
+        yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
+    protocols = _protocols(notes.get(f"{ALB}listen-ports", "[]"))
+    if "HTTPS" not in protocols:
+        yield "does not listen on HTTPS (listen-ports)"
+    if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:
+        yield "responds without TLS (no ssl-redirect)"
+    if not notes.get(f"{ALB}ssl-policy", "").startswith(_TLS):
+        yield f"allows old versions of TLS (ssl-policy {notes.get(f'{ALB}ssl-policy')})"
+    if notes.get(f"{ALB}target-type") != "ip":
+        yield "sends to nodes, which does not work with ClusterIP Services (target-type)"
+    classes = (notes.get("kubernetes.io/ingress.class"), ingress.spec.get("ingressClassName"))
+    if not any(classes):
+        yield "has no ingress class, so no controller may serve it"
+    elif all(classes):
+        yield Problem("sets its ingress class twice, which the API server rejects", "keep one")
+
+
+def _protocols(listeners: str) -> set[str]:
+    try:
+        found = json.loads(listeners)
+    except ValueError:
+        return set()
+    listed = found if isinstance(found, list) else ()
+    return {protocol for one in listed if isinstance(one, dict) for protocol in one}
+
+
+@rule(risk="exposure", remedy="set the same value", needs_platform=True)
+def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
+    """The controller rejects different load balancer settings within one Ingress group."""
+    groups: dict[str, list[Object]] = defaultdict(list)
+    for item in rendered.objects.of_kinds("Ingress"):
+        if name := item.annotations.get(f"{ALB}group.name"):
+            groups[name].append(item)
+    for name, ingresses in groups.items():
+        for what in _OF_A_LOAD_BALANCER:
+            values = {one.annotations.get(f"{ALB}{what}") for one in ingresses}
+            if what == "inbound-cidrs":
+                values.discard(None)  # unset: the controller uses the value of the others
+            if len(values) > 1:
                 yield Problem(
-                    f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
-                    f"peak, above its quota of {spell(limit, binary=binary)}",
-                    f"raise the quota in {_platform(rendered).sources.quotas}, or lower the "
-                    "requests and limits",
+                    f"{', '.join(str(one.key) for one in ingresses)} share the load balancer "
+                    f"{name}, but differ in {what}",
+                    "set the same value",
                 )
+
+
+@rule(
+    "Ingress",
+    risk="update",
+    remedy="set both the .enabled and the .bucket attribute, as access_logs_bucket does",
+)
+def incomplete_load_balancer_logs(ingress: Object, _: Rendered) -> Problems:
+    """AWS rejects logs without a bucket; a bucket without enabled logs stays empty."""
+    pairs = ingress.annotations.get(_ATTRIBUTES, "").split(",")
+    stated = {
+        name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)
+    }
+    for prefix, what in _LOGS.items():
+        enabled = stated.get(f"{prefix}.enabled") == "true"
+        if enabled and not stated.get(f"{prefix}.bucket"):
+            yield f"enables {what}, but sets no bucket"
+        if not enabled and (stated.keys() & {f"{prefix}.bucket", f"{prefix}.prefix"}):
+            yield f"sets a bucket or prefix for {what}, but does not enable them"
+
+
+@rule(
+    "Ingress",
+    risk="exposure",
+    remedy="use comma-separated CIDR ranges, and remove the security-groups annotation",
+)
+def invalid_inbound_ranges(ingress: Object, _: Rendered) -> Problems:
+    """The controller ignores inbound-cidrs if security-groups is set."""
+    if _INBOUND not in ingress.annotations:
+        return
+    if _SECURITY_GROUPS in ingress.annotations:
+        yield Problem(
+            "the controller ignores inbound-cidrs because security-groups is set",
+            "remove one of them (inbound-cidrs with Alb(inbound_cidrs=()))",
+        )
+    ranges = [one.strip() for one in ingress.annotations[_INBOUND].split(",")]
+    try:
+        check_ranges(ranges, "inbound-cidrs")
+    except DeclarationError as error:
+        yield Problem(str(error), remedy="")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from constructs_lib.model.text import plural
+from constructs_lib.model.waivers import Waiver
 from constructs_lib.rules import GROUPS, RULES
 from constructs_lib.rules.model import Rendered, Rule, Violation
-from constructs_lib.rules.waivers import Waiver
 
 EXAMPLES = Path(__file__).with_name("examples.yaml")
 """What each rule reports and accepts; shown as it is, and tested."""

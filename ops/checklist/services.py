@@ -15,7 +15,7 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
 from constructs_lib.model import Pin
 from constructs_lib.model.text import plural
-from constructs_lib.rules import availability, hardening
+from constructs_lib.rules import availability
 from constructs_lib.rules.model import Rendered, Rule, Violation
 from ops.aws import Stored
 from ops.checklist.results import (
@@ -284,7 +284,7 @@ def _resources(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
     """Check that every container has requests and limits."""
     count = sum(len(workload.every_container) for workload in service.workloads)
     containers = plural(count, "container")
-    return _follows(hardening.unbounded_resources, service, inputs, f"set on {containers}")
+    return _follows(availability.unbounded_resources, service, inputs, f"set on {containers}")
 
 
 def _probes(service: CheckedService, inputs: Inputs) -> list[CheckResult]:

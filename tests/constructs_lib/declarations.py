@@ -42,7 +42,7 @@ from constructs_lib.model import (
     Resources,
 )
 from constructs_lib.model.platform import Sources
-from constructs_lib.rules.waivers import Waiver
+from constructs_lib.model.waivers import Waiver
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")
 TOKEN = Parameter("/cerebro/test/token", "A token", "placeholder")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from constructs_lib.errors import DeclarationError, PlatformError
-from constructs_lib.rules import waivers
-from constructs_lib.rules.waivers import Waiver
+from constructs_lib.model import waivers
+from constructs_lib.model.waivers import Waiver
 from tests.constructs_lib import declarations as base
 
 _VALID = """\

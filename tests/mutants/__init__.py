@@ -24,9 +24,9 @@ from constructs_lib.manifests.fields import malformed
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.text import is_odd
 from constructs_lib.model import Manifest, Parameter, Pending
+from constructs_lib.model.waivers import Result
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
-from constructs_lib.rules.waivers import Result
 from tests.mutants.editing import Edit
 from tests.mutants.edits import ADDITIONS, EDITS
 

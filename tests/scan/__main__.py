@@ -11,9 +11,9 @@ from subprocess import CalledProcessError
 
 from catalogue.platform import WAIVERS
 from constructs_lib.errors import DeclarationError
+from constructs_lib.model import waivers
 from constructs_lib.model.text import plural
-from constructs_lib.rules import waivers
-from constructs_lib.rules.waivers import Result, Waiver
+from constructs_lib.model.waivers import Result, Waiver
 from local_cluster.installing import go_unless_built, require
 from tests.scan.programs import NEEDED
 

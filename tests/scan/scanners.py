@@ -23,7 +23,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from catalogue.installation import INSTALLATION
 from catalogue.stack_outputs import STACK
-from constructs_lib.rules.waivers import Result
+from constructs_lib.model.waivers import Result
 from local_cluster.installing import Say, cache_folder, crds, provide
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT

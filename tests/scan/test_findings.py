@@ -9,7 +9,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_s3 as s3
 
-from constructs_lib.rules.waivers import Result, Waiver
+from constructs_lib.model.waivers import Result, Waiver
 from tests.scan import scanners
 from tests.scan.__main__ import compare
 

@@ -8,7 +8,7 @@ from typing import Any
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
-from constructs_lib.rules.hardening import ROLE
+from constructs_lib.rules.security import ROLE
 from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
 from ops.review.model import TEMPLATE, Difference, Finding, Path, Risk, Severity, effect
 from ops.review.wording import listed, value

@@ -1,0 +1,270 @@
+"""Rules for consistency between objects: references, selectors, ports, probes and volumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
+from constructs_lib.manifests.references import (
+    EVERY_KEY,
+    Reference,
+    keys_of,
+    of_object,
+    of_workload,
+    remote_keys,
+    secret_of,
+)
+from constructs_lib.manifests.routes import (
+    ACTION,
+    answers_itself,
+    backends,
+    is_listening,
+    paths,
+    port_of,
+)
+from constructs_lib.manifests.workload import Workload, behind, selected
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule
+
+_CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
+_PROBED_PORTS = ("httpGet", "tcpSocket", "grpc")
+_PORT_NAMES = ("name", "containerPort")
+
+
+@rule(
+    "ExternalSecret",
+    risk="secret",
+    remedy="remove it, or correct the name in the workload",
+    needs_platform=True,
+)
+def unread_secret(item: Object, rendered: Rendered) -> Problems:
+    """A Secret that no pod reads is an unnecessary copy that can leak."""
+    secret = secret_of(item.manifest)
+    read: set[str] = set()
+    for workload in rendered.pods:
+        if workload.namespace == item.namespace:
+            read.update(workload.secrets, workload.pull_secrets)
+    for ingress in rendered.objects.of_kinds("Ingress"):
+        if ingress.namespace == item.namespace:
+            read.update(to.name for to, _ in of_object(ingress))
+    if secret not in read:
+        yield f"creates the Secret {secret}, but no pod reads it"
+
+
+def _is_known(objects: Objects, namespace: str) -> bool:
+    """Whether the namespace is declared here, so that all of its objects are known."""
+    return objects.get(Key("", "Namespace", "", namespace)) is not None
+
+
+def _dangling(references: Iterator[Reference], objects: Objects) -> Iterator[str]:
+    for to, what in references:
+        secret = to.kind == "Secret" and (to.namespace, to.name) in keys_of(objects)
+        if not secret and objects.get(to) is None:
+            yield f"{what} refers to {to}, which is not declared"
+
+
+@rule(PODS, risk="downtime", remedy="declare it, or correct the name")
+def dangling_pod_reference(workload: Workload, rendered: Rendered) -> Problems:
+    """A pod that refers to a missing object does not start."""
+    if _is_known(rendered.objects, workload.namespace):
+        yield from _dangling(of_workload(workload), rendered.objects)
+
+
+@rule(PODS, risk="secret", remedy="declare it, or correct the name")
+def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
+    """A pod does not start if its Secret or ConfigMap, or a key of it, is missing."""
+    if not _is_known(rendered.objects, workload.namespace):
+        return
+    secrets = keys_of(rendered.objects)
+    for read in workload.reads:
+        place = (workload.namespace, read.name)
+        item = rendered.objects.get(Key("", read.kind, *place))
+        keys: frozenset[str] | None = None
+        if read.kind == "Secret" and place in secrets:
+            keys = secrets[place]
+        elif item is not None:
+            parts = (at(item.manifest, field) for field in ("data", "binaryData"))
+            keys = frozenset(key for part in parts for key in part)
+        elif not read.optional:
+            yield f"reads the {read.kind} {read.name}, which is not declared"
+            continue
+        if read.key and keys is not None and read.key not in keys and not read.optional:
+            yield f"reads the key {read.key}, which does not exist in {read.kind} {read.name}"
+
+
+@rule(
+    *("ExternalSecret", "HorizontalPodAutoscaler", "Ingress"),
+    *("RoleBinding", "ClusterRoleBinding", "Application"),
+    risk="downtime",
+    remedy="declare it, or correct the name",
+)
+def dangling_reference(item: Object, rendered: Rendered) -> Problems:
+    """An object that refers to a missing object has no effect."""
+    if _is_known(rendered.objects, item.namespace) or item.kind == "Application":
+        yield from _dangling(of_object(item), rendered.objects)
+
+
+@rule("ExternalSecret", risk="secret", remedy="correct the ExternalSecret")
+def incomplete_external_secret(item: Object, _: Rendered) -> Problems:
+    """External Secrets must own the Secret that it creates, and fill all of its keys."""
+    target = at(item.spec, "target")
+    if target.get("creationPolicy", "Owner") != "Owner":
+        yield f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
+    if target.get("deletionPolicy", "Retain") != "Retain":
+        yield f"deletes keys that are missing in SSM (deletionPolicy: {target['deletionPolicy']})"
+    if str(item.spec.get("refreshInterval", "1h")).rstrip("hms") in ("", "0"):
+        yield "is never refreshed (refreshInterval: 0)"
+    keys = [key for key, _ in remote_keys(item.manifest)]
+    if not keys:
+        yield "reads no parameters"
+    yield from (f"reads two parameters into {key}" for key in repeated(keys) if key != EVERY_KEY)
+    for name, text in at(target, "template", "data").items():
+        if not any(f".{key} " in str(text) for key in keys) and EVERY_KEY not in keys:
+            yield f"creates the key {name} without a parameter that it reads"
+
+
+@rule("Service", risk="downtime", remedy="correct targetPort, or the selector")
+def dangling_service(service: Object, rendered: Rendered) -> Problems:
+    """A Service without a container behind its port does not respond."""
+    if service.spec.get("type") == "ExternalName" or not service.spec.get("selector"):
+        return
+    pods = behind(rendered.objects, service)
+    if not pods:
+        yield "its selector matches no pods"
+        return
+    if len({workload.key for workload in pods if workload.serves}) > 1:
+        names = ", ".join(str(workload.key) for workload in pods)
+        yield Problem(
+            f"its selector matches pods of several workloads ({names})", "use a unique label"
+        )
+    for port in service.spec.get("ports") or ():
+        target, protocol = port.get("targetPort", port.get("port")), port.get("protocol", "TCP")
+        if not any(is_listening(workload, target, protocol) for workload in pods):
+            yield f"port {port.get('port')} targets {target}, but no container listens on it"
+
+
+@rule("Ingress", risk="downtime", remedy="use a port of the Service")
+def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
+    """Requests fail if the load balancer cannot forward them."""
+    for backend in backends(ingress):
+        key = Key("", "Service", ingress.namespace, str(backend.get("name")))
+        service, reference = rendered.objects.get(key), at(backend, "port")
+        if service and port_of(service, reference) is None:
+            port = reference.get("name", reference.get("number"))
+            yield f"sends to port {port} of {key}, but that port does not exist"
+    for host, path in paths(ingress):
+        if answers_itself(at(path, "backend")):
+            annotation = f"{ACTION}{path['backend']['service'].get('name')}"
+            if not _is_json(ingress.annotations.get(annotation)):
+                yield Problem(
+                    f"{host}{path.get('path')} needs the annotation {annotation}, which is missing "
+                    "or not JSON",
+                    "add it",
+                )
+
+
+def _is_json(text: str | None) -> bool:
+    try:
+        return isinstance(json.loads(text or ""), dict)
+    except ValueError:
+        return False
+
+
+@rule(
+    PODS,
+    risk="downtime",
+    remedy="give its pods a unique label, and select by it",
+    reviewed_by_field=True,
+)
+def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
+    """The API server rejects a controller that does not select its own pods."""
+    if workload.kind not in _CONTROLLERS:
+        return
+    selector = at(workload.object.spec, "selector")
+    if not selects(selector, workload.labels):
+        yield Problem(
+            "its selector does not match its own pods", "correct the labels of the template"
+        )
+    elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        yield "its selector matches every pod"
+
+
+@rule(PODS, risk="downtime", remedy="give its pods a unique label, and select by it")
+def overlapping_selector(workload: Workload, rendered: Rendered) -> Problems:
+    """Two controllers that select the same pods delete each other's."""
+    if workload.kind not in _CONTROLLERS:
+        return
+    selector = at(workload.object.spec, "selector")
+    for other in selected(rendered.objects, workload.namespace, selector):
+        if other.key != workload.key:
+            yield f"its selector also matches pods of {other.key}"
+
+
+@rule(
+    *("NetworkPolicy", "PodDisruptionBudget"),
+    risk="exposure",
+    remedy="correct the selector",
+    needs_platform=True,
+)
+def imprecise_selector(item: Object, rendered: Rendered) -> Problems:
+    """A policy or budget must select the pods of exactly one workload."""
+    field = "podSelector" if item.kind == "NetworkPolicy" else "selector"
+    selector = at(item.spec, field)
+    if item.kind == "NetworkPolicy" and not selector:
+        return
+    picked = selected(rendered.objects, item.namespace, selector)
+    if not picked:
+        yield f"{field} matches no pods"
+    elif len(picked) > 1:
+        yield f"{field} matches pods of {', '.join(str(workload.key) for workload in picked)}"
+
+
+@rule(PODS, risk="downtime", remedy="select the pods of the workload", needs_platform=True)
+def ineffective_spread(workload: Workload, _: Rendered) -> Problems:
+    """A topology spread constraint that selects other pods has no effect."""
+    for constraint in workload.pod.get("topologySpreadConstraints") or ():
+        if not selects(constraint.get("labelSelector"), workload.labels):
+            yield f"the spread constraint on {constraint.get('topologyKey')} counts other pods"
+
+
+@rule(PODS, risk="downtime", remedy="use a port that the container declares")
+def undeclared_probe_port(workload: Workload, _: Rendered) -> Problems:
+    """A probe of a port that no program listens on always fails."""
+    for container in workload.every_container:
+        declared = {port.get(field) for port in container.ports for field in _PORT_NAMES}
+        for field, probe in container.probes.items():
+            for handler in _PROBED_PORTS:
+                port = at(probe, handler).get("port")
+                if port is not None and port not in declared:
+                    yield f"{container}: {field} uses undeclared port {port}"
+
+
+@rule(PODS, risk="update", remedy="keep one of them")
+def duplicate_name(workload: Workload, _: Rendered) -> Problems:
+    """If two entries have the same name, one is silently dropped."""
+    names = (volume.get("name") for volume in workload.volumes)
+    yield from (f"declares volume {name} twice" for name in repeated(names))
+    for container in workload.every_container:
+        variables = (variable.get("name") for variable in container.variables)
+        mounts = (mount.get("mountPath") for mount in container.mounts)
+        ports = (
+            f"{port.get('containerPort')} {port.get('protocol', 'TCP')}" for port in container.ports
+        )
+        yield from (f"{container} declares variable {name} twice" for name in repeated(variables))
+        yield from (f"{container} mounts two volumes at {path}" for path in repeated(mounts))
+        yield from (f"{container} declares port {port} twice" for port in repeated(ports))
+    names = (container.get("name") for container in workload.every_container)
+    yield from (f"has two containers {name}" for name in repeated(names))
+
+
+@rule(PODS, risk="downtime", remedy="declare and mount each volume")
+def unmatched_volume(workload: Workload, _: Rendered) -> Problems:
+    """The API server rejects a mount without a volume; a volume without a mount is unused."""
+    volumes = {volume.get("name") for volume in workload.volumes}
+    mounted = {
+        mount.get("name")
+        for container in workload.every_container
+        for mount in (*container.mounts, *(container.get("volumeDevices") or ()))
+    }
+    yield from (f"mounts the volume {name}, which is not declared" for name in mounted - volumes)
+    yield from (f"declares the volume {name}, which is not mounted" for name in volumes - mounted)
