@@ -1,105 +1,94 @@
-"""The rules also check native objects."""
+"""The rules also check native objects. test_rules.py tests each rule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import cdk8s
 import pytest
+import yaml
 from cdk8s import JsonPatch
-from cdk8s_plus_27 import k8s
 
 from constructs_lib.errors import PlatformError
 from constructs_lib.kubernetes import App, Chart
 from tests.constructs_lib import declarations as base
 
-
-def large_deployment(chart: Chart) -> None:
-    base.namespace(chart)
-    k8s.KubeDeployment(
-        chart,
-        "large",
-        metadata=k8s.ObjectMeta(name="large"),
-        spec=k8s.DeploymentSpec(
-            replicas=50,
-            selector=k8s.LabelSelector(match_labels={"app": "large"}),
-            template=k8s.PodTemplateSpec(
-                spec=k8s.PodSpec(containers=[k8s.Container(name="one", image="one")])
-            ),
-        ),
-    )
-
-
-def ingress(*hosts: str | None) -> Callable[[Chart], Any]:
-    return lambda chart: k8s.KubeIngress(
-        chart,
-        "ingress",
-        metadata=k8s.ObjectMeta(name="native"),
-        spec=k8s.IngressSpec(rules=[k8s.IngressRule(host=host) for host in hosts]),
-    )
-
-
-def stray(chart: Chart) -> None:
-    base.namespace(chart)
-    k8s.KubeConfigMap(chart, "stray", metadata=k8s.ObjectMeta(name="a", namespace="nowhere"))
+LARGE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: large}
+spec:
+  replicas: 50
+  selector: {matchLabels: {app: large}}
+  template: {spec: {containers: [{name: one, image: one}]}}
+"""
+INGRESS = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: native}, spec: %s}"
+READER = """
+apiVersion: external-secrets.io/v1beta1
+kind: ExternalSecret
+metadata: {name: native}
+spec: {data: [{secretKey: A, remoteRef: {key: /a/b/c}}]}
+"""
+JOB = """
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: native}
+spec: {schedule: whenever, jobTemplate: {spec: {template: {}}}}
+"""
+STRAY = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, namespace: nowhere}}"
+CONFIG = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"
+ROLE = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: one}}"
+LIST = "{apiVersion: v1, kind: List, metadata: {name: one}, items: []}"
 
 
-def external_secret(chart: Chart) -> None:
-    cdk8s.ApiObject(
-        chart,
-        "secret",
-        api_version="external-secrets.io/v1beta1",
-        kind="ExternalSecret",
-        metadata=cdk8s.ApiObjectMetadata(name="native"),
-    ).add_json_patch(
-        JsonPatch.add("/spec", {"data": [{"secretKey": "A", "remoteRef": {"key": "/a/b/c"}}]})
-    )
+def declare(chart: cdk8s.Chart, text: str) -> None:
+    """Declare a native object in a chart."""
+    fields = yaml.safe_load(text)
+    version, kind = fields.pop("apiVersion"), fields.pop("kind")
+    metadata = cdk8s.ApiObjectMetadata(**fields.pop("metadata"))
+    native = cdk8s.ApiObject(chart, "native", api_version=version, kind=kind, metadata=metadata)
+    native.add_json_patch(*(JsonPatch.add(f"/{name}", value) for name, value in fields.items()))
 
 
-def no_namespace(chart: Chart) -> None:
-    other = Chart(App.of(chart), "cluster-wide", namespace=None)
-    k8s.KubeConfigMap(other, "one", metadata=k8s.ObjectMeta(name="one"))
+def same(chart: Chart) -> cdk8s.Chart:
+    return chart
 
 
-def cluster_scoped_in_a_plain_chart(chart: Chart) -> None:
-    other = cdk8s.Chart(chart, "nested", namespace="space")
-    k8s.KubeClusterRole(other, "one", metadata=k8s.ObjectMeta(name="one"), rules=[])
+def without_namespace(chart: Chart) -> cdk8s.Chart:
+    return Chart(App.of(chart), "cluster-wide", namespace=None)
 
 
-def listed(chart: Chart) -> None:
-    cdk8s.ApiObject(
-        chart,
-        "list",
-        api_version="v1",
-        kind="List",
-        metadata=cdk8s.ApiObjectMetadata(name="list"),
-    ).add_json_patch(JsonPatch.add("/items", []))
+def plain(chart: Chart) -> cdk8s.Chart:
+    return cdk8s.Chart(chart, "nested", namespace="space")
 
 
 @pytest.mark.parametrize(
-    ("declare", "message"),
+    ("chart_of", "text", "message"),
     [
-        (large_deployment, "namespace space: pods adds up to"),
-        (ingress("one.example.org"), "host one.example.org is served by space/one, space/native"),
-        (ingress("two.example.org"), "Ingress space/native serves two.example.org, which the cert"),
-        (ingress(None), "Ingress space/native serves every host"),
-        (stray, "is in namespace nowhere, which is not declared; the declared namespaces are"),
-        (external_secret, "parameter /a/b/c is read, but not declared"),
-        (no_namespace, ": has no namespace"),
-        (cluster_scoped_in_a_plain_chart, ": is cluster-scoped"),
-        (listed, ": contains other objects"),
+        (same, LARGE, "namespace space: pods adds up to"),
+        (same, INGRESS % "{rules: [{host: one.example.org}]}",
+         "host one.example.org is served by space/one, space/native"),
+        (same, INGRESS % "{rules: [{host: two.example.org}]}",
+         "Ingress space/native serves two.example.org, which the certificate does not cover"),
+        (same, INGRESS % "{rules: [{}]}", "Ingress space/native serves every host"),
+        (same, STRAY, "is in namespace nowhere, which is not declared; the declared namespaces"),
+        (same, READER, "parameter /a/b/c is read, but not declared"),
+        (same, JOB, "'whenever' is not a valid schedule"),
+        (without_namespace, CONFIG, ": has no namespace"),
+        (plain, ROLE, ": is cluster-scoped"),
+        (same, LIST, ": contains other objects"),
     ],
-)
-def test_the_rules_check_native_objects(declare: Callable[[Chart], Any], message: str) -> None:
-    app = App(base.SERVED)
-    chart = Chart(app, "chart", namespace="space")
-    secrets = {"A": base.PASSWORD, "B": base.TOKEN}
-    base.web_service(chart, program=replace(base.PROGRAM, secrets=secrets))
-    declare(chart)
+)  # fmt: skip
+def test_the_rules_check_native_objects(
+    chart_of: Callable[[Chart], cdk8s.Chart], text: str, message: str
+) -> None:
+    chart = base.chart(base.SERVED)
+    base.web_service(chart, program=base.READS_ALL)
+    base.namespace(chart)
+    declare(chart_of(chart), text)
     with pytest.raises(PlatformError) as refused:
-        app.render()
+        base.app_of(chart).render()
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
 
 
@@ -141,18 +130,3 @@ def test_a_patch_with_a_wrong_type_is_rejected_with_its_field(
     (problem,) = refused.value.problems
     assert message in problem
     assert "Deployment" in problem
-
-
-def test_a_schedule_of_a_native_job_is_checked() -> None:
-    chart = base.chart()
-    k8s.KubeCronJob(
-        chart,
-        "job",
-        metadata=k8s.ObjectMeta(name="job"),
-        spec=k8s.CronJobSpec(
-            schedule="whenever",
-            job_template=k8s.JobTemplateSpec(spec=k8s.JobSpec(template=k8s.PodTemplateSpec())),
-        ),
-    )
-    with pytest.raises(PlatformError, match="'whenever' is not a valid schedule"):
-        base.app_of(chart).render()

@@ -13,6 +13,7 @@ from constructs_lib.model import Manifest
 Broken = Iterator[tuple[str, Manifest | None]]
 """A label and the broken object, or None if the object is removed."""
 ELSEWHERE = "elsewhere"
+_REMOVED = object()
 
 
 @dataclass(frozen=True)
@@ -38,58 +39,57 @@ def _find(item: Any, path: str) -> Iterator[tuple[Any, Any]]:
             yield from _find(item[key], rest)
 
 
-def _changes(path: str, change: Callable[[Any, Any], None], what: str) -> Callable[[Any], Broken]:
-    """Change each match of a path, each in a separate copy."""
+def _changes(
+    path: str, change: Callable[[Any], Any], what: str, *, creates: bool = False
+) -> Callable[[Manifest], Broken]:
+    """Change each value at a path, each in a separate copy.
+
+    Args:
+        path: The path.
+        change: The new value, or _REMOVED, for a value; None for a missing one.
+        what: The label of the change.
+        creates: Whether it also sets a missing field.
+    """
 
     def apply(item: Manifest) -> Broken:
-        for index, _ in enumerate(list(_find(item, path))):
-            broken = copy.deepcopy(item)
-            container, key = list(_find(broken, path))[index]
-            try:
-                change(container, key)
-            except (KeyError, IndexError):
-                continue
-            yield f"{path.replace('*', str(index))} {what}", broken
+        for index, (place, key) in enumerate(_find(item, path)):
+            exists = isinstance(place, list) or key in place
+            if exists or creates:
+                broken = copy.deepcopy(item)
+                container, _ = list(_find(broken, path))[index]
+                value = change(container[key] if exists else None)
+                if value is _REMOVED:
+                    del container[key]
+                else:
+                    container[key] = copy.deepcopy(value)
+                yield f"{path.replace('*', str(index))} {what}", broken
 
     return apply
 
 
 def put(path: str, value: Any) -> Callable[[Manifest], Broken]:
     """Set a field, whether it exists or not."""
-
-    def change(container: Any, key: Any) -> None:
-        container[key] = copy.deepcopy(value)
-
-    return _changes(path, change, f"= {value!r}")
+    return _changes(path, lambda _: value, f"= {value!r}", creates=True)
 
 
 def become(path: str, value: Any) -> Callable[[Manifest], Broken]:
     """Change an existing field."""
-
-    def change(container: Any, key: Any) -> None:
-        container[key]
-        container[key] = copy.deepcopy(value)
-
-    return _changes(path, change, f"= {value!r}")
+    return _changes(path, lambda _: value, f"= {value!r}")
 
 
 def cut(path: str) -> Callable[[Manifest], Broken]:
     """Remove an existing field or item."""
-
-    def change(container: Any, key: Any) -> None:
-        del container[key]
-
-    return _changes(path, change, "removed")
+    return _changes(path, lambda _: _REMOVED, "removed")
 
 
 def append(path: str, value: Any) -> Callable[[Manifest], Broken]:
     """Add an item to a list, which is created if needed."""
+    return _changes(path, lambda items: [*(items or ()), value], f"+ {value!r}", creates=True)
 
-    def change(container: Any, key: Any) -> None:
-        items = [*(container.get(key) or ()), copy.deepcopy(value)]
-        container[key] = items
 
-    return _changes(path, change, f"+ {value!r}")
+def twice(path: str) -> Callable[[Manifest], Broken]:
+    """Duplicate the first item of a list."""
+    return _changes(path, lambda items: [*items, *items[:1]], "twice")
 
 
 def removed(_: Manifest) -> Broken:
@@ -113,12 +113,3 @@ def in_pods(edit: Callable[[Manifest], Broken]) -> Callable[[Manifest], Broken]:
                 yield label, whole
 
     return apply
-
-
-def twice(path: str) -> Callable[[Manifest], Broken]:
-    """Duplicate the first item of a list."""
-
-    def change(container: Any, key: Any) -> None:
-        container[key] = [*container[key], copy.deepcopy(container[key][0])]
-
-    return _changes(path, change, "twice")
