@@ -14,6 +14,8 @@ import typer
 
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.routes import paths
 from ops import rendered, terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError
@@ -151,13 +153,11 @@ def _service() -> Service:
     objects = rendered.objects()
     named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     backend = next(
-        path["backend"]["service"]
+        path.backend["service"]
         for item in objects
         if item["kind"] == "Ingress"
-        for rule in item["spec"]["rules"]
-        if rule["host"] == Hosts.API.fqdn
-        for path in rule["http"]["paths"]
-        if path["path"] == "/"
+        for path in paths(Object.of(item))
+        if (path.host, path.path) == (Hosts.API.fqdn, "/")
     )
     service, deployment = named["Service", backend["name"]], named["Deployment", backend["name"]]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]

@@ -32,12 +32,3 @@ class Inventory:
     def services(self) -> list[ChartFile]:
         """The charts with workloads."""
         return list(self.workloads)
-
-
-def rules(ingress: Manifest) -> list[Manifest]:
-    """The rules of an Ingress. A rule without a host gets the host `any host`."""
-    spec = ingress.get("spec") or {}
-    found = list(spec.get("rules") or ())
-    if default := spec.get("defaultBackend"):
-        found.append({"http": {"paths": [{"backend": default}]}})
-    return [{"host": "any host", **rule} for rule in found]

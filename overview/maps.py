@@ -10,12 +10,11 @@ from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.references import remote_keys, secret_of
-from constructs_lib.manifests.routes import audience
+from constructs_lib.manifests.routes import answers_itself, audience, paths
 from constructs_lib.manifests.workload import Workload, pods_in_words
-from constructs_lib.model import Manifest
 from constructs_lib.model.schedule import starts, words
 from constructs_lib.model.text import plural
-from overview.inventory import Inventory, rules
+from overview.inventory import Inventory
 
 _GANTT = (
     "gantt",
@@ -77,19 +76,14 @@ def _namespace(inventory: Inventory, name: str) -> str:
     for ingress in ingresses:
         reach = audience(Object.of(ingress))
         source = diagram.node(reach, reach, _ROUND)
-        for rule in rules(ingress):
-            host = diagram.node(f"host {rule['host']}", rule["host"], _HEX)
+        for path in paths(Object.of(ingress)):
+            name = path.host or "any host"
+            host = diagram.node(f"host {name}", name, _HEX)
             diagram.arrow(source, host)
-            for service in _backends(rule):
+            if not answers_itself(path.backend):
+                service = (path.backend.get("service") or {}).get("name") or "another backend"
                 diagram.arrow(host, diagram.node(f"Service {service}", service))
     return str(diagram)
-
-
-def _backends(rule: Manifest) -> Iterator[str]:
-    for path in (rule.get("http") or {}).get("paths") or ():
-        service = path["backend"].get("service") or {}
-        if (service.get("port") or {}).get("name") != "use-annotation":
-            yield service.get("name") or "another backend"
 
 
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:

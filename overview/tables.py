@@ -12,12 +12,12 @@ from constructs_lib.manifests import capacity
 from constructs_lib.manifests.image import build, repository
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.references import remote_keys, secret_of
-from constructs_lib.manifests.routes import audience
+from constructs_lib.manifests.routes import audience, paths
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural
-from overview.inventory import Inventory, rules
+from overview.inventory import Inventory
 
 _SOURCES = "https://github.com/"
 _OUR_REGISTRY = "ghcr.io/"
@@ -134,12 +134,12 @@ def hosts(inventory: Inventory) -> str:
         ("Host", "Reachable from", "Service"),
         (
             (
-                f"`{rule['host']}`",
+                f"`{host or 'any host'}`",
                 audience(Object.of(ingress)),
                 f"[{chart.name}]({chart.path})",
             )
             for chart, ingress in inventory.of("Ingress")
-            for rule in rules(ingress)
+            for host in dict.fromkeys(path.host for path in paths(Object.of(ingress)))
         ),
     )
 

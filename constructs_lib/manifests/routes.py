@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.workload import Workload, behind
@@ -26,13 +28,38 @@ def audience(ingress: Object) -> str:
     return "the internet" if scheme(ingress) == "internet-facing" else "the VPC"
 
 
-def paths(ingress: Object) -> Iterator[tuple[str, Manifest]]:
-    """Each host and path. The host is empty for the default backend."""
+class IngressPath(NamedTuple):
+    """A path of an Ingress, with its backend."""
+
+    host: str
+    """Empty for every host."""
+    path: str
+    type: str
+    backend: Manifest
+
+
+def paths_by_rule(ingress: Object) -> Iterator[list[IngressPath]]:
+    """The paths of each rule that has some, in order."""
     for rule in ingress.spec.get("rules") or ():
-        for path in (rule.get("http") or {}).get("paths") or ():
-            yield str(rule.get("host", "")), path
+        host = str(rule.get("host") or "")
+        paths_of_rule = (rule.get("http") or {}).get("paths") or ()
+        if paths_of_rule:
+            yield [
+                IngressPath(
+                    host,
+                    str(path.get("path") or "/"),
+                    str(path.get("pathType") or "ImplementationSpecific"),
+                    path.get("backend") or {},
+                )
+                for path in paths_of_rule
+            ]
+
+
+def paths(ingress: Object) -> Iterator[IngressPath]:
+    """The paths of all rules, then the default backend."""
+    yield from chain.from_iterable(paths_by_rule(ingress))
     if default := ingress.spec.get("defaultBackend"):
-        yield "", {"backend": default}
+        yield IngressPath("", "/", "Prefix", default)
 
 
 def answers_itself(backend: Manifest) -> bool:
@@ -43,10 +70,9 @@ def answers_itself(backend: Manifest) -> bool:
 
 def backends(ingress: Object) -> Iterator[Manifest]:
     """The backend Services with their ports, as in the manifest."""
-    for _, path in paths(ingress):
-        backend = path.get("backend") or {}
-        if backend.get("service") and not answers_itself(backend):
-            yield backend["service"]
+    for path in paths(ingress):
+        if path.backend.get("service") and not answers_itself(path.backend):
+            yield path.backend["service"]
 
 
 def port_of(service: Object, reference: Manifest) -> Manifest | None:

@@ -152,12 +152,12 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
         if service and port_of(service, reference) is None:
             port = reference.get("name", reference.get("number"))
             yield f"sends to port {port} of {key}, but that port does not exist"
-    for host, path in paths(ingress):
-        if answers_itself(at(path, "backend")):
-            annotation = f"{ACTION}{path['backend']['service'].get('name')}"
+    for path in paths(ingress):
+        if answers_itself(path.backend):
+            annotation = f"{ACTION}{path.backend['service'].get('name')}"
             if not _is_json(ingress.annotations.get(annotation)):
                 yield Problem(
-                    f"{host}{path.get('path')} needs the annotation {annotation}, which is missing "
+                    f"{path.host}{path.path} needs the annotation {annotation}, which is missing "
                     "or not JSON",
                     "add it",
                 )

@@ -8,8 +8,15 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.routes import ACTION, ALB, SCHEME, audience, backends
-from constructs_lib.model import Manifest
+from constructs_lib.manifests.routes import (
+    ACTION,
+    ALB,
+    SCHEME,
+    IngressPath,
+    audience,
+    backends,
+    paths_by_rule,
+)
 from ops.review.diff import Comparison, field_finding, gains_and_losses
 from ops.review.effects.paths import (
     ANY_HOST,
@@ -17,7 +24,6 @@ from ops.review.effects.paths import (
     hosts_of,
     named,
     paths_of,
-    rules_of,
     unclear_hosts,
 )
 from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity, effect
@@ -282,8 +288,8 @@ def _by_url(snapshot: Objects, paths: Paths, unclear: Set[str]) -> dict[str, Rou
 
 def _routes(snapshot: Objects, paths: Paths, unclear: Set[str]) -> Iterator[tuple[str, Route]]:
     for ingress in snapshot.of_kinds("Ingress"):
-        for rule in rules_of(ingress):
-            host = rule.get("host", ANY_HOST)
+        for rule in paths_by_rule(ingress):
+            host = rule[0].host or ANY_HOST
             for origin, redirects in _origins(ingress, host):
                 if redirects:
                     yield f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
@@ -305,15 +311,15 @@ def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
             yield f"{protocol.lower()}://{host}{at}", redirects
 
 
-def _service_at(path: str, rule: Manifest) -> str | None:
+def _service_at(path: str, rule: list[IngressPath]) -> str | None:
     """The Service for a path; None if the load balancer itself answers."""
-    matching = [candidate for candidate in rule["http"]["paths"] if _matches(candidate, path)]
-    nearest = max(matching, key=lambda candidate: len(candidate["path"]), default=None)
-    return named(nearest["backend"]) if nearest else None
+    matching = [candidate for candidate in rule if _matches(candidate, path)]
+    nearest = max(matching, key=lambda candidate: len(candidate.path), default=None)
+    return named(nearest.backend) if nearest else None
 
 
-def _matches(candidate: Manifest, path: str) -> bool:
-    if candidate.get("pathType") == "Exact":
-        return bool(candidate["path"] == path)
-    prefix = candidate["path"].rstrip("/*")
+def _matches(candidate: IngressPath, path: str) -> bool:
+    if candidate.type == "Exact":
+        return candidate.path == path
+    prefix = candidate.path.rstrip("/*")
     return path == prefix or path.startswith(f"{prefix}/")

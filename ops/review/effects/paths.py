@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.routes import ACTION, answers_itself
+from constructs_lib.manifests.routes import ACTION, answers_itself, paths_by_rule
 from constructs_lib.model import Manifest
 
 ANY_HOST = "*"
@@ -34,11 +34,7 @@ HostRules = dict[str, list[list[HostPath]]]
 
 
 def hosts_of(ingress: Object) -> list[str]:
-    return [rule.get("host", ANY_HOST) for rule in rules_of(ingress)]
-
-
-def rules_of(ingress: Object) -> list[Manifest]:
-    return [rule for rule in ingress.spec.get("rules") or () if rule.get("http")]
+    return [rule[0].host or ANY_HOST for rule in paths_by_rule(ingress)]
 
 
 def unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
@@ -68,14 +64,9 @@ def _is_plain(*sides: list[list[HostPath]]) -> bool:
 def paths_of(snapshot: Objects) -> HostRules:
     found: HostRules = defaultdict(list)
     for ingress in snapshot.of_kinds("Ingress"):
-        for rule in rules_of(ingress):
-            found[rule.get("host", ANY_HOST)].append(
-                [
-                    HostPath(
-                        path["path"], str(path.get("pathType")), answer(ingress, path["backend"])
-                    )
-                    for path in rule["http"]["paths"]
-                ]
+        for rule in paths_by_rule(ingress):
+            found[rule[0].host or ANY_HOST].append(
+                [HostPath(path.path, path.type, answer(ingress, path.backend)) for path in rule]
             )
     return found
 

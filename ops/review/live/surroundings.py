@@ -85,7 +85,7 @@ def _neighbors(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[
     """Other objects in the namespaces of dist/, and duplicates among them."""
     declared = {trial.declared.key for trial in snapshot.trials}
     ours = Objects(item for item in after if item.key in declared)
-    hosts = {host: item for item in ours.of_kinds("Ingress") for host, _ in paths(item) if host}
+    hosts = {host: item for item in ours.of_kinds("Ingress") for host in _hosts(item)}
     others = {one.key: one for one in workloads(before)}
     secrets = {Key("", "Secret", *place) for place in keys_of(ours)}
     for key in map(key_of, snapshot.neighbors):
@@ -104,8 +104,12 @@ def _neighbors(snapshot: Snapshot, before: Objects, after: Objects) -> Iterator[
         yield Finding(Risk.NOISE, _LOW, key, text)
 
 
+def _hosts(ingress: Object) -> dict[str, None]:
+    return dict.fromkeys(path.host for path in paths(ingress) if path.host)
+
+
 def _second_ingress(ingress: Object | None, hosts: dict[str, Object]) -> Iterator[Finding]:
-    for host in dict.fromkeys(host for host, _ in paths(ingress)) if ingress else ():
+    for host in _hosts(ingress) if ingress else ():
         if ingress and host in hosts:
             text = (
                 f"serves {host}, as {hosts[host].key} does: the DNS record decides which load "
