@@ -13,7 +13,7 @@ from docker.errors import DockerException
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from constructs_lib.manifests import image
+from constructs_lib.manifests.references import ImageReference
 from docker import auth
 
 _INDEXES = (
@@ -62,8 +62,9 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
     Raises ImageMissingError if the image does not exist for the platform, and RegistryError if
     that cannot be determined.
     """
-    repository = _Repository(image.repository(reference), timeout_seconds)
-    answer = repository.manifest(image.digest(reference) or image.build(reference))
+    image = ImageReference.of(reference)
+    repository = _Repository(image.repository, timeout_seconds)
+    answer = repository.manifest(image.digest or image.build)
     try:
         found = repository.platforms(_json(answer))
         if platform not in found:

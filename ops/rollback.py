@@ -12,7 +12,7 @@ import typer
 
 from catalogue import images
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.references import repository
 from constructs_lib.model import Pin
 from ops import rendered, terminal
 from ops.errors import OpsError

@@ -9,9 +9,8 @@ from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.image import build, repository
 from constructs_lib.manifests.objects import Object
-from constructs_lib.manifests.references import remote_keys, secret_of
+from constructs_lib.manifests.references import ImageReference, remote_keys, repository, secret_of
 from constructs_lib.manifests.routes import audience, paths
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
 from constructs_lib.model.quantity import readable
@@ -118,7 +117,7 @@ def images(inventory: Inventory) -> str:
 
 
 def _build(image: str) -> str:
-    tag = build(image)
+    tag = ImageReference.of(image).build
     commit = tag.removeprefix("sha-")
     if ":" in tag or not image.startswith(_OUR_REGISTRY):
         return f"<code>{tag[:19]}</code>"

@@ -11,9 +11,8 @@ from fnmatch import fnmatch, fnmatchcase
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Key, Object, Objects, is_cluster_scoped, selects
-from constructs_lib.manifests.references import secret_of
+from constructs_lib.manifests.references import repository, secret_of
 from constructs_lib.manifests.workload import HOOK, Workload, workloads
 from constructs_lib.model import Manifest
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import backends
-from constructs_lib.manifests.workload import Workload
+from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -91,6 +92,7 @@ DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 """The type of a pull secret."""
 EVERY_KEY = "every key"
 """The key name if a whole parameter is extracted into keys."""
+_COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
 
 
 def secret_of(external_secret: Manifest) -> str:
@@ -122,6 +124,31 @@ def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
             yield EVERY_KEY, path
 
 
+def secret_keys(external_secret: Manifest) -> dict[str, str]:
+    """The parameter of each key of the Secret that it creates.
+
+    Keys that a template combines from several parameters are omitted.
+    """
+    read: dict[str, str] = {}
+    for key, path in remote_keys(external_secret):
+        read[f"{key} of {path}" if key in read else key] = path
+    template = _template(external_secret).get("data")
+    if template is None:
+        return read
+    copied = {key: _COPIED.fullmatch(str(text)) for key, text in template.items()}
+    found = {key: read.get(match[1], read.get(EVERY_KEY)) for key, match in copied.items() if match}
+    return {key: path for key, path in found.items() if path}
+
+
+def readers_of_secret(objects: Objects, namespace: str, secret: str) -> list[Workload]:
+    """The workloads that read a Secret, also those that start without it."""
+    return [
+        workload
+        for workload in workloads(objects)
+        if workload.namespace == namespace and secret in workload.secrets
+    ]
+
+
 @lru_cache(maxsize=4)
 def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]:
     """The keys of all Secrets, plain or created by ExternalSecrets, by namespace and name.
@@ -139,3 +166,44 @@ def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]
         keys = None if unknown else frozenset(template or read)
         found[item.namespace, secret_of(item.manifest)] = keys
     return found
+
+
+_IMAGE = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>[\w+.:-]+))?")
+
+
+class ImageReference(NamedTuple):
+    """The parts of an image reference."""
+
+    repository: str
+    """`ghcr.io/example/one` of `ghcr.io/example/one:latest`."""
+    tag: str
+    """Empty if there is none."""
+    digest: str
+    """`sha256:…`; empty if there is none."""
+
+    @classmethod
+    def of(cls, reference: str) -> ImageReference:
+        match = _IMAGE.fullmatch(reference)
+        return cls(*match.groups("")) if match else cls(reference, "", "")
+
+    @property
+    def name(self) -> str:
+        """`reloader` of `ghcr.io/stakater/reloader:v1.4@sha256:…`."""
+        return self.repository.rpartition("/")[2]
+
+    @property
+    def build(self) -> str:
+        """The tag, otherwise the digest, otherwise `latest`."""
+        return self.tag or self.digest or "latest"
+
+    @property
+    def host(self) -> str:
+        """The registry's host, such as `ghcr.io`. Default: Docker Hub's."""
+        first, slash, _ = self.repository.partition("/")
+        is_host = slash and (any(sign in first for sign in ".:") or first == "localhost")
+        return first if is_host else "docker.io"
+
+
+def repository(image: str) -> str:
+    """The image without its tag and digest."""
+    return ImageReference.of(image).repository

@@ -328,13 +328,3 @@ def _read(kind: str, reference: Manifest | None, field: str = "name") -> Iterato
     yield Read(kind, name, None, optional)
     for item in reference.get("items") or ():
         yield Read(kind, name, item["key"], optional)
-
-
-def readers(objects: Objects, namespace: str, secret: str) -> list[Workload]:
-    """The workloads that need a Secret."""
-    return [
-        workload
-        for workload in workloads(objects)
-        if workload.namespace == namespace
-        and any(read.name == secret for read in workload.needed_secrets)
-    ]

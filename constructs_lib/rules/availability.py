@@ -11,9 +11,13 @@ from typing import Any
 from cronsim import CronSimError
 
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.image import host
 from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, at
-from constructs_lib.manifests.references import DOCKER_CONFIG, secret_of, secret_type
+from constructs_lib.manifests.references import (
+    DOCKER_CONFIG,
+    ImageReference,
+    secret_of,
+    secret_type,
+)
 from constructs_lib.manifests.routes import served_pods
 from constructs_lib.manifests.workload import (
     Update,
@@ -174,7 +178,9 @@ def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
             f"namespace {workload.namespace} has no pull secret for a registry", "declare one"
         )
     registry = rendered.platform.registry.partition("/")[0] if rendered.platform else None
-    private = [image for image in workload.images if registry in (None, host(image))]
+    private = [
+        image for image in workload.images if registry in (None, ImageReference.of(image).host)
+    ]
     if secret and private and secret not in workload.pull_secrets:
         yield f"{private[0]} cannot be pulled without the Secret {secret}"
 

@@ -8,9 +8,8 @@ from collections import Counter, defaultdict
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
-from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
-from constructs_lib.manifests.references import remote_keys
+from constructs_lib.manifests.references import remote_keys, repository
 from constructs_lib.manifests.routes import ALB, SCHEME
 from constructs_lib.manifests.text import unreadable
 from constructs_lib.model.names import check_ranges

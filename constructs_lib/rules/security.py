@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from constructs_lib.manifests.container import Container
-from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Object, Objects, at
-from constructs_lib.manifests.references import keys_of
+from constructs_lib.manifests.references import keys_of, repository
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
 from constructs_lib.model.names import looks_secret

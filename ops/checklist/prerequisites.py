@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.target import TARGET
-from constructs_lib.manifests.image import short_name
+from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model import Manifest
 from ops import rendered
 from ops.checklist.results import CheckResult, Outcome, failed, not_checked, passed, passed_if
@@ -63,7 +63,7 @@ def _controller(cluster: Cluster, image: str, without: str) -> Iterator[CheckRes
     state = "is not in the cluster"
     for item in (item for kind in _WORKLOADS for item in _workloads(cluster, kind)):
         references = [container["image"] for container in _containers(item)]
-        for reference in (one for one in references if short_name(one) == image):
+        for reference in (one for one in references if ImageReference.of(one).name == image):
             status, metadata = item.get("status", {}), item["metadata"]
             if status.get("readyReplicas") or status.get("numberReady"):
                 yield passed(f"{metadata['namespace']}/{metadata['name']}, {reference}")
@@ -191,7 +191,10 @@ def _node_caches(cluster: Cluster) -> list[Manifest]:
         for item in _workloads(cluster, "DaemonSet")
         if item["metadata"]["namespace"] == "kube-system"
         if item["metadata"]["name"] == "node-local-dns"
-        or any(short_name(one["image"]) == "k8s-dns-node-cache" for one in _containers(item))
+        or any(
+            ImageReference.of(one["image"]).name == "k8s-dns-node-cache"
+            for one in _containers(item)
+        )
     ]
 
 

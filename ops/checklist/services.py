@@ -10,8 +10,8 @@ from pathlib import Path
 
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.references import repository
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
 from constructs_lib.model import Pin
 from constructs_lib.model.text import plural

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from constructs_lib.manifests.references import remote_keys, secret_of
+from constructs_lib.manifests.references import secret_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
 
 if TYPE_CHECKING:
     from constructs_lib.model import Manifest
-
-_COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
 
 
 class UpdateMode(StrEnum):
@@ -41,14 +38,9 @@ class Source:
 
     @classmethod
     def of(cls, item: Manifest) -> Source:
-        read = dict(remote_keys(item))
-        target = (item.get("spec") or {}).get("target") or {}
-        template = (target.get("template") or {}).get("data")
-        if template is not None:
-            copied = {key: _COPIED.fullmatch(text) for key, text in template.items()}
-            read = {key: read[match[1]] for key, match in copied.items() if match}
         metadata = item["metadata"]
-        return cls(metadata.get("namespace", ""), metadata["name"], secret_of(item), read)
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        return cls(namespace, name, secret_of(item), secret_keys(item))
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

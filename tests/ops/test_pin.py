@@ -14,7 +14,7 @@ from charts import registry as charts
 from charts.output import DirChanges, read, replace_dir
 from constructs_lib.errors import DeclarationError, PlatformError
 from constructs_lib.manifests.argocd import fingerprint
-from constructs_lib.manifests.image import repository
+from constructs_lib.manifests.references import repository
 from ops.errors import OpsError
 from ops.pin import RefusedError, bump
 from ops.registry import Image, ImageMissingError

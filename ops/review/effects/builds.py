@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model.schedule import starts, words
 from ops.review.diff import Comparison
 from ops.review.model import TEMPLATE, Finding, Risk, Severity, effect
 from ops.review.wording import before_after, listed, value
 
-_IMAGE = re.compile(r"(?P<repository>.+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
 _FLOATING = "latest"
@@ -41,19 +41,18 @@ def image_changed(comparison: Comparison) -> Iterator[Finding]:
 
 def describe(was: str, now: str) -> tuple[Severity, str]:
     """Severity and text of an image change."""
-    before, after = _parts(was), _parts(now)
-    if before["repository"] != after["repository"]:
+    before, after = ImageReference.of(was), ImageReference.of(now)
+    if before.repository != after.repository:
         return Severity.HIGH, f"another image: {was} → {now}"
-    name = after["repository"].rpartition("/")[2]
-    tags = f"{name}: {' → '.join(dict.fromkeys((_brief(before), _brief(after))))}"
+    tags = f"{after.name}: {' → '.join(dict.fromkeys((_brief(before), _brief(after))))}"
     if _floats(after):
         return Severity.HIGH, f"{tags}: no longer pinned; this tag can move to another build"
-    if before["digest"] and not after["digest"]:
+    if before.digest and not after.digest:
         return Severity.MEDIUM, f"{tags}: no longer pinned to a digest; the tag can move"
-    if before["tag"] and before["tag"] == after["tag"]:
-        return _of_one_tag(tags, before["digest"][:19], after["digest"][:19])
-    ours = _OURS.fullmatch(after["repository"])
-    commits = [_COMMIT.fullmatch(image["tag"] or "") for image in (before, after)]
+    if before.tag and before.tag == after.tag:
+        return _of_one_tag(tags, before.digest[:19], after.digest[:19])
+    ours = _OURS.fullmatch(after.repository)
+    commits = [_COMMIT.fullmatch(image.tag) for image in (before, after)]
     if ours and all(commits):
         old, new = (commit[1] for commit in commits if commit)
         return Severity.LOW, f"{tags}: https://github.com/{ours['source']}/compare/{old}...{new}"
@@ -72,19 +71,13 @@ def _of_one_tag(tag: str, was: str, now: str) -> tuple[Severity, str]:
     return Severity.LOW, f"{tag}: now pinned to its digest ({now}…)"
 
 
-def _parts(image: str) -> dict[str, str]:
-    match = _IMAGE.fullmatch(image)
-    return {name: part or "" for name, part in match.groupdict().items()} if match else {}
+def _floats(image: ImageReference) -> bool:
+    return not image.digest and image.tag in ("", _FLOATING)
 
 
-def _floats(image: dict[str, str]) -> bool:
-    return not image["digest"] and image["tag"] in ("", _FLOATING)
-
-
-def _brief(image: dict[str, str]) -> str:
+def _brief(image: ImageReference) -> str:
     """The tag or digest, with hashes shortened."""
-    shown = image["tag"] or image["digest"] or _FLOATING
-    return re.sub(r"([0-9a-f]{7})[0-9a-f]{33,}", r"\1", shown)
+    return re.sub(r"([0-9a-f]{7})[0-9a-f]{33,}", r"\1", image.build)
 
 
 @effect("schedule-changed")

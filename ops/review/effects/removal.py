@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import cascades, protections
 from constructs_lib.manifests.objects import Object, Objects, selects
+from constructs_lib.manifests.references import readers_of_secret, secret_of
 from constructs_lib.manifests.routes import SCHEME, scheme
-from constructs_lib.manifests.workload import Update, Workload, readers, remade_with_each_sync
+from constructs_lib.manifests.workload import Update, Workload, remade_with_each_sync
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural
@@ -156,8 +157,8 @@ def _secret_of(item: Object, snapshot: Objects) -> str:
     target = item.spec.get("target") or {}
     if target.get("creationPolicy", "Owner") != "Owner":
         return ""
-    name = target.get("name", item.key.name)
-    read_by = [w.key.name for w in readers(snapshot, item.key.namespace, name)]
+    name = secret_of(item.manifest)
+    read_by = [w.key.name for w in readers_of_secret(snapshot, item.key.namespace, name)]
     return f"also deleted: Secret {name}" + (f", used by {listed(read_by)}" if read_by else "")
 
 

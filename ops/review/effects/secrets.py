@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.references import secret_of
-from constructs_lib.manifests.workload import readers
+from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from ops.review.diff import ORDER, Comparison, field_finding, gains_and_losses
 from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Finding, Risk, Severity, effect
@@ -67,7 +66,9 @@ def _stale_readers(comparison: Comparison, item: Object) -> str:
     """Workloads that keep the old value until they restart."""
     stale = [
         workload.key.name
-        for workload in readers(comparison.after, item.key.namespace, secret_of(item.manifest))
+        for workload in readers_of_secret(
+            comparison.after, item.key.namespace, secret_of(item.manifest)
+        )
         if workload.serves
         and not workload.reloads(secret_of(item.manifest))
         and not comparison.differences(workload.key, TEMPLATE[workload.key.kind])
@@ -109,8 +110,8 @@ def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
     created = {name for item in comparison.after.objects.values() if (name := parameter_of(item))}
     read_before = _paths(comparison.before)
     for item in comparison.after.of_kinds("ExternalSecret"):
-        unknown = [p for p in _sources(item).values() if created and p.split()[0] not in created]
-        new = [path for path in unknown if path not in read_before]
+        read = dict.fromkeys(path for _, path in remote_keys(item.manifest))
+        new = [path for path in read if created and path not in created | read_before]
         if new:
             text = (
                 f"reads {listed(new)}, which SecretsStack does not create; run `make template` to "
@@ -121,7 +122,9 @@ def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
 
 def _paths(snapshot: Objects) -> set[str]:
     return {
-        path for item in snapshot.of_kinds("ExternalSecret") for path in _sources(item).values()
+        path
+        for item in snapshot.of_kinds("ExternalSecret")
+        for _, path in remote_keys(item.manifest)
     }
 
 

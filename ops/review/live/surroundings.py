@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from constructs_lib.manifests.image import repository
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.references import keys_of, secret_of, secret_type
+from constructs_lib.manifests.references import keys_of, repository, secret_of, secret_type
 from constructs_lib.manifests.routes import paths
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from constructs_lib.model import Manifest as Stored
