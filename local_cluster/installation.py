@@ -23,7 +23,7 @@ from constructs_lib.model import ClusterTarget, Manifest
 from local_cluster.control_plane import ControlPlane
 from local_cluster.installing import Say
 from local_cluster.processes import command, eventually
-from ops.secrets.readers import Source
+from ops.secrets.readers import SyncedSecret
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("deployment_page")
@@ -134,7 +134,7 @@ def _secrets(page: list[Manifest], declared: list[Manifest]) -> list[Manifest]:
         (source.namespace, source.secret): (source, secret_type(external))
         for external in declared
         if external["kind"] == "ExternalSecret"
-        for source in [Source.of(external)]
+        for source in [SyncedSecret.of(external)]
     }
     needed = {
         (workload.namespace, name)

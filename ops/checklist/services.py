@@ -30,7 +30,7 @@ from ops.checklist.results import (
 )
 from ops.cluster import Cluster, ClusterError
 from ops.rendered import parse
-from ops.secrets.readers import Source
+from ops.secrets.readers import SyncedSecret
 from ops.secrets.status import State, state_of
 
 _APPLICATION = ("argoproj.io/v1alpha1", "Application")
@@ -112,8 +112,8 @@ class Inputs:
         return Objects(item for path in self.files for item in self._load(path)[0])
 
     @cached_property
-    def external_secrets(self) -> list[Source]:
-        return [Source.of(item.manifest) for item in self.objects.of_kinds("ExternalSecret")]
+    def external_secrets(self) -> list[SyncedSecret]:
+        return [SyncedSecret.of(item.manifest) for item in self.objects.of_kinds("ExternalSecret")]
 
     def pin(self, image: str) -> Pin:
         """The pin of an image without a tag."""

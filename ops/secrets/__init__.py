@@ -13,7 +13,7 @@ from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.errors import Status
 from ops.options import AsJson, Context, SecretCommand, Yes, context_needs_cluster
-from ops.secrets import importing, rotation, writing
+from ops.secrets import rotation, writing
 from ops.secrets import status as secret_status
 from ops.secrets.values import check
 from ops.terminal import confirm
@@ -71,7 +71,7 @@ def status(
     context_needs_cluster(context, cluster=cluster)
     found = secret_status.statuses(ParameterStore(), Cluster(context) if cluster else None)
     if as_json:
-        terminal.show_json(secret_status.as_json(found))
+        terminal.show_json([one.as_json() for one in found])
     else:
         secret_status.show(found)
     return Status.DONE if all(one.ok for one in found) else Status.FAILED
@@ -120,10 +120,11 @@ def import_values(*, context: Context = None, yes: Yes = False) -> Status:
     Exit status: 0 done, 1 a value was refused or could not be chosen, 130
     interrupted, with a list of the imported values.
     """
-    found = importing.candidates(Cluster(context), rendered.objects())
-    outcomes = importing.import_confirmed(ParameterStore(), found, yes=yes)
-    terminal.show(importing.summary(outcomes))
-    return Status.FAILED if importing.Outcome.REFUSED in outcomes.values() else Status.DONE
+    found = writing.candidates(Cluster(context), rendered.objects())
+    outcomes = writing.import_confirmed(ParameterStore(), found, yes=yes)
+    terminal.show(writing.summary(outcomes))
+    refused = writing.ImportOutcome.REFUSED in outcomes.values()
+    return Status.FAILED if refused else Status.DONE
 
 
 @app.command(cls=SecretCommand)
@@ -178,13 +179,11 @@ def rotate(
                 "Nothing was restarted. Decide which value is right, then pass `--continue`."
             )
             raise
-    return rotation.follow(
-        rotation.Rotation(
-            cluster=target,
-            readers=affected,
-            value=value,
-            version=number,
-            newest=lambda: store.version(subject.path),
-            patience_seconds=60.0 * patience,
-        )
-    )
+    return rotation.Rotation(
+        cluster=target,
+        readers=affected,
+        value=value,
+        version=number,
+        newest=lambda: store.version(subject.path),
+        patience_seconds=60.0 * patience,
+    ).run()

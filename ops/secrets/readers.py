@@ -1,17 +1,19 @@
-"""The readers of each parameter, from the manifests."""
+"""Who reads a parameter, from the manifests, and who has its current value, from the cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from constructs_lib.manifests.references import secret_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
 
 if TYPE_CHECKING:
     from constructs_lib.model import Manifest
+    from ops.cluster import PodState, Secret
+    from ops.terminal import SecretValue
 
 
 class UpdateMode(StrEnum):
@@ -27,17 +29,19 @@ class UpdateMode(StrEnum):
 
 
 @dataclass(frozen=True)
-class Source:
-    """An ExternalSecret and its Secret."""
+class SyncedSecret:
+    """An ExternalSecret, and the Secret that it creates."""
 
     namespace: str
     name: str
+    """The name of the ExternalSecret."""
     secret: str
+    """The name of the Secret."""
     paths: Mapping[str, str] = field(hash=False)
     """The parameter of each key of the Secret."""
 
     @classmethod
-    def of(cls, item: Manifest) -> Source:
+    def of(cls, item: Manifest) -> SyncedSecret:
         metadata = item["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         return cls(namespace, name, secret_of(item), secret_keys(item))
@@ -45,13 +49,17 @@ class Source:
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    def keys(self, path: str) -> list[str]:
+        """Return the keys with the parameter at `path`."""
+        return [key for key, of_key in self.paths.items() if of_key == path]
+
 
 @dataclass(frozen=True)
 class Readers:
-    """The ExternalSecrets and workloads that read one parameter."""
+    """The Secrets and workloads that read one parameter."""
 
     path: str
-    sources: tuple[Source, ...]
+    secrets: tuple[SyncedSecret, ...]
     workloads: tuple[Workload, ...]
 
     def with_mode(self, *modes: UpdateMode) -> list[Workload]:
@@ -61,43 +69,29 @@ class Readers:
         """Return the workloads that need a restart, those without downtime first."""
         return [*self.with_mode(UpdateMode.ROLLING), *self.with_mode(UpdateMode.REPLACED)]
 
-    def sources_of(self, workload: Workload) -> list[Source]:
-        """Return the ExternalSecrets that give a workload the parameter."""
+    def secrets_of(self, workload: Workload) -> list[SyncedSecret]:
+        """Return the Secrets that give a workload the parameter."""
         return [
-            source
-            for source in self.sources
-            if source.namespace == workload.namespace and source.secret in workload.secrets
+            synced
+            for synced in self.secrets
+            if synced.namespace == workload.namespace and synced.secret in workload.secrets
         ]
 
     def variables(self, workload: Workload) -> list[str]:
         """Return a workload's names for the parameter."""
-        return [
-            key
-            for source in self.sources_of(workload)
-            for key, path in source.paths.items()
-            if path == self.path
-        ]
+        return [key for synced in self.secrets_of(workload) for key in synced.keys(self.path)]
 
     @property
     def namespaces(self) -> list[str]:
-        return sorted({source.namespace for source in self.sources})
+        return sorted({synced.namespace for synced in self.secrets})
 
 
 def readers(path: str, objects: Iterable[Manifest]) -> Readers:
     """Return the readers of the parameter at `path`, among these objects."""
     every = list(objects)
-    sources = [Source.of(item) for item in every if item["kind"] == "ExternalSecret"]
-    sources = [source for source in sources if path in source.paths.values()]
-    secrets = {(source.namespace, source.secret) for source in sources}
-    return Readers(
-        path,
-        tuple(sources),
-        tuple(
-            one
-            for one in workloads(every)
-            if any((one.namespace, secret) in secrets for secret in one.secrets)
-        ),
-    )
+    secrets = [SyncedSecret.of(item) for item in every if item["kind"] == "ExternalSecret"]
+    read = Readers(path, tuple(one for one in secrets if one.keys(path)), workloads(every))
+    return Readers(path, read.secrets, tuple(filter(read.secrets_of, read.workloads)))
 
 
 def update_mode(workload: Workload) -> UpdateMode:
@@ -109,3 +103,53 @@ def update_mode(workload: Workload) -> UpdateMode:
     if workload.kind != "Deployment":
         return UpdateMode.BY_HAND
     return UpdateMode.ROLLING if workload.update is Update.ROLLING else UpdateMode.REPLACED
+
+
+class PodsByValue(NamedTuple):
+    """The pods of one workload, by the value that they started with."""
+
+    outdated: list[PodState]
+    """Pods that started before the Secret was last written."""
+    new: list[PodState]
+    """Pods that were created after it, started or not."""
+
+
+@dataclass(frozen=True)
+class ValueInCluster:
+    """Which readers in the cluster have the current value. Methods raise ClusterError."""
+
+    readers: Readers
+    value: SecretValue
+    find_secret: Callable[[str, str], Secret | None]
+    """Returns the Secret with a namespace and name."""
+    find_pods: Callable[[str, str], list[PodState]]
+    """Returns the pods with a namespace and label selector."""
+
+    def problem(self, synced: SyncedSecret) -> str | None:
+        """Return why a Secret does not have the value; None if it has."""
+        secret = self.find_secret(synced.namespace, synced.secret)
+        if not secret:
+            return "missing"
+        current = all(
+            secret.values.get(key) == self.value for key in synced.keys(self.readers.path)
+        )
+        return None if current else "another version"
+
+    def pods(self, workload: Workload) -> PodsByValue:
+        """Return the pods of a workload.
+
+        Times are the cluster's, in whole seconds: a pod that started in the same second as its
+        Secret was written may have either value, and counts as outdated.
+        """
+        secrets = [
+            self.find_secret(synced.namespace, synced.secret)
+            for synced in self.readers.secrets_of(workload)
+        ]
+        written = max((secret.changed for secret in secrets if secret), default=None)
+        pods = self.find_pods(workload.namespace, workload.selector)
+        if written is None:
+            return PodsByValue(outdated=pods, new=[])
+        return PodsByValue(
+            outdated=[pod for pod in pods if (pod.started or pod.created) <= written],
+            new=[pod for pod in pods if pod.created > written],
+        )

@@ -15,8 +15,7 @@ from constructs_lib.model.text import plural
 from ops import terminal
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
-from ops.secrets.reach import Reach, SecretState
-from ops.secrets.readers import Readers, Source, UpdateMode, update_mode
+from ops.secrets.readers import Readers, SyncedSecret, UpdateMode, ValueInCluster, update_mode
 from ops.terminal import SecretValue
 
 T = TypeVar("T")
@@ -30,7 +29,14 @@ _NEEDED = (
     ("patch", "apps", "deployments"),
 )
 """Verb, group and resource of each request of a rotation."""
-
+_EFFECTS = {
+    UpdateMode.ROLLING: "Restarted together, without lost requests",
+    UpdateMode.REPLACED: "Restarted one at a time, each with brief downtime",
+    UpdateMode.NEXT_RUN: "Updated by their next run",
+    UpdateMode.NEXT_SYNC: "Updated by the next sync of Argo CD",
+    UpdateMode.BY_HAND: "Not restarted by this command; restart by hand",
+}
+"""What a rotation does to a workload."""
 POLL_SECONDS = 2.0
 SYNC_SECONDS = 120.0
 """The timeout for External Secrets, which normally takes seconds."""
@@ -50,54 +56,30 @@ def reachable(cluster: Cluster, affected: Readers) -> Readers:
                     f"context {cluster.context} may not {verb} {resource} in {namespace}; nothing "
                     "was changed. Use another context, or add the permission"
                 )
-    for source in affected.sources:
-        if not cluster.sync(source.namespace, source.name):
+    for synced in affected.secrets:
+        if not cluster.sync(synced.namespace, synced.name):
             raise OpsError(
-                f"the cluster has no ExternalSecret {source}; nothing was changed. Let Argo CD "
+                f"the cluster has no ExternalSecret {synced}; nothing was changed. Let Argo CD "
                 "sync first, or correct external_secrets in catalogue/target.py"
             )
-    there = [
-        one
-        for one in affected.workloads
-        if one.kind != "Deployment" or cluster.is_rolled_out(one.namespace, one.name) is not None
-    ]
-    for one in affected.workloads:
-        if one not in there:
-            terminal.warn(f"{one} is not in the cluster; skipped.")
-    return replace(affected, workloads=tuple(there))
+    present = []
+    for workload in affected.workloads:
+        place = (workload.namespace, workload.name)
+        if workload.kind != "Deployment" or cluster.is_rolled_out(*place) is not None:
+            present.append(workload)
+        else:
+            terminal.warn(f"{workload} is not in the cluster; skipped.")
+    return replace(affected, workloads=tuple(present))
 
 
 def plan(affected: Readers, context: str) -> None:
     """Print what the rotation will do in the cluster."""
     terminal.info(f"In the cluster of context {context}:")
-    _list("  Synced now by External Secrets", affected.sources)
-    _list("  Restarted together, without lost requests", affected.with_mode(UpdateMode.ROLLING))
-    _list(
-        "  Restarted one at a time, each with brief downtime",
-        affected.with_mode(UpdateMode.REPLACED),
-    )
-    _list("  Updated by their next run", affected.with_mode(UpdateMode.NEXT_RUN))
-    _list("  Updated by the next sync of Argo CD", affected.with_mode(UpdateMode.NEXT_SYNC))
-    _list(
-        "  Not restarted by this command; restart by hand", affected.with_mode(UpdateMode.BY_HAND)
-    )
+    _list("  Synced now by External Secrets", affected.secrets)
+    for mode, effect in _EFFECTS.items():
+        _list(f"  {effect}", affected.with_mode(mode))
     if not affected.workloads:
         terminal.info("  Nothing restarts.")
-
-
-def follow(rotation: Rotation) -> Status:
-    """Run a rotation, and print its state however it ends."""
-    try:
-        rotation.run()
-    except OpsError:
-        rotation.report_state()
-        raise
-    except KeyboardInterrupt:
-        terminal.info("\nInterrupted.")
-        rotation.report_state()
-        return Status.INTERRUPTED
-    rotation.report()
-    return Status.DONE
 
 
 @dataclass
@@ -117,21 +99,34 @@ class Rotation:
     """Returns the current version in SSM; None if the parameter was deleted."""
     patience_seconds: float
     """How long a workload may take to replace its pods."""
-    synced: list[Source] = field(default_factory=list)
-    outcomes: dict[Workload, str] = field(default_factory=dict)
+    _synced: list[SyncedSecret] = field(default_factory=list)
+    _outcomes: dict[Workload, str] = field(default_factory=dict)
     _restarted: set[Workload] = field(default_factory=set)
 
-    @property
-    def _rollout(self) -> Reach:
-        return Reach(self.cluster, self.readers, self.value)
+    def __post_init__(self) -> None:
+        find_secret, find_pods = self.cluster.secret, self.cluster.pods
+        self._in_cluster = ValueInCluster(self.readers, self.value, find_secret, find_pods)
 
-    def run(self) -> None:
-        """Roll out the value to every pod. Raises OpsError after a timeout or concurrent write."""
-        self._sync()
-        self._restart_outdated(self.readers.with_mode(UpdateMode.ROLLING))
-        for workload in self.readers.with_mode(UpdateMode.REPLACED):
-            self._restart_outdated([workload])
-        self._require_newest()
+    def run(self) -> Status:
+        """Roll out the value to every pod, and print the state however it ends.
+
+        Raises OpsError after a timeout or a concurrent write.
+        """
+        try:
+            self._sync()
+            self._restart_outdated(self.readers.with_mode(UpdateMode.ROLLING))
+            for workload in self.readers.with_mode(UpdateMode.REPLACED):
+                self._restart_outdated([workload])
+            self._require_newest()
+        except OpsError:
+            self._report_state()
+            raise
+        except KeyboardInterrupt:
+            terminal.info("\nInterrupted.")
+            self._report_state()
+            return Status.INTERRUPTED
+        self._report()
+        return Status.DONE
 
     def _require_newest(self) -> None:
         newest = self.newest()
@@ -144,22 +139,23 @@ class Rotation:
 
     def _sync(self) -> None:
         """Make External Secrets read the parameter, and wait until every Secret has it."""
-        for source in self.readers.sources:
-            if self._rollout.secret_state(source) is SecretState.CURRENT:
-                self.synced.append(source)
+        left = []
+        for synced in self.readers.secrets:
+            if self._in_cluster.problem(synced):
+                self.cluster.sync_now(synced.namespace, synced.name)
+                left.append(synced)
             else:
-                self.cluster.sync_now(source.namespace, source.name)
-        left = [source for source in self.readers.sources if source not in self.synced]
+                self._synced.append(synced)
         if not left:
             return
 
-        def pending_reason(source: Source) -> str | None:
-            if self._rollout.secret_state(source) is SecretState.CURRENT:
-                self.synced.append(source)
+        def pending_reason(synced: SyncedSecret) -> str | None:
+            if not self._in_cluster.problem(synced):
+                self._synced.append(synced)
                 return None
             self._require_newest()
-            sync = self.cluster.sync(source.namespace, source.name)
-            return f"External Secrets has not synced {source}: {sync and sync.message}"
+            state = self.cluster.sync(synced.namespace, synced.name)
+            return f"External Secrets has not synced {synced}: {state and state.message}"
 
         _until_done("External Secrets to read the new value", left, pending_reason, SYNC_SECONDS)
         time.sleep(POLL_SECONDS)  # start times have whole seconds
@@ -172,10 +168,10 @@ class Rotation:
 
         def pending_reason(workload: Workload) -> str | None:
             done = self.cluster.is_rolled_out(workload.namespace, workload.name)
-            pods = self._rollout.pods(workload)
+            pods = self._in_cluster.pods(workload)
             if done is None or (done and not pods.outdated):
                 ours = workload in self._restarted
-                self.outcomes[workload] = "restarted" if ours else "already up to date"
+                self._outcomes[workload] = "restarted" if ours else "already up to date"
                 return None
             in_progress = pods.new and not done  # by Reloader, or by an earlier run
             if pods.outdated and workload not in self._restarted and not in_progress:
@@ -191,30 +187,26 @@ class Rotation:
         names = ", ".join(map(str, workloads))
         _until_done(f"{names} to restart", workloads, pending_reason, self.patience_seconds)
 
-    def report(self) -> None:
+    def _report(self) -> None:
         """Print the result for every reader."""
         terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
         rows = [
-            (
-                workload.kind,
-                str(workload),
-                self.outcomes.get(workload, update_mode(workload)),
-            )
+            (workload.kind, str(workload), self._outcomes.get(workload, update_mode(workload)))
             for workload in self.readers.workloads
         ]
         if rows:
             terminal.show_table("Kind", "Workload", "Update", rows=rows)
 
-    def report_state(self) -> None:
+    def _report_state(self) -> None:
         """Print the progress, and how to continue."""
-        left = [source for source in self.readers.sources if source not in self.synced]
         restarted = self.readers.restarted()
-        done = [one for one in restarted if one in self.outcomes]
         terminal.info(f"SSM has the value as version {self.version}.")
-        _list("Secrets with the value", self.synced)
-        _list("Secrets without the value", left)
-        _list("Restarted, or already up to date", done)
-        _list("Not restarted yet", [one for one in restarted if one not in done])
+        _list("Secrets with the value", self._synced)
+        _list(
+            "Secrets without the value", (s for s in self.readers.secrets if s not in self._synced)
+        )
+        _list("Restarted, or already up to date", (w for w in restarted if w in self._outcomes))
+        _list("Not restarted yet", (w for w in restarted if w not in self._outcomes))
         terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")
 
 

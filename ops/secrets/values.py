@@ -32,6 +32,8 @@ def check(parameter: Parameters, value: SecretValue) -> None:
 def _check(parameter: Parameters, text: str) -> None:
     if not text.strip():
         raise ValueError("it is empty")
+    if "\N{REPLACEMENT CHARACTER}" in text:  # a reader put it in place of bytes
+        raise ValueError("it is not UTF-8 text")
     if text == parameter.placeholder:
         raise ValueError("it is the placeholder")
     if len(text.encode()) > LARGEST_BYTES:

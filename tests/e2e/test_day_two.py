@@ -53,7 +53,7 @@ def leaks(installation: Installed, *texts: str) -> list[str]:
 def values(installation: Installed, parameter: Parameters) -> set[str]:
     """The values of a parameter in the Secrets."""
     stored = set()
-    for source in concerned(installation, parameter).sources:
+    for source in concerned(installation, parameter).secrets:
         secret = installation.cluster.get("Secret", source.secret, source.namespace)
         assert secret, source
         stored |= {
@@ -115,7 +115,7 @@ def test_an_interrupted_rotation_can_continue(installation: Installed, claim: Cl
                     break
             printed = stderr.read()
             assert process.wait() == 130
-        (source,) = concerned(installation, RPC).sources
+        (source,) = concerned(installation, RPC).secrets
         assert f"Secrets with the value: {source}." in printed
         assert "Not restarted yet: crawlers/cryo-indexer." in printed
         assert f"secrets rotate {RPC.path} --continue" in printed

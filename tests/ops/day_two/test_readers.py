@@ -17,7 +17,7 @@ def password(objects: list[Manifest]) -> Readers:
 def test_every_service_reads_the_password_under_its_own_name(password: Readers) -> None:
     variables = {variable for one in password.workloads for variable in password.variables(one)}
     assert variables == {"CLICKHOUSE_PASSWORD", "CH_PASSWORD", "NEBULA_DATABASE_PASSWORD"}
-    secrets = {(source.namespace, source.secret) for source in password.sources}
+    secrets = {(source.namespace, source.secret) for source in password.secrets}
     for workload in password.workloads:
         assert any((workload.namespace, secret) in secrets for secret in workload.secrets)
 
@@ -36,7 +36,7 @@ def test_single_writers_are_replaced_and_jobs_wait_for_their_run(
 
 def test_a_parameter_of_one_service_affects_no_other(objects: list[Manifest]) -> None:
     keys = readers(Parameters.API_KEYS.path, objects)
-    assert [str(source) for source in keys.sources] == ["cerebro/cerebro-api-secrets"]
+    assert [str(source) for source in keys.secrets] == ["cerebro/cerebro-api-secrets"]
     assert [str(one) for one in keys.workloads] == ["cerebro/cerebro-api"]
     assert keys.workloads[0].reloaded == ("cerebro-api-secrets",)
 
@@ -45,5 +45,5 @@ def test_the_pull_secret_restarts_nothing(objects: list[Manifest]) -> None:
     login = readers(Parameters.GHCR_DOCKERCONFIGJSON.path, objects)
     assert login.namespaces == ["cerebro", "crawlers"]
     assert login.workloads == ()
-    for source in login.sources:
+    for source in login.secrets:
         assert source.paths == {".dockerconfigjson": Parameters.GHCR_DOCKERCONFIGJSON.path}

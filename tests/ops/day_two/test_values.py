@@ -56,6 +56,7 @@ def test_valid_values(parameter: Parameters, value: str) -> None:
         (LOGIN, '{"auths": {"ghcr.io": {}}}', "neither username and password nor auth"),
         (PASSWORD, "s3cret ", "it begins or ends with a space"),
         (PASSWORD, "s3c\nret", "it has line breaks"),
+        (PASSWORD, "s3cret\N{REPLACEMENT CHARACTER}", "it is not UTF-8 text"),
         (PASSWORD, "", "it is empty"),
         (PASSWORD, "s3cret" * 2000, "it has 12000 bytes; the maximum is 8192"),
     ],
