@@ -79,10 +79,12 @@ class ParameterStore:
         for batch in _batches(paths, 10):
             with _translate_errors("ssm:GetParameters"):
                 answer = self._client.get_parameters(Names=batch, WithDecryption=True)
-            for one in answer["Parameters"]:
-                value = SecretValue(one["Value"])
-                found[one["Name"]] = Stored(
-                    value, one["Version"], one["Type"], one["LastModifiedDate"]
+            for parameter in answer["Parameters"]:
+                found[parameter["Name"]] = Stored(
+                    SecretValue(parameter["Value"]),
+                    parameter["Version"],
+                    parameter["Type"],
+                    parameter["LastModifiedDate"],
                 )
         return found
 
@@ -98,11 +100,11 @@ class ParameterStore:
             with _translate_errors("ssm:DescribeParameters"):
                 pages = self._client.get_paginator("describe_parameters")
                 for page in pages.paginate(ParameterFilters=[{"Key": "Name", "Values": batch}]):
-                    for one in page["Parameters"]:
-                        found[one["Name"]] = Description(
-                            one.get("KeyId", ""),
-                            one.get("Tier", "Standard"),
-                            _who(one.get("LastModifiedUser", "")),
+                    for parameter in page["Parameters"]:
+                        found[parameter["Name"]] = Description(
+                            parameter.get("KeyId", ""),
+                            parameter.get("Tier", "Standard"),
+                            _who(parameter.get("LastModifiedUser", "")),
                         )
         return found
 
@@ -112,10 +114,12 @@ class ParameterStore:
             pages = self._client.get_paginator("get_parameter_history")
             return [
                 Version(
-                    one["Version"], SecretValue(one["Value"]), _who(one.get("LastModifiedUser", ""))
+                    version["Version"],
+                    SecretValue(version["Value"]),
+                    _who(version.get("LastModifiedUser", "")),
                 )
                 for page in pages.paginate(Name=path, WithDecryption=True)
-                for one in page["Parameters"]
+                for version in page["Parameters"]
             ]
 
     def put(self, path: str, value: SecretValue, now: Description) -> int:
@@ -146,12 +150,9 @@ class ParameterStore:
 
 def require_credentials() -> None:
     """Raises AwsError if the environment has no AWS credentials."""
-    try:
-        found = boto3.Session().get_credentials()
-    except boto.BotoCoreError as error:
-        raise AwsError(_explain(error)) from error
-    if found is None:
-        raise AwsError(_explain(boto.NoCredentialsError()))
+    with _translate_errors():
+        if boto3.Session().get_credentials() is None:
+            raise boto.NoCredentialsError
 
 
 def needs_advanced_tier(value: SecretValue) -> bool:
@@ -170,7 +171,8 @@ def _who(arn: str) -> str:
 
 
 @contextmanager
-def _translate_errors(permission: str) -> Iterator[None]:
+def _translate_errors(permission: str = "") -> Iterator[None]:
+    """Turn errors of boto into AwsErrors. `permission` is that of the request."""
     try:
         yield
     except (boto.ConnectionError, boto.HTTPClientError) as error:
@@ -179,26 +181,21 @@ def _translate_errors(permission: str) -> Iterator[None]:
         ) from error
     except boto.ClientError as error:
         raise AwsError(_explain_response(error, permission)) from error
-    except boto.BotoCoreError as error:
-        raise AwsError(_explain(error)) from error
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, _NO_CREDENTIALS):
-        return (
+    except _NO_CREDENTIALS as error:
+        raise AwsError(
             f"no AWS credentials found ({_first_line(error)}); log in, for example with "
             "`aws sso login`, and set AWS_PROFILE"
-        )
-    if isinstance(error, _EXPIRED_LOGIN):
-        return _EXPIRED
-    return f"the AWS request failed: {_first_line(error)}"
+        ) from error
+    except (boto.SSOError, boto.LoginError, boto.TokenRetrievalError) as error:
+        raise AwsError(_EXPIRED) from error
+    except boto.BotoCoreError as error:
+        raise AwsError(f"the AWS request failed: {_first_line(error)}") from error
 
 
 def _explain_response(error: boto.ClientError, permission: str) -> str:
     answer = error.response.get("Error", {})
     code, message = answer.get("Code", ""), answer.get("Message", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if re.search("Expired", code):
+    if "Expired" in code:
         return _EXPIRED
     if re.search("AccessDenied|UnauthorizedOperation", code):
         denied = re.search(r"not authorized to perform: (\S+)", message)
@@ -208,7 +205,7 @@ def _explain_response(error: boto.ClientError, permission: str) -> str:
         return f"AWS rejects the credentials ({code}); log in again, or use other credentials"
     if re.search("Throttl|TooManyRequests|TooManyUpdates|^RequestLimitExceeded|SlowDown", code):
         return f"AWS throttles requests ({code}); try again in a minute"
-    if status >= 500:
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         return f"AWS has an internal error ({code}); try again"
     return f"AWS rejects {permission}: {code}: {message}"
 
@@ -232,4 +229,3 @@ _NO_CREDENTIALS = (
     boto.CredentialRetrievalError,
     boto.ProfileNotFound,
 )
-_EXPIRED_LOGIN = (boto.SSOError, boto.LoginError, boto.TokenRetrievalError)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import requests
 import typer
@@ -77,32 +77,31 @@ def refresh(
     context_needs_cluster(context, cluster=cluster)
     if ask_key and key_file:
         raise typer.BadParameter("--ask-key and --key-file are mutually exclusive")
-    service = _service()
+    pods = _api_pods()
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
-    answers = _from_pods(Cluster(context), service, key) if cluster else [_from_public_host(key)]
-    for answer in answers:
-        (terminal.show if answer.succeeded else terminal.fail)(answer.message(key))
+    results = list(_in_every_pod(Cluster(context), pods, key)) if cluster else [_in_one_pod(key)]
+    for result in results:
+        (terminal.show if result.succeeded else terminal.fail)(result.message(key))
     if not cluster:
         terminal.info(
-            f"Queried one pod. Each pod fetches the manifest every {service.interval} s; --cluster "
+            f"Queried one pod. Each pod fetches the manifest every {pods.interval} s; --cluster "
             "refreshes all of them now."
         )
-    return Status.DONE if all(answer.succeeded for answer in answers) else Status.FAILED
+    return Status.DONE if all(result.succeeded for result in results) else Status.FAILED
 
 
-@dataclass(frozen=True)
-class Service:
-    """The Service of cerebro-api, from the manifests."""
+class ApiPods(NamedTuple):
+    """The pods of cerebro-api, in dist/."""
 
     namespace: str
-    app: str
+    selector: str
     port: int
     interval: str
     """The refresh interval of a pod, in seconds."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class RefreshResult:
     """The response of a pod, or of the load balancer."""
 
     who: str
@@ -148,8 +147,8 @@ def address() -> str:
     return f"https://{Hosts.API.fqdn}"
 
 
-def _service() -> Service:
-    """Return the Service behind the API's host, and the settings of its pods."""
+def _api_pods() -> ApiPods:
+    """Return the pods behind the API's host."""
     objects = rendered.objects()
     named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
     backend = next(
@@ -162,9 +161,9 @@ def _service() -> Service:
     service, deployment = named["Service", backend["name"]], named["Deployment", backend["name"]]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     plain = {variable["name"]: variable["value"] for variable in container["env"]}
-    return Service(
+    return ApiPods(
         service["metadata"]["namespace"],
-        service["spec"]["selector"]["app"],
+        f"app={service['spec']['selector']['app']}",
         service["spec"]["ports"][0]["targetPort"],
         plain["DBT_MANIFEST_REFRESH_INTERVAL_SECONDS"],
     )
@@ -196,7 +195,7 @@ def _key_from_ssm() -> SecretValue:
     return SecretValue(able[0])
 
 
-def _from_public_host(key: SecretValue) -> Answer:
+def _in_one_pod(key: SecretValue) -> RefreshResult:
     url = address()
     try:
         with terminal.waiting(f"Querying {url} ..."):
@@ -207,37 +206,32 @@ def _from_public_host(key: SecretValue) -> Answer:
                 allow_redirects=False,  # a redirect could leak the key
             )
     except requests.Timeout:
-        return Answer(url, 0, f"no answer within {_SECONDS} s; check the network, or try --cluster")
+        problem = f"no answer within {_SECONDS} s; check the network, or try --cluster"
+        return RefreshResult(url, 0, problem)
     except requests.RequestException as error:
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        return Answer(url, 0, f"cannot be reached: {reason}")
-    return Answer(url, answer.status_code, answer.text)
+        return RefreshResult(url, 0, f"cannot be reached: {reason}")
+    return RefreshResult(url, answer.status_code, answer.text)
 
 
-def _from_pods(cluster: Cluster, service: Service, key: SecretValue) -> list[Answer]:
-    cluster.require(service.namespace)
-    pods = cluster.pods(service.namespace, f"app={service.app}")
+def _in_every_pod(cluster: Cluster, api: ApiPods, key: SecretValue) -> Iterator[RefreshResult]:
+    cluster.require(api.namespace)
+    pods = cluster.pods(api.namespace, api.selector)
     if not pods:
-        raise OpsError(
-            f"{service.namespace}/{service.app} has no pods in context {cluster.context}"
-        )
-    return list(_each(cluster, service, [pod.name for pod in pods], key))
-
-
-def _each(
-    cluster: Cluster, service: Service, pods: list[str], key: SecretValue
-) -> Iterator[Answer]:
-    for pod in pods:
+        app = api.selector.removeprefix("app=")
+        raise OpsError(f"{api.namespace}/{app} has no pods in context {cluster.context}")
+    for pod in (one.name for one in pods):
         with terminal.waiting(f"Querying {pod} ..."):
             try:
-                with cluster.client.forwarded(service.namespace, pod, service.port) as connection:
+                with cluster.client.forwarded(api.namespace, pod, api.port) as connection:
                     connection.settimeout(_SECONDS)
                     http = HTTPConnection(Hosts.API.fqdn)
                     http.sock = connection
                     http.request("POST", PATH, headers={_HEADER: key.text})
                     answer = http.getresponse()
-                    yield Answer(pod, answer.status, answer.read().decode("utf-8", "replace"))
+                    body = answer.read().decode("utf-8", "replace")
+                    yield RefreshResult(pod, answer.status, body)
             except TimeoutError:
-                yield Answer(pod, 0, f"no answer within {_SECONDS} s; check its log")
+                yield RefreshResult(pod, 0, f"no answer within {_SECONDS} s; check its log")
             except (ClusterError, HTTPException, OSError) as error:
-                yield Answer(pod, 0, f"the request failed: {error}")
+                yield RefreshResult(pod, 0, f"the request failed: {error}")
