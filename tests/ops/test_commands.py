@@ -13,9 +13,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from constructs_lib.errors import DeclarationError, PlatformError
+from ops import rollback
 from ops.commands import app
+from ops.errors import CanceledError, OpsError, Status
+from ops.review.model import ReviewError
 from tests.conftest import ROOT
 from tests.ops.checkouts import ops
+
+
+def noted(error: Exception, note: str) -> Exception:
+    error.add_note(note)
+    return error
 
 
 def test_slow_libraries_are_imported_on_use() -> None:
@@ -25,6 +34,42 @@ def test_slow_libraries_are_imported_on_use() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "shown"),
+    [
+        (None, 0, ""),
+        (Status.NOT_CHECKED, 3, ""),
+        (OpsError("one\ntwo"), 1, "error: one\nerror: two\n"),
+        (noted(OpsError("one"), "Nothing was changed."), 1, "error: one\nNothing was changed.\n"),
+        (ReviewError("one"), 2, "error: one\n"),
+        (PlatformError(["one", "two"]), 1, "error: one\nerror: two\n"),
+        (DeclarationError("wrong", where="here"), 1, "error: here: wrong"),
+        (CanceledError("Nothing was changed.", Status.FAILED), 1, "Nothing was changed.\n"),
+        (typer.Abort(), 130, "\nInterrupted. Nothing was changed.\n"),
+        (KeyboardInterrupt(), 130, "\nInterrupted.\n"),
+    ],
+)
+def test_how_a_command_ends(
+    monkeypatch: pytest.MonkeyPatch, end: BaseException | Status | None, status: int, shown: str
+) -> None:
+    def command() -> Status | None:
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    monkeypatch.setattr(rollback, "rollback", command)
+    done = CliRunner().invoke(app, ["rollback"])
+    assert (done.exit_code, done.stdout) == (status, "")
+    assert done.stderr.startswith(shown)
+    assert bool(done.stderr) == bool(shown)
+
+
+def test_a_bug_is_not_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback, "rollback", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        CliRunner().invoke(app, ["rollback"], catch_exceptions=False)
 
 
 def with_context(command: Any, *names: str) -> Iterator[list[str]]:
@@ -51,7 +96,7 @@ def test_an_empty_context_is_not_the_current_one(command: list[str]) -> None:
 def test_an_invalid_setting_prints_one_line(own: Path) -> None:
     settings = own / "catalogue" / "installation.py"
     settings.write_text(settings.read_text().replace('"eu-central-1"', '"Frankfurt"'))
-    status, said, wrong = ops(own, "jobs", "--offline")
+    status, said, wrong = ops(own, "secrets", "status")
     assert (status, said) == (1, "")
     assert wrong.startswith("error: region 'Frankfurt' does not match ")
     assert wrong.count("\n") == 1

@@ -159,3 +159,10 @@ class Run:
             raise result.exception
         assert SECRET not in result.output + self.caplog.text
         return result
+
+    def refused(self, *arguments: str, given: str | bytes = "") -> str:
+        """Return the only error of a command that fails."""
+        done = self(*arguments, given=given)
+        assert done.exit_code == 1, done.output
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        return line.removeprefix("error: ")

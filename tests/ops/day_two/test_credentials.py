@@ -17,7 +17,6 @@ from ops.cluster import Cluster, ClusterError
 from tests.conftest import ROOT
 from tests.ops.day_two.api_server import TOKEN, ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import SECRET, Run
-from tests.ops.day_two.test_errors import refused
 
 Change = Callable[[dict[str, Any]], None]
 API_VERSION = "client.authentication.k8s.io/v1"
@@ -119,7 +118,7 @@ def test_a_token_that_no_header_can_contain(
 ) -> None:
     for user in users(token, tmp_path):
         use(kubeconfig, **user)
-        assert "the token of context test is empty, or has a line break" in refused(run, "jobs")
+        assert "the token of context test is empty, or has a line break" in run.refused("jobs")
         forward = Cluster().client.forwarded("cerebro", "cerebro-api-1-0", 80)
         with pytest.raises(ClusterError, match="the token of context test is empty, or"), forward:
             pytest.fail("it was sent")
@@ -162,8 +161,8 @@ def test_an_invalid_entry_is_not_repeated(run: Run, kubeconfig: Path, message: s
     content = yaml.safe_load(kubeconfig.read_text())
     INVALID[message](content)
     kubeconfig.write_text(yaml.safe_dump(content))
-    assert message in refused(run, "jobs")
-    assert message in refused(run, "jobs", "--context", "test")
+    assert message in run.refused("jobs")
+    assert message in run.refused("jobs", "--context", "test")
 
 
 def test_a_token_that_is_not_valid_yaml(run: Run, kubeconfig: Path) -> None:
@@ -171,7 +170,7 @@ def test_a_token_that_is_not_valid_yaml(run: Run, kubeconfig: Path) -> None:
     kubeconfig.write_text(text)
     line = next(at for at, one in enumerate(text.splitlines(), 1) if SECRET in one)
     for context in ((), ("--context", "test")):
-        assert f"(invalid YAML in line {line}); " in refused(run, "jobs", *context)
+        assert f"(invalid YAML in line {line}); " in run.refused("jobs", *context)
 
 
 @pytest.mark.parametrize(
@@ -195,4 +194,4 @@ def test_the_output_of_a_credential_plugin_is_not_repeated(
     run: Run, kubeconfig: Path, tmp_path: Path, output: str, message: str
 ) -> None:
     use(kubeconfig, exec=plugin(tmp_path, output))
-    assert f"cannot get the credentials of context test: {message}" in refused(run, "jobs")
+    assert f"cannot get the credentials of context test: {message}" in run.refused("jobs")

@@ -5,24 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from catalogue.installation import INSTALLATION
-from ops.cluster import kubeconfig
+from ops.cluster import kubeconfig as kubeconfigs
 from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import Run
 from tests.serving import posted, serving
 
 NOWHERE = "http://127.0.0.1:1"
-
-
-def refused(run: Run, *arguments: str, status: int = 1) -> str:
-    """Return the only error of a command."""
-    done = run(*arguments)
-    assert done.exit_code == status
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "Traceback" not in done.output
-    return line.removeprefix("error: ")
 
 
 @pytest.mark.usefixtures("credentials")
@@ -55,7 +45,7 @@ def test_errors_of_aws(
 ) -> None:
     with serving(posted(lambda _: (status, {"__type": code, "message": message}))) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        assert sentence in refused(run, "secrets", "status")
+        assert sentence in run.refused("secrets", "status")
 
 
 @pytest.mark.usefixtures("credentials")
@@ -63,14 +53,14 @@ def test_aws_is_unreachable_or_has_no_credentials(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", NOWHERE)
-    assert "AWS cannot be reached (Could not connect" in refused(run, "secrets", "status")
+    assert "AWS cannot be reached (Could not connect" in run.refused("secrets", "status")
     monkeypatch.setenv("AWS_PROFILE", "missing")
-    assert "no AWS credentials found (The config prof" in refused(run, "secrets", "status")
+    assert "no AWS credentials found (The config prof" in run.refused("secrets", "status")
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "no AWS credentials found (Unable to locate" in refused(run, "secrets", "status")
-    assert "no AWS credentials found (Unable to locate" in refused(run, "deploy-secrets")
+    assert "no AWS credentials found (Unable to locate" in run.refused("secrets", "status")
+    assert "no AWS credentials found (Unable to locate" in run.refused("deploy-secrets")
 
 
 @pytest.mark.parametrize(
@@ -88,62 +78,43 @@ def test_errors_of_the_cluster(
     run: Run, api: ApiServer, status: int, message: str, sentence: str
 ) -> None:
     api.answers["/api/v1/namespaces/crawlers"] = (status, {"message": message})
-    assert sentence in refused(run, "jobs")
-
-
-def test_the_cluster_is_missing_or_unreachable(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = tmp_path / "kubeconfig"
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    assert "cannot get the current context of" in refused(run, "jobs")
-    file.write_text("{")
-    assert "cannot get the current context of" in refused(run, "jobs")
-    write_kubeconfig(file, NOWHERE)
-    assert f"the cluster of context test cannot be reached at {NOWHERE}" in refused(run, "jobs")
-    assert "the kubeconfig has no context other; use one of: test" in refused(
-        run, "jobs", "--context", "other"
-    )
-
-
-def test_the_wrong_cluster_is_refused(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = tmp_path / "kubeconfig"
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    write_kubeconfig(file, NOWHERE, cluster="arn:aws:eks:eu-central-1:123456789012:cluster/other")
-    wanted = type(INSTALLATION)(cluster_name="production")
-    monkeypatch.setattr(kubeconfig, "INSTALLATION", wanted)
-    assert "context test belongs to cluster other, but the installation uses production" in refused(
-        run, "jobs"
-    )
-
-
-def test_a_failing_credential_plugin(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = tmp_path / "kubeconfig"
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    write_kubeconfig(file, NOWHERE)
-    content = yaml.safe_load(file.read_text())
-    command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "false"}
-    content["users"] = [{"name": "test", "user": {"exec": command}}]
-    file.write_text(yaml.safe_dump(content))
-    assert "cannot get the credentials of context test: exec: process returned 1" in refused(
-        run, "jobs"
-    )
+    assert sentence in run.refused("jobs")
 
 
 def test_a_server_without_the_kubernetes_api(run: Run, api: ApiServer) -> None:
     api.answers["/api/v1/namespaces/crawlers"] = (200, "Please log in to the network")
-    assert "is not a Kubernetes API server; check proxy and VPN" in refused(run, "jobs")
+    assert "is not a Kubernetes API server; check proxy and VPN" in run.refused("jobs")
 
 
-@pytest.mark.parametrize("content", [b"foo", b"- a", b"\xff"])
-def test_an_invalid_kubeconfig(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+@pytest.fixture
+def kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A kubeconfig that does not exist yet."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    return tmp_path / "kubeconfig"
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"foo", b"- a", b"\xff"])
+def test_a_missing_or_invalid_kubeconfig(run: Run, kubeconfig: Path, content: bytes | None) -> None:
+    if content is not None:
+        kubeconfig.write_bytes(content)
+    assert f"cannot get the current context of {kubeconfig} (" in run.refused("jobs")
+
+
+def test_an_unreachable_cluster_and_an_unknown_context(run: Run, kubeconfig: Path) -> None:
+    write_kubeconfig(kubeconfig, NOWHERE)
+    assert f"the cluster of context test cannot be reached at {NOWHERE}" in run.refused("jobs")
+    assert "the kubeconfig has no context other; use one of: test" in run.refused(
+        "jobs", "--context", "other"
+    )
+
+
+def test_the_wrong_cluster_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch, kubeconfig: Path
 ) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_bytes(content)
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    assert "cannot get the current context of" in refused(run, "jobs")
+    arn = "arn:aws:eks:eu-central-1:123456789012:cluster/other"
+    write_kubeconfig(kubeconfig, NOWHERE, cluster=arn)
+    wanted = type(INSTALLATION)(cluster_name="production")
+    monkeypatch.setattr(kubeconfigs, "INSTALLATION", wanted)
+    assert "context test belongs to cluster other, but the installation uses production" in (
+        run.refused("jobs")
+    )

@@ -16,6 +16,7 @@ from tests.ops.day_two.conftest import Run
 from tests.ops.day_two.world import World
 
 NAME = "click-runner-ember"
+RUN = ("jobs", "run", NAME, "--yes")
 NOWHERE = "http://127.0.0.1:1"
 JOBS = "/apis/batch/v1/namespaces/crawlers/jobs"
 
@@ -95,7 +96,7 @@ def end(api: ApiServer, path: str, how: Object) -> None:
 def test_a_job_runs_as_the_cron_job_in_the_cluster_says(
     world: World, api: ApiServer, run: Run
 ) -> None:
-    done = run("jobs", "run", NAME, "--yes")
+    done = run(*RUN)
     assert done.exit_code == 0, done.output
     assert done.stdout == "first line\n[bold]second line\n"
     assert "crawlers/click-runner-ember-manual-1 succeeded after 2 minutes" in done.stderr
@@ -111,17 +112,15 @@ def test_a_job_runs_as_the_cron_job_in_the_cluster_says(
 
 def test_a_job_that_fails_ends_with_a_status(ending: dict[str, Object], run: Run) -> None:
     ending |= {"type": "Failed", "message": "backoff limit"}  # type: ignore[dict-item]
-    done = run("jobs", "run", NAME, "--yes")
-    assert done.exit_code == 1
-    assert "crawlers/click-runner-ember-manual-1 failed after 2 minutes" in done.stderr
+    assert "crawlers/click-runner-ember-manual-1 failed after 2 minutes" in run.refused(*RUN)
 
 
 @pytest.mark.usefixtures("world")
 def test_a_second_run_is_refused(api: ApiServer, run: Run) -> None:
     api.objects[f"{JOBS}/running"] = job("running", started=10)
-    done = run("jobs", "run", NAME, "--yes")
-    assert done.exit_code == 1
-    assert f"crawlers/{NAME} is already running: running, started 10 minutes ago" in done.stderr
+    assert f"crawlers/{NAME} is already running: running, started 10 minutes ago" in run.refused(
+        *RUN
+    )
 
     del api.objects[f"{JOBS}/running"]
     api.objects["/api/v1/namespaces/crawlers/pods/stray"] = {
@@ -133,9 +132,7 @@ def test_a_second_run_is_refused(api: ApiServer, run: Run) -> None:
         },
         "spec": {"containers": [{}]},
     }
-    done = run("jobs", "run", NAME, "--yes")
-    assert done.exit_code == 1
-    assert "is already running: pod stray" in done.stderr
+    assert "is already running: pod stray" in run.refused(*RUN)
     assert api.changes == []
 
 
@@ -150,37 +147,31 @@ def test_of_two_concurrent_starts_one_fails(
         start(cluster, cron_job, name)
 
     monkeypatch.setattr(running, "start", meanwhile)
-    done = run("jobs", "run", NAME, "--yes")
-    assert done.exit_code == 1
-    assert f"{NAME}-manual-1 was started by another user at the same time" in done.stderr
-
-
-def in_context(kubeconfig: Path, name: str, server: str) -> None:
-    """Add a context to a kubeconfig."""
-    content = yaml.safe_load(kubeconfig.read_text("utf-8"))
-    content["contexts"].append({"name": name, "context": {"cluster": name, "user": "test"}})
-    content["clusters"].append({"name": name, "cluster": {"server": server}})
-    kubeconfig.write_text(yaml.safe_dump(content), "utf-8")
+    assert f"{NAME}-manual-1 was started by another user at the same time" in run.refused(*RUN)
 
 
 @pytest.mark.usefixtures("world")
 def test_a_context_before_the_command_applies_to_it(
     api: ApiServer, run: Run, tmp_path: Path
 ) -> None:
-    in_context(tmp_path / "kubeconfig", "staging", NOWHERE)
-    done = run("jobs", "--context", "staging", "run", NAME, "--yes", "--no-follow")
-    assert done.exit_code == 1
-    assert f"the cluster of context staging cannot be reached at {NOWHERE}" in done.stderr
-    done = run("jobs", "--context", "nope", "run", NAME, "--yes", "--no-follow")
-    assert done.exit_code == 1
-    assert "the kubeconfig has no context nope; use one of: test, staging" in done.stderr
+    kubeconfig = tmp_path / "kubeconfig"
+    content = yaml.safe_load(kubeconfig.read_text("utf-8"))
+    content["contexts"].append({"name": "staging", "context": {"cluster": "far", "user": "test"}})
+    content["clusters"].append({"name": "far", "cluster": {"server": NOWHERE}})
+    kubeconfig.write_text(yaml.safe_dump(content), "utf-8")
+
+    start = ("run", NAME, "--yes", "--no-follow")
+    for context, problem in {
+        "staging": f"the cluster of context staging cannot be reached at {NOWHERE}",
+        "nope": "the kubeconfig has no context nope; use one of: test, staging",
+    }.items():
+        assert problem in run.refused("jobs", "--context", context, *start)
     for option in ("--json", "--offline"):
-        done = run("jobs", option, "run", NAME, "--yes", "--no-follow")
-        assert done.exit_code == 2
-        assert "omit them before `run`" in done.stderr
+        done = run("jobs", option, *start)
+        assert (done.exit_code, "omit them before `run`" in done.stderr) == (2, True)
     assert api.changes == []
-    for before, after in (("test", []), ("staging", ["--context", "test"])):
-        done = run("jobs", "--context", before, "run", NAME, "--yes", "--no-follow", *after)
+    for before, after in (("test", ()), ("staging", ("--context", "test"))):
+        done = run("jobs", "--context", before, *start, *after)
         assert done.exit_code == 0, done.stderr
         api.objects.pop(api.changes[-1][1])
 
@@ -199,9 +190,9 @@ def test_a_run_that_starts_during_the_prompt_is_seen(
         api.objects[f"{JOBS}/scheduled"] = job("scheduled", started=0)
 
     monkeypatch.setattr("ops.terminal.confirm", confirm)
-    done = run("jobs", "run", NAME)
-    assert done.exit_code == 1
-    assert f"crawlers/{NAME} is already running: scheduled, started now" in done.stderr
+    assert f"crawlers/{NAME} is already running: scheduled, started now" in run.refused(
+        "jobs", "run", NAME
+    )
     assert api.changes == []
 
 
@@ -218,22 +209,16 @@ def test_following_survives_a_short_outage_of_the_api_server(api: ApiServer, run
                 api.answers[pods] = (500, {"message": "etcdserver: leader changed"})
 
     api.on_read = away
-    assert run("jobs", "run", NAME, "--yes").exit_code == 0
+    assert run(*RUN).exit_code == 0
     api.changes.clear()
     left = iter(range(100))
-    done = run("jobs", "run", NAME, "--yes")
-    assert done.exit_code == 1
-    assert (
-        "The Job continues; to follow it, run `kubectl logs --namespace crawlers --follow"
-        in done.stderr
-    )
+    follow = "The Job continues; to follow it, run `kubectl logs --namespace crawlers --follow"
+    assert follow in run.refused(*RUN)
 
 
 @pytest.mark.usefixtures("ending")
 def test_a_suspended_job_runs_by_hand(world: World, run: Run) -> None:
     world.object("CronJob", "crawlers", NAME)["spec"]["suspend"] = True
-    done = run("jobs", "run", NAME, "--yes")
-    assert (done.exit_code, "It is suspended, so it has no scheduled runs." in done.stderr) == (
-        0,
-        True,
-    )
+    done = run(*RUN)
+    assert done.exit_code == 0
+    assert "It is suspended, so it has no scheduled runs." in done.stderr

@@ -101,9 +101,7 @@ def test_errors_of_the_api(
     cerebro_api: Api, run: Run, status: int, content: object, sentence: str
 ) -> None:
     cerebro_api.answer = (status, content)
-    done = run(*REFRESH, given=KEY)
-    assert done.exit_code == 1
-    assert sentence in done.stderr
+    assert sentence in run.refused(*REFRESH, given=KEY)
 
 
 def test_no_answer_and_no_key(
@@ -120,9 +118,7 @@ def test_no_answer_and_no_key(
     )
     assert cerebro_api.asked == []
     monkeypatch.setattr(manifest, "address", lambda: "http://127.0.0.1:1")
-    done = run(*REFRESH, given=KEY)
-    assert done.exit_code == 1
-    assert "http://127.0.0.1:1: cannot be reached" in done.stderr
+    assert "http://127.0.0.1:1: cannot be reached" in run.refused(*REFRESH, given=KEY)
 
 
 @pytest.mark.usefixtures("world")
@@ -130,7 +126,7 @@ def test_a_forbidden_port_forward_is_not_a_network_error(
     cerebro_api: Api, api: ApiServer, run: Run
 ) -> None:
     api.answers["/api/v1/namespaces/cerebro/pods/cerebro-api-1-0/portforward"] = (403, {})
-    done = run(*REFRESH, "--cluster", given=KEY)
-    assert done.exit_code == 1
-    assert "cerebro-api-1-0: the request failed: context test lacks a permission" in done.stderr
+    assert "cerebro-api-1-0: the request failed: context test lacks a permission" in run.refused(
+        *REFRESH, "--cluster", given=KEY
+    )
     assert len(cerebro_api.asked) == 1
