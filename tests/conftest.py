@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -15,10 +15,9 @@ from catalogue.platform import AnalyticsPlatform, current
 from charts import registry
 from charts.output import read
 from constructs_lib.kubernetes import App
+from constructs_lib.model import Manifest
 
 ROOT = Path(__file__).parents[1]
-
-Manifest = dict[str, Any]
 
 
 def pytest_configure() -> None:
@@ -46,6 +45,24 @@ def app(platform: AnalyticsPlatform) -> App:
 def objects(committed: dict[str, str]) -> list[Manifest]:
     """All objects in dist/."""
     return list(parse(committed))
+
+
+def run(
+    *command: str | Path,
+    folder: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+    stdin: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in our environment or another one."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def copy_checkout(folder: Path) -> Path:

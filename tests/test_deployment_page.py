@@ -16,8 +16,8 @@ import yaml
 
 from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
-from constructs_lib.model import ClusterTarget, Pin
-from tests.conftest import ROOT, Manifest, parse
+from constructs_lib.model import ClusterTarget, Manifest, Pin
+from tests.conftest import ROOT, parse
 
 _EXAMPLES = sorted((ROOT / "local_cluster" / "deployment_page").glob("*.yaml"))
 _ROW = re.compile(r"\| `(\w+)` \| `([^`]+)` \| `([^`]+)` \| `([^`]+)` \|")

@@ -14,7 +14,7 @@ import pytest
 
 from charts.dist import SCORECARD, render
 from charts.output import read, replace_dir
-from tests.conftest import ROOT, copy_checkout, make_room
+from tests.conftest import ROOT, copy_checkout, make_room, run
 from tests.ops.session import Session
 
 
@@ -26,14 +26,9 @@ def checkout(tmp_path: Path) -> Path:
 
 def synth(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the synth of a checkout like a user."""
-    return subprocess.run(
-        command or (sys.executable, str(folder / "app.py")),
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(folder), **environment}
+    command = command or (sys.executable, str(folder / "app.py"))
+    return run(*command, folder=folder, environment=environment)
 
 
 def test_dist_is_up_to_date(committed: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from charts.output import read
 from constructs_lib.model import Manifest
-from tests.conftest import ROOT, copy_checkout, make_room, parse
+from tests.conftest import ROOT, copy_checkout, make_room, parse, run
 from tests.test_schemas import problems as schema_problems
 
 _EXAMPLES = ROOT / "docs/examples"
@@ -60,10 +59,8 @@ def third_namespace(checkout: Path) -> None:
 
 
 def rendered(checkout: Path) -> dict[str, str]:
-    command = [sys.executable, "app.py"]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    done = run(sys.executable, "app.py", folder=checkout)
+    assert (done.returncode, done.stderr) == (0, "")
     return read(checkout / "dist")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 
 
 @pytest.mark.parametrize(
@@ -45,13 +44,8 @@ def test_values_are_not_run(
         (environment / made).touch()
     values = {"SERVICE": "abc", "SHA": "abc"} if target == "pin" else {"BASE": "abc"}
     values |= {variable: text, "VENV": os.path.relpath(environment, ROOT)}
-    done = subprocess.run(
-        ["make", "--directory", str(ROOT), "--no-print-directory", target]
-        + [f"{name}={value}" for name, value in values.items()],
-        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    assignments = (f"{name}={value}" for name, value in values.items())
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = run("make", "--no-print-directory", target, *assignments, environment=outer)
     assert done.stdout.splitlines() == [text if one == "{}" else one for one in expected]
     assert not mark.exists()

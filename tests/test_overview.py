@@ -12,9 +12,8 @@ import pytest
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
-from constructs_lib.model import Pin
+from constructs_lib.model import Manifest, Pin
 from overview import FILE
-from tests.conftest import Manifest
 
 _BUMPS = ("cerebro-api", "cerebro-mcp")  # adjacent on the page
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,8 +14,8 @@ import pytest
 
 from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
-from constructs_lib.model import ClusterTarget
-from tests.conftest import ROOT, Manifest, parse
+from constructs_lib.model import ClusterTarget, Manifest
+from tests.conftest import ROOT, parse, run
 
 _VERSIONS = ("1.27", "1.36")
 """The oldest supported version, and a current one."""
@@ -47,15 +46,11 @@ def problems(objects: list[Manifest]) -> list[str]:
 
 
 def _custom(objects: list[Manifest]) -> list[str | None]:
-    done = subprocess.run(
-        [os.environ["JSII_NODE"], str(ROOT / "tests" / "validate_custom.mjs")],
-        input=json.dumps(objects),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: list[str | None] = json.loads(done.stdout)
-    return found
+    validator = ROOT / "tests" / "validate_custom.mjs"
+    done = run(os.environ["JSII_NODE"], validator, stdin=json.dumps(objects))
+    assert done.returncode == 0, done.stderr
+    messages: list[str | None] = json.loads(done.stdout)
+    return messages
 
 
 def name(item: Manifest) -> str:

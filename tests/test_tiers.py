@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from local_cluster.control_plane import running_control_plane
 from local_cluster.installing import GO, Prerequisite, PrerequisiteError, require
 from local_cluster.processes import ProcessFailedError
 from local_cluster.programs import ETCD, TOOLS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 from tests.images import __main__ as images
 from tests.scan.programs import NEEDED
 from tests.scan.scanners import SCANNERS
@@ -42,19 +41,6 @@ def bare(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def run_module(
-    *words: str, environment: dict[str, str], folder: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def put(folder: Path, name: str, prints: str) -> None:
     """Create a program that prints a line."""
     folder.mkdir(exist_ok=True)
@@ -75,7 +61,7 @@ def put(folder: Path, name: str, prints: str) -> None:
 def test_a_tier_lists_all_missing_prerequisites_and_builds_nothing(
     bare: dict[str, str], tier: str, command: tuple[str, ...], status: int, missing: str
 ) -> None:
-    done = run_module(*command, environment=bare)
+    done = run(sys.executable, "-m", *command, environment=bare)
     said = done.stderr.strip().removeprefix("ERROR: ").removeprefix("error: ")
     assert said == f"missing prerequisites of make {tier}:\n{missing}Nothing was built."
     assert (done.returncode, done.stdout) == (status, "")
@@ -83,7 +69,7 @@ def test_a_tier_lists_all_missing_prerequisites_and_builds_nothing(
 
 
 def test_tests_can_be_listed_without_prerequisites(bare: dict[str, str]) -> None:
-    done = run_module(*PYTEST, "--collect-only", "--quiet", environment=bare)
+    done = run(sys.executable, "-m", *PYTEST, "--collect-only", "--quiet", environment=bare)
     assert done.returncode == 0, done.stderr
     assert "tests/e2e/test_sync.py::" in done.stdout
 
@@ -211,9 +197,9 @@ def test_a_program_that_fails_to_start_ends_the_run(
 ) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.format(broken=broken))
     (tmp_path / "test_it.py").write_text(TESTS)
-    options = ("-p", "no:cacheprovider", "--rootdir=.", str(tmp_path))
+    options = ("-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", str(tmp_path))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = run_module("pytest", *options, environment=environment, folder=tmp_path)
+    done = run(sys.executable, *options, environment=environment, folder=tmp_path)
     assert done.returncode == status, done.stdout
     assert outcome in done.stdout
     ended = "the emulator does not start, but all tests need it !!"

@@ -13,7 +13,7 @@ from typing import Any
 
 from local_cluster.aws import Aws
 from local_cluster.processes import Processes
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class Emulator:
             "PATH": path,
             "PYTHONPATH": str(folder),
         }
-        return subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+        return run(*command, folder=folder, environment=environment)
 
     @property
     def log(self) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 from tests.e2e.installed import Installed
 
 COMMAND = (sys.executable, "-m", "ops")
@@ -25,15 +25,8 @@ def ops(
     folder: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with `given` on its standard input."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=_environment(installation, kubeconfig),
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = _environment(installation, kubeconfig)
+    return run(*COMMAND, *arguments, folder=folder, environment=environment, stdin=given)
 
 
 def report(installation: Installed, *arguments: str, folder: Path = ROOT, status: int = 0) -> Any:

@@ -3,10 +3,11 @@
 These tests do not build images; `python -m tests.images` does.
 """
 
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import run
 
 from . import rules
 from .dockerfiles import DOCKER, HealthUrl, parse, read, services
@@ -78,12 +79,7 @@ def test_findings_of_hadolint_are_reported(tmp_path: Path) -> None:
 
 def hadolint(*files: Path) -> str:
     """The findings of hadolint, without configuration files."""
-    done = subprocess.run(
-        ["hadolint", "--config=/dev/null", "--no-color", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("hadolint", "--config=/dev/null", "--no-color", *files)
     assert (done.returncode == 0) == (not done.stdout), done
     return done.stdout
 

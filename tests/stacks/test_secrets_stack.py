@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +21,7 @@ from constructs_lib.model import Parameter
 from constructs_lib.model.names import looks_secret
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT, render
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 from tests.scan.scanners import SCANNERS
 
 Template = dict[str, Any]
@@ -85,14 +84,8 @@ def test_the_feature_flags_are_those_that_cdk_init_sets() -> None:
 
 def test_the_template_is_the_same_on_any_machine(tmp_path: Path) -> None:
     other = {"PYTHONHASHSEED": "4711", "TZ": "Pacific/Kiritimati", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", "from stacks.template import render; print(render(), end='')"],
-        cwd=tmp_path,
-        env=other,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    script = "from stacks.template import render; print(render(), end='')"
+    done = run(sys.executable, "-c", script, folder=tmp_path, environment=other)
     assert done.stdout == SNAPSHOT.read_text("utf-8")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 
 SCRIPTS = ROOT / ".github" / "scripts"
 COMMIT = 40 * "c"
@@ -44,14 +43,7 @@ class Runner:
             "HOME": str(self.folder),
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }
-        done = subprocess.run(
-            [str(part) for part in command],
-            cwd=self.folder / at,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run(*command, folder=self.folder / at, environment=environment)
         return done.returncode, done.stdout, done.stderr
 
     def git(self, *arguments: str, at: str = "") -> str:

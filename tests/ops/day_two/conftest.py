@@ -13,12 +13,12 @@ from typer.testing import CliRunner, Result
 from catalogue.parameters import Parameters
 from charts import registry
 from constructs_lib.kubernetes import App
+from constructs_lib.model import Manifest
 from ops import rendered
 from ops.commands import app as commands
 from ops.jobs import running
 from ops.secrets import rotation
 from tests import fixed
-from tests.conftest import Manifest
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.day_two.api_server import ApiServer, running_api_server
 from tests.ops.day_two.world import World

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from catalogue.parameters import Parameters
+from constructs_lib.model import Manifest
 from ops.secrets.readers import Readers, UpdateMode, readers, update_mode
-from tests.conftest import Manifest
 
 
 @pytest.fixture
