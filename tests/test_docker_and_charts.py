@@ -14,10 +14,9 @@ from charts.cerebro.metrics_dashboard import KEEP_ALIVE_SECONDS
 from constructs_lib.manifests.capacity import pod_template
 from constructs_lib.model import Manifest
 from tests.conftest import ROOT, parse
-from tests.images.dockerfiles import DOCKER, HealthUrl, Image, read
+from tests.images.dockerfiles import DOCKER, HealthUrl, Image, health_urls, read
 
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
-_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)(/\S*)")
 
 Container = tuple[str, Manifest, Manifest]
 """File in dist/, pod spec, container."""
@@ -42,7 +41,7 @@ def differences(image: Image, containers: list[Container]) -> Iterator[str]:
     for file, spec, container in containers:
         between = f"{dockerfile} and {file} ({container['name']})"
         user = spec["securityContext"]
-        if (image.uid, image.gid) != (user["runAsUser"], user["runAsGroup"]):
+        if image.user != f"{user['runAsUser']}:{user['runAsGroup']}":
             yield f"{between} disagree about the user: {image.user}, {user['runAsUser']}"
         mounts = {m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
         if set(image.writable_paths) != mounts:
@@ -63,9 +62,7 @@ def health(container: Manifest) -> Iterator[HealthUrl]:
     for probe in (container[name] for name in _PROBES if name in container):
         if "httpGet" in probe:
             yield HealthUrl(probe["httpGet"]["port"], probe["httpGet"]["path"])
-        for word in probe.get("exec", {}).get("command", ()):
-            if match := _URL.fullmatch(word):
-                yield HealthUrl(int(match[1]), match[2])
+        yield from health_urls(" ".join(probe.get("exec", {}).get("command", ())))
 
 
 def test_every_image_and_its_charts_agree(containers: dict[str, list[Container]]) -> None:

@@ -60,6 +60,12 @@ class Stage:
     def all(self, name: str) -> tuple[Instruction, ...]:
         return tuple(i for i in self.instructions if i.name == name)
 
+    def copied(self) -> Iterator[tuple[int, str]]:
+        """Line and path of everything that is copied from the context."""
+        for copy in self.all("COPY"):
+            if not copy.flag("from"):
+                yield from ((copy.line, source) for source in copy.words[:-1])
+
     def last(self, name: str) -> Instruction | None:
         return next(reversed(self.all(name)), None)
 
@@ -89,13 +95,11 @@ class Image:
     def final(self) -> Stage:
         return self.stages[-1]
 
-    @property
-    def uid(self) -> int:
-        return int(self.user.split(":")[0])
 
-    @property
-    def gid(self) -> int:
-        return int(self.user.split(":")[1])
+def health_urls(command: str) -> tuple[HealthUrl, ...]:
+    """The local URLs that a command requests."""
+    matches = _LOCAL_URL.finditer(command)
+    return tuple(HealthUrl(int(match["port"]), match["path"]) for match in matches)
 
 
 def services() -> tuple[str, ...]:
@@ -122,10 +126,7 @@ def parse(text: str, path: Path) -> Image:
         stages=stages,
         user=user.text if user else "",
         ports=tuple(int(word.split("/")[0]) for i in final.all("EXPOSE") for word in i.words),
-        health_urls=tuple(
-            HealthUrl(int(match["port"]), match["path"])
-            for match in _LOCAL_URL.finditer(health.text if health else "")
-        ),
+        health_urls=health_urls(health.text if health else ""),
         writable_paths=tuple(filter(None, labels.get(WRITABLE_PATHS_LABEL, "").split(","))),
         labels=labels,
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
-from .dockerfiles import Image, Stage
+from .dockerfiles import Image
 
 Rule = Callable[[Image], Iterator[str]]
 
@@ -98,53 +98,36 @@ def writable_paths(image: Image) -> Iterator[str]:
 
 def dependencies_first(image: Image) -> Iterator[str]:
     for stage in image.stages:
-        for line, copied in _copied_before_install(stage):
-            yield f"line {line}: copy {copied} after the dependencies, so that they stay cached"
-
-
-def _copied_before_install(stage: Stage) -> Iterator[tuple[int, str]]:
-    copies = []
-    for instruction in stage.instructions:
-        if instruction.name == "COPY" and not instruction.flag("from"):
-            copies += [(instruction.line, source) for source in instruction.words[:-1]]
-        if (
-            instruction.name == "RUN"
-            and _INSTALL.search(instruction.text)
-            and "--no-deps" not in instruction.text
-        ):
-            yield from (
-                (line, source)
-                for line, source in copies
-                if not any(fnmatch(PurePosixPath(source).name, manifest) for manifest in _MANIFESTS)
-            )
+        installs = [
+            run.line
+            for run in stage.all("RUN")
+            if _INSTALL.search(run.text) and "--no-deps" not in run.text
+        ]
+        for line, source in stage.copied():
+            manifest = any(fnmatch(PurePosixPath(source).name, name) for name in _MANIFESTS)
+            if not manifest and any(line < install for install in installs):
+                yield f"line {line}: copy {source} after the dependencies, so that they stay cached"
 
 
 def cached(image: Image) -> Iterator[str]:
-    for stage in image.stages:
-        for instruction in stage.all("RUN"):
-            mounted = any(flag.startswith("--mount=type=cache,") for flag in instruction.flags)
-            if (
-                _DOWNLOADS.search(instruction.text)
-                and not mounted
-                and "--no-cache-dir" not in instruction.text
-            ):
-                yield f"line {instruction.line}: downloads without --mount=type=cache"
+    for instruction in (run for stage in image.stages for run in stage.all("RUN")):
+        mounted = any(flag.startswith("--mount=type=cache,") for flag in instruction.flags)
+        uncached = not mounted and "--no-cache-dir" not in instruction.text
+        if uncached and _DOWNLOADS.search(instruction.text):
+            yield f"line {instruction.line}: downloads without --mount=type=cache"
 
 
 def context_admits_copies(image: Image) -> Iterator[str]:
     file = image.path.with_name("Dockerfile.dockerignore")
-    patterns = [
-        line for line in file.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"
-    ]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    patterns = [line for line in lines if line and line[0] != "#"]
     if patterns[0] != "*":
         return
     admitted = [pattern[1:].rstrip("/") for pattern in patterns if pattern.startswith("!")]
-    for stage in image.stages:
-        for instruction in stage.all("COPY"):
-            for source in () if instruction.flag("from") else instruction.words[:-1]:
-                parts = PurePosixPath(source).parts
-                if parts and not any(fnmatch(parts[0], pattern) for pattern in admitted):
-                    yield f"line {instruction.line}: {file.name} excludes {source} from the build"
+    for line, source in (copied for stage in image.stages for copied in stage.copied()):
+        parts = PurePosixPath(source).parts
+        if parts and not any(fnmatch(parts[0], pattern) for pattern in admitted):
+            yield f"line {line}: {file.name} excludes {source} from the build"
 
 
 def reasoned_ignores(image: Image) -> Iterator[str]:

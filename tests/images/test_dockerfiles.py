@@ -92,7 +92,7 @@ def test_the_reader_reads_properties_that_charts_use() -> None:
     dashboard, crawler = read("metrics-dashboard"), read("ip-crawler")
     assert dashboard.ports == (8080, 3000)
     assert dashboard.health_urls == (HealthUrl(8080, "/healthz"), HealthUrl(3000, "/healthz"))
-    assert (dashboard.uid, dashboard.gid) == (1000, 1000)
+    assert dashboard.user == "1000:1000"
     assert crawler.ports == ()
     assert crawler.writable_paths == ("/app/logs", "/tmp")
     assert read("cryo-indexer").final.base == "ghcr.io/gnosischain/cryo-base:20251201"
