@@ -35,10 +35,7 @@ NAMESPACES = ("cerebro", "crawlers")
 def only(charts: tuple[str, ...] = CHARTS) -> Iterator[None]:
     """Let the registry consist of these charts, and of the two namespaces."""
     limits = tuple(one for one in namespaces.NAMESPACES if one.name in NAMESPACES)
-    with (
-        patch.object(registry, "CHARTS", charts),
-        patch.object(namespaces, "NAMESPACES", limits),
-    ):
+    with patch.object(registry, "CHARTS", charts), patch.object(namespaces, "NAMESPACES", limits):
         yield
 
 

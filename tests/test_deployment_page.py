@@ -42,9 +42,7 @@ def exceptions() -> list[Difference]:
 @pytest.fixture(scope="module")
 def rendered(platform: AnalyticsPlatform) -> dict[tuple[str, str], Manifest]:
     as_on_the_page = replace(
-        platform,
-        images=dict.fromkeys(platform.images, Pin("latest")),
-        target=ClusterTarget(),
+        platform, images=dict.fromkeys(platform.images, Pin("latest")), target=ClusterTarget()
     )
     return {(o["kind"], o["metadata"]["name"]): o for o in parse(render(as_on_the_page))}
 

@@ -116,9 +116,7 @@ def test_the_page_shows_them(files: ChartFiles, platform: AnalyticsPlatform, lin
     assert line in overview.render(files, platform)
 
 
-def test_the_readers_of_a_secret_and_their_restarts_are_known(
-    files: ChartFiles,
-) -> None:
+def test_the_readers_of_a_secret_and_their_restarts_are_known(files: ChartFiles) -> None:
     found = readers(_TOKEN, files.objects)
     assert {one.name: update_mode(one) for one in found.workloads} == {
         "database": UpdateMode.BY_HAND,

@@ -289,10 +289,7 @@ TIERS = "all-tiers.yml"
     ],
 )  # fmt: skip
 def test_a_violation_is_detected(
-    rule: Rule,
-    path: str,
-    edit: tuple[str, str],
-    problem: str,
+    rule: Rule, path: str, edit: tuple[str, str], problem: str
 ) -> None:
     text = (GITHUB / "workflows" / path).read_text()
     broken = re.sub(*edit, text, count=1, flags=re.MULTILINE)

@@ -135,8 +135,7 @@ def test_other_objects_are_reported(installation: Installed, claim: Claimed) -> 
         installation.repository.commit("Another Application's objects")
         cluster.apply(legacy(installation), duplicate(installation))
         eventually(
-            "legacy compared",
-            lambda: any(installation.argocd.applications()["legacy"].resources),
+            "legacy compared", lambda: any(installation.argocd.applications()["legacy"].resources)
         )
         report = review(installation)
         assert texts(report, "Service cerebro/cerebro-api") == [

@@ -65,10 +65,7 @@ IMAGES = (
     ),
     PlannedImage(
         "metrics-dashboard",
-        (
-            Run("web and api", beside=_API, check=checks.dashboard),
-            Run("api alone", _API),
-        ),
+        (Run("web and api", beside=_API, check=checks.dashboard), Run("api alone", _API)),
         arguments={"VITE_API_KEY": checks.DASHBOARD_KEY},
     ),
     PlannedImage(

@@ -108,10 +108,7 @@ def test_cdk_nag_reports_an_unsafe_resource() -> None:
         return stack
 
     findings = scanners.nagged(unsafe)
-    assert {it.check for it in findings} == {
-        "cdk-nag:AwsSolutions-S1",
-        "cdk-nag:AwsSolutions-S10",
-    }
+    assert {it.check for it in findings} == {"cdk-nag:AwsSolutions-S1", "cdk-nag:AwsSolutions-S10"}
     assert all(it.item.startswith("AWS::S3::Bucket SecretsStack/unsafe") for it in findings)
 
 
