@@ -54,7 +54,7 @@ class Application:
             health=status.get("health", {}).get("status", ""),
             revision=sync.get("revision", ""),
             operation=operation.get("phase", ""),
-            messages=tuple(it["message"] for it in sources if it.get("message")),
+            messages=tuple(source["message"] for source in sources if source.get("message")),
             resources=tuple(status.get("resources", ())),
         )
 

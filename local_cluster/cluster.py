@@ -100,6 +100,6 @@ class Cluster:
             served = self._client.resources.search(kind=kind, api_version=api_version)
         except ResourceNotFoundError:  # its custom resource definitions are not served yet
             served = []
-        kinds = [it for it in served if not isinstance(it, ResourceList)]
+        kinds = [resource for resource in served if not isinstance(resource, ResourceList)]
         assert kinds, f"the API server does not serve {kind} {api_version or ''}"
-        return min(kinds, key=lambda it: (not it.preferred, it.group != ""))
+        return min(kinds, key=lambda resource: (not resource.preferred, resource.group != ""))

@@ -38,8 +38,8 @@ class ExternalSecrets:
         for secret in self._cluster.list("ExternalSecret"):
             name = f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
             conditions = secret.get("status", {}).get("conditions", ())
-            found = (it for it in conditions if it["type"] == "Ready")
-            ready[name] = next(((it["status"], it["message"]) for it in found), ("", ""))
+            state = {condition["type"]: condition for condition in conditions}.get("Ready", {})
+            ready[name] = (state.get("status", ""), state.get("message", ""))
         return ready
 
     def wait_until_synced(self) -> None:
@@ -47,7 +47,7 @@ class ExternalSecrets:
 
         def all_synced() -> bool:
             ready = self.conditions()
-            others = {name: it for name, it in ready.items() if it[0] != "True"}
+            others = {name: state for name, state in ready.items() if state[0] != "True"}
             assert not others, str(others)
             return bool(ready)
 

@@ -54,10 +54,11 @@ class Prerequisite:
 
 def require(target: str, prerequisites: Iterable[Prerequisite]) -> None:
     """Raise PrerequisiteError if `make TARGET` cannot run."""
-    lines = [f"  {it.name}: {it.remedy}\n" for it in prerequisites if not it.found()]
-    if lines:
+    missing = [prerequisite for prerequisite in prerequisites if not prerequisite.found()]
+    if missing:
+        lines = "".join(f"  {tool.name}: {tool.remedy}\n" for tool in missing)
         raise PrerequisiteError(
-            f"missing prerequisites of make {target}:\n{''.join(lines)}Nothing was built."
+            f"missing prerequisites of make {target}:\n{lines}Nothing was built."
         )
 
 

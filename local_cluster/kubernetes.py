@@ -146,4 +146,4 @@ def _node(name: str, architecture: str, zone: str) -> Manifest:
 
 def _is_ready(node: Manifest) -> bool:
     conditions = node["status"].get("conditions", ())
-    return any((it["type"], it["status"]) == ("Ready", "True") for it in conditions)
+    return ("Ready", "True") in [(state["type"], state["status"]) for state in conditions]

@@ -52,7 +52,7 @@ def sampled(cluster: Cluster, namespace: str, app: str, service: str = "") -> It
     def look() -> None:
         pods = cluster.list("Pod", namespace, f"app={app}")
         slices = cluster.list("EndpointSlice", namespace, name) if service else ()
-        endpoints = [endpoint for it in slices for endpoint in it.get("endpoints") or ()]
+        endpoints = [endpoint for part in slices for endpoint in part.get("endpoints") or ()]
         samples.add(
             ready=sum(bool(endpoint["conditions"].get("ready")) for endpoint in endpoints),
             pods=len(pods),

@@ -16,7 +16,11 @@ from tests.e2e.installed import Installed
 def results(installation: Installed, *names: str) -> list[tuple[str, str]]:
     """Outcome and detail of the named checks of the cluster."""
     cluster = report(installation, "checklist", "nebula", "--cluster", "--json", status=1)
-    return [(it["outcome"], it["detail"]) for it in cluster["cluster"] if it["name"] in names]
+    return [
+        (result["outcome"], result["detail"])
+        for result in cluster["cluster"]
+        if result["name"] in names
+    ]
 
 
 @contextmanager
@@ -48,9 +52,13 @@ def test_the_checklist_checks_the_cluster(installation: Installed, claim: Claime
         checked = report(installation, "checklist", "--aws", "--cluster", "--json", status=1)
         for items in checked["services"].values():
             assert {item["outcome"] for item in items if item["item"] in (3, 5)} == {"passed"}
-        cluster = {(it["name"], it["outcome"]) for it in checked["cluster"]}
+        cluster = {(result["name"], result["outcome"]) for result in checked["cluster"]}
         assert {("arm64 nodes", "passed"), ("Reloader", "failed")} <= cluster
-        details = {it["detail"] for it in checked["cluster"] if it["name"] == "External Secrets"}
+        details = {
+            result["detail"]
+            for result in checked["cluster"]
+            if result["name"] == "External Secrets"
+        }
         assert "ClusterSecretStore aws-ssm is ready" in details
     with claim("`ops checklist --cluster`: detects a controller that runs"):
         image = "ghcr.io/stakater/reloader:v1.4.0"

@@ -43,7 +43,7 @@ def test_a_parameter_is_missing(installation: Installed, claim: Claimed) -> None
     def event() -> str:
         """The message of an event that names the parameter."""
         events = installation.cluster.list("Event", _SECRET[1])
-        lines = (line for it in events for line in it.get("message", "").splitlines())
+        lines = (line for event in events for line in event.get("message", "").splitlines())
         return next((line for line in lines if path in line), "")
 
     with claim("A parameter is missing: Secret and pods stay, an event names it") as measured:
@@ -109,7 +109,11 @@ def test_a_folder_is_emptied_by_mistake(
 ) -> None:
     def out_of_sync() -> list[str]:
         applications = installation.argocd.applications()
-        return [str(it) for it in applications.values() if it.sync != "Synced"]
+        return [
+            str(application)
+            for application in applications.values()
+            if application.sync != "Synced"
+        ]
 
     with claim("A folder is emptied by mistake: nothing is deleted") as measured:
         pods, objects = installation.running(), installation.identities()

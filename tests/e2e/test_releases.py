@@ -121,7 +121,11 @@ def migration(installation: Installed) -> Manifest:
 
 def finished(job: Manifest) -> str:
     conditions = job.get("status", {}).get("conditions", ())
-    times = (str(it["lastTransitionTime"]) for it in conditions if it["type"] == "Complete")
+    times = (
+        str(condition["lastTransitionTime"])
+        for condition in conditions
+        if condition["type"] == "Complete"
+    )
     return next(times, "")
 
 
@@ -130,7 +134,8 @@ def test_no_new_pod_starts_before_the_migration_is_done(
 ) -> None:
     def migrates() -> bool:
         template = migration(installation).get("spec", {}).get("template", {})
-        return [it["image"] for it in template.get("spec", {}).get("containers", ())] == [image]
+        containers = template.get("spec", {}).get("containers", ())
+        return [container["image"] for container in containers] == [image]
 
     with claim("A 30 s migration: the old pod keeps running, then the new one starts") as measured:
         (before,) = installation.pods(APP)

@@ -42,11 +42,14 @@ def named(thing: Mapping[str, str]) -> str:
 
 
 def findings(report: Mapping[str, Any]) -> Findings:
-    return {(one["severity"], one["class"], named(one["object"])) for one in report["findings"]}
+    return {
+        (finding["severity"], finding["class"], named(finding["object"]))
+        for finding in report["findings"]
+    }
 
 
 def texts(report: Mapping[str, Any], thing: str) -> list[str]:
-    return [one["text"] for one in report["findings"] if named(one["object"]) == thing]
+    return [finding["text"] for finding in report["findings"] if named(finding["object"]) == thing]
 
 
 def differences(report: Mapping[str, Any], thing: str) -> dict[str, tuple[Any, Any]]:

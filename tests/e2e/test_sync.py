@@ -150,7 +150,7 @@ def test_a_removed_policy_changes_an_answer(
     stored = [policy for name in NAMESPACES for policy in cluster.list("NetworkPolicy", name)]
     namespaces = cluster.list("Namespace")
     for app in ("cerebro-api", "nebula"):
-        rest = [it for it in stored if it["metadata"]["name"] not in (app, "default-deny")]
+        rest = [obj for obj in stored if obj["metadata"]["name"] not in (app, "default-deny")]
         changed = wrong([*namespaces, *rest], questions(pods))
         assert any(question.startswith(f"{app} -> ") for question in changed["EKS"])
 

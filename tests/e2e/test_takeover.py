@@ -116,9 +116,9 @@ class Rehearsal:
             declared = Objects(of_cluster(read(Repository(self.checkout).working_tree())))
             snapshot = take(Server(Operators(None).client), declared)
         return {
-            (one.declared.kind, one.declared.namespace, one.declared.name): one.after
-            for one in snapshot.trials
-            if one.declared.kind in KINDS and one.after
+            (trial.declared.kind, trial.declared.namespace, trial.declared.name): trial.after
+            for trial in snapshot.trials
+            if trial.declared.kind in KINDS and trial.after
         }
 
     def edit(self, file: str, old: str, new: str) -> None:
@@ -156,7 +156,7 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
     text = (rehearsal.checkout / "dist" / claim_file).read_text("utf-8")
     page = yaml.safe_load((PAGE / "deployment.yaml").read_text("utf-8"))
     with claim("A takeover: obstacles are reported first, each with a remedy"):
-        wanted = next(one for one in yaml.safe_load_all(text) if one["kind"] in unset)
+        wanted = next(obj for obj in yaml.safe_load_all(text) if obj["kind"] in unset)
         of_another_class = {**wanted, "spec": {**wanted["spec"], "storageClassName": "gp2"}}
         cluster.kubectl("create", "-f-", stdin=yaml.safe_dump(of_another_class))
         delete_api(cluster)
@@ -176,7 +176,8 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
             "Secret cerebro/cerebro-api-secrets": "it loses EXTRA: add them",
             "Namespace cerebro": "the sync replaces pods of dist/; correct or remove",
         }.items():
-            assert [one for one in texts(report, key) if sentence in one], (key, texts(report, key))
+            reported = texts(report, key)
+            assert any(sentence in finding for finding in reported), (key, reported)
     (rehearsal.checkout / "dist" / claim_file).write_text(text, "utf-8")
     cluster.patch("Secret", "cerebro-api-secrets", "cerebro", {"data": {"EXTRA": None}})
     cluster.delete("PersistentVolumeClaim", wanted["metadata"]["name"], "crawlers")
@@ -192,8 +193,8 @@ def delete_api(cluster: Cluster) -> None:
 
 
 def ready(cluster: Cluster) -> int:
-    found = cluster.get("Deployment", "cerebro-api", "cerebro") or {}
-    return int(found.get("status", {}).get("readyReplicas", 0))
+    deployment = cluster.get("Deployment", "cerebro-api", "cerebro") or {}
+    return int(deployment.get("status", {}).get("readyReplicas", 0))
 
 
 def test_the_review_reports_every_change(rehearsal: Rehearsal, claim: Claimed) -> None:
@@ -213,7 +214,7 @@ def test_the_review_reports_every_change(rehearsal: Rehearsal, claim: Claimed) -
             ("low", "create", "NetworkPolicy cerebro/cerebro-api"),
             ("low", "capacity", "Namespace cerebro"),
         } <= found
-        assert not [one for one in found if one[1] in ("unknown", "delete", "replace")]
+        assert not [finding for finding in found if finding[1] in ("unknown", "delete", "replace")]
         assert differences(report, "Service cerebro/cerebro-api")["spec.ports[8000].name"] == (
             None,
             "http",
@@ -258,7 +259,7 @@ def test_the_steps_of_the_guide(rehearsal: Rehearsal, claim: Claimed) -> None:
                 del item["metadata"]["annotations"]
         assert {key: state.get(key) for key in predicted} == predicted
         assert samples.fewest_ready >= 2, samples
-        assert all(found >= KEYS for found in keys)
+        assert all(read >= KEYS for read in keys)
         reads = f"{len(keys)} reads of the Secret"
         measured(f"{samples}; {reads}; {len(predicted)} objects as predicted by the review")
     with claim("A takeover: CronJobs never run twice in a minute") as measured:
@@ -288,8 +289,8 @@ def all_synced(rehearsal: Rehearsal) -> bool:
     declared = [obj for file in files for obj in yaml.safe_load_all(file.read_text("utf-8"))]
     names = {obj["metadata"]["name"] for obj in declared if obj["kind"] == "Application"}
     assert existing.keys() == names
-    others = [it for it in existing.values() if (it.sync, it.health) != ("Synced", "Healthy")]
-    assert not others, "; ".join(map(str, others))
+    states = {(application.sync, application.health) for application in existing.values()}
+    assert states == {("Synced", "Healthy")}, "; ".join(map(str, existing.values()))
     return True
 
 

@@ -64,9 +64,10 @@ def exec_form(image: Image) -> Iterator[str]:
     given = [i for i in (image.final.last("ENTRYPOINT"), image.final.last("CMD")) if i]
     if not given:
         yield "has no program: add an ENTRYPOINT or a CMD"
-    for one in given:
-        if not one.exec_form:
-            yield f"line {one.line}: {one.name} runs a shell, which gets the signals: use exec form"
+    for program in given:
+        if not program.exec_form:
+            where = f"line {program.line}: {program.name}"
+            yield f"{where} runs a shell, which gets the signals: use exec form"
 
 
 def health(image: Image) -> Iterator[str]:

@@ -40,13 +40,13 @@ def run(planned: PlannedImage, store: Store, volumes: tuple[str, ...], *, cached
                 assert unhealthy.exec(image.health).returncode, (
                     "the health check passes without the program"
                 )
-        for number, each in enumerate(planned.runs):
+        for number, run in enumerate(planned.runs):
             with ExitStack() as stack:
-                main = stack.enter_context(container(str(number), each.program).start())
-                if each.beside:
-                    second = container(f"{number}-beside", each.beside).start(beside=main)
+                main = stack.enter_context(container(str(number), run.program).start())
+                if run.beside:
+                    second = container(f"{number}-beside", run.beside).start(beside=main)
                     stack.enter_context(second).wait_healthy(_TIMEOUT_SECONDS)
-                print(f"  {each.name}: {_result(each, main, planned.grace_seconds)}")
+                print(f"  {run.name}: {_result(run, main, planned.grace_seconds)}")
 
 
 def _build(planned: PlannedImage, store: Store, volumes: tuple[str, ...], *, cached: bool) -> float:

@@ -108,8 +108,10 @@ def test_cdk_nag_reports_an_unsafe_resource() -> None:
         return stack
 
     findings = scanners.nagged(unsafe)
-    assert {it.check for it in findings} == {"cdk-nag:AwsSolutions-S1", "cdk-nag:AwsSolutions-S10"}
-    assert all(it.item.startswith("AWS::S3::Bucket SecretsStack/unsafe") for it in findings)
+    checks = {f"cdk-nag:AwsSolutions-{check}" for check in ("S1", "S10")}
+    assert {finding.check for finding in findings} == checks
+    bucket = "AWS::S3::Bucket SecretsStack/unsafe"
+    assert all(finding.item.startswith(bucket) for finding in findings)
 
 
 @pytest.mark.parametrize(

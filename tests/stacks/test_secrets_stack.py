@@ -207,4 +207,4 @@ def test_a_path_declared_twice_is_rejected() -> None:
 @pytest.mark.parametrize("scanner", ["cdk-nag", "cfn-lint"])
 def test_scanners_find_nothing(scanner: str) -> None:
     stated_twice = "cfn-lint:W3005"  # CDK writes out a dependency that a reference already implies
-    assert [it for it in SCANNERS[scanner](print) if it.check != stated_twice] == []
+    assert [finding for finding in SCANNERS[scanner](print) if finding.check != stated_twice] == []
