@@ -35,13 +35,13 @@ def render(report: Report, diff: RawDiff) -> str:
         ],
         "capacity": [
             {
-                "namespace": row.namespace,
-                "resource": row.resource,
-                "before": row.spelled(row.before),
-                "after": row.spelled(row.after),
-                "quota": row.bound or None,
+                "namespace": demand.namespace,
+                "resource": demand.resource,
+                "before": demand.before,
+                "after": demand.after,
+                "quota": demand.quota or None,
             }
-            for row in report.capacity
+            for demand in report.capacity
         ],
         "objects": [
             _changed(report, pair) for changed in report.services.values() for pair in changed

@@ -15,9 +15,9 @@ from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
 from ops.review.wording import before_after, listed
 
-_FIELDS = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"))
+FIELDS = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"))
 _IN_POD, _IN_CONTAINER, _IN_VOLUME = (
-    frozenset(_FIELDS["pod_template"][part]) for part in ("pod", "containers", "volumes")
+    frozenset(FIELDS["pod_template"][part]) for part in ("pod", "containers", "volumes")
 )
 _IN_ITEMS = {
     "containers": _IN_CONTAINER,
@@ -44,9 +44,9 @@ def _effects(rows: list[dict[str, Any]]) -> Iterator[tuple[Path, Severity, str]]
 _EFFECTS = {
     ("" if group == "core" else group, kind): [
         *_effects(rows),
-        *(_effects(_FIELDS["common"]) if kind != "Namespace" else ()),
+        *(_effects(FIELDS["common"]) if kind != "Namespace" else ()),
     ]
-    for group, kinds in _FIELDS["kinds"].items()
+    for group, kinds in FIELDS["kinds"].items()
     for names, rows in kinds.items()
     for kind in names.split(", ")
 }

@@ -96,9 +96,9 @@ def _capacity(report: Report) -> str:
     if not report.capacity:
         return ""
     rows = [
-        f"| {_prose(row.namespace)} | {row.resource} | {row.spelled(row.before)} "
-        f"| {row.spelled(row.after)} | {row.bound} |\n"
-        for row in report.capacity
+        f"| {_prose(demand.namespace)} | {demand.resource} | {demand.before} "
+        f"| {demand.after} | {demand.quota} |\n"
+        for demand in report.capacity
     ]
     return (
         "\n<details><summary>Capacity at peak</summary>\n\n"

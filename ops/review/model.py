@@ -1,11 +1,12 @@
-"""The types of a review: differences between objects, findings, and the effects they name."""
+"""The types of a review: differences between objects, findings, and what reports them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum
+from enum import StrEnum
+from types import ModuleType
 from typing import Any
 
 from constructs_lib.errors import one_line
@@ -49,19 +50,15 @@ class Severity(StrEnum):
     """For information; needs no action."""
 
 
+HIGH, MEDIUM, LOW = Severity
 TEMPLATE: dict[str, tuple[str, ...]] = {
     kind: path for (_, kind), path in POD_TEMPLATES.items() if path
 }
 """The path of the pod template, by kind."""
 
 
-class Absent(Enum):
-    """The value of a missing field."""
-
-    ABSENT = "absent"
-
-
-ABSENT = Absent.ABSENT
+ABSENT: Any = object()
+"""The value of a missing field."""
 Path = tuple[str, ...]
 _PLAIN = re.compile(r"[\w-]+")
 
@@ -140,28 +137,18 @@ class Effect:
     reason: str
     """What the change does, in one or two sentences."""
     find: Callable[..., Iterator[Finding]]
-    of_comparison: bool
 
     def __call__(self, *arguments: Any) -> Iterator[Finding]:
         return (replace(finding, rule=self.id) for finding in self.find(*arguments))
 
 
-EFFECTS: dict[str, Effect] = {}
-"""All effects that the review knows, by id; docs/review.md lists them."""
+def effect(find: Callable[..., Iterator[Finding]]) -> Effect:
+    """Turn a function into an effect: its name is the id, its docstring the reason."""
+    reason = " ".join((find.__doc__ or "").split())
+    return Effect(find.__name__.replace("_", "-"), reason, find)
 
 
-def effect(id_: str, *, of_comparison: bool = True) -> Callable[[Callable[..., Any]], Effect]:
-    """Turn a function that yields findings into an effect; its docstring is the reason.
-
-    Args:
-        id_: What happens, in words joined by hyphens.
-        of_comparison: Whether the report calls it with the comparison. Default: true. If not, its
-            module calls it.
-    """
-
-    def register(find: Callable[..., Iterator[Finding]]) -> Effect:
-        reason = " ".join((find.__doc__ or "").split())
-        EFFECTS[id_] = Effect(id_, reason, find, of_comparison)
-        return EFFECTS[id_]
-
-    return register
+def effects_of(*modules: ModuleType) -> tuple[Effect, ...]:
+    """The effects that modules declare, in the order of their declaration."""
+    values = (value for module in modules for value in vars(module).values())
+    return tuple(value for value in values if isinstance(value, Effect))

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.model.text import plural
 from ops.review.diff import Comparison, ObjectPair
-from ops.review.effects import findings
-from ops.review.effects.capacity import Row
-from ops.review.effects.capacity import rows as capacity_rows
+from ops.review.effects import EFFECTS, findings
+from ops.review.effects.operation import Demand, demands
 from ops.review.fallback import unexplained
 from ops.review.load import MANIFESTS, read
-from ops.review.model import Finding, ReviewError, Risk, Severity, effect
+from ops.review.model import LOW, Finding, ReviewError, Risk, Severity, effect
 from ops.review.revisions import Revision, differing
 
-_FILE = "File"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
-_SUMMARY: dict[Risk, Callable[[int], str]] = {
-    Risk.DELETE: lambda count: f"{plural(count, 'object')} removed",
-    Risk.REPLACE: lambda count: f"{plural(count, 'object')} to be replaced",
-    Risk.DOWNTIME: lambda count: f"{plural(count, 'object')} with availability changes",
-    Risk.PRIVILEGE: lambda count: f"{plural(count, 'object')} with privilege changes",
-    Risk.EXPOSURE: lambda count: f"{plural(count, 'object')} with exposure changes",
-    Risk.SECRET: lambda count: f"{plural(count, 'object')} with secret changes",
-    Risk.UNKNOWN: lambda count: f"{plural(count, 'object')} with unknown effect",
-    Risk.RESTART: lambda count: f"{plural(count, 'pod')} restarted",
-    Risk.CAPACITY: lambda count: f"{plural(count, 'object')} with capacity changes",
-    Risk.SCHEDULE: lambda count: f"{plural(count, 'schedule')} changed",
-    Risk.IMAGE: lambda count: f"{plural(count, 'image')} changed",
-    Risk.UPDATE: lambda count: f"{plural(count, 'object')} updated in place",
-    Risk.CREATE: lambda count: f"{plural(count, 'object')} created",
-    Risk.NOISE: lambda count: f"{plural(count, 'object')} without effect",
+_SUMMARY = {
+    Risk.DELETE: ("object", "removed"),
+    Risk.REPLACE: ("object", "to be replaced"),
+    Risk.DOWNTIME: ("object", "with availability changes"),
+    Risk.PRIVILEGE: ("object", "with privilege changes"),
+    Risk.EXPOSURE: ("object", "with exposure changes"),
+    Risk.SECRET: ("object", "with secret changes"),
+    Risk.UNKNOWN: ("object", "with unknown effect"),
+    Risk.RESTART: ("pod", "restarted"),
+    Risk.CAPACITY: ("object", "with capacity changes"),
+    Risk.SCHEDULE: ("schedule", "changed"),
+    Risk.IMAGE: ("image", "changed"),
+    Risk.UPDATE: ("object", "updated in place"),
+    Risk.CREATE: ("object", "created"),
+    Risk.NOISE: ("object", "without effect"),
 }
+"""What the first line counts, by class."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class Report:
             )
         self.base, self.head = base, head
         self.comparison = Comparison(read(base), read(head), stored=head.stored)
+        self.changed_files = differing(base, head)
         self._added: list[Finding] = []
         self.incomplete: str | None = None
         """Why some objects could not be compared, and what to do; None if all could."""
@@ -72,12 +72,10 @@ class Report:
     @cached_property
     def findings(self) -> list[Finding]:
         """All findings, worst first."""
-        found = list(findings(self.comparison))
-        found += self._added
+        found = [*findings(self.comparison), *self._added]
         rest = list(unexplained(self.comparison, found))
         found += [*field_updated(rest), *effect_unknown(rest)]
-        found += formatting_changed(self)
-        found += file_not_read(self)
+        found += [*formatting_changed(self), *file_not_read(self)]
         return sorted(
             found, key=lambda each: (_SEVERITIES.index(each.severity), _RISKS.index(each.risk))
         )
@@ -94,9 +92,9 @@ class Report:
         ]
 
     @cached_property
-    def capacity(self) -> list[Row]:
-        """Changed resource totals, per namespace and for all namespaces."""
-        return capacity_rows(self.comparison)
+    def capacity(self) -> list[Demand]:
+        """Changed demands, per namespace and for all namespaces."""
+        return list(demands(self.comparison))
 
     @property
     def severity(self) -> Severity | None:
@@ -115,6 +113,18 @@ class Report:
             return f"No effect on the cluster {between}: {counts}."
         return f"{self.severity.capitalize()} risk: {counts}."
 
+    def _counts(self) -> Iterator[str]:
+        effects = {effect.id for effect in EFFECTS}
+        for risk, (noun, happens) in _SUMMARY.items():
+            found = [finding for finding in self.findings if finding.risk is risk]
+            # a rule about deletion says what could be deleted, not what is
+            sure = [f for f in found if risk is not Risk.DELETE or f.rule in effects]
+            keys = {finding.key for finding in sure}
+            if count := sum(finding.pods for finding in sure) or len(keys):
+                yield f"{plural(count, noun)} {happens}"
+            if others := {finding.key for finding in found} - keys:
+                yield f"{plural(len(others), noun)} that could be deleted"
+
     @property
     def scope(self) -> str:
         """What was compared, and how much of it differs."""
@@ -124,37 +134,6 @@ class Report:
             f"{self.base.name} → {self.head.name}: {differing} of "
             f"{plural(len(everything), 'object')} in {plural(len(self.changed_files), 'file')}"
         )
-
-    def _counts(self) -> Iterator[str]:
-        for risk, summary in _SUMMARY.items():
-            if count := self._count(risk):
-                yield summary(count)
-            if risk is Risk.DELETE and (left := self._keys(risk) - self._removed):
-                yield f"{plural(len(left), 'object')} that could be deleted"
-
-    def _count(self, risk: Risk) -> int:
-        if risk is Risk.DELETE:
-            return len(self._removed)
-        found = [each for each in self.findings if each.risk is risk]
-        return sum(each.pods for each in found) or len(self._keys(risk))
-
-    def _keys(self, risk: Risk) -> set[Key]:
-        return {each.key for each in self.findings if each.risk is risk}
-
-    @cached_property
-    def _removed(self) -> set[Key]:
-        """Objects that Argo CD no longer syncs. The others of the class could be deleted."""
-        before, after = self.comparison.before, self.comparison.after
-        outcome = self.comparison.removal.outcome
-        return {
-            key
-            for key in self._keys(Risk.DELETE)
-            if not after.get(key) or ((item := before.get(key)) and outcome(item))
-        }
-
-    @property
-    def changed_files(self) -> list[str]:
-        return differing(self.base, self.head)
 
     @cached_property
     def services(self) -> dict[str, list[ObjectPair]]:
@@ -167,13 +146,12 @@ class Report:
     @cached_property
     def reformatted(self) -> list[Object]:
         """Objects whose text differs, but no field."""
-        before, after = self.comparison.before, self.comparison.after
+        former = self.comparison.before.objects
         return [
             item
-            for key, item in after.objects.items()
+            for key, item in self.comparison.after.objects.items()
+            if key in former and former[key].text != item.text
             if key not in self.comparison.changes
-            and (former := before.get(key))
-            and former.text != item.text
         ]
 
     @property
@@ -183,32 +161,35 @@ class Report:
         return {item.file for item in [*differing, *self.reformatted]}
 
 
-@effect("field-updated", of_comparison=False)
+@effect
 def field_updated(unexplained: list[Finding]) -> Iterator[Finding]:
     """A field that no other effect explains changes in place."""
     return (finding for finding in unexplained if finding.risk is not Risk.UNKNOWN)
 
 
-@effect("effect-unknown", of_comparison=False)
+@effect
 def effect_unknown(unexplained: list[Finding]) -> Iterator[Finding]:
     """The review has no rule for this field or kind: find out its effect."""
     return (finding for finding in unexplained if finding.risk is Risk.UNKNOWN)
 
 
-@effect("formatting-changed", of_comparison=False)
+@effect
 def formatting_changed(report: Report) -> Iterator[Finding]:
     """Key order, comments and notation have no effect on the cluster."""
-    files = {*report.changed_files} - report.explained_files
+    files = [file for file in report.changed_files if file not in report.explained_files]
     keys = [item.key for item in report.reformatted]
-    keys += [Key("", _FILE, "", file) for file in sorted(files) if file.endswith(MANIFESTS)]
+    keys += [_file(file) for file in files if file.endswith(MANIFESTS)]
     for key in keys:
-        yield Finding(Risk.NOISE, Severity.LOW, key, "changes only in formatting")
+        yield Finding(Risk.NOISE, LOW, key, "changes only in formatting")
 
 
-@effect("file-not-read", of_comparison=False)
+@effect
 def file_not_read(report: Report) -> Iterator[Finding]:
     """Argo CD reads only manifests. Reported if nothing else changes."""
     for file in () if report.explained_files else report.changed_files:
         if not file.endswith(MANIFESTS):
-            key = Key("", _FILE, "", file)
-            yield Finding(Risk.NOISE, Severity.LOW, key, "is not read by Argo CD")
+            yield Finding(Risk.NOISE, LOW, _file(file), "is not read by Argo CD")
+
+
+def _file(path: str) -> Key:
+    return Key("", "File", "", path)

@@ -70,16 +70,16 @@ def _show_capacity(report: Report, console: Console) -> None:
     for heading in ("Before", "After", "Quota"):
         table.add_column(heading, justify="right")
     shown = ""
-    for row in report.capacity:
+    for demand in report.capacity:
         table.add_row(
-            "" if row.namespace == shown else row.namespace,
-            row.resource,
-            row.spelled(row.before),
-            row.spelled(row.after),
-            row.bound,
-            style="bold red" if row.exceeds else "",
+            "" if demand.namespace == shown else demand.namespace,
+            demand.resource,
+            demand.before,
+            demand.after,
+            demand.quota,
+            style="bold red" if demand.exceeds else "",
         )
-        shown = row.namespace
+        shown = demand.namespace
     console.print(table, "")
 
 

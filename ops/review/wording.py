@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from constructs_lib.manifests.objects import Key
-from ops.review.model import ABSENT, TEMPLATE, Absent, Difference, Path, spell
+from ops.review.model import ABSENT, TEMPLATE, Difference, Path, spell
 
 _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 
@@ -19,7 +19,7 @@ def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     return f"{few} and {len(names) - most} more" if len(names) > most else few
 
 
-def value(content: Any | Absent, longest: int = 0) -> str:
+def value(content: Any, longest: int = 0) -> str:
     """A value on one line, truncated to `longest` characters; 0: not truncated."""
     if content is ABSENT:
         return "(none)"

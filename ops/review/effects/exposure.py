@@ -1,11 +1,14 @@
-"""`exposure` by Ingresses and Services: who can reach what."""
+"""`exposure` by Ingresses: which URLs reach which Service, and from where."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.routes import (
@@ -13,25 +16,19 @@ from constructs_lib.manifests.routes import (
     ALB,
     SCHEME,
     IngressPath,
+    answers_itself,
     audience,
-    backends,
     paths_by_rule,
 )
-from ops.review.diff import Comparison, field_finding, gains_and_losses
-from ops.review.effects.paths import (
-    ANY_HOST,
-    answer,
-    hosts_of,
-    named,
-    paths_of,
-    unclear_hosts,
-)
-from ops.review.model import ABSENT, Change, Difference, Finding, Risk, Severity, effect
+from constructs_lib.model import Manifest
+from ops.review.diff import Comparison, field_finding
+from ops.review.model import ABSENT, HIGH, MEDIUM, Finding, Risk, Severity, effect
 
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"
 CERTIFICATE = f"{ALB}certificate-arn"
-REDIRECTED = "a redirect to HTTPS"
+_CLASS = "kubernetes.io/ingress.class"
+_REDIRECTED = "a redirect to HTTPS"
 """In place of the Service of a listener that redirects to HTTPS."""
 _DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 _ANNOTATIONS = ("metadata", "annotations")
@@ -49,22 +46,27 @@ _ROUTING = (
     *((*_ANNOTATIONS, name) for name in (SCHEME, LISTENERS, REDIRECT)),
     ("spec", "rules"),
 )
-_CONTROLLER = ((*_ANNOTATIONS, "kubernetes.io/ingress.class"), ("spec", "ingressClassName"))
-_UNREACHABLE = "not reachable"
-_INSIDE = "pods in the cluster"
-_REACHED_BY = {
-    "LoadBalancer": "clients of its load balancer",
-    "NodePort": "clients that can reach a node",
-}
-_SERVICE_SETTINGS = (
-    "externalIPs",
-    "externalTrafficPolicy",
-    "loadBalancerSourceRanges",
-    "selector",
-)
+UNREACHABLE = "not reachable"
+_ANY_HOST = "*"
+_OWN_RESPONSES = ("fixed-response", "redirect")
+"""The actions that reach no Service."""
+_UNKNOWN_ACTION = "the action"
 
-Paths = dict[str, dict[str, None]]
-"""The paths that the rules of each host name."""
+
+class HostPath(NamedTuple):
+    """A path of a host."""
+
+    path: str
+    type: str
+    target: str
+    """What responds, in words."""
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.type}, {self.target})"
+
+
+HostRules = Mapping[str, list[list[HostPath]]]
+"""The rules of each host with their paths, in order."""
 
 
 @dataclass(frozen=True)
@@ -77,228 +79,217 @@ class Route:
     service: str
 
 
-_NOWHERE = Route(Key("", "", "", ""), _UNREACHABLE, "")
+_NOWHERE = Route(Key("", "", "", ""), UNREACHABLE, "")
 
 
-@effect("url-rerouted")
+@effect
 def url_rerouted(comparison: Comparison) -> Iterator[Finding]:
     """Another Service, or a redirect, answers the requests to a URL."""
-    was, now = routes(comparison.before, comparison.after)
+    was, now = _routes(comparison.before, comparison.after)
     for url, after in now.items():
         before = was.get(url)
         if before and before.service != after.service:
             text = f"{url} now routes to {after.service} (before: {before.service})"
-            yield _host_finding(comparison, after.ingress, Severity.MEDIUM, text)
+            yield _url_finding(comparison, after.ingress, MEDIUM, text)
 
 
-@effect("url-reachability-changed")
+@effect
 def url_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
     """A URL becomes reachable from the internet or the VPC, or unreachable."""
-    was, now = routes(comparison.before, comparison.after)
+    was, now = _routes(comparison.before, comparison.after)
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
+    redirects = set()
     for url in dict.fromkeys([*now, *was]):
         before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
         if before.audience != after.audience:
             key = (before if after is _NOWHERE else after).ingress
             changes[key, before.audience, after.audience].append(url)
+        if _REDIRECTED in (before.service, after.service):
+            redirects.add(url)
     for (key, former, latter), urls in changes.items():
-        severity = Severity.HIGH if latter == "the internet" else Severity.MEDIUM
-        shown = [url for url in urls if REDIRECTED not in (_service(url, was), _service(url, now))]
-        text = _reach(former, latter, f": {', '.join(shown or urls)}")
-        yield _host_finding(comparison, key, severity, text)
+        shown = ", ".join([url for url in urls if url not in redirects] or urls)
+        severity = HIGH if latter == "the internet" else MEDIUM
+        yield _url_finding(comparison, key, severity, reachability(former, latter, f": {shown}"))
 
 
-def _reach(former: str, latter: str, urls: str = "") -> str:
-    text = "no longer reachable" if latter == _UNREACHABLE else f"reachable from {latter}"
-    return f"{text}{urls} (before: {former if former == _UNREACHABLE else f'from {former}'})"
+def reachability(former: str, latter: str, urls: str = "") -> str:
+    """`reachable from the internet: https://… (before: from the VPC)`."""
+    text = "no longer reachable" if latter == UNREACHABLE else f"reachable from {latter}"
+    return f"{text}{urls} (before: {former if former == UNREACHABLE else f'from {former}'})"
 
 
-def _service(url: str, routes_by_url: dict[str, Route]) -> str:
-    return routes_by_url.get(url, _NOWHERE).service
-
-
-def _host_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:
-    actions = [d for d in comparison.differences(key, _ANNOTATIONS) if _is_new_or_removed(d)]
+def _url_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:
+    """A finding that explains the routing of an Ingress, and new and removed actions."""
+    actions = (
+        difference
+        for difference in comparison.differences(key, _ANNOTATIONS)
+        if difference.path[-1].startswith(ACTION)
+        and ABSENT in (difference.before, difference.after)
+    )
     explains = (*comparison.differences(key, *_ROUTING), *actions)
     return Finding(Risk.EXPOSURE, severity, key, text, explains)
 
 
-def _is_new_or_removed(each: Difference) -> bool:
-    """Whether a response of the load balancer itself is new or removed."""
-    return each.path[-1].startswith(ACTION) and ABSENT in (each.before, each.after)
-
-
-@effect("load-balancer-changed")
-def load_balancer_changed(comparison: Comparison) -> Iterator[Finding]:
-    """Other certificates, addresses or settings decide who reaches a host, and how safely."""
-    for change in comparison.changed("Ingress"):
-        for annotation, label in _SETTINGS.items():
-            yield from _settings(change, label, change.at(*_ANNOTATIONS, annotation))
-        for each in change.at(*_ANNOTATIONS, REDIRECT):
-            if ABSENT not in (each.before, each.after):
-                label = "port of the redirect to HTTPS"
-                yield field_finding(Risk.EXPOSURE, Severity.HIGH, change.key, each, label)
-        actions = (d for d in change.at(*_ANNOTATIONS) if d.path[-1].startswith(ACTION))
-        for action in actions:
-            if not _is_new_or_removed(action):
-                yield from _settings(change, "response of the load balancer", (action,))
-
-
-@effect("controller-changed")
-def controller_changed(comparison: Comparison) -> Iterator[Finding]:
-    """Another ingress controller serves the hosts, with another load balancer."""
-    for change in comparison.changed("Ingress"):
-        was, now = (controller(one) or "the default" for one in (change.before, change.after))
-        if was != now:
-            text = f"is served by another ingress controller: {was} → {now}"
-            differences = comparison.differences(change.key, *_CONTROLLER)
-            yield Finding(Risk.EXPOSURE, Severity.HIGH, change.key, text, differences)
-
-
-@effect("service-reachability-changed")
-def service_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
-    """The type of a Service decides whether clients outside the cluster can reach it."""
-    for before, after in comparison.pairs("Service"):
-        if not after:
-            continue
-        was, now = _reached_by(before), _reached_by(after)
-        if was != now:
-            severity = Severity.MEDIUM if now == _INSIDE else Severity.HIGH
-            text = _reach(was if before else _UNREACHABLE, now)
-            differences = comparison.differences(after.key, ("spec", "type"))
-            yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
-
-
-@effect("service-ports-changed")
-def service_ports_changed(comparison: Comparison) -> Iterator[Finding]:
-    """Clients reach a Service only on its ports."""
-    for change in comparison.changed("Service"):
-        yield from gains_and_losses(
-            Risk.EXPOSURE,
-            change.key,
-            _ports(change.before),
-            _ports(change.after),
-            words=("now listens on", "no longer listens on"),
-            severities=(Severity.MEDIUM, Severity.MEDIUM),
-            explains=change.at("spec", "ports"),
-        )
-        for each in change.at("spec", "ports"):
-            if each.path[-1] == "name":
-                yield field_finding(Risk.UPDATE, Severity.LOW, change.key, each, "port name")
-
-
-@effect("service-settings-changed")
-def service_settings_changed(comparison: Comparison) -> Iterator[Finding]:
-    """Other pods serve a Service, or other addresses reach it."""
-    for change in comparison.changed("Service"):
-        for field in _SERVICE_SETTINGS:
-            yield from _settings(change, f"spec.{field}", change.at("spec", field))
-
-
-def _settings(change: Change, label: str, differences: tuple[Difference, ...]) -> Iterator[Finding]:
-    for each in differences:
-        yield field_finding(Risk.EXPOSURE, Severity.MEDIUM, change.key, each, label)
-
-
-def _reached_by(service: Object | None) -> str:
-    return _REACHED_BY.get(service.spec.get("type", ""), _INSIDE) if service else _INSIDE
-
-
-def _ports(service: Object) -> list[str]:
-    return [
-        f"{port.get('protocol', 'TCP')} {port['port']} "
-        f"(targetPort {port.get('targetPort', port['port'])})"
-        for port in service.spec.get("ports") or ()
-    ]
-
-
-def controller(ingress: Object) -> str | None:
-    """The ingress class, from the annotation or the spec."""
-    named = ingress.annotations.get("kubernetes.io/ingress.class")
-    return named or ingress.spec.get("ingressClassName")
-
-
-def services_behind(ingress: Object) -> set[str]:
-    return {service["name"] for service in backends(ingress)}
-
-
-@effect("paths-unclear")
+@effect
 def paths_unclear(comparison: Comparison) -> Iterator[Finding]:
     """The load balancer decides by its own order which of the changed paths matches."""
-    was, now = (paths_of(one) for one in (comparison.before, comparison.after))
-    unclear = unclear_hosts(was, now)
-    for _, ingress in comparison.pairs("Ingress"):
-        if not ingress:
-            continue
+    was, now = _paths(comparison.before), _paths(comparison.after)
+    unclear = _unclear_hosts(was, now)
+    for ingress in filter(None, (pair.after for pair in comparison.pairs("Ingress"))):
         for host in sorted(unclear.intersection(hosts_of(ingress))):
             before, after = (
-                ", ".join(str(path) for rule in side.get(host, ()) for path in rule)
-                for side in (was, now)
+                ", ".join(map(str, chain.from_iterable(side.get(host, ())))) for side in (was, now)
             )
             text = (
                 f"effect unknown: the paths of {host} change from {before or 'none'} to {after}; "
                 "check which of them the load balancer matches first"
             )
             differences = comparison.differences(ingress.key, ("spec", "rules"))
-            yield Finding(Risk.UNKNOWN, Severity.HIGH, ingress.key, text, differences)
+            yield Finding(Risk.UNKNOWN, HIGH, ingress.key, text, differences)
 
 
-@effect("default-backend-changed")
+@effect
 def default_backend_changed(comparison: Comparison) -> Iterator[Finding]:
     """A default backend gets all requests that match no rule."""
-    for before, after in comparison.pairs("Ingress"):
-        was, now = (_default(one) if one else None for one in (before, after))
-        if after and now and was != now:
-            severity = Severity.HIGH if audience(after) == "the internet" else Severity.MEDIUM
+    for pair in comparison.pairs("Ingress"):
+        was, now = (
+            _target(item, backend) if item and (backend := item.spec.get("defaultBackend")) else ""
+            for item in pair
+        )
+        if pair.after and now and was != now:
             text = (
-                f"reachable from {audience(after)}: every URL of its load balancer that no rule "
-                f"matches, by the default backend {now}"
+                f"reachable from {audience(pair.after)}: every URL of its load balancer that no "
+                f"rule matches, by the default backend {now}"
             )
-            differences = comparison.differences(after.key, ("spec", "defaultBackend"))
-            yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
+            severity = HIGH if audience(pair.after) == "the internet" else MEDIUM
+            differences = comparison.differences(pair.after.key, ("spec", "defaultBackend"))
+            yield Finding(Risk.EXPOSURE, severity, pair.after.key, text, differences)
 
 
-def _default(ingress: Object) -> str | None:
-    backend = ingress.spec.get("defaultBackend")
-    return answer(ingress, backend) if backend else None
+@effect
+def load_balancer_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Other certificates, addresses or settings decide who reaches a host, and how safely."""
+    for change in comparison.changed("Ingress"):
+        for difference in change.at(*_ANNOTATIONS):
+            name, label = difference.path[-1], _SETTINGS.get(difference.path[-1])
+            if ABSENT not in (difference.before, difference.after):
+                if name == REDIRECT:
+                    label = "port of the redirect to HTTPS"
+                elif name.startswith(ACTION):
+                    label = "response of the load balancer"
+            if label:
+                severity = HIGH if name == REDIRECT else MEDIUM
+                yield field_finding(Risk.EXPOSURE, severity, change.key, difference, label)
 
 
-def routes(before: Objects, after: Objects) -> tuple[dict[str, Route], dict[str, Route]]:
+@effect
+def controller_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Another ingress controller serves the hosts, with another load balancer."""
+    for change in comparison.changed("Ingress"):
+        was, now = (
+            ingress.annotations.get(_CLASS) or ingress.spec.get("ingressClassName") or "the default"
+            for ingress in (change.before, change.after)
+        )
+        if was != now:
+            text = f"is served by another ingress controller: {was} → {now}"
+            differences = (
+                *change.at(*_ANNOTATIONS, _CLASS),
+                *change.at("spec", "ingressClassName"),
+            )
+            yield Finding(Risk.EXPOSURE, HIGH, change.key, text, differences)
+
+
+def hosts_of(ingress: Object) -> list[str]:
+    return [rule[0].host or _ANY_HOST for rule in paths_by_rule(ingress)]
+
+
+@lru_cache(maxsize=2)
+def _paths(objects: Objects) -> HostRules:
+    hosts: dict[str, list[list[HostPath]]] = defaultdict(list)
+    for ingress in objects.of_kinds("Ingress"):
+        for rule in paths_by_rule(ingress):
+            hosts[rule[0].host or _ANY_HOST].append(
+                [HostPath(path.path, path.type, _target(ingress, path.backend)) for path in rule]
+            )
+    return hosts
+
+
+def _target(ingress: Object, backend: Manifest) -> str:
+    """What responds: a Service and port, the load balancer itself, or an action that forwards."""
+    if service := _service(backend):
+        return service
+    name = (backend.get("service") or {}).get("name")
+    action = ingress.annotations.get(f"{ACTION}{name}", "")
+    if any(f'"{kind}"' in action for kind in _OWN_RESPONSES):
+        return "the load balancer"
+    return f"{_UNKNOWN_ACTION} {name} {action}".rstrip()
+
+
+def _service(backend: Manifest) -> str | None:
+    """`Service cerebro-api:8000`; None if the load balancer itself responds."""
+    service = None if answers_itself(backend) else backend.get("service")
+    if not service:
+        return None
+    port = service.get("port") or {}
+    return f"Service {service['name']}:{port.get('number', port.get('name'))}"
+
+
+def _unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
+    """Hosts with changed paths for which the longest path does not decide."""
+    rules = {host: (was.get(host, []), now.get(host, [])) for host in was.keys() | now.keys()}
+    return {host for host, sides in rules.items() if sides[0] != sides[1] and not _is_plain(sides)}
+
+
+def _is_plain(sides: tuple[list[list[HostPath]], ...]) -> bool:
+    """Whether one rule has every path, once, without wildcards and with one plain type."""
+    rules = list(chain.from_iterable(sides))
+    every = list(chain.from_iterable(rules))
+    return (
+        all(len(side) <= 1 for side in sides)
+        and all(len({path.path for path in rule}) == len(rule) for rule in rules)
+        and len({(path.path, path.type) for path in every}) == len({path.path for path in every})
+        and {path.type for path in every} <= {"Exact", "Prefix"}
+        and not any({"*", "?"} & {*path.path} for path in every)
+        and not any(path.target.startswith(_UNKNOWN_ACTION) for path in every)
+    )
+
+
+@lru_cache(maxsize=1)
+def _routes(before: Objects, after: Objects) -> tuple[dict[str, Route], dict[str, Route]]:
     """Routes by URL on both sides, for the paths of both.
 
-    Of a host with unclear paths, only the audience is known, not which Service answers which path.
+    Of a host with unclear paths, only the audience is known, not which Service gets which path.
     """
-    was, now = paths_of(before), paths_of(after)
-    unclear = unclear_hosts(was, now)
-    paths: Paths = defaultdict(dict)
+    was, now = _paths(before), _paths(after)
+    paths: dict[str, dict[str, None]] = defaultdict(dict)
     for side in (was, now):
         for host, rules in side.items():
-            paths[host] |= dict.fromkeys(one.path for rule in rules for one in rule)
+            paths[host] |= dict.fromkeys(path.path for path in chain.from_iterable(rules))
+    unclear = _unclear_hosts(was, now)
     return _by_url(before, paths, unclear), _by_url(after, paths, unclear)
 
 
-def _by_url(snapshot: Objects, paths: Paths, unclear: Set[str]) -> dict[str, Route]:
-    """The routes, of which the one from the internet wins if several have the same URL."""
-    found: dict[str, Route] = {}
-    for url, route in _routes(snapshot, paths, unclear):
-        if url not in found or route.audience == "the internet":
-            found[url] = route
-    return found
-
-
-def _routes(snapshot: Objects, paths: Paths, unclear: Set[str]) -> Iterator[tuple[str, Route]]:
-    for ingress in snapshot.of_kinds("Ingress"):
+def _by_url(
+    objects: Objects, paths: Mapping[str, Mapping[str, None]], unclear: Set[str]
+) -> dict[str, Route]:
+    """The routes; the one from the internet wins if several have the same URL."""
+    routes: dict[str, Route] = {}
+    for ingress in objects.of_kinds("Ingress"):
         for rule in paths_by_rule(ingress):
-            host = rule[0].host or ANY_HOST
+            host = rule[0].host or _ANY_HOST
             for origin, redirects in _origins(ingress, host):
+                services: dict[str, str | None]
                 if redirects:
-                    yield f"{origin}/", Route(ingress.key, audience(ingress), REDIRECTED)
+                    services = {"/": _REDIRECTED}
                 elif host in unclear:
-                    yield f"{origin}/…", Route(ingress.key, audience(ingress), "")
+                    services = {"/…": ""}
                 else:
-                    for path in paths[host]:
-                        if service := _service_at(path, rule):
-                            yield f"{origin}{path}", Route(ingress.key, audience(ingress), service)
+                    services = {path: _service_at(path, rule) for path in paths[host]}
+                for path, service in services.items():
+                    url, public = f"{origin}{path}", audience(ingress) == "the internet"
+                    if service is not None and (url not in routes or public):
+                        routes[url] = Route(ingress.key, audience(ingress), service)
+    return routes
 
 
 def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
@@ -312,10 +303,10 @@ def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
 
 
 def _service_at(path: str, rule: list[IngressPath]) -> str | None:
-    """The Service for a path; None if the load balancer itself answers."""
+    """The Service for a path; None if the load balancer itself responds."""
     matching = [candidate for candidate in rule if _matches(candidate, path)]
     nearest = max(matching, key=lambda candidate: len(candidate.path), default=None)
-    return named(nearest.backend) if nearest else None
+    return _service(nearest.backend) if nearest else None
 
 
 def _matches(candidate: IngressPath, path: str) -> bool:

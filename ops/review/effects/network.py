@@ -1,34 +1,97 @@
-"""`exposure` by NetworkPolicies: which connections to and from pods are allowed."""
+"""`exposure` by Services and NetworkPolicies: which connections reach pods, or leave them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from constructs_lib.manifests.network import as_range, directions, is_within, peers_of
 from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
-from ops.review.diff import Comparison, ObjectPair
-from ops.review.model import TEMPLATE, Finding, Risk, Severity, effect
+from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
+from ops.review.effects.exposure import UNREACHABLE, reachability
+from ops.review.model import HIGH, LOW, MEDIUM, TEMPLATE, Finding, Risk, Severity, effect
 from ops.review.wording import listed
 
+_INSIDE = "pods in the cluster"
+_CLIENTS = {
+    "LoadBalancer": "clients of its load balancer",
+    "NodePort": "clients that can reach a node",
+}
+"""Who can reach a Service, by type; by default, pods."""
+_SERVICE_SETTINGS = (
+    "externalIPs",
+    "externalTrafficPolicy",
+    "loadBalancerSourceRanges",
+    "selector",
+)
 _ANYONE = "any address"
 _EVERY_PORT = "all ports"
 _DIRECTIONS = {"Ingress": "be reached from", "Egress": "connect to"}
+Labels = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Opening:
-    """One peer on one port."""
+@effect
+def service_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
+    """The type of a Service decides whether clients outside the cluster can reach it."""
+    for before, after in comparison.pairs("Service"):
+        was, now = (
+            _CLIENTS.get(service.spec.get("type", ""), _INSIDE) if service else _INSIDE
+            for service in (before, after)
+        )
+        if after and was != now:
+            severity = MEDIUM if now == _INSIDE else HIGH
+            text = reachability(was if before else UNREACHABLE, now)
+            differences = comparison.differences(after.key, ("spec", "type"))
+            yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
+
+
+@effect
+def service_ports_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Clients reach a Service only on its ports."""
+    for change in comparison.changed("Service"):
+        yield from gains_and_losses(
+            Risk.EXPOSURE,
+            change.key,
+            _service_ports(change.before),
+            _service_ports(change.after),
+            words=("now listens on", "no longer listens on"),
+            severities=(MEDIUM, MEDIUM),
+            explains=change.at("spec", "ports"),
+        )
+        for difference in change.at("spec", "ports"):
+            if difference.path[-1] == "name":
+                yield field_finding(Risk.UPDATE, LOW, change.key, difference, "port name")
+
+
+def _service_ports(service: Object) -> list[str]:
+    return [
+        f"{port.get('protocol', 'TCP')} {port['port']} "
+        f"(targetPort {port.get('targetPort', port['port'])})"
+        for port in service.spec.get("ports") or ()
+    ]
+
+
+@effect
+def service_settings_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Other pods serve a Service, or other addresses reach it."""
+    for change in comparison.changed("Service"):
+        for field in _SERVICE_SETTINGS:
+            for difference in change.at("spec", field):
+                label = f"spec.{field}"
+                yield field_finding(Risk.EXPOSURE, MEDIUM, change.key, difference, label)
+
+
+class Allowed(NamedTuple):
+    """A peer with which pods may connect, and the port."""
 
     peer: str
     port: str
 
-    def within(self, other: Opening) -> bool:
+    def within(self, other: Allowed) -> bool:
         """Whether `other` allows at least as much."""
         protocol = self.port.partition(" ")[0]
         ports = (self.port, f"all {protocol} ports", _EVERY_PORT)
@@ -37,88 +100,85 @@ class Opening:
         )
 
 
-@dataclass(frozen=True)
-class Pods:
+class Pods(NamedTuple):
     """Some pods, with their labels before and after."""
 
     name: str
-    before: dict[str, str]
-    after: dict[str, str]
+    before: Labels
+    after: Labels
 
 
-@effect("connections-changed")
+@effect
 def connections_changed(comparison: Comparison) -> Iterator[Finding]:
     """NetworkPolicies, or new labels of pods, allow other connections of existing pods."""
-    for pair in comparison.pairs("NetworkPolicy"):
-        yield from _reach_changes(comparison, pair.item.key, list(_selected(comparison, pair)))
+    selected = {
+        pair.item.key: list(_selected(comparison, pair))
+        for pair in comparison.pairs("NetworkPolicy")
+    }
     for change, before, after in comparison.workloads(*TEMPLATE):
         if before.labels != after.labels:
-            pods = Pods(change.key.name, before.labels, after.labels)
-            yield from _reach_changes(comparison, change.key, [pods])
+            selected[change.key] = [Pods(change.key.name, before.labels, after.labels)]
+    for key, pods in selected.items():
+        yield from _connections(comparison, key, pods)
 
 
-def _reach_changes(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
+def _connections(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
+    """What some pods can do that they could not, and the reverse."""
     explains = comparison.differences(key, ("spec",)) if key.kind == "NetworkPolicy" else ()
     for direction, verb in _DIRECTIONS.items():
-        named: dict[tuple[Severity, str], list[str]] = defaultdict(list)
+        names: dict[tuple[Severity, str], list[str]] = defaultdict(list)
         for pods in selected:
-            was = _openings(comparison.before, key.namespace, pods.before, direction)
-            now = _openings(comparison.after, key.namespace, pods.after, direction)
-            for severity, openings in (
-                (Severity.HIGH, _beyond(now, was)),
-                (Severity.MEDIUM, _beyond(was, now)),
-            ):
-                if openings:
-                    named[severity, _spelled(openings)].append(pods.name)
-        for (severity, openings_text), names in named.items():
-            can = "can now" if severity is Severity.HIGH else "can no longer"
-            text = f"{listed(names)} {can} {verb} {openings_text}"
-            yield Finding(Risk.EXPOSURE, severity, key, text, explains)
+            was = _allowed(comparison.before, key.namespace, pods.before, direction)
+            now = _allowed(comparison.after, key.namespace, pods.after, direction)
+            if opened := _beyond(now, was):
+                names[HIGH, f"can now {verb} {_spelled(opened)}"].append(pods.name)
+            if closed := _beyond(was, now):
+                names[MEDIUM, f"can no longer {verb} {_spelled(closed)}"].append(pods.name)
+        for (severity, text), of_pods in names.items():
+            yield Finding(Risk.EXPOSURE, severity, key, f"{listed(of_pods)} {text}", explains)
 
 
-def _beyond(openings: list[Opening], others: list[Opening]) -> list[Opening]:
-    return [each for each in openings if not any(each.within(other) for other in others)]
+def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
+    return [each for each in allowed if not any(each.within(other) for other in others)]
 
 
 def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
-    """Workloads that a policy selects, before or after."""
+    """Pods on both sides that a policy selects, before or after."""
     policies = [policy for policy in pair if policy]
-    former = {workload.key for workload in workloads(comparison.before)}
     selected = [
         workload
         for workload in workloads(comparison.after)
-        if any(_selects(policy, workload.key.namespace, workload.labels) for policy in policies)
+        if any(_selects(policy, workload.namespace, workload.labels) for policy in policies)
     ]
+    former = {workload.key for workload in workloads(comparison.before)}
     for workload in selected:
         if workload.key in former:
-            yield Pods(workload.key.name, workload.labels, workload.labels)
+            yield Pods(workload.name, workload.labels, workload.labels)
     labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
     if not labels:
-        namespace = pair.item.key.namespace
-        if all(namespace in one.namespaces for one in (comparison.before, comparison.after)):
+        sides = (comparison.before, comparison.after)
+        if all(pair.item.namespace in side.namespaces for side in sides):
             yield Pods("all other pods in the namespace", {}, {})
     elif not selected and len(policies) == 2:
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
         yield Pods(name, labels, labels)
 
 
-def _selects(policy: Object, namespace: str, labels: dict[str, str]) -> bool:
-    return policy.key.namespace == namespace and selects(policy.spec.get("podSelector"), labels)
+def _selects(policy: Object, namespace: str, labels: Labels) -> bool:
+    return policy.namespace == namespace and selects(policy.spec.get("podSelector"), labels)
 
 
-def _openings(
-    snapshot: Objects, namespace: str, labels: dict[str, str], direction: str
-) -> list[Opening]:
+def _allowed(objects: Objects, namespace: str, labels: Labels, direction: str) -> list[Allowed]:
     """What all policies of a namespace together allow for some pods."""
     selecting = [
         policy
-        for policy in snapshot.of_kinds("NetworkPolicy")
+        for policy in objects.of_kinds("NetworkPolicy")
         if _selects(policy, namespace, labels) and direction in directions(policy.manifest)
     ]
     if not selecting:
-        return [Opening(_ANYONE, _EVERY_PORT)]
+        return [Allowed(_ANYONE, _EVERY_PORT)]
     return [
-        Opening(peer, port)
+        Allowed(peer, port)
         for policy in selecting
         for rule in policy.spec.get(direction.lower()) or ()
         for peer in map(_peer, peers_of(rule, direction) or [{}])
@@ -132,20 +192,17 @@ def _peer(peer: Mapping[str, Any]) -> str:
         return f"{block['cidr']} except {excluded}" if excluded else str(block["cidr"])
     if not peer:
         return _ANYONE
-    pods = f"pods{_labeled(peer.get('podSelector'))}"
-    namespaces = peer.get("namespaceSelector")
-    if namespaces is None:
-        return f"{pods} in its namespace"
-    labels = _labeled(namespaces)
-    return f"{pods} in namespaces{labels}" if labels else f"{pods} in all namespaces"
+    pods, namespaces = (_labeled(peer.get(f"{kind}Selector")) for kind in ("pod", "namespace"))
+    if peer.get("namespaceSelector") is None:
+        return f"pods{pods} in its namespace"
+    return f"pods{pods} in {f'namespaces{namespaces}' if namespaces else 'all namespaces'}"
 
 
 def _labeled(selector: Manifest | None) -> str:
-    labels = [
-        f"{name}={label}" for name, label in ((selector or {}).get("matchLabels") or {}).items()
-    ]
-    rules = [str(rule) for rule in (selector or {}).get("matchExpressions") or ()]
-    return "".join(f" {each}" for each in (*labels, *rules))
+    labels = (selector or {}).get("matchLabels") or {}
+    rules = (selector or {}).get("matchExpressions") or ()
+    each = [*(f"{name}={label}" for name, label in labels.items()), *map(str, rules)]
+    return "".join(f" {one}" for one in each)
 
 
 def _port(port: Manifest) -> str:
@@ -165,14 +222,10 @@ def _is_part(addresses: str, of: str) -> bool:
     return False
 
 
-def _spelled(openings: list[Opening]) -> str:
+def _spelled(allowed: list[Allowed]) -> str:
     ports: dict[str, list[str]] = defaultdict(list)
-    for opening in dict.fromkeys(openings):
-        ports[_brief(opening.peer)].append(opening.port)
+    for peer, port in dict.fromkeys(allowed):
+        addresses, _, excluded = peer.partition(" except ")
+        count = len(excluded.split(", "))
+        ports[f"{addresses} except {count} ranges" if count > 3 else peer].append(port)
     return "; ".join(f"{peer} on {', '.join(of_peer)}" for peer, of_peer in ports.items())
-
-
-def _brief(peer: str) -> str:
-    addresses, _, excluded = peer.partition(" except ")
-    ranges = excluded.split(", ")
-    return f"{addresses} except {len(ranges)} ranges" if len(ranges) > 3 else peer

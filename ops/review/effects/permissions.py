@@ -2,279 +2,216 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
-from ops.review.model import TEMPLATE, Difference, Finding, Path, Risk, Severity, effect
+from ops.review.model import HIGH, MEDIUM, TEMPLATE, Finding, Path, Risk, effect
 from ops.review.wording import listed, value
 
-_KEPT_BY_RULES = {
-    "allowPrivilegeEscalation",
-    "add",
-    "drop",
-    "automountServiceAccountToken",
-    "hostIPC",
-    "hostNetwork",
-    "hostPID",
-    "hostPort",
-    "path",
-    "privileged",
-    "readOnlyRootFilesystem",
-    "runAsNonRoot",
-    "type",
-}
 _POD_FIELDS = {
-    "automountServiceAccountToken",
-    "hostIPC",
-    "hostNetwork",
-    "hostPID",
     "hostUsers",
     "runtimeClassName",
     "serviceAccount",
     "serviceAccountName",
     "shareProcessNamespace",
 }
+_CHECKED_BY_RULES = {
+    "add",
+    "allowPrivilegeEscalation",
+    "drop",
+    "path",
+    "privileged",
+    "readOnlyRootFilesystem",
+    "runAsNonRoot",
+    "type",
+}
+"""Fields of a security context or `hostPath` that rules of the synth check."""
 _STANDARDS = ("privileged", "baseline", "restricted")
 """Pod Security levels, least strict first; a namespace without the label has the first."""
 _STANDARD_LABEL = "pod-security.kubernetes.io/"
-_WHO_DECIDES = {"repoURL", "targetRevision", "destination", "project"}
+Permissions = Callable[[Object], Iterable[str]]
+"""What an object allows, in words."""
+_SOURCE_FIELDS = {"repoURL", "targetRevision", "destination", "project"}
 
 
-@effect("pod-privileges-changed")
+@effect
 def pod_privileges_changed(comparison: Comparison) -> Iterator[Finding]:
     """Security settings that no rule of the synth covers decide what a program may do."""
-    for before, after in comparison.pairs(*TEMPLATE):
-        if before and after:
-            for each in _security(comparison, after):
-                if each.path[-1] not in _KEPT_BY_RULES:
-                    yield field_finding(Risk.PRIVILEGE, Severity.MEDIUM, after.key, each)
+    for change in comparison.changed(*TEMPLATE):
+        pod = (*TEMPLATE[change.key.kind], "spec")
+        for difference in change.at(*pod):
+            inside = difference.path[len(pod) :]
+            secures = {"securityContext", "hostPath"}.intersection(inside)
+            if _POD_FIELDS.intersection(inside[:1]) or (
+                secures and inside[-1] not in _CHECKED_BY_RULES
+            ):
+                yield field_finding(Risk.PRIVILEGE, MEDIUM, change.key, difference)
 
 
-def _security(comparison: Comparison, item: Object) -> list[Difference]:
-    pod = (*TEMPLATE[item.key.kind], "spec")
-    return [
-        each
-        for each in comparison.differences(item.key, pod)
-        if "securityContext" in each.path
-        or "hostPath" in each.path
-        or each.path[-1] == "hostPort"
-        or each.path[len(pod)] in _POD_FIELDS
-    ]
+@effect
+def pod_security_changed(comparison: Comparison) -> Iterator[Finding]:
+    """The Pod Security level of a namespace decides which pods the API server accepts."""
+    for change in comparison.changed("Namespace"):
+        for difference in change.at("metadata", "labels"):
+            label = difference.path[-1]
+            mode = label.removeprefix(_STANDARD_LABEL)
+            if mode == label:
+                continue
+            if mode.endswith("-version"):
+                yield field_finding(Risk.PRIVILEGE, MEDIUM, change.key, difference)
+                continue
+            was, now = (_strictness(one, label) for one in (change.before, change.after))
+            if mode != "enforce":
+                result = "violations are only reported"
+            else:
+                result = "pods may do more" if now < was else "pods that do more are rejected"
+            text = f"Pod Security {mode}: {_STANDARDS[was]} → {_STANDARDS[now]}; {result}"
+            severity = HIGH if now < was else MEDIUM
+            yield Finding(Risk.PRIVILEGE, severity, change.key, text, (difference,))
 
 
-@effect("permissions-changed")
+def _strictness(namespace: Object, label: str) -> int:
+    level = namespace.labels.get(label)
+    return _STANDARDS.index(level) if level in _STANDARDS else 0
+
+
+@effect
+def application_source_changed(comparison: Comparison) -> Iterator[Finding]:
+    """Whoever can write to the source of an Application decides what runs."""
+    for change in comparison.changed("Application"):
+        for difference in change.at("spec"):
+            if _SOURCE_FIELDS.intersection(difference.path):
+                yield field_finding(Risk.PRIVILEGE, HIGH, change.key, difference)
+
+
+@effect
 def permissions_changed(comparison: Comparison) -> Iterator[Finding]:
     """Accounts, roles, projects, Applications and stores allow, sync or read more or less."""
-    permissions = {
-        "AppProject": (of_project, tuple(("spec", field) for field in PROJECT_BOUNDS)),
-        "ClusterRole": (of_role, (("rules",), ("aggregationRule",))),
-        "ClusterRoleBinding": (of_binding, (("subjects",), ("roleRef",))),
-        "ClusterSecretStore": (of_store, (("spec", "conditions"),)),
-        "Role": (of_role, (("rules",),)),
-        "RoleBinding": (of_binding, (("subjects",), ("roleRef",))),
-        "ServiceAccount": (
-            of_account,
-            (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
-        ),
-    }
-    for pair in comparison.pairs(*permissions):
-        kind = pair.item.key.kind
-        if kind in ("AppProject", "ClusterSecretStore") and not pair.after:
-            continue  # without it, its Applications and readers can do less
-        yield from rights(comparison, pair, *permissions[kind])
-    of_new = {
-        "AppProject": of_other_fields,
-        "Application": of_application,
-        "ClusterSecretStore": of_provider,
-    }
-    for pair in comparison.pairs(*of_new):
-        if not pair.before:
-            yield from rights(comparison, pair, of_new[pair.item.kind], ())
+    for kind, states, of, paths in _PERMISSIONS:
+        for pair in comparison.pairs(kind):
+            if pair.change in states:
+                yield from permissions(comparison, pair, of, paths)
 
 
-def rights(
+def permissions(
     comparison: Comparison,
     pair: ObjectPair,
-    of: Callable[[Object], Iterable[str]],
+    of: Permissions,
     paths: Iterable[Path],
 ) -> Iterator[Finding]:
     """Permissions that an object adds and removes.
 
     `of` lists the permissions of an object, and reads the fields at `paths`.
     """
-    was, now = (sorted(of(item), key=_has_no_wildcard) if item else [] for item in pair)
+    # wildcards first, so that a list that is cut shows them
+    was, now = (sorted(of(item), key=lambda text: "*" not in text) if item else [] for item in pair)
     key = pair.item.key
     explains = comparison.differences(key, *paths)
     words = ("new permissions:", "removed permissions:")
     yield from gains_and_losses(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)
 
 
-def _has_no_wildcard(permission: str) -> bool:
-    """Sorts wildcards first, so that a list that is cut shows them."""
-    return "*" not in permission
-
-
-@effect("pod-security-changed")
-def pod_security_changed(comparison: Comparison) -> Iterator[Finding]:
-    """The Pod Security level of a namespace decides which pods the API server accepts."""
-    for change in comparison.changed("Namespace"):
-        for each in change.at("metadata", "labels"):
-            mode = each.path[-1].removeprefix(_STANDARD_LABEL)
-            if not each.path[-1].startswith(_STANDARD_LABEL):
-                continue
-            if mode.endswith("-version"):
-                yield field_finding(Risk.PRIVILEGE, Severity.MEDIUM, change.key, each)
-                continue
-            was, now = (_standard(one, each.path[-1]) for one in (change.before, change.after))
-            looser = _STANDARDS.index(now) < _STANDARDS.index(was)
-            severity = Severity.HIGH if looser else Severity.MEDIUM
-            effect = "pods may do more" if looser else "pods that do more are rejected"
-            shown = effect if mode == "enforce" else "violations are only reported"
-            text = f"Pod Security {mode}: {was} → {now}; {shown}"
-            yield Finding(Risk.PRIVILEGE, severity, change.key, text, (each,))
-
-
-def _standard(namespace: Object, label: str) -> str:
-    found = namespace.labels.get(label, _STANDARDS[0])
-    return found if found in _STANDARDS else _STANDARDS[0]
-
-
-@effect("application-source-changed")
-def application_source_changed(comparison: Comparison) -> Iterator[Finding]:
-    """Whoever can write to the source of an Application decides what runs."""
-    for change in comparison.changed("Application"):
-        for each in change.at("spec"):
-            if _WHO_DECIDES.intersection(each.path):
-                yield field_finding(Risk.PRIVILEGE, Severity.HIGH, change.key, each)
-
-
-def of_account(account: Object) -> list[str]:
+def _of_account(account: Object) -> Iterator[str]:
     """What its pods can do by default."""
-    found = [f"act as IAM role {role}"] if (role := account.annotations.get(ROLE)) else []
+    if role := account.annotations.get(ROLE):
+        yield f"act as IAM role {role}"
     if account.manifest.get("automountServiceAccountToken") is not False:
-        found.append("call the API server with its token, unless the pod opts out")
-    return found
+        yield "call the API server with its token, unless the pod opts out"
 
 
-def of_role(role: Object) -> list[str]:
-    return [
-        f"{', '.join(rule.get('verbs') or ())} "
-        f"{', '.join(rule.get('resources') or rule.get('nonResourceURLs') or ())} "
-        f"in API group {', '.join(group or 'core' for group in rule.get('apiGroups') or ('core',))}"
-        + (f", named {listed(rule['resourceNames'])}" if rule.get("resourceNames") else "")
-        for rule in role.manifest.get("rules") or ()
-    ]
+def _of_role(role: Object) -> Iterator[str]:
+    for rule in role.manifest.get("rules") or ():
+        verbs = ", ".join(rule.get("verbs") or ())
+        resources = ", ".join(rule.get("resources") or rule.get("nonResourceURLs") or ())
+        groups = ", ".join(group or "core" for group in rule.get("apiGroups") or ("core",))
+        names = f", named {listed(rule['resourceNames'])}" if rule.get("resourceNames") else ""
+        yield f"{verbs} {resources} in API group {groups}{names}"
 
 
-def of_binding(binding: Object) -> list[str]:
+def _of_binding(binding: Object) -> Iterator[str]:
     role = binding.manifest.get("roleRef") or {}
-    return [
-        f"{role.get('kind')} {role.get('name')} for {subject.get('kind')} "
-        f"{subject.get('namespace', '')}/{subject.get('name')}"
-        for subject in binding.manifest.get("subjects") or ()
-    ]
+    for subject in binding.manifest.get("subjects") or ():
+        name = f"{subject.get('namespace', '')}/{subject.get('name')}"
+        yield f"{role.get('kind')} {role.get('name')} for {subject.get('kind')} {name}"
 
 
-def of_project(project: Object) -> list[str]:
-    spec = project.spec
-    every = spec.get("namespaceResourceWhitelist") is None
-    return [
-        *(["sync every namespaced kind (*)"] if every else []),
-        *(f"sync from {source}" for source in spec.get("sourceRepos") or ()),
-        *(
-            f"sync into namespace {each.get('namespace')} of {each.get('server')}"
-            for each in spec.get("destinations") or ()
-        ),
-        *(
-            f"sync {each.get('kind')} in API group {each.get('group') or 'core'}"
-            for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist")
-            for each in spec.get(field) or ()
-        ),
-    ]
+def _of_project(project: Object) -> Iterator[str]:
+    if project.spec.get("namespaceResourceWhitelist") is None:
+        yield "sync every namespaced kind (*)"
+    for source in project.spec.get("sourceRepos") or ():
+        yield f"sync from {source}"
+    for target in project.spec.get("destinations") or ():
+        yield f"sync into namespace {target.get('namespace')} of {target.get('server')}"
+    for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
+        for kind in project.spec.get(field) or ():
+            yield f"sync {kind.get('kind')} in API group {kind.get('group') or 'core'}"
 
 
-def of_application(application: Object) -> list[str]:
+def _of_other_project_fields(project: Object) -> Iterator[str]:
+    """What a project sets besides its bounds, such as roles."""
+    for field in sorted(project.spec.keys() - {*PROJECT_BOUNDS, "description"}):
+        yield f"{field} {value(project.spec[field])}"
+
+
+def _of_application(application: Object) -> Iterator[str]:
     """What Argo CD syncs, from where and into which cluster: one phrase for each source."""
     spec = application.spec
     into = spec.get("destination") or {}
     place = f"namespace {into.get('namespace')} of {into.get('server') or into.get('name')}"
-    return [
-        f"sync {_what(source)} of {source.get('repoURL')} at "
-        f"{source.get('targetRevision', 'HEAD')} into {place}, in project "
-        f"{spec.get('project', 'default')}"
-        for source in spec.get("sources") or [spec.get("source") or {}]
-    ]
+    for source in spec.get("sources") or [spec.get("source") or {}]:
+        revision = source.get("targetRevision", "HEAD")
+        yield (
+            f"sync {_files(source)} of {source.get('repoURL')} at {revision} into {place}, "
+            f"in project {spec.get('project', 'default')}"
+        )
 
 
-def _what(source: Manifest) -> str:
+def _files(source: Manifest) -> str:
     include = (source.get("directory") or {}).get("include", "")
     path = "/".join(filter(None, (source.get("path"), include)))
-    what = path or (f"chart {source['chart']}" if "chart" in source else "all files")
+    files = path or (f"chart {source['chart']}" if "chart" in source else "all files")
     tools = sorted(source.keys() - {"chart", "directory", "path", "repoURL", "targetRevision"})
-    return f"{what} (with {', '.join(tools)})" if tools else what
+    return f"{files} (with {', '.join(tools)})" if tools else files
 
 
-def of_other_fields(project: Object) -> list[str]:
-    """What a project sets besides its bounds, such as roles."""
-    others = sorted(project.spec.keys() - {*PROJECT_BOUNDS, "description"})
-    return [f"{field} {value(project.spec[field])}" for field in others]
-
-
-def of_provider(store: Object) -> list[str]:
-    return [
-        f"read secrets through {name}: {value(settings)}"
-        for name, settings in (store.spec.get("provider") or {}).items()
-    ]
-
-
-def of_store(store: Object) -> list[str]:
+def _of_store(store: Object) -> Iterator[str]:
     conditions = store.spec.get("conditions")
     if not conditions:
-        return ["use by ExternalSecrets in all namespaces"]
-    return [
-        f"use by ExternalSecrets in namespace {name}"
-        for condition in conditions
-        for name in condition.get("namespaces") or [value(condition)]
-    ]
+        yield "use by ExternalSecrets in all namespaces"
+    for condition in conditions or ():
+        for name in condition.get("namespaces") or [value(condition)]:
+            yield f"use by ExternalSecrets in namespace {name}"
 
 
-def of_policy(document: Manifest) -> list[str]:
-    """What an IAM policy allows or denies, per statement and resource."""
-    statements = _several(document.get("Statement") or [])
-    return [phrase for each in statements for phrase in _statement(each)]
+def _of_provider(store: Object) -> Iterator[str]:
+    for name, settings in (store.spec.get("provider") or {}).items():
+        yield f"read secrets through {name}: {value(settings)}"
 
 
-def _statement(statement: Manifest) -> Iterator[str]:
-    who = statement.get("Principal")
-    negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
-    for resource in _several(statement.get("Resource", [None])):
-        parts = [
-            "" if statement.get("Effect") == "Allow" else "deny",
-            _flat(statement.get("Action", statement.get("NotAction"))),
-            f"on {_flat(resource)}" if resource else "",
-            f"by {_flat(who)}" if who else "",
-            f"if {_flat(statement['Condition'])}" if statement.get("Condition") else "",
-        ]
-        yield negated + " ".join(part for part in parts if part)
-
-
-def _several(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else [content]
-
-
-def _flat(content: Any) -> str:
-    match content:
-        case list():
-            return ", ".join(map(_flat, content))
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(_flat, parts))
-        case {"Ref": str(name)}:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            return f"${{{name}.{attribute}}}"
-    return value(content)
+_ALWAYS = ("added", "changed", "removed")
+_UNLESS_REMOVED = ("added", "changed")
+"""Without the object, its Applications and readers can do less, not more."""
+_IF_NEW = ("added",)
+_BINDING = (("subjects",), ("roleRef",))
+_PERMISSIONS: tuple[tuple[str, Sequence[str], Permissions, tuple[Path, ...]], ...] = (
+    ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
+    ("AppProject", _IF_NEW, _of_other_project_fields, ()),
+    ("Application", _IF_NEW, _of_application, ()),
+    ("ClusterRole", _ALWAYS, _of_role, (("rules",), ("aggregationRule",))),
+    ("ClusterRoleBinding", _ALWAYS, _of_binding, _BINDING),
+    ("ClusterSecretStore", _UNLESS_REMOVED, _of_store, (("spec", "conditions"),)),
+    ("ClusterSecretStore", _IF_NEW, _of_provider, ()),
+    ("Role", _ALWAYS, _of_role, (("rules",),)),
+    ("RoleBinding", _ALWAYS, _of_binding, _BINDING),
+    (
+        "ServiceAccount",
+        _ALWAYS,
+        _of_account,
+        (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
+    ),
+)
+"""Kind, when it is reported, what the object allows, and the fields that say so."""
