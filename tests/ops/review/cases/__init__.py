@@ -89,12 +89,18 @@ class Case:
     """Both edits start from what the charts render; the review compares their results."""
 
     name: str
-    edit: Edit = unchanged
-    expects: Sequence[Expected] = ()
+    edit: Edit
+    expects: Sequence[Expected]
     """All findings: a further one fails the case, except with `others`."""
-    others: bool = False
-    base: Edit = unchanged
+    others: bool
+    base: Edit
     """Prepares the base revision, where that is not what the charts render."""
+
+
+def case(
+    name: str, edit: Edit, *expects: Expected, others: bool = False, base: Edit = unchanged
+) -> Case:
+    return Case(name, edit, expects, others, base)
 
 
 def mismatches(expects: Sequence[Expected], findings: Sequence[Finding]) -> list[str]:

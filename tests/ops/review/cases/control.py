@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.ops.review.cases import (
-    API,
-    INGRESSES,
-    Case,
-    high,
-    low,
-    medium,
-)
+from tests.ops.review.cases import API, INGRESSES, case, high, low, medium
 from tests.ops.review.cases.objects import create, delete, set_field
 from tests.ops.review.edits import together
 
@@ -70,9 +63,9 @@ def definition(*versions: dict[str, Any]) -> Any:
 
 
 CASES = [
-    Case(
+    case(
         "add a project that allows everything, and an Application from another repository",
-        edit=together(
+        together(
             create(
                 APPLICATIONS,
                 PROJECT,
@@ -85,22 +78,20 @@ CASES = [
             ),
             create(APPLICATIONS, APPLICATION, ARGOCD, spec=application(project="open")),
         ),
-        expects=[
-            high("privilege", PROJECT, "sync from *; sync into namespace * of *; sync * in API"),
-            high("privilege", PROJECT, "syncs from any repository (*)"),
-            high("privilege", PROJECT, "syncs into namespace * of *"),
-            high("privilege", PROJECT, "clusterResourceWhitelist allows every kind of *"),
-            high("privilege", PROJECT, "namespaceResourceWhitelist is empty"),
-            high("privilege", APPLICATION, f"sync manifests of {FOREIGN} at main into namespace"),
-            high("update", APPLICATION, "syncPolicy.automated.prune"),
-            high("update", APPLICATION, "syncPolicy.automated.selfHeal"),
-            low("create", PROJECT),
-            low("create", APPLICATION),
-        ],
+        high("privilege", PROJECT, "sync from *; sync into namespace * of *; sync * in API"),
+        high("privilege", PROJECT, "syncs from any repository (*)"),
+        high("privilege", PROJECT, "syncs into namespace * of *"),
+        high("privilege", PROJECT, "clusterResourceWhitelist allows every kind of *"),
+        high("privilege", PROJECT, "namespaceResourceWhitelist is empty"),
+        high("privilege", APPLICATION, f"sync manifests of {FOREIGN} at main into namespace"),
+        high("update", APPLICATION, "syncPolicy.automated.prune"),
+        high("update", APPLICATION, "syncPolicy.automated.selfHeal"),
+        low("create", PROJECT),
+        low("create", APPLICATION),
     ),
-    Case(
+    case(
         "add a project whose wildcard is the last of many repositories",
-        edit=create(
+        create(
             APPLICATIONS,
             PROJECT,
             ARGOCD,
@@ -109,186 +100,162 @@ CASES = [
                 "namespaceResourceWhitelist": [],
             },
         ),
-        expects=[
-            high("privilege", PROJECT, "new permissions: sync from *; "),
-            high("privilege", PROJECT, "syncs from any repository (*)"),
-            high("privilege", PROJECT, "namespaceResourceWhitelist is empty"),
-            high("privilege", PROJECT, "destinations is empty"),
-            low("create", PROJECT),
-        ],
+        high("privilege", PROJECT, "new permissions: sync from *; "),
+        high("privilege", PROJECT, "syncs from any repository (*)"),
+        high("privilege", PROJECT, "namespaceResourceWhitelist is empty"),
+        high("privilege", PROJECT, "destinations is empty"),
+        low("create", PROJECT),
     ),
-    Case(
+    case(
         "let a project sync every kind",
-        edit=set_field(
-            "AppProject argocd/gnosis-analytics", "spec.namespaceResourceWhitelist", None
-        ),
-        expects=[
-            high("privilege", "AppProject argocd/gnosis-analytics", "every namespaced kind (*)"),
-            low("privilege", "AppProject argocd/gnosis-analytics", "LimitRange"),
-        ],
+        set_field("AppProject argocd/gnosis-analytics", "spec.namespaceResourceWhitelist", None),
+        high("privilege", "AppProject argocd/gnosis-analytics", "every namespaced kind (*)"),
+        low("privilege", "AppProject argocd/gnosis-analytics", "LimitRange"),
     ),
-    Case(
+    case(
         "add a secret store of another provider, for all namespaces",
-        edit=create(
+        create(
             "cluster/aws-ssm.k8s.yaml",
             STORE,
             f"{GROUP}/v1beta1",
             spec={"provider": {"kubernetes": {"remoteNamespace": "kube-system"}}},
         ),
-        expects=[
-            high("privilege", STORE, "read secrets through kubernetes"),
-            high("privilege", STORE, "use by ExternalSecrets in all namespaces"),
-            high("privilege", STORE, "serves namespaces that are not listed by name"),
-            high("privilege", STORE, "does not read the parameters of"),
-            high("delete", STORE, "[prunable-shared-object]"),
-            low("create", STORE),
-        ],
+        high("privilege", STORE, "read secrets through kubernetes"),
+        high("privilege", STORE, "use by ExternalSecrets in all namespaces"),
+        high("privilege", STORE, "serves namespaces that are not listed by name"),
+        high("privilege", STORE, "does not read the parameters of"),
+        high("delete", STORE, "[prunable-shared-object]"),
+        low("create", STORE),
     ),
-    Case(
+    case(
         "change the type of a denied path",
-        edit=set_field(INGRESS, f"{PATHS}[/metrics].pathType", "Exact"),
-        expects=[high("unknown", INGRESS, "/metrics (Exact, the load balancer)")],
+        set_field(INGRESS, f"{PATHS}[/metrics].pathType", "Exact"),
+        high("unknown", INGRESS, "/metrics (Exact, the load balancer)"),
     ),
-    Case(
+    case(
         "deny a path with a wildcard",
-        edit=together(
+        together(
             set_field(INGRESS, f"{PATHS}[/metrics].pathType", "ImplementationSpecific"),
             set_field(INGRESS, f"{PATHS}[/metrics].path", "/metrics*"),
         ),
-        expects=[high("unknown", INGRESS, "/metrics* (ImplementationSpecific, the load balancer)")],
+        high("unknown", INGRESS, "/metrics* (ImplementationSpecific, the load balancer)"),
     ),
-    Case(
+    case(
         "serve only the root",
-        edit=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
-        expects=[high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)")],
+        set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
+        high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
     ),
-    Case(
+    case(
         "serve only the root, to the internet",
+        set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
+        high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
+        high("exposure", INGRESS, "reachable from the internet: https://api.analytics.gnosis"),
+        high("replace", INGRESS, "internal → internet-facing"),
         base=set_field(INGRESS, SCHEME, "internal"),
-        edit=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
-        expects=[
-            high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
-            high("exposure", INGRESS, "reachable from the internet: https://api.analytics.gnosis"),
-            high("replace", INGRESS, "internal → internet-facing"),
-        ],
     ),
-    Case(
+    case(
         "stop to listen on HTTPS, with an unclear path",
-        edit=together(
+        together(
             set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
             set_field(INGRESS, LISTENERS, '[{"HTTP":80}]'),
         ),
-        expects=[
-            high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
-            medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
-            high("exposure", INGRESS, "[unencrypted-ingress]"),
-        ],
+        high("unknown", INGRESS, "/ (ImplementationSpecific, Service cerebro-api:8000)"),
+        medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
+        high("exposure", INGRESS, "[unencrypted-ingress]"),
     ),
-    Case(
+    case(
         "remove an Ingress with an unclear path",
+        delete(INGRESS),
+        high("delete", INGRESS),
+        medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
         base=set_field(INGRESS, f"{PATHS}[/].pathType", "ImplementationSpecific"),
-        edit=delete(INGRESS),
-        expects=[
-            high("delete", INGRESS),
-            medium("exposure", INGRESS, "no longer reachable: https://api.analytics.gnosis.io/…"),
-        ],
     ),
-    Case(
+    case(
         "swap two rules of one host",
+        set_field(INGRESS, "spec.rules", [SERVING, DENYING]),
+        high("unknown", INGRESS, "change from /metrics (Prefix, the load balancer), / ("),
         base=set_field(INGRESS, "spec.rules", [DENYING, SERVING]),
-        edit=set_field(INGRESS, "spec.rules", [SERVING, DENYING]),
-        expects=[high("unknown", INGRESS, "change from /metrics (Prefix, the load balancer), / (")],
     ),
-    Case(
+    case(
         "serve a host by a second Ingress, from the internet",
-        edit=create(
+        create(
             "cerebro/cerebro-api.k8s.yaml",
             "Ingress cerebro/second",
             "networking.k8s.io/v1",
             spec={"rules": [{**SERVING, "host": "mcp.analytics.gnosis.io"}]},
             annotations=PUBLIC,
         ),
-        expects=[
-            high("unknown", SECOND, "the paths of mcp.analytics.gnosis.io"),
-            high("exposure", SECOND, "reachable from the internet: https://mcp.analytics"),
-        ],
+        high("unknown", SECOND, "the paths of mcp.analytics.gnosis.io"),
+        high("exposure", SECOND, "reachable from the internet: https://mcp.analytics"),
         others=True,
     ),
-    Case(
+    case(
         "serve everything by a default backend",
-        edit=create(
+        create(
             "cerebro/cerebro-api.k8s.yaml",
             "Ingress cerebro/second",
             "networking.k8s.io/v1",
             spec={"defaultBackend": SERVING["http"]["paths"][0]["backend"]},
             annotations=PUBLIC,
         ),
-        expects=[high("exposure", SECOND, "by the default backend Service cerebro-api:8000")],
+        high("exposure", SECOND, "by the default backend Service cerebro-api:8000"),
         others=True,
     ),
-    Case(
+    case(
         "forward by an action of the load balancer",
-        edit=set_field(INGRESS, f"{ALB}actions.deny]", '{"type":"forward","targetGroupARN":"x"}'),
-        expects=[
-            high("unknown", INGRESS, "/metrics (Prefix, the action deny"),
-            medium("exposure", INGRESS, "response of the load balancer"),
-        ],
+        set_field(INGRESS, f"{ALB}actions.deny]", '{"type":"forward","targetGroupARN":"x"}'),
+        high("unknown", INGRESS, "/metrics (Prefix, the action deny"),
+        medium("exposure", INGRESS, "response of the load balancer"),
     ),
-    Case(
+    case(
         "redirect to another port",
-        edit=set_field(INGRESS, f"{ALB}ssl-redirect]", "8443"),
-        expects=[high("exposure", INGRESS, "443 → 8443")],
+        set_field(INGRESS, f"{ALB}ssl-redirect]", "8443"),
+        high("exposure", INGRESS, "443 → 8443"),
     ),
-    Case(
+    case(
         "stop serving a version that dist/ uses",
+        definition({**VERSIONS[0], "served": False}, VERSIONS[1]),
+        high("downtime", DEFINITION, "does not serve v1beta1 of ExternalSecret: the API"),
         base=definition(*VERSIONS),
-        edit=definition({**VERSIONS[0], "served": False}, VERSIONS[1]),
-        expects=[high("downtime", DEFINITION, "does not serve v1beta1 of ExternalSecret: the API")],
     ),
-    Case(
+    case(
         "use a version that is not served",
+        together(definition(*VERSIONS), set_field(SECRETS, "apiVersion", f"{GROUP}/v2")),
+        high("downtime", DEFINITION, "does not serve v2 of ExternalSecret: the API server"),
+        medium("update", SECRETS, "v1beta1 → external-secrets.io/v2"),
         base=definition(*VERSIONS),
-        edit=together(definition(*VERSIONS), set_field(SECRETS, "apiVersion", f"{GROUP}/v2")),
-        expects=[
-            high("downtime", DEFINITION, "does not serve v2 of ExternalSecret: the API server"),
-            medium("update", SECRETS, "v1beta1 → external-secrets.io/v2"),
-        ],
     ),
-    Case(
+    case(
         "remove a version that nothing uses",
+        definition(VERSIONS[0]),
+        high("downtime", DEFINITION, "all objects of this version"),
         base=definition(*VERSIONS),
-        edit=definition(VERSIONS[0]),
-        expects=[high("downtime", DEFINITION, "all objects of this version")],
     ),
-    Case(
+    case(
         "add a Namespace without protection",
-        edit=create("cluster/namespace-cerebro.k8s.yaml", "Namespace open", "v1"),
-        expects=[
-            *(
-                high("privilege", "Namespace open", f"{what} is not set")
-                for mode in ("enforce", "audit", "warn")
-                for what in (f"Pod Security {mode}", f"the version of Pod Security {mode}")
-            ),
-            *(
-                high("exposure", "Namespace open", f"denies {direction}")
-                for direction in ("ingress", "egress")
-            ),
-            *(
-                high("capacity", "Namespace open", f"has no {bound}")
-                for bound in ("ResourceQuota", "LimitRange")
-            ),
-            high("delete", "Namespace open", "[prunable-shared-object]"),
-            low("create", "Namespace open"),
-        ],
+        create("cluster/namespace-cerebro.k8s.yaml", "Namespace open", "v1"),
+        *(
+            high("privilege", "Namespace open", f"{what} is not set")
+            for mode in ("enforce", "audit", "warn")
+            for what in (f"Pod Security {mode}", f"the version of Pod Security {mode}")
+        ),
+        *(
+            high("exposure", "Namespace open", f"denies {direction}")
+            for direction in ("ingress", "egress")
+        ),
+        *(
+            high("capacity", "Namespace open", f"has no {bound}")
+            for bound in ("ResourceQuota", "LimitRange")
+        ),
+        high("delete", "Namespace open", "[prunable-shared-object]"),
+        low("create", "Namespace open"),
     ),
-    Case(
+    case(
         "set memory in thousandths of a byte",
-        edit=set_field(API, "spec.template.spec.containers[0].resources.limits.memory", "1024m"),
-        expects=[
-            high("downtime", API, "did you mean 1024Mi? [fractional-bytes]"),
-            high("capacity", API, "requests more memory than its limit"),
-            low("restart", API, "resources.limits.memory"),
-            low("capacity", "Namespace cerebro", "limits.memory"),
-        ],
+        set_field(API, "spec.template.spec.containers[0].resources.limits.memory", "1024m"),
+        high("downtime", API, "did you mean 1024Mi? [fractional-bytes]"),
+        high("capacity", API, "requests more memory than its limit"),
+        low("restart", API, "resources.limits.memory"),
+        low("capacity", "Namespace cerebro", "limits.memory"),
     ),
 ]

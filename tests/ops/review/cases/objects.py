@@ -88,10 +88,7 @@ def create(
 
 def reverse_objects(file: str) -> Edit:
     """Reverse the order of the objects in a file."""
-    return lambda files: {
-        **files,
-        file: _SEPARATOR.join(reversed(files[file].split(_SEPARATOR))),
-    }
+    return lambda files: {**files, file: _SEPARATOR.join(reversed(files[file].split(_SEPARATOR)))}
 
 
 def _change(name: str, change: Callable[[Any], None]) -> Edit:

@@ -6,7 +6,7 @@ from tests.ops.review.cases import (
     MCP,
     NEBULA,
     NEBULA_SECRETS,
-    Case,
+    case,
     high,
     low,
     medium,
@@ -23,83 +23,69 @@ LOGIN = create(
 MISSING_KEY = {"secretKeyRef": {"name": "nebula-secrets", "key": "PORT"}}
 
 CASES = [
-    Case(
+    case(
         "read another parameter in addition",
-        edit=declare(
+        declare(
             "cerebro/cerebro_api",
             old='"API_KEYS": Parameters.API_KEYS,',
             new='"API_KEYS": Parameters.API_KEYS, "TOKEN": Parameters.COW_API_KEY,',
         ),
-        expects=[
-            medium("secret", API_SECRETS, "/cerebro/cow/api-key as TOKEN"),
-            low("restart", API, "Secret cerebro-api-secrets"),
-        ],
+        medium("secret", API_SECRETS, "/cerebro/cow/api-key as TOKEN"),
+        low("restart", API, "Secret cerebro-api-secrets"),
     ),
-    Case(
+    case(
         "read a key from another parameter",
-        edit=set_field(
+        set_field(
             NEBULA_SECRETS,
             "spec.data[NEBULA_DATABASE_USER].remoteRef.key",
             "/cerebro/clickhouse/reader",
         ),
-        expects=[medium("secret", NEBULA_SECRETS, "/cerebro/clickhouse/reader")],
+        medium("secret", NEBULA_SECRETS, "/cerebro/clickhouse/reader"),
     ),
-    Case(
+    case(
         "remove a key",
-        edit=remove_field(MCP_SECRETS, "spec.data[MCP_AUTH_TOKEN]"),
-        expects=[
-            medium("secret", MCP_SECRETS, "/cerebro/mcp/auth-token as MCP_AUTH_TOKEN"),
-            *recreated(MCP, "Secret cerebro-mcp-secrets"),
-        ],
+        remove_field(MCP_SECRETS, "spec.data[MCP_AUTH_TOKEN]"),
+        medium("secret", MCP_SECRETS, "/cerebro/mcp/auth-token as MCP_AUTH_TOKEN"),
+        *recreated(MCP, "Secret cerebro-mcp-secrets"),
     ),
-    Case(
+    case(
         "read a Secret that does not exist",
-        edit=set_field(NEBULA, f"{CONTAINER}.envFrom[0].secretRef.name", "nebula"),
-        expects=[
-            high("secret", NEBULA, "[missing-secret]"),
-            *recreated(NEBULA, "envFrom[nebula]"),
-        ],
+        set_field(NEBULA, f"{CONTAINER}.envFrom[0].secretRef.name", "nebula"),
+        high("secret", NEBULA, "[missing-secret]"),
+        *recreated(NEBULA, "envFrom[nebula]"),
     ),
-    Case(
+    case(
         "read a key that does not exist",
-        edit=set_field(
+        set_field(
             NEBULA,
             f"{CONTAINER}.env[NEBULA_DATABASE_PORT]",
             {"name": "NEBULA_DATABASE_PORT", "valueFrom": MISSING_KEY},
         ),
-        expects=[
-            high("secret", NEBULA, "[missing-secret]"),
-            *recreated(NEBULA, "env[NEBULA_DATABASE_PORT]"),
-        ],
+        high("secret", NEBULA, "[missing-secret]"),
+        *recreated(NEBULA, "env[NEBULA_DATABASE_PORT]"),
     ),
-    Case(
+    case(
         "commit a Secret",
-        edit=LOGIN,
-        expects=[
-            high("secret", "Secret cerebro/login", "[secret-in-git]"),
-            low("create", "Secret cerebro/login"),
-        ],
+        LOGIN,
+        high("secret", "Secret cerebro/login", "[secret-in-git]"),
+        low("create", "Secret cerebro/login"),
     ),
-    Case(
+    case(
         "change a committed Secret",
+        together(LOGIN, set_field("Secret cerebro/login", "stringData.password", "y")),
+        high("secret", "Secret cerebro/login", "changes password in Git"),
         base=LOGIN,
-        edit=together(LOGIN, set_field("Secret cerebro/login", "stringData.password", "y")),
-        expects=[high("secret", "Secret cerebro/login", "changes password in Git")],
     ),
-    Case(
+    case(
         "read from another store",
-        edit=set_field(NEBULA_SECRETS, "spec.secretStoreRef.name", "other"),
-        expects=[
-            medium("secret", NEBULA_SECRETS, "spec.secretStoreRef.name: aws-ssm → other"),
-            high("downtime", NEBULA_SECRETS, "[dangling-reference]"),
-        ],
+        set_field(NEBULA_SECRETS, "spec.secretStoreRef.name", "other"),
+        medium("secret", NEBULA_SECRETS, "spec.secretStoreRef.name: aws-ssm → other"),
+        high("downtime", NEBULA_SECRETS, "[dangling-reference]"),
     ),
-    Case(
+    case(
         "commit the value of a secret key as a variable",
-        edit=append(API, f"{CONTAINER}.env", {"name": "CLICKHOUSE_PASSWORD", "value": "hunter2-x"}),
-        expects=[
-            high("secret", API, "[secret-in-pod-spec]"),
-            low("restart", API, "env[CLICKHOUSE_PASSWORD]"),
-        ],
+        append(API, f"{CONTAINER}.env", {"name": "CLICKHOUSE_PASSWORD", "value": "hunter2-x"}),
+        high("secret", API, "[secret-in-pod-spec]"),
+        low("restart", API, "env[CLICKHOUSE_PASSWORD]"),
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ops.review.revisions import STACK
 from tests.conftest import ROOT
-from tests.ops.review.cases import Case, Expected, high, low, medium
+from tests.ops.review.cases import Case, Expected, case, high, low, medium
 from tests.ops.review.cases.objects import set_field
 from tests.ops.review.edits import Edit, together
 
@@ -30,6 +30,7 @@ HOST, READER, MAKER = (
 )
 HOSTS = TEMPLATE["Resources"][CERTIFICATE]["Properties"]["SubjectAlternativeNames"]
 POLICY = f"Resources.{READER}.Properties.Policies.0.PolicyDocument.Statement"
+SECRETS = "ExternalSecret crawlers/nebula-secrets"
 READ = "/cerebro/clickhouse/reader"
 ARN = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/cerebro/a/b"
 ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "AWS::Region"},
@@ -55,55 +56,53 @@ def deploy(template: Any, **options: Any) -> Edit:
     return lambda files: {**files, STACK: json.dumps(template, **options)}
 
 
-def case(path: str, content: Any, *expects: Expected) -> Case:
-    return Case(path, deploy(edited(path, content)), expects, base=deploy(TEMPLATE))
+def changed(path: str, content: Any, *expects: Expected) -> Case:
+    """A case that changes the template."""
+    return case(path, deploy(edited(path, content)), *expects, base=deploy(TEMPLATE))
 
 
 CASES = [
-    case(f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
+    changed(f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
          high("replace", resource(CERTIFICATE), "the next `cdk deploy` replaces it: Subject"
               f"AlternativeNames +new.gnosis.io, {', '.join(f'-{host}' for host in HOSTS)}")),
-    case(f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
+    changed(f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
          medium("secret", resource(HOST), "creates SSM parameter /cerebro/clickhouse/address with "
                 "a placeholder; set its value; /cerebro/clickhouse/host stays in AWS")),
-    case(f"Resources.{HOST}", None,
+    changed(f"Resources.{HOST}", None,
          low("delete", resource(HOST), "is removed from the stack; SSM parameter "
              "/cerebro/clickhouse/host stays in AWS [resource-removed]")),
-    case(f"Resources.{HOST}.Properties.Placeholder", "other.invalid",
+    changed(f"Resources.{HOST}.Properties.Placeholder", "other.invalid",
          low("update", resource(HOST), "the next `cdk deploy` updates it in place: Placeholder")),
-    case(f"Resources.{CERTIFICATE}", None,
+    changed(f"Resources.{CERTIFICATE}", None,
          low("delete", resource(CERTIFICATE), "is removed from the stack; it stays in AWS")),
-    case(f"Resources.{LOG}", None,
+    changed(f"Resources.{LOG}", None,
          high("delete", resource(LOG), "the next `cdk deploy` deletes it")),
-    case("Resources.Token", {"Type": "Custom::X", "Properties": {"Name": "/cerebro/a/b"}},
+    changed("Resources.Token", {"Type": "Custom::X", "Properties": {"Name": "/cerebro/a/b"}},
          medium("secret", "Custom::X SecretsStack/Token", "creates SSM parameter /cerebro/a/b with "
                 "a placeholder; set its value")),
-    case(f"{POLICY}.0.Resource.0", ADDED,
+    changed(f"{POLICY}.0.Resource.0", ADDED,
          high("privilege", resource(READER), "new permissions: ssm:AddTagsToResource, "
               f"ssm:GetParameterHistory, ssm:PutParameter on {ARN}"),
          low("privilege", resource(READER), "removed permissions: ")),
-    case(f"Resources.{MAKER}.Properties.Timeout", 30,
+    changed(f"Resources.{MAKER}.Properties.Timeout", 30,
          low("update", resource(MAKER), "the next `cdk deploy` updates it in place: Timeout")),
-    case(f"Resources.{MAKER}.Properties.Role", "arn:aws:iam::123456789012:role/admin",
+    changed(f"Resources.{MAKER}.Properties.Role", "arn:aws:iam::123456789012:role/admin",
          high("privilege", resource(MAKER), "runs as another IAM role: "
               f'{{"Fn::GetAtt": ["{READER}", "Arn"]}} → arn:aws:iam::123456789012:role/admin')),
-    case(f"Resources.{MAKER}.Properties.Layers", ["arn"],
+    changed(f"Resources.{MAKER}.Properties.Layers", ["arn"],
          high("unknown", resource(MAKER), 'effect unknown: Properties.Layers (none) → ["arn"]')),
-    case("Outputs.Region.Value", "eu-west-1",
+    changed("Outputs.Region.Value", "eu-west-1",
          medium("update", "Outputs SecretsStack/Region", "changes an output that the manifests "
                 'use: {"Ref": "AWS::Region"} → eu-west-1')),
-    case("Description", "Other words",
+    changed("Description", "Other words",
          low("update", "Description SecretsStack/Description", "changes the description: "
              f"{TEMPLATE['Description'][:59]}… → Other words")),
-    Case("reformat the template", deploy(TEMPLATE, indent=2), [low("noise", f"File {STACK}")],
+    case("reformat the template", deploy(TEMPLATE, indent=2), low("noise", f"File {STACK}"),
          base=deploy(TEMPLATE)),
-    Case("read a parameter that the stack does not create",
-         together(
-             set_field("ExternalSecret crawlers/nebula-secrets",
-                       "spec.data[NEBULA_DATABASE_USER].remoteRef.key", READ),
-             deploy(TEMPLATE)),
-         [high("secret", "ExternalSecret crawlers/nebula-secrets", f"reads {READ}, which "
-               "SecretsStack does not create; run `make template`"),
-          medium("secret", "ExternalSecret crawlers/nebula-secrets", READ)],
-         base=deploy(TEMPLATE)),
+    case("read a parameter that the stack does not create",
+         together(set_field(SECRETS, "spec.data[NEBULA_DATABASE_USER].remoteRef.key", READ),
+                  deploy(TEMPLATE)),
+         high("secret", SECRETS, f"reads {READ}, which SecretsStack does not create; run "
+              "`make template`"),
+         medium("secret", SECRETS, READ), base=deploy(TEMPLATE)),
 ]  # fmt: skip
