@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from constructs_lib.manifests.objects import Key
 from ops.review.diff import ObjectPair
 from ops.review.model import ABSENT
 from ops.review.report import Report
-from ops.review.revisions import RawDiff, Revision
+from ops.review.revisions import RawDiff
 
 VERSION = 1
 """Of the schema; increases when a field is removed or changes its meaning."""
@@ -18,8 +17,8 @@ VERSION = 1
 def render(report: Report, diff: RawDiff) -> str:
     document = {
         "version": VERSION,
-        "base": _revision(report.base),
-        "head": _revision(report.head),
+        "base": {"name": report.base.name, "commit": report.base.commit},
+        "head": {"name": report.head.name, "commit": report.head.commit},
         "verdict": report.verdict,
         "severity": report.severity,
         "findings": [
@@ -27,7 +26,7 @@ def render(report: Report, diff: RawDiff) -> str:
                 "class": finding.risk,
                 "rule": finding.rule,
                 "severity": finding.severity,
-                "object": _object(finding.key),
+                "object": finding.key._asdict(),
                 "text": finding.text,
                 "pods": finding.pods,
             }
@@ -43,34 +42,21 @@ def render(report: Report, diff: RawDiff) -> str:
             }
             for demand in report.capacity
         ],
-        "objects": [
-            _changed(report, pair) for changed in report.services.values() for pair in changed
-        ],
+        "objects": [_object(report, pair) for pairs in report.services.values() for pair in pairs],
         "diff": {"files": diff.files, "added": diff.added, "removed": diff.removed},
     }
     return json.dumps(document, indent=2, ensure_ascii=False, default=str)
 
 
-def _revision(revision: Revision) -> dict[str, str | None]:
-    return {"name": revision.name, "commit": revision.commit}
-
-
-def _object(key: Key) -> dict[str, str]:
-    return key._asdict()
-
-
-def _changed(report: Report, pair: ObjectPair) -> dict[str, Any]:
+def _object(report: Report, pair: ObjectPair) -> dict[str, Any]:
+    differences = []
+    for difference in report.comparison.differences(pair.item.key, ()):
+        values = {"before": difference.before, "after": difference.after}
+        present = {name: value for name, value in values.items() if value is not ABSENT}
+        differences.append({"path": str(difference), **present})
     return {
-        "object": _object(pair.item.key),
+        "object": pair.item.key._asdict(),
         "file": pair.item.file,
         "change": pair.change,
-        "differences": [
-            {"path": str(each), **_values(before=each.before, after=each.after)}
-            for each in report.comparison.differences(pair.item.key, ())
-        ],
+        "differences": differences,
     }
-
-
-def _values(**values: Any) -> dict[str, Any]:
-    """Omits absent values."""
-    return {name: content for name, content in values.items() if content is not ABSENT}
