@@ -20,7 +20,7 @@ from constructs_lib.model.text import plural
 from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster, ClusterError
 from ops.errors import OpsError
 from ops.git import GitError
-from ops.review.live.stored import LAST_APPLIED, plain
+from ops.review.live.normalize import LAST_APPLIED, normalized
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
 
@@ -130,7 +130,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _restorable(stored: Manifest) -> Manifest:
-    item = plain(stored)
+    item = normalized(stored)
     applied = (stored["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     if applied:
         item["metadata"].setdefault("annotations", {})[LAST_APPLIED] = applied

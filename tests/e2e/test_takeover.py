@@ -25,9 +25,9 @@ from local_cluster.cluster import Cluster
 from local_cluster.installation import PAGE
 from local_cluster.processes import command, eventually, repeating
 from ops.cluster import Cluster as Operators
-from ops.review.live.server import Server
-from ops.review.live.snapshot import take
-from ops.review.live.stored import plain
+from ops.review.live.dry_run import dry_runs
+from ops.review.live.normalize import normalized
+from ops.review.live.reading import Server, read_cluster
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
 from tests.conftest import ROOT
@@ -102,7 +102,7 @@ class Rehearsal:
     def state(self) -> dict[tuple[str, str, str], Manifest]:
         """The objects in both namespaces, without status and defaults."""
         return {
-            (kind, namespace, item["metadata"]["name"]): plain(item)
+            (kind, namespace, item["metadata"]["name"]): normalized(item)
             for namespace in ("cerebro", "crawlers")
             for kind in KINDS
             for item in self.cluster.list(kind, namespace)
@@ -114,11 +114,12 @@ class Rehearsal:
             patch.setenv("KUBECONFIG", self.environment["KUBECONFIG"])
             patch.chdir(self.checkout)
             declared = Objects(of_cluster(read(Repository(self.checkout).working_tree())))
-            snapshot = take(Server(Operators(None).client), declared)
+            server = Server(Operators(None).client)
+            runs = dry_runs(server, read_cluster(server, declared))
         return {
-            (trial.declared.kind, trial.declared.namespace, trial.declared.name): trial.after
-            for trial in snapshot.trials
-            if trial.declared.kind in KINDS and trial.after
+            (run.declared.kind, run.declared.namespace, run.declared.name): run.after
+            for run in runs
+            if run.declared.kind in KINDS and run.after
         }
 
     def edit(self, file: str, old: str, new: str) -> None:

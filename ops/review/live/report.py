@@ -1,36 +1,114 @@
-"""The report of a review against a cluster."""
+"""The report of a review against a cluster.
+
+Read the cluster, dry-run the sync of each object, write both states as revisions, and report.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from constructs_lib.manifests.argocd import covers
+from constructs_lib.manifests.fields import unreadable
+from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.workload import HOOK
+from constructs_lib.model import Manifest
 from ops.cluster import Cluster, ClusterError
 from ops.cluster.client import Client
-from ops.review.live import findings, sides, surroundings
-from ops.review.live.server import Server
-from ops.review.live.snapshot import take
+from ops.review.live.dry_run import DryRun, dry_runs
+from ops.review.live.findings import cluster_findings, unserved
+from ops.review.live.normalize import normalized
+from ops.review.live.reading import READ_KINDS, ClusterState, Server, read_cluster
 from ops.review.load import of_cluster, read
 from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Revision
 
+OUTSIDE = "outside-dist"
+"""The folder for objects that are not in dist/."""
+
 
 def compare(context: str | None, head: Revision) -> Report:
     """Report what a sync of `head` would do; changes nothing. Raises ReviewError."""
     try:
-        return create(Cluster(context).client, head)
+        return compare_with(Cluster(context).client, head)
     except ClusterError as error:
         raise ReviewError(str(error)) from error
 
 
-def create(client: Client, head: Revision) -> Report:
+def compare_with(client: Client, head: Revision) -> Report:
     """The report for one API server. Raises ClusterError."""
     declared = Objects(of_cluster(read(head)))
     if not declared.every:
         raise ReviewError(f"{head.name} has no dist/; run `make synth`")
-    snapshot = take(Server(client), declared)
-    report = Report(*sides.revisions(snapshot, head, client.context))
-    before, after = report.comparison.before, report.comparison.after
-    report.add(findings.observed(snapshot))
-    report.incomplete = findings.unserved(snapshot)
-    report.add(surroundings.observed(snapshot, before, after))
+    server = Server(client)
+    state = read_cluster(server, declared)
+    runs = dry_runs(server, state)
+    report = Report(*_revisions(state, runs, head, client.context))
+    report.add(cluster_findings(state, runs, report.comparison.before, report.comparison.after))
+    report.incomplete = unserved(runs)
     return report
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
+def _revisions(
+    state: ClusterState, runs: list[DryRun], head: Revision, context: str
+) -> tuple[Revision, Revision]:
+    """The cluster before and after a sync of `head`."""
+    before: dict[str, list[Manifest]] = defaultdict(list)
+    after: dict[str, list[Manifest]] = defaultdict(list)
+    for run in runs:
+        if run.unreadable:
+            continue
+        if run.after:
+            after[run.declared.file].append(run.after)
+        stored = run.after if _runs_with_the_next_sync(run, state) else run.before
+        if stored:
+            before[run.declared.file].append(stored)
+    files = list(dict.fromkeys(item.file for item in state.declared))
+    for key, name in state.leaving.items():
+        file = _file_of(state.applications[name], files)
+        before[file].append(normalized(state.stored[key]))
+    for key, item in state.outside.items():
+        if (key.group, key.kind) in READ_KINDS and not unreadable(item):
+            for side in (before, after):
+                side[f"{OUTSIDE}/{key.namespace}.yaml"].append(normalized(item))
+    name = f"the cluster of context {context}"
+    return (
+        Revision(name=name, commit=None, files=_texts(before), stored=True),
+        Revision(name=head.name, commit=head.commit, files=_texts(after), stored=True),
+    )
+
+
+def _runs_with_the_next_sync(run: DryRun, state: ClusterState) -> bool:
+    """Whether it is a hook that was deleted after its last run, as Jobs are."""
+    return (
+        HOOK in run.declared.annotations
+        and not run.stored
+        and any(covers(Declared.of(one), run.declared.file) for one in state.applications.values())
+    )
+
+
+def _file_of(application: Manifest, files: Iterable[str]) -> str:
+    """A file that an Application syncs, in dist/ if possible."""
+    item = Declared.of(application)
+    source = item.spec.get("source") or {}
+    include = (source.get("directory") or {}).get("include") or f"{item.name}.yaml"
+    other = str(PurePosixPath(str(source.get("path") or "")) / include)
+    return next((file for file in files if covers(item, file)), other)
+
+
+def _texts(files: dict[str, list[Manifest]]) -> dict[str, str]:
+    return {
+        file: yaml.dump_all(items, Dumper=_Dumper, allow_unicode=True, width=100)
+        for file, items in files.items()
+    }

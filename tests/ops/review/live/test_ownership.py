@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ops.review.live.ownership import (
+from ops.review.live.normalize import (
     CLIENT_SIDE_APPLY,
     data_keys,
     exclusive_fields,
@@ -80,7 +80,7 @@ def test_exclusive_fields_have_readable_paths() -> None:
         "spec.containers[helper]",
         "spec.finalizers[a/one]",
     ]
-    assert exclusive_fields("unknown", item) == ()
+    assert exclusive_fields("unknown", item) == []
 
 
 def test_fields_of_a_subresource_do_not_count() -> None:
@@ -88,7 +88,7 @@ def test_fields_of_a_subresource_do_not_count() -> None:
     item["metadata"]["managedFields"].append(
         {"manager": "scaler", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     )
-    assert exclusive_fields("scaler", item) == ()
+    assert exclusive_fields("scaler", item) == []
 
 
 def test_the_keys_of_a_secret_are_read_without_its_values() -> None:

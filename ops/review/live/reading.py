@@ -1,0 +1,275 @@
+"""What a review reads from the API server, and the dry runs that it requests."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from constructs_lib.manifests.argocd import GROUP, NAMESPACE
+from constructs_lib.manifests.objects import GROUPS, Key, Kind, Objects
+from constructs_lib.manifests.objects import Object as Declared
+from constructs_lib.model import Manifest
+from ops.cluster import APPLY_PATCH, MERGE_PATCH, ClusterError
+from ops.cluster.client import Client, Discovery, Resource, Response, each
+
+ARGO_CD = "argocd-controller"
+"""The field manager of Argo CD's server-side apply."""
+APPLICATION: Kind = (GROUP, "Application")
+SECRET: Kind = ("", "Secret")
+READ_KINDS = frozenset(
+    (group, kind) for kind, group in GROUPS.items() if kind != "Secret" and group != GROUP
+)
+"""Kinds that the rules need in full, including objects that are not in dist/."""
+_CONTROLLER_KINDS: frozenset[Kind] = frozenset(
+    {
+        ("", "Endpoints"),
+        ("", "Event"),
+        ("", "PodTemplate"),
+        ("apps", "ControllerRevision"),
+        ("cilium.io", "CiliumEndpoint"),
+        ("coordination.k8s.io", "Lease"),
+        ("discovery.k8s.io", "EndpointSlice"),
+        ("elbv2.k8s.aws", "TargetGroupBinding"),
+        ("events.k8s.io", "Event"),
+        ("metrics.k8s.io", "PodMetrics"),
+        ("networking.k8s.aws", "PolicyEndpoint"),
+    }
+)
+"""Kinds that only controllers write."""
+_DEFAULT_OBJECTS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+_OF_SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
+_OBJECTS = "application/json"
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_NO_PERMISSION = re.compile(
+    r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'( in the namespace "(?P<namespace>[^"]+)")?'
+)
+
+
+class Listing(NamedTuple):
+    """All objects of a kind in a namespace."""
+
+    resource: Resource
+    namespace: str
+    needed: bool
+    """Whether the review needs whole objects; otherwise metadata is enough, or nothing."""
+
+
+@dataclass
+class Server:
+    """One API server; no request changes anything."""
+
+    client: Client
+    missing: set[str] = field(default_factory=set)
+    """Missing permissions: `patch deployments.apps in cerebro`."""
+
+    def check_permissions(self) -> None:
+        """Raise ClusterError with every missing permission."""
+        if self.missing:
+            raise ClusterError(
+                f"context {self.client.context} lacks permissions in the cluster: "
+                f"{', '.join(sorted(self.missing))}; bind the ClusterRole in docs/review.md"
+            )
+
+    @cached_property
+    def served(self) -> Discovery:
+        return Discovery(self.client)
+
+    def list_objects(self, listing: Listing) -> list[Manifest] | None:
+        """The objects, of Secrets only metadata and type; None if they cannot be listed."""
+        resource, needed = listing.resource, listing.needed
+        secrets = (resource.group, resource.kind) == SECRET
+        accept = _TABLE if secrets else _OBJECTS if needed else _METADATA
+        request = self._request if needed else self.client.exchange
+        response = request("GET", resource.path(namespace=listing.namespace), accept=accept)
+        if not response.accepted:
+            return None
+        items = response.content.get("items") or ()
+        if secrets:  # the table of `kubectl get secrets`
+            columns = [one["name"].lower() for one in response.content["columnDefinitions"]]
+            items = [
+                {
+                    "metadata": row["object"]["metadata"],
+                    "type": row["cells"][columns.index("type")],
+                }
+                for row in response.content.get("rows") or ()
+            ]
+        named = {"apiVersion": resource.group_version, "kind": resource.kind}
+        return [{**item, **named} for item in items]
+
+    def get(self, api_version: str, key: Key) -> Manifest | None:
+        """An object; None if it does not exist, or its version is not served."""
+        resource = self.served.get(api_version, key.kind)
+        if not resource:
+            return None
+        response = self._request("GET", resource.path(key.name, key.namespace))
+        return response.content if response.accepted else None
+
+    def apply(self, resource: Resource, body: Manifest, *, force: bool) -> Response:
+        """Dry-run Argo CD's server-side apply."""
+        metadata = body["metadata"]
+        path = resource.path(metadata["name"], metadata.get("namespace"))
+        return self._dry_run("PATCH", path, body, APPLY_PATCH, force=str(force).lower())
+
+    def merge(self, resource: Resource, namespace: str, name: str, patch: Manifest) -> Response:
+        """Dry-run a merge patch."""
+        return self._dry_run("PATCH", resource.path(name, namespace), patch, MERGE_PATCH)
+
+    def create(self, resource: Resource, body: Manifest) -> Response:
+        """Dry-run the creation of an object."""
+        path = resource.path(namespace=body["metadata"].get("namespace"))
+        return self._dry_run("POST", path, body, "application/json")
+
+    def _dry_run(
+        self, method: str, path: str, body: Manifest, content: str, **query: str
+    ) -> Response:
+        options = {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn", **query}
+        return self._request(method, path, query=options, body=body, content_type=content)
+
+    def _request(self, method: str, path: str, **options: Any) -> Response:
+        response = self.client.exchange(method, path, **options)
+        if response.status == 403 and (found := _NO_PERMISSION.search(response.message)):
+            resource = ".".join(filter(None, found.group("resource", "group")))
+            place = found["namespace"]
+            self.missing.add(f"{found['verb']} {resource}{(place and f' in {place}') or ''}")
+        elif response.status > 500 or (response.status == 500 and method == "GET"):
+            raise ClusterError(
+                f"the API server failed on {method} {path}: {response.message or response.status}; "
+                "try again, or check the API server"
+            )
+        return response
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterState:
+    """The objects that a review reads from a cluster."""
+
+    declared: Objects
+    """The objects of dist/."""
+    stored: Mapping[Key, Manifest]
+    """Those of dist/, all others in its namespaces, and all Applications. Secrets, and kinds that
+    the rules do not read, have only metadata."""
+    leaving: Mapping[Key, str]
+    """What Argo CD syncs and dist/ no longer has, with the name of the Application."""
+    unlisted: tuple[str, ...]
+    """Kinds that could not be listed."""
+
+    @cached_property
+    def applications(self) -> dict[str, Manifest]:
+        """Every Application, by name."""
+        return {key.name: item for key, item in self.stored.items() if _kind(key) == APPLICATION}
+
+    @cached_property
+    def trackers(self) -> dict[Key, list[str]]:
+        """The Applications that list an object in their status."""
+        found = defaultdict(list)
+        for name, application in self.applications.items():
+            for key, _ in _tracked(application):
+                found[key].append(name)
+        return found
+
+    @cached_property
+    def outside(self) -> dict[Key, Manifest]:
+        """Other objects in the namespaces of dist/, except those that controllers create."""
+        namespaces = _namespaces(self.declared)
+        return {
+            key: item
+            for key, item in self.stored.items()
+            if key.namespace in namespaces
+            and key not in self.declared.objects
+            and key not in self.leaving
+            and not item["metadata"].get("ownerReferences")
+            and _OF_SERVICE_ACCOUNT not in (item["metadata"].get("annotations") or {})
+            and (key.kind, key.name) not in _DEFAULT_OBJECTS
+        }
+
+
+def read_cluster(server: Server, declared: Objects) -> ClusterState:
+    """Read the cluster. Raises ClusterError with every missing permission."""
+    listings = list(_listings(server.served, declared))
+    lists = each(server.list_objects, listings)
+    unlisted = [
+        listing.resource.name
+        for listing, items in zip(listings, lists, strict=True)
+        if items is None
+    ]
+    stored = {key_of(item): item for items in lists for item in items or ()}
+    named = [item for item in declared if not item.namespace and item.key not in stored]
+    for item in each(lambda one: server.get(one.manifest["apiVersion"], one.key), named):
+        if item:
+            stored[key_of(item)] = item
+    leaving = dict(_leaving(server, declared, stored))
+    server.check_permissions()
+    return ClusterState(
+        declared=declared,
+        stored=stored,
+        leaving=leaving,
+        unlisted=(*dict.fromkeys(unlisted), *server.served.silent),
+    )
+
+
+def key_of(item: Manifest) -> Key:
+    return Declared.of(item).key
+
+
+def _kind(key: Key) -> Kind:
+    return key.group, key.kind
+
+
+def _listings(served: Discovery, declared: Objects) -> Iterator[Listing]:
+    """Everything in the namespaces of dist/, and its kinds elsewhere."""
+    versions = {_kind(item.key): item.manifest["apiVersion"] for item in declared}
+    resources = {
+        kind: served.get(versions.get(kind, one.group_version), one.kind) or one
+        for kind, one in served.preferred.items()
+        if one.namespaced and "list" in one.verbs
+    }
+    inside = _namespaces(declared)
+    for namespace in sorted(inside):
+        for kind, resource in resources.items():
+            if kind not in _CONTROLLER_KINDS:
+                needed = kind in versions or kind in READ_KINDS or kind == SECRET
+                yield Listing(resource, namespace, needed)
+    elsewhere = {(item.namespace, _kind(item.key)) for item in declared}
+    for namespace, kind in sorted({*elsewhere, (NAMESPACE, APPLICATION)}):
+        if namespace and namespace not in inside and kind in resources:
+            yield Listing(resources[kind], namespace, needed=True)
+
+
+def _tracked(application: Manifest) -> Iterator[tuple[Key, str]]:
+    """The objects in the status of an Application, with their API versions."""
+    for one in (application.get("status") or {}).get("resources") or ():
+        group, version = one.get("group", ""), one.get("version", "")
+        key = Key(group, one["kind"], one.get("namespace", ""), one["name"])
+        yield key, f"{group}/{version}".removeprefix("/")
+
+
+def _leaving(
+    server: Server, declared: Objects, stored: dict[Key, Manifest]
+) -> Iterator[tuple[Key, str]]:
+    """Objects of the Applications of dist/, and of those they sync, that are not in dist/.
+
+    Adds to `stored` those that are not in its namespaces.
+    """
+    ours = [item.key for item in declared.of_kinds("Application")]
+    seen = {item.key for item in declared}
+    for application in ours:  # the loop appends to it
+        for key, version in _tracked(stored.get(application, {})):
+            if key in seen or not server.served.get(version, key.kind):
+                continue
+            seen.add(key)
+            item = stored.get(key) or server.get(version, key)
+            if item:
+                stored[key] = item
+                yield key, application.name
+                if _kind(key) == APPLICATION:
+                    ours.append(key)
+
+
+def _namespaces(declared: Objects) -> set[str]:
+    return {item.name for item in declared.of_kinds("Namespace")}
