@@ -10,13 +10,13 @@ import typer
 
 from catalogue.installation import INSTALLATION
 from ops import terminal
-from ops.errors import Status
-from ops.git import Git, GitError
+from ops.errors import OpsError, Status
+from ops.git import Git
 from ops.options import Context, context_needs_cluster
 from ops.review.markdown import LIMIT
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
-from ops.review.revisions import RawDiff, Repository, Revision, raw_diff
+from ops.review.revisions import RawDiff, Repository, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
 
@@ -72,9 +72,9 @@ def review(
     if cluster and head:
         raise typer.BadParameter("--cluster accepts only one revision: the one to review")
     try:
-        report = _of_cluster(context, base) if cluster else Report(*_revisions(base, head))
+        report = _of_cluster(context, base) if cluster else _of_revisions(base, head)
         raw = raw_diff(report.base, report.head)
-    except GitError as error:
+    except OpsError as error:  # of Git or the cluster, with another status
         raise ReviewError(str(error)) from error
     _print(report, raw, format_, whole_diff=diff, limit=limit, full=full_report)
     if not (cluster or head or report.findings):
@@ -86,19 +86,19 @@ def review(
 
 
 def _of_cluster(context: str | None, revision: str | None) -> Report:
-    from ops.review.live.report import compare  # the Kubernetes client is slow to import
+    from ops.cluster import Cluster  # the Kubernetes client is slow to import
+    from ops.review.live.report import compare
 
-    repository = Repository(Path.cwd())
-    head = repository.revision(revision) if revision else repository.working_tree()
+    head = Repository(Path.cwd()).revision(revision)
     with terminal.waiting("Running server-side dry runs; the cluster does not change"):
-        return compare(context, head)
+        return compare(Cluster(context).client, head)
 
 
-def _revisions(base: str | None, head: str | None) -> tuple[Revision, Revision]:
+def _of_revisions(base: str | None, head: str | None) -> Report:
     repository = Repository(Path.cwd())
-    return (
+    return Report(
         repository.revision(base) if base else repository.merge_base(INSTALLATION.revision),
-        repository.revision(head) if head else repository.working_tree(),
+        repository.revision(head),
     )
 
 

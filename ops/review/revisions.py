@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -48,41 +48,41 @@ class Repository:
         self.root = Path(Git(folder).ask("rev-parse", "--show-toplevel"))
         self._git = Git(self.root)
 
-    def revision(self, name: str, label: str | None = None) -> Revision:
-        """The files at a commit, branch or tag. Raises ReviewError for an unknown one."""
+    def revision(self, name: str | None, label: str | None = None) -> Revision:
+        """The files at a commit, branch or tag; without a name, those of the working tree.
+
+        Raises ReviewError for an unknown name.
+        """
+        if not name:
+            return self.working_tree()
         commit = self._commit(name)
         if not commit:
             how = self._how_to_fetch(name)
             raise ReviewError(f"revision {name!r} not found; {how}, or pass another one")
         short = commit[:9]
         label = label or (short if commit.startswith(name) else f"{name} ({short})")
-        return Revision(name=label, commit=commit, files=dict(self._files(commit, label)))
+        return _decoded(label, commit, self._contents(commit, label))
 
     def working_tree(self) -> Revision:
         """The files on disk, including untracked ones."""
-        files = [file for file in sorted((self.root / DIST).rglob("*")) if file.is_file()]
-        stack = self.root / STACK
-        texts = {
-            file.relative_to(self.root).as_posix(): file.read_bytes()
-            for file in [*files, *([stack] if stack.is_file() else [])]
-        }
-        decoded = {path: _text(content, path, WORKING_TREE) for path, content in texts.items()}
-        return Revision(name=WORKING_TREE, commit=None, files=decoded)
+        files = [*sorted((self.root / DIST).rglob("*")), self.root / STACK]
+        contents = (
+            (file.relative_to(self.root).as_posix(), file.read_bytes())
+            for file in files
+            if file.is_file()
+        )
+        return _decoded(WORKING_TREE, None, contents)
 
     def merge_base(self, branch: str) -> Revision:
         """The merge base of HEAD and `branch`, or its remote-tracking branch."""
         known = next((name for name in (branch, f"origin/{branch}") if self._commit(name)), None)
-        if not known:
-            raise ReviewError(
-                f"branch {branch!r} not found; {self._how_to_fetch(branch)}, or pass the base: "
-                "ops review BASE"
-            )
-        base = self._git.attempt("merge-base", known, "HEAD")
+        base = self._git.attempt("merge-base", known, "HEAD") if known else None
         if not base:
-            raise ReviewError(
-                f"{known} and HEAD have no common commit in this clone; "
-                f"{self._how_to_fetch(branch)}, or pass the base: ops review BASE"
-            )
+            problem = f"branch {branch!r} not found"
+            if known:
+                problem = f"{known} and HEAD have no common commit in this clone"
+            remedy = f"{self._how_to_fetch(branch)}, or pass the base: ops review BASE"
+            raise ReviewError(f"{problem}; {remedy}")
         return self.revision(base, f"{known} ({base[:9]})")
 
     def _commit(self, name: str) -> str | None:
@@ -97,36 +97,35 @@ class Repository:
             )
         return f"run `git fetch origin {shlex.quote(name)}`"
 
-    def _files(self, commit: str, label: str) -> Iterator[tuple[str, str]]:
+    def _contents(self, commit: str, label: str) -> Iterator[tuple[str, bytes]]:
         paths = (DIST, STACK, _FORMER_STACK)
         listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
-        entries = [entry.partition(b"\t") for entry in listing.split(b"\0") if entry]
-        blobs = [
-            (path.decode("utf-8", "replace"), about.split()[2].decode())
-            for about, _, path in entries
-            if about.split()[1] == b"blob"
-        ]
-        for path, _ in blobs:
+        blobs = {}
+        for entry in listing.decode("utf-8", "replace").split("\0")[:-1]:
+            about, _, path = entry.partition("\t")
+            _, kind, blob = about.split()
             if ".." in PurePosixPath(path).parts:  # only a forged commit has one
                 raise ReviewError(f"{path} at {label} leads out of its folder; recreate the commit")
-        contents = self._git.contents(blob for _, blob in blobs)
-        for (path, _), content in zip(blobs, contents, strict=True):
+            if kind == "blob":
+                blobs[path] = blob
+        contents = self._git.contents(blobs.values())
+        for path, content in zip(blobs, contents, strict=True):
             if content is None:
                 raise ReviewError(f"{path} at {label} is missing from this clone; run `git fetch`")
-            yield (STACK if path == _FORMER_STACK else path), _text(content, path, label)
+            yield (STACK if path == _FORMER_STACK else path), content
 
 
-def _text(content: bytes, path: str, label: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ReviewError(
-            f"{path}:{line} at {label} is not UTF-8 text; restore it from Git"
-        ) from error
-
-
-_DIFF = ("diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff", "--no-textconv")
+def _decoded(name: str, commit: str | None, contents: Iterable[tuple[str, bytes]]) -> Revision:
+    files = {}
+    for path, content in contents:
+        try:
+            files[path] = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            raise ReviewError(
+                f"{path}:{line} at {name} is not UTF-8 text; restore it from Git"
+            ) from error
+    return Revision(name=name, commit=commit, files=files)
 
 
 @dataclass(frozen=True)
@@ -153,12 +152,9 @@ def raw_diff(base: Revision, head: Revision) -> RawDiff:
                     file = Path(folder, name, path)
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_text(revision.files[path], "utf-8", newline="")
-        done = subprocess.run(
-            ["git", *_DIFF, "a", "b"],
-            cwd=folder,
-            capture_output=True,
-            check=False,
-        )
+        command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff"]
+        command += ["--no-textconv", "a", "b"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     if done.returncode not in (0, 1):  # 1: the files differ
         raise ReviewError(f"git diff failed: {done.stderr.decode('utf-8', 'replace').strip()}")
     text = done.stdout.decode("utf-8", "replace")

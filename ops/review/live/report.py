@@ -18,7 +18,6 @@ from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
-from ops.cluster import Cluster, ClusterError
 from ops.cluster.client import Client
 from ops.review.live.dry_run import DryRun, dry_runs
 from ops.review.live.findings import cluster_findings, unserved
@@ -33,16 +32,8 @@ OUTSIDE = "outside-dist"
 """The folder for objects that are not in dist/."""
 
 
-def compare(context: str | None, head: Revision) -> Report:
-    """Report what a sync of `head` would do; changes nothing. Raises ReviewError."""
-    try:
-        return compare_with(Cluster(context).client, head)
-    except ClusterError as error:
-        raise ReviewError(str(error)) from error
-
-
-def compare_with(client: Client, head: Revision) -> Report:
-    """The report for one API server. Raises ClusterError."""
+def compare(client: Client, head: Revision) -> Report:
+    """Report what a sync of `head` would do; changes nothing. Raises ClusterError."""
     declared = Objects(of_cluster(read(head)))
     if not declared.every:
         raise ReviewError(f"{head.name} has no dist/; run `make synth`")

@@ -14,7 +14,7 @@ from constructs_lib.model import Manifest
 from ops.cluster import ClusterError
 from ops.cluster.client import Response
 from ops.review.document import render
-from ops.review.live.report import compare_with
+from ops.review.live.report import compare
 from ops.review.load import of_cluster, read
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
@@ -38,7 +38,7 @@ def cluster(*others: Manifest) -> FakeServer:
 
 
 def review(server: FakeServer) -> Report:
-    report = compare_with(server, HEAD)  # type: ignore[arg-type]
+    report = compare(server, HEAD)  # type: ignore[arg-type]
     assert server.changed == []
     assert not any("/secrets" in path for path in server.whole)
     return report
@@ -354,7 +354,7 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
     text = yaml.safe_dump(declared)
     files = {**rendered(), "cerebro/native.yaml": text}
     server = FakeServer(DECLARED, [*DECLARED, ARGOCD, {**native, "data": {"OLD": "Zm9ybWVy"}}])
-    report = compare_with(server, revision(files))  # type: ignore[arg-type]
+    report = compare(server, revision(files))  # type: ignore[arg-type]
     expected = (
         "unknown medium: is in dist/, but its values are not compared: the review does not read "
         "Secret values"
