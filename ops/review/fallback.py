@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
-from constructs_lib.manifests.objects import Kind
+from constructs_lib.manifests.objects import GROUPS, Kind
 from constructs_lib.manifests.workload import Update, Workload
 from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
@@ -42,13 +42,12 @@ def _effects(rows: list[dict[str, Any]]) -> Iterator[tuple[Path, Severity, str]]
 
 
 _EFFECTS = {
-    ("" if group == "core" else group, kind): [
+    (GROUPS[kind], kind): [
         *_effects(rows),
         *(_effects(FIELDS["common"]) if kind != "Namespace" else ()),
     ]
-    for group, kinds in FIELDS["kinds"].items()
-    for names, rows in kinds.items()
-    for kind in names.split(", ")
+    for kinds, rows in FIELDS["kinds"].items()
+    for kind in kinds.split(", ")
 }
 KNOWN_KINDS: frozenset[Kind] = frozenset(_EFFECTS)
 """Kinds that the rules know. The effect of other kinds is unknown."""
