@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ops.review.edits import Edit, Files, drop, rendered, review, together, write
+from tests.ops.review.edits import Edit, Files, drop, rendered, review, together, unchanged, write
 
 NEBULA, APPLICATIONS = "crawlers/nebula", "argocd/applications"
 STAYS = "stays in the cluster: "
@@ -31,21 +31,17 @@ def no_application(files: Files) -> Files:
     return {**files, path: "---\n".join(kept)}
 
 
-def as_it_is(files: Files) -> Files:
-    return files
-
-
 @pytest.mark.parametrize(
     ("given", "edit", "sentence"),
     [
-        (as_it_is, drop(NEBULA, "Deployment"), "Argo CD prunes it; also deleted: 1 pod"),
+        (unchanged, drop(NEBULA, "Deployment"), "Argo CD prunes it; also deleted: 1 pod"),
         (PROTECTED, drop(NEBULA, "Deployment"), f"{STAYS}Prune=false protects it"),
         (NO_PRUNE, drop(NEBULA, "Deployment"), f"{STAYS}{APPLICATION} does not prune"),
         (BY_HAND, drop(NEBULA, "Deployment"), f"{STAYS}{APPLICATION} has no automated sync"),
-        (as_it_is, drop(NEBULA),
+        (unchanged, drop(NEBULA),
          f"{STAYS}Argo CD does not prune the last objects of {APPLICATION} (allowEmpty is off)"),
         (ALLOW_EMPTY, drop(NEBULA), "Argo CD prunes it; also deleted: 1 pod"),
-        (as_it_is, no_application,
+        (unchanged, no_application,
          f"Argo CD deletes it together with {APPLICATION}; also deleted: 1 pod"),
         (PROTECTED, no_application, f"{STAYS}Delete=false protects it"),
         (NO_FINALIZER, no_application,

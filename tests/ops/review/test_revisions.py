@@ -91,25 +91,20 @@ def test_a_moved_file_does_not_change_its_objects(checkout: Checkout) -> None:
     }
 
 
-def test_a_missing_revision_says_how_to_fetch_it(checkout: Checkout) -> None:
+@pytest.mark.parametrize(
+    ("method", "name", "message"),
+    [
+        ("revision", "v9", "revision 'v9' not found; run `git fetch origin v9`"),
+        ("revision", "--all", "revision '--all' not found"),
+        ("merge_base", "v9", r"branch 'v9' not found; .* pass the base: ops review BASE"),
+    ],
+)
+def test_a_missing_revision_says_how_to_fetch_it(
+    checkout: Checkout, method: str, name: str, message: str
+) -> None:
     checkout.commit({})
-    with pytest.raises(ReviewError, match="revision 'v9' not found; run `git fetch origin v9`"):
-        Repository(checkout.folder).revision("v9")
-
-
-def test_an_option_is_not_a_revision(checkout: Checkout) -> None:
-    checkout.commit({})
-    with pytest.raises(ReviewError, match="revision '--all' not found"):
-        Repository(checkout.folder).revision("--all")
-
-
-def test_a_missing_main_branch(checkout: Checkout) -> None:
-    checkout.commit({})
-    checkout.git("branch", "--move", "trunk")
-    with pytest.raises(
-        ReviewError, match=r"branch 'main' not found; .* pass the base: ops review BASE"
-    ):
-        Repository(checkout.folder).merge_base("main")
+    with pytest.raises(ReviewError, match=message):
+        getattr(Repository(checkout.folder), method)(name)
 
 
 def test_a_remote_tracking_branch_is_enough(checkout: Checkout, tmp_path: Path) -> None:
@@ -137,12 +132,9 @@ def test_a_shallow_clone_says_how_to_deepen_it(checkout: Checkout, tmp_path: Pat
         Repository(shallow).revision("branch~1")
 
 
-def test_outside_of_a_repository(tmp_path: Path) -> None:
+def test_without_a_repository_or_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GitError, match="not a git repository"):
         Repository(tmp_path)
-
-
-def test_a_machine_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitError, match="git is not installed"):
         Repository(tmp_path)

@@ -92,9 +92,6 @@ class FakeServer:
         self.whole.add(path)
         return Response(200, {"items": deepcopy(items)})
 
-    def get(self, path: str) -> Manifest | None:
-        return self.stored.get(path)
-
     def _try(
         self,
         method: str,

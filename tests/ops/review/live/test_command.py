@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from constructs_lib.model import Manifest
 from ops.cluster import client
 from ops.cluster.client import Response
 from ops.commands import app
@@ -20,6 +20,7 @@ from tests.ops.review.live.test_cluster import ARGOCD, DECLARED
 from tests.ops.review.test_revisions import Checkout
 
 NOWHERE = "http://127.0.0.1:1"
+NAMESPACE = "/api/v1/namespaces/cerebro"
 
 
 @pytest.fixture
@@ -31,18 +32,21 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "kubeconfig"
 
 
-@contextmanager
-def answering(
-    kubeconfig: Path, server: FakeServer, instead: Callable[[str, str], Response | None]
-) -> Iterator[None]:
-    """A cluster that answers with `instead`, or like `server`, and is not changed."""
-    with over_http(server, kubeconfig, instead):
-        yield
-    assert server.changed == []
-
-
 def run(*options: str) -> Result:
-    return CliRunner().invoke(app, ["review", "--cluster", *options])
+    return CliRunner().invoke(app, ["review", *options])
+
+
+def review(
+    kubeconfig: Path,
+    objects: tuple[Manifest, ...] = DECLARED,
+    instead: Callable[[str, str], Response | None] = lambda *_: None,
+) -> Result:
+    """The review of a cluster with some objects, which answers with `instead`, if anything."""
+    server = FakeServer(objects, [*objects, ARGOCD])
+    with over_http(server, kubeconfig, instead):
+        done = run("--cluster")
+    assert server.changed == []
+    return done
 
 
 def sentence(done: Result) -> str:
@@ -51,13 +55,8 @@ def sentence(done: Result) -> str:
     return line.removeprefix("error: ")
 
 
-def as_it_is(*_: str) -> Response | None:
-    return None
-
-
 def test_a_cluster_in_sync(kubeconfig: Path) -> None:
-    with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), as_it_is):
-        done = run()
+    done = review(kubeconfig)
     assert done.exit_code == 0
     assert " ".join(done.stdout.split()) == (
         "No change between the cluster of context test and the working tree."
@@ -66,56 +65,47 @@ def test_a_cluster_in_sync(kubeconfig: Path) -> None:
 
 def test_no_cluster(kubeconfig: Path) -> None:
     write_kubeconfig(kubeconfig, NOWHERE)
-    assert sentence(run()).startswith(f"the cluster of context test cannot be reached at {NOWHERE}")
-    assert (
-        sentence(run("--context", "other"))
-        == "the kubeconfig has no context other; use one of: test"
-    )
-
-
-@pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_timeout_during_the_dry_runs(
-    kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    monkeypatch.setattr(client, "_SECONDS", (5, 0.3))
-
-    def slow(asked: str, path: str) -> Response | None:
-        if (asked, path.rpartition("/")[2]) == (method, "cerebro"):
-            time.sleep(1)
-        return None
-
-    with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), slow):
-        done = run()
-    assert "cannot be reached at http://127.0.0.1:" in sentence(done)
-    assert "(ReadTimeoutError)" in sentence(done)
-    assert done.stdout == ""
+    unreachable = f"the cluster of context test cannot be reached at {NOWHERE}"
+    assert sentence(run("--cluster")).startswith(unreachable)
+    unknown = "the kubeconfig has no context other; use one of: test"
+    assert sentence(run("--cluster", "--context", "other")) == unknown
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "expected"),
+    ("method", "response", "expected"),
     [
-        (401, "Unauthorized", "the cluster does not accept the credentials of context test"),
-        (429, "slow", "the cluster throttles requests"),
-        (503, "etcd", "the API server failed on PATCH /api/v1/namespaces/cerebro: etcd; try again"),
+        ("GET", None, "(ReadTimeoutError)"),
+        ("PATCH", None, "(ReadTimeoutError)"),
+        ("PATCH", (401, "Unauthorized"), "does not accept the credentials of context test"),
+        ("PATCH", (429, "slow"), "the cluster throttles requests"),
+        ("PATCH", (503, "etcd"), f"the API server failed on PATCH {NAMESPACE}: etcd; try again"),
     ],
 )
-def test_a_server_that_fails_during_the_dry_runs(
-    kubeconfig: Path, status: int, message: str, expected: str
+def test_a_server_that_fails_or_is_slow(
+    kubeconfig: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    response: tuple[int, str] | None,
+    expected: str,
 ) -> None:
-    def refusing(method: str, path: str) -> Response | None:
-        middle = (method, path) == ("PATCH", "/api/v1/namespaces/cerebro")
-        return Response(status, {"message": message}) if middle else None
+    monkeypatch.setattr(client, "_SECONDS", (5, 0.3 if response is None else 30))
 
-    with answering(kubeconfig, FakeServer(DECLARED, [*DECLARED, ARGOCD]), refusing):
-        done = run()
+    def fail(asked: str, path: str) -> Response | None:
+        if (asked, path) != (method, NAMESPACE):
+            return None
+        if response:
+            return Response(response[0], {"message": response[1]})
+        time.sleep(1)
+        return None
+
+    done = review(kubeconfig, instead=fail)
     assert expected in sentence(done)
+    assert response or "cannot be reached at http://127.0.0.1:" in sentence(done)
     assert done.stdout == ""
 
 
 def test_a_server_that_lacks_a_kind(kubeconfig: Path) -> None:
-    known = [one for one in DECLARED if one["kind"] != "Application"]
-    with answering(kubeconfig, FakeServer(known, [*known, ARGOCD]), as_it_is):
-        done = run()
+    done = review(kubeconfig, tuple(one for one in DECLARED if one["kind"] != "Application"))
     assert sentence(done) == (
         "the cluster does not serve Application of argoproj.io/v1alpha1: 12 objects of dist/ could "
         "not be compared; install their CRDs, or set the versions in catalogue/target.py"
@@ -126,8 +116,9 @@ def test_a_server_that_lacks_a_kind(kubeconfig: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("one", "two"), "--cluster accepts only one revision"),
-        (("nowhere",), "revision 'nowhere' not found"),
+        (("--cluster", "one", "two"), "--cluster accepts only one revision"),
+        (("--cluster", "nowhere"), "revision 'nowhere' not found"),
+        (("--context", "test"), "--context requires --cluster"),
     ],
 )
 def test_invalid_arguments(kubeconfig: Path, arguments: tuple[str, ...], problem: str) -> None:
@@ -135,9 +126,3 @@ def test_invalid_arguments(kubeconfig: Path, arguments: tuple[str, ...], problem
     done = run(*arguments)
     assert done.exit_code == 2
     assert problem in done.stderr
-
-
-def test_a_context_needs_a_cluster() -> None:
-    done = CliRunner().invoke(app, ["review", "--context", "test"])
-    assert done.exit_code == 2
-    assert "--context requires --cluster" in done.stderr
