@@ -15,13 +15,13 @@ from constructs_lib.model.text import plural
 from ops.review.live.dry_run import DryRun
 from ops.review.live.normalize import TRACKING_ANNOTATION, data_keys
 from ops.review.live.reading import SECRET, ClusterState
-from ops.review.model import Finding, Risk, Severity
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Risk, Severity, effect
 from ops.review.wording import listed
 
 _MOST = 6
 """How many fields or names a finding lists."""
 _MAX_LENGTH = 300
-_HIGH, _MEDIUM, _LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+_NO_DRY_RUN = "does not support dry run"
 _SUBJECT = re.compile(r'^[\w.-]+ "[^"]+" is (invalid|forbidden): ')
 _VALUE = re.compile(r"Invalid value: .*?: (?=field|spec|may|must|updates)", re.DOTALL)
 _ADVICE = {
@@ -46,25 +46,17 @@ def cluster_findings(
     state: ClusterState, runs: list[DryRun], before: Objects, after: Objects
 ) -> Iterator[Finding]:
     """All findings; `before` and `after` are the objects of both revisions."""
-    for run in runs:
-        for risk, severity, text in (*_refused(run), *_owned_by_others(run), *_warned(run)):
-            yield Finding(risk, severity, run.declared.key, text)
-    waiting = [run.declared.namespace for run in runs if run.in_missing_namespace]
-    for namespace in dict.fromkeys(waiting):
-        text = (
-            f"does not exist yet, so {plural(waiting.count(namespace), 'object')} in it could not "
-            "be checked; the review shows them as in dist/"
-        )
-        yield Finding(Risk.UNKNOWN, _MEDIUM, Key("", "Namespace", "", namespace), text)
-    yield from _tracked(state)
-    yield from _secrets(state)
-    yield from _outside(state, before, after)
-    for item in state.declared.of_kinds("Namespace") if state.unlisted else ():
-        text = (
-            "other objects in it could not be checked: this context cannot list "
-            f"{listed(state.unlisted, _MOST)}"
-        )
-        yield Finding(Risk.UNKNOWN, _MEDIUM, item.key, text)
+    for of_run in (sync_refused, object_not_compared, fields_of_others, api_server_warns):
+        for run in runs:
+            yield from of_run(run)
+    yield from namespace_missing(runs)
+    yield from object_synced_twice(state)
+    yield from secret_taken_over(state)
+    ours = Objects(item for item in after if item.key in state.declared.objects)
+    yield from host_served_twice(state, before, ours)
+    yield from work_duplicated(state, before, ours)
+    yield from object_outside_dist(state, ours)
+    yield from kinds_not_listed(state)
 
 
 def unserved(runs: list[DryRun]) -> str | None:
@@ -83,12 +75,10 @@ def unserved(runs: list[DryRun]) -> str | None:
     )
 
 
-Facts = Iterator[tuple[Risk, Severity, str]]
-"""Findings about one object."""
-
-
-def _refused(run: DryRun) -> Facts:
-    """What the API server, or the review, does not accept."""
+@effect
+def sync_refused(run: DryRun) -> Iterator[Finding]:
+    """The API server refuses an object of dist/, or does not know its kind: the sync fails."""
+    key = run.declared.key
     if run.served_versions is not None:
         remedy = (
             f"it serves {listed(run.served_versions)}; set the version in catalogue/target.py"
@@ -96,31 +86,43 @@ def _refused(run: DryRun) -> Facts:
             else "install its CRD"
         )
         version = run.declared.manifest["apiVersion"]
-        yield Risk.REPLACE, _HIGH, f"the cluster does not serve {version}: {remedy}"
-    elif run.refusal is not None and "does not support dry run" in run.refusal:
-        yield Risk.UNKNOWN, _HIGH, f"could not be checked: {_brief(run.refusal)}"
-    elif run.refusal is not None:
+        text = f"the cluster does not serve {version}: {remedy}"
+        yield Finding(Risk.REPLACE, HIGH, key, text)
+    elif run.refusal is not None and _NO_DRY_RUN not in run.refusal:
         what = "refuses to change it" if run.stored else "refuses to create it"
         text = f"the API server {what}, so the sync fails: {_brief(run.refusal)}"
         remedy = next((_ADVICE[error] for error in _ADVICE if re.search(error, run.refusal)), "")
-        if remedy.startswith("delete it") and run.declared.kind in _ADVICE_BY_KIND:
-            remedy = f"{remedy} ({_ADVICE_BY_KIND[run.declared.kind]})"
-        yield Risk.REPLACE, _HIGH, f"{text}{remedy and f'; {remedy}'}"
+        if remedy.startswith("delete it") and key.kind in _ADVICE_BY_KIND:
+            remedy = f"{remedy} ({_ADVICE_BY_KIND[key.kind]})"
+        yield Finding(Risk.REPLACE, HIGH, key, f"{text}{remedy and f'; {remedy}'}")
+
+
+@effect
+def object_not_compared(run: DryRun) -> Iterator[Finding]:
+    """The review cannot see all that a sync does with an object of dist/."""
+    key = run.declared.key
+    if run.refusal and _NO_DRY_RUN in run.refusal:
+        text = f"could not be checked: {_brief(run.refusal)}"
+        yield Finding(Risk.UNKNOWN, HIGH, key, text)
     if run.unreadable:
         text = f"cannot be compared ({run.unreadable})"
-        yield Risk.UNKNOWN, _HIGH, f"{text}; compare it with `kubectl diff --server-side`"
-    if (run.declared.key.group, run.declared.kind) == SECRET:
+        text += "; compare it with `kubectl diff --server-side`"
+        yield Finding(Risk.UNKNOWN, HIGH, key, text)
+    if (key.group, key.kind) == SECRET:
         text = "is in dist/, but its values are not compared"
-        yield Risk.UNKNOWN, _MEDIUM, f"{text}: the review does not read Secret values"
+        text += ": the review does not read Secret values"
+        yield Finding(Risk.UNKNOWN, MEDIUM, key, text)
 
 
-def _owned_by_others(run: DryRun) -> Facts:
+@effect
+def fields_of_others(run: DryRun) -> Iterator[Finding]:
+    """Fields that others set stay, or Argo CD takes them over."""
     for manager, fields in _by_manager(run.taken_over):
         text = f"Argo CD takes over fields from {manager}: {fields}"
-        yield Risk.UPDATE, _LOW, text
+        yield Finding(Risk.UPDATE, LOW, run.declared.key, text)
     for manager, fields in _by_manager(run.left):
         text = f"fields set by {manager} stay, because dist/ does not set them: {fields}"
-        yield Risk.UPDATE, _MEDIUM, text
+        yield Finding(Risk.UPDATE, MEDIUM, run.declared.key, text)
 
 
 def _by_manager(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -130,21 +132,24 @@ def _by_manager(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     return ((manager, listed(names, _MOST)) for manager, names in fields.items())
 
 
-def _warned(run: DryRun) -> Facts:
+@effect
+def api_server_warns(run: DryRun) -> Iterator[Finding]:
+    """The API server accepts an object of dist/ with a warning."""
+    key = run.declared.key
     if any("existing pods in namespace" in warning for warning in run.warnings):
         text = (
             "running pods are rejected at their next start, for example on another node: "
             f"{'; '.join(map(_brief, run.warnings))}; the sync replaces pods of dist/; correct "
             "or remove the others first"
         )
-        yield Risk.DOWNTIME, _HIGH, text
+        yield Finding(Risk.DOWNTIME, HIGH, key, text)
         return
     for warning in run.warnings:
         text = f"the API server warns: {_brief(warning)}"
         if "unknown field" in warning:
-            yield Risk.UNKNOWN, _HIGH, text
+            yield Finding(Risk.UNKNOWN, HIGH, key, text)
         elif run.before != run.after:
-            yield Risk.UPDATE, _LOW, text
+            yield Finding(Risk.UPDATE, LOW, key, text)
 
 
 def _brief(message: str) -> str:
@@ -153,8 +158,21 @@ def _brief(message: str) -> str:
     return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
-def _tracked(state: ClusterState) -> Iterator[Finding]:
-    """Objects of dist/ that another Application syncs, too."""
+@effect
+def namespace_missing(runs: list[DryRun]) -> Iterator[Finding]:
+    """The objects of a namespace that does not exist yet cannot be checked."""
+    waiting = [run.declared.namespace for run in runs if run.in_missing_namespace]
+    for namespace in dict.fromkeys(waiting):
+        text = (
+            f"does not exist yet, so {plural(waiting.count(namespace), 'object')} in it could not "
+            "be checked; the review shows them as in dist/"
+        )
+        yield Finding(Risk.UNKNOWN, MEDIUM, Key("", "Namespace", "", namespace), text)
+
+
+@effect
+def object_synced_twice(state: ClusterState) -> Iterator[Finding]:
+    """Two Applications that sync the same object overwrite each other, or delete it."""
     ours = {item.name for item in state.declared.of_kinds("Application")}
     for key in state.declared.objects:
         metadata = state.stored.get(key, {}).get("metadata", {})
@@ -165,11 +183,12 @@ def _tracked(state: ClusterState) -> Iterator[Finding]:
                     f"Application {name} syncs it too: they overwrite each other, and {name} may "
                     f"delete it; remove it from {name} first, with Prune=false on the object"
                 )
-                yield Finding(Risk.REPLACE, _HIGH, key, text)
+                yield Finding(Risk.REPLACE, HIGH, key, text)
 
 
-def _secrets(state: ClusterState) -> Iterator[Finding]:
-    """Secrets created by hand that an ExternalSecret will own."""
+@effect
+def secret_taken_over(state: ClusterState) -> Iterator[Finding]:
+    """An ExternalSecret takes over a Secret that was created by hand, with its keys only."""
     for item in state.declared.of_kinds("ExternalSecret"):
         if (item.spec.get("target") or {}).get("creationPolicy", "Owner") != "Owner":
             continue
@@ -187,70 +206,84 @@ def _adopted(secret: Manifest, declared: Object) -> Iterator[tuple[Severity, str
         text = (
             f"has type {secret['type']}, but {owner} creates {wanted}: the type cannot change, so"
         )
-        yield _HIGH, f"{text} its sync fails until the Secret is deleted"
+        yield HIGH, f"{text} its sync fails until the Secret is deleted"
     text = f"was created by hand: {owner} takes it over and sets its values from SSM"
     provided = keys_of(Objects([declared]))[declared.namespace, secret["metadata"]["name"]]
     keys = data_keys(secret["metadata"])
     if keys is None or provided is None:
-        yield _HIGH, f"{text}; the review cannot see which keys it loses"
+        yield HIGH, f"{text}; the review cannot see which keys it loses"
     elif lost := listed(sorted(keys - provided), _MOST):
         remedy = "add them to the service's parameters, or make sure that no pod reads them"
-        yield _HIGH, f"{text}; it loses {lost}: {remedy}"
+        yield HIGH, f"{text}; it loses {lost}: {remedy}"
     else:
-        yield _MEDIUM, f"{text}; it keeps all its keys"
+        yield MEDIUM, f"{text}; it keeps all its keys"
 
 
-def _outside(state: ClusterState, before: Objects, after: Objects) -> Iterator[Finding]:
-    """Other objects in the namespaces of dist/, and duplicates among them."""
-    ours = Objects(item for item in after if item.key in state.declared.objects)
+@effect
+def host_served_twice(state: ClusterState, before: Objects, ours: Objects) -> Iterator[Finding]:
+    """An Ingress outside dist/ serves a host of dist/: DNS decides which one gets the traffic."""
     hosts = {host: item for item in ours.of_kinds("Ingress") for host in _hosts(item)}
-    others = {workload.key: workload for workload in workloads(before)}
-    secrets = {Key("", "Secret", *place) for place in keys_of(ours)}
-    for key in state.outside:
-        if key in secrets:
-            continue
-        ingress = before.get(key) if key.kind == "Ingress" else None
-        for host in _hosts(ingress) if ingress else ():
-            if host in hosts:
+    for ingress in before.of_kinds("Ingress"):
+        for host in _hosts(ingress):
+            if host in hosts and ingress.key in state.outside:
                 text = (
                     f"serves {host}, as {hosts[host].key} does: the DNS record decides which load "
                     "balancer gets the traffic; point it to the new one, then delete this Ingress"
                 )
-                yield Finding(Risk.EXPOSURE, _HIGH, key, text)
-        if key in others:
-            yield from _same_image(others[key], ours)
-        syncing = " and ".join(state.trackers.get(key, ()))
-        who = f"Application {syncing} syncs it" if syncing else "Argo CD does not change it"
-        yield Finding(Risk.NOISE, _LOW, key, f"is not in dist/; {who}")
+                yield Finding(Risk.EXPOSURE, HIGH, ingress.key, text)
 
 
-def _same_image(other: Workload, ours: Objects) -> Iterator[Finding]:
-    """Another workload with an image of dist/, which may do the same work twice."""
-    images = set(map(repository, other.images))
-    similar = [
-        workload
-        for workload in workloads(ours)
-        if images & set(map(repository, workload.images))
-        and (workload.kind == "CronJob") == (other.kind == "CronJob")
-    ]
-    if not similar:
-        return
-    same = [workload for workload in similar if _command(workload) == _command(other)]
-    names = listed([str(workload) for workload in same or similar])
-    if other.kind == "CronJob":
-        start = "runs the same command as" if same else "runs the same image as"
-        text = f"{start} {names}: suspend or delete it when the one in dist/ runs"
-        yield Finding(Risk.SCHEDULE, _HIGH if same else _MEDIUM, other.key, text)
-        return
-    single = any(workload.update is Update.RECREATE for workload in similar)
-    text = f"runs the same image as {names}"
-    text += ", which must not run twice" if single else ""
-    text += ": scale it down or delete it when the one in dist/ is ready"
-    yield Finding(Risk.CAPACITY, _HIGH if single else _MEDIUM, other.key, text)
+@effect
+def work_duplicated(state: ClusterState, before: Objects, ours: Objects) -> Iterator[Finding]:
+    """A workload outside dist/ with an image of dist/ may do the same work twice."""
+    for other in workloads(before):
+        if other.key not in state.outside:
+            continue
+        images = set(map(repository, other.images))
+        similar = [
+            workload
+            for workload in workloads(ours)
+            if images & set(map(repository, workload.images))
+            and (workload.kind == "CronJob") == (other.kind == "CronJob")
+        ]
+        same = [workload for workload in similar if _command(workload) == _command(other)]
+        names = listed([str(workload) for workload in same or similar])
+        if similar and other.kind == "CronJob":
+            start = "runs the same command as" if same else "runs the same image as"
+            text = f"{start} {names}: suspend or delete it when the one in dist/ runs"
+            yield Finding(Risk.SCHEDULE, HIGH if same else MEDIUM, other.key, text)
+        elif similar:
+            single = any(workload.update is Update.RECREATE for workload in similar)
+            text = f"runs the same image as {names}"
+            text += ", which must not run twice" if single else ""
+            text += ": scale it down or delete it when the one in dist/ is ready"
+            yield Finding(Risk.CAPACITY, HIGH if single else MEDIUM, other.key, text)
 
 
 def _command(workload: Workload) -> list[tuple[object, object]]:
     return [(one.get("command"), one.get("args")) for one in workload.containers]
+
+
+@effect
+def object_outside_dist(state: ClusterState, ours: Objects) -> Iterator[Finding]:
+    """Argo CD does not change objects that are not in dist/."""
+    secrets = {Key("", "Secret", *place) for place in keys_of(ours)}
+    for key in state.outside:
+        if key not in secrets:
+            syncing = " and ".join(state.trackers.get(key, ()))
+            who = f"Application {syncing} syncs it" if syncing else "Argo CD does not change it"
+            yield Finding(Risk.NOISE, LOW, key, f"is not in dist/; {who}")
+
+
+@effect
+def kinds_not_listed(state: ClusterState) -> Iterator[Finding]:
+    """Objects outside dist/ of kinds that cannot be listed are not checked."""
+    for item in state.declared.of_kinds("Namespace") if state.unlisted else ():
+        text = (
+            "other objects in it could not be checked: this context cannot list "
+            f"{listed(state.unlisted, _MOST)}"
+        )
+        yield Finding(Risk.UNKNOWN, MEDIUM, item.key, text)
 
 
 def _hosts(ingress: Object) -> dict[str, None]:

@@ -10,6 +10,7 @@ import pytest
 
 from ops.review import report
 from ops.review.effects import EFFECTS as OF_COMPARISONS
+from ops.review.live import findings as of_clusters
 from ops.review.model import Finding, Risk, effects_of
 from tests.conftest import ROOT
 from tests.ops.review.cases import (
@@ -117,7 +118,7 @@ def test_each_effect_has_a_case() -> None:
 def test_each_class_and_effect_is_documented() -> None:
     assert re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE) == [str(risk) for risk in Risk]
     rows = dict(re.findall(r"^\| `([a-z]+-[a-z-]+)` \| (.+) \|$", GUIDE, re.MULTILINE))
-    assert rows == EFFECTS
+    assert rows == EFFECTS | {effect.id: effect.reason for effect in effects_of(of_clusters)}
 
 
 def test_each_class_has_at_least_three_cases_and_is_absent_from_others() -> None:

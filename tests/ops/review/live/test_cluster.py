@@ -14,8 +14,10 @@ from constructs_lib.model import Manifest
 from ops.cluster import ClusterError
 from ops.cluster.client import Response
 from ops.review.document import render
+from ops.review.live import findings
 from ops.review.live.report import compare
 from ops.review.load import of_cluster, read
+from ops.review.model import effects_of
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
 from tests.ops.review.edits import rendered, revision
@@ -88,6 +90,7 @@ def test_a_manual_change_is_reported_as_a_change() -> None:
     assert any("scales: spec.replicas 1 → 2" in text for text in said(report, API))
 
 
+NO_DRY_RUN = 'admission webhook "one" does not support dry run'
 FAILS = "replace high: the API server refuses to change it, so the sync fails: "
 
 
@@ -110,8 +113,8 @@ FAILS = "replace high: the API server refuses to change it, so the sync fails: "
         ),
         (
             API,
-            refused(400, 'admission webhook "one" does not support dry run'),
-            'unknown high: could not be checked: admission webhook "one" does not support dry run',
+            refused(400, NO_DRY_RUN),
+            f"unknown high: could not be checked: {NO_DRY_RUN}",
         ),
         (
             API,
@@ -325,6 +328,33 @@ def test_objects_of_others(items: list[Manifest], expected: list[str]) -> None:
     texts = said(review(cluster(*items)), str(Declared.of(items[0]).key))
     ends = [len(text) if text.endswith(" ") else None for text in expected]  # where a text is cut
     assert [text[:end] for text, end in zip(texts, ends, strict=True)] == expected
+
+
+def test_each_effect_can_be_found_by_its_id() -> None:
+    def owned_by_hand(item: Manifest) -> None:
+        track(item)
+        owner = {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+        item["metadata"]["managedFields"] = [owner]
+
+    items = [
+        changed(API, owned_by_hand),
+        other("Ingress cerebro/cerebro-api", "second"),
+        other(API, "old"),
+        secret(*GIVEN),
+    ]
+    inside = [one for one in DECLARED if one["metadata"].get("namespace") != "crawlers"]
+    inside.remove(find("Namespace crawlers"))
+    widget = {"apiVersion": "x.example/v1", "kind": "Widget", "metadata": {"namespace": "a"}}
+    server = FakeServer([*DECLARED, widget], [*inside, ARGOCD, *items])
+    server.answers = {
+        f"PATCH {place(find('Service cerebro/cerebro-api'))}": refused(422, "field is immutable"),
+        f"PATCH {place(find('Service cerebro/cerebro-mcp'))}": refused(400, NO_DRY_RUN),
+        f"PATCH {place(find(NAMESPACE))}": warning('unknown field "spec.typo"'),
+        "GET /apis/x.example/v1/namespaces/cerebro/widgets": denied("list", "widgets"),
+    }
+    report = review(server)
+    named = {finding.rule for finding in report.findings}
+    assert {effect.id for effect in effects_of(findings)} - named == set()
 
 
 def test_no_value_of_a_secret_in_dist_is_shown() -> None:
