@@ -12,7 +12,7 @@ from catalogue.parameters import Parameters
 from catalogue.target import TARGET
 from constructs_lib.model import waivers
 from constructs_lib.model.checks import checked
-from constructs_lib.model.platform import Platform, Sources
+from constructs_lib.model.platform import Platform, SettingLocations
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
 """Accepted findings of the rules and the scanners, each with a reason and an expiry date."""
@@ -34,7 +34,7 @@ def current() -> AnalyticsPlatform:
         name="gnosis-analytics",
         registry="ghcr.io/gnosischain",
         parameter_prefix="/cerebro/",
-        sources=Sources(
+        locations=SettingLocations(
             charts="charts/registry.py",
             hosts="catalogue/hosts.py",
             parameters="catalogue/parameters.py",

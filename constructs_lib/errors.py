@@ -100,9 +100,9 @@ def _refusal(error: BaseException | None) -> DeclarationError | None:
     if isinstance(error, SyntaxError):
         text = f"line {error.lineno}: {error.msg}; fix the syntax"
         return DeclarationError(text, where=Path(error.filename or ""))
-    while error and not isinstance(error, DeclarationError):
-        error = error.__cause__
-    return error
+    if error is None or isinstance(error, DeclarationError):
+        return error
+    return _refusal(error.__cause__)
 
 
 def _misspelling(error: BaseException) -> str | None:

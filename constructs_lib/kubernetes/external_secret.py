@@ -9,7 +9,6 @@ from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import ClusterTarget, Parameter
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import check_object_name, check_variable
@@ -29,7 +28,53 @@ _REMOTE_DEFAULTS = {
 
 
 @checked
-class ExternalSecret(Construct):
+class ParameterSecret(Construct):
+    """A Secret with keys that are each read from one SSM parameter."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        keys: Mapping[str, Parameter],
+        *,
+        template: Mapping[str, Any] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """Declare the Secret.
+
+        Args:
+            scope: The chart, or a construct in it.
+            name: Name of the Secret.
+            keys: Parameters by key.
+            template: The `spec.target.template`. Default: the keys as they are.
+            annotations: Annotations of the ExternalSecret. Default: none.
+        """
+        check_object_name(name)
+        super().__init__(scope, name)
+        self.name = name
+        self.keys = dict(keys)
+        chart = Chart.of(scope)
+        target = chart.platform.target
+        self.external_secret = chart.add(
+            self,
+            _api_version(target),
+            "ExternalSecret",
+            chart.metadata(name, annotations=annotations),
+            {
+                "refreshInterval": _REFRESH[target.external_secrets],
+                "secretStoreRef": {"name": STORE, "kind": "ClusterSecretStore"},
+                "target": {"name": name, "creationPolicy": "Owner", "template": template},
+                "data": [
+                    {"secretKey": key, "remoteRef": {"key": parameter.path, **_REMOTE_DEFAULTS}}
+                    for key, parameter in keys.items()
+                ],
+            },
+        )
+        """The ExternalSecret."""
+
+
+@checked
+class ExternalSecret(ParameterSecret):
     """A Secret with environment variables, each read from one SSM parameter.
 
     A missing parameter blocks the refresh of the whole Secret, so put unrelated parameters into
@@ -44,33 +89,15 @@ class ExternalSecret(Construct):
             name: Name of the Secret.
             keys: Parameters by environment variable.
         """
-        check_object_name(name)
-        super().__init__(scope, name)
-        self.name = name
-        self.keys = dict(keys)
         for variable in keys:
             check_variable(variable)
+        super().__init__(scope, name, keys)
         if not keys:
             raise DeclarationError("reads no parameters; remove it", where=self.node.path)
-        self.external_secret = _add(self, name, self.keys)
-        """The ExternalSecret."""
 
 
 @checked
-class SecretFiles(Construct):
-    """A Secret for `Program.secret_files`, with each file read from one SSM parameter."""
-
-    def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
-        check_object_name(name)
-        super().__init__(scope, name)
-        self.name = name
-        self.keys = dict(keys)
-        self.external_secret = _add(self, name, self.keys)
-        """The ExternalSecret."""
-
-
-@checked
-class RegistryCredentials(Construct):
+class RegistryCredentials(ParameterSecret):
     """The image pull Secret `ghcr-pull-secret`.
 
     Protected from deletion, because the pods of the namespace could not start without it.
@@ -83,17 +110,13 @@ class RegistryCredentials(Construct):
             scope: The Namespace.
             parameter: Parameter with a docker config.json.
         """
-        super().__init__(scope, PULL_SECRET)
         template = {
             "engineVersion": "v2",
             "type": "kubernetes.io/dockerconfigjson",
             "data": {".dockerconfigjson": "{{ .dockerconfigjson }}"},
         }
         keys = {"dockerconfigjson": parameter}
-        self.external_secret = _add(
-            self, PULL_SECRET, keys, template=template, annotations=PROTECTED
-        )
-        """The ExternalSecret."""
+        super().__init__(scope, PULL_SECRET, keys, template=template, annotations=PROTECTED)
 
 
 @checked
@@ -127,30 +150,3 @@ class ParameterStore(Construct):
 
 def _api_version(target: ClusterTarget) -> str:
     return f"external-secrets.io/{target.external_secrets}"
-
-
-def _add(
-    owner: Construct,
-    name: str,
-    keys: Mapping[str, Parameter],
-    *,
-    template: Mapping[str, Any] | None = None,
-    annotations: Mapping[str, str] | None = None,
-) -> KubeObject:
-    chart = Chart.of(owner)
-    target = chart.platform.target
-    return chart.add(
-        owner,
-        _api_version(target),
-        "ExternalSecret",
-        chart.metadata(name, annotations=annotations),
-        {
-            "refreshInterval": _REFRESH[target.external_secrets],
-            "secretStoreRef": {"name": STORE, "kind": "ClusterSecretStore"},
-            "target": {"name": name, "creationPolicy": "Owner", "template": template},
-            "data": [
-                {"secretKey": key, "remoteRef": {"key": parameter.path, **_REMOTE_DEFAULTS}}
-                for key, parameter in keys.items()
-            ],
-        },
-    )

@@ -48,11 +48,6 @@ class KubeObject:
         self._derived: dict[str, Callable[[], str]] = {}
 
     @property
-    def api_version(self) -> str:
-        """Such as `apps/v1`."""
-        return str(self._manifest["apiVersion"])
-
-    @property
     def kind(self) -> str:
         """Such as `Deployment`."""
         return str(self._manifest["kind"])

@@ -11,7 +11,7 @@ from constructs import Construct
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.kubernetes.external_secret import ExternalSecret, SecretFiles
+from constructs_lib.kubernetes.external_secret import ExternalSecret, ParameterSecret
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.pod import file_key, merged_annotations
 from constructs_lib.kubernetes.program import Container, Options
@@ -47,7 +47,7 @@ class ProgramConstruct(Construct):
     """The ServiceAccount of its pods."""
     network_policy: KubeObject
     """The NetworkPolicy of its pods."""
-    external_secrets: Mapping[str, ExternalSecret | SecretFiles]
+    external_secrets: Mapping[str, ParameterSecret]
     """Its own ExternalSecrets, by the name of their Secret."""
     config_maps: Mapping[str, KubeObject]
     """The ConfigMaps of its configuration files, by name."""
@@ -173,7 +173,7 @@ class ProgramConstruct(Construct):
                 self.chart.calls.call(self, rule)
 
     def _add_secrets(self) -> None:
-        added: dict[str, ExternalSecret | SecretFiles] = {}
+        added: dict[str, ParameterSecret] = {}
         for container, declared in self.every_container.items():
             program = declared.program
             if program.secrets:
@@ -182,7 +182,7 @@ class ProgramConstruct(Construct):
             if program.secret_files:
                 name = self.file_secret_of(container)
                 keys = {file_key(path): one for path, one in program.secret_files.items()}
-                added[name] = SecretFiles(self, name, keys)
+                added[name] = ParameterSecret(self, name, keys)
         self.external_secrets = added
 
     def _add_config_maps(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class Sources:
+class SettingLocations:
     """Where each setting is defined, for error messages: a file or a phrase."""
 
     hosts: str = "the Platform's hosts"
@@ -72,7 +72,7 @@ class Platform:
     """The branch or tag that Argo CD follows."""
     waivers: tuple[Waiver, ...] = ()
     """Accepted rule violations. Default: none."""
-    sources: Sources = Sources()
+    locations: SettingLocations = SettingLocations()
     """Where these settings are defined, for the messages of the rules."""
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class Platform:
             if not path.startswith(self.parameter_prefix):
                 raise DeclarationError(
                     f"parameter {path} does not start with {self.parameter_prefix}; rename it in "
-                    f"{self.sources.parameters}"
+                    f"{self.locations.parameters}"
                 )
 
     @classmethod

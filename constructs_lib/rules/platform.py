@@ -122,7 +122,7 @@ def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
 def mismatching_hosts(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
     platform = rendered.required_platform
-    where = platform.sources.hosts
+    where = platform.locations.hosts
     served: dict[str, list[str]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
         title = str(item.key).removeprefix("Ingress ")
@@ -152,7 +152,7 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
 def mismatching_parameters(rendered: Rendered) -> Problems:
     """The stack must create exactly the parameters that services read."""
     platform = rendered.required_platform
-    where = platform.sources.parameters
+    where = platform.locations.parameters
     read = {
         path
         for item in rendered.objects.of_kinds("ExternalSecret")
@@ -180,8 +180,8 @@ def unused_pin(rendered: Rendered) -> Problems:
     }
     for service in sorted(set(platform.images) - used):
         yield Problem(
-            f"{platform.sources.pin.format(service=service)} pins an image that no pod runs",
-            f"list its chart in {platform.sources.charts}, or remove the pin",
+            f"{platform.locations.pin.format(service=service)} pins an image that no pod runs",
+            f"list its chart in {platform.locations.charts}, or remove the pin",
         )
 
 

@@ -295,7 +295,7 @@ def unpinned_image(workload: Workload, rendered: Rendered) -> Problems:
             what = image or "no image"
             yield f"{container} runs {what}, which is not an image of {platform.registry}"
         elif image != f"{registry}/{name}:{pin}":
-            where = platform.sources.pin.format(service=name)
+            where = platform.locations.pin.format(service=name)
             yield Problem(
                 f"{container} runs {image}, but {where} pins {pin}", "use the pinned build"
             )

@@ -41,7 +41,7 @@ from constructs_lib.model import (
     Probe,
     Resources,
 )
-from constructs_lib.model.platform import Sources
+from constructs_lib.model.platform import SettingLocations
 from constructs_lib.model.waivers import Waiver
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")
@@ -53,7 +53,7 @@ ALB = Alb(host=HOST, scheme="internal", keep_alive_seconds=75)
 PLATFORM = Platform(
     name="gnosis-analytics",
     registry="ghcr.io/gnosischain",
-    sources=Sources(
+    locations=SettingLocations(
         charts="charts/registry.py",
         hosts="catalogue/hosts.py",
         parameters="catalogue/parameters.py",

@@ -260,7 +260,7 @@ _PLATFORM_CHANGES: dict[str, Any] = {
     "revision": "next",
 }
 _SEEN_ELSEWHERE = {
-    Platform: {"hosts", "parameters", "parameter_prefix", "sources", "waivers"},  # rules
+    Platform: {"hosts", "parameters", "parameter_prefix", "locations", "waivers"},  # rules
     WebService: {"service_ports"},  # test_parts
     Alb: {"keep_alive_seconds", "listeners"},  # test_refusals; listeners below
 }

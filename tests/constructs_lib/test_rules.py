@@ -17,7 +17,6 @@ import yaml
 
 from charts import dist
 from constructs_lib import rules
-from constructs_lib.kubernetes import validation
 from constructs_lib.manifests.capacity import pod_template
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
@@ -135,6 +134,6 @@ def test_the_page_shows_examples_counts_objects_and_lists_waivers() -> None:
 
 def test_the_rules_run_once_per_synth(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Mock(wraps=rules.violations)
-    monkeypatch.setattr(validation, "violations", runs)
+    monkeypatch.setattr("constructs_lib.kubernetes.app.violations", runs)
     dist.render()
     assert runs.call_count == 1
