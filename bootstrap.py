@@ -46,7 +46,7 @@ IMPORTED_BY_SYNTH = (
     "typing_extensions.py",
 )  # fmt: skip
 """The packages and modules that `make synth` imports; charts may import cdk8s_plus_27."""
-_OURS = ("catalogue", "charts", "constructs_lib", "overview")
+OURS = ("catalogue", "charts", "constructs_lib", "overview")
 _COMPILE = """
 import compileall, os, sys
 for path in sys.argv[1:]:
@@ -172,7 +172,7 @@ def compiling() -> Step:
     (PYTHONDONTWRITEBYTECODE, as in containers).
     """
     folder = Path(sysconfig.get_path("purelib"))
-    paths = [*(str(folder / one) for one in IMPORTED_BY_SYNTH), *_OURS]
+    paths = [*(str(folder / one) for one in IMPORTED_BY_SYNTH), *OURS]
     return Step("bytecode", [sys.executable, "-c", _COMPILE, *paths], os.environ)
 
 

@@ -105,13 +105,15 @@ def test_what_the_synth_imports_is_compiled(tmp_path: Path) -> None:
         check=True,
     )
     folder = Path(sysconfig.get_path("purelib"))
-    imported = {
-        Path(line).relative_to(folder).parts[0]
-        for line in done.stdout.splitlines()
-        if line.startswith(str(folder)) and line.endswith(".py")
-    }
-    assert "jsii" in imported
-    assert imported - {"_distutils_hack"} <= {*bootstrap.IMPORTED_BY_SYNTH}
+
+    def imported(below: Path) -> set[str]:
+        files = [Path(line) for line in done.stdout.splitlines() if line.endswith(".py")]
+        return {one.relative_to(below).parts[0] for one in files if one.is_relative_to(below)}
+
+    packages = imported(folder)
+    assert "jsii" in packages
+    assert packages - {"_distutils_hack"} <= {*bootstrap.IMPORTED_BY_SYNTH}
+    assert imported(ROOT) - {".venv"} == {*bootstrap.OURS}
     assert all((folder / one).exists() for one in bootstrap.IMPORTED_BY_SYNTH)
 
 
