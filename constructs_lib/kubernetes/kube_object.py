@@ -44,7 +44,7 @@ class KubeObject:
         """Create the object; fields that are None are omitted."""
         self.owner = owner
         """The construct that created it."""
-        self._manifest: Manifest = _without_none(_in_order(manifest))
+        self._manifest = _in_order(manifest, omit_none=True)
         self._derived: dict[str, Callable[[], str]] = {}
 
     @property
@@ -147,35 +147,29 @@ class KubeObject:
         self._manifest = _in_order(manifest)
 
 
-def _in_order(manifest: Mapping[str, Any]) -> Manifest:
+def _in_order(manifest: Mapping[str, Any], *, omit_none: bool = False) -> Manifest:
     """The object with its keys in output order: as in every manifest, then alphabetical."""
-    content = _plain(manifest)
+    content = _plain(manifest, omit_none=omit_none)
     leading = {key: content.pop(key) for key in ("apiVersion", "kind", "metadata")}
     return {**leading, **content}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, omit_none: bool = False) -> Any:
     """The value as JSON would have it, with sorted keys."""
-    match value:
-        case None | str() | bool() | int() | float():
-            return value
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case Mapping():
-            return {key: _plain(value[key]) for key in sorted(value)}
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            key: _plain(value[key], omit_none=omit_none)
+            for key in sorted(value)
+            if value[key] is not None or not omit_none
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, omit_none=omit_none) for item in value]
     raise DeclarationError(
         f"a {type(value).__name__} is not plain data; write mappings, lists, strings and numbers, "
         "with the field names of Kubernetes"
     )
-
-
-def _without_none(value: Any) -> Any:
-    """Plain data without the fields that are None."""
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return value
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[str, Any]:
