@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -94,11 +95,11 @@ Problems = Iterator[Problem | str]
 class Violation(Result):
     """A violation of a rule."""
 
-    object: Object | None = None
+    object: Object | None
     """None if it concerns several objects."""
-    text: str = ""
+    text: str
     """The message without the name of the object."""
-    rule: Rule | None = None
+    rule: Rule
 
 
 @dataclass(frozen=True)
@@ -140,42 +141,35 @@ class Rule:
         """
         if self.needs_platform and rendered.platform is None:
             return
-        if not self.kinds:
-            yield from self._results(None, crashes, rendered)
-            return
-        for subject in self._subjects(rendered, crashes):
+        subjects: list[Any] = []
+        with self._crash_reported(None, crashes):
+            subjects = self.subjects(rendered) if self.kinds else [None]
+        for subject in subjects:
             item = subject.object if isinstance(subject, Workload) else subject
-            yield from self._results(item, crashes, subject, rendered)
+            arguments = (subject, rendered) if self.kinds else (rendered,)
+            with self._crash_reported(item, crashes):
+                try:
+                    for problem in self.check(*arguments):
+                        yield self._violation(problem, item)
+                except DeclarationError as error:  # a value that the rule cannot parse
+                    yield self._violation(Problem(str(error), "correct it"), item)
 
-    def _subjects(self, rendered: Rendered, crashes: list[RuleError] | None) -> list[Any]:
+    @contextmanager
+    def _crash_reported(
+        self, item: Object | None, crashes: list[RuleError] | None
+    ) -> Iterator[None]:
+        """Raise whatever the rule raises as a RuleError, or append it to `crashes`."""
         try:
-            return self.subjects(rendered)
-        except Exception as error:  # noqa: BLE001 a rule can raise anything
-            self._crashed(None, error, crashes)
-            return []
+            yield
+        except Exception as error:
+            crash = RuleError(self.name, item.key if item else None, error)
+            if crashes is None:
+                raise crash from error
+            crashes.append(crash)
 
-    def _crashed(
-        self, item: Object | None, error: Exception, crashes: list[RuleError] | None
-    ) -> None:
-        crash = RuleError(self.name, item.key if item else None, error)
-        if crashes is None:
-            raise crash from error
-        crashes.append(crash)
-
-    def _results(
-        self, item: Object | None, crashes: list[RuleError] | None, *arguments: Any
-    ) -> Iterator[Violation]:
-        """The violations that a check finds; a value that it cannot parse is also a violation."""
-        try:
-            for found in self.check(*arguments):
-                yield self._violation(found, item)
-        except DeclarationError as error:
-            yield self._violation(Problem(str(error), "correct it"), item)
-        except Exception as error:  # noqa: BLE001 a rule can raise anything
-            self._crashed(item, error, crashes)
-
-    def _violation(self, found: Problem | str, item: Object | None) -> Violation:
-        problem = Problem(found) if isinstance(found, str) else found
+    def _violation(self, problem: Problem | str, item: Object | None) -> Violation:
+        if isinstance(problem, str):
+            problem = Problem(problem)
         item = problem.object or item
         remedy = self.remedy if problem.remedy is None else problem.remedy
         text = f"{'; '.join(filter(None, (problem.text, remedy)))} [{self.name}]"
