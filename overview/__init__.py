@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.kubernetes import ChartFiles
-from overview import maps, tables
+from overview import diagrams, tables
 from overview.inventory import Inventory
 
 FILE = "README.md"
@@ -50,11 +50,11 @@ def render(files: ChartFiles, platform: AnalyticsPlatform) -> str:
     """The page, as Markdown with Mermaid diagrams that GitHub draws."""
     inventory = Inventory(files)
     return _PAGE.format(
-        pods=maps.pods(inventory),
+        pods=diagrams.pods(inventory),
         services=tables.services(inventory),
-        secrets=maps.secrets(inventory),
+        secrets=diagrams.secrets(inventory),
         parameters=tables.parameters(inventory, platform),
-        day=maps.day(inventory),
+        day=diagrams.day(inventory),
         jobs=tables.jobs(inventory),
         images=tables.images(inventory),
         hosts=tables.hosts(inventory),

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.references import ImageReference, remote_keys, repository, secret_of
 from constructs_lib.manifests.routes import audience, paths
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import words
-from constructs_lib.model.text import plural
-from overview.inventory import Inventory
+from constructs_lib.model.text import plural, table
+from overview.inventory import ANY_HOST, Inventory
 
 _SOURCES = "https://github.com/"
 _OUR_REGISTRY = "ghcr.io/"
@@ -24,15 +23,11 @@ _OUR_REGISTRY = "ghcr.io/"
 
 def services(inventory: Inventory) -> str:
     """The services with their descriptions and workloads."""
-    return _table(
+    return table(
         ("Service", "Description", "Workloads"),
         (
-            (
-                f"[{chart.name}]({chart.path})",
-                chart.description,
-                "<br>".join(_summed(inventory.workloads[chart])),
-            )
-            for chart in inventory.services
+            (f"[{chart.name}]({chart.path})", chart.description, "<br>".join(_summed(workloads)))
+            for chart, workloads in inventory.workloads.items()
         ),
     )
 
@@ -61,14 +56,14 @@ def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
     """The SSM parameters, and the keys and Secrets that they are read into."""
     secrets: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for _, secret in inventory.of("ExternalSecret"):
-        for key, path in remote_keys(secret):
-            secrets[path][f"`{key}` in"].append(secret_of(secret))
+        for key, path in remote_keys(secret.manifest):
+            secrets[path][f"`{key}` in"].append(secret_of(secret.manifest))
     for chart in inventory.charts:
         for pending in chart.pending:
             for parameter in pending.parameters:
                 secrets[parameter.path]["once they are rendered:"].append(pending.name)
     descriptions = {parameter.path: parameter.description for parameter in Parameters}
-    return _table(
+    return table(
         ("Parameter", "Description", "Read into"),
         (
             (
@@ -84,14 +79,10 @@ def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
 
 def jobs(inventory: Inventory) -> str:
     """The schedules of all jobs."""
-    return _table(
+    return table(
         ("Job", "Starts (UTC)", "Schedule"),
         (
-            (
-                job["metadata"]["name"],
-                words(job["spec"]["schedule"]),
-                f"`{job['spec']['schedule']}`",
-            )
+            (job.name, words(job.spec["schedule"]), f"`{job.spec['schedule']}`")
             for _, job in inventory.of("CronJob")
         ),
     )
@@ -129,16 +120,12 @@ def _build(image: str) -> str:
 
 def hosts(inventory: Inventory) -> str:
     """The hosts with their audience and service."""
-    return _table(
+    return table(
         ("Host", "Reachable from", "Service"),
         (
-            (
-                f"`{host or 'any host'}`",
-                audience(Object.of(ingress)),
-                f"[{chart.name}]({chart.path})",
-            )
+            (f"`{host or ANY_HOST}`", audience(ingress), f"[{chart.name}]({chart.path})")
             for chart, ingress in inventory.of("Ingress")
-            for host in dict.fromkeys(path.host for path in paths(Object.of(ingress)))
+            for host in dict.fromkeys(path.host for path in paths(ingress))
         ),
     )
 
@@ -152,7 +139,7 @@ def open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:
         for item in catalogue.open_items(platform, pending)
         if item.name not in images_of
     ]
-    return _table(("Item", "Until then", "To do"), rows) if rows else "None.\n"
+    return table(("Item", "Until then", "To do"), rows) if rows else "None.\n"
 
 
 def capacity_table(inventory: Inventory) -> str:
@@ -170,12 +157,4 @@ def capacity_table(inventory: Inventory) -> str:
             amounts = ("" if n is None else readable(n, binary=binary) for n in (used, bound))
             share = f"{float(used / bound):.0%}" if used and bound else ""
             rows.append((namespace, name, *amounts, share))
-    return _table(("Namespace", "Resource", "Peak", "Quota", "Used"), rows, right=3)
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int = 0) -> str:
-    """A Markdown table whose last `right` columns are numbers."""
-    lines = [headings, ["-"] * (len(headings) - right) + ["-:"] * right, *rows]
-    return "".join(
-        f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines
-    )
+    return table(("Namespace", "Resource", "Peak", "Quota", "Used"), rows, right=3)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from constructs_lib.model.text import plural
+from constructs_lib.model.text import plural, table
 from constructs_lib.model.waivers import Waiver
 from constructs_lib.rules import GROUPS, RULES
 from constructs_lib.rules.model import Rendered, Rule, Violation
@@ -106,7 +106,7 @@ def _waivers(waivers: Sequence[Waiver]) -> str:
         )
         for waiver in waivers
     ]
-    return _table(("Check", "Objects", "Reason", "Until"), rows) if rows else "None.\n"
+    return table(("Check", "Objects", "Reason", "Until"), rows) if rows else "None.\n"
 
 
 def _checks(checks: CheckSet) -> str:
@@ -117,12 +117,5 @@ def _checks(checks: CheckSet) -> str:
     total = checks.count + sum(map(len, checks.left_out.values()))
     return (
         f"### {checks.title}\n\n{checks.count} of {total} checks are covered.\n\n"
-        f"{_table(('Rule', 'Checks'), rows)}"
-    )
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["-"] * len(headings), *rows]
-    return "".join(
-        f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines
+        f"{table(('Rule', 'Checks'), rows)}"
     )

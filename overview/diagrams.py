@@ -8,13 +8,12 @@ from collections.abc import Iterator
 
 from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
-from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.routes import answers_itself, audience, paths
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model.schedule import starts, words
 from constructs_lib.model.text import plural
-from overview.inventory import Inventory
+from overview.inventory import ANY_HOST, Inventory
 
 _GANTT = (
     "gantt",
@@ -59,12 +58,12 @@ def pods(inventory: Inventory) -> str:
 
     In a namespace without Ingresses, the pods are drawn in one column.
     """
-    namespaces = dict.fromkeys(chart.namespace for chart in inventory.services)
+    namespaces = dict.fromkeys(chart.namespace for chart in inventory.workloads)
     return "\n".join(_namespace(inventory, str(namespace)) for namespace in namespaces)
 
 
 def _namespace(inventory: Inventory, name: str) -> str:
-    charts = [chart for chart in inventory.services if chart.namespace == name]
+    charts = [chart for chart in inventory.workloads if chart.namespace == name]
     ingresses = [ingress for chart, ingress in inventory.of("Ingress") if chart in charts]
     diagram = Diagram()
     diagram.lines.append(f"  subgraph {name}")
@@ -74,27 +73,25 @@ def _namespace(inventory: Inventory, name: str) -> str:
         _draw_pods(diagram, inventory, chart)
     diagram.lines.append("  end")
     for ingress in ingresses:
-        reach = audience(Object.of(ingress))
-        source = diagram.node(reach, reach, _ROUND)
-        for path in paths(Object.of(ingress)):
-            name = path.host or "any host"
-            host = diagram.node(f"host {name}", name, _HEX)
-            diagram.arrow(source, host)
+        source = diagram.node(audience(ingress), audience(ingress), _ROUND)
+        for path in paths(ingress):
+            name = path.host or ANY_HOST
+            node = diagram.node(f"host {name}", name, _HEX)
+            diagram.arrow(source, node)
             if not answers_itself(path.backend):
                 service = (path.backend.get("service") or {}).get("name") or "another backend"
-                diagram.arrow(host, diagram.node(f"Service {service}", service))
+                diagram.arrow(node, diagram.node(f"Service {service}", service))
     return str(diagram)
 
 
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:
     """One node for all workloads of a chart, preceded by its Services."""
     pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
-    for manifest in chart.objects:
-        if manifest["kind"] == "Service":
-            name = manifest["metadata"]["name"]
-            ports = ", ".join(str(one["port"]) for one in manifest["spec"].get("ports") or ())
-            label = f"Service {name}:{ports}" if ports else f"Service {name}"
-            diagram.arrow(diagram.node(f"Service {name}", label), pods)
+    for owner, service in inventory.of("Service"):
+        if owner is chart:
+            ports = ", ".join(str(port["port"]) for port in service.spec.get("ports") or ())
+            label = f"Service {service.name}:{ports}".removesuffix(":")
+            diagram.arrow(diagram.node(f"Service {service.name}", label), pods)
 
 
 def _running(inventory: Inventory, chart: ChartFile) -> str:
@@ -124,9 +121,9 @@ def secrets(inventory: Inventory) -> str:
         node = diagram.node(f"SSM {parameters[0]}", "<br>".join(parameters), _DRUM)
         for secret in secrets:
             diagram.arrow(node, diagram.node(f"Secret {secret}", secret, _HEX))
-    for chart in inventory.services:
+    for chart, of_chart in inventory.workloads.items():
         alike: dict[tuple[str, ...], list[Workload]] = defaultdict(list)
-        for workload in inventory.workloads[chart]:
+        for workload in of_chart:
             alike[workload.secrets].append(workload)
             for secret in workload.pull_secrets:
                 puller = f"every pod of {chart.namespace}"
@@ -146,8 +143,8 @@ def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
     """The parameters, grouped by the Secrets that contain them."""
     secrets: dict[str, dict[str, None]] = defaultdict(dict)
     for chart, external in inventory.of("ExternalSecret"):
-        for _, path in remote_keys(external):
-            secrets[path][_secret(chart, secret_of(external))] = None
+        for _, path in remote_keys(external.manifest):
+            secrets[path][_secret(chart, secret_of(external.manifest))] = None
     together: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for parameter, named in secrets.items():
         together[tuple(named)].append(parameter)
@@ -167,8 +164,7 @@ def day(inventory: Inventory) -> str:
         if chart.name != section:
             section = chart.name
             lines.append(f"  section {section}")
-        name = job["metadata"]["name"].removeprefix(f"{chart.name}-")
-        lines += _bars(name, job["spec"]["schedule"])
+        lines += _bars(job.name.removeprefix(f"{chart.name}-"), job.spec["schedule"])
     return _fenced(lines) if section else ""
 
 
