@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Callable
 
 import pytest
+from typer.testing import Result
 
 from catalogue.parameters import Parameters
 from ops.secrets import rotation
@@ -15,6 +17,7 @@ from tests.ops.day_two.world import World
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 LOGIN = Parameters.GHCR_DOCKERCONFIGJSON
 REGISTRY = f'{{"{SECRET}": "tier3"}}'
+Rotate = Callable[..., Result]
 AT_ONCE = {"cerebro-api", "metrics-dashboard"}
 ONE_AT_A_TIME = [
     "cerebro-mcp",
@@ -30,12 +33,24 @@ def held(world: World, namespace: str, secret: str, key: str) -> str:
     return b64decode(world.object("Secret", namespace, secret)["data"][key]).decode()
 
 
+@pytest.fixture
+def rotate(run: Run) -> Rotate:
+    """Rotates a parameter to a value, or with --continue; checks the exit status."""
+
+    def rotate(parameter: Parameters, value: str = "", *, status: int = 0) -> Result:
+        source = ("--file", "-") if value else ("--continue",)
+        done = run("secrets", "rotate", parameter.path, *source, "--yes", given=value)
+        assert done.exit_code == status, done.output
+        return done
+
+    return rotate
+
+
 def test_every_reader_gets_the_value_single_writers_one_at_a_time(
-    world: World, account: Account, run: Run
+    world: World, account: Account, rotate: Rotate
 ) -> None:
     before = world.pods()
-    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
-    assert done.exit_code == 0, done.output
+    done = rotate(PASSWORD, SECRET)
     assert account.value(PASSWORD) == SECRET
     assert held(world, "crawlers", "clickhouse-credentials", "CH_PASSWORD") == SECRET
     assert held(world, "cerebro", "cerebro-api-secrets", "CLICKHOUSE_PASSWORD") == SECRET
@@ -45,42 +60,40 @@ def test_every_reader_gets_the_value_single_writers_one_at_a_time(
     assert not before.keys() & world.pods().keys()
     assert "version 2 is rolled out" in done.stdout
     assert "crawlers/click-runner-ember                next run" in done.stdout
+    for effect, workload in (
+        ("Restarted together, without lost requests", "cerebro/cerebro-api"),
+        ("Restarted one at a time, each with brief downtime", "cerebro/cerebro-mcp"),
+        ("Updated by the next sync of Argo CD", "crawlers/cryo-indexer-migrations"),
+    ):
+        (line,) = (line for line in done.stderr.splitlines() if line.startswith(f"  {effect}: "))
+        assert workload in line
 
 
-def test_nothing_but_the_readers_restarts(world: World, run: Run) -> None:
+def test_only_readers_restart_and_a_repeated_rotation_changes_nothing(
+    world: World, account: Account, api: ApiServer, rotate: Rotate
+) -> None:
     before = world.pods()
-    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-    assert done.exit_code == 0, done.output
+    for _ in range(2):
+        done = rotate(KEYS, REGISTRY)
     gone = {app for name, app in before.items() if name not in world.pods()}
     assert gone == {"cerebro-api"}
-    assert world.restarts == ["cerebro-api"]
-
-
-def test_a_repeated_rotation_changes_nothing(
-    world: World, account: Account, api: ApiServer, run: Run
-) -> None:
-    for _ in range(2):
-        done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-        assert done.exit_code == 0, done.output
     assert (account.version(KEYS), world.restarts) == (2, ["cerebro-api"])
     assert "already up to date" in done.stdout
     assert len(api.changes) == 2  # the annotation of the ExternalSecret, and the restart
 
 
-def test_a_pull_login_restarts_nothing(world: World, run: Run) -> None:
+def test_a_pull_login_restarts_nothing(world: World, rotate: Rotate) -> None:
     login = f'{{"auths": {{"ghcr.io": {{"username": "bot", "password": "{SECRET}"}}}}}}'
-    done = run("secrets", "rotate", LOGIN.path, "--file", "-", "--yes", given=login)
-    assert done.exit_code == 0, done.output
+    rotate(LOGIN, login)
     assert held(world, "crawlers", "ghcr-pull-secret", ".dockerconfigjson") == login
     assert world.restarts == []
 
 
 def test_a_failing_step_prints_the_state_and_the_next_run_continues(
-    world: World, account: Account, run: Run
+    world: World, account: Account, rotate: Rotate
 ) -> None:
     world.broken = {"cryo-indexer"}
-    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
-    assert done.exit_code == 1
+    done = rotate(PASSWORD, SECRET, status=1)
     for line in (
         "SSM has the value as version 2.",
         "Restarted, or already up to date: cerebro/cerebro-api, cerebro/metrics-dashboard, "
@@ -94,26 +107,23 @@ def test_a_failing_step_prints_the_state_and_the_next_run_continues(
     world.broken = set()
     world.restarts.clear()
     world.restart("crawlers", "cryo-indexer")  # by the user who fixed it
-    done = run("secrets", "rotate", PASSWORD.path, "--continue", "--yes")
-    assert done.exit_code == 0, done.output
+    rotate(PASSWORD)
     assert world.restarts == ["ip-crawler", "nebula"]
     assert account.version(PASSWORD) == 2
 
 
-def test_a_restart_by_reloader_is_not_repeated(world: World, run: Run) -> None:
+def test_a_restart_by_reloader_is_not_repeated(world: World, rotate: Rotate) -> None:
     world.reloader = True
-    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-    assert done.exit_code == 0, done.output
+    rotate(KEYS, REGISTRY)
     assert world.restarts == []
 
 
 def test_a_stopped_external_secrets_is_named_after_a_timeout(
-    world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+    world: World, rotate: Rotate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rotation, "SYNC_SECONDS", 0)
     world.stopped = True
-    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-    assert done.exit_code == 1
+    done = rotate(KEYS, REGISTRY, status=1)
     assert "External Secrets has not synced cerebro/cerebro-api-secrets" in done.stderr
     assert "Secrets without the value: cerebro/cerebro-api-secrets." in done.stderr
     assert world.restarts == []
@@ -124,27 +134,25 @@ def test_a_stopped_external_secrets_is_named_after_a_timeout(
     [("patch", "deployments"), ("get", "secrets"), ("list", "pods"), ("patch", "externalsecrets")],
 )
 def test_a_missing_permission_fails_before_the_first_write(
-    world: World, account: Account, api: ApiServer, run: Run, *, verb: str, resource: str
+    world: World, account: Account, api: ApiServer, rotate: Rotate, *, verb: str, resource: str
 ) -> None:
     api.denied = {(verb, resource)}
-    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-    assert done.exit_code == 1
+    done = rotate(KEYS, REGISTRY, status=1)
     assert f"context test may not {verb} {resource} in cerebro; nothing was changed" in done.stderr
     assert (account.version(KEYS), api.changes, world.restarts) == (1, [], [])
 
 
 def test_without_the_external_secret_nothing_is_written(
-    world: World, account: Account, api: ApiServer, run: Run
+    world: World, account: Account, api: ApiServer, rotate: Rotate
 ) -> None:
     api.answers[world.path("ExternalSecret", "cerebro", "cerebro-api-secrets")] = (404, {})
-    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-    assert done.exit_code == 1
+    done = rotate(KEYS, REGISTRY, status=1)
     assert "the cluster has no ExternalSecret cerebro/cerebro-api-secrets; nothing" in done.stderr
     assert (account.version(KEYS), world.restarts) == (1, [])
 
 
 def test_a_concurrent_write_stops_the_rotation(
-    world: World, account: Account, api: ApiServer, run: Run
+    world: World, account: Account, api: ApiServer, rotate: Rotate
 ) -> None:
     react = api.on_change
 
@@ -154,8 +162,7 @@ def test_a_concurrent_write_stops_the_rotation(
             account.put(PASSWORD, f"{SECRET}-theirs")
 
     api.on_change = meanwhile
-    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
-    assert done.exit_code == 1
+    done = rotate(PASSWORD, SECRET, status=1)
     assert (
         f"another user changed {PASSWORD.path} after version 2: SSM now has version 3"
         in done.stderr
@@ -163,7 +170,9 @@ def test_a_concurrent_write_stops_the_rotation(
     assert world.restarts[2:] == ["cerebro-mcp"]
 
 
-def test_one_replaced_pod_does_not_count_for_all(world: World, api: ApiServer, run: Run) -> None:
+def test_one_replaced_pod_does_not_count_for_all(
+    world: World, api: ApiServer, rotate: Rotate
+) -> None:
     """One of two pods was evicted after its Secret was written, and is not ready yet."""
     deployment = world.path("Deployment", "cerebro", "cerebro-api")
     react, look = api.on_change, api.on_read
@@ -185,20 +194,19 @@ def test_one_replaced_pod_does_not_count_for_all(world: World, api: ApiServer, r
                 api.objects[deployment]["status"]["availableReplicas"] = 2
 
     api.on_change, api.on_read = evicted, ready_later
-    done = run("secrets", "rotate", KEYS.path, "--file", "-", "--yes", given=REGISTRY)
-    assert (done.exit_code, world.restarts) == (0, ["cerebro-api"]), done.output
+    rotate(KEYS, REGISTRY)
+    assert world.restarts == ["cerebro-api"]
 
 
-def test_a_missing_workload_is_skipped(world: World, api: ApiServer, run: Run) -> None:
+def test_a_missing_workload_is_skipped(world: World, api: ApiServer, rotate: Rotate) -> None:
     del api.objects[world.path("Deployment", "crawlers", "nebula")]
-    done = run("secrets", "rotate", PASSWORD.path, "--file", "-", "--yes", given=SECRET)
-    assert done.exit_code == 0, done.output
+    done = rotate(PASSWORD, SECRET)
     assert "crawlers/nebula is not in the cluster; skipped" in done.stderr
     assert "nebula" not in world.restarts
 
 
 def test_status_follows_a_value_from_ssm_to_the_pods(
-    world: World, account: Account, api: ApiServer, run: Run
+    world: World, account: Account, api: ApiServer, run: Run, rotate: Rotate
 ) -> None:
     for parameter in Parameters:
         if parameter is not KEYS:
@@ -221,6 +229,6 @@ def test_status_follows_a_value_from_ssm_to_the_pods(
     assert "2 pods of cerebro/cerebro-api started before the last change" in behind.stdout
     assert behind.stdout.endswith(" not rolled out\n")
 
-    for parameter in (PASSWORD, Parameters.EXECUTION_RPC_URL, KEYS):
-        run("secrets", "rotate", parameter.path, "--continue", "--yes")
+    for parameter in (PASSWORD, KEYS):
+        rotate(parameter)
     assert "another version" not in run("secrets", "status", "--cluster").stdout
