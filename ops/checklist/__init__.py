@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,7 +14,7 @@ from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
 from ops.checklist import prerequisites
 from ops.checklist.results import CheckResult, Outcome, Report, failed, not_checked, passed
-from ops.checklist.services import CheckImage, Inputs, Skipped, check
+from ops.checklist.services import CheckImage, Inputs, check
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.options import AsJson, Context, context_needs_cluster
@@ -60,20 +61,21 @@ def checklist(
 
     context_needs_cluster(context, cluster=cluster)
     with terminal.waiting("Checking ..."):
+        target = _query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster)
         inputs = Inputs(
             platform=current(),
             files=rendered.files(),
             rendered=rendered.render(),
             stored=_query(_stored, "--aws", wanted=aws),
             check_image=_query(image_check, "--registry", wanted=registry),
-            cluster=_query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster),
+            cluster=None if target.exception() else target.result(),
         )
         services = {one.name: one for one in inputs.services()}
         if service and service not in services:
             raise OpsError(f"service {service} not found; use one of: {', '.join(services)}")
         report = Report(
             {name: check(one, inputs) for name, one in services.items() if service in (None, name)},
-            _prerequisites(inputs.cluster) if cluster else [],
+            _prerequisites(target) if cluster else [],
             _open_items(inputs.platform, service),
         )
     if as_json:
@@ -85,14 +87,17 @@ def checklist(
     return _STATUS.get(report.outcome, Status.DONE)
 
 
-def _query(source: Callable[[], T], option: str, *, wanted: bool) -> T | Skipped:
-    """Return the result of `source`, or Skipped if its option is missing or it fails."""
-    if not wanted:
-        return Skipped(f"pass {option}")
+def _query(source: Callable[[], T], option: str, *, wanted: bool) -> Future[T]:
+    """Return the result of `source`, or why there is none: its option is missing, or it failed."""
+    query: Future[T] = Future()
     try:
-        return source()
+        if wanted:
+            query.set_result(source())
+        else:
+            query.set_exception(OpsError(f"pass {option}"))
     except OpsError as error:
-        return Skipped(str(error))
+        query.set_exception(error)
+    return query
 
 
 def _stored() -> dict[str, Stored]:
@@ -127,10 +132,10 @@ def image_check() -> CheckImage:
     return check
 
 
-def _prerequisites(cluster: Cluster | Skipped) -> list[tuple[str, CheckResult]]:
-    if isinstance(cluster, Skipped):
-        return [("Cluster", not_checked(cluster.why))]
-    return prerequisites.check(cluster)
+def _prerequisites(cluster: Future[Cluster]) -> list[tuple[str, CheckResult]]:
+    if error := cluster.exception():
+        return [("Cluster", not_checked(error))]
+    return prerequisites.check(cluster.result())
 
 
 def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[OpenItem]:

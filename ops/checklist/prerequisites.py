@@ -14,8 +14,16 @@ from catalogue.target import TARGET
 from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model import Manifest
 from ops import rendered
-from ops.checklist.results import CheckResult, Outcome, failed, not_checked, passed, passed_if
-from ops.cluster import Cluster, ClusterError, SyncState
+from ops.checklist.results import (
+    CheckResult,
+    Outcome,
+    failed,
+    not_checked,
+    passed,
+    passed_if,
+    results_of,
+)
+from ops.cluster import Cluster, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
@@ -30,16 +38,7 @@ _IPV4 = 4
 
 def check(cluster: Cluster) -> list[tuple[str, CheckResult]]:
     """Return the results of every check, with their names."""
-    return [(name, one) for name, check in _CHECKS.items() for one in _results(check, cluster)]
-
-
-def _results(
-    check: Callable[[Cluster], Iterator[CheckResult]], cluster: Cluster
-) -> list[CheckResult]:
-    try:
-        return list(check(cluster))
-    except ClusterError as error:
-        return [not_checked(error)]
+    return [(name, one) for name, check in _CHECKS.items() for one in results_of(check, cluster)]
 
 
 def nodes(cluster: Cluster) -> Iterator[CheckResult]:

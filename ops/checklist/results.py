@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum, StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ops import terminal
+from ops.errors import OpsError
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
@@ -82,6 +83,16 @@ def passed_if(condition: object, detail: str, problem: str) -> CheckResult:
 
 def not_checked(why: object) -> CheckResult:
     return CheckResult(Outcome.NOT_CHECKED, str(why))
+
+
+def results_of(
+    check: Callable[..., Iterable[CheckResult]], *arguments: object
+) -> Iterator[CheckResult]:
+    """Yield the results of a check. If a request fails, the rest is not checked."""
+    try:
+        yield from check(*arguments)
+    except OpsError as error:
+        yield not_checked(error)
 
 
 def failed_each(problems: Iterable[str], detail: str) -> list[CheckResult]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +28,9 @@ from ops.checklist.results import (
     not_checked,
     passed,
     passed_if,
+    results_of,
 )
-from ops.cluster import Cluster, ClusterError
+from ops.cluster import Cluster
 from ops.rendered import parse
 from ops.secrets.readers import SyncedSecret
 from ops.secrets.status import State, state_of
@@ -42,13 +44,6 @@ _FIT = (None, "$BUILDPLATFORM", "$TARGETPLATFORM", "linux/arm64")
 
 CheckImage = Callable[[str, str | None], CheckResult]
 """Checks that the registry has an image reference for arm64, with the given digest if any."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A source that was not queried, and the reason."""
-
-    why: str
 
 
 @dataclass(frozen=True)
@@ -92,10 +87,11 @@ class Inputs:
     """dist/ in the checkout."""
     rendered: Mapping[str, str]
     """dist/ as the code renders it."""
-    stored: Mapping[str, Stored] | Skipped
-    """The parameters in SSM."""
-    check_image: CheckImage | Skipped
-    cluster: Cluster | Skipped
+    stored: Future[Mapping[str, Stored]]
+    """The parameters in SSM, or why they are unknown."""
+    check_image: Future[CheckImage]
+    """How to check an image, or why it cannot be checked."""
+    cluster: Cluster | None
 
     def services(self) -> Iterator[CheckedService]:
         """Every chart that runs pods, without third-party images."""
@@ -146,7 +142,8 @@ def check(service: CheckedService, inputs: Inputs) -> dict[Item, list[CheckResul
         if service.unreadable and item not in _WITHOUT_OBJECTS:
             results[item] = [not_checked(service.unreadable)]
         else:
-            results[item] = [result for one in checks for result in one(service, inputs)]
+            found = (result for one in checks for result in results_of(one, service, inputs))
+            results[item] = list(found)
     return results
 
 
@@ -172,10 +169,7 @@ def _dockerfile(service: CheckedService, _: Inputs) -> Iterator[CheckResult]:
 def _built(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that the running image is built for arm64."""
     for image in service.images:
-        if isinstance(inputs.check_image, Skipped):
-            yield not_checked(inputs.check_image.why)
-        else:
-            yield inputs.check_image(f"{image}:{inputs.pin(image)}", None)
+        yield inputs.check_image.result()(f"{image}:{inputs.pin(image)}", None)
 
 
 def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
@@ -188,11 +182,8 @@ def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
             yield CheckResult(
                 Outcome.OPEN, f"{pin.tag} is pinned without its digest; `ops pin` adds it"
             )
-        if isinstance(inputs.check_image, Skipped):
-            yield not_checked(inputs.check_image.why)
-        else:
-            for tag, digest in {"latest": None, pin.tag: pin.digest}.items():
-                yield inputs.check_image(f"{image}:{tag}", digest)
+        for tag, digest in {"latest": None, pin.tag: pin.digest}.items():
+            yield inputs.check_image.result()(f"{image}:{tag}", digest)
 
 
 def _is_current(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
@@ -209,13 +200,9 @@ def _is_current(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
 
 def _application(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that the service's Application is Synced and Healthy."""
-    if isinstance(inputs.cluster, Skipped):
+    if not inputs.cluster:
         return
-    try:
-        found = inputs.cluster.get(*_APPLICATION, service.name, "argocd")
-    except ClusterError as error:
-        yield not_checked(error)
-        return
+    found = inputs.cluster.get(*_APPLICATION, service.name, "argocd")
     status = (found or {}).get("status", {})
     sync = status.get("sync", {}).get("status", "not in the cluster")
     health = status.get("health", {}).get("status", "unknown")
@@ -227,10 +214,7 @@ def _application(service: CheckedService, inputs: Inputs) -> Iterator[CheckResul
 
 def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that the service's parameters are set in SSM."""
-    stored = inputs.stored
-    if isinstance(stored, Skipped):
-        yield not_checked(stored.why)
-        return
+    stored = inputs.stored.result()
     known = {parameter.path: parameter for parameter in Parameters}
     remedies = {
         State.MISSING: "`make deploy-secrets` creates it",
@@ -262,14 +246,10 @@ def _external_secrets(service: CheckedService, inputs: Inputs) -> list[CheckResu
 
 def _synced(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that External Secrets syncs each Secret of the service."""
-    if isinstance(inputs.cluster, Skipped):
+    if not inputs.cluster:
         return
     for name in service.secrets:
-        try:
-            sync = inputs.cluster.sync(service.namespace, name)
-        except ClusterError as error:
-            yield not_checked(error)
-            return
+        sync = inputs.cluster.sync(service.namespace, name)
         detail = sync.message if sync else "is not in the cluster"
         detail = f"ExternalSecret {service.namespace}/{name}: {detail}"
         yield passed_if(sync and sync.ready, detail, detail)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -18,13 +19,14 @@ from constructs_lib.model import Pin
 from ops import rendered
 from ops.checklist import image_check, services
 from ops.checklist.results import CheckResult, Item, Outcome
-from ops.checklist.services import CheckedService, Inputs, Skipped, check
+from ops.checklist.services import CheckedService, Inputs, check
 from tests import fixed
 from tests.ops.day_two.api_server import Object
 from tests.ops.day_two.conftest import SECRET, Account, Run
 from tests.ops.day_two.world import World
 from tests.ops.local_registry import LocalRegistry
 
+T = TypeVar("T")
 Change = Callable[[Object], object]
 FAILED, OPEN, PASSED = Outcome.FAILED, Outcome.OPEN, Outcome.PASSED
 NOT_CHECKED, NOT_APPLICABLE = Outcome.NOT_CHECKED, Outcome.NOT_APPLICABLE
@@ -79,15 +81,21 @@ def test_an_unknown_service(run: Run) -> None:
 @pytest.fixture
 def inputs(dist: dict[str, str]) -> Inputs:
     """The inputs of the checks without options."""
-    skipped = Skipped("pass its option")
     return Inputs(
         platform=fixed.platform(),
         files=dist,
         rendered=dist,
-        stored=skipped,
-        check_image=skipped,
-        cluster=skipped,
+        stored=result_of({}),
+        check_image=result_of(lambda reference, _: CheckResult(PASSED, reference)),
+        cluster=None,
     )
+
+
+def result_of(value: T) -> Future[T]:
+    """Return a query with this result."""
+    query: Future[T] = Future()
+    query.set_result(value)
+    return query
 
 
 def of_item(inputs: Inputs, item: Item, **changes: Any) -> list[CheckResult]:
@@ -189,7 +197,9 @@ def test_images_are_looked_up_in_the_registry(inputs: Inputs, server: LocalRegis
     def looked_up(pin: Pin) -> list[tuple[Outcome, str]]:
         """Return the results for the pinned image, then for its tags."""
         platform = replace(inputs.platform, images={"cerebro-api": pin})
-        of_items = check(service, replace(inputs, platform=platform, check_image=image_check()))
+        of_items = check(
+            service, replace(inputs, platform=platform, check_image=result_of(image_check()))
+        )
         found = [*of_items[Item.BUILDS][1:], *of_items[Item.PUSHED]]
         return [(result.outcome, result.detail) for result in found]
 
@@ -225,7 +235,7 @@ def test_parameters_are_looked_up_in_ssm(account: Account, run: Run) -> None:
 
 def test_a_parameter_that_left_the_catalogue_fails(inputs: Inputs) -> None:
     text = inputs.files[API].replace(Parameters.API_KEYS.path, "/cerebro/old")
-    found = of_item(inputs, Item.PARAMETERS, files={**inputs.files, API: text}, stored={})
+    found = of_item(inputs, Item.PARAMETERS, files={**inputs.files, API: text})
     problem = "/cerebro/old is not in catalogue/parameters.py; run `make synth`"
     assert CheckResult(FAILED, problem) in found
 
