@@ -109,28 +109,20 @@ def _show_records(done: threading.Event) -> None:
 def validation_records() -> set[str]:
     """Return `NAME CNAME VALUE` for each record that a certificate of our hosts waits for."""
     client = boto3.client("acm", region_name=INSTALLATION.region)
-    names = {host.fqdn for host in Hosts}
+    hosts = {host.fqdn for host in Hosts}
     pages = client.get_paginator("list_certificates").paginate(
         CertificateStatuses=["PENDING_VALIDATION"]
     )
-    waiting = [
-        summary["CertificateArn"]
-        for page in pages
-        for summary in page["CertificateSummaryList"]
-        if summary["DomainName"] in names
-    ]
-    options = [
-        option
-        for arn in waiting
-        for option in client.describe_certificate(CertificateArn=arn)["Certificate"].get(
-            "DomainValidationOptions", []
-        )
-    ]
-    return {
-        f"{record['Name']} {record['Type']} {record['Value']}"
-        for option in options
-        if option.get("ValidationStatus") != "SUCCESS" and (record := option.get("ResourceRecord"))
-    }
+    found = set()
+    for certificate in (one for page in pages for one in page["CertificateSummaryList"]):
+        if certificate["DomainName"] not in hosts:
+            continue
+        details = client.describe_certificate(CertificateArn=certificate["CertificateArn"])
+        for option in details["Certificate"].get("DomainValidationOptions", ()):
+            record = option.get("ResourceRecord")
+            if record and option.get("ValidationStatus") != "SUCCESS":
+                found.add(f"{record['Name']} {record['Type']} {record['Value']}")
+    return found
 
 
 def _report_keys() -> None:
@@ -141,6 +133,6 @@ def _report_keys() -> None:
     except AwsError as error:
         terminal.warn(f"cannot get the parameters' keys from SSM: {error}")
         return
-    for path, one in sorted(found.items()):
-        if one.key != wanted:
-            terminal.warn(f"{path} is encrypted with {one.key}, not with {wanted}")
+    for path, description in sorted(found.items()):
+        if description.key != wanted:
+            terminal.warn(f"{path} is encrypted with {description.key}, not with {wanted}")

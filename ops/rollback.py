@@ -86,8 +86,11 @@ def rollback(
     """
     if to and (only_list or as_json):
         raise typer.BadParameter("--to cannot be combined with --list or --json")
-    pin, builds = _pin(service), history(service)
-    earlier = [build for build in builds if build.pin not in (pin, replace(pin, digest=None))]
+    pins = images.load()
+    require_known(service, pins)
+    pin = pins[service]
+    current = (pin, replace(pin, digest=None))
+    earlier = [build for build in history(service) if build.pin not in current]
     if as_json:
         terminal.show_json([_as_json(build) for build in earlier])
         return
@@ -97,7 +100,12 @@ def rollback(
     if only_list:
         return
     require_committed(ROOT, service)
-    build = _matching(service, pin, earlier, to) if to else _choose(earlier)
+    if to:
+        build = _matching(service, pin, earlier, to)
+    elif terminal.is_interactive():
+        build = earlier[terminal.choose("Roll back to which build", len(earlier)) - 1]
+    else:
+        raise OpsError("the terminal is not interactive; nothing was changed. Pass --to COMMIT")
     _describe_change(service, pin, build)
     pin_and_report(service, build.commit, build.pin.digest, verify=verify)
 
@@ -132,12 +140,6 @@ def _build(content: bytes | None) -> Pin | None:
     return None if pin.floats else pin
 
 
-def _pin(service: str) -> Pin:
-    pins = images.load()
-    require_known(service, pins)
-    return pins[service]
-
-
 def _require_some(service: str, earlier: list[Build]) -> None:
     if Git(ROOT).is_shallow:
         terminal.warn("This clone lacks older commits; run `git fetch --unshallow`.")
@@ -157,12 +159,6 @@ def _show(service: str, pin: Pin, earlier: list[Build]) -> None:
             for number, build in enumerate(earlier, start=1)
         ],
     )
-
-
-def _choose(earlier: list[Build]) -> Build:
-    if not terminal.is_interactive():
-        raise OpsError("the terminal is not interactive; nothing was changed. Pass --to COMMIT")
-    return earlier[terminal.choose("Roll back to which build", len(earlier)) - 1]
 
 
 def _matching(service: str, pin: Pin, earlier: list[Build], asked: str) -> Build:
