@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from constructs_lib.errors import DeclarationError, PlatformError, explain
 from constructs_lib.kubernetes import App, Chart, Options, Platform, ScheduledJob
 from constructs_lib.model import Egress, Host, HttpGet, Parameter, Pin, Probe, Resources
-from tests.api_server import read
 from tests.constructs_lib import declarations as base
+from tests.kubernetes_yaml import read
 
 _TOGETHER = 20
 _EXAMPLES = 70

@@ -10,8 +10,8 @@ import pytest
 from constructs_lib.errors import PlatformError
 from constructs_lib.kubernetes.files import to_yaml
 from constructs_lib.manifests.text import is_odd, quoted
-from tests.api_server import read
 from tests.constructs_lib import declarations as base
+from tests.kubernetes_yaml import read
 
 # Strings that sigs.k8s.io/yaml 1.4 misreads as written by the YAML library of cdk8s.
 MISREAD = [

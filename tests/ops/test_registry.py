@@ -17,6 +17,7 @@ from tests.ops.local_registry import ATTESTATION, LocalRegistry
 ARM64 = ("linux", "arm64")
 AMD64 = ("linux", "amd64")
 REPOSITORY = "gnosischain/cerebro-api"
+ONLY_AMD64 = "is not built for linux/arm64, only for linux/amd64"
 
 
 def image(server: LocalRegistry) -> str:
@@ -59,23 +60,15 @@ def test_content_with_another_digest_is_refused(server: LocalRegistry) -> None:
         find(f"{image(server)}@{digest}")
 
 
-def _nothing(_: LocalRegistry) -> None: ...
+Prepare = Callable[[LocalRegistry], object]
 
 
-def _another_tag(server: LocalRegistry) -> None:
-    server.push(REPOSITORY, "sha-2", ARM64)
-
-
-def _amd64(server: LocalRegistry) -> None:
-    server.push(REPOSITORY, "sha-1", AMD64, ATTESTATION)
+def _pushed(tag: str, *platforms: tuple[str, str]) -> Prepare:
+    return lambda server: server.push(REPOSITORY, tag, *platforms)
 
 
 def _single_amd64(server: LocalRegistry) -> None:
     server.push_single(REPOSITORY, "sha-1", AMD64)
-
-
-def _only_attestation(server: LocalRegistry) -> None:
-    server.push(REPOSITORY, "sha-1", ATTESTATION)
 
 
 def _missing_child(server: LocalRegistry) -> None:
@@ -90,28 +83,26 @@ def _private(server: LocalRegistry) -> None:
     server.login = ("operator", "secret")
 
 
-def _token_service_is_broken(server: LocalRegistry) -> None:
-    server.token_status = 500
+def _token_status(status: int) -> Prepare:
+    return lambda server: setattr(server, "token_status", status)
 
 
-def _answers(status: int, body: bytes) -> Callable[[LocalRegistry], None]:
-    def broken(server: LocalRegistry) -> None:
-        server.answers[f"/v2/{REPOSITORY}/manifests/sha-1"] = (status, body)
-
-    return broken
+def _answers(status: int, body: bytes) -> Prepare:
+    path = f"/v2/{REPOSITORY}/manifests/sha-1"
+    return lambda server: server.answers.update({path: (status, body)})
 
 
 @pytest.mark.parametrize(
     ("prepare", "error", "message"),
     [
-        (_nothing, ImageMissingError, "cerebro-api:sha-1 does not exist"),
-        (_another_tag, ImageMissingError, "cerebro-api:sha-1 does not exist"),
-        (_amd64, ImageMissingError, "is not built for linux/arm64, only for linux/amd64"),
-        (_single_amd64, ImageMissingError, "is not built for linux/arm64, only for linux/amd64"),
-        (_only_attestation, ImageMissingError, "is not built for linux/arm64$"),
+        (lambda _: None, ImageMissingError, "cerebro-api:sha-1 does not exist"),
+        (_pushed("sha-2", ARM64), ImageMissingError, "cerebro-api:sha-1 does not exist"),
+        (_pushed("sha-1", AMD64, ATTESTATION), ImageMissingError, ONLY_AMD64),
+        (_single_amd64, ImageMissingError, ONLY_AMD64),
+        (_pushed("sha-1", ATTESTATION), ImageMissingError, "is not built for linux/arm64$"),
         (_missing_child, ImageMissingError, r"cerebro-api@sha256:\w{64} does not exist"),
         (_private, RegistryError, r"\(403\): it does not exist or is private; .* `docker login"),
-        (_token_service_is_broken, RegistryError, "returned 500"),
+        (_token_status(500), RegistryError, "returned 500"),
         (_answers(418, b""), RegistryError, "returned 418 for"),
         (_answers(401, b""), RegistryError, r"denies access to .* \(401\)"),
         (_answers(200, b"<html>"), RegistryError, "cannot be read as an image"),
@@ -122,7 +113,7 @@ def _answers(status: int, body: bytes) -> Callable[[LocalRegistry], None]:
 )
 def test_missing_images_and_unusable_responses(
     server: LocalRegistry,
-    prepare: Callable[[LocalRegistry], None],
+    prepare: Prepare,
     error: type[RegistryError],
     message: str,
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from constructs_lib.model import Manifest
 from ops.cluster.client import Response
 from ops.commands import app
 from ops.takeover import steps
@@ -43,7 +44,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServ
         yield server
 
 
-def by_hand() -> dict[str, Any]:
+def by_hand() -> Manifest:
     item = find(API)
     item["metadata"] |= {"resourceVersion": "7", "uid": "x", "managedFields": []}
     item["spec"]["replicas"] = 5
@@ -61,7 +62,7 @@ def refused(done: Result) -> str:
 
 
 def test_start_saves_the_objects_and_applies_without_automated_sync(server: FakeServer) -> None:
-    bodies: list[dict[str, Any]] = []
+    bodies: list[Manifest] = []
     exchange = server.exchange
 
     def recorded(method: str, path: str, **options: Any) -> Response:
@@ -81,13 +82,9 @@ def test_start_saves_the_objects_and_applies_without_automated_sync(server: Fake
     assert bodies[1]["spec"]["source"] == find(APPLICATION)["spec"]["source"]
 
 
-def test_start_asks_first(server: FakeServer) -> None:
+def test_start_asks_first_and_overwrites_no_file(server: FakeServer) -> None:
     assert "nothing was changed. Pass --yes" in refused(run("start"))
-    assert server.changed == []
     assert not Path(SAVED).exists()
-
-
-def test_start_overwrites_no_file(server: FakeServer) -> None:
     Path(SAVED).write_text("a backup")
     assert refused(run("start", "--yes")).startswith(f"{SAVED} already exists")
     assert Path(SAVED).read_text() == "a backup"
@@ -108,7 +105,7 @@ def test_an_unknown_application(server: FakeServer, command: str) -> None:
     assert server.changed == []
 
 
-def synced(phase: str, sync: str = "Synced", health: str = "Healthy") -> dict[str, Any]:
+def synced(phase: str, sync: str = "Synced", health: str = "Healthy") -> Manifest:
     state = {"phase": phase, "message": "one or more objects failed to apply"}
     status = {"operationState": state, "sync": {"status": sync}, "health": {"status": health}}
     return {**find(APPLICATION), "status": status}
@@ -122,14 +119,18 @@ def test_sync_waits_for_the_end(server: FakeServer) -> None:
     assert server.changed == [f"PATCH {place(find(APPLICATION))}"]
 
 
-def test_a_sync_that_fails(server: FakeServer) -> None:
-    server.stored[place(find(APPLICATION))] = synced("Failed", "OutOfSync")
-    assert refused(run("sync", "--yes")) == "the sync failed: one or more objects failed to apply"
-
-
-def test_a_sync_of_a_missing_application(server: FakeServer) -> None:
-    assert "is not in the cluster; `ops takeover start " in refused(run("sync", "--yes"))
-    assert server.changed == []
+@pytest.mark.parametrize(
+    ("stored", "problem"),
+    [
+        (synced("Failed", "OutOfSync"), "the sync failed: one or more objects failed to apply"),
+        (None, "Application cerebro-api is not in the cluster; `ops takeover start cerebro-api` "),
+    ],
+)
+def test_a_failed_sync(server: FakeServer, stored: Manifest | None, problem: str) -> None:
+    if stored:
+        server.stored[place(stored)] = stored
+    assert refused(run("sync", "--yes")).startswith(problem)
+    assert len(server.changed) == bool(stored)
 
 
 def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer) -> None:
@@ -200,7 +201,7 @@ CUSTOM = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": 
         ),
     ],
 )
-def test_undo_keeps_what_takes_other_objects_along(item: dict[str, Any], effect: str) -> None:
+def test_undo_keeps_what_takes_other_objects_along(item: Manifest, effect: str) -> None:
     assert steps.Added.of([item]) == ([], [item])
     assert effect in steps.how_to_remove(item)
 

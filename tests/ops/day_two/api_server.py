@@ -20,40 +20,32 @@ Object = dict[str, Any]
 TOKEN = "a-token"  # noqa: S105 only for this server
 _NAMESPACE = re.compile(r"/namespaces/[^/]+(?=/)")
 SERVED = {
-    "v1": {
-        "Namespace": "namespaces",
-        "Node": "nodes",
-        "Pod": "pods",
-        "Secret": "secrets",
-        "Service": "services",
-    },
-    "apps/v1": {
-        "DaemonSet": "daemonsets",
-        "Deployment": "deployments",
-        "StatefulSet": "statefulsets",
-    },
-    "argoproj.io/v1alpha1": {"Application": "applications"},
-    "authorization.k8s.io/v1": {"SelfSubjectAccessReview": "selfsubjectaccessreviews"},
-    "batch/v1": {"CronJob": "cronjobs", "Job": "jobs"},
-    "external-secrets.io/v1beta1": {
-        "ClusterSecretStore": "clustersecretstores",
-        "ExternalSecret": "externalsecrets",
-    },
-    "networking.k8s.aws/v1alpha1": {"PolicyEndpoint": "policyendpoints"},
-    "networking.k8s.io/v1": {"Ingress": "ingresses"},
+    "v1": ("Namespace", "Node", "Pod", "Secret", "Service"),
+    "apps/v1": ("DaemonSet", "Deployment", "StatefulSet"),
+    "argoproj.io/v1alpha1": ("Application",),
+    "authorization.k8s.io/v1": ("SelfSubjectAccessReview",),
+    "batch/v1": ("CronJob", "Job"),
+    "external-secrets.io/v1beta1": ("ClusterSecretStore", "ExternalSecret"),
+    "networking.k8s.aws/v1alpha1": ("PolicyEndpoint",),
+    "networking.k8s.io/v1": ("Ingress",),
 }
-"""The plural of each kind, by API version."""
+"""The kinds that the commands use, by API version."""
 _CLUSTER_SCOPED = ("ClusterSecretStore", "Namespace", "Node", "SelfSubjectAccessReview")
 
 
 def path_of(kind: str, namespace: str, name: str) -> str:
     """The URL path of an object."""
-    version, plural = next(
-        (version, kinds[kind]) for version, kinds in SERVED.items() if kind in kinds
-    )
-    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    version = next(version for version, kinds in SERVED.items() if kind in kinds)
     inside = "" if kind in _CLUSTER_SCOPED else f"/namespaces/{namespace}"
-    return f"{root}{inside}/{plural}/{name}"
+    return f"{_root(version)}{inside}/{_plural(kind)}/{name}"
+
+
+def _root(version: str) -> str:
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
+
+
+def _plural(kind: str) -> str:
+    return f"{kind.lower()}{'es' if kind.endswith('s') else 's'}"
 
 
 class ApiServer:
@@ -85,12 +77,14 @@ class ApiServer:
         if path == "/apis":
             groups = [{"groupVersion": one} for one in self.served if "/" in one]
             return {"groups": [{"versions": [one], "preferredVersion": one} for one in groups]}
-        kinds = self.served.get(path.partition("/api")[2].removeprefix("s").removeprefix("/"))
-        return kinds and {
+        kinds = next((self.served[one] for one in self.served if _root(one) == path), None)
+        if not kinds:
+            return None
+        return {
             "resources": [
-                {"kind": kind, "name": plural, "namespaced": kind not in _CLUSTER_SCOPED,
+                {"kind": kind, "name": _plural(kind), "namespaced": kind not in _CLUSTER_SCOPED,
                  "verbs": ["list"]}
-                for kind, plural in kinds.items()
+                for kind in kinds
             ]
         }  # fmt: skip
 

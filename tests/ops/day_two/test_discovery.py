@@ -47,7 +47,7 @@ def test_a_kind_is_not_missing_because_its_server_is_down(api: ApiServer, run: R
 
 
 def test_every_version_is_read_even_if_one_server_is_down(api: ApiServer) -> None:
-    api.served |= {METRICS: {"PodMetrics": "pods"}, "batch/v2": {"Job": "jobs"}}
+    api.served |= {METRICS: ("PodMetrics",), "batch/v2": ("Job",)}
     api.answers[f"/apis/{METRICS}"] = (503, {})
     resources = Cluster().client.resources
     assert resources.silent == (METRICS,)
