@@ -65,6 +65,13 @@ def run(
     )
 
 
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace the first occurrence of a text in a file, which must have it."""
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), "utf-8")
+
+
 def copy_checkout(folder: Path) -> Path:
     """Copy this checkout to `folder`, with links to its .venv and node_modules."""
     installed = (".venv", "node_modules")

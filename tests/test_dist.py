@@ -14,7 +14,7 @@ import pytest
 
 from charts.dist import SCORECARD, render
 from charts.output import read, replace_dir
-from tests.conftest import ROOT, copy_checkout, make_room, run
+from tests.conftest import ROOT, copy_checkout, edit, make_room, run
 from tests.ops.session import Session
 
 
@@ -75,8 +75,8 @@ def test_an_error_under_the_cdk8s_cli_explains_how_to_restore_dist(checkout: Pat
 
 
 def _chart_raises(checkout: Path) -> None:
-    chart = checkout / "charts" / "crawlers" / "nebula.py"
-    chart.write_text(chart.read_text().replace('args=("crawl",)', 'args=1 / 0, image="x"'))
+    chart = checkout / "charts/crawlers/nebula.py"
+    edit(chart, 'args=("crawl",)', 'args=1 / 0, image="x"')
 
 
 def _pin_is_malformed(checkout: Path) -> None:
@@ -84,10 +84,8 @@ def _pin_is_malformed(checkout: Path) -> None:
 
 
 def _rule_has_a_typo(checkout: Path) -> None:
-    rules = checkout / "constructs_lib" / "rules" / "availability.py"
-    before = rules.read_text()
-    rules.write_text(before.replace("container.requests, ", 'container["requests"], '))
-    assert rules.read_text() != before
+    rules = checkout / "constructs_lib/rules/availability.py"
+    edit(rules, "container.requests, ", 'container["requests"], ')
 
 
 def test_a_bug_in_a_rule_is_not_a_mistake_of_the_user(checkout: Path) -> None:
@@ -148,8 +146,7 @@ def test_an_interrupted_synth_prints_one_line(checkout: Path, committed: dict[st
 def test_a_typo_in_a_chart_is_reported_with_its_line(
     checkout: Path, written: str, mistyped: str, message: str
 ) -> None:
-    chart = checkout / "charts" / "cerebro" / "cerebro_api.py"
-    chart.write_text(chart.read_text().replace(written, mistyped, 1))
+    edit(checkout / "charts/cerebro/cerebro_api.py", written, mistyped)
     done = synth(checkout)
     assert done.returncode == 1
     (line, summary) = done.stderr.splitlines()
@@ -160,9 +157,7 @@ def test_a_typo_in_a_chart_is_reported_with_its_line(
 
 
 def test_the_file_of_a_removed_service_is_deleted(checkout: Path) -> None:
-    registry = checkout / "charts" / "registry.py"
-    text = registry.read_text().replace('    "charts.crawlers.nebula:Nebula",\n', "", 1)
-    registry.write_text(text)
+    edit(checkout / "charts/registry.py", '    "charts.crawlers.nebula:Nebula",\n', "")
     (checkout / "catalogue" / "images" / "nebula.pin").unlink()
     done = synth(checkout)
     assert done.returncode == 0, done.stderr
@@ -202,10 +197,9 @@ def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
     make_room(checkout)
     (checkout / "charts" / "cerebro" / "hello_of_the_test.py").write_text(readme_service())
     (checkout / "catalogue" / "images" / "hello-of-the-test.pin").write_text("latest\n")
-    registry = checkout / "charts" / "registry.py"
     last = '    "charts.cluster.secret_store:SecretStore",\n'
     line = '    "charts.cerebro.hello_of_the_test:HelloOfTheTest",\n'
-    registry.write_text(registry.read_text().replace(last, last + line))
+    edit(checkout / "charts/registry.py", last, last + line)
     done = synth(checkout)
     assert (done.returncode, done.stderr) == (0, "")
     written = (checkout / "dist" / "cerebro" / "hello-of-the-test.k8s.yaml").read_text()

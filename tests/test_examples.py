@@ -10,7 +10,7 @@ import pytest
 
 from charts.output import read
 from constructs_lib.model import Manifest
-from tests.conftest import ROOT, copy_checkout, make_room, parse, run
+from tests.conftest import ROOT, copy_checkout, edit, make_room, parse, run
 from tests.test_schemas import problems as schema_problems
 
 _EXAMPLES = ROOT / "docs/examples"
@@ -46,9 +46,7 @@ def add(checkout: Path, namespace: str) -> None:
 
 
 def insert(file: Path, after: str, lines: str) -> None:
-    text = file.read_text()
-    assert text.count(after) == 1
-    file.write_text(text.replace(after, after + lines))
+    edit(file, after, after + lines)
 
 
 def third_namespace(checkout: Path) -> None:

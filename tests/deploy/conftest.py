@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from catalogue.stack_outputs import STACK
-from tests.conftest import copy_checkout
+from tests.conftest import copy_checkout, edit
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.prerequisites import needed_by_all
 
@@ -60,10 +60,7 @@ class Deployment:
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Edit a file of the checkout."""
-        file = self.folder / path
-        text = file.read_text("utf-8")
-        assert old in text
-        file.write_text(text.replace(old, new, 1), "utf-8")
+        edit(self.folder / path, old, new)
 
     def set(self, path: str, value: str) -> None:
         """Set a value as an operator."""

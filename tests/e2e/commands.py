@@ -6,15 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tests.conftest import ROOT, run
 from tests.e2e.installed import Installed
-
-COMMAND = (sys.executable, "-m", "ops")
+from tests.ops.session import Session
 
 
 def ops(
@@ -25,8 +22,9 @@ def ops(
     folder: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with `given` on its standard input."""
+    command = (sys.executable, "-m", "ops", *arguments)
     environment = _environment(installation, kubeconfig)
-    return run(*COMMAND, *arguments, folder=folder, environment=environment, stdin=given)
+    return run(*command, folder=folder, environment=environment, stdin=given)
 
 
 def report(installation: Installed, *arguments: str, folder: Path = ROOT, status: int = 0) -> Any:
@@ -36,28 +34,9 @@ def report(installation: Installed, *arguments: str, folder: Path = ROOT, status
     return json.loads(done.stdout)
 
 
-@contextmanager
-def running_ops(
-    installation: Installed, *arguments: str, given: str = ""
-) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
-    """Start a command, and kill it at the end of the block; yields it and its error output."""
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=ROOT,
-        env=_environment(installation),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdin
-            assert process.stderr
-            process.stdin.write(given)
-            process.stdin.close()
-            yield process, process.stderr
-        finally:
-            process.kill()
+def started(installation: Installed, *arguments: str) -> Session:
+    """A running command in a terminal."""
+    return Session(*arguments, environment=_environment(installation))
 
 
 def _environment(installation: Installed, kubeconfig: Path | None = None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from catalogue.parameters import Parameters
 from constructs_lib.model import Manifest
 from local_cluster.processes import eventually, free_port
 from ops.secrets.readers import Readers, readers
-from tests.e2e.commands import ops, report, running_ops
+from tests.e2e.commands import ops, report, started
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed
 from tests.ops.session import command_lines
@@ -102,19 +101,20 @@ def test_only_readers_restart(installation: Installed, claim: Claimed) -> None:
     assert leaks(installation, done.stdout, done.stderr) == []
 
 
-def test_an_interrupted_rotation_can_continue(installation: Installed, claim: Claimed) -> None:
+def test_an_interrupted_rotation_can_continue(
+    installation: Installed, claim: Claimed, tmp_path: Path
+) -> None:
+    file = tmp_path / "value"
+    file.write_text(f"https://{SECRET}.example")
     with claim("`ops secrets rotate`, interrupted, prints the state; --continue completes it"):
         before = installation.running()
         rotate = ("secrets", "rotate", RPC.path, "--yes")
-        given = f"https://{SECRET}.example"
-        with running_ops(installation, *rotate, "--file", "-", given=given) as (process, stderr):
-            for line in stderr:
-                if line.startswith("Waiting for crawlers/cryo-indexer to restart"):
-                    seen = command_lines()
-                    process.send_signal(signal.SIGINT)
-                    break
-            printed = stderr.read()
-            assert process.wait() == 130
+        command = started(installation, *rotate, "--file", str(file))
+        command.wait_for("Waiting for crawlers/cryo-indexer")
+        seen = command_lines()
+        command.interrupt(" to restart")
+        status, printed = command.ended()
+        assert status == 130
         (source,) = concerned(installation, RPC).secrets
         assert f"Secrets with the value: {source}." in printed
         assert "Not restarted yet: crawlers/cryo-indexer." in printed
@@ -152,17 +152,17 @@ def full(installation: Installed) -> Iterator[Installed]:
 
 def test_a_second_run_is_refused_until_the_first_has_ended(full: Installed, claim: Claimed) -> None:
     with claim("`ops jobs run` rejects a second run, and waits for the end of the first"):
-        with running_ops(full, *RUN) as (first, stderr):
-            (job,) = eventually("a run", lambda: runs(full))
-            name = job["metadata"]["name"]
-            second = ops(full, *RUN)
-            assert second.returncode == 1
-            assert f"{NAMESPACE}/{JOB} is already running: {name}, started" in second.stderr
-            assert len(runs(full)) == 1
+        first = started(full, *RUN)
+        (job,) = eventually("a run", lambda: runs(full))
+        name = job["metadata"]["name"]
+        second = ops(full, *RUN)
+        assert second.returncode == 1
+        assert f"{NAMESPACE}/{JOB} is already running: {name}, started" in second.stderr
+        assert len(runs(full)) == 1
 
-            every_node(full, "uncordon")
-            printed = stderr.read()
-            assert first.wait() == 0, printed
+        every_node(full, "uncordon")
+        status, printed = first.ended()
+        assert status == 0, printed
         assert f"{NAMESPACE}/{name} succeeded after" in printed
     with claim("`ops jobs` lists the manual run"):
         (last,) = [row["last"] for row in report(full, "jobs", "--json") if row["name"] == JOB]

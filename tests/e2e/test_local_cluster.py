@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from local_cluster.processes import command
+from tests.conftest import edit
 from tests.e2e.conftest import Claimed
 from tests.e2e.local_clusters import READY, running
 
@@ -35,8 +36,7 @@ def test_a_local_cluster(checkout: Path, claim: Claimed) -> None:
         assert "cluster-" in kubectl("config", "view")
         listed = kubectl("get", "applications", "--namespace=argocd", "--no-headers")
         assert {tuple(line.split()[1:]) for line in listed.splitlines()} == {("Synced", "Healthy")}
-        file = checkout / "dist" / "crawlers" / "nebula.k8s.yaml"
-        file.write_text(file.read_text().replace("replicas: 1", "replicas: 0"))
+        edit(checkout / "dist/crawlers/nebula.k8s.yaml", "replicas: 1", "replicas: 0")
         cluster.wait_for("Synced and Healthy in")
         replicas = "--output=jsonpath={.spec.replicas}"
         assert kubectl("get", "deployment/nebula", "--namespace=crawlers", replicas) == "0"

@@ -30,7 +30,7 @@ from ops.review.live.normalize import normalized
 from ops.review.live.reading import Server, read_cluster
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
-from tests.conftest import ROOT
+from tests.conftest import ROOT, edit
 from tests.e2e.conftest import Claimed
 from tests.e2e.local_clusters import READY, running
 from tests.e2e.sampling import sampled
@@ -124,10 +124,7 @@ class Rehearsal:
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Change a file in dist/; it is committed within a second."""
-        path = self.checkout / "dist" / file
-        text = path.read_text("utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), "utf-8")
+        edit(self.checkout / "dist" / file, old, new)
 
 
 @pytest.fixture(scope="module")

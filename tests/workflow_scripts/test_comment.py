@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
 
-from tests.serving import QuietHandler, serving
+from tests.serving import JsonHandler, serving
 from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
 
 
-class GitHub(QuietHandler):
+class GitHub(JsonHandler):
     """The part of GitHub's API that the script uses."""
 
-    artifact: ClassVar[bytes | None]
+    artifact: ClassVar[bytes]
     comments: ClassVar[list[dict[str, Any]]]
     written: ClassVar[list[tuple[str, str, str]]]
 
     def do_GET(self) -> None:  # noqa: N802 name from http.server
         if self.path.startswith("/blobs/"):
             assert "Authorization" not in self.headers
-            return self.answer(self.artifact or b"")
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.artifact)))
+            self.end_headers()
+            self.wfile.write(self.artifact)
+            return
         assert self.headers["Authorization"] == "Bearer a-token"
         path = self.path.removeprefix("/repos/gnosischain/deployments/")
         if path == "actions/artifacts/5/zip":
             self.send_response(302)
             self.send_header("Location", "/blobs/5")
-            return self.end_headers()
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         pull = {"number": 7, "head": {"sha": COMMIT}}
         moved = {"number": 8, "head": {"sha": 40 * "d"}}
         contents: dict[str, Any] = {
@@ -39,20 +44,14 @@ class GitHub(QuietHandler):
             "issues/7/comments?per_page=100&page=1": self.comments[:100],
             "issues/7/comments?per_page=100&page=2": self.comments[100:],
         }
-        return self.answer(json.dumps(contents[path]).encode())
+        self.answer(200, contents[path])
 
     def do_POST(self) -> None:  # noqa: N802 name from http.server
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
-        self.written.append((self.command, self.path.rpartition("deployments/")[2], body))
-        self.answer(b"{}")
+        path = self.path.rpartition("deployments/")[2]
+        self.written.append((self.command, path, self.body()["body"]))
+        self.answer(200, {})
 
     do_PATCH = do_POST  # noqa: N815 name from http.server
-
-    def answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 class TestComment:
@@ -61,7 +60,7 @@ class TestComment:
     @pytest.fixture
     def github(self, runner: Runner) -> Iterator[type[GitHub]]:
         class Fresh(GitHub):
-            artifact = None
+            artifact = b""
             comments: ClassVar[list[dict[str, Any]]] = []
             written: ClassVar[list[tuple[str, str, str]]] = []
 
