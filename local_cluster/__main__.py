@@ -7,6 +7,8 @@ import sys
 from types import FrameType
 from typing import Annotated, NoReturn
 
+from constructs_lib.node import prepare_jsii
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -19,6 +21,7 @@ def _interrupt(*_: int | FrameType | None) -> NoReturn:
 
 for _number in _SIGNALS:
     signal.signal(_number, _interrupt)
+prepare_jsii()
 
 import typer  # noqa: E402 the imports take a second and may also be interrupted
 

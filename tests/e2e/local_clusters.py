@@ -40,8 +40,8 @@ class LocalCluster:
         return Path(named[1])
 
     def interrupt(self) -> int:
-        """Send Ctrl-C, and return the exit status."""
-        self.process.send_signal(signal.SIGINT)
+        """Send Ctrl-C, which reaches Node too, and return the exit status."""
+        os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(30)
 
     @property
