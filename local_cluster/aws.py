@@ -17,7 +17,6 @@ from local_cluster.processes import Processes, answers, free_port
 
 REGION = INSTALLATION.region
 CONTROLLERS = Path(__file__).with_name("aws.yaml")
-"""The objects of the faked controllers, which `reconcile` fakes."""
 
 
 class Aws:

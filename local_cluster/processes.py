@@ -135,13 +135,11 @@ class Processes(dict[str, Process]):
         Its environment contains only PATH, a separate HOME and TMPDIR, and `environment`, so that
         it does not see the settings and credentials of the user.
         """
-        logs = self.folder / "logs"
+        log = self.folder / "logs" / f"{name}.log"
         settings = {"PATH": os.environ["PATH"], **self.own_folders, **(environment or {})}
-        log = logs / f"{name}.log"
+        words = (str(program), *arguments)
         with defer_signals():
-            self[name] = Process(
-                name, (str(program), *arguments), settings, folder or logs, log, ready
-            )
+            self[name] = Process(name, words, settings, folder or log.parent, log, ready)
         return self[name]
 
     def wait_until_ready(self) -> None:
