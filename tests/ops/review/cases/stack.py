@@ -105,4 +105,10 @@ CASES = [
          high("secret", SECRETS, f"reads {READ}, which SecretsStack does not create; run "
               "`make template`"),
          medium("secret", SECRETS, READ), base=deploy(TEMPLATE)),
+    case("extract a parameter that the stack does not create",
+         together(set_field(SECRETS, "spec.dataFrom", [{"extract": {"key": READ}}]),
+                  deploy(TEMPLATE)),
+         high("secret", SECRETS, f"reads {READ}, which SecretsStack does not create; run "
+              "`make template`"),
+         medium("secret", SECRETS, "dataFrom"), base=deploy(TEMPLATE)),
 ]  # fmt: skip
