@@ -11,7 +11,7 @@ from catalogue.platform import AnalyticsPlatform
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.references import ImageReference, remote_keys, repository, secret_of
 from constructs_lib.manifests.routes import audience, paths
-from constructs_lib.manifests.workload import Update, Workload, pods_in_words
+from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural, table
@@ -36,20 +36,13 @@ def _summed(workloads: Sequence[Workload]) -> list[str]:
     serving = [workload for workload in workloads if workload.kind not in ("CronJob", "Job")]
     lines = [
         f"{f'{workload.name}: ' if len(serving) > 1 else ''}"
-        f"{pods_in_words(workload.replicas)}, {_UPDATES[workload.update]}"
+        f"{pods_in_words(workload.replicas)}, {workload.update.manner}"
         for workload in serving
     ]
     for kind, noun, when in (("CronJob", "scheduled job", ""), ("Job", "job", " with each sync")):
         if count := sum(workload.kind == kind for workload in workloads):
             lines.append(f"{plural(count, noun)}{when}")
     return lines
-
-
-_UPDATES = {
-    Update.ROLLING: "rolling update",
-    Update.RECREATE: "stopped during updates",
-    Update.BY_HAND: "updated by hand",
-}
 
 
 def parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:

@@ -20,7 +20,7 @@ from constructs_lib.model import Manifest
 from ops.checklist.results import Item, Outcome
 from ops.checklist.services import Inputs, check
 from ops.errors import OpsError
-from ops.secrets.readers import UpdateMode, readers, update_mode
+from ops.secrets.readers import readers, update_mode
 from tests.ops.review.edits import review, said
 
 _TOKEN = Parameters.IPINFO_TOKEN.path
@@ -121,11 +121,11 @@ def test_the_page_shows_them(files: ChartFiles, platform: AnalyticsPlatform, lin
 def test_the_readers_of_a_secret_and_their_restarts_are_known(files: ChartFiles) -> None:
     found = readers(_TOKEN, files.objects)
     assert {one.name: update_mode(one) for one in found.workloads} == {
-        "database": UpdateMode.BY_HAND,
-        "agent": UpdateMode.BY_HAND,
-        "scaled": UpdateMode.ROLLING,
-        "nightly": UpdateMode.NEXT_RUN,
-        "bare": UpdateMode.BY_HAND,
+        "database": Update.BY_HAND,
+        "agent": Update.BY_HAND,
+        "scaled": Update.ROLLING,
+        "nightly": Update.NEXT_RUN,
+        "bare": Update.BY_HAND,
     }
     selectors = {one.name: one.selector for one in found.workloads}
     assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from functools import cached_property, lru_cache
 from math import ceil, floor
 from typing import Any, NamedTuple
@@ -26,21 +26,31 @@ _FROM_VARIABLE = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
 _FROM_ENVIRONMENT = {"secretRef": "Secret", "configMapRef": "ConfigMap"}
 
 
-class Update(StrEnum):
-    """How a change of the pod template is applied."""
+class Update(Enum):
+    """How a change of the pod template is applied.
 
-    ROLLING = "rolling"
+    In words: how it is updated, when a change applies, and how its pods get a new Secret value.
+    """
+
+    ROLLING = "rolling update", "applies when it runs again", "rolling restart"
     """Pods are replaced one after another."""
-    RECREATE = "recreate"
+    RECREATE = (
+        "stopped during updates", "applies when it runs again", "restart with brief downtime"
+    )  # fmt: skip
     """All old pods stop before a new one starts."""
-    BY_HAND = "by hand"
+    BY_HAND = "updated by hand", "applies only to new pods", "restart by hand"
     """Kubernetes does not replace pods automatically."""
-    NEXT_RUN = "next run"
+    NEXT_RUN = "updated by the next run", "applies to the next run", "next run"
     """A CronJob: applies to the next run."""
-    NEXT_SYNC = "next sync"
+    NEXT_SYNC = "updated by the next sync", "applies to the next sync", "next sync of Argo CD"
     """A Job that Argo CD deletes and creates again with each sync."""
-    REFUSED = "refused"
+    REFUSED = "not updated", "applies when it is recreated", "restart by hand"
     """Any other Job: the API server rejects the change."""
+
+    def __init__(self, manner: str, timing: str, restart: str) -> None:
+        self.manner = manner
+        self.timing = timing
+        self.restart = restart
 
 
 class Read(NamedTuple):

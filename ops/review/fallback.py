@@ -9,7 +9,7 @@ from pathlib import Path as File
 from typing import Any
 
 from constructs_lib.manifests.objects import GROUPS, Kind
-from constructs_lib.manifests.workload import Update, Workload
+from constructs_lib.manifests.workload import Workload
 from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
 from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
@@ -85,22 +85,12 @@ def _effect(change: Change, difference: Difference) -> tuple[Risk, Severity, str
     template = TEMPLATE.get(change.key.kind)
     if template and difference.below(*template):
         if is_known_field(difference.path[len(template) :]):
-            return Risk.UPDATE, Severity.LOW, _TIMING[Workload(change.after).update]
+            return Risk.UPDATE, Severity.LOW, Workload(change.after).update.timing
     else:
         for path, severity, effect in _EFFECTS.get((change.key.group, change.key.kind), ()):
             if difference.below(*path):
                 return Risk.UPDATE, severity, effect
     return Risk.UNKNOWN, Severity.HIGH, "effect unknown"
-
-
-_TIMING = {
-    Update.BY_HAND: "applies only to new pods",
-    Update.NEXT_SYNC: "applies to the next sync",
-    Update.NEXT_RUN: "applies to the next run",
-    Update.RECREATE: "applies when it runs again",
-    Update.REFUSED: "applies when it is recreated",
-    Update.ROLLING: "applies when it runs again",
-}
 
 
 def _brief(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from constructs_lib.manifests.references import secret_keys, secret_of
@@ -14,18 +13,6 @@ if TYPE_CHECKING:
     from constructs_lib.model import Manifest
     from ops.cluster import PodState, Secret
     from ops.terminal import SecretValue
-
-
-class UpdateMode(StrEnum):
-    """How a workload gets a new value."""
-
-    ROLLING = "rolling restart"
-    REPLACED = "restart with brief downtime"
-    """The old pod ends before the new one starts."""
-    NEXT_RUN = "next run"
-    NEXT_SYNC = "next sync of Argo CD"
-    BY_HAND = "restart by hand"
-    """For kinds that the commands do not restart."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +49,12 @@ class Readers:
     secrets: tuple[SyncedSecret, ...]
     workloads: tuple[Workload, ...]
 
-    def with_mode(self, *modes: UpdateMode) -> list[Workload]:
+    def with_mode(self, *modes: Update) -> list[Workload]:
         return [workload for workload in self.workloads if update_mode(workload) in modes]
 
     def restarted(self) -> list[Workload]:
         """Return the workloads that need a restart, those without downtime first."""
-        return [*self.with_mode(UpdateMode.ROLLING), *self.with_mode(UpdateMode.REPLACED)]
+        return [*self.with_mode(Update.ROLLING), *self.with_mode(Update.RECREATE)]
 
     def secrets_of(self, workload: Workload) -> list[SyncedSecret]:
         """Return the Secrets that give a workload the parameter."""
@@ -94,15 +81,11 @@ def readers(path: str, objects: Iterable[Manifest]) -> Readers:
     return Readers(path, read.secrets, tuple(filter(read.secrets_of, read.workloads)))
 
 
-def update_mode(workload: Workload) -> UpdateMode:
-    match workload.update:
-        case Update.NEXT_RUN:
-            return UpdateMode.NEXT_RUN
-        case Update.NEXT_SYNC:
-            return UpdateMode.NEXT_SYNC
-    if workload.kind != "Deployment":
-        return UpdateMode.BY_HAND
-    return UpdateMode.ROLLING if workload.update is Update.ROLLING else UpdateMode.REPLACED
+def update_mode(workload: Workload) -> Update:
+    """Return how a workload gets a new value. The commands restart only Deployments."""
+    if workload.kind == "Deployment" or workload.update in (Update.NEXT_RUN, Update.NEXT_SYNC):
+        return workload.update
+    return Update.BY_HAND
 
 
 class PodsByValue(NamedTuple):

@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import humanize
 
-from constructs_lib.manifests.workload import Workload
+from constructs_lib.manifests.workload import Update, Workload
 from constructs_lib.model.text import plural
 from ops import terminal
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
-from ops.secrets.readers import Readers, SyncedSecret, UpdateMode, ValueInCluster, update_mode
+from ops.secrets.readers import Readers, SyncedSecret, ValueInCluster, update_mode
 from ops.terminal import SecretValue
 
 T = TypeVar("T")
@@ -30,11 +30,11 @@ _NEEDED = (
 )
 """Verb, group and resource of each request of a rotation."""
 _EFFECTS = {
-    UpdateMode.ROLLING: "Restarted together, without lost requests",
-    UpdateMode.REPLACED: "Restarted one at a time, each with brief downtime",
-    UpdateMode.NEXT_RUN: "Updated by their next run",
-    UpdateMode.NEXT_SYNC: "Updated by the next sync of Argo CD",
-    UpdateMode.BY_HAND: "Not restarted by this command; restart by hand",
+    Update.ROLLING: "Restarted together, without lost requests",
+    Update.RECREATE: "Restarted one at a time, each with brief downtime",
+    Update.NEXT_RUN: "Updated by their next run",
+    Update.NEXT_SYNC: "Updated by the next sync of Argo CD",
+    Update.BY_HAND: "Not restarted by this command; restart by hand",
 }
 """What a rotation does to a workload."""
 POLL_SECONDS = 2.0
@@ -114,8 +114,8 @@ class Rotation:
         """
         try:
             self._sync()
-            self._restart_outdated(self.readers.with_mode(UpdateMode.ROLLING))
-            for workload in self.readers.with_mode(UpdateMode.REPLACED):
+            self._restart_outdated(self.readers.with_mode(Update.ROLLING))
+            for workload in self.readers.with_mode(Update.RECREATE):
                 self._restart_outdated([workload])
             self._require_newest()
         except OpsError:
@@ -191,7 +191,11 @@ class Rotation:
         """Print the result for every reader."""
         terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
         rows = [
-            (workload.kind, str(workload), self._outcomes.get(workload, update_mode(workload)))
+            (
+                workload.kind,
+                str(workload),
+                self._outcomes.get(workload, update_mode(workload).restart),
+            )
             for workload in self.readers.workloads
         ]
         if rows:

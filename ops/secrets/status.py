@@ -95,7 +95,7 @@ class ParameterStatus:
                     "namespace": workload.namespace,
                     "name": workload.name,
                     "variables": self.readers.variables(workload),
-                    "takes": update_mode(workload),
+                    "takes": update_mode(workload).restart,
                 }
                 for workload in self.readers.workloads
             ],

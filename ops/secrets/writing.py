@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from catalogue.parameters import Parameters
-from constructs_lib.manifests.workload import Workload
+from constructs_lib.manifests.workload import Update, Workload
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops import rendered, terminal
@@ -29,7 +29,7 @@ from ops.aws import (
 )
 from ops.cluster import Cluster
 from ops.errors import CanceledError, OpsError, Status
-from ops.secrets.readers import Readers, UpdateMode, readers
+from ops.secrets.readers import Readers, readers
 from ops.secrets.values import check
 from ops.terminal import SecretValue, secret_value
 
@@ -191,8 +191,8 @@ def consequences(affected: Readers) -> None:
     for effect, workloads in {
         "restarted by Reloader, if the cluster has it": reloaded,
         "use the old value until a restart, for example by `ops secrets rotate`": kept,
-        "updated by their next run": affected.with_mode(UpdateMode.NEXT_RUN),
-        "updated by the next sync of Argo CD": affected.with_mode(UpdateMode.NEXT_SYNC),
+        "updated by their next run": affected.with_mode(Update.NEXT_RUN),
+        "updated by the next sync of Argo CD": affected.with_mode(Update.NEXT_SYNC),
     }.items():
         if workloads:
             terminal.info(f"  {effect}: {', '.join(map(str, workloads))}")
