@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.routes import backends
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
@@ -149,7 +148,7 @@ def readers_of_secret(objects: Objects, namespace: str, secret: str) -> list[Wor
     ]
 
 
-@lru_cache(maxsize=4)
+@once_per_objects
 def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]:
     """The keys of all Secrets, plain or created by ExternalSecrets, by namespace and name.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.workload import Workload, behind
 from constructs_lib.model import Manifest
 
@@ -92,7 +91,7 @@ def is_listening(workload: Workload, target: int | str, protocol: str = "TCP") -
     )
 
 
-@lru_cache(maxsize=2)
+@once_per_objects
 def ports_from_outside(objects: Objects) -> Mapping[Key, frozenset[int]]:
     """The container ports that receive traffic from a load balancer or node port, by workload."""
     found: dict[Key, set[int]] = {}
@@ -122,7 +121,7 @@ def _add_targets(
         found.setdefault(workload.key, set()).update(numbers)
 
 
-@lru_cache(maxsize=2)
+@once_per_objects
 def served_pods(objects: Objects) -> frozenset[Key]:
     """The workloads that are backends of a Service."""
     services = objects.of_kinds("Service")

@@ -6,14 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import ceil, floor
 from typing import Any, NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.capacity import pod_template
 from constructs_lib.manifests.container import Container
-from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, at, selects
+from constructs_lib.manifests.objects import (
+    POD_TEMPLATES,
+    Key,
+    Object,
+    Objects,
+    at,
+    once_per_objects,
+    selects,
+)
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 
@@ -256,7 +264,7 @@ class Workload:
                     yield from _read(kind, source.get(field))
 
 
-@lru_cache(maxsize=4)
+@once_per_objects
 def _of(objects: Objects) -> tuple[Workload, ...]:
     autoscalers = {
         (one.namespace, target.get("kind"), target.get("name")): one
@@ -275,7 +283,7 @@ def workloads(objects: Objects | Iterable[Manifest]) -> tuple[Workload, ...]:
     return _of(objects if isinstance(objects, Objects) else Objects.of(objects))
 
 
-@lru_cache(maxsize=4)
+@once_per_objects
 def _by_label(objects: Objects) -> Mapping[tuple[str, str, str], list[Workload]]:
     found: dict[tuple[str, str, str], list[Workload]] = defaultdict(list)
     for workload in workloads(objects):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.routes import (
     ACTION,
     ALB,
@@ -203,7 +203,7 @@ def hosts_of(ingress: Object) -> list[str]:
     return [rule[0].host or _ANY_HOST for rule in paths_by_rule(ingress)]
 
 
-@lru_cache(maxsize=2)
+@once_per_objects
 def _paths(objects: Objects) -> HostRules:
     hosts: dict[str, list[list[HostPath]]] = defaultdict(list)
     for ingress in objects.of_kinds("Ingress"):

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from functools import lru_cache
 
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import starts, words
@@ -198,12 +197,12 @@ def demands(comparison: Comparison) -> Iterator[Demand]:
                 yield Demand(namespace, resource, before_text, after_text, quota_text, exceeds)
 
 
-@lru_cache(maxsize=2)
+@once_per_objects
 def _quotas(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
     return capacity.quotas(item.manifest for item in of_cluster(objects))
 
 
-@lru_cache(maxsize=2)
+@once_per_objects
 def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
     sums = capacity.peak(item.manifest for item in of_cluster(objects))
     return {**sums, TOTAL: capacity.total(sums)}
