@@ -134,89 +134,70 @@ def once_per_objects(compute: Callable[[Objects], Result]) -> Callable[[Objects]
 Kind = tuple[str, str]
 """API group (empty for the core group) and kind: `("apps", "Deployment")`."""
 
+
+def _kinds(by_group: Mapping[str, str]) -> frozenset[Kind]:
+    return frozenset((group, kind) for group, kinds in by_group.items() for kind in kinds.split())
+
+
 GROUPS: Mapping[str, str] = {
     kind: group
-    for group, kinds in {
-        "": (
-            *("ConfigMap", "LimitRange", "Namespace", "PersistentVolume", "PersistentVolumeClaim"),
-            *("Pod", "ReplicationController", "ResourceQuota", "Secret", "Service"),
-            "ServiceAccount",
-        ),
-        "apiextensions.k8s.io": ("CustomResourceDefinition",),
-        "apps": ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"),
-        "argoproj.io": ("AppProject", "Application", "Rollout"),
-        "autoscaling": ("HorizontalPodAutoscaler",),
-        "batch": ("CronJob", "Job"),
-        "external-secrets.io": ("ClusterSecretStore", "ExternalSecret"),
-        "networking.k8s.io": ("Ingress", "NetworkPolicy"),
-        "policy": ("PodDisruptionBudget",),
-        "rbac.authorization.k8s.io": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
-    }.items()
-    for kind in kinds
+    for group, kind in _kinds(
+        {
+            "": """
+                ConfigMap LimitRange Namespace PersistentVolume PersistentVolumeClaim Pod
+                ReplicationController ResourceQuota Secret Service ServiceAccount""",
+            "apiextensions.k8s.io": "CustomResourceDefinition",
+            "apps": "DaemonSet Deployment ReplicaSet StatefulSet",
+            "argoproj.io": "AppProject Application Rollout",
+            "autoscaling": "HorizontalPodAutoscaler",
+            "batch": "CronJob Job",
+            "external-secrets.io": "ClusterSecretStore ExternalSecret",
+            "networking.k8s.io": "Ingress NetworkPolicy",
+            "policy": "PodDisruptionBudget",
+            "rbac.authorization.k8s.io": "ClusterRole ClusterRoleBinding Role RoleBinding",
+        }
+    )
 }
 """The API group of each kind whose fields are read. Other groups have kinds of the same names."""
 
-_CLUSTER_SCOPED_BY_GROUP = {
-    "": ("ComponentStatus", "Namespace", "Node", "PersistentVolume"),
-    "admissionregistration.k8s.io": (
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-    ),
-    "apiextensions.k8s.io": ("CustomResourceDefinition",),
-    "apiregistration.k8s.io": ("APIService",),
-    "authentication.k8s.io": ("SelfSubjectReview", "TokenReview"),
-    "authorization.k8s.io": (
-        "SelfSubjectAccessReview",
-        "SelfSubjectRulesReview",
-        "SubjectAccessReview",
-    ),
-    "certificates.k8s.io": ("CertificateSigningRequest", "ClusterTrustBundle"),
-    "flowcontrol.apiserver.k8s.io": ("FlowSchema", "PriorityLevelConfiguration"),
-    "internal.apiserver.k8s.io": ("StorageVersion",),
-    "networking.k8s.io": ("ClusterCIDR", "IPAddress", "IngressClass", "ServiceCIDR"),
-    "node.k8s.io": ("RuntimeClass",),
-    "rbac.authorization.k8s.io": ("ClusterRole", "ClusterRoleBinding"),
-    "resource.k8s.io": (
-        "DeviceClass",
-        "DeviceTaintRule",
-        "ResourceClass",
-        "ResourcePoolStatusRequest",
-        "ResourceSlice",
-    ),
-    "scheduling.k8s.io": ("PriorityClass",),
-    "storage.k8s.io": (
-        "CSIDriver",
-        "CSINode",
-        "StorageClass",
-        "VolumeAttachment",
-        "VolumeAttributesClass",
-    ),
-    "storagemigration.k8s.io": ("StorageVersionMigration",),
-    # cert-manager
-    "cert-manager.io": ("ClusterIssuer",),
-    # AWS Load Balancer Controller, and the Gateway API, which it implements
-    "elbv2.k8s.aws": ("IngressClassParams",),
-    "gateway.networking.k8s.io": ("GatewayClass",),
-    # External Secrets
-    "external-secrets.io": (
-        "ClusterExternalSecret",
-        "ClusterProviderClass",
-        "ClusterPushSecret",
-        "ClusterSecretStore",
-    ),
-    "generators.external-secrets.io": ("ClusterGenerator",),
-    # Karpenter, and the equivalents of both in EKS Auto Mode
-    "karpenter.k8s.aws": ("EC2NodeClass",),
-    "karpenter.sh": ("NodeClaim", "NodeOverlay", "NodePool"),
-    "eks.amazonaws.com": ("IngressClassParams", "NodeClass"),
-}
-
-CLUSTER_SCOPED: frozenset[Kind] = frozenset(
-    (group, kind) for group, kinds in _CLUSTER_SCOPED_BY_GROUP.items() for kind in kinds
+CLUSTER_SCOPED = _kinds(
+    {
+        "": "ComponentStatus Namespace Node PersistentVolume",
+        "admissionregistration.k8s.io": """
+            MutatingAdmissionPolicy MutatingAdmissionPolicyBinding MutatingWebhookConfiguration
+            ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding
+            ValidatingWebhookConfiguration""",
+        "apiextensions.k8s.io": "CustomResourceDefinition",
+        "apiregistration.k8s.io": "APIService",
+        "authentication.k8s.io": "SelfSubjectReview TokenReview",
+        "authorization.k8s.io": """
+            SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview""",
+        "certificates.k8s.io": "CertificateSigningRequest ClusterTrustBundle",
+        "flowcontrol.apiserver.k8s.io": "FlowSchema PriorityLevelConfiguration",
+        "internal.apiserver.k8s.io": "StorageVersion",
+        "networking.k8s.io": "ClusterCIDR IPAddress IngressClass ServiceCIDR",
+        "node.k8s.io": "RuntimeClass",
+        "rbac.authorization.k8s.io": "ClusterRole ClusterRoleBinding",
+        "resource.k8s.io": """
+            DeviceClass DeviceTaintRule ResourceClass ResourcePoolStatusRequest ResourceSlice""",
+        "scheduling.k8s.io": "PriorityClass",
+        "storage.k8s.io": """
+            CSIDriver CSINode StorageClass VolumeAttachment VolumeAttributesClass""",
+        "storagemigration.k8s.io": "StorageVersionMigration",
+        # cert-manager
+        "cert-manager.io": "ClusterIssuer",
+        # AWS Load Balancer Controller, and the Gateway API, which it implements
+        "elbv2.k8s.aws": "IngressClassParams",
+        "gateway.networking.k8s.io": "GatewayClass",
+        # External Secrets
+        "external-secrets.io": """
+            ClusterExternalSecret ClusterProviderClass ClusterPushSecret ClusterSecretStore""",
+        "generators.external-secrets.io": "ClusterGenerator",
+        # Karpenter, and the equivalents of both in EKS Auto Mode
+        "karpenter.k8s.aws": "EC2NodeClass",
+        "karpenter.sh": "NodeClaim NodeOverlay NodePool",
+        "eks.amazonaws.com": "IngressClassParams NodeClass",
+    }
 )
 """All cluster-scoped kinds of Kubernetes 1.27 to 1.37 and of common add-ons."""
 
