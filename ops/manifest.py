@@ -14,8 +14,8 @@ import typer
 
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.network import paths
 from constructs_lib.manifests.objects import Object
-from constructs_lib.manifests.routes import paths
 from ops import rendered, terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError

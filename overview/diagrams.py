@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
+from constructs_lib.manifests.network import answers_itself, audience, paths
 from constructs_lib.manifests.references import remote_keys, secret_of
-from constructs_lib.manifests.routes import answers_itself, audience, paths
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model.schedule import starts, words
 from constructs_lib.model.text import plural

@@ -9,8 +9,8 @@ from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.manifests import capacity
+from constructs_lib.manifests.network import audience, paths
 from constructs_lib.manifests.references import ImageReference, remote_keys, repository, secret_of
-from constructs_lib.manifests.routes import audience, paths
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import words

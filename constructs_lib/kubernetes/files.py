@@ -13,7 +13,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.manifests.fields import is_identified
 from constructs_lib.manifests.objects import is_cluster_scoped
-from constructs_lib.manifests.text import Quoting, is_odd
+from constructs_lib.manifests.text import Quoting, may_be_misread
 from constructs_lib.model import Manifest, Pending
 
 
@@ -40,7 +40,7 @@ class ChartFile:
     @cached_property
     def needs_quotes(self) -> bool:
         """Whether it contains strings that need special quoting."""
-        return is_odd(self.objects)
+        return may_be_misread(self.objects)
 
 
 class ChartFiles(tuple[ChartFile, ...]):

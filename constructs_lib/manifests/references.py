@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from constructs_lib.manifests.network import backends
 from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
-from constructs_lib.manifests.routes import backends
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 

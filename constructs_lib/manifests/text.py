@@ -54,7 +54,7 @@ _ODD_FORMS = tuple(
 """Misread values in JSON notation. Each starts with a literal, which makes the search fast."""
 
 
-def is_odd(objects: list[Manifest]) -> bool:
+def may_be_misread(objects: list[Manifest]) -> bool:
     """Whether the objects may contain values that would be misread or cannot be written.
 
     Ten times faster than the exact check, with false positives but no false negatives.
@@ -103,14 +103,14 @@ def _escape(match: re.Match[str]) -> str:
     return _SHORT.get(match[0]) or f"\\u{ord(match[0]):04x}"
 
 
-def unreadable(objects: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
+def unwritable(objects: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
     """The values that cannot be written to a file, with their object and field."""
     for item in objects:
-        for path, problem in _unreadable(item, ""):
+        for path, problem in _unwritable(item, ""):
             yield item, f"{path.removeprefix('.')}: {problem}"
 
 
-def _unreadable(content: Any, path: str) -> Iterator[tuple[str, str]]:
+def _unwritable(content: Any, path: str) -> Iterator[tuple[str, str]]:
     match content:
         case str():
             if found := _IMPOSSIBLE.search(content):
@@ -119,11 +119,11 @@ def _unreadable(content: Any, path: str) -> Iterator[tuple[str, str]]:
                 yield path, f"contains {sign}, which cannot be passed to a process; remove it"
         case dict():
             for key, one in content.items():
-                yield from _unreadable(key, f"{path} (a key)")
-                yield from _unreadable(one, f"{path}.{key}")
+                yield from _unwritable(key, f"{path} (a key)")
+                yield from _unwritable(one, f"{path}.{key}")
         case list():
             for place, one in enumerate(content):
-                yield from _unreadable(one, f"{path}[{place}]")
+                yield from _unwritable(one, f"{path}[{place}]")
         case bool():
             return
         case float() if not math.isfinite(content):

@@ -61,7 +61,7 @@ class Update(Enum):
         self.restart = restart
 
 
-class Read(NamedTuple):
+class ConfigSource(NamedTuple):
     """A Secret or ConfigMap that pods read, or one of its keys."""
 
     kind: str
@@ -167,7 +167,7 @@ class Workload:
         return self.kind not in ("CronJob", "Job", "Pod")
 
     @cached_property
-    def reads(self) -> tuple[Read, ...]:
+    def reads(self) -> tuple[ConfigSource, ...]:
         """The Secrets and ConfigMaps that its containers read, as variables or files."""
         return tuple(dict.fromkeys([*self._variables(), *self._files()]))
 
@@ -177,7 +177,7 @@ class Workload:
         return tuple(dict.fromkeys(read.name for read in self.reads if read.kind == "Secret"))
 
     @property
-    def needed_secrets(self) -> tuple[Read, ...]:
+    def needed_secrets(self) -> tuple[ConfigSource, ...]:
         """The Secrets and keys without which its pods do not start."""
         return tuple(read for read in self.reads if read.kind == "Secret" and not read.optional)
 
@@ -246,7 +246,7 @@ class Workload:
         surge = share(rolling.get("maxSurge", "25%"), self.running, ceil)
         return missing or int(not surge and self.running > 0)
 
-    def _variables(self) -> Iterator[Read]:
+    def _variables(self) -> Iterator[ConfigSource]:
         for container in self.every_container:
             for source in container.sources:
                 for field, kind in _FROM_ENVIRONMENT.items():
@@ -255,7 +255,7 @@ class Workload:
                 for field, kind in _FROM_VARIABLE.items():
                     yield from _read(kind, at(variable, "valueFrom").get(field))
 
-    def _files(self) -> Iterator[Read]:
+    def _files(self) -> Iterator[ConfigSource]:
         for volume in self.volumes:
             for field, (kind, name) in _FROM_VOLUME.items():
                 yield from _read(kind, volume.get(field), name)
@@ -336,13 +336,13 @@ def remade_with_each_sync(item: Object) -> bool:
     return HOOK in item.annotations and "BeforeHookCreation" in policies
 
 
-def _read(kind: str, reference: Manifest | None, field: str = "name") -> Iterator[Read]:
+def _read(kind: str, reference: Manifest | None, field: str = "name") -> Iterator[ConfigSource]:
     if not reference or not reference.get(field):
         return
     name, optional = str(reference[field]), bool(reference.get("optional"))
     if "key" in reference:
-        yield Read(kind, name, reference["key"], optional)
+        yield ConfigSource(kind, name, reference["key"], optional)
         return
-    yield Read(kind, name, None, optional)
+    yield ConfigSource(kind, name, None, optional)
     for item in reference.get("items") or ():
-        yield Read(kind, name, item["key"], optional)
+        yield ConfigSource(kind, name, item["key"], optional)

@@ -11,6 +11,7 @@ from typing import Any
 from cronsim import CronSimError
 
 from constructs_lib.manifests import capacity
+from constructs_lib.manifests.network import served_pods
 from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, at
 from constructs_lib.manifests.references import (
     DOCKER_CONFIG,
@@ -18,7 +19,6 @@ from constructs_lib.manifests.references import (
     secret_of,
     secret_type,
 )
-from constructs_lib.manifests.routes import served_pods
 from constructs_lib.manifests.workload import (
     Update,
     Workload,

@@ -5,6 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from constructs_lib.manifests.network import (
+    ACTION,
+    answers_itself,
+    backends,
+    is_listening,
+    paths,
+    port_of,
+)
 from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
 from constructs_lib.manifests.references import (
     EVERY_KEY,
@@ -14,14 +22,6 @@ from constructs_lib.manifests.references import (
     of_workload,
     remote_keys,
     secret_of,
-)
-from constructs_lib.manifests.routes import (
-    ACTION,
-    answers_itself,
-    backends,
-    is_listening,
-    paths,
-    port_of,
 )
 from constructs_lib.manifests.workload import Workload, behind, selected
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from constructs_lib.manifests.network import directions, selects_pods
+from constructs_lib.manifests.network import (
+    directions,
+    is_listening,
+    ports_from_outside,
+    selects_pods,
+)
 from constructs_lib.manifests.objects import Object, Objects, at, selects
-from constructs_lib.manifests.routes import is_listening, ports_from_outside
 from constructs_lib.manifests.workload import Workload, selected
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule

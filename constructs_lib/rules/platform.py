@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
+from constructs_lib.manifests.network import ALB, SCHEME
 from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
-from constructs_lib.manifests.routes import ALB, SCHEME
-from constructs_lib.manifests.text import unreadable
+from constructs_lib.manifests.text import unwritable
 from constructs_lib.model.names import check_ranges
 from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
 
@@ -41,7 +41,7 @@ def unwritable_text(item: Object, rendered: Rendered) -> Problems:
     """Text must reach the API server exactly as it was declared."""
     if rendered.odd is not None and item.file not in rendered.odd:
         return
-    yield from (Problem(text, remedy="") for _, text in unreadable([item.manifest]))
+    yield from (Problem(text, remedy="") for _, text in unwritable([item.manifest]))
 
 
 @rule(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from constructs_lib.manifests.network import IngressPath, paths, paths_by_rule
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.references import (
     EVERY_KEY,
@@ -13,7 +14,6 @@ from constructs_lib.manifests.references import (
     readers_of_secret,
     secret_keys,
 )
-from constructs_lib.manifests.routes import IngressPath, paths, paths_by_rule
 from constructs_lib.model import Manifest
 
 

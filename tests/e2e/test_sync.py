@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from constructs_lib.kubernetes.files import to_yaml
-from constructs_lib.manifests.text import unreadable
+from constructs_lib.manifests.text import unwritable
 from local_cluster.processes import eventually
 from tests.constructs_lib.test_text import MISREAD, ORDINARY
 from tests.e2e.conftest import Claimed
@@ -112,7 +112,7 @@ def test_unusual_text_is_stored_unchanged(installation: Installed, claim: Claime
         texts = {f"text-{number}": text for number, text in enumerate([*MISREAD, *ORDINARY])}
         place = {"name": "texts", "namespace": "cerebro"}
         item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": place, "data": texts}
-        assert not list(unreadable([item]))
+        assert not list(unwritable([item]))
         cluster = installation.cluster
         cluster.kubectl("create", "--filename=-", stdin=to_yaml([item]))
         stored = cluster.get("ConfigMap", **place)

@@ -22,7 +22,7 @@ from charts.output import read
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.fields import malformed
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.text import is_odd
+from constructs_lib.manifests.text import may_be_misread
 from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.model.waivers import Result
 from constructs_lib.rules import violations
@@ -163,7 +163,7 @@ def refusals(objects: Sequence[Object]) -> list[Result]:
     ]
     if malformations:
         return malformations
-    odd = frozenset(item.file for item in changed if is_odd([item.manifest]))
+    odd = frozenset(item.file for item in changed if may_be_misread([item.manifest]))
     return [*violations(rendered(objects, odd=odd))]
 
 

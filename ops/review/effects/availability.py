@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, releases, waiting
+from constructs_lib.manifests.network import backends, scheme
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.manifests.references import secret_of
-from constructs_lib.manifests.routes import backends, scheme
 from constructs_lib.manifests.workload import Update, Workload, behind, workloads
 from constructs_lib.model.text import plural
 from ops.review.diff import Comparison

@@ -10,8 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
-from constructs_lib.manifests.routes import (
+from constructs_lib.manifests.network import (
     ACTION,
     ALB,
     SCHEME,
@@ -20,6 +19,7 @@ from constructs_lib.manifests.routes import (
     audience,
     paths_by_rule,
 )
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.model import Manifest
 from ops.review.diff import Comparison, field_finding
 from ops.review.model import ABSENT, HIGH, MEDIUM, Finding, Risk, Severity, effect

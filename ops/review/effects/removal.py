@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import cascades, protections
+from constructs_lib.manifests.network import SCHEME, scheme
 from constructs_lib.manifests.objects import Object, selects
 from constructs_lib.manifests.references import readers_of_secret, secret_of
-from constructs_lib.manifests.routes import SCHEME, scheme
 from constructs_lib.manifests.workload import Update, Workload, remade_with_each_sync
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words

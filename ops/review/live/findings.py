@@ -6,9 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from constructs_lib.manifests.network import paths
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.references import keys_of, repository, secret_of, secret_type
-from constructs_lib.manifests.routes import paths
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
