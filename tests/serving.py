@@ -44,6 +44,14 @@ class QuietHandler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Disable logging."""
 
+    def send(self, status: int, body: bytes, **headers: str) -> None:
+        """Respond; an underscore in the name of a header is a hyphen."""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
 
 class JsonHandler(QuietHandler):
     """Responds with JSON."""
@@ -56,12 +64,7 @@ class JsonHandler(QuietHandler):
         return json.loads(content) if content else None
 
     def answer(self, status: int, content: Any) -> None:
-        text = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        self.send(status, json.dumps(content).encode(), Content_Type="application/json")
 
 
 def posted(answers: Callable[[JsonHandler], Answer]) -> type[JsonHandler]:

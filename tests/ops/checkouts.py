@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 
 CODE = ("catalogue", "charts", "constructs_lib", "dist", "ops", "overview")
 
@@ -17,14 +16,9 @@ def git(checkout: Path, *arguments: str) -> str:
     """Return the output of Git, independent of this machine's configuration."""
     identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
     no_config = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    done = subprocess.run(
-        ("git", *identity, *arguments),
-        cwd=checkout,
-        env={**os.environ, **no_config},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    here = {**os.environ, **no_config}
+    done = run("git", *identity, *arguments, folder=checkout, environment=here)
+    assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
@@ -50,12 +44,6 @@ def environment(checkout: Path) -> dict[str, str]:
 
 def ops(checkout: Path, *arguments: str) -> tuple[int, str, str]:
     """Return exit status, standard output and standard error of a checkout's command."""
-    done = subprocess.run(
-        (sys.executable, "-m", "ops", *arguments),
-        cwd=checkout.parent,
-        env=environment(checkout),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = (sys.executable, "-m", "ops", *arguments)
+    done = run(*command, folder=checkout.parent, environment=environment(checkout))
     return done.returncode, done.stdout, done.stderr

@@ -89,7 +89,7 @@ class _Handler(QuietHandler):
                 f'Bearer realm="http://{registry.host}/token",service="{registry.host}",'
                 f'scope="repository:{repository}:pull"'
             )
-            self._answer(401, b"", challenge)
+            self._answer(401, b"", WWW_Authenticate=challenge)
 
     def _token(self) -> tuple[int, bytes]:
         login = self.registry.login
@@ -99,15 +99,10 @@ class _Handler(QuietHandler):
                 return 403, b'{"errors": [{"code": "DENIED"}]}'
         return self.registry.token_status, json.dumps({"token": _TOKEN}).encode()
 
-    def _answer(self, status: int, body: bytes, challenge: str | None = None) -> None:
-        self.send_response(status)
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
         if self.registry.stated_digest and b'"manifests"' in body:
-            self.send_header("Docker-Content-Digest", self.registry.stated_digest)
-        if challenge:
-            self.send_header("WWW-Authenticate", challenge)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            headers["Docker_Content_Digest"] = self.registry.stated_digest
+        self.send(status, body, **headers)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from ops import rollback
 from ops.commands import app
 from ops.errors import CanceledError, OpsError, Status
 from ops.review.model import ReviewError
-from tests.conftest import ROOT
+from tests.conftest import run
 from tests.ops.checkouts import ops
 
 
@@ -30,10 +28,7 @@ def noted(error: Exception, note: str) -> Exception:
 def test_slow_libraries_are_imported_on_use() -> None:
     slow = ("aws_cdk", "cdk8s", "jsii", "kubernetes")
     script = f"import sys, ops.commands; print([one for one in {slow} if one in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+    assert run(sys.executable, "-c", script).stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +99,6 @@ def test_an_invalid_setting_prints_one_line(own: Path) -> None:
 
 def test_without_standard_input_no_prompt() -> None:
     command = f"{sys.executable} -m ops manifest refresh --ask-key <&-"
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
-    )
+    done = run("sh", "-c", command)
     assert done.returncode == 1
     assert done.stderr.startswith("error: the terminal is not interactive; pass the value")

@@ -23,19 +23,11 @@ class GitHub(JsonHandler):
     def do_GET(self) -> None:  # noqa: N802 name from http.server
         if self.path.startswith("/blobs/"):
             assert "Authorization" not in self.headers
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(self.artifact)))
-            self.end_headers()
-            self.wfile.write(self.artifact)
-            return
+            return self.send(200, self.artifact)
         assert self.headers["Authorization"] == "Bearer a-token"
         path = self.path.removeprefix("/repos/gnosischain/deployments/")
         if path == "actions/artifacts/5/zip":
-            self.send_response(302)
-            self.send_header("Location", "/blobs/5")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
+            return self.send(302, b"", Location="/blobs/5")
         pull = {"number": 7, "head": {"sha": COMMIT}}
         moved = {"number": 8, "head": {"sha": 40 * "d"}}
         contents: dict[str, Any] = {
@@ -44,7 +36,7 @@ class GitHub(JsonHandler):
             "issues/7/comments?per_page=100&page=1": self.comments[:100],
             "issues/7/comments?per_page=100&page=2": self.comments[100:],
         }
-        self.answer(200, contents[path])
+        return self.answer(200, contents[path])
 
     def do_POST(self) -> None:  # noqa: N802 name from http.server
         path = self.path.rpartition("deployments/")[2]

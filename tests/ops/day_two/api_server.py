@@ -117,7 +117,7 @@ class _Handler(JsonHandler):
         elif discovered := state.discovery(path):
             self.answer(200, discovered)
         elif path.endswith("/log"):
-            self._text(state.logs[path.split("/")[-2]])
+            self.send(200, state.logs[path.split("/")[-2]].encode())
         elif path in state.objects:
             self.answer(200, state.objects[path])
         elif found := state.collection(path, query.get("labelSelector", "")):
@@ -155,12 +155,6 @@ class _Handler(JsonHandler):
         state.objects[place] = body
         state.on_change(place)
         self.answer(201, body)
-
-    def _text(self, text: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
 
     def _forward(self, pod: str, port: int) -> None:
         """Pass one request and its response between the WebSocket and the pod's port."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from ops.cluster import Cluster, ClusterError
-from tests.conftest import ROOT
+from tests.conftest import run as run_process
 from tests.ops.day_two.api_server import TOKEN, ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import SECRET, Run
 
@@ -127,8 +126,7 @@ def test_a_token_that_no_header_can_contain(
 
 def test_it_prints_one_line_without_a_traceback(kubeconfig: Path) -> None:
     use(kubeconfig, token=IMPOSSIBLE["a line break"])
-    command = (sys.executable, "-m", "ops", "jobs")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_process(sys.executable, "-m", "ops", "jobs")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("error: the token of context test is empty, or has a line break")
     assert SECRET not in done.stderr

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 from catalogue.parameters import Parameters
-from tests.conftest import ROOT
+from tests.conftest import run as run_process
 from tests.ops.day_two.conftest import SECRET, Run
 
 PASSWORD = Parameters.CLICKHOUSE_PASSWORD.path
@@ -73,8 +72,7 @@ def test_other_usage_errors(run: Run, arguments: tuple[str, ...], message: str) 
 
 
 def test_in_its_own_process() -> None:
-    command = (sys.executable, "-m", "ops", *SET, PASSWORD, SECRET)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_process(sys.executable, "-m", "ops", *SET, PASSWORD, SECRET)
     assert (done.returncode, done.stdout) == (2, "")
     assert FILE in in_one_line(done.stderr)
     assert SECRET not in done.stderr
