@@ -13,10 +13,9 @@ from functools import cache, cached_property, partial
 from http.client import responses
 from typing import Any, TypeVar
 
-from kubernetes.client import ApiException, CoreV1Api
+from kubernetes.client import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic import resource as dynamic
-from kubernetes.stream import portforward
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from constructs_lib.manifests.objects import Kind
@@ -160,6 +159,9 @@ class Client(DynamicClient):
     @contextmanager
     def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[socket.socket]:
         """Open a connection to a pod, bypassing Services, load balancers and NetworkPolicies."""
+        from kubernetes.client import CoreV1Api  # takes as long to import as all the rest
+        from kubernetes.stream import portforward
+
         api: Any = CoreV1Api(self.client)
         open_port: Any = partial(portforward, api.connect_get_namespaced_pod_portforward)
         with self._translated_errors():
