@@ -15,7 +15,7 @@ import yaml
 from charts import pending as pending_file
 from charts.dist import FOLDER, OUTPUT
 from charts.output import read
-from constructs_lib.manifests.fields import is_identified, malformed
+from constructs_lib.manifests.shape import is_identified, malformed
 from ops.errors import OpsError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from constructs_lib.errors import PlatformError, one_line
 from constructs_lib.kubernetes.files import ChartFiles, read, to_yaml
 from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.argocd import DIST
-from constructs_lib.manifests.fields import malformed
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.shape import malformed
 from constructs_lib.model import waivers
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform

@@ -11,8 +11,8 @@ from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.manifests.fields import is_identified
 from constructs_lib.manifests.objects import is_cluster_scoped
+from constructs_lib.manifests.shape import is_identified
 from constructs_lib.manifests.text import Quoting, may_be_misread
 from constructs_lib.model import Manifest, Pending
 

@@ -9,7 +9,7 @@ import cdk8s
 from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.fields import is_identified
+from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest
 
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {

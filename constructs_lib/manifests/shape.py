@@ -1,15 +1,25 @@
-"""The types that a checked field can have, and how its problems are found."""
+"""Checks the types of the fields that other modules read: mappings, lists, strings, integers.
+
+It is not a full schema; the API server checks much more. It catches broken JSON patches, included
+files and files in Git before other modules read them: a field that they read without checking its
+type belongs in fields.toml.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 from cronsim import CronSimError
 
+from constructs_lib.manifests.objects import group, is_known
+from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
 
@@ -84,12 +94,7 @@ class Fields:
     """A mapping with some fields. Others are not checked."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
-        """Create it from shapes by name.
-
-        Args:
-            fields: A key names one field or several, and `!` marks required ones. A mapping is
-                short for `Fields`, and a list with one shape for `EachItem`.
-        """
+        """Create it from a table of fields.toml."""
         named = {name: shape for names, shape in fields.items() for name in names.split()}
         self.shapes = {name.removesuffix("!"): _shape(shape) for name, shape in named.items()}
         self.required = [name.removesuffix("!") for name in named if name.endswith("!")]
@@ -105,11 +110,61 @@ class Fields:
         return found
 
 
-def _shape(short: Any) -> Shape:
-    if isinstance(short, list):
-        return EachItem(_shape(short[0]))
-    shape: Shape = Fields(short) if isinstance(short, dict) else short
-    return shape
+def _shape(stated: Any) -> Shape:
+    """The shape that a value of fields.toml states."""
+    if isinstance(stated, list):
+        return EachItem(_shape(stated[0]))
+    return _named(stated) if isinstance(stated, str) else Fields(stated)
+
+
+@cache
+def _named(name: str) -> Shape:
+    return _SCALARS.get(name) or _shape(_table()["shapes"][name])
+
+
+@cache
+def _of_every_kind() -> Fields:
+    return Fields(_table()["every"])
+
+
+@cache
+def _of_kind(kind: str) -> Shape:
+    stated = (fields for kinds, fields in _table()["kinds"].items() if kind in kinds.split())
+    return _shape(next(stated, {}))
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("fields.toml").read_text("utf-8"))
+
+
+def is_identified(manifest: object) -> bool:
+    """Whether apiVersion, kind and name are non-empty strings."""
+    if not isinstance(manifest, Mapping) or not isinstance(manifest.get("metadata"), Mapping):
+        return False
+    identity = (manifest.get("apiVersion"), manifest.get("kind"), manifest["metadata"].get("name"))
+    return all(isinstance(part, str) and part for part in identity)
+
+
+def malformed(manifest: Manifest) -> Iterator[str]:
+    """A message for each field that is missing or of the wrong type: `spec is not a mapping`.
+
+    Null counts as missing. It is never rendered: cdk8s and `merge` remove such a field.
+    """
+    return _problems(manifest, values=False)
+
+
+def unreadable(manifest: Any) -> str | None:
+    """The first problem of an object, if any. Values that cannot be parsed count as well."""
+    return next(_problems(manifest, values=True), None)
+
+
+def _problems(manifest: Any, *, values: bool) -> Iterator[str]:
+    found = _of_every_kind().problems(manifest, values=values)
+    if (not found or is_identified(manifest)) and is_known(group(manifest), manifest["kind"]):
+        found = [*found, *_of_kind(manifest["kind"]).problems(manifest, values=values)]
+    for problem in dict.fromkeys(found):
+        yield problem.removeprefix(".") if problem.startswith(".") else f"it{problem}"
 
 
 def _is_missing(name: str, mapping: dict[str, Any]) -> bool:
@@ -166,19 +221,22 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _MAY_BE_EMPTY = {"group"}
 """Required fields that may be an empty string, as the name of the core API group is."""
 
-TEXT = Scalar("a string", _is_text)
-TEXTS = Scalar(
-    "a list of strings", lambda value: isinstance(value, list) and all(map(_is_text, value))
-)
-LABELS = Scalar(
-    "a mapping of strings",
-    lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
-)
-NUMBER = Scalar("an integer", lambda value: type(value) is int and value >= 0)
-BOOLEAN = Scalar("a boolean", lambda value: isinstance(value, bool))
-PORT = Scalar("an integer or a string", _is_number_or_text)
-SHARE = Scalar("an integer or a string", _is_number_or_text, _share)
-QUANTITIES = EachValue(Scalar("a quantity", lambda _: True, _quantity))
-SCHEDULE = Scalar("a string", _is_text, _schedule)
-GLOB = Scalar("a string", _is_text, _glob)
-LISTENERS = Scalar("a string", _is_text, _listeners)
+_SCALARS: dict[str, Shape] = {
+    "boolean": Scalar("a boolean", lambda value: isinstance(value, bool)),
+    "glob": Scalar("a string", _is_text, _glob),
+    "labels": Scalar(
+        "a mapping of strings",
+        lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    ),
+    "listeners": Scalar("a string", _is_text, _listeners),
+    "number": Scalar("an integer", lambda value: type(value) is int and value >= 0),
+    "port": Scalar("an integer or a string", _is_number_or_text),
+    "quantities": EachValue(Scalar("a quantity", lambda _: True, _quantity)),
+    "schedule": Scalar("a string", _is_text, _schedule),
+    "share": Scalar("an integer or a string", _is_number_or_text, _share),
+    "text": Scalar("a string", _is_text),
+    "texts": Scalar(
+        "a list of strings", lambda value: isinstance(value, list) and all(map(_is_text, value))
+    ),
+}
+"""The types that fields.toml names."""

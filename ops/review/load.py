@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.shape import unreadable
 from ops.review.model import ReviewError
 from ops.review.revisions import STACK, Revision
 

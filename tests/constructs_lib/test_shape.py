@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from constructs_lib.errors import RuleError
-from constructs_lib.manifests.fields import is_identified, malformed, unreadable
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.shape import is_identified, malformed, unreadable
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered
 from tests.mutants import platform, start

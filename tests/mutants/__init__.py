@@ -20,8 +20,8 @@ from catalogue.platform import AnalyticsPlatform, current
 from charts.dist import FOLDER
 from charts.output import read
 from constructs_lib.manifests.argocd import DIST
-from constructs_lib.manifests.fields import malformed
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.shape import malformed
 from constructs_lib.manifests.text import may_be_misread
 from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.model.waivers import Result

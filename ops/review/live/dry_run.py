@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Object as Declared
+from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
 from ops.cluster.client import Resource, Response, each

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from constructs_lib.manifests.argocd import covers
-from constructs_lib.manifests.fields import unreadable
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
 from ops.cluster.client import Client
