@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import GROUPS, Key, Object, Objects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import amount
 from ops.review.argocd import Removal
@@ -83,10 +83,10 @@ class Comparison:
         every = [ObjectPair(change.before, change.after) for change in self.changes.values()]
         every += [ObjectPair(None, item) for item in self.added]
         every += [ObjectPair(item, None) for item in self.removed]
-        return (pair for pair in every if not kinds or pair.item.key.kind in kinds)
+        return (pair for pair in every if not kinds or _is_of(pair.item.key, kinds))
 
     def changed(self, *kinds: str) -> Iterator[Change]:
-        return (change for change in self.changes.values() if change.key.kind in kinds)
+        return (change for change in self.changes.values() if _is_of(change.key, kinds))
 
     def workloads(self, *kinds: str) -> Iterator[tuple[Change, Workload, Workload]]:
         """Workloads of some kinds that exist on both sides and differ."""
@@ -98,6 +98,11 @@ class Comparison:
         change = self.changes.get(key)
         found = [d for prefix in prefixes for d in (change.at(*prefix) if change else ())]
         return tuple(dict.fromkeys(found))
+
+
+def _is_of(key: Key, kinds: tuple[str, ...]) -> bool:
+    """Whether an object has one of these kinds, and not one of the same name in another group."""
+    return key.kind in kinds and GROUPS.get(key.kind, key.group) == key.group
 
 
 def gains_and_losses(

@@ -116,8 +116,8 @@ def test_a_merged_key_and_an_alias_are_read_as_yaml_means_them() -> None:
 
 def test_a_kind_of_another_api_group_is_not_read_as_ours() -> None:
     text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  name: one\n"
-    labeled = f"{text}  labels:\n    a: b\n"
-    assert said(review({"a/one.yaml": text}, {"a/one.yaml": labeled})) == {"unknown Service one"}
+    changed = f"{text}  labels:\n    a: b\nspec:\n  type: LoadBalancer\n"
+    assert said(review({"a/one.yaml": text}, {"a/one.yaml": changed})) == {"unknown Service one"}
 
 
 def test_a_duplicate_object_is_reported_with_both_files() -> None:
