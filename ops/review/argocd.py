@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from constructs_lib.manifests.argocd import Sync, cascades, protections
 from constructs_lib.manifests.objects import Key, Object, Objects
@@ -11,8 +11,7 @@ from constructs_lib.model import Manifest
 from ops.review.load import STACK_GROUP
 
 
-@dataclass(frozen=True)
-class PruneOutcome:
+class PruneOutcome(NamedTuple):
     """Whether Argo CD deletes an object that it no longer syncs, and why."""
 
     deleted: bool
@@ -74,7 +73,5 @@ def _prune(owner: Object, item: Object, *, remaining: int) -> PruneOutcome:
         "Prune=false protects it": "Prune=false" in protections(item),
         "Argo CD does not prune hooks": HOOK in item.annotations,
     }
-    for why, applies in obstacles.items():
-        if applies:
-            return PruneOutcome(deleted=False, why=why)
-    return PruneOutcome(deleted=True, why="Argo CD prunes it")
+    why = next((why for why, applies in obstacles.items() if applies), None)
+    return PruneOutcome(deleted=not why, why=why or "Argo CD prunes it")

@@ -122,8 +122,7 @@ def _migrated(server: Server, resource: Resource, response: Response, stored: Ma
     patch = merge_patch(normalized(stored), normalized(left))
     if not patch:
         return response
-    metadata = stored["metadata"]
-    again = server.merge(resource, metadata.get("namespace", ""), metadata["name"], patch)
+    again = server.merge(resource, stored, patch)
     if again.accepted:
         again.content["metadata"]["managedFields"] = [
             entry

@@ -110,26 +110,26 @@ class Server:
         response = self._request("GET", resource.path(key.name, key.namespace))
         return response.content if response.accepted else None
 
-    def apply(self, resource: Resource, body: Manifest, *, force: bool) -> Response:
+    def apply(self, resource: Resource, item: Manifest, *, force: bool) -> Response:
         """Dry-run Argo CD's server-side apply."""
-        metadata = body["metadata"]
-        path = resource.path(metadata["name"], metadata.get("namespace"))
-        return self._dry_run("PATCH", path, body, APPLY_PATCH, force=str(force).lower())
+        return self._dry_run(resource, item, item, APPLY_PATCH, force=str(force).lower())
 
-    def merge(self, resource: Resource, namespace: str, name: str, patch: Manifest) -> Response:
-        """Dry-run a merge patch."""
-        return self._dry_run("PATCH", resource.path(name, namespace), patch, MERGE_PATCH)
+    def merge(self, resource: Resource, item: Manifest, patch: Manifest) -> Response:
+        """Dry-run a merge patch of an object."""
+        return self._dry_run(resource, item, patch, MERGE_PATCH)
 
-    def create(self, resource: Resource, body: Manifest) -> Response:
+    def create(self, resource: Resource, item: Manifest) -> Response:
         """Dry-run the creation of an object."""
-        path = resource.path(namespace=body["metadata"].get("namespace"))
-        return self._dry_run("POST", path, body, "application/json")
+        return self._dry_run(resource, item, item, _OBJECTS)
 
     def _dry_run(
-        self, method: str, path: str, body: Manifest, content: str, **query: str
+        self, resource: Resource, item: Manifest, body: Manifest, content: str, **query: str
     ) -> Response:
-        options = {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn", **query}
-        return self._request(method, path, query=options, body=body, content_type=content)
+        name = item["metadata"]["name"] if content != _OBJECTS else None
+        path = resource.path(name, item["metadata"].get("namespace"))
+        query |= {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn"}
+        method = "PATCH" if name else "POST"
+        return self._request(method, path, query=query, body=body, content_type=content)
 
     def _request(self, method: str, path: str, **options: Any) -> Response:
         response = self.client.exchange(method, path, **options)
