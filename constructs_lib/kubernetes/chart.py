@@ -56,7 +56,6 @@ class Chart(cdk8s.Chart):
             check_folder(folder)
         self.platform = Platform.of(scope)
         self.name = name
-        self.scope = scope
         self._namespace = namespace
         self._labels = {
             "app.kubernetes.io/managed-by": "cdk8s",

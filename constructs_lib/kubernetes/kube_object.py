@@ -9,25 +9,24 @@ import cdk8s
 from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
+from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest
 
+_NAMED = (
+    *("containers", "env", "ephemeralContainers", "imagePullSecrets", "initContainers"),
+    *("secrets", "volumes"),
+)
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
-    "containers": ("name",),
+    **dict.fromkeys(_NAMED, ("name",)),
     "data": ("secretKey",),
-    "env": ("name",),
-    "ephemeralContainers": ("name",),
     "hostAliases": ("ip",),
-    "imagePullSecrets": ("name",),
-    "initContainers": ("name",),
     "metrics": ("type",),
     "ownerReferences": ("uid",),
     "ports": ("name", "containerPort", "port"),
-    "secrets": ("name",),
     "topologySpreadConstraints": ("topologyKey",),
     "volumeDevices": ("devicePath",),
     "volumeMounts": ("mountPath",),
-    "volumes": ("name",),
 }
 """The merge key of each list: Kubernetes' `patchMergeKey`, except that ports are matched by name if
 they have one. `data` is the list of an ExternalSecret."""
@@ -47,25 +46,8 @@ class KubeObject:
         self._manifest = _in_order(manifest, omit_none=True)
         self._derived: dict[str, Callable[[], str]] = {}
 
-    @property
-    def kind(self) -> str:
-        """Such as `Deployment`."""
-        return str(self._manifest["kind"])
-
-    @property
-    def name(self) -> str:
-        """`metadata.name`."""
-        return str(self._manifest["metadata"]["name"])
-
-    @property
-    def namespace(self) -> str | None:
-        """`metadata.namespace`; None for a cluster-scoped object."""
-        namespace: str | None = self._manifest["metadata"].get("namespace")
-        return namespace
-
     def __str__(self) -> str:
-        place = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind} {place}{self.name}"
+        return str(Object.of(self._manifest).key)
 
     def add_json_patch(self, *operations: cdk8s.JsonPatch) -> None:
         """Apply RFC 6902 operations, like `cdk8s.ApiObject.add_json_patch`.
@@ -114,17 +96,6 @@ class KubeObject:
             self._replace(_merged(self._manifest, _plain(fragment), ""))
         except DeclarationError as error:
             raise error.at(self) from error
-
-    def extend(self, *path: str, item: Mapping[str, Any]) -> None:
-        """Add `item` to the list at `path`, creating the list if necessary."""
-        *parents, last = path
-        place: Any = self._manifest
-        for key in parents:
-            place = place.setdefault(key, {})
-        items = place.setdefault(last, [])
-        content = _plain(item)
-        if content not in items:
-            items.append(content)
 
     def derive_annotation(self, key: str, value: Callable[[], str]) -> None:
         """Set an annotation to the result of `value()` when the object is written."""

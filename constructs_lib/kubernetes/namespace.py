@@ -29,13 +29,9 @@ class Quota:
 
     def hard(self) -> dict[str, str]:
         """The `spec.hard` of the ResourceQuota."""
-        sums = {
-            f"{bound}.{name}": pair[place]
-            for name, pair in self.resources.pairs().items()
-            for place, bound in enumerate(("requests", "limits"))
-        }
         return {
-            **sums,
+            **{f"requests.{name}": amount for name, amount in self.resources.requests.items()},
+            **{f"limits.{name}": amount for name, amount in self.resources.limits.items()},
             "pods": str(self.pods),
             "persistentvolumeclaims": str(self.volume_claims),
         }
@@ -99,11 +95,10 @@ class Namespace(Construct):
             self, "v1", "ResourceQuota", chart.metadata("quota"), {"hard": quota.hard()}
         )
         """The ResourceQuota."""
-        pairs = container_defaults.pairs().items()
         limits = {
             "type": "Container",
-            "defaultRequest": {resource: request for resource, (request, _) in pairs},
-            "default": {resource: limit for resource, (_, limit) in pairs},
+            "defaultRequest": container_defaults.requests,
+            "default": container_defaults.limits,
         }
         self.limit_range = chart.add(
             self, "v1", "LimitRange", chart.metadata("defaults"), {"limits": [limits]}

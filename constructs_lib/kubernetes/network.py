@@ -132,9 +132,10 @@ def _connect(caller: ProgramConstruct, callee: ProgramConstruct, call: Calls) ->
             f"{caller.name} calls port {call.port!r} of {callee.name}, but its Service only has "
             f"{', '.join(callee.service_ports)}; use one of them"
         )
-    to, from_ = _pods(callee, seen_by=caller), _pods(caller, seen_by=callee)
-    caller.network_policy.extend("spec", "egress", item={"to": [to], "ports": [_port(port)]})
-    callee.network_policy.extend("spec", "ingress", item={"from": [from_], "ports": [_port(port)]})
+    to = {"to": [_pods(callee, seen_by=caller)], "ports": [_port(port)]}
+    from_ = {"from": [_pods(caller, seen_by=callee)], "ports": [_port(port)]}
+    caller.network_policy.merge({"spec": {"egress": [to]}})
+    callee.network_policy.merge({"spec": {"ingress": [from_]}})
 
 
 def _pods(workload: ProgramConstruct, *, seen_by: ProgramConstruct) -> Mapping[str, Manifest]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.kubernetes.program import Container, Program, Toleration
 from constructs_lib.manifests.argocd import fingerprint
-from constructs_lib.model import Command, HttpGet, Manifest, Probe, Resources, TcpSocket
+from constructs_lib.model import Command, HttpGet, Manifest, Probe, TcpSocket
 from constructs_lib.model.platform import Platform
 
 if TYPE_CHECKING:
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
 USER = 1000
 """UID and GID of `appuser` in the images."""
 _LONGEST_NAME = 63
-_FILES, _SECRET_FILES = "config-files", "secret-files"
-"""Volumes of a container's files."""
+SECRETS, CONFIG, SECRET_FILES = "secrets", "config", "secret-files"
+"""Suffixes of the Secret with a container's variables, and of the objects with its files."""
+_CONFIG_VOLUME = "config-files"
 _READ_BY_GROUP = 0o440
 
 _POD_SECURITY = {
@@ -38,23 +38,13 @@ _CONTAINER_SECURITY = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A PersistentVolumeClaim of the same chart, mounted read-write into every container."""
-
-    name: str
-    """Name of the claim and the volume."""
-    path: str
-    """Mount path."""
-
-
 def pod_template(
     workload: ProgramConstruct,
     *,
     annotations: Mapping[str, str] | None = None,
     grace_seconds: int | None = None,
     restart_policy: str | None = None,
-    claims: tuple[Claim, ...] = (),
+    claim_path: str | None = None,
     spread_over_zones: bool = False,
     pre_stop_seconds: int | None = None,
 ) -> Manifest:
@@ -65,7 +55,8 @@ def pod_template(
         annotations: Annotations in addition to those of the options. Default: none.
         grace_seconds: Time from SIGTERM to SIGKILL. Default: 30, the default of Kubernetes.
         restart_policy: Default: `Always`, the only one that a Deployment allows.
-        claims: Persistent volume claims. Default: none.
+        claim_path: Where every container mounts the PersistentVolumeClaim with the workload's name.
+            Default: no claim.
         spread_over_zones: Whether the scheduler prefers a zone with fewer of these pods.
         pre_stop_seconds: How long each container sleeps before it gets SIGTERM. Default: no preStop
             hook.
@@ -99,15 +90,15 @@ def pod_template(
             "restartPolicy": restart_policy,
             "topologySpreadConstraints": [spread] if spread_over_zones else None,
             "initContainers": [
-                _container(workload, name, container, claims)
+                _container(workload, name, container, claim_path)
                 for name, container in workload.init_containers.items()
             ]
             or None,
             "containers": [
-                _container(workload, name, container, claims, pre_stop_seconds)
+                _container(workload, name, container, claim_path, pre_stop_seconds)
                 for name, container in workload.containers.items()
             ],
-            "volumes": _volumes(workload, claims),
+            "volumes": _volumes(workload, claim_path),
         },
     }
 
@@ -133,11 +124,11 @@ def _container(
     workload: ProgramConstruct,
     name: str,
     container: Container,
-    claims: tuple[Claim, ...],
+    claim_path: str | None,
     pre_stop_seconds: int | None = None,
 ) -> Manifest:
     program = container.program
-    own = [workload.secret_of(name)] if program.secrets else []
+    own = [workload.own(name, SECRETS)] if program.secrets else []
     secrets = [*own, *(secret.name for secret in program.shared_secrets)]
     ports = container.all_ports.items()
     # exec, because the Kubernetes 1.27 API has no sleep action
@@ -154,23 +145,27 @@ def _container(
         "livenessProbe": _probe(container.liveness, container.port),
         "startupProbe": _probe(container.startup, container.port),
         "lifecycle": sleep if pre_stop_seconds else None,
-        "resources": _resources(program.resources),
+        "resources": {
+            "requests": program.resources.requests,
+            "limits": program.resources.limits,
+        },
         "securityContext": _CONTAINER_SECURITY,
-        "volumeMounts": _mounts(workload, name, program, claims),
+        "volumeMounts": _mounts(workload, name, program, claim_path),
     }
 
 
 def _mounts(
-    workload: ProgramConstruct, name: str, program: Program, claims: tuple[Claim, ...]
+    workload: ProgramConstruct, name: str, program: Program, claim_path: str | None
 ) -> list[Manifest]:
-    disks = {path: _volume_name(workload, name, path) for path in program.disks}
-    claimed = {claim.path: claim.name for claim in claims}
+    writable = {path: _volume_name(workload, name, path) for path in program.disks}
+    if claim_path:
+        writable[claim_path] = workload.name
     files = {
-        **{path: _volume_name(workload, name, _FILES) for path in program.files},
-        **{path: _volume_name(workload, name, _SECRET_FILES) for path in program.secret_files},
+        **{path: _volume_name(workload, name, _CONFIG_VOLUME) for path in program.files},
+        **{path: _volume_name(workload, name, SECRET_FILES) for path in program.secret_files},
     }
     return [
-        *({"name": volume, "mountPath": path} for path, volume in {**disks, **claimed}.items()),
+        *({"name": volume, "mountPath": path} for path, volume in writable.items()),
         # by subPath, so that a file does not hide the rest of its folder
         *(
             {"name": volume, "mountPath": path, "subPath": file_key(path), "readOnly": True}
@@ -179,7 +174,7 @@ def _mounts(
     ]
 
 
-def _volumes(workload: ProgramConstruct, claims: tuple[Claim, ...]) -> list[Manifest]:
+def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifest]:
     programs = {name: one.program for name, one in workload.every_container.items()}
     volumes: list[tuple[str, Manifest]] = [
         (_volume_name(workload, name, path), {"emptyDir": {"sizeLimit": size}})
@@ -188,14 +183,16 @@ def _volumes(workload: ProgramConstruct, claims: tuple[Claim, ...]) -> list[Mani
     ]
     for name, program in programs.items():
         if program.files:
-            config_map = {"name": workload.config_map_of(name), "defaultMode": _READ_BY_GROUP}
-            volumes.append((_volume_name(workload, name, _FILES), {"configMap": config_map}))
+            config_map = {"name": workload.own(name, CONFIG), "defaultMode": _READ_BY_GROUP}
+            volumes.append(
+                (_volume_name(workload, name, _CONFIG_VOLUME), {"configMap": config_map})
+            )
         if program.secret_files:
-            secret = {"secretName": workload.file_secret_of(name), "defaultMode": _READ_BY_GROUP}
-            volumes.append((_volume_name(workload, name, _SECRET_FILES), {"secret": secret}))
-    volumes += [
-        (claim.name, {"persistentVolumeClaim": {"claimName": claim.name}}) for claim in claims
-    ]
+            secret = {"secretName": workload.own(name, SECRET_FILES), "defaultMode": _READ_BY_GROUP}
+            volumes.append((_volume_name(workload, name, SECRET_FILES), {"secret": secret}))
+    if claim_path:
+        claim = {"claimName": workload.name}
+        volumes.append((workload.name, {"persistentVolumeClaim": claim}))
     names = [name for name, _ in volumes]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DeclarationError(
@@ -232,14 +229,6 @@ def _image(platform: Platform, service: str) -> str:
             f"sha-<commit>, or use one of: {known}"
         )
     return f"{platform.registry}/{service}:{pin}"
-
-
-def _resources(resources: Resources) -> Manifest:
-    pairs = resources.pairs().items()
-    return {
-        "requests": {name: request for name, (request, _) in pairs},
-        "limits": {name: limit for name, (_, limit) in pairs},
-    }
 
 
 def _probe(probe: Probe | None, port: int | None) -> Manifest | None:

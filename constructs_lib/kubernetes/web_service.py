@@ -137,24 +137,15 @@ class WebService(ProgramConstruct):
         drain = self.alb.drain_seconds if self.alb else _LEAVE_ENDPOINTS_SECONDS
         secrets = [*self.external_secrets, *(secret.name for secret in self.shared_secrets)]
         reload = {"secret.reloader.stakater.com/reload": ",".join(secrets)} if secrets else {}
-        self.deployment = self.chart.add(
+        template = pod_template(
             self,
-            "apps/v1",
-            "Deployment",
-            self.controller_metadata(reload),
-            {
-                "replicas": None if autoscaled else self._replicas,
-                "strategy": _ROLLING if several else RECREATE,
-                "selector": self.selector,
-                "progressDeadlineSeconds": self.progress_deadline_seconds(),
-                "template": pod_template(
-                    self,
-                    grace_seconds=drain + self.longest_request_seconds,
-                    pre_stop_seconds=drain,
-                    spread_over_zones=several,
-                ),
-            },
+            grace_seconds=drain + self.longest_request_seconds,
+            pre_stop_seconds=drain,
+            spread_over_zones=several,
         )
+        replicas = None if autoscaled else self._replicas
+        strategy = _ROLLING if several else RECREATE
+        self.deployment = self.add_deployment(replicas, strategy, template, reload)
 
     def _add_service(self) -> None:
         ports = [

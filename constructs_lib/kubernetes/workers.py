@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
-from constructs_lib.kubernetes.pod import Claim, pod_template
+from constructs_lib.kubernetes.pod import pod_template
 from constructs_lib.kubernetes.program import Container, Options, Program
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
 from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, fingerprint
@@ -96,25 +96,18 @@ class SingleWriter(ProgramConstruct):
             if storage and storage.path in program.disks:
                 raise DeclarationError(f"{storage.path} is mounted twice; keep one")
             self.add_supporting_objects()
-            claims = (self._add_claim(storage),) if storage else ()
-            self.deployment = self.chart.add(
+            if storage:
+                self.claim = self._add_claim(storage)
+            template = pod_template(
                 self,
-                "apps/v1",
-                "Deployment",
-                self.controller_metadata(),
-                {
-                    "replicas": 1,
-                    "strategy": RECREATE,
-                    "selector": self.selector,
-                    "progressDeadlineSeconds": self.progress_deadline_seconds(),
-                    "template": pod_template(
-                        self, annotations=DO_NOT_EVICT, grace_seconds=grace_seconds, claims=claims
-                    ),
-                },
+                annotations=DO_NOT_EVICT,
+                grace_seconds=grace_seconds,
+                claim_path=storage.path if storage else None,
             )
+            self.deployment = self.add_deployment(1, RECREATE, template)
 
-    def _add_claim(self, storage: Storage) -> Claim:
-        self.claim = self.chart.add(
+    def _add_claim(self, storage: Storage) -> KubeObject:
+        return self.chart.add(
             self,
             "v1",
             "PersistentVolumeClaim",
@@ -125,7 +118,6 @@ class SingleWriter(ProgramConstruct):
                 "resources": {"requests": {"storage": storage.size}},
             },
         )
-        return Claim(name=self.name, path=storage.path)
 
 
 @checked

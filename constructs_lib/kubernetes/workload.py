@@ -13,7 +13,13 @@ from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import ExternalSecret, ParameterSecret
 from constructs_lib.kubernetes.kube_object import KubeObject
-from constructs_lib.kubernetes.pod import file_key, merged_annotations
+from constructs_lib.kubernetes.pod import (
+    CONFIG,
+    SECRET_FILES,
+    SECRETS,
+    file_key,
+    merged_annotations,
+)
 from constructs_lib.kubernetes.program import Container, Options
 from constructs_lib.model import Calls, Manifest
 from constructs_lib.model.names import check_object_name
@@ -23,7 +29,7 @@ DO_NOT_EVICT = {
     "karpenter.sh/do-not-disrupt": "true",
 }
 """For pods that a cluster autoscaler must not move, because their work would be lost."""
-RECREATE = {"type": "Recreate"}
+RECREATE: Manifest = {"type": "Recreate"}
 
 _KUBERNETES_DEADLINE_SECONDS = 600
 """The default of `progressDeadlineSeconds`."""
@@ -118,20 +124,10 @@ class ProgramConstruct(Construct):
         except DeclarationError as error:
             raise error.at(self.node.path) from error
 
-    def secret_of(self, container: str) -> str:
-        """The name of the Secret with the own variables of a container."""
-        return f"{self._prefix_of(container)}-secrets"
-
-    def config_map_of(self, container: str) -> str:
-        """The name of the ConfigMap with the configuration files of a container."""
-        return f"{self._prefix_of(container)}-config"
-
-    def file_secret_of(self, container: str) -> str:
-        """The name of the Secret with the secret files of a container."""
-        return f"{self._prefix_of(container)}-secret-files"
-
-    def _prefix_of(self, container: str) -> str:
-        return self.name if container == self.main else f"{self.name}-{container}"
+    def own(self, container: str, suffix: str) -> str:
+        """The name of an object of one container: `one-secrets`, `one-sidecar-secrets`."""
+        prefix = self.name if container == self.main else f"{self.name}-{container}"
+        return f"{prefix}-{suffix}"
 
     def metadata(self, annotations: Mapping[str, str] | None = None) -> Manifest:
         """The metadata of an object with the workload's name."""
@@ -177,10 +173,10 @@ class ProgramConstruct(Construct):
         for container, declared in self.every_container.items():
             program = declared.program
             if program.secrets:
-                name = self.secret_of(container)
+                name = self.own(container, SECRETS)
                 added[name] = ExternalSecret(self, name, program.secrets)
             if program.secret_files:
-                name = self.file_secret_of(container)
+                name = self.own(container, SECRET_FILES)
                 keys = {file_key(path): one for path, one in program.secret_files.items()}
                 added[name] = ParameterSecret(self, name, keys)
         self.external_secrets = added
@@ -196,7 +192,7 @@ class ProgramConstruct(Construct):
                 raise DeclarationError(
                     f"two of {', '.join(texts)} have the same ConfigMap key; rename one"
                 )
-            name = self.config_map_of(container)
+            name = self.own(container, CONFIG)
             metadata = self.chart.metadata(name, labels=self.labels)
             added[name] = self.chart.add(self, "v1", "ConfigMap", metadata, data=data)
         self.config_maps = added
@@ -207,7 +203,29 @@ class ProgramConstruct(Construct):
         programs = (container.program for container in self.every_container.values())
         return [secret for program in programs for secret in program.shared_secrets]
 
-    def progress_deadline_seconds(self) -> int | None:
+    def add_deployment(
+        self,
+        replicas: int | None,
+        strategy: Manifest,
+        template: Manifest,
+        annotations: Mapping[str, str] | None = None,
+    ) -> KubeObject:
+        """Add the Deployment; without `replicas`, an autoscaler sets them."""
+        return self.chart.add(
+            self,
+            "apps/v1",
+            "Deployment",
+            self.controller_metadata(annotations),
+            {
+                "replicas": replicas,
+                "strategy": strategy,
+                "selector": self.selector,
+                "progressDeadlineSeconds": self._progress_deadline_seconds(),
+                "template": template,
+            },
+        )
+
+    def _progress_deadline_seconds(self) -> int | None:
         """`progressDeadlineSeconds`, so that a rollout does not fail during a startup probe.
 
         None if the default of ten minutes is enough.

@@ -145,8 +145,8 @@ class Resources:
     """Logs and emptyDir volumes, in bytes. The default is our estimate."""
 
     def __post_init__(self) -> None:
-        for name, pair in self.pairs().items():
-            if isinstance(pair, str) or len(pair) != 2 or not all(pair):
+        for name, pair in self._pairs().items():
+            if not all(pair):
                 raise DeclarationError(
                     f"{name} {pair!r} has no limit; write (request, limit), such as ('250m', '1')"
                 )
@@ -158,8 +158,17 @@ class Resources:
                     "raise the limit or lower the request"
                 )
 
-    def pairs(self) -> dict[str, tuple[str, str]]:
-        """The pairs by Kubernetes resource name."""
+    @property
+    def requests(self) -> dict[str, str]:
+        """The requests by Kubernetes resource name."""
+        return {name: request for name, (request, _) in self._pairs().items()}
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """The limits by Kubernetes resource name."""
+        return {name: limit for name, (_, limit) in self._pairs().items()}
+
+    def _pairs(self) -> dict[str, tuple[str, str]]:
         return {
             "cpu": self.cpu,
             "memory": self.memory,
