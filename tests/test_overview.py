@@ -49,11 +49,11 @@ def test_two_bumps_merge(platform: AnalyticsPlatform, tmp_path: Path) -> None:
         images = {**platform.images, **{name: pins[name] for name in names}}
         return render(replace(platform, images=images))[FILE]
 
-    sides = {"ours": bumped(_BUMPS[0]), "base": bumped(), "theirs": bumped(_BUMPS[1])}
-    for name, text in sides.items():
+    versions = {"ours": bumped(_BUMPS[0]), "base": bumped(), "theirs": bumped(_BUMPS[1])}
+    for name, text in versions.items():
         (tmp_path / name).write_text(text, "utf-8")
     merged = subprocess.run(
-        ["git", "merge-file", "--stdout", *sides],
+        ["git", "merge-file", "--stdout", *versions],
         cwd=tmp_path,
         capture_output=True,
         check=True,  # the exit status is the number of conflicts
@@ -70,7 +70,7 @@ def test_an_open_item_is_on_the_page_until_it_is_set(
     assert [line.split(" | ")[0] for line in gone] == ["| `cluster_name`"]
 
 
-def test_argo_cd_does_not_read_the_page(objects: list[Manifest]) -> None:
+def test_argo_cd_reads_no_file_in_the_root_of_dist(objects: list[Manifest]) -> None:
     sources = [o["spec"]["source"] for o in objects if o["kind"] == "Application"]
     assert all(re.fullmatch(r"dist/\w+", source["path"]) for source in sources)
     assert not any(source.get("directory", {}).get("recurse") for source in sources)
