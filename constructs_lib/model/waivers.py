@@ -45,7 +45,7 @@ class Waiver:
 
     def covers(self, check: str, item: str) -> bool:
         """Whether it accepts the findings of a check for an object."""
-        return check in self.checks and any(fnmatchcase(item, one) for one in self.objects)
+        return check in self.checks and any(fnmatchcase(item, pattern) for pattern in self.objects)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def read(path: Path) -> tuple[Waiver, ...]:
     if unknown := sorted(content.keys() - {"waiver"}):
         raise DeclarationError(f"unknown table {unknown[0]!r}; use [[waiver]]", where=path)
     entries = content.get("waiver", [])
-    lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADER.finditer(text)]
+    lines = [text.count("\n", 0, header.start()) + 1 for header in _HEADER.finditer(text)]
     if not isinstance(entries, list) or len(lines) != len(entries):
         raise DeclarationError("write each waiver as a table [[waiver]]", where=path)
     return tuple(
@@ -90,7 +90,7 @@ def _waiver(entry: dict[str, Any], where: str) -> Waiver:
         if not value or (type(value) is not date if kind is date else not isinstance(value, kind)):
             expected = {list: "a list of strings", str: "a string", date: "a date (2027-11-30)"}
             raise DeclarationError(f"{field} must be {expected[kind]}", where=where)
-        if kind is list and not all(isinstance(one, str) and one for one in value):
+        if kind is list and not all(isinstance(text, str) and text for text in value):
             raise DeclarationError(f"{field} must be a list of strings", where=where)
     if not entry["reason"].strip():
         raise DeclarationError("reason is empty", where=where)
@@ -106,7 +106,9 @@ def _waiver(entry: dict[str, Any], where: str) -> Waiver:
 def left(findings: Iterable[_R], waivers: Sequence[Waiver]) -> list[_R]:
     """The findings that no waiver covers."""
     return [
-        one for one in findings if not any(each.covers(one.check, one.item) for each in waivers)
+        finding
+        for finding in findings
+        if not any(waiver.covers(finding.check, finding.item) for waiver in waivers)
     ]
 
 
@@ -128,6 +130,7 @@ def problems(
     today = today or date.today()
     for waiver in waivers:
         ran = [check for check in waiver.checks if checks(check)]
+        items = {name: [one.item for one in findings if one.check == name] for name in ran}
         if waiver.expires < today:
             names = ", ".join(waiver.checks)
             yield (
@@ -135,9 +138,9 @@ def problems(
                 "fix the findings, or set a later date"
             )
         for check in ran:
-            if not any(waiver.covers(check, one.item) for one in findings if one.check == check):
+            if not any(waiver.covers(check, item) for item in items[check]):
                 yield f"{waiver.where}: {check} has no findings that this waiver covers; remove it"
         if ran == list(waiver.checks):
             for pattern in waiver.objects:
-                if not any(one.check in ran and fnmatchcase(one.item, pattern) for one in findings):
+                if not any(fnmatchcase(item, pattern) for check in ran for item in items[check]):
                     yield f"{waiver.where}: no findings for {pattern}; remove the pattern"

@@ -51,11 +51,6 @@ def unread_secret(item: Object, rendered: Rendered) -> Problems:
         yield f"creates the Secret {secret}, but no pod reads it"
 
 
-def _is_known(objects: Objects, namespace: str) -> bool:
-    """Whether the namespace is declared here, so that all of its objects are known."""
-    return objects.get(Key("", "Namespace", "", namespace)) is not None
-
-
 def _dangling(references: Iterator[Reference], objects: Objects) -> Iterator[str]:
     for to, what in references:
         secret = to.kind == "Secret" and (to.namespace, to.name) in keys_of(objects)
@@ -66,14 +61,14 @@ def _dangling(references: Iterator[Reference], objects: Objects) -> Iterator[str
 @rule(PODS, risk="downtime", remedy="declare it, or correct the name")
 def dangling_pod_reference(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that refers to a missing object does not start."""
-    if _is_known(rendered.objects, workload.namespace):
+    if workload.namespace in rendered.namespaces:
         yield from _dangling(of_workload(workload), rendered.objects)
 
 
 @rule(PODS, risk="secret", remedy="declare it, or correct the name")
 def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
     """A pod does not start if its Secret or ConfigMap, or a key of it, is missing."""
-    if not _is_known(rendered.objects, workload.namespace):
+    if workload.namespace not in rendered.namespaces:
         return
     secrets = keys_of(rendered.objects)
     for read in workload.reads:
@@ -100,7 +95,7 @@ def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
 )
 def dangling_reference(item: Object, rendered: Rendered) -> Problems:
     """An object that refers to a missing object has no effect."""
-    if _is_known(rendered.objects, item.namespace) or item.kind == "Application":
+    if item.namespace in rendered.namespaces or item.kind == "Application":
         yield from _dangling(of_object(item), rendered.objects)
 
 

@@ -52,7 +52,7 @@ def open_private_address(policy: Object, rendered: Rendered) -> Problems:
     for rule_ in policy.spec.get("egress") or ():
         ports = rule_.get("ports") or [{}]
         blocks = blocks_of(rule_, "Egress")
-        others = [one for one in blocks if not _is_resolver(one, ports, rendered)]
+        others = [block for block in blocks if not _is_resolver(block, ports, rendered)]
         named = {block.get("cidr") for block in others}
         for block in others:
             for closed in NOT_PUBLIC:
@@ -65,7 +65,7 @@ def open_private_address(policy: Object, rendered: Rendered) -> Problems:
                     f"opens DNS to {place}, which allows data exfiltration",
                     "use the kube-dns pods, or add a resolver of the cluster to dns_addresses",
                 )
-        reaches = anyone or any(_covers(one, f"{_METADATA}/32") for one in others)
+        reaches = anyone or any(_covers(block, f"{_METADATA}/32") for block in others)
         if reaches and has_port(rule_, {"port": _METADATA_PORT}):
             yield Problem(
                 f"opens instance metadata ({_METADATA})", f"list ports other than {_METADATA_PORT}"
@@ -85,7 +85,7 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
     wanted = as_range(addresses)
     if not as_range(block["cidr"]).overlaps(wanted):
         return False
-    return not any(is_within(wanted, as_range(one)) for one in block.get("except") or ())
+    return not any(is_within(wanted, as_range(cidr)) for cidr in block.get("except") or ())
 
 
 @rule(
@@ -138,17 +138,17 @@ def _combined(rendered: Rendered, direction: str) -> Iterator[tuple[list[Object]
     ]
     by_key = {policy.key: policy for policy in every}
     sets = dict.fromkeys(
-        tuple(one.key for one in by_direction[direction] if one.key in by_key)
+        tuple(policy.key for policy in by_direction[direction] if policy.key in by_key)
         for by_direction in rendered.policies.values()
         if direction in by_direction
     )
     for keys in (*((key,) for key in by_key), *(keys for keys in sets if len(keys) > 1)):
         policies = [by_key[key] for key in keys]
-        yield policies, [one for each in policies for one in each.spec[direction.lower()]]
+        yield policies, [rule_ for policy in policies for rule_ in policy.spec[direction.lower()]]
 
 
 def _others(policies: list[Object]) -> str:
-    names = ", ".join(str(one.key) for one in policies[1:])
+    names = ", ".join(str(policy.key) for policy in policies[1:])
     return f"together with {names}: " if names else ""
 
 
@@ -240,14 +240,14 @@ def _most_ports(rules: list[Manifest], direction: str) -> int:
     if sum(len(rule_.get("ports") or [{}]) for rule_ in rules) <= _MOST_PORTS:
         return 0
     selectors = [
-        peer for one in rules for peer in peers_of(one, direction) if "ipBlock" not in peer
+        peer for rule_ in rules for peer in peers_of(rule_, direction) if "ipBlock" not in peer
     ]
     ranges = {_EVERY_ADDRESS, *PRIVATE, *(cidr for cidr, _ in _blocks(rules, direction))}
     return max(
         len(_ports_to(cidr, peer, rules, direction))
         for cidr in ranges
         for peer in [None, *selectors]
-        if not peer or any(is_within(as_range(cidr), as_range(one)) for one in PRIVATE)
+        if not peer or any(is_within(as_range(cidr), as_range(private)) for private in PRIVATE)
     )
 
 
@@ -265,8 +265,11 @@ def _ports_to(cidr: str, selector: Peer | None, rules: list[Manifest], direction
 
 def _opens(block: Block, cidr: str) -> bool:
     """Whether a block includes a whole range."""
-    whole, part = as_range(block[0]), as_range(cidr)
-    return is_within(part, whole) and not any(is_within(part, as_range(one)) for one in block[1])
+    whole, exceptions = block
+    part = as_range(cidr)
+    return is_within(part, as_range(whole)) and not any(
+        is_within(part, as_range(exception)) for exception in exceptions
+    )
 
 
 def _dropped(policy: Object, direction: str) -> Problems:

@@ -115,7 +115,7 @@ def unsynced_file(item: Object, rendered: Rendered) -> Problems:
         return
     owners = sync.all_owners(item.file)
     if len(owners) != 1:
-        names = ", ".join(one.name for one in owners)
+        names = ", ".join(owner.name for owner in owners)
         yield f"is synced by {names or 'no Application'}"
 
 
@@ -128,8 +128,7 @@ def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
         return
     project = objects.get(Key(GROUP, "AppProject", owner.namespace, str(owner.spec.get("project"))))
     if project is not None:
-        declared = {one.name for one in objects.of_kinds("Namespace")}
-        for text in refusals(item, project, {*declared, NAMESPACE}):
+        for text in refusals(item, project, {*rendered.namespaces, NAMESPACE}):
             yield Problem(f"Argo CD does not sync it: {text}", remedy="")
 
 
@@ -142,8 +141,8 @@ def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
 def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()
-    served = {name for one in conditions for name in one.get("namespaces") or ()}
-    if not conditions or any(one.keys() - {"namespaces"} for one in conditions):
+    served = {name for condition in conditions for name in condition.get("namespaces") or ()}
+    if not conditions or any(condition.keys() - {"namespaces"} for condition in conditions):
         yield "serves namespaces that are not listed by name"
     reading = {
         item.namespace

@@ -51,6 +51,11 @@ class Rendered:
         """All workloads."""
         return workloads(self.objects)
 
+    @cached_property
+    def namespaces(self) -> frozenset[str]:
+        """The declared namespaces, of which all objects are known."""
+        return frozenset(item.name for item in self.objects.of_kinds("Namespace"))
+
     @property
     def required_platform(self) -> Platform:
         """The Platform, in a rule with `needs_platform`."""

@@ -76,10 +76,10 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
             number, protocol = port.get("port"), port.get("protocol", "TCP")
             if number is None or port.get("endPort"):
                 yield f"opens {'every port' if number is None else 'a range of ports'}"
-            elif not all(is_listening(one, number, protocol) for one in pods):
+            elif not all(is_listening(pod, number, protocol) for pod in pods):
                 yield f"opens port {number}, but no container listens on it"
             elif not all(map(selects_pods, peers)) and not all(
-                _is_from_outside(objects, one, number) for one in pods
+                _is_from_outside(objects, pod, number) for pod in pods
             ):
                 yield f"opens port {number} to all addresses, but no load balancer sends to it"
         yield from (text for peer in peers for text in _peer_exists(policy, peer, objects))
@@ -159,9 +159,9 @@ def has_port(rule_: Manifest, wanted: Manifest) -> bool:
     """Whether a policy rule includes a port of another rule."""
     ports = rule_.get("ports")
     return not ports or any(
-        matches_port(one, wanted.get("port"))
-        and one.get("protocol", "TCP") == wanted.get("protocol", "TCP")
-        for one in ports
+        matches_port(port, wanted.get("port"))
+        and port.get("protocol", "TCP") == wanted.get("protocol", "TCP")
+        for port in ports
     )
 
 

@@ -110,7 +110,7 @@ def wrong_scope(item: Object, _: Rendered) -> Problems:
 @rule(ALL, risk="update", remedy="correct the namespace, or declare it", needs_platform=True)
 def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
     """Argo CD would create a mistyped namespace without quota, policies or pull secret."""
-    declared = {one.name for one in rendered.objects.of_kinds("Namespace")}
+    declared = rendered.namespaces
     if declared and item.namespace and item.namespace not in {*declared, ARGO_CD}:
         yield Problem(
             f"is in namespace {item.namespace}, which is not declared",
@@ -212,11 +212,11 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
 
 def _protocols(listeners: str) -> set[str]:
     try:
-        found = json.loads(listeners)
+        ports = json.loads(listeners)
     except ValueError:
         return set()
-    listed = found if isinstance(found, list) else ()
-    return {protocol for one in listed if isinstance(one, dict) for protocol in one}
+    ports = ports if isinstance(ports, list) else ()
+    return {protocol for port in ports if isinstance(port, dict) for protocol in port}
 
 
 @rule(risk="exposure", remedy="set the same value", needs_platform=True)
@@ -227,14 +227,14 @@ def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
         if name := item.annotations.get(f"{ALB}group.name"):
             groups[name].append(item)
     for name, ingresses in groups.items():
+        sharing = ", ".join(str(ingress.key) for ingress in ingresses)
         for what in _OF_A_LOAD_BALANCER:
-            values = {one.annotations.get(f"{ALB}{what}") for one in ingresses}
+            values = {ingress.annotations.get(f"{ALB}{what}") for ingress in ingresses}
             if what == "inbound-cidrs":
                 values.discard(None)  # unset: the controller uses the value of the others
             if len(values) > 1:
                 yield Problem(
-                    f"{', '.join(str(one.key) for one in ingresses)} share the load balancer "
-                    f"{name}, but differ in {what}",
+                    f"{sharing} share the load balancer {name}, but differ in {what}",
                     "set the same value",
                 )
 
@@ -272,7 +272,7 @@ def invalid_inbound_ranges(ingress: Object, _: Rendered) -> Problems:
             "the controller ignores inbound-cidrs because security-groups is set",
             "remove one of them (inbound-cidrs with Alb(inbound_cidrs=()))",
         )
-    ranges = [one.strip() for one in ingress.annotations[_INBOUND].split(",")]
+    ranges = [cidr.strip() for cidr in ingress.annotations[_INBOUND].split(",")]
     try:
         check_ranges(ranges, "inbound-cidrs")
     except DeclarationError as error:
