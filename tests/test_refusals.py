@@ -31,12 +31,8 @@ from tests.constructs_lib import declarations as base
 Declare = Callable[[Chart], Any]
 
 
-def program(**changes: Any) -> Declare:
-    return lambda chart: base.program(chart, **changes)
-
-
-def service(**changes: Any) -> Declare:
-    return lambda chart: base.web_service(chart, **changes)
+program = base.later(base.program)
+service = base.later(base.web_service)
 
 
 def resources(**changes: Any) -> Declare:
@@ -58,8 +54,7 @@ def named(name: str) -> Declare:
     )
 
 
-def alb(**changes: Any) -> Declare:
-    return lambda chart: base.alb(chart, **changes)
+alb = base.later(base.alb)
 
 
 def secret(**keys: Parameter) -> Declare:

@@ -141,31 +141,31 @@ def namespace(to: Chart, /, **changes: Any) -> Namespace:
     return Namespace(to, "space", **{**props, **changes})
 
 
-def program(to: Chart, /, **changes: Any) -> None:
-    web_service(to, program=replace(PROGRAM, **changes))
+def later(declare: Callable[..., Any]) -> Callable[..., Callable[[Chart], Any]]:
+    """A declaration in two steps, its changes and its chart: `later(web_service)(port=80)(to)`."""
+    return lambda **changes: lambda to: declare(to, **changes)
 
 
-def alb(to: Chart, /, **changes: Any) -> None:
-    web_service(to, ingress=replace(ALB, **changes))
+def part(declare: Callable[..., Any], prop: str, value: Any) -> Callable[..., None]:
+    """A declaration with changes to the value of one prop."""
+
+    def declare_changed(to: Chart, /, **changes: Any) -> None:
+        declare(to, **{prop: replace(value, **changes)})
+
+    return declare_changed
 
 
-def probe(to: Chart, /, **changes: Any) -> None:
-    web_service(to, readiness=replace(Probe(HttpGet("/ready")), **changes))
-
-
-def http(to: Chart, /, **changes: Any) -> None:
-    probe(to, check=replace(HttpGet("/ready"), **changes))
+program = part(web_service, "program", PROGRAM)
+alb = part(web_service, "ingress", ALB)
+probe = part(web_service, "readiness", Probe(HttpGet("/ready")))
+http = part(probe, "check", HttpGet("/ready"))
+resources = part(program, "resources", RESOURCES)
+storage = part(single_writer, "storage", Storage(path="/a", size="1Gi"))
+quota = part(namespace, "quota", QUOTA)
 
 
 def liveness(check: Any) -> Callable[..., None]:
-    def declare(to: Chart, /, **changes: Any) -> None:
-        web_service(to, liveness=Probe(replace(check, **changes)))
-
-    return declare
-
-
-def resources(to: Chart, /, **changes: Any) -> None:
-    program(to, resources=replace(RESOURCES, **changes))
+    return part(part(web_service, "liveness", Probe(check)), "check", check)
 
 
 def options(to: Chart, /, **changes: Any) -> None:
@@ -196,14 +196,6 @@ def calls(to: Chart, /, **changes: Any) -> None:
 
 def egress(to: Chart, /, **changes: Any) -> None:
     program(to, egress=(replace(Egress((443,)), **changes),))
-
-
-def storage(to: Chart, /, **changes: Any) -> None:
-    single_writer(to, storage=replace(Storage(path="/a", size="1Gi"), **changes))
-
-
-def quota(to: Chart, /, **changes: Any) -> None:
-    namespace(to, quota=replace(QUOTA, **changes))
 
 
 def sidecar(to: Chart, /, **changes: Any) -> None:

@@ -248,20 +248,10 @@ def calling(rule: Calls) -> Callable[[Chart], Any]:
     return declare
 
 
-def service(**changes: Any) -> Callable[[Chart], Any]:
-    return lambda chart: base.web_service(chart, **changes)
-
-
-def program(**changes: Any) -> Callable[[Chart], Any]:
-    return lambda chart: base.program(chart, **changes)
-
-
-def options(**changes: Any) -> Callable[[Chart], Any]:
-    return lambda chart: base.options(chart, **changes)
-
-
-def alb(**changes: Any) -> Callable[[Chart], Any]:
-    return lambda chart: base.alb(chart, **changes)
+service = base.later(base.web_service)
+program = base.later(base.program)
+options = base.later(base.options)
+alb = base.later(base.alb)
 
 
 def chart_in(**changes: Any) -> Callable[[Chart], Any]:
