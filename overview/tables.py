@@ -10,6 +10,7 @@ from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.network import audience, paths
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.references import ImageReference, remote_keys, repository, secret_of
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model.quantity import readable
@@ -137,10 +138,10 @@ def open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:
 
 def capacity_table(inventory: Inventory) -> str:
     """Peak usage and quota of each namespace."""
-    manifests = [manifest for chart in inventory.charts for manifest in chart.objects]
-    quotas = capacity.quotas(manifests)
+    objects = Objects.of(manifest for chart in inventory.charts for manifest in chart.objects)
+    quotas = capacity.quotas(objects)
     rows = []
-    peak = capacity.peak(manifests)
+    peak = capacity.peak(objects)
     total = dict(sorted(capacity.total(peak).items()))
     for namespace, sums in {**peak, "total": total}.items():
         bounds = quotas.get(namespace, {})

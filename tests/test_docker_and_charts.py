@@ -11,7 +11,7 @@ import pytest
 
 from catalogue import images
 from charts.cerebro.metrics_dashboard import KEEP_ALIVE_SECONDS
-from constructs_lib.manifests.capacity import pod_template
+from constructs_lib.manifests.objects import pod_template
 from constructs_lib.model import Manifest
 from tests.conftest import ROOT, parse
 from tests.images.dockerfiles import DOCKER, HealthUrl, Image, health_urls, read

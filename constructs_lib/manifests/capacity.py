@@ -6,41 +6,30 @@ Handles any valid object, not only ours. Omitted fields count with the API serve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from typing import Any
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.objects import POD_TEMPLATES, Kind, at, group
+from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects
+from constructs_lib.manifests.workload import Workload, share, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
 
 Amounts = dict[str, Fraction]
 """Amount of each resource, in cores, bytes or a count."""
+Bounds = dict[str, Amounts]
+"""`requests` and `limits`."""
 
 _NONE = Fraction(0)
 _ALIASES = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
 _STORAGE = "requests.storage"
 
 
-@dataclass
-class _Defaults:
-    """Settings of a namespace that affect its workloads."""
-
-    requests: Amounts = field(default_factory=dict)
-    """Default requests of containers, from a LimitRange."""
-    limits: Amounts = field(default_factory=dict)
-    """Default limits of containers, from a LimitRange."""
-    scaled_to: dict[tuple[str, str], int] = field(default_factory=dict)
-    """The `maxReplicas` of autoscalers, by kind and name of their target."""
-    bounds_storage: bool = False
-    """Whether a ResourceQuota limits `requests.storage`."""
-
-
-def peak(objects: Iterable[Manifest]) -> dict[str, Amounts]:
+@once_per_objects
+def peak(objects: Objects) -> dict[str, Amounts]:
     """The peak requests and limits of all workloads, by namespace.
 
     Assumes that every web service is in a rolling update with the old pods still terminating,
@@ -51,14 +40,15 @@ def peak(objects: Iterable[Manifest]) -> dict[str, Amounts]:
 
     Raises DeclarationError for an invalid quantity.
     """
-    everything = list(objects)
-    defaults = _defaults(everything)
+    defaults, limited = _defaults(objects), quotas(objects)
+    pods = {workload.object: workload for workload in workloads(objects)}
     sums: dict[str, Amounts] = {}
-    for item in everything:
-        namespace = _namespace(item)
+    for item in objects:
         with _located(item):
-            used = _used(item, defaults[namespace])
-        sums[namespace] = _plus(sums.get(namespace, {}), used)
+            used = _used(item, pods.get(item), defaults[item.namespace])
+        if _STORAGE not in limited.get(item.namespace, ()):
+            used.pop(_STORAGE, None)
+        sums[item.namespace] = _plus(sums.get(item.namespace, {}), used)
     return {namespace: used for namespace, used in sums.items() if used}
 
 
@@ -77,134 +67,94 @@ def is_bytes(resource: str) -> bool:
     return any(word in resource for word in ("memory", "storage", "hugepages"))
 
 
-def quotas(objects: Iterable[Manifest]) -> dict[str, Amounts]:
+@once_per_objects
+def quotas(objects: Objects) -> dict[str, Amounts]:
     """The ResourceQuotas by namespace, with the smallest limit of each resource.
 
     `cpu` and `memory` are listed as `requests.cpu` and `requests.memory`, which they are aliases
     for. Quotas with scopes apply only to some pods and are ignored.
     """
     bounds: dict[str, Amounts] = {}
-    for item in objects:
-        if _kind(item) != ("", "ResourceQuota"):
-            continue
-        own = bounds.setdefault(_namespace(item), {})
-        spec = at(item, "spec")
-        if spec.get("scopes") or spec.get("scopeSelector"):
+    for item in objects.of_kinds("ResourceQuota"):
+        own = bounds.setdefault(item.namespace, {})
+        if item.spec.get("scopes") or item.spec.get("scopeSelector"):
             continue
         with _located(item):
-            for name, limit in _amounts(spec.get("hard")).items():
+            for name, limit in _amounts(item.spec.get("hard")).items():
                 resource = _ALIASES.get(name, name)
                 own[resource] = min(limit, own.get(resource, limit))
     return bounds
 
 
-def pod_template(item: Manifest) -> Manifest | None:
-    """The pod template of an object, or the Pod itself.
+def _defaults(objects: Objects) -> Mapping[str, Bounds]:
+    """The default requests and limits of containers in each namespace, from its LimitRanges.
 
-    None for other kinds, and for a workload that references an external template.
+    The first default of a resource takes precedence.
     """
-    path = POD_TEMPLATES.get(_kind(item))
-    if path is None:
-        return None
-    template = at(item, *path)
-    return template if template.get("spec") else None
-
-
-def _defaults(objects: list[Manifest]) -> Mapping[str, _Defaults]:
-    found: dict[str, _Defaults] = defaultdict(_Defaults)
-    for namespace, bounds in quotas(objects).items():
-        found[namespace].bounds_storage = _STORAGE in bounds
-    for item in objects:
-        of_namespace = found[_namespace(item)]
+    found: dict[str, Bounds] = defaultdict(lambda: {"requests": {}, "limits": {}})
+    for item in objects.of_kinds("LimitRange"):
+        defaults = found[item.namespace]
         with _located(item):
-            match _kind(item):
-                case ("", "LimitRange"):
-                    _apply_limit_range(item, of_namespace)
-                case ("autoscaling", "HorizontalPodAutoscaler"):
-                    target = at(item, "spec", "scaleTargetRef")
-                    one = (target.get("kind", ""), target.get("name", ""))
-                    most = _whole(at(item, "spec").get("maxReplicas"), 1)
-                    of_namespace.scaled_to[one] = max(most, of_namespace.scaled_to.get(one, 0))
+            for limit in item.spec.get("limits") or ():
+                if limit.get("type") == "Container":
+                    limits = _amounts(limit.get("max")) | _amounts(limit.get("default"))
+                    requests = _amounts(limit.get("min")) | limits
+                    requests |= _amounts(limit.get("defaultRequest"))
+                    defaults["limits"] = limits | defaults["limits"]
+                    defaults["requests"] = requests | defaults["requests"]
     return found
 
 
-def _apply_limit_range(limit_range: Manifest, into: _Defaults) -> None:
-    """Add the defaults of a LimitRange. The first default of a resource takes precedence."""
-    for item in at(limit_range, "spec").get("limits") or ():
-        if item.get("type") == "Container":
-            limits = _amounts(item.get("max")) | _amounts(item.get("default"))
-            requests = _amounts(item.get("min")) | limits | _amounts(item.get("defaultRequest"))
-            into.limits = limits | into.limits
-            into.requests = requests | into.requests
-
-
-def _used(item: Manifest, defaults: _Defaults) -> Amounts:
+def _used(item: Object, workload: Workload | None, defaults: Bounds) -> Amounts:
     """The peak usage of one object with all its pods."""
-    template = pod_template(item)
-    pods = _peak_pods(item, defaults) if template else 0
+    pods = _peak_pods(workload) if workload else 0
     used: Amounts = {}
-    if template:
-        pod = {f"requests.{name}": value for name, value in _requests(template, defaults).items()}
-        pod |= {f"limits.{name}": value for name, value in _limits(template, defaults).items()}
+    if workload:
+        pod = {f"requests.{name}": value for name, value in _requests(workload, defaults).items()}
+        pod |= {f"limits.{name}": value for name, value in _limits(workload, defaults).items()}
         used = {"pods": Fraction(pods)} | {name: value * pods for name, value in pod.items()}
-    for spec, count in _claims(item, template, pods):
+    for spec, count in _claims(item, workload, pods):
         storage = _amounts(at(spec, "resources", "requests")).get("storage", _NONE)
-        claimed = {"persistentvolumeclaims": Fraction(count)}
-        if defaults.bounds_storage:
-            claimed[_STORAGE] = storage * count
+        claimed = {"persistentvolumeclaims": Fraction(count), _STORAGE: storage * count}
         used = _plus(used, claimed)
     return used
 
 
-def _claims(item: Manifest, template: Manifest | None, pods: int) -> Iterator[tuple[Manifest, int]]:
+def _claims(item: Object, workload: Workload | None, pods: int) -> Iterator[tuple[Manifest, int]]:
     """The specs of the volume claims of an object, with their number."""
-    kind = _kind(item)
-    if kind == ("", "PersistentVolumeClaim"):
-        yield at(item, "spec"), 1
-    if kind == ("apps", "StatefulSet"):
-        for claim in at(item, "spec").get("volumeClaimTemplates") or ():
+    if item.key.group == "" and item.kind == "PersistentVolumeClaim":
+        yield item.spec, 1
+    if workload and workload.kind == "StatefulSet":
+        for claim in item.spec.get("volumeClaimTemplates") or ():
             yield at(claim, "spec"), pods
-    for volume in at(template or {}, "spec").get("volumes") or ():
+    for volume in workload.volumes if workload else ():
         if claim := at(volume, "ephemeral", "volumeClaimTemplate"):
             yield at(claim, "spec"), pods
 
 
-def _peak_pods(item: Manifest, defaults: _Defaults) -> int:
-    """The peak number of pods of an object, as described in `peak`."""
-    spec = at(item, "spec")
-    match _kind(item):
-        case ("apps", "Deployment") | ("argoproj.io", "Rollout"):
-            return _during_update(item, _replicas(item, defaults))
-        case ("apps", "StatefulSet" | "ReplicaSet") | ("", "ReplicationController"):
-            return _replicas(item, defaults)
-        case ("batch", "Job"):
+def _peak_pods(workload: Workload) -> int:
+    """The peak number of pods of a workload, as described in `peak`."""
+    spec = workload.object.spec
+    match workload.kind:
+        case "Job":
             return _job_pods(spec)
-        case ("batch", "CronJob") if spec.get("suspend"):
-            return 0
-        case ("batch", "CronJob"):
+        case "CronJob":
             runs = 2 if spec.get("concurrencyPolicy") == "Replace" else 1
-            return runs * _job_pods(at(spec, "jobTemplate", "spec"))
-    return 1
+            return 0 if spec.get("suspend") else runs * _job_pods(at(spec, "jobTemplate", "spec"))
+        case "Deployment" | "Rollout":
+            return _during_update(workload)
+    return workload.replicas[1] if workload.replicas else 1
 
 
-def _replicas(item: Manifest, defaults: _Defaults) -> int:
-    """Replicas of the autoscaler, if any. It does not scale a workload with 0 replicas."""
-    own = _whole(at(item, "spec").get("replicas"), 1)
-    one = (item["kind"], at(item, "metadata").get("name", ""))
-    return defaults.scaled_to.get(one, own) if own else 0
-
-
-def _during_update(item: Manifest, replicas: int) -> int:
-    strategy = at(item, "spec", "strategy")
+def _during_update(workload: Workload) -> int:
+    _, replicas = workload.replicas or (0, 0)
+    strategy = at(workload.object.spec, "strategy")
     rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
     if not replicas or strategy.get("type") == "Recreate":
         return replicas
     if "blueGreen" in strategy:
         return 2 * replicas
-    stated = rolling.get("maxSurge")
-    surge = "25%" if stated is None else str(stated)
-    number = amount(surge.removesuffix("%"))
-    return 2 * replicas + ceil(number * replicas / 100 if surge.endswith("%") else number)
+    return 2 * replicas + share(rolling.get("maxSurge", "25%"), replicas, ceil)
 
 
 def _job_pods(spec: Manifest) -> int:
@@ -215,24 +165,24 @@ def _job_pods(spec: Manifest) -> int:
     return min(parallelism, _whole(spec.get("completions"), parallelism))
 
 
-def _requests(template: Manifest, defaults: _Defaults) -> Amounts:
+def _requests(workload: Workload, defaults: Bounds) -> Amounts:
     """The effective requests of a pod."""
-    pod = at(template, "spec")
+    pod = workload.pod
     of_containers = _effective(pod, defaults, "requests")
     of_pod = _amounts(at(pod, "resources", "requests"))
     fallback = _amounts(at(pod, "resources", "limits"))
     return _plus(fallback | of_containers | of_pod, _amounts(pod.get("overhead")))
 
 
-def _limits(template: Manifest, defaults: _Defaults) -> Amounts:
+def _limits(workload: Workload, defaults: Bounds) -> Amounts:
     """The effective limits of a pod. Overhead is added only to resources with a limit."""
-    pod = at(template, "spec")
+    pod = workload.pod
     limits = _effective(pod, defaults, "limits") | _amounts(at(pod, "resources", "limits"))
     overhead = _amounts(pod.get("overhead"))
     return _plus(limits, {name: value for name, value in overhead.items() if limits.get(name)})
 
 
-def _effective(pod: Manifest, defaults: _Defaults, bound: str) -> Amounts:
+def _effective(pod: Manifest, defaults: Bounds, bound: str) -> Amounts:
     """The sum of the containers, or the largest init container if that is more.
 
     Sidecars (init containers with `restartPolicy: Always`) add to the containers after them.
@@ -250,11 +200,11 @@ def _effective(pod: Manifest, defaults: _Defaults, bound: str) -> Amounts:
     return _most(_plus(running, sidecars), starting)
 
 
-def _bounds(container: Manifest, defaults: _Defaults) -> dict[str, Amounts]:
+def _bounds(container: Manifest, defaults: Bounds) -> Bounds:
     """Requests and limits with defaults. A missing request equals the limit, if one is set."""
     limits = _amounts(at(container, "resources", "limits"))
     requests = limits | _amounts(at(container, "resources", "requests"))
-    return {"requests": defaults.requests | requests, "limits": defaults.limits | limits}
+    return {"requests": defaults["requests"] | requests, "limits": defaults["limits"] | limits}
 
 
 def _plus(one: Mapping[str, Fraction], other: Mapping[str, Fraction]) -> Amounts:
@@ -274,20 +224,10 @@ def _whole(number: Any, default: int) -> int:
     return default if number is None else int(amount(number))
 
 
-def _kind(item: Manifest) -> Kind:
-    return group(item), item["kind"]
-
-
-def _namespace(item: Manifest) -> str:
-    return at(item, "metadata").get("namespace") or ""
-
-
 @contextmanager
-def _located(item: Manifest) -> Iterator[None]:
+def _located(item: Object) -> Iterator[None]:
     """Add the object to the errors raised inside."""
     try:
         yield
     except DeclarationError as error:
-        name = at(item, "metadata").get("name", "")
-        place = "/".join(filter(None, (_namespace(item), name)))
-        raise error.at(f"{item.get('kind')} {place}") from error
+        raise error.at(item.key) from error

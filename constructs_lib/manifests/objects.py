@@ -243,6 +243,18 @@ def group(manifest: Manifest) -> str:
     return str(manifest.get("apiVersion", "")).rpartition("/")[0]
 
 
+def pod_template(manifest: Manifest) -> Manifest | None:
+    """The pod template of an object, or the Pod itself.
+
+    None for other kinds, and for a workload that references an external template.
+    """
+    path = POD_TEMPLATES.get((group(manifest), manifest["kind"]))
+    if path is None:
+        return None
+    template = at(manifest, *path)
+    return template if template.get("spec") else None
+
+
 def is_known(group: str, kind: str) -> bool:
     """Whether the fields of a kind are read."""
     return GROUPS.get(kind) == group

@@ -11,15 +11,14 @@ from math import ceil, floor
 from typing import Any, NamedTuple
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.capacity import pod_template
 from constructs_lib.manifests.container import Container
 from constructs_lib.manifests.objects import (
-    POD_TEMPLATES,
     Key,
     Object,
     Objects,
     at,
     once_per_objects,
+    pod_template,
     selects,
 )
 from constructs_lib.model import Manifest
@@ -221,7 +220,8 @@ class Workload:
         """Minimum and maximum number of running pods. None: one pod on each node."""
         if self.kind == "DaemonSet":
             return None
-        most = self.autoscaler.spec["maxReplicas"] if self.autoscaler and self.running else None
+        is_scaled = self.autoscaler and self.object.spec.get("replicas") != 0
+        most = self.autoscaler.spec["maxReplicas"] if is_scaled and self.autoscaler else None
         return self.running, int(self.running if most is None else most)
 
     @property
@@ -274,7 +274,7 @@ def _of(objects: Objects) -> tuple[Workload, ...]:
     return tuple(
         Workload(one, autoscalers.get((one.namespace, one.kind, one.name)))
         for one in objects
-        if (one.key.group, one.key.kind) in POD_TEMPLATES and pod_template(one.manifest)
+        if pod_template(one.manifest)
     )
 
 

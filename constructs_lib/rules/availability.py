@@ -309,9 +309,8 @@ def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
 )
 def exceeded_quota(rendered: Rendered) -> Problems:
     """The quota must admit all pods at peak, during rollouts and with all jobs running."""
-    manifests = [item.manifest for item in rendered.objects]
-    allowed = capacity.quotas(manifests)
-    for namespace, sums in capacity.peak(manifests).items():
+    allowed = capacity.quotas(rendered.objects)
+    for namespace, sums in capacity.peak(rendered.objects).items():
         for name, value in sums.items():
             limit = allowed.get(namespace, {}).get(name)
             if limit is not None and value > limit:

@@ -12,8 +12,22 @@ from kubernetes import client
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.objects import CLUSTER_SCOPED, gives_power, is_cluster_scoped
+from constructs_lib.manifests.objects import (
+    CLUSTER_SCOPED,
+    Objects,
+    gives_power,
+    is_cluster_scoped,
+    pod_template,
+)
 from constructs_lib.model import Manifest
+
+
+def peak(objects: list[Manifest]) -> dict[str, capacity.Amounts]:
+    return capacity.peak(Objects.of(objects))
+
+
+def quotas(objects: list[Manifest]) -> dict[str, capacity.Amounts]:
+    return capacity.quotas(Objects.of(objects))
 
 
 def thing(kind: str, spec: Manifest, namespace: str = "ns") -> Manifest:
@@ -83,7 +97,7 @@ RECREATE = {"type": "Recreate"}
     ],
 )
 def test_peak_pods(count: int, objects: list[Manifest]) -> None:
-    assert capacity.peak(objects) == {"ns": {"pods": count, "requests.cpu": count}}
+    assert peak(objects) == {"ns": {"pods": count, "requests.cpu": count}}
 
 
 SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
@@ -131,7 +145,7 @@ SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
     ],
 )
 def test_the_effective_requests_and_limits_of_a_pod(asked: Manifest, pod: Manifest) -> None:
-    (sums,) = capacity.peak([thing("v1/Pod", pod)]).values()
+    (sums,) = peak([thing("v1/Pod", pod)]).values()
     assert sums == {"pods": 1, **asked}
 
 
@@ -146,17 +160,17 @@ def test_a_limit_range_sets_the_defaults_of_containers() -> None:
     containers = [{"name": "bare"}, {"resources": {"limits": {"cpu": 3}}}]
     pod = thing("v1/Pod", {"containers": containers})
     asked = {"pods": 1, "requests.cpu": 4, "requests.memory": 16}
-    assert capacity.peak([pod, thing("v1/LimitRange", {"limits": limits})]) == {
+    assert peak([pod, thing("v1/LimitRange", {"limits": limits})]) == {
         "ns": {**asked, "limits.cpu": 7, "limits.memory": 16}
     }
     elsewhere = thing("v1/LimitRange", {"limits": limits}, "elsewhere")
-    assert capacity.peak([pod, elsewhere])["ns"]["requests.cpu"] == 3
+    assert peak([pod, elsewhere])["ns"]["requests.cpu"] == 3
 
 
 @pytest.mark.parametrize("quantity", ["", "a lot", True])
 def test_an_invalid_quantity_names_its_object(quantity: object) -> None:
     with pytest.raises(DeclarationError, match=r"Pod ns/it: .* is not a valid quantity"):
-        capacity.peak([thing("v1/Pod", {"containers": [holding(cpu=quantity)]})])
+        peak([thing("v1/Pod", {"containers": [holding(cpu=quantity)]})])
 
 
 def test_quotas_are_the_smallest_of_each_resource() -> None:
@@ -166,9 +180,10 @@ def test_quotas_are_the_smallest_of_each_resource() -> None:
         {"hard": {"pods": 1}, "scopes": ["Terminating"]},
         {"hard": None},
     ]
-    quotas = [thing("v1/ResourceQuota", spec) for spec in specs]
-    assert capacity.quotas(quotas) == {"ns": {"requests.cpu": 1.5, "pods": 10}}
-    assert capacity.quotas([thing("v1/ResourceQuota", {})]) == {"ns": {}}
+    assert quotas([thing("v1/ResourceQuota", spec) for spec in specs]) == {
+        "ns": {"requests.cpu": 1.5, "pods": 10}
+    }
+    assert quotas([thing("v1/ResourceQuota", {})]) == {"ns": {}}
 
 
 def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
@@ -180,9 +195,9 @@ def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
         thing("apps/v1/StatefulSet", spec),
     ]
     asked = {"persistentvolumeclaims": 7, "pods": 3}
-    assert capacity.peak(objects) == {"ns": asked}
+    assert peak(objects) == {"ns": asked}
     objects.append(thing("v1/ResourceQuota", {"hard": {"requests.storage": "1Ti"}}))
-    assert capacity.peak(objects) == {"ns": {**asked, "requests.storage": 14 * 2**30}}
+    assert peak(objects) == {"ns": {**asked, "requests.storage": 14 * 2**30}}
 
 
 @pytest.mark.parametrize(
@@ -197,8 +212,8 @@ def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
     ],
 )
 def test_objects_without_pods_use_nothing(item: Manifest) -> None:
-    assert capacity.pod_template(item) is None
-    assert capacity.peak([item]) == {}
+    assert pod_template(item) is None
+    assert peak([item]) == {}
 
 
 def served(api: type) -> Iterator[tuple[str, tuple[str, str]]]:

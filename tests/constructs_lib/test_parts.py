@@ -23,12 +23,13 @@ from constructs_lib.kubernetes import (
     WebService,
 )
 from constructs_lib.manifests import capacity
+from constructs_lib.manifests.objects import Objects, pod_template
 from constructs_lib.model import Calls, Host, HttpGet, Manifest, Probe
 from tests.constructs_lib import declarations as base
 
 
 def pod(of: KubeObject) -> Manifest:
-    template = capacity.pod_template(of.to_json())
+    template = pod_template(of.to_json())
     assert template
     return template
 
@@ -112,7 +113,7 @@ def test_an_autoscaler_sets_the_replicas_and_counts_at_its_maximum() -> None:
     assert "replicas" not in deployment["spec"]
     assert deployment["spec"]["strategy"]["type"] == "RollingUpdate"
     assert autoscaler["spec"]["scaleTargetRef"]["name"] == "one"
-    assert capacity.peak([deployment, autoscaler])["space"]["pods"] == 2 * 5 + 1
+    assert capacity.peak(Objects.of([deployment, autoscaler]))["space"]["pods"] == 2 * 5 + 1
 
 
 def test_options_reach_objects_pods_and_service_account() -> None:

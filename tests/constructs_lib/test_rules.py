@@ -17,8 +17,7 @@ import yaml
 
 from charts import dist
 from constructs_lib import rules
-from constructs_lib.manifests.capacity import pod_template
-from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.objects import Object, pod_template
 from constructs_lib.model import Manifest
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered, Rule, rules_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from constructs_lib.manifests.capacity import pod_template
+from constructs_lib.manifests.objects import pod_template
 from constructs_lib.model import Manifest
 
 Broken = Iterator[tuple[str, Manifest | None]]

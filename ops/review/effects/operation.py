@@ -16,7 +16,6 @@ from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import starts, words
 from ops.review.diff import Comparison, field_finding
 from ops.review.effects.removal import SIZE, shrinks
-from ops.review.load import of_cluster
 from ops.review.model import (
     ABSENT,
     HIGH,
@@ -184,7 +183,7 @@ def demands(comparison: Comparison) -> Iterator[Demand]:
     sums = [_sums(side) for side in (comparison.before, comparison.after)]
     for namespace in dict.fromkeys([*sums[1], *sums[0]]):
         was, now = (side.get(namespace, {}) for side in sums)
-        quotas = _quotas(comparison.after).get(namespace, {})
+        quotas = capacity.quotas(comparison.after).get(namespace, {})
         for resource in sorted({*was, *now}, key=lambda name: (_ORDER.get(name, 4), name)):
             before, after = was.get(resource, _NONE), now.get(resource, _NONE)
             quota = quotas.get(resource)
@@ -198,13 +197,8 @@ def demands(comparison: Comparison) -> Iterator[Demand]:
 
 
 @once_per_objects
-def _quotas(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
-    return capacity.quotas(item.manifest for item in of_cluster(objects))
-
-
-@once_per_objects
 def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
-    sums = capacity.peak(item.manifest for item in of_cluster(objects))
+    sums = capacity.peak(objects)
     return {**sums, TOTAL: capacity.total(sums)}
 
 
@@ -236,7 +230,8 @@ def quota_changed(comparison: Comparison) -> Iterator[Finding]:
     """A namespace may use more or less; below its peak demand, new pods are rejected."""
     for change in comparison.changed("ResourceQuota"):
         totals, quotas = (
-            amounts(comparison.after).get(change.key.namespace, {}) for amounts in (_sums, _quotas)
+            amounts(comparison.after).get(change.key.namespace, {})
+            for amounts in (_sums, capacity.quotas)
         )
         for difference in change.at("spec"):
             resource = difference.path[-1]
