@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from constructs_lib.manifests.network import backends
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
+from constructs_lib.manifests.objects import Key, Object, Objects, at, group, once_per_objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 
 _RBAC = "rbac.authorization.k8s.io"
-_STORES = {"ClusterSecretStore", "SecretStore"}
 
 
 class Reference(NamedTuple):
@@ -31,8 +30,8 @@ def of_workload(workload: Workload) -> Iterator[Reference]:
         yield Reference(Key("", "ServiceAccount", namespace, account), "serviceAccountName")
     for secret in workload.pull_secrets:
         yield Reference(Key("", "Secret", namespace, secret), "imagePullSecrets")
-    for volume in pod.get("volumes") or ():
-        if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+    for volume in workload.volumes:
+        if claim := at(volume, "persistentVolumeClaim").get("claimName"):
             to = Key("", "PersistentVolumeClaim", namespace, claim)
             yield Reference(to, f"volume {volume.get('name')}")
     priority = pod.get("priorityClassName")
@@ -49,11 +48,17 @@ def of_object(item: Object) -> Iterator[Reference]:
     """The references of an object without pods."""
     match item.kind:
         case "ExternalSecret":
-            yield from _store(item, item.spec.get("secretStoreRef") or {})
+            reference = at(item.manifest, "spec", "secretStoreRef")
+            kind = reference.get("kind", "SecretStore")
+            if kind in ("ClusterSecretStore", "SecretStore"):
+                namespace = item.namespace if kind == "SecretStore" else ""
+                to = Key(item.key.group, kind, namespace, str(reference.get("name")))
+                yield Reference(to, "secretStoreRef")
         case "HorizontalPodAutoscaler":
             target = item.spec.get("scaleTargetRef") or {}
-            group = str(target.get("apiVersion", "")).rpartition("/")[0]
-            to = Key(group, str(target.get("kind")), item.namespace, str(target.get("name")))
+            to = Key(
+                group(target), str(target.get("kind")), item.namespace, str(target.get("name"))
+            )
             yield Reference(to, "scaleTargetRef")
         case "Ingress":
             for backend in backends(item):
@@ -67,14 +72,6 @@ def of_object(item: Object) -> Iterator[Reference]:
         case "Application":
             to = Key(item.key.group, "AppProject", item.namespace, str(item.spec.get("project")))
             yield Reference(to, "project")
-
-
-def _store(item: Object, reference: Manifest) -> Iterator[Reference]:
-    kind = reference.get("kind", "SecretStore")
-    if kind in _STORES:
-        namespace = item.namespace if kind == "SecretStore" else ""
-        to = Key(item.key.group, kind, namespace, str(reference.get("name")))
-        yield Reference(to, "secretStoreRef")
 
 
 def _bound(item: Object) -> Iterator[Reference]:
@@ -96,7 +93,8 @@ _COPIED = re.compile(r"\{\{ \.(\S+) \}\}")
 
 def secret_of(external_secret: Manifest) -> str:
     """The name of the Secret that it creates."""
-    return str(_target(external_secret).get("name") or external_secret["metadata"]["name"])
+    name = at(external_secret, "spec", "target").get("name")
+    return str(name or external_secret["metadata"]["name"])
 
 
 def secret_type(external_secret: Manifest) -> str:
@@ -104,22 +102,18 @@ def secret_type(external_secret: Manifest) -> str:
     return str(_template(external_secret).get("type") or "Opaque")
 
 
-def _target(external_secret: Manifest) -> Manifest:
-    return (external_secret.get("spec") or {}).get("target") or {}
-
-
 def _template(external_secret: Manifest) -> Manifest:
-    return _target(external_secret).get("template") or {}
+    return at(external_secret, "spec", "target", "template")
 
 
 def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
     """Each key with the path of its parameter."""
-    spec = external_secret.get("spec") or {}
+    spec = at(external_secret, "spec")
     for entry in spec.get("data") or ():
-        if path := (entry.get("remoteRef") or {}).get("key"):
+        if path := at(entry, "remoteRef").get("key"):
             yield entry["secretKey"], path
     for source in spec.get("dataFrom") or ():
-        if path := (source.get("extract") or {}).get("key"):
+        if path := at(source, "extract").get("key"):
             yield EVERY_KEY, path
 
 

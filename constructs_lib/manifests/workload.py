@@ -117,12 +117,12 @@ class Workload:
     @cached_property
     def labels(self) -> dict[str, str]:
         """The labels of its pods."""
-        return (self.template.get("metadata") or {}).get("labels") or {}
+        return at(self.template, "metadata").get("labels") or {}
 
     @property
     def selector(self) -> str:
         """The label selector of its pods, `app=one`."""
-        matched = (self.object.spec.get("selector") or {}).get("matchLabels") or self.labels
+        matched = at(self.manifest, "spec", "selector").get("matchLabels") or self.labels
         return ",".join(f"{key}={value}" for key, value in sorted(matched.items()))
 
     @property
@@ -176,11 +176,6 @@ class Workload:
         return tuple(dict.fromkeys(read.name for read in self.reads if read.kind == "Secret"))
 
     @property
-    def needed_secrets(self) -> tuple[ConfigSource, ...]:
-        """The Secrets and keys without which its pods do not start."""
-        return tuple(read for read in self.reads if read.kind == "Secret" and not read.optional)
-
-    @property
     def pull_secrets(self) -> list[str]:
         """The names of its image pull Secrets."""
         return [one["name"] for one in self.pod.get("imagePullSecrets") or ()]
@@ -190,7 +185,8 @@ class Workload:
         if secret in self.reloaded:
             return True
         automatic = self.object.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
-        return automatic and any(read.name == secret for read in self.needed_secrets)
+        needed = (read.name for read in self.reads if read.kind == "Secret" and not read.optional)
+        return automatic and secret in needed
 
     @property
     def reloaded(self) -> tuple[str, ...]:
@@ -200,7 +196,6 @@ class Workload:
 
     @cached_property
     def update(self) -> Update:
-        spec = self.object.spec
         match self.kind:
             case "CronJob":
                 return Update.NEXT_RUN
@@ -208,10 +203,10 @@ class Workload:
                 remade = remade_with_each_sync(self.object)
                 return Update.NEXT_SYNC if remade else Update.REFUSED
             case "Deployment":
-                recreate = (spec.get("strategy") or {}).get("type") == "Recreate"
+                recreate = at(self.manifest, "spec", "strategy").get("type") == "Recreate"
                 return Update.RECREATE if recreate else Update.ROLLING
             case "StatefulSet" | "DaemonSet":
-                by_hand = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+                by_hand = at(self.manifest, "spec", "updateStrategy").get("type") == "OnDelete"
                 return Update.BY_HAND if by_hand else Update.ROLLING
         return Update.BY_HAND
 
@@ -220,9 +215,9 @@ class Workload:
         """Minimum and maximum number of running pods. None: one pod on each node."""
         if self.kind == "DaemonSet":
             return None
-        is_scaled = self.autoscaler and self.object.spec.get("replicas") != 0
-        most = self.autoscaler.spec["maxReplicas"] if is_scaled and self.autoscaler else None
-        return self.running, int(self.running if most is None else most)
+        if self.autoscaler and self.object.spec.get("replicas") != 0:
+            return self.running, int(self.autoscaler.spec["maxReplicas"])
+        return self.running, self.running
 
     @property
     def running(self) -> int:
@@ -241,7 +236,7 @@ class Workload:
             return self.running if self.update is Update.RECREATE else 0
         if self.kind != "Deployment":
             return 1  # StatefulSets and DaemonSets stop a pod before they start its replacement
-        rolling = (self.object.spec.get("strategy") or {}).get("rollingUpdate") or {}
+        rolling = at(self.manifest, "spec", "strategy", "rollingUpdate")
         missing = share(rolling.get("maxUnavailable", "25%"), self.running, floor)
         surge = share(rolling.get("maxSurge", "25%"), self.running, ceil)
         return missing or int(not surge and self.running > 0)
