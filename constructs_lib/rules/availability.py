@@ -43,9 +43,7 @@ _IN_BYTES = re.compile(r"(^|\.)(memory|storage|ephemeral-storage|sizeLimit)$|(^|
 
 
 @rule(
-    PODS,
-    risk="downtime",
-    remedy="set terminationGracePeriodSeconds to more than the preStop sleep",
+    PODS, risk="downtime", remedy="set terminationGracePeriodSeconds to more than the preStop sleep"
 )
 def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
