@@ -33,22 +33,20 @@ class Comment:
     def __init__(self, limit: int) -> None:
         self._left = limit - _RESERVE
         self._parts: list[str] = []
-        self.cut: list[str] = []
+        self._cut: list[str] = []
         """Descriptions of what did not fit."""
 
-    def add(self, text: str) -> bool:
-        """Add `text` if it fits, and return whether it did."""
-        fits = _length(text) <= self._left
-        if fits:
+    def add(self, *texts: str, noun: str = "") -> None:
+        """Add the texts that fit, and count the others."""
+        cut = 0
+        for text in texts:
+            if _length(text) > self._left:
+                cut += 1
+                continue
             self._parts.append(text)
             self._left -= _length(text)
-        return fits
-
-    def add_each(self, texts: Iterator[str], noun: str) -> None:
-        """Add as many as fit, and count the others."""
-        left = sum(1 for text in texts if not self.add(text))
-        if left:
-            self.cut.append(plural(left, noun))
+        if cut and noun:
+            self._cut.append(plural(cut, noun))
 
     def add_diff(self, diff: RawDiff) -> None:
         """Add as much of the diff as fits, collapsed."""
@@ -59,7 +57,7 @@ class Comment:
         for line in diff.text.splitlines(keepends=True):
             left -= _length(line)
             if left < 0:
-                self.cut.append("the rest of the raw diff")
+                self._cut.append("the rest of the raw diff")
                 break
             kept.append(line)
         if kept:
@@ -67,8 +65,8 @@ class Comment:
 
     def text(self, full: str) -> str:
         """The text, and a reference to the full report if something did not fit."""
-        note = f"\n> Does not fit into a comment: {', '.join(self.cut)}. Full report: {full}\n"
-        return "".join(self._parts) + (note if self.cut else "")
+        note = f"\n> Does not fit into a comment: {', '.join(self._cut)}. Full report: {full}\n"
+        return "".join(self._parts) + (note if self._cut else "")
 
 
 def render(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> str:
@@ -78,9 +76,9 @@ def render(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> s
     comment.add(f"{MARKER}\n> [!{alert}]\n> **{_prose(report.verdict)}**\n")
     if report.findings:
         comment.add(f"\n{_prose(report.scope)}\n\n| | Class | Object | What happens |\n|-|-|-|-|\n")
-        comment.add_each(map(_row, report.groups), "row")
+        comment.add(*map(_row, report.groups), noun="row")
         comment.add(_capacity(report))
-        comment.add_each(_services(report), "service")
+        comment.add(*_services(report), noun="service")
         comment.add_diff(diff)
     return comment.text(full)
 
@@ -110,17 +108,16 @@ def _capacity(report: Report) -> str:
 def _services(report: Report) -> Iterator[str]:
     for file, changed in report.services.items():
         lines = "".join(_object(report, pair) for pair in changed)
-        count = plural(len(changed), "object")
-        summary = f"<code>{html.escape(file)}</code>: {count}"
+        summary = f"<code>{html.escape(file)}</code>: {plural(len(changed), 'object')}"
         yield f"\n<details><summary>{summary}</summary>\n\n{lines}\n</details>\n"
 
 
 def _object(report: Report, pair: ObjectPair) -> str:
     fields = "".join(
-        f"  - {_code(brief(pair.item.key.kind, each.path))}: "
-        f"{_code(value(each.before, _MAX_LENGTH))} → "
-        f"{_code(value(each.after, _MAX_LENGTH))}\n"
-        for each in report.comparison.differences(pair.item.key, ())
+        f"  - {_code(brief(pair.item.kind, difference.path))}: "
+        f"{_code(value(difference.before, _MAX_LENGTH))} → "
+        f"{_code(value(difference.after, _MAX_LENGTH))}\n"
+        for difference in report.comparison.differences(pair.item.key, ())
     )
     return f"- {_prose(str(pair.item.key))}{_CHANGES[pair.change]}\n{fields}"
 

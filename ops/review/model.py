@@ -102,7 +102,7 @@ class Change:
         return self.after.key
 
     def at(self, *prefix: str) -> tuple[Difference, ...]:
-        return tuple(each for each in self.differences if each.below(*prefix))
+        return tuple(field for field in self.differences if field.below(*prefix))
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,19 +76,17 @@ class Report:
         rest = list(unexplained(self.comparison, found))
         found += [*field_updated(rest), *effect_unknown(rest)]
         found += [*formatting_changed(self), *file_not_read(self)]
-        return sorted(
-            found, key=lambda each: (_SEVERITIES.index(each.severity), _RISKS.index(each.risk))
-        )
+        return sorted(found, key=lambda f: (_SEVERITIES.index(f.severity), _RISKS.index(f.risk)))
 
     @cached_property
     def groups(self) -> list[Group]:
         """The findings, merged where they say the same about several objects."""
-        alike: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
+        groups: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
         for finding in self.findings:
-            alike[finding.risk, finding.severity, finding.sentence].append(finding)
+            groups[finding.risk, finding.severity, finding.sentence].append(finding)
         return [
-            Group(*shared, tuple(each.key for each in found), sum(each.pods for each in found))
-            for shared, found in alike.items()
+            Group(*shared, tuple(f.key for f in alike), sum(f.pods for f in alike))
+            for shared, alike in groups.items()
         ]
 
     @cached_property
@@ -99,8 +97,8 @@ class Report:
     @property
     def severity(self) -> Severity | None:
         """Of the worst finding; None without findings, or with only noise."""
-        real = [each.severity for each in self.findings if each.risk is not Risk.NOISE]
-        return real[0] if real else None
+        severities = (f.severity for f in self.findings if f.risk is not Risk.NOISE)
+        return next(severities, None)
 
     @property
     def verdict(self) -> str:

@@ -13,7 +13,7 @@ from ops.review.diff import ObjectPair
 from ops.review.model import Severity
 from ops.review.report import Report
 from ops.review.revisions import RawDiff
-from ops.review.wording import brief, objects, value
+from ops.review.wording import before_after, brief, objects
 
 _STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}
 _CHANGES = {"changed": ("~", "yellow"), "added": ("+", "green"), "removed": ("-", "red")}
@@ -95,10 +95,10 @@ def _show_object(report: Report, pair: ObjectPair, console: Console) -> None:
     mark, style = _CHANGES[pair.change]
     console.print(Text(f"{mark} {pair.item.key}", style=style))
     differences = report.comparison.differences(pair.item.key, ())
-    for each in differences[:_MAX_FIELDS]:
-        was, now = value(each.before, _MAX_LENGTH), value(each.after, _MAX_LENGTH)
-        path = brief(pair.item.key.kind, each.path)
-        console.print(Padding(Text.assemble((f"{path}: ", "dim"), f"{was} → {now}"), (0, 0, 0, 4)))
+    for difference in differences[:_MAX_FIELDS]:
+        path = brief(pair.item.kind, difference.path)
+        field = Text.assemble((f"{path}: ", "dim"), before_after(difference, _MAX_LENGTH))
+        console.print(Padding(field, (0, 0, 0, 4)))
     if len(differences) > _MAX_FIELDS:
         more = plural(len(differences) - _MAX_FIELDS, "more field")
         console.print(Padding(Text(f"and {more}", style="dim"), (0, 0, 0, 4)))

@@ -33,22 +33,22 @@ def value(content: Any, longest: int = 0) -> str:
     return f"{text[: longest - 1]}…" if len(text) > longest else text
 
 
-def before_after(each: Difference, longest: int = 0) -> str:
+def before_after(difference: Difference, longest: int = 0) -> str:
     """A field before and after, formatted by `value`."""
-    return f"{value(each.before, longest)} → {value(each.after, longest)}"
+    return f"{value(difference.before, longest)} → {value(difference.after, longest)}"
 
 
 def objects(keys: Sequence[Key], most: int = 4) -> str:
     """`Deployment, Service cerebro/api; Job crawlers/migrations and 3 more`."""
     kinds: dict[str, list[str]] = {}
     for key in keys:
-        place = f"{key.namespace}/{key.name}" if key.namespace else key.name
-        kinds.setdefault(place, []).append(key.kind)
-    places: dict[str, list[str]] = {}
-    for place, found in list(kinds.items())[:most]:
-        places.setdefault(", ".join(found), []).append(place)
-    shown = "; ".join(f"{found} {', '.join(at)}" for found, at in places.items())
-    hidden = sum(len(found) for found in list(kinds.values())[most:])
+        name = f"{key.namespace}/{key.name}" if key.namespace else key.name
+        kinds.setdefault(name, []).append(key.kind)
+    names: dict[str, list[str]] = {}
+    for name, of_name in list(kinds.items())[:most]:
+        names.setdefault(", ".join(of_name), []).append(name)
+    shown = "; ".join(f"{of_names} {', '.join(named)}" for of_names, named in names.items())
+    hidden = sum(map(len, list(kinds.values())[most:]))
     return f"{shown} and {hidden} more" if hidden else shown
 
 

@@ -89,7 +89,7 @@ def pods_restart(comparison: Comparison) -> Iterator[Finding]:
         else:
             text = f"Reloader restarts it, because Secret {listed(restart.secrets)} changes"
         start = len(TEMPLATE[workload.kind])
-        known = tuple(each for each in restart.template if is_known_field(each.path[start:]))
+        known = tuple(d for d in restart.template if is_known_field(d.path[start:]))
         yield Finding(Risk.RESTART, LOW, workload.key, text, known, workload.running)
 
 

@@ -139,7 +139,7 @@ def _connections(comparison: Comparison, key: Key, selected: list[Pods]) -> Iter
 
 
 def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
-    return [each for each in allowed if not any(each.within(other) for other in others)]
+    return [one for one in allowed if not any(one.within(other) for other in others)]
 
 
 def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
@@ -201,8 +201,8 @@ def _peer(peer: Mapping[str, Any]) -> str:
 def _labeled(selector: Manifest | None) -> str:
     labels = (selector or {}).get("matchLabels") or {}
     rules = (selector or {}).get("matchExpressions") or ()
-    each = [*(f"{name}={label}" for name, label in labels.items()), *map(str, rules)]
-    return "".join(f" {one}" for one in each)
+    terms = [*(f"{name}={label}" for name, label in labels.items()), *map(str, rules)]
+    return "".join(f" {term}" for term in terms)
 
 
 def _port(port: Manifest) -> str:

@@ -64,7 +64,7 @@ def pod_security_changed(comparison: Comparison) -> Iterator[Finding]:
             if mode.endswith("-version"):
                 yield field_finding(Risk.PRIVILEGE, MEDIUM, change.key, difference)
                 continue
-            was, now = (_strictness(one, label) for one in (change.before, change.after))
+            was, now = (_strictness(item, label) for item in (change.before, change.after))
             if mode != "enforce":
                 result = "violations are only reported"
             else:

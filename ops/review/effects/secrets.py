@@ -231,8 +231,8 @@ def _old_and_new(difference: Difference) -> str:
     """Old and new value; for lists, the added and removed items."""
     before, after = difference.before, difference.after
     if isinstance(before, list) and isinstance(after, list):
-        added = [f"+{value(one, 60)}" for one in after if one not in before]
-        removed = [f"-{value(one, 60)}" for one in before if one not in after]
+        added = [f"+{value(item, 60)}" for item in after if item not in before]
+        removed = [f"-{value(item, 60)}" for item in before if item not in after]
         if added or removed:
             return listed([*added, *removed], 6)
     return before_after(difference, 60)

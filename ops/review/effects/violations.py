@@ -60,7 +60,7 @@ def _violations(
 
 
 def _is_on_both_sides(comparison: Comparison, violation: Violation) -> bool:
-    """Whether effects compare its fields; for what concerns several objects, they do."""
+    """Whether its object, if it has one, is on both sides: effects compare its fields."""
     item = violation.object
     return not item or bool(comparison.before.get(item.key) and comparison.after.get(item.key))
 
