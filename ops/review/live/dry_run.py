@@ -63,13 +63,13 @@ class DryRun:
     @cached_property
     def unreadable(self) -> str | None:
         """Why the rules cannot read the object, if they cannot."""
-        existing = (one for one in (self.before, self.after) if one is not None)
+        existing = (manifest for manifest in (self.before, self.after) if manifest is not None)
         return next(filter(None, map(unreadable, existing)), None)
 
 
 def dry_runs(server: Server, state: ClusterState) -> list[DryRun]:
     """Dry-run the sync of each object of dist/. Raises ClusterError for a missing permission."""
-    runs = each(lambda one: _dry_run(server, one, state.stored.get(one.key)), state.declared)
+    runs = each(lambda item: _dry_run(server, item, state.stored.get(item.key)), state.declared)
     server.check_permissions()
     return runs
 

@@ -189,14 +189,15 @@ def object_synced_twice(state: ClusterState) -> Iterator[Finding]:
 @effect
 def secret_taken_over(state: ClusterState) -> Iterator[Finding]:
     """An ExternalSecret takes over a Secret that was created by hand, with its keys only."""
-    for item in state.declared.of_kinds("ExternalSecret"):
-        if (item.spec.get("target") or {}).get("creationPolicy", "Owner") != "Owner":
+    for owner in state.declared.of_kinds("ExternalSecret"):
+        if (owner.spec.get("target") or {}).get("creationPolicy", "Owner") != "Owner":
             continue
-        key = Key("", "Secret", item.namespace, secret_of(item.manifest))
+        key = Key("", "Secret", owner.namespace, secret_of(owner.manifest))
         secret = state.stored.get(key)
-        owners = secret["metadata"].get("ownerReferences") or () if secret else ()
-        if secret and ("ExternalSecret", item.name) not in [(o["kind"], o["name"]) for o in owners]:
-            for severity, text in _adopted(secret, item):
+        references = secret["metadata"].get("ownerReferences") or () if secret else ()
+        owners = [(reference["kind"], reference["name"]) for reference in references]
+        if secret and ("ExternalSecret", owner.name) not in owners:
+            for severity, text in _adopted(secret, owner):
                 yield Finding(Risk.SECRET, severity, key, text)
 
 
@@ -222,7 +223,7 @@ def _adopted(secret: Manifest, declared: Object) -> Iterator[tuple[Severity, str
 @effect
 def host_served_twice(state: ClusterState, before: Objects, ours: Objects) -> Iterator[Finding]:
     """An Ingress outside dist/ serves a host of dist/: DNS decides which one gets the traffic."""
-    hosts = {host: item for item in ours.of_kinds("Ingress") for host in _hosts(item)}
+    hosts = {host: own for own in ours.of_kinds("Ingress") for host in _hosts(own)}
     for ingress in before.of_kinds("Ingress"):
         for host in _hosts(ingress):
             if host in hosts and ingress.key in state.outside:
@@ -261,7 +262,7 @@ def work_duplicated(state: ClusterState, before: Objects, ours: Objects) -> Iter
 
 
 def _command(workload: Workload) -> list[tuple[object, object]]:
-    return [(one.get("command"), one.get("args")) for one in workload.containers]
+    return [(container.get("command"), container.get("args")) for container in workload.containers]
 
 
 @effect
@@ -278,12 +279,12 @@ def object_outside_dist(state: ClusterState, ours: Objects) -> Iterator[Finding]
 @effect
 def kinds_not_listed(state: ClusterState) -> Iterator[Finding]:
     """Objects outside dist/ of kinds that cannot be listed are not checked."""
-    for item in state.declared.of_kinds("Namespace") if state.unlisted else ():
+    for namespace in state.declared.of_kinds("Namespace") if state.unlisted else ():
         text = (
             "other objects in it could not be checked: this context cannot list "
             f"{listed(state.unlisted, _MOST)}"
         )
-        yield Finding(Risk.UNKNOWN, MEDIUM, item.key, text)
+        yield Finding(Risk.UNKNOWN, MEDIUM, namespace.key, text)
 
 
 def _hosts(ingress: Object) -> dict[str, None]:

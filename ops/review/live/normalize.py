@@ -54,25 +54,25 @@ def normalized(stored: Manifest, declared: Declared | None = None) -> Manifest:
 
     Argo CD's tracking label stays only if `declared` has it.
     """
-    item = deepcopy(stored)
-    metadata, spec = item["metadata"], item.get("spec") or {}
-    if item["kind"] == "Secret":
+    manifest = deepcopy(stored)
+    metadata, spec = manifest["metadata"], manifest.get("spec") or {}
+    if manifest["kind"] == "Secret":
         keys = {*(data_keys(metadata) or ())}
         for field in ("data", "stringData"):
-            keys |= {*(item.pop(field, None) or ())}
-        item["data"] = dict.fromkeys(sorted(keys), MASKED)
-    _drop(item, ("status", "operation"))
+            keys |= {*(manifest.pop(field, None) or ())}
+        manifest["data"] = dict.fromkeys(sorted(keys), MASKED)
+    _drop(manifest, ("status", "operation"))
     _drop(metadata, _SERVER_FIELDS)
     _drop(metadata, CONTROLLER_ANNOTATIONS, "annotations")
     if not (declared and TRACKING_LABEL in declared.labels):
         _drop(metadata, (TRACKING_LABEL,), "labels")
-    if item["kind"] == "Job":
+    if manifest["kind"] == "Job":
         _drop(spec, ("selector",))
         _drop(metadata, _JOB_LABELS, "labels")
         _drop(spec.get("template", {}).get("metadata") or {}, _JOB_LABELS, "labels")
-    if item["kind"] == "Service" and spec.get("clusterIP") != "None":
+    if manifest["kind"] == "Service" and spec.get("clusterIP") != "None":
         _drop(spec, ("clusterIP", "clusterIPs"))
-    return item
+    return manifest
 
 
 def _drop(fields: Manifest, names: Iterable[str], within: str | None = None) -> None:
@@ -107,15 +107,15 @@ def _paths(tree: Mapping[str, Any], path: FieldPath = ()) -> Iterator[FieldPath]
             yield from _paths(inner, (*path, step))
 
 
-def exclusive_fields(manager: str, item: Manifest) -> list[Path]:
+def exclusive_fields(manager: str, manifest: Manifest) -> list[Path]:
     """The fields that only this manager owns, in the notation of a review: `ports`, `[80,TCP]`."""
-    exclusive, _ = _exclusive(manager, item)
+    exclusive, _ = _exclusive(manager, manifest)
     return [tuple(map(_spelled, path)) for path in exclusive]
 
 
-def _exclusive(manager: str, item: Manifest) -> tuple[list[FieldPath], set[FieldPath]]:
+def _exclusive(manager: str, manifest: Manifest) -> tuple[list[FieldPath], set[FieldPath]]:
     """The deepest fields or whole items that only this manager owns; all fields of the others."""
-    found = owners(item["metadata"])
+    found = owners(manifest["metadata"])
     mine = found.get(manager, {})
     others = {path for name, paths in found.items() if name != manager for path in paths}
     parents = {path[:-1] for path in mine}
@@ -138,10 +138,10 @@ def _spelled(step: str) -> str:
     return f"[{','.join(map(str, values))}]"
 
 
-def without(manager: str, item: Manifest) -> Manifest:
+def without(manager: str, manifest: Manifest) -> Manifest:
     """The object without the fields that only this manager owns."""
-    exclusive, others = _exclusive(manager, item)
-    left = deepcopy(item)
+    exclusive, others = _exclusive(manager, manifest)
+    left = deepcopy(manifest)
     for path in exclusive:
         _delete(left, path, others)
     return left

@@ -91,7 +91,7 @@ class Server:
             return None
         items = response.content.get("items") or ()
         if secrets:  # the table of `kubectl get secrets`
-            columns = [one["name"].lower() for one in response.content["columnDefinitions"]]
+            columns = [column["name"].lower() for column in response.content["columnDefinitions"]]
             items = [
                 {
                     "metadata": row["object"]["metadata"],
@@ -110,23 +110,23 @@ class Server:
         response = self._request("GET", resource.path(key.name, key.namespace))
         return response.content if response.accepted else None
 
-    def apply(self, resource: Resource, item: Manifest, *, force: bool) -> Response:
+    def apply(self, resource: Resource, manifest: Manifest, *, force: bool) -> Response:
         """Dry-run Argo CD's server-side apply."""
-        return self._dry_run(resource, item, item, APPLY_PATCH, force=str(force).lower())
+        return self._dry_run(resource, manifest, manifest, APPLY_PATCH, force=str(force).lower())
 
-    def merge(self, resource: Resource, item: Manifest, patch: Manifest) -> Response:
+    def merge(self, resource: Resource, manifest: Manifest, patch: Manifest) -> Response:
         """Dry-run a merge patch of an object."""
-        return self._dry_run(resource, item, patch, MERGE_PATCH)
+        return self._dry_run(resource, manifest, patch, MERGE_PATCH)
 
-    def create(self, resource: Resource, item: Manifest) -> Response:
+    def create(self, resource: Resource, manifest: Manifest) -> Response:
         """Dry-run the creation of an object."""
-        return self._dry_run(resource, item, item, _OBJECTS)
+        return self._dry_run(resource, manifest, manifest, _OBJECTS)
 
     def _dry_run(
-        self, resource: Resource, item: Manifest, body: Manifest, content: str, **query: str
+        self, resource: Resource, manifest: Manifest, body: Manifest, content: str, **query: str
     ) -> Response:
-        name = item["metadata"]["name"] if content != _OBJECTS else None
-        path = resource.path(name, item["metadata"].get("namespace"))
+        name = manifest["metadata"]["name"] if content != _OBJECTS else None
+        path = resource.path(name, manifest["metadata"].get("namespace"))
         query |= {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn"}
         method = "PATCH" if name else "POST"
         return self._request(method, path, query=query, body=body, content_type=content)
@@ -200,9 +200,9 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
     ]
     stored = {key_of(item): item for items in lists for item in items or ()}
     named = [item for item in declared if not item.namespace and item.key not in stored]
-    for item in each(lambda one: server.get(one.manifest["apiVersion"], one.key), named):
-        if item:
-            stored[key_of(item)] = item
+    for manifest in each(lambda item: server.get(item.manifest["apiVersion"], item.key), named):
+        if manifest:
+            stored[key_of(manifest)] = manifest
     leaving = dict(_leaving(server, declared, stored))
     server.check_permissions()
     return ClusterState(
@@ -213,8 +213,8 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
     )
 
 
-def key_of(item: Manifest) -> Key:
-    return Declared.of(item).key
+def key_of(manifest: Manifest) -> Key:
+    return Declared.of(manifest).key
 
 
 def _kind(key: Key) -> Kind:
@@ -225,9 +225,9 @@ def _listings(served: Discovery, declared: Objects) -> Iterator[Listing]:
     """Everything in the namespaces of dist/, and its kinds elsewhere."""
     versions = {_kind(item.key): item.manifest["apiVersion"] for item in declared}
     resources = {
-        kind: served.get(versions.get(kind, one.group_version), one.kind) or one
-        for kind, one in served.preferred.items()
-        if one.namespaced and "list" in one.verbs
+        kind: served.get(versions.get(kind, preferred.group_version), preferred.kind) or preferred
+        for kind, preferred in served.preferred.items()
+        if preferred.namespaced and "list" in preferred.verbs
     }
     inside = _namespaces(declared)
     for namespace in sorted(inside):
@@ -243,9 +243,9 @@ def _listings(served: Discovery, declared: Objects) -> Iterator[Listing]:
 
 def _tracked(application: Manifest) -> Iterator[tuple[Key, str]]:
     """The objects in the status of an Application, with their API versions."""
-    for one in (application.get("status") or {}).get("resources") or ():
-        group, version = one.get("group", ""), one.get("version", "")
-        key = Key(group, one["kind"], one.get("namespace", ""), one["name"])
+    for resource in (application.get("status") or {}).get("resources") or ():
+        group, version = resource.get("group", ""), resource.get("version", "")
+        key = Key(group, resource["kind"], resource.get("namespace", ""), resource["name"])
         yield key, f"{group}/{version}".removeprefix("/")
 
 

@@ -85,7 +85,7 @@ def _runs_with_the_next_sync(run: DryRun, state: ClusterState) -> bool:
     return (
         HOOK in run.declared.annotations
         and not run.stored
-        and any(covers(Declared.of(one), run.declared.file) for one in state.applications.values())
+        and any(covers(Declared.of(app), run.declared.file) for app in state.applications.values())
     )
 
 
