@@ -48,12 +48,8 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def findings(checkout: Checkout, base: str | None = None, head: str | None = None) -> set[str]:
     repository = Repository(checkout.folder)
-    return said(
-        Report(
-            repository.revision(base) if base else repository.merge_base("main"),
-            repository.revision(head) if head else repository.working_tree(),
-        )
-    )
+    before = repository.revision(base) if base else repository.merge_base("main")
+    return said(Report(before, repository.revision(head)))
 
 
 def test_the_working_tree_is_compared_with_the_merge_base(checkout: Checkout) -> None:

@@ -50,13 +50,16 @@ def said(report: Report, key: str) -> list[str]:
     return [f"{f.risk} {f.severity}: {f.text}" for f in report.findings if str(f.key) == key]
 
 
+def differences(report: Report) -> list[tuple[str, object]]:
+    """The fields that a sync changes, with their values before it."""
+    changes = report.comparison.changes.values()
+    return [(str(each), each.before) for change in changes for each in change.differences]
+
+
 def made(kind: str, name: str, namespace: str = "crawlers", **fields: Any) -> Manifest:
-    versions = {one["kind"]: one["apiVersion"] for one in DECLARED} | {
-        "ConfigMap": "v1",
-        "Secret": "v1",
-    }
+    versions = {manifest["kind"]: manifest["apiVersion"] for manifest in DECLARED}
     metadata = {"name": name, "namespace": namespace, **fields.pop("metadata", {})}
-    return {"apiVersion": versions[kind], "kind": kind, "metadata": metadata, **fields}
+    return {"apiVersion": versions.get(kind, "v1"), "kind": kind, "metadata": metadata, **fields}
 
 
 def changed(key: str, change: Callable[[Manifest], object]) -> Manifest:
@@ -81,12 +84,8 @@ def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
 
 
 def test_a_manual_change_is_reported_as_a_change() -> None:
-    def scale(item: Manifest) -> None:
-        item["spec"]["replicas"] = 1
-
-    report = review(cluster(changed(API, scale)))
-    (change,) = report.comparison.changes.values()
-    assert [str(difference) for difference in change.differences] == ["spec.replicas"]
+    report = review(cluster(changed(API, lambda item: item["spec"].update(replicas=1))))
+    assert differences(report) == [("spec.replicas", 1)]
     assert any("scales: spec.replicas 1 → 2" in text for text in said(report, API))
 
 
@@ -97,43 +96,23 @@ FAILS = "replace high: the API server refuses to change it, so the sync fails: "
 @pytest.mark.parametrize(
     ("key", "response", "expected"),
     [
-        (
-            API,
-            refused(422, 'Deployment.apps "cerebro-api" is invalid: spec.selector: Invalid value: '
-                    '{"matchLabels":{"a":"b"}}: field is immutable'),
-            f"{FAILS}spec.selector: field is immutable; delete it first, or leave the field "
-            "unchanged (`kubectl delete --cascade=orphan` keeps its pods running; delete the old "
-            "ReplicaSet when the new pods are ready)",
-        ),
-        (
-            API,
-            refused(403, 'deployments.apps "cerebro-api" is forbidden: exceeded quota: hand'),
-            f"{FAILS}exceeded quota: hand; raise the quota of the namespace, or free capacity in "
-            "it",
-        ),
-        (
-            API,
-            refused(400, NO_DRY_RUN),
-            f"unknown high: could not be checked: {NO_DRY_RUN}",
-        ),
-        (
-            API,
-            refused(500, 'failed calling webhook "one": refused'),
-            f'{FAILS}failed calling webhook "one": refused; check the controller that serves the '
-            "webhook",
-        ),
-        (
-            NAMESPACE,
-            warning('existing pods in namespace "cerebro" violate the new PodSecurity level'),
-            "downtime high: running pods are rejected at their next start, for example on another "
-            'node: existing pods in namespace "cerebro" violate the new PodSecurity level; '
-            "the sync replaces pods of dist/; correct or remove the others first",
-        ),
-        (
-            NAMESPACE,
-            warning('unknown field "spec.typo"'),
-            'unknown high: the API server warns: unknown field "spec.typo"',
-        ),
+        (API, refused(422, 'Deployment.apps "cerebro-api" is invalid: spec.selector: Invalid '
+                      'value: {"matchLabels":{"a":"b"}}: field is immutable'),
+         f"{FAILS}spec.selector: field is immutable; delete it first, or leave the field "
+         "unchanged (`kubectl delete --cascade=orphan` keeps its pods running; delete the old "
+         "ReplicaSet when the new pods are ready)"),
+        (API, refused(403, 'deployments.apps "cerebro-api" is forbidden: exceeded quota: hand'),
+         f"{FAILS}exceeded quota: hand; raise the quota of the namespace, or free capacity in it"),
+        (API, refused(500, 'failed calling webhook "one": refused'),
+         f'{FAILS}failed calling webhook "one": refused; check the controller that serves the '
+         "webhook"),
+        (API, refused(400, NO_DRY_RUN), f"unknown high: could not be checked: {NO_DRY_RUN}"),
+        (NAMESPACE, warning('existing pods in namespace "cerebro" violate the new PodSecurity'),
+         "downtime high: running pods are rejected at their next start, for example on another "
+         'node: existing pods in namespace "cerebro" violate the new PodSecurity; the sync '
+         "replaces pods of dist/; correct or remove the others first"),
+        (NAMESPACE, warning('unknown field "spec.typo"'),
+         'unknown high: the API server warns: unknown field "spec.typo"'),
         (NAMESPACE, warning("this is deprecated"), None),
     ],
 )  # fmt: skip
@@ -205,9 +184,7 @@ def test_the_first_sync_removes_fields_that_only_kubectl_apply_owns() -> None:
              "fieldsV1": {"f:spec": {"f:replicas": {}}}},
         ]  # fmt: skip
 
-    report = review(cluster(changed(API, by_hand)))
-    assert [(str(d), d.before) for c in report.comparison.changes.values() for d in c.differences
-            ] == [("spec.paused", True)]  # fmt: skip
+    assert differences(review(cluster(changed(API, by_hand)))) == [("spec.paused", True)]
 
 
 def test_a_hook_is_checked_under_an_unused_name() -> None:

@@ -73,6 +73,9 @@ def test_fields_of_only_one_manager_are_removed() -> None:
 
 def test_exclusive_fields_have_readable_paths() -> None:
     item = deployment(kubectl_client_side_apply=BY_HAND, argocd_controller=DECLARED)
+    item["metadata"]["managedFields"].append(
+        {"manager": "scaler", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    )
     assert [spell(path) for path in exclusive_fields(CLIENT_SIDE_APPLY, item)] == [
         "metadata.labels.by",
         "spec.replicas",
@@ -80,15 +83,7 @@ def test_exclusive_fields_have_readable_paths() -> None:
         "spec.containers[helper]",
         "spec.finalizers[a/one]",
     ]
-    assert exclusive_fields("unknown", item) == []
-
-
-def test_fields_of_a_subresource_do_not_count() -> None:
-    item = deployment(argocd_controller=DECLARED)
-    item["metadata"]["managedFields"].append(
-        {"manager": "scaler", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
-    )
-    assert exclusive_fields("scaler", item) == []
+    assert exclusive_fields("scaler", item) == exclusive_fields("unknown", item) == []
 
 
 def test_the_keys_of_a_secret_are_read_without_its_values() -> None:
