@@ -124,10 +124,14 @@ class Client(DynamicClient):
         return response
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Return the resource of a kind. Raises ClusterError if it is not served."""
-        found = self.resources.get(api_version, kind)
+        """Return the resource of a kind, if necessary in the server's preferred version.
+
+        Raises ClusterError if the server does not serve the kind.
+        """
+        group = api_version.rpartition("/")[0]
+        served = self.resources
+        found = served.get(api_version, kind) or served.preferred.get((group, kind))
         if not found:
-            group = api_version.rpartition("/")[0]
             raise ClusterError(f"the cluster lacks {kind} of {group}; install it first")
         return found
 

@@ -46,7 +46,8 @@ def start(
     takeover = Takeover.of(application, Cluster(context))
     file = _file(application, saved)
     found = takeover.save()
-    terminal.info(found.summary(application))
+    names = listed(found.objects) or "none"
+    terminal.info(f"Objects of {application} in the cluster: {names}.")
     terminal.confirm(
         f"Save them to {file}, and apply Application {application} without automated sync?", yes=yes
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -19,13 +19,9 @@ from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster, ClusterError
 from ops.errors import OpsError
-from ops.git import GitError
 from ops.review.live.normalize import LAST_APPLIED, normalized
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
-
-if TYPE_CHECKING:
-    from ops.cluster.client import Resource
 
 POLL_SECONDS = 1.0
 _DONE = ("Succeeded", "Failed", "Error")
@@ -95,9 +91,6 @@ class Saved:
     def count(self) -> str:
         """`4 objects`."""
         return plural(len(self.objects), "object")
-
-    def summary(self, application: str) -> str:
-        return f"Objects of {application} in the cluster: {listed(self.objects) or 'none'}."
 
     def _header(self, application: str) -> str:
         return (
@@ -178,10 +171,7 @@ class Takeover:
     @classmethod
     def of(cls, name: str, cluster: Cluster) -> Takeover:
         """Raises OpsError if dist/ does not have the Application."""
-        try:
-            objects = Objects(of_cluster(read(Repository(Path.cwd()).working_tree())))
-        except GitError as error:
-            raise OpsError(str(error)) from error
+        objects = Objects(of_cluster(read(Repository(Path.cwd()).working_tree())))
         named = {one.name: one for one in objects.of_kinds("Application")}
         if name not in named:
             raise OpsError(
@@ -201,12 +191,12 @@ class Takeover:
 
     def save(self) -> Saved:
         """Return its objects in the cluster. Raises OpsError if Argo CD already syncs it."""
-        if self._live(self.application.key):
+        if self._live(self.application.manifest):
             raise OpsError(
                 f"Application {self.application.name} is already in the cluster; "
                 "`ops takeover sync` syncs it, `ops takeover undo` removes it"
             )
-        stored = [self._live(one.key) for one in self.declared]
+        stored = [self._live(one.manifest) for one in self.declared]
         return Saved.of(one for one in stored if one)
 
     def start(self) -> None:
@@ -219,26 +209,23 @@ class Takeover:
 
     def sync(self) -> None:
         """Make Argo CD sync once. Raises OpsError if the Application is not in the cluster."""
-        if not self._live(self.application.key):
+        if not self._live(self.application.manifest):
             raise OpsError(
                 f"Application {self.application.name} is not in the cluster; "
                 f"`ops takeover start {self.application.name}` applies it"
             )
         options = self.application.spec["syncPolicy"].get("syncOptions") or []
-        operation = {
-            "initiatedBy": {"username": "ops takeover"},
-            "sync": {"syncOptions": options},
-        }
+        by = {"initiatedBy": {"username": "ops takeover"}}
+        operation = {**by, "sync": {"syncOptions": options}}
         patch = {**self._named(self.application), "operation": operation}
-        self._change(
-            "PATCH", patch, query={"fieldManager": FIELD_MANAGER}, content_type=MERGE_PATCH
-        )
+        query = {"fieldManager": FIELD_MANAGER}
+        self._change("PATCH", patch, query=query, content_type=MERGE_PATCH)
 
     def wait(self, seconds: float) -> str:
         """Wait for the sync; return `Synced and Healthy`. Raises OpsError if it fails."""
         deadline = time.monotonic() + seconds
         while True:
-            found = self._live(self.application.key) or {}
+            found = self._live(self.application.manifest) or {}
             status = found.get("status") or {}
             state = status.get("operationState") or {}
             sync, health = (
@@ -259,7 +246,7 @@ class Takeover:
     def require_undoable(self) -> None:
         """Raise OpsError while a later Application would undo the undo, or break the pods."""
         for other in self.later:
-            if not self._live(other.key):
+            if not self._live(other.manifest):
                 continue
             if covers(other, self.application.file):
                 run = f"`kubectl --namespace {NAMESPACE}"
@@ -278,12 +265,12 @@ class Takeover:
     def added_since(self, former: Saved) -> Added:
         """Return its objects in the cluster that are not in the saved file."""
         known = {*former.keys, self.application.key}
-        live = (self._live(one.key) for one in self.declared if one.key not in known)
+        live = (self._live(one.manifest) for one in self.declared if one.key not in known)
         return Added.of(item for item in live if item)
 
     def undo(self, former: Saved, added: Added) -> None:
         """Remove only the Application, restore the saved objects, and delete removable ones."""
-        if self._live(self.application.key):
+        if self._live(self.application.manifest):
             named = self._named(self.application)
             orphaning = {**named, "metadata": {**named["metadata"], "finalizers": None}}
             self._change("PATCH", orphaning, content_type=MERGE_PATCH)
@@ -294,11 +281,12 @@ class Takeover:
             self._delete(item)
 
     def _restore(self, item: Manifest) -> None:
-        live = self._live(Declared.of(item).key)
-        version = live["metadata"]["resourceVersion"] if live else None
-        if version:
-            metadata = {**item["metadata"], "resourceVersion": version}
-            self._change("PUT", {**item, "metadata": metadata})
+        live = self._live(item)
+        if live:
+            version = live["metadata"]["resourceVersion"]
+            self._change(
+                "PUT", {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
+            )
         else:
             self._change("POST", item)
 
@@ -307,37 +295,21 @@ class Takeover:
         policy = "Orphan" if item["kind"] == "ExternalSecret" else "Background"
         self._change("DELETE", item, query={"propagationPolicy": policy})
 
-    def _resource(self, key: Key, version: str | None = None) -> Resource:
-        """Return the resource of a kind in a version, or in the server's preferred version."""
-        served = self.cluster.client.resources
-        found = served.get(version, key.kind) if version else None
-        found = found or served.preferred.get((key.group, key.kind))
-        if not found:
-            raise ClusterError(f"the cluster lacks {key.kind} of {key.group}; install it first")
-        return found
+    def _live(self, manifest: Manifest) -> Manifest | None:
+        """Return the object in the cluster; None if it does not exist."""
+        key = Declared.of(manifest).key
+        resource = self.cluster.client.resource(manifest["apiVersion"], key.kind)
+        return self.cluster.client.find(resource, key.name, key.namespace)
 
-    def _live(self, key: Key) -> Manifest | None:
-        declared = self.declared.get(key)
-        version = declared.manifest["apiVersion"] if declared else None
-        return self.cluster.client.find(self._resource(key, version), key.name, key.namespace)
-
-    def _change(
-        self,
-        method: str,
-        body: Manifest,
-        *,
-        query: dict[str, str] | None = None,
-        content_type: str = "application/json",
-    ) -> None:
-        key = Declared.of(body).key
-        resource = self._resource(key, body["apiVersion"])
+    def _change(self, method: str, manifest: Manifest, **options: Any) -> None:
+        """Send a request about an object; the options are `query` and `content_type`."""
+        key = Declared.of(manifest).key
+        resource = self.cluster.client.resource(manifest["apiVersion"], key.kind)
         path = resource.path(None if method == "POST" else key.name, key.namespace)
-        content = None if method == "DELETE" else body
-        answer = self.cluster.client.exchange(
-            method, path, query=query, body=content, content_type=content_type
-        )
-        if not answer.accepted and (method, answer.status) != ("DELETE", 404):
-            raise ClusterError(f"the cluster refuses {method} of {key}: {answer.message}")
+        body = None if method == "DELETE" else manifest
+        response = self.cluster.client.exchange(method, path, body=body, **options)
+        if not response.accepted and (method, response.status) != ("DELETE", 404):
+            raise ClusterError(f"the cluster refuses {method} of {key}: {response.message}")
 
     @staticmethod
     def _named(item: Declared) -> Manifest:
