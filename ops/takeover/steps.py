@@ -283,10 +283,8 @@ class Takeover:
     def _restore(self, item: Manifest) -> None:
         live = self._live(item)
         if live:
-            version = live["metadata"]["resourceVersion"]
-            self._change(
-                "PUT", {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
-            )
+            metadata = {**item["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
+            self._change("PUT", {**item, "metadata": metadata})
         else:
             self._change("POST", item)
 
