@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -38,6 +37,10 @@ _REMEDIES: dict[type[Exception], str] = {
 }
 
 
+Service = Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")]
+Verify = Annotated[bool, typer.Option(help="Check first that the registry has the image.")]
+
+
 class RefusedError(OpsError):
     """The pin is refused; nothing was changed."""
 
@@ -58,16 +61,14 @@ class Pinned:
 
 
 def pin(
-    service: Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")],
+    service: Service,
     sha: Annotated[str, typer.Argument(help="The full commit of its repository (40 hex digits).")],
     *,
     digest: Annotated[
         str | None,
         typer.Option(help="The digest that a push reported. Default: that of the tag."),
     ] = None,
-    verify: Annotated[
-        bool, typer.Option(help="Check first that the registry has the image.")
-    ] = True,
+    verify: Verify = True,
 ) -> None:
     """Pin the image that was built from a commit, and render dist/ with it.
 
@@ -93,7 +94,7 @@ def pin_and_report(service: str, commit: str, digest: str | None, *, verify: boo
         refused = RefusedError(f"{error}{remedy}")
         refused.add_note("Nothing was changed.")
         raise refused from error
-    typer.echo(_report(done))
+    typer.echo("\n".join(_report(done)))
 
 
 def bump(
@@ -114,8 +115,13 @@ def bump(
     dist = root / "dist"
     folder = root / "catalogue" / "images"
     pins = images.load(folder)
-    after = _checked(service, commit, digest, pins)
-    before = pins[service]
+    require_known(service, pins)
+    if not _COMMIT.fullmatch(commit):
+        raise RefusedError(
+            f"{commit!r} is not a full commit (40 lowercase hex digits); run `git rev-parse` "
+            f"in the repository of {service}"
+        )
+    before, after = pins[service], Pin(f"sha-{commit}", digest)
     platform = _collect_errors(_platform)
     name = f"{platform.registry}/{service}"
     image = find(f"{name}:{after}") if find else None
@@ -123,7 +129,8 @@ def bump(
         after = replace(after, digest=image.digest)
     elif digest is None and after.tag == before.tag:
         after = before
-    rendered = _collect_errors(partial(_render, platform, {**pins, service: after}))
+    pinned = replace(platform, images={**pins, service: after})
+    rendered = _collect_errors(lambda: _render(pinned))
     present = output.read(dist)
     if before == after and present == rendered:
         return Pinned(service, before, after, image, ())
@@ -142,16 +149,6 @@ def require_known(service: str, pins: Mapping[str, Pin]) -> None:
         raise RefusedError(f"{service!r} is not in catalogue/images; use one of: {', '.join(pins)}")
 
 
-def _checked(service: str, commit: str, digest: str | None, pins: Mapping[str, Pin]) -> Pin:
-    require_known(service, pins)
-    if not _COMMIT.fullmatch(commit):
-        raise RefusedError(
-            f"{commit!r} is not a full commit (40 lowercase hex digits); run `git rev-parse` "
-            f"in the repository of {service}"
-        )
-    return Pin(f"sha-{commit}", digest)
-
-
 def require_committed(root: Path, service: str) -> None:
     """Raise RefusedError if dist/ or the service's pin has uncommitted changes."""
     paths = (images.pin_file(service, root / "catalogue" / "images"), root / "dist")
@@ -163,6 +160,18 @@ def require_committed(root: Path, service: str) -> None:
         )
 
 
+def _collect_errors(declare: Callable[[], T]) -> T:
+    """Return the result of `declare`. Raises PlatformError with every error in the declarations.
+
+    Errors in the catalogue and in chart modules appear on import.
+    """
+    results: list[T] = []
+    problems = errors_of(lambda: results.append(declare()))
+    if problems:
+        raise PlatformError(problems)
+    return results[0]
+
+
 def _platform() -> AnalyticsPlatform:
     prepare_jsii()
     from charts import registry as charts
@@ -170,23 +179,11 @@ def _platform() -> AnalyticsPlatform:
     return charts.current()
 
 
-def _render(platform: AnalyticsPlatform, pins: Mapping[str, Pin]) -> dict[str, str]:
-    """Return dist/ with these pins, without writing it."""
+def _render(platform: AnalyticsPlatform) -> dict[str, str]:
+    """Return dist/ without writing it."""
     from charts import registry as charts
 
-    return charts.render(replace(platform, images=pins))
-
-
-def _collect_errors(make: Callable[[], T]) -> T:
-    """Return the result of `make`. Raises PlatformError with every error in the declarations.
-
-    Errors in the catalogue and in chart modules appear on import.
-    """
-    results: list[T] = []
-    problems = errors_of(lambda: results.append(make()))
-    if problems:
-        raise PlatformError(problems)
-    return results[0]
+    return charts.render(platform)
 
 
 def _require_only_image_changes(
@@ -228,28 +225,19 @@ def _write(
             raise RefusedError(f"cannot write: {error}") from error
 
 
-def _warnings(done: Pinned) -> Iterator[str]:
+def _report(done: Pinned) -> Iterator[str]:
     before, after = done.before, done.after
+    if not done.written:
+        yield f"{done.service} is already pinned to {after}; nothing changed."
+        return
+    yield f"{done.service}: {before} -> {after}"
+    if done.image:
+        yield f"{done.image.reference} is in the registry, for linux/arm64"
+    else:
+        yield f"not checked whether the registry has {after}"
     if before.tag == after.tag and before.digest and before.digest != after.digest:
         yield f"The tag {after.tag} was moved to another build. Find out why."
     if after.digest is None:
         yield "Pinned without a digest: the tag can be moved to another build."
-
-
-def _report(done: Pinned) -> str:
-    if not done.written:
-        return f"{done.service} is already pinned to {done.after}; nothing changed."
-    seen = (
-        f"{done.image.reference} is in the registry, for linux/arm64"
-        if done.image
-        else f"not checked whether the registry has {done.after}"
-    )
-    return "\n".join(
-        (
-            f"{done.service}: {done.before} -> {done.after}",
-            seen,
-            *_warnings(done),
-            *(f"~ {path}" for path in done.written),
-            "Commit these files in one pull request; Argo CD rolls it out after the merge.",
-        )
-    )
+    yield from (f"~ {path}" for path in done.written)
+    yield "Commit these files in one pull request; Argo CD rolls it out after the merge."

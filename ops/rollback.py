@@ -18,7 +18,14 @@ from ops import rendered, terminal
 from ops.errors import OpsError
 from ops.git import Git
 from ops.options import AsJson
-from ops.pin import ROOT, pin_and_report, require_committed, require_known
+from ops.pin import (
+    ROOT,
+    Service,
+    Verify,
+    pin_and_report,
+    require_committed,
+    require_known,
+)
 
 _FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))
 _SHOWN_DIGITS = 12
@@ -60,7 +67,7 @@ class Build:
 
 
 def rollback(
-    service: Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")],
+    service: Service,
     *,
     to: Annotated[
         str | None,
@@ -71,9 +78,7 @@ def rollback(
     ] = None,
     only_list: Annotated[bool, typer.Option("--list", help="List the builds, and exit.")] = False,
     as_json: AsJson = False,
-    verify: Annotated[
-        bool, typer.Option(help="Check first that the registry has the image.")
-    ] = True,
+    verify: Verify = True,
 ) -> None:
     """Roll a service back to an earlier build.
 
