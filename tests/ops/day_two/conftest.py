@@ -14,9 +14,8 @@ from catalogue.parameters import Parameters
 from charts import registry
 from constructs_lib.kubernetes import App
 from constructs_lib.model import Manifest
-from ops import rendered
+from ops import jobs, rendered
 from ops.commands import app as commands
-from ops.jobs import running
 from ops.secrets import rotation
 from tests import fixed
 from tests.deploy.emulator import Emulator, running_emulator
@@ -142,7 +141,7 @@ def run(
     monkeypatch.setattr(rendered, "files", lambda: dist)
     monkeypatch.setattr(rendered, "render", lambda: dist)
     monkeypatch.setattr(rotation, "POLL_SECONDS", 0)
-    monkeypatch.setattr(running, "POLL_SECONDS", 0)
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0)
     return Run(caplog)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ops import jobs
 from ops.cluster import Cluster
-from ops.jobs import running
 from tests.ops.day_two.api_server import ApiServer, Object
 from tests.ops.day_two.conftest import Run
 from tests.ops.day_two.world import World
@@ -140,13 +140,13 @@ def test_a_second_run_is_refused(api: ApiServer, run: Run) -> None:
 def test_of_two_concurrent_starts_one_fails(
     api: ApiServer, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = running.start
+    start = jobs.start
 
     def meanwhile(cluster: Cluster, cron_job: Object, name: str) -> None:
         api.objects[f"{JOBS}/{name}"] = job(name, started=0)
         start(cluster, cron_job, name)
 
-    monkeypatch.setattr(running, "start", meanwhile)
+    monkeypatch.setattr(jobs, "start", meanwhile)
     assert f"{NAME}-manual-1 was started by another user at the same time" in run.refused(*RUN)
 
 
