@@ -231,7 +231,7 @@ def _json_object(text: str | bytes | None) -> Manifest | None:
     return content if isinstance(content, dict) else None
 
 
-def each(ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+def in_parallel(ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
     """Call `ask` for all items in parallel. The first error cancels the rest."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
@@ -292,7 +292,7 @@ class Discovery:
     def _all(self) -> dict[str, dict[str, Resource] | None]:
         """The resources of every API version; None if they are unknown."""
         versions = [one["groupVersion"] for group in self._groups for one in group["versions"]]
-        return dict(zip(versions, each(self._read_if_up, versions), strict=True))
+        return dict(zip(versions, in_parallel(self._read_if_up, versions), strict=True))
 
     def _read_if_up(self, api_version: str) -> dict[str, Resource] | None:
         try:

@@ -11,7 +11,7 @@ from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
-from ops.cluster.client import Resource, Response, each
+from ops.cluster.client import Resource, Response, in_parallel
 from ops.review.live.normalize import (
     CLIENT_SIDE_APPLY,
     CONTROLLER_ANNOTATIONS,
@@ -69,7 +69,9 @@ class DryRun:
 
 def dry_runs(server: Server, state: ClusterState) -> list[DryRun]:
     """Dry-run the sync of each object of dist/. Raises ClusterError for a missing permission."""
-    runs = each(lambda item: _dry_run(server, item, state.stored.get(item.key)), state.declared)
+    runs = in_parallel(
+        lambda item: _dry_run(server, item, state.stored.get(item.key)), state.declared
+    )
     server.check_permissions()
     return runs
 

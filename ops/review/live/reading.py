@@ -14,7 +14,7 @@ from constructs_lib.manifests.objects import GROUPS, Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from ops.cluster import APPLY_PATCH, MERGE_PATCH, ClusterError
-from ops.cluster.client import Client, Discovery, Resource, Response, each
+from ops.cluster.client import Client, Discovery, Resource, Response, in_parallel
 
 ARGO_CD = "argocd-controller"
 """The field manager of Argo CD's server-side apply."""
@@ -192,7 +192,7 @@ class ClusterState:
 def read_cluster(server: Server, declared: Objects) -> ClusterState:
     """Read the cluster. Raises ClusterError with every missing permission."""
     listings = list(_listings(server.served, declared))
-    lists = each(server.list_objects, listings)
+    lists = in_parallel(server.list_objects, listings)
     unlisted = [
         listing.resource.name
         for listing, items in zip(listings, lists, strict=True)
@@ -200,7 +200,9 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
     ]
     stored = {key_of(item): item for items in lists for item in items or ()}
     named = [item for item in declared if not item.namespace and item.key not in stored]
-    for manifest in each(lambda item: server.get(item.manifest["apiVersion"], item.key), named):
+    for manifest in in_parallel(
+        lambda item: server.get(item.manifest["apiVersion"], item.key), named
+    ):
         if manifest:
             stored[key_of(manifest)] = manifest
     leaving = dict(_leaving(server, declared, stored))
