@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterable
 from ipaddress import IPv4Address
-from typing import Any
 
-import cdk8s
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.errors import DeclarationError, PlatformError
-from constructs_lib.kubernetes import Chart, Program
 from constructs_lib.manifests.objects import Objects
-from constructs_lib.model import ClusterTarget, Egress, Manifest
+from constructs_lib.model import ClusterTarget, Manifest
+from constructs_lib.rules import RULES
 from constructs_lib.rules.egress import differing_on_eks
-from constructs_lib.rules.model import Rendered
+from constructs_lib.rules.model import Rendered, Rule
 from tests.constructs_lib import declarations as base
 from tests.network import Connection, Opening, eks, kubernetes
 
@@ -129,22 +126,31 @@ ADDRESS = st.one_of(
 )  # fmt: skip
 
 
-def native(kind: str, name: str, spec: Manifest) -> Manifest:
-    api = "apps/v1" if kind == "Deployment" else "networking.k8s.io/v1"
-    metadata = {"name": name, "namespace": "space"}
-    return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}
+def messages(*policies: Manifest, rules: Iterable[Rule] = RULES) -> list[str]:
+    """What the rules report for policies that select one pod."""
+    pod = {"metadata": {"labels": {"app": "one"}}, "spec": {"containers": [{"name": "one"}]}}
+    selected = {"podSelector": {"matchLabels": {"app": "one"}}}
+    specs: dict[str, list[Manifest]] = {
+        "apps/v1/Deployment": [{"template": pod}],
+        "networking.k8s.io/v1/NetworkPolicy": [selected | policy for policy in policies],
+    }
+    objects = Objects.of(
+        {
+            "apiVersion": kind.rpartition("/")[0],
+            "kind": kind.rpartition("/")[2],
+            "metadata": {"name": str(place), "namespace": "space"},
+            "spec": spec,
+        }
+        for kind, specs_of_kind in specs.items()
+        for place, spec in enumerate(specs_of_kind)
+    )
+    rendered = Rendered(objects)
+    return [found.message for rule in rules for found in rule.violations(rendered)]
 
 
 def conflicts(*policies: list[Manifest]) -> list[str]:
     """What the rule reports for policies with these egress rules that select one pod."""
-    pod = {"metadata": {"labels": {"app": "one"}}, "spec": {"containers": []}}
-    selector = {"matchLabels": {"app": "one"}}
-    objects = [
-        native("NetworkPolicy", str(place), {"podSelector": selector, "egress": rules})
-        for place, rules in enumerate(policies)
-    ]
-    rendered = Rendered(Objects.of([native("Deployment", "one", {"template": pod}), *objects]))
-    return [violation.message for violation in differing_on_eks.violations(rendered)]
+    return messages(*({"egress": egress} for egress in policies), rules=[differing_on_eks])
 
 
 @settings(max_examples=400)
@@ -208,122 +214,79 @@ def test_exceptions_that_the_plugin_applies_elsewhere_are_named(rules: str, prob
     assert conflicts(read(rules)) == [f"NetworkPolicy space/0: egress: {problem}{REMEDY}"]
 
 
-def opening(*egress: Egress) -> Program:
-    return replace(base.READS_ALL, egress=egress)
-
-
-def policy(spec: str) -> Callable[[Chart], Any]:
-    """A native NetworkPolicy next to one of our web services."""
-
-    def declare(chart: Chart) -> None:
-        base.web_service(chart, program=opening(Egress((443,))))
-        cdk8s.ApiObject(
-            chart,
-            "native",
-            api_version="networking.k8s.io/v1",
-            kind="NetworkPolicy",
-            metadata=cdk8s.ApiObjectMetadata(name="native"),
-        ).add_json_patch(cdk8s.JsonPatch.add("/spec", yaml.safe_load(spec)))
-
-    return declare
-
-
-SELECTED = "podSelector: {matchLabels: {app: one}}\npolicyTypes: [Ingress, Egress]\n"
-MANY_PORTS = tuple(range(8000, 8025))
-PORTS = [{"port": port} for port in range(1000, 1026)]
-TO_DNS = "egress: [{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s}}]}]"
+TO_ONE_POD = "to: [{podSelector: {matchLabels: {app: one}}}]"
+MANY_PORTS = [{"port": port} for port in range(1000, 1026)]
+TO_DNS = "[{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s}}]}]"
 
 
 @pytest.mark.parametrize(
-    ("declare", "message"),
+    ("egress", "message"),
     [
         (
-            policy(SELECTED + "egress: [{ports: [{port: 8443}]}]"),
-            "together with NetworkPolicy space/native: egress: opens 0.0.0.0/0 except 10.0.0.0/8, "
-            "100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16 and "
-            "0.0.0.0/0, but EKS's network plugin applies the exceptions of one to the other; give "
-            "all rules for a range the same exceptions",
+            ["[{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]}]",
+             "[{ports: [{port: 8443}]}]"],
+            "NetworkPolicy space/0: together with NetworkPolicy space/1: egress: opens 0.0.0.0/0 "
+            "except 10.0.0.0/8 and 0.0.0.0/0, but EKS's network plugin applies",
         ),
+        (["[{ports: [{port: https}]}]"], "uses the port name https for an address range"),
         (
-            policy(SELECTED + "egress: [{ports: [{port: https}]}]"),
-            "uses the port name https for an address range",
-        ),
-        (
-            policy(
-                SELECTED + "egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0, "
-                "except: [10.0.0.0/8]}}, {ipBlock: {cidr: 0.0.0.0/0}}]}]"
-            ),
-            "egress: opens 0.0.0.0/0 except 10.0.0.0/8 and 0.0.0.0/0, but",
-        ),
-        (
-            lambda chart: base.web_service(chart, program=opening(Egress(MANY_PORTS))),
+            [f"[{{ports: {MANY_PORTS[:25]}}}]"],
             "egress: opens 25 ports of one range, but the EKS network plugin supports 24",
         ),
         (
-            lambda chart: base.web_service(chart, program=opening(Egress((53,)))),
-            "opens DNS to 0.0.0.0/0, which allows data exfiltration",
-        ),
-        (policy(SELECTED + TO_DNS % "8.8.8.8/32"), "opens DNS to 8.8.8.8/32, which allows"),
-        (
-            policy(
-                SELECTED + "egress: [{ports: [{port: 50, endPort: 60, protocol: UDP}], "
-                "to: [{ipBlock: {cidr: 8.8.8.8/32}}]}]"
-            ),
-            "opens DNS to 8.8.8.8/32, which allows data exfiltration; use the kube-dns pods",
-        ),
-        (
-            policy(
-                "podSelector: {matchLabels: {app: none}}\negress: [{to: [{podSelector: "
-                f"{{matchLabels: {{app: one}}}}}}], ports: {PORTS[:13]}}}, {{to: [{{podSelector: "
-                f"{{matchLabels: {{app: one}}}}}}], ports: {PORTS[13:]}}}]"
-            ),
+            [f"[{{{TO_ONE_POD}, ports: {MANY_PORTS[:13]}}}]",
+             f"[{{{TO_ONE_POD}, ports: {MANY_PORTS[13:]}}}]"],
             "egress: opens 26 ports of one range",
         ),
+        (["[{ports: [{port: 53}]}]"], "opens DNS to every address, which allows data exfiltration"),
+        ([TO_DNS % "0.0.0.0/0"], "opens DNS to 0.0.0.0/0, which allows data exfiltration"),
         (
-            policy(
-                SELECTED + 'egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: "::/0"}}]}]'
-            ),
-            "contains ::/0, but this platform supports only IPv4 clusters",
+            ["[{ports: [{port: 50, endPort: 60}], to: [{ipBlock: {cidr: 8.8.8.8/31}}]}]"],
+            "opens DNS to 8.8.8.8/31, which allows data exfiltration; use the kube-dns pods",
         ),
-        (policy(SELECTED + TO_DNS % "8.8.8.8"), "'8.8.8.8' is not a CIDR range; add a prefix"),
-        (policy(SELECTED + TO_DNS % "169.254.20.25/32"), "opens 169.254.0.0/16 with 169.254.20.25"),
+        (['[{ports: [{port: 443}], to: [{ipBlock: {cidr: "::/0"}}]}]'],
+         "contains ::/0, but this platform supports only IPv4 clusters"),
+        ([TO_DNS % "8.8.8.8"], "'8.8.8.8' is not a CIDR range; add a prefix"),
     ],
 )  # fmt: skip
-def test_rules_that_differ_on_eks_are_rejected(
-    declare: Callable[[Chart], Any], message: str
-) -> None:
+def test_rules_that_differ_on_eks_are_rejected(egress: list[str], message: str) -> None:
+    found = messages(*({"egress": yaml.safe_load(rules)} for rules in egress))
+    assert any(message in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("8.8.8.8/32", "opens DNS to 8.8.8.8/32, which allows"),
+        ("169.254.20.25/32", "opens 169.254.0.0/16 with 169.254.20.25"),
+    ],
+)
+def test_only_the_dns_addresses_of_the_cluster_are_opened(address: str, message: str) -> None:
     chart = base.chart(base.SERVED)
-    declare(chart)
+    web = base.web_service(chart, program=base.READS_ALL)
+    web.network_policy.merge({"spec": {"egress": yaml.safe_load(TO_DNS % address)}})
     with pytest.raises(PlatformError) as refused:
         base.app_of(chart).render()
     assert any(message in problem for problem in refused.value.problems), refused.value.problems
 
 
-@pytest.mark.parametrize("namespace", ["space", "elsewhere"])
-def test_a_namespace_without_a_pod_selector_is_all_of_its_pods_not_all_addresses(
-    namespace: str,
-) -> None:
-    chart = base.chart(base.SERVED)
-    labels = f"{{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}"
-    policy(
-        f"{SELECTED}ingress: [{{ports: [{{port: 8000}}], from: [{{namespaceSelector: {labels}}}]}}]"
-    )(chart)
-    with pytest.raises(PlatformError) as refused:
-        base.app_of(chart).render()
-    (problem,) = [one for one in refused.value.problems if "unserved-open-port" in one]
-    assert "allows every pod of a namespace as a peer; select pods by label" in problem
+def test_a_namespace_without_a_pod_selector_is_all_of_its_pods_not_all_addresses() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "elsewhere"}}}
+    rule = {"ports": [{"port": 8000}], "from": [peer]}
+    found = [one for one in messages({"ingress": [rule]}) if "unserved-open-port" in one]
+    assert not any("all addresses" in one for one in found)
+    assert any("allows every pod of a namespace as a peer; select pods by" in one for one in found)
 
 
 def test_dns_may_be_allowed_by_an_equivalent_rule() -> None:
-    chart = base.chart(base.SERVED)
-    web = base.web_service(chart, program=base.READS_ALL)
-    (rule,) = web.network_policy.to_json()["spec"]["egress"]
-    for port in rule["ports"]:
-        port |= {"port": 50, "endPort": 60}
-    rule["to"][0]["namespaceSelector"] = {}
-    with pytest.raises(PlatformError) as refused:
-        base.app_of(chart).render()
-    assert not [one for one in refused.value.problems if "blocked-dns" in one]
+    dns = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    ports = [{"port": 50, "endPort": 60, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    assert any(
+        "blocked-dns" in one for one in messages({"egress": [{"to": [dns]} | {"ports": ports[:1]}]})
+    )
+    assert not any(
+        "blocked-dns" in one for one in messages({"egress": [{"to": [dns], "ports": ports}]})
+    )
 
 
 @pytest.mark.parametrize(
