@@ -87,7 +87,7 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
 
 def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> bool:
     numbers = ports_from_outside(objects).get(workload.key, frozenset())
-    names = {one.get("name") for one in workload.ports if one["containerPort"] in numbers}
+    names = {own.get("name") for own in workload.ports if own["containerPort"] in numbers}
     return port in numbers or port in names
 
 
@@ -100,24 +100,20 @@ def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Problems:
     if not labels and "namespaceSelector" in peer:
         yield Problem("allows every pod of a namespace as a peer", "select pods by label")
     elif spaces and not any(selected(objects, space, labels) for space in spaces):
-        yield f"has a peer that matches no pods ({_flat(labels)})"
+        stated = ", ".join(f"{key}={value}" for key, value in at(labels, "matchLabels").items())
+        yield f"has a peer that matches no pods ({stated})"
 
 
 def _namespaces(policy: Object, peer: Manifest, objects: Objects) -> list[str]:
     """The declared namespaces that a peer selects."""
-    declared = {item.name: item.labels for item in objects.of_kinds("Namespace")}
     selector = peer.get("namespaceSelector")
     if selector is None:
         return [policy.namespace]
     return [
-        name
-        for name, labels in declared.items()
-        if selects(selector, {**labels, NAMESPACE_NAME: name})
+        item.name
+        for item in objects.of_kinds("Namespace")
+        if selects(selector, {**item.labels, NAMESPACE_NAME: item.name})
     ]
-
-
-def _flat(selector: Manifest) -> str:
-    return ", ".join(f"{key}={value}" for key, value in at(selector, "matchLabels").items())
 
 
 @rule("NetworkPolicy", risk="downtime", remedy="open the port on both sides, as Calls does")
