@@ -8,8 +8,11 @@ from functools import cache
 
 import pytest
 
+from constructs_lib.manifests.objects import Object
+from constructs_lib.rules.model import Problems, Rendered, rule
 from ops.review import report
 from ops.review.effects import EFFECTS as OF_COMPARISONS
+from ops.review.effects import violations
 from ops.review.live import findings as of_clusters
 from ops.review.model import Finding, Risk, effects_of
 from tests.conftest import ROOT
@@ -25,7 +28,7 @@ from tests.ops.review.cases import (
     secrets,
     stack,
 )
-from tests.ops.review.edits import rendered, review
+from tests.ops.review.edits import rendered, review, write
 
 CASES = [
     case
@@ -108,6 +111,20 @@ def test_the_review_reports_exactly_the_expected_findings(case: Case) -> None:
 def test_a_finding_says_what_happens(name: str, text: str) -> None:
     (case,) = [case for case in CASES if case.name == name]
     assert text in [finding.text for finding in findings(case)]
+
+
+def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing_replicas(item: Object, _: Rendered) -> Problems:
+        yield f"runs {item.spec['replicas']} pods"
+
+    broken = rule("Deployment", risk="update", remedy="set them")
+    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken(missing_replicas),))
+    edit = write("cerebro/cerebro-api", ("  replicas: 2\n", ""))
+    reported = [(f.severity, f.rule, f.text) for f in review(rendered(), edit(rendered())).findings]
+    text = "effect unknown: rule missing-replicas cannot read it (KeyError: 'replicas')"
+    assert ("high", "missing-replicas", text) in reported
+    assert not [text for *_, text in reported if "fixed: runs" in text]
+    assert review(rendered(), rendered()).findings == []
 
 
 def test_each_effect_has_a_case() -> None:

@@ -20,7 +20,17 @@ from ops.review.report import Report
 from ops.review.revisions import RawDiff, raw_diff
 from tests.bench.services import app
 from tests.conftest import ROOT
-from tests.ops.review.edits import Edit, Files, pinned, rendered, review, unchanged, write
+from tests.ops.review.cases.objects import create, delete
+from tests.ops.review.edits import (
+    Edit,
+    Files,
+    pinned,
+    rendered,
+    review,
+    together,
+    unchanged,
+    write,
+)
 
 NASTY = "a|b ```x``` ` </details> <script>alert(1)</script> @team [x](y) *z* \\\\| ~~~"
 
@@ -143,17 +153,23 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
     assert all(shown.index(one) < shown.index(other) for one, other in pairwise(order))
 
 
+UNPROTECTED = create("cluster/namespace-cerebro.k8s.yaml", "Namespace open", "v1")
+
+
 @pytest.mark.parametrize(
-    ("name", "verdict"),
+    ("edit", "verdict"),
     [
-        ("no change", "No change between before and after."),
-        (
-            "noise",
-            "No effect on the cluster between before and after: 1 object without effect.",
-        ),
-        ("a pin", "Low risk: 2 pods restarted, 1 image changed."),
+        (unchanged, "No change between before and after."),
+        (REPORTS["noise"][1],
+         "No effect on the cluster between before and after: 1 object without effect."),
+        (REPORTS["a pin"][1], "Low risk: 2 pods restarted, 1 image changed."),
+        (REPORTS["nasty values"][1], "Low risk: 2 pods restarted."),
+        (UNPROTECTED, "High risk: 1 object that could be deleted, "),
+        (write("cluster/aws-ssm", ("Prune=false,Delete=false", "Delete=false")),
+         "High risk: 1 object that could be deleted"),
+        (together(UNPROTECTED, delete("PersistentVolumeClaim crawlers/ip-crawler")),
+         "High risk: 1 object removed, 1 object that could be deleted, "),
     ],
-)
-def test_the_verdict_is_one_line(name: str, verdict: str) -> None:
-    files, edit = REPORTS[name]
-    assert review(files(), edit(files())).verdict == verdict
+)  # fmt: skip
+def test_the_verdict_is_one_line(edit: Edit, verdict: str) -> None:
+    assert review(rendered(), edit(rendered())).verdict.startswith(verdict)
