@@ -1,7 +1,18 @@
-"""The effects: functions from a comparison to its findings."""
+"""What a change does: its effects, and the rules of the synth that it breaks or fixes.
+
+The modules declare the effects: functions from a comparison to findings.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.errors import RuleError
+from constructs_lib.manifests.objects import Key, Objects
+from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
+from constructs_lib.rules.availability import unsafe_disruption_budget
+from constructs_lib.rules.gitops import prunable_shared_object, unsynced_release
+from constructs_lib.rules.model import Rendered, Rule, Violation
 from ops.review.diff import Comparison
 from ops.review.effects import (
     availability,
@@ -12,14 +23,75 @@ from ops.review.effects import (
     removal,
     secrets,
 )
-from ops.review.effects.violations import violations_changed
-from ops.review.model import Finding, effects_of
+from ops.review.load import of_cluster
+from ops.review.model import HIGH, LOW, Finding, Path, Risk, Severity, effects_of
 
 EFFECTS = effects_of(removal, availability, exposure, network, permissions, secrets, operation)
+_EXPLAINED_FIELDS: dict[Rule | None, Path] = {
+    unsafe_disruption_budget: ("spec",),
+    prunable_shared_object: ("metadata", "annotations", "argocd.argoproj.io/sync-options"),
+}
+"""The field that a violation explains, if no effect does."""
+_PLATFORM = Key("", "Platform", "", "the platform")
+"""In place of an object, for what concerns several."""
 
 
 def findings(comparison: Comparison) -> Iterator[Finding]:
     """All effects of a change, and the rules of the synth that it breaks or fixes."""
     for effect in EFFECTS:
         yield from effect(comparison)
-    yield from violations_changed(comparison)
+    yield from _violations_changed(comparison)
+
+
+def _violations_changed(comparison: Comparison) -> Iterator[Finding]:
+    """New violations, fixed ones, and objects that a rule cannot read."""
+    was, former = _violations(comparison, comparison.before)
+    now, crashes = _violations(comparison, comparison.after)
+    differing = {pair.item.key for pair in comparison.pairs()}
+    for subject, crash in crashes.items():
+        if subject not in former or crash.item in differing:
+            text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
+            yield Finding(Risk.UNKNOWN, HIGH, crash.item or _PLATFORM, text, rule=crash.rule)
+    for place, violation in now.items():
+        if place not in was:
+            yield _finding(comparison, violation, HIGH)
+    for place, violation in was.items():
+        item = violation.object
+        unread = item and (violation.check, item.key) in crashes
+        if place not in now and item and not unread and comparison.after.get(item.key):
+            yield _finding(comparison, violation, LOW)
+
+
+def _violations(
+    comparison: Comparison, objects: Objects
+) -> tuple[dict[tuple[Key | None, str], Violation], dict[tuple[str, Key | None], RuleError]]:
+    """Violations by object and text, and crashes by rule and object."""
+    rendered = Rendered(Objects(of_cluster(objects)))
+    crashes: list[RuleError] = []
+    violations = {
+        (violation.object.key if violation.object else None, violation.text): violation
+        for rule in RULES_OF_THE_SYNTH
+        # the fingerprint is that of the rendered job, without the API server's defaults
+        if not (comparison.stored and rule is unsynced_release)
+        for violation in rule.violations(rendered, crashes)
+        if not (rule.reviewed_by_field and _is_on_both_sides(comparison, violation))
+    }
+    return violations, {(crash.rule, crash.item): crash for crash in crashes}
+
+
+def _is_on_both_sides(comparison: Comparison, violation: Violation) -> bool:
+    """Whether its object, if it has one, is on both sides: effects compare its fields."""
+    item = violation.object
+    return not item or bool(comparison.before.get(item.key) and comparison.after.get(item.key))
+
+
+def _finding(comparison: Comparison, violation: Violation, severity: Severity) -> Finding:
+    fixed = severity is LOW
+    key = violation.object.key if violation.object else _PLATFORM
+    risk = Risk(violation.rule.risk) if violation.rule else Risk.UNKNOWN
+    if fixed and risk is Risk.DELETE:
+        risk = Risk.UPDATE  # nothing is deleted
+    text = f"fixed: {violation.text}" if fixed else violation.text
+    path = _EXPLAINED_FIELDS.get(violation.rule)
+    explains = comparison.differences(key, path) if path else ()
+    return Finding(risk, severity, key, text, explains, rule=violation.check)

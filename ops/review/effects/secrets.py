@@ -259,30 +259,30 @@ def _of_policies(item: Object) -> Iterator[str]:
 
 def _of_policy(document: Manifest) -> Iterator[str]:
     """What an IAM policy allows or denies, per statement and resource."""
-    for statement in _several(document.get("Statement") or []):
+    for statement in _as_list(document.get("Statement") or []):
         who, condition = statement.get("Principal"), statement.get("Condition")
         negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
-        for resource in _several(statement.get("Resource", [None])):
+        for resource in _as_list(statement.get("Resource", [None])):
             parts = [
                 "" if statement.get("Effect") == "Allow" else "deny",
-                _flat(statement.get("Action", statement.get("NotAction"))),
-                f"on {_flat(resource)}" if resource else "",
-                f"by {_flat(who)}" if who else "",
-                f"if {_flat(condition)}" if condition else "",
+                _as_text(statement.get("Action", statement.get("NotAction"))),
+                f"on {_as_text(resource)}" if resource else "",
+                f"by {_as_text(who)}" if who else "",
+                f"if {_as_text(condition)}" if condition else "",
             ]
             yield negated + " ".join(filter(None, parts))
 
 
-def _several(content: Any) -> list[Any]:
+def _as_list(content: Any) -> list[Any]:
     return content if isinstance(content, list) else [content]
 
 
-def _flat(content: Any) -> str:
+def _as_text(content: Any) -> str:
     match content:
         case list():
-            return ", ".join(map(_flat, content))
+            return ", ".join(map(_as_text, content))
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(_flat, parts))
+            return separator.join(map(_as_text, parts))
         case {"Ref": str(name)}:
             return f"${{{name}}}"
         case {"Fn::GetAtt": [str(name), str(attribute)]}:

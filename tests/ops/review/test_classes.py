@@ -10,9 +10,7 @@ import pytest
 
 from constructs_lib.manifests.objects import Object
 from constructs_lib.rules.model import Problems, Rendered, rule
-from ops.review import report
-from ops.review.effects import EFFECTS as OF_COMPARISONS
-from ops.review.effects import violations
+from ops.review import effects, report
 from ops.review.live import findings as of_clusters
 from ops.review.model import Finding, Risk, effects_of
 from tests.conftest import ROOT
@@ -35,7 +33,7 @@ CASES = [
     for theme in (removal, availability, access, control, secrets, operation, meaning, stack)
     for case in theme.CASES
 ]
-EFFECTS = {effect.id: effect.reason for effect in (*OF_COMPARISONS, *effects_of(report))}
+EFFECTS = {effect.id: effect.reason for effect in (*effects.EFFECTS, *effects_of(report))}
 GUIDE = (ROOT / "docs" / "review.md").read_text("utf-8")
 
 
@@ -118,7 +116,7 @@ def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.Monkey
         yield f"runs {item.spec['replicas']} pods"
 
     broken = rule("Deployment", risk="update", remedy="set them")
-    monkeypatch.setattr(violations, "RULES_OF_THE_SYNTH", (broken(missing_replicas),))
+    monkeypatch.setattr(effects, "RULES_OF_THE_SYNTH", (broken(missing_replicas),))
     edit = write("cerebro/cerebro-api", ("  replicas: 2\n", ""))
     reported = [(f.severity, f.rule, f.text) for f in review(rendered(), edit(rendered())).findings]
     text = "effect unknown: rule missing-replicas cannot read it (KeyError: 'replicas')"
