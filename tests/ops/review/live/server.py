@@ -48,13 +48,13 @@ class FakeServer:
             kinds: Objects with the kinds to serve.
             stored: The objects in the cluster. Default: none.
         """
-        self.kinds = {
-            (one["apiVersion"], one["kind"], bool(one["metadata"].get("namespace")))
-            for one in (
-                *kinds,
-                {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "x"}},
-            )
-        }
+        secrets = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "x"}}
+        self.kinds = sorted(
+            {
+                (one["apiVersion"], one["kind"], bool(one["metadata"].get("namespace")))
+                for one in (*kinds, secrets)
+            }
+        )
         self.stored = {place(item): deepcopy(item) for item in stored}
         self.answers: dict[str, Response] = {}
         """Fixed answers, by method and path."""
@@ -68,15 +68,23 @@ class FakeServer:
     def exchange(self, method: str, path: str, **options: Any) -> Response:
         if f"{method} {path}" in self.answers:
             return self.answers[f"{method} {path}"]
-        if method != "GET":
-            return self._try(method, path, **options)
         if path == "/apis":
-            return Response(200, {"groups": self._groups()})
+            versions = dict.fromkeys(version for version, _, _ in self.kinds if "/" in version)
+            named = [{"groupVersion": version} for version in versions]
+            groups = [{"versions": [one], "preferredVersion": one} for one in named]
+            return Response(200, {"groups": groups})
         match = _PATH.fullmatch(path)
         assert match, path
-        if not match["plural"]:
-            return Response(200, {"resources": self._resources(match["version"])})
-        return self._read(path, match["name"], options.get("accept", ""))
+        if method != "GET":
+            return self._write(method, path, match["namespace"], options)
+        if match["plural"]:
+            return self._read(path, match["name"], options.get("accept", ""))
+        resources = [
+            {"kind": kind, "name": plural(kind), "namespaced": namespaced, "verbs": ["list"]}
+            for version, kind, namespaced in self.kinds
+            if version == match["version"]
+        ]
+        return Response(200, {"resources": resources})
 
     def _read(self, path: str, name: str | None, accept: str) -> Response:
         if name:
@@ -92,42 +100,16 @@ class FakeServer:
         self.whole.add(path)
         return Response(200, {"items": deepcopy(items)})
 
-    def _try(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Manifest | None = None,
-        body: Manifest | None = None,
-        content_type: str = "",
-        **_: Any,
-    ) -> Response:
-        if (query or {}).get("dryRun") == "All":
-            self.tried.append(path)
-        else:
+    def _write(self, method: str, path: str, namespace: str | None, options: Manifest) -> Response:
+        if (options.get("query") or {}).get("dryRun") != "All":
             self.changed.append(f"{method} {path}")
             return Response(200, {})
-        match = _PATH.fullmatch(path)
-        namespace = match["namespace"] if match else None
+        self.tried.append(path)
         if namespace and f"/api/v1/namespaces/{namespace}" not in self.stored:
             return Response(404, {"message": f'namespaces "{namespace}" not found'})
         item = deepcopy(self.stored.get(path, {}))
-        write(item, body or {}, remove="merge" in content_type)
+        write(item, options.get("body") or {}, remove="merge" in options.get("content_type", ""))
         return Response(200 if path in self.stored else 201, item)
-
-    def _groups(self) -> list[Manifest]:
-        versions = sorted({version for version, _, _ in self.kinds if "/" in version})
-        return [
-            {"versions": [{"groupVersion": one}], "preferredVersion": {"groupVersion": one}}
-            for one in versions
-        ]
-
-    def _resources(self, version: str) -> list[Manifest]:
-        return [
-            {"kind": kind, "name": plural(kind), "namespaced": namespaced, "verbs": ["list"]}
-            for of, kind, namespaced in sorted(self.kinds)
-            if of == version
-        ]
 
 
 def write(item: Manifest, change: Any, *, remove: bool = False) -> None:
