@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
+from catalogue import open_items
+from catalogue.open_items import OpenItem
 from catalogue.parameters import Parameters
+from catalogue.platform import AnalyticsPlatform, current
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Stored
 from ops.checklist import prerequisites
@@ -18,10 +21,6 @@ from ops.checklist.services import CheckImage, Inputs, check
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.options import AsJson, Context, context_needs_cluster
-
-if TYPE_CHECKING:
-    from catalogue.open_items import OpenItem
-    from catalogue.platform import AnalyticsPlatform
 
 T = TypeVar("T")
 
@@ -57,8 +56,6 @@ def checklist(
     Exit status: 0 all passed, 1 something failed or is open, 3 nothing failed,
     but something was not checked.
     """
-    from catalogue.platform import current
-
     context_needs_cluster(context, cluster=cluster)
     with terminal.waiting("Checking ..."):
         target = _query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster)
@@ -70,11 +67,15 @@ def checklist(
             check_image=_query(image_check, "--registry", wanted=registry),
             cluster=None if target.exception() else target.result(),
         )
-        services = {one.name: one for one in inputs.services()}
+        services = {checked.name: checked for checked in inputs.services()}
         if service and service not in services:
             raise OpsError(f"service {service} not found; use one of: {', '.join(services)}")
         report = Report(
-            {name: check(one, inputs) for name, one in services.items() if service in (None, name)},
+            {
+                name: check(checked, inputs)
+                for name, checked in services.items()
+                if service in (None, name)
+            },
             _prerequisites(target) if cluster else [],
             _open_items(inputs.platform, service),
         )
@@ -140,12 +141,10 @@ def _prerequisites(cluster: Future[Cluster]) -> list[tuple[str, CheckResult]]:
 
 def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[OpenItem]:
     """Return the open items; with a service, without those of other services."""
-    from catalogue.open_items import image_item, open_items, repository_items
-
     pending = rendered.pending()
-    items = open_items(platform, pending)
+    items = open_items.open_items(platform, pending)
     if not service:
-        return [*items, *repository_items(platform.installation)]
-    others = {image_item(one) for one in platform.images if one != service}
-    others |= {job.name for job, chart in pending.items() if chart != service}
+        return [*items, *open_items.repository_items(platform.installation)]
+    others = {open_items.image_item(name) for name in platform.images if name != service}
+    others |= {workload.name for workload, chart in pending.items() if chart != service}
     return [item for item in items if item.name not in others]

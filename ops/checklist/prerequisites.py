@@ -38,7 +38,9 @@ _IPV4 = 4
 
 def check(cluster: Cluster) -> list[tuple[str, CheckResult]]:
     """Return the results of every check, with their names."""
-    return [(name, one) for name, check in _CHECKS.items() for one in results_of(check, cluster)]
+    return [
+        (name, result) for name, check in _CHECKS.items() for result in results_of(check, cluster)
+    ]
 
 
 def nodes(cluster: Cluster) -> Iterator[CheckResult]:
@@ -62,7 +64,7 @@ def _controller(cluster: Cluster, image: str, without: str) -> Iterator[CheckRes
     state = "is not in the cluster"
     for item in (item for kind in _WORKLOADS for item in _workloads(cluster, kind)):
         references = [container["image"] for container in _containers(item)]
-        for reference in (one for one in references if ImageReference.of(one).name == image):
+        for reference in (ref for ref in references if ImageReference.of(ref).name == image):
             status, metadata = item.get("status", {}), item["metadata"]
             if status.get("readyReplicas") or status.get("numberReady"):
                 yield passed(f"{metadata['namespace']}/{metadata['name']}, {reference}")
@@ -84,8 +86,11 @@ def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
         )
         return
     yield passed(f"serves {', '.join(served)}; dist/ uses {wanted}")
-    stores = (one for one in rendered.objects() if one["kind"] == "ClusterSecretStore")
-    (name,) = (one["metadata"]["name"] for one in stores)
+    (name,) = (
+        manifest["metadata"]["name"]
+        for manifest in rendered.objects()
+        if manifest["kind"] == "ClusterSecretStore"
+    )
     store = cluster.get(f"{_EXTERNAL_SECRETS}/{wanted}", "ClusterSecretStore", name)
     state = SyncState.of(store) if store else None
     yield passed_if(
@@ -106,7 +111,8 @@ def network_policies(cluster: Cluster) -> Iterator[CheckResult]:
         yield not_checked("unknown network plugin; test a connection that should be denied")
         return
     containers = _containers(by_name["aws-node"])
-    if not any("--enable-network-policy=true" in one.get("args", ()) for one in containers):
+    arguments = [argument for container in containers for argument in container.get("args", ())]
+    if "--enable-network-policy=true" not in arguments:
         yield failed(
             "the VPC CNI does not enforce them: every pod may connect anywhere. Set "
             "enableNetworkPolicy in the configuration of the vpc-cni add-on"
@@ -191,8 +197,8 @@ def _node_caches(cluster: Cluster) -> list[Manifest]:
         if item["metadata"]["namespace"] == "kube-system"
         if item["metadata"]["name"] == "node-local-dns"
         or any(
-            ImageReference.of(one["image"]).name == "k8s-dns-node-cache"
-            for one in _containers(item)
+            ImageReference.of(container["image"]).name == "k8s-dns-node-cache"
+            for container in _containers(item)
         )
     ]
 
@@ -203,7 +209,7 @@ def _addresses_of(cache: Manifest) -> list[str]:
     for container in _containers(cache):
         words = " ".join([*container.get("command", ()), *container.get("args", ())])
         for listed in re.findall(r"(?:^|\s)--?localip[=\s]\s*([\d.,\s]+)", words):
-            found += [one.strip() for one in listed.split(",") if one.strip()]
+            found += [address.strip() for address in listed.split(",") if address.strip()]
     return found
 
 

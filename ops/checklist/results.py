@@ -102,7 +102,7 @@ def failed_each(problems: Iterable[str], detail: str) -> list[CheckResult]:
 
 def worst(results: Iterable[CheckResult]) -> Outcome:
     outcomes = {result.outcome for result in results}
-    return next((one for one in Outcome if one in outcomes), Outcome.NOT_APPLICABLE)
+    return next((outcome for outcome in Outcome if outcome in outcomes), Outcome.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)

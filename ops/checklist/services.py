@@ -68,7 +68,7 @@ class CheckedService:
     @property
     def running(self) -> list[Workload]:
         """The workloads that are not jobs."""
-        return [one for one in self.workloads if one.kind not in ("CronJob", "Job")]
+        return [pod for pod in self.workloads if pod.kind not in ("CronJob", "Job")]
 
     @property
     def secrets(self) -> list[str]:
@@ -98,8 +98,10 @@ class Inputs:
         for path, text in self.rendered.items():
             if pods := workloads(parse(path, text)):
                 name = path.rpartition("/")[2].removesuffix(".k8s.yaml")
-                images = dict.fromkeys(repository(one) for pod in pods for one in pod.images)
-                ours = tuple(one for one in images if one.startswith(f"{self.platform.registry}/"))
+                images = dict.fromkeys(repository(image) for pod in pods for image in pod.images)
+                ours = tuple(
+                    name for name in images if name.startswith(f"{self.platform.registry}/")
+                )
                 yield CheckedService(name, pods[0].namespace, path, ours, *self._load(path))
 
     @cached_property
@@ -121,7 +123,7 @@ class Inputs:
             violation
             for violation in rule.violations(Rendered(self.objects))
             if violation.object and violation.object.file == service.path
-            if not any(one.covers(rule.name, violation.item) for one in self.platform.waivers)
+            if not any(w.covers(rule.name, violation.item) for w in self.platform.waivers)
         ]
 
     def _load(self, path: str) -> tuple[Objects, str]:
@@ -142,8 +144,9 @@ def check(service: CheckedService, inputs: Inputs) -> dict[Item, list[CheckResul
         if service.unreadable and item not in _WITHOUT_OBJECTS:
             results[item] = [not_checked(service.unreadable)]
         else:
-            found = (result for one in checks for result in results_of(one, service, inputs))
-            results[item] = list(found)
+            results[item] = [
+                result for check in checks for result in results_of(check, service, inputs)
+            ]
     return results
 
 
@@ -221,9 +224,13 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
         State.PLACEHOLDER: "`ops secrets set` sets it",
         State.NOT_SECURE: "save its value, delete it, and run `make deploy-secrets`",
     }
-    sources = [one for one in inputs.external_secrets if one.namespace == service.namespace]
-    read = (path for one in sources if one.secret in service.secrets for path in one.paths.values())
-    for path in dict.fromkeys(read):
+    read = {
+        path: None
+        for synced in inputs.external_secrets
+        if synced.namespace == service.namespace and synced.secret in service.secrets
+        for path in synced.paths.values()
+    }
+    for path in read:
         if path not in known:
             yield failed(f"{path} is not in catalogue/parameters.py; run `make synth`")
             continue
@@ -236,7 +243,7 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
 
 def _external_secrets(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
     """Check that an ExternalSecret creates each Secret that the pods reference."""
-    created = {(source.namespace, source.secret) for source in inputs.external_secrets}
+    created = {(synced.namespace, synced.secret) for synced in inputs.external_secrets}
     missing = [name for name in service.secrets if (service.namespace, name) not in created]
     return failed_each(
         (f"no ExternalSecret creates the Secret {service.namespace}/{name}" for name in missing),
@@ -257,7 +264,8 @@ def _synced(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
 
 def _follows(rule: Rule, service: CheckedService, inputs: Inputs, detail: str) -> list[CheckResult]:
     """Return a failure for each violation of a rule, or one pass with `detail`."""
-    return failed_each((one.message for one in inputs.violations(rule, service)), detail)
+    messages = (violation.message for violation in inputs.violations(rule, service))
+    return failed_each(messages, detail)
 
 
 def _resources(service: CheckedService, inputs: Inputs) -> list[CheckResult]:

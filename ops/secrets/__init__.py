@@ -71,10 +71,10 @@ def status(
     context_needs_cluster(context, cluster=cluster)
     found = secret_status.statuses(ParameterStore(), Cluster(context) if cluster else None)
     if as_json:
-        terminal.show_json([one.as_json() for one in found])
+        terminal.show_json([parameter.as_json() for parameter in found])
     else:
         secret_status.show(found)
-    return Status.DONE if all(one.ok for one in found) else Status.FAILED
+    return Status.DONE if all(parameter.ok for parameter in found) else Status.FAILED
 
 
 def _one_source(file: Path | None, version: int | None) -> None:

@@ -77,7 +77,8 @@ def readers(path: str, objects: Iterable[Manifest]) -> Readers:
     """Return the readers of the parameter at `path`, among these objects."""
     every = list(objects)
     secrets = [SyncedSecret.of(item) for item in every if item["kind"] == "ExternalSecret"]
-    read = Readers(path, tuple(one for one in secrets if one.keys(path)), workloads(every))
+    with_path = tuple(synced for synced in secrets if synced.keys(path))
+    read = Readers(path, with_path, workloads(every))
     return Readers(path, read.secrets, tuple(filter(read.secrets_of, read.workloads)))
 
 

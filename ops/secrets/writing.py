@@ -148,7 +148,7 @@ def _require_no_other_write(
     except AwsError:
         history = []
     known = {version.number: version for version in history}
-    versions = [known.get(one, Version(one, SecretValue(""), "")) for one in between]
+    versions = [known.get(each, Version(each, SecretValue(""), "")) for each in between]
     if others := [version for version in versions if version.value != value]:
         theirs = " and ".join(
             f"version {other.number}" + (f" by {other.author}" if other.author else "")
@@ -186,7 +186,8 @@ def consequences(affected: Readers) -> None:
     reloaded: list[Workload] = []
     kept: list[Workload] = []
     for workload in affected.restarted():
-        named = any(one.secret in workload.reloaded for one in affected.secrets_of(workload))
+        secrets = (synced.secret for synced in affected.secrets_of(workload))
+        named = any(secret in workload.reloaded for secret in secrets)
         (reloaded if named else kept).append(workload)
     for effect, workloads in {
         "restarted by Reloader, if the cluster has it": reloaded,
@@ -242,7 +243,9 @@ def import_confirmed(
     store: ParameterStore, found: dict[Parameters, list[Candidate]], *, yes: bool
 ) -> dict[Parameters, ImportOutcome]:
     """Import confirmed values one by one, after checking that all parameters can be written."""
-    subjects = {one: look_up(store, one.path) for one, values in found.items() if values}
+    subjects = {
+        parameter: look_up(store, parameter.path) for parameter, values in found.items() if values
+    }
     if subjects and not yes and not terminal.is_interactive():
         raise OpsError(
             "the terminal is not interactive; nothing was changed. Pass --yes to import the values "
@@ -253,7 +256,11 @@ def import_confirmed(
         for parameter, subject in subjects.items():
             outcomes[parameter] = _import(store, subject, found[parameter], yes=yes)
     except typer.Abort:
-        imported = [one.path for one, how in outcomes.items() if how is ImportOutcome.IMPORTED]
+        imported = [
+            parameter.path
+            for parameter, outcome in outcomes.items()
+            if outcome is ImportOutcome.IMPORTED
+        ]
         already = f"Already imported: {', '.join(imported)}." if imported else ""
         raise CanceledError(f"\nInterrupted. {already or 'Nothing was changed.'}") from None
     return outcomes
