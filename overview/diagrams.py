@@ -117,25 +117,26 @@ def secrets(inventory: Inventory) -> str:
     Parameters of the same Secrets share a node, as do workloads of a chart with the same Secrets.
     """
     diagram = Diagram()
-    for secrets, parameters in _read_together(inventory).items():
+
+    def secret(name: str) -> str:
+        return diagram.node(f"Secret {name}", name, _HEX)
+
+    for names, parameters in _read_together(inventory).items():
         node = diagram.node(f"SSM {parameters[0]}", "<br>".join(parameters), _DRUM)
-        for secret in secrets:
-            diagram.arrow(node, diagram.node(f"Secret {secret}", secret, _HEX))
+        for name in names:
+            diagram.arrow(node, secret(name))
     for chart, of_chart in inventory.workloads.items():
         alike: dict[tuple[str, ...], list[Workload]] = defaultdict(list)
         for workload in of_chart:
             alike[workload.secrets].append(workload)
-            for secret in workload.pull_secrets:
+            for name in workload.pull_secrets:
                 puller = f"every pod of {chart.namespace}"
-                pulling = _secret(chart, secret)
-                node = diagram.node(f"Secret {pulling}", pulling, _HEX)
-                diagram.arrow(node, diagram.node(puller, puller))
+                diagram.arrow(secret(_qualified(chart, name)), diagram.node(puller, puller))
         for names, workloads in alike.items():
             label = "<br>".join(workload.name for workload in workloads)
             for name in names:
-                secret = _secret(chart, name)
                 pods = diagram.node(f"pods {workloads[0].name}", label)
-                diagram.arrow(diagram.node(f"Secret {secret}", secret, _HEX), pods)
+                diagram.arrow(secret(_qualified(chart, name)), pods)
     return str(diagram)
 
 
@@ -144,14 +145,14 @@ def _read_together(inventory: Inventory) -> dict[tuple[str, ...], list[str]]:
     secrets: dict[str, dict[str, None]] = defaultdict(dict)
     for chart, external in inventory.of("ExternalSecret"):
         for _, path in remote_keys(external.manifest):
-            secrets[path][_secret(chart, secret_of(external.manifest))] = None
+            secrets[path][_qualified(chart, secret_of(external.manifest))] = None
     together: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for parameter, named in secrets.items():
         together[tuple(named)].append(parameter)
     return together
 
 
-def _secret(chart: ChartFile, name: str) -> str:
+def _qualified(chart: ChartFile, name: str) -> str:
     """A Secret's name, qualified if every namespace has a Secret of that name."""
     return f"{chart.namespace}/{name}" if name == PULL_SECRET else name
 
