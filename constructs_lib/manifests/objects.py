@@ -248,7 +248,8 @@ def pod_template(manifest: Manifest) -> Manifest | None:
 
     None for other kinds, and for a workload that references an external template.
     """
-    path = POD_TEMPLATES.get((group(manifest), manifest["kind"]))
+    # the resources of the stack have no kind
+    path = POD_TEMPLATES.get((group(manifest), manifest.get("kind", "")))
     if path is None:
         return None
     template = at(manifest, *path)
