@@ -89,7 +89,7 @@ def pin_and_report(service: str, commit: str, digest: str | None, *, verify: boo
     """Pin an image and print the result. Raises RefusedError."""
     try:
         done = bump(service, commit, digest, find=registry.find if verify else None)
-    except (OpsError, DeclarationError, PlatformError, registry.RegistryError) as error:
+    except (OpsError, DeclarationError, PlatformError) as error:
         remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), "")
         refused = RefusedError(f"{error}{remedy}")
         refused.add_note("Nothing was changed.")

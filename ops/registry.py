@@ -15,6 +15,7 @@ from urllib3 import Retry
 
 from constructs_lib.manifests.references import ImageReference
 from docker import auth
+from ops.errors import OpsError
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -34,7 +35,7 @@ _RETRIES = Retry(
 )
 
 
-class RegistryError(Exception):
+class RegistryError(OpsError):
     """The registry is unreachable, or its response is not usable."""
 
 
