@@ -12,7 +12,14 @@ from cronsim import CronSimError
 
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.network import served_pods
-from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, at
+from constructs_lib.manifests.objects import (
+    POD_TEMPLATES,
+    Key,
+    Object,
+    Objects,
+    at,
+    once_per_objects,
+)
 from constructs_lib.manifests.references import (
     DOCKER_CONFIG,
     ImageReference,
@@ -165,11 +172,7 @@ def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
 @rule(PODS, risk="downtime", remedy="add it to imagePullSecrets")
 def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     """The registry is private: without the Secret, images cannot be pulled."""
-    secrets = {
-        item.namespace: secret_of(item.manifest)
-        for item in rendered.objects.of_kinds("ExternalSecret")
-        if secret_type(item.manifest) == DOCKER_CONFIG
-    }
+    secrets = _pull_secrets(rendered.objects)
     secret = secrets.get(workload.namespace)
     if secrets and not secret and workload.pull_secrets:
         yield Problem(
@@ -181,6 +184,16 @@ def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     ]
     if secret and private and secret not in workload.pull_secrets:
         yield f"{private[0]} cannot be pulled without the Secret {secret}"
+
+
+@once_per_objects
+def _pull_secrets(objects: Objects) -> dict[str, str]:
+    """The Secret for image pulls of each namespace."""
+    return {
+        item.namespace: secret_of(item.manifest)
+        for item in objects.of_kinds("ExternalSecret")
+        if secret_type(item.manifest) == DOCKER_CONFIG
+    }
 
 
 @rule("HorizontalPodAutoscaler", risk="update", remedy="remove spec.replicas from the workload")

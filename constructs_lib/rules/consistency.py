@@ -13,7 +13,14 @@ from constructs_lib.manifests.network import (
     paths,
     port_of,
 )
-from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
+from constructs_lib.manifests.objects import (
+    Key,
+    Object,
+    Objects,
+    at,
+    once_per_objects,
+    selects,
+)
 from constructs_lib.manifests.references import (
     EVERY_KEY,
     Reference,
@@ -23,7 +30,7 @@ from constructs_lib.manifests.references import (
     remote_keys,
     secret_of,
 )
-from constructs_lib.manifests.workload import Workload, behind, selected
+from constructs_lib.manifests.workload import Workload, behind, selected, workloads
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule
 
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
@@ -40,15 +47,20 @@ _PORT_NAMES = ("name", "containerPort")
 def unread_secret(item: Object, rendered: Rendered) -> Problems:
     """A Secret that no pod reads is an unnecessary copy that can leak."""
     secret = secret_of(item.manifest)
-    read: set[str] = set()
-    for workload in rendered.pods:
-        if workload.namespace == item.namespace:
-            read.update(workload.secrets, workload.pull_secrets)
-    for ingress in rendered.objects.of_kinds("Ingress"):
-        if ingress.namespace == item.namespace:
-            read.update(to.name for to, _ in of_object(ingress))
-    if secret not in read:
+    if (item.namespace, secret) not in _read_secrets(rendered.objects):
         yield f"creates the Secret {secret}, but no pod reads it"
+
+
+@once_per_objects
+def _read_secrets(objects: Objects) -> set[tuple[str, str]]:
+    """The namespace and name of every Secret that pods or Ingresses read."""
+    of_pods = {
+        (workload.namespace, secret)
+        for workload in workloads(objects)
+        for secret in (*workload.secrets, *workload.pull_secrets)
+    }
+    ingresses = objects.of_kinds("Ingress")
+    return of_pods | {(one.namespace, to.name) for one in ingresses for to, _ in of_object(one)}
 
 
 def _dangling(references: Iterator[Reference], objects: Objects) -> Iterator[str]:
