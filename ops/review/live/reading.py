@@ -44,7 +44,8 @@ _DEFAULT_OBJECTS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "defau
 _OF_SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
 _OBJECTS = "application/json"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-_METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _NO_PERMISSION = re.compile(
     r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'( in the namespace "(?P<namespace>[^"]+)")?'
@@ -84,7 +85,7 @@ class Server:
         """The objects, of Secrets only metadata and type; None if they cannot be listed."""
         resource, needed = listing.resource, listing.needed
         secrets = (resource.group, resource.kind) == SECRET
-        accept = _TABLE if secrets else _OBJECTS if needed else _METADATA
+        accept = _TABLE if secrets else _OBJECTS if needed else _METADATA_LIST
         request = self._request if needed else self.client.exchange
         response = request("GET", resource.path(namespace=listing.namespace), accept=accept)
         if not response.accepted:
@@ -103,12 +104,14 @@ class Server:
         return [{**item, **named} for item in items]
 
     def get(self, api_version: str, key: Key) -> Manifest | None:
-        """An object; None if it does not exist, or its version is not served."""
+        """An object, of a Secret only metadata; None if it does not exist or is not served."""
         resource = self.served.get(api_version, key.kind)
         if not resource:
             return None
-        response = self._request("GET", resource.path(key.name, key.namespace))
-        return response.content if response.accepted else None
+        accept = _METADATA if _kind(key) == SECRET else _OBJECTS
+        response = self._request("GET", resource.path(key.name, key.namespace), accept=accept)
+        named = {"apiVersion": api_version, "kind": key.kind}
+        return {**response.content, **named} if response.accepted else None
 
     def apply(self, resource: Resource, manifest: Manifest, *, force: bool) -> Response:
         """Dry-run Argo CD's server-side apply."""

@@ -87,9 +87,13 @@ class FakeServer:
         return Response(200, {"resources": resources})
 
     def _read(self, path: str, name: str | None, accept: str) -> Response:
+        if name and path not in self.stored:
+            return Response(404, {})
+        if name and "PartialObjectMetadata" in accept:
+            return Response(200, {"metadata": self.stored[path]["metadata"]})
         if name:
             self.whole.add(path)
-            return Response(200, self.stored[path]) if path in self.stored else Response(404, {})
+            return Response(200, self.stored[path])
         items = [item for at, item in self.stored.items() if at.rpartition("/")[0] == path]
         if "as=Table" in accept:
             rows = [{"cells": [one["type"]], "object": {"metadata": one["metadata"]}}

@@ -223,12 +223,20 @@ def application(name: str, *resources: Manifest) -> Manifest:
     return made("Application", name, "argocd", spec={}, status={"resources": listed})
 
 
-def test_an_object_removed_from_dist_is_pruned_by_its_application() -> None:
-    gone = made("ConfigMap", "gone", data={})
+@pytest.mark.parametrize(
+    ("gone", "severity"),
+    [
+        (made("ConfigMap", "gone", data={}), "medium"),
+        (made("Secret", "gone", "elsewhere", type="Opaque", data={"A": "eA=="}), "high"),
+    ],
+)
+def test_an_object_removed_from_dist_is_pruned_by_its_application(
+    gone: Manifest, severity: str
+) -> None:
     nebula = find("Application argocd/nebula")
     nebula["status"] = application("", gone)["status"]
     report = review(FakeServer([*DECLARED, gone], [*DECLARED, ARGOCD, gone, nebula]))
-    assert said(report, "ConfigMap crawlers/gone") == ["delete medium: Argo CD prunes it"]
+    assert said(report, str(Declared.of(gone).key)) == [f"delete {severity}: Argo CD prunes it"]
 
 
 CLICK = "CronJob crawlers/click-runner-ember"
