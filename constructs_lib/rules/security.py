@@ -6,12 +6,13 @@ types of containers: https://kubernetes.io/docs/concepts/security/pod-security-s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from constructs_lib.manifests.container import Container
-from constructs_lib.manifests.objects import Object, Objects, at
+from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects
 from constructs_lib.manifests.references import keys_of, repository
-from constructs_lib.manifests.workload import Workload
+from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.names import looks_secret
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
@@ -197,17 +198,21 @@ def mounted_api_token(workload: Workload, _: Rendered) -> Problems:
 def shared_service_account(workload: Workload, rendered: Rendered) -> Problems:
     """With a shared ServiceAccount, a permission for one workload is granted to all."""
     account = workload.pod.get("serviceAccountName") or "default"
-    sharing = [
-        str(other.key)
-        for other in rendered.pods
-        if other.namespace == workload.namespace
-        and other.key != workload.key
-        and other.pod.get("serviceAccountName") == account
-    ]
+    users = _by_account(rendered.objects).get((workload.namespace, account), ())
+    sharing = [str(other.key) for other in users if other.key != workload.key]
     if account == "default":
         yield "runs as the default ServiceAccount of the namespace"
     elif sharing:
         yield f"shares the ServiceAccount {account} with {', '.join(sharing)}"
+
+
+@once_per_objects
+def _by_account(objects: Objects) -> Mapping[tuple[str, str], list[Workload]]:
+    """The workloads that name a ServiceAccount, by namespace and name."""
+    found: dict[tuple[str, str], list[Workload]] = defaultdict(list)
+    for workload in workloads(objects):
+        found[workload.namespace, workload.pod.get("serviceAccountName", "")].append(workload)
+    return found
 
 
 @rule(
