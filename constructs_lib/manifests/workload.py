@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.container import Container
 from constructs_lib.manifests.objects import (
+    POD_TEMPLATES,
     Key,
     Object,
     Objects,
@@ -269,7 +270,7 @@ def _of(objects: Objects) -> tuple[Workload, ...]:
     return tuple(
         Workload(one, autoscalers.get((one.namespace, one.kind, one.name)))
         for one in objects
-        if pod_template(one.manifest)
+        if (one.key.group, one.key.kind) in POD_TEMPLATES and pod_template(one.manifest)
     )
 
 
