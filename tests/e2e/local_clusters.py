@@ -40,8 +40,9 @@ class LocalCluster:
         return Path(named[1])
 
     def interrupt(self) -> int:
-        """Send Ctrl-C, which reaches Node too, and return the exit status."""
-        os.killpg(self.process.pid, signal.SIGINT)
+        """Interrupt it, and return the exit status."""
+        # not its process group: Node would end without removing its temporary directory
+        self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
 
     @property
