@@ -46,6 +46,27 @@ class KubeObject:
         self._manifest = _in_order(manifest, omit_none=True)
         self._derived: dict[str, Callable[[], str]] = {}
 
+    @property
+    def api_version(self) -> str:
+        """Such as `apps/v1`."""
+        return str(self._manifest["apiVersion"])
+
+    @property
+    def kind(self) -> str:
+        """Such as `Deployment`."""
+        return str(self._manifest["kind"])
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+        return str(self._manifest["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str | None:
+        """`metadata.namespace`; None for a cluster-scoped object."""
+        namespace: str | None = self._manifest["metadata"].get("namespace")
+        return namespace
+
     def __str__(self) -> str:
         return str(Object.of(self._manifest).key)
 

@@ -86,6 +86,10 @@ def test_every_object_of_a_construct_is_an_attribute() -> None:
         application.application,
     ]
     assert named == chart.kube_objects
+    deployment = service.deployment
+    assert (deployment.api_version, deployment.kind) == ("apps/v1", "Deployment")
+    assert (deployment.namespace, deployment.name) == ("space", "one")
+    assert store.cluster_secret_store.namespace is None
 
 
 def test_json_patches_work_as_in_cdk8s() -> None:
