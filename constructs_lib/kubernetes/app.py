@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import cdk8s
+import constructs
+import jsii
 
 from constructs_lib.errors import PlatformError, one_line
 from constructs_lib.kubernetes.files import ChartFiles, read, to_yaml
@@ -88,8 +91,8 @@ class Validation:
 class App(cdk8s.App):
     """A cdk8s App for one platform.
 
-    `synth`, `synth_yaml`, `render` and `Chart.to_json` (and so `cdk8s.Testing.synth`) validate it
-    first, with the rules and with the validations added by `node.add_validation`.
+    `synth`, `synth_yaml`, `cdk8s.Testing.synth` and `render` all validate it first, with the rules
+    and with the validations added by `node.add_validation`.
     """
 
     def __init__(
@@ -109,6 +112,8 @@ class App(cdk8s.App):
         super().__init__(outdir=outdir, resolvers=resolvers)
         self.platform = platform
         self.calls = CallDirectory()
+        self._rules = _Rules(self)
+        self.node.add_validation(self._rules)
 
     def files(self) -> ChartFiles:
         """All objects as they will be written, without validation."""
@@ -116,7 +121,8 @@ class App(cdk8s.App):
 
     def validate(self) -> Validation:
         """Validate all charts together. Raises PlatformError."""
-        refused = [*self._refused_by_cdk8s()]  # first, as cdk8s also resolves dependencies
+        with self._rules.not_run_by_cdk8s():
+            refused = [*self._refused_by_cdk8s()]  # first, as cdk8s also resolves dependencies
         validation = Validation(self.files(), self.platform)
         refused = [*self.calls.undeclared(), *validation.problems(), *refused]
         if refused:
@@ -158,3 +164,31 @@ class App(cdk8s.App):
     def synth_yaml(self) -> str:
         """All objects as one YAML text. Raises PlatformError."""
         return to_yaml(self.validate().files.objects)
+
+
+@jsii.implements(constructs.IValidation)
+class _Rules:
+    """The rules as a validation, for a synth that does not call the App.
+
+    That is `cdk8s.Testing.synth` of a plain cdk8s chart, which reports them in a RuntimeError.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._runs = True
+
+    @contextmanager
+    def not_run_by_cdk8s(self) -> Iterator[None]:
+        """While the App validates, because it runs the rules itself, once."""
+        self._runs = False
+        try:
+            yield
+        finally:
+            self._runs = True
+
+    def validate(self) -> list[str]:
+        if not self._runs:
+            return []
+        app = self._app
+        found = [*app.calls.undeclared(), *Validation(app.files(), app.platform).problems()]
+        return [one_line(problem) for problem in found]

@@ -230,8 +230,9 @@ def test_custom_validations_are_reported_like_rules(tmp_path: Path) -> None:
         "chart/l1: is too small by far",
         "chart/l1: is too large",
     )
-    with pytest.raises(RuntimeError, match="no Ingress serves the host"):
-        cdk8s.Testing.synth(chart)
+    for synthesized in (chart, cdk8s.Chart(app, "plain")):
+        with pytest.raises(RuntimeError, match="no Ingress serves the host"):
+            cdk8s.Testing.synth(synthesized)
     with pytest.raises(PlatformError):
         app.synth_yaml()
 
