@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ TRACEBACK = "TRACEBACK"
 _PYTHON = ("<", sysconfig.get_path("stdlib"))
 _NO_DECLARATION = (*_PYTHON, str(Path(__file__).parent), sysconfig.get_path("purelib"))
 """How the file names of Python, this package and installed packages start."""
+_NO_INSTANCE = "Don't know how to convert object to JSON"  # message of jsii
+_SAME_NAME = "There is already a Construct with name"  # message of constructs
 
 
 class DeclarationError(ValueError):
@@ -130,12 +133,27 @@ def _misspelling(error: BaseException) -> str | None:
 
 
 def _message(error: BaseException) -> str:
-    """The message of any other exception; that of Node may be a log with its error inside."""
+    """The message of any other exception, with the remedy of common mistakes."""
+    if isinstance(error, SystemExit):
+        return "the chart calls sys.exit; raise an exception instead"
     lines = [line.strip(" ├╰│─") for line in str(error).splitlines() if line.strip()]
-    if type(error.__cause__).__name__ != "JavaScriptError":  # by name: importing jsii is slow
-        return f"{type(error).__name__}: {' '.join(lines)}".removesuffix(": ")
+    text = " ".join(lines)
+    if _NO_INSTANCE in text:
+        return "a construct is used before it is initialized; call super().__init__(...) first"
+    if text.startswith(_SAME_NAME):
+        return f"{text}; rename one"
+    if type(error.__cause__).__name__ == "JavaScriptError":  # by name: importing jsii is slow
+        return f"cdk8s: {_node_message(lines)}"
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _node_message(lines: list[str]) -> str:
+    """The message within a Node error: a log with its error inside, or a tree of a struct."""
+    if fields := re.findall(r"Key '([^']*)'", " ".join(lines)):
+        struct = lines[0].partition(": Unable")[0].removeprefix("Passed to parameter props of new ")
+        return f"{struct}: {'.'.join(fields)}: {lines[-1]}"
     logged = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return f"cdk8s: {logged[0] if logged else ' '.join(lines)}"
+    return logged[0] if logged else " ".join(lines)
 
 
 def _relative(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,14 @@ def secret(**keys: Parameter) -> Declare:
 def twice(chart: Chart) -> None:
     base.web_service(chart)
     base.web_service(chart)
+
+
+class Early(Chart):
+    """Uses itself before it is initialized."""
+
+    def __init__(self, scope: App) -> None:
+        base.web_service(self)
+        super().__init__(scope, "early")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +137,10 @@ def twice(chart: Chart) -> None:
         (lambda _: Installation(vpc_cidrs=("10.0.0.1/16",)), "10.0.0.1/16 has host bits"),
         (lambda _: Installation(access_logs_bucket="s3://logs"),
          "access_logs_bucket 's3://logs' does not match"),
-        (twice, "There is already a Construct with name 'one' in Chart [chart]"),
+        (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
+        (lambda _: sys.exit(1), "the chart calls sys.exit; raise an exception instead"),
+        (lambda chart: Early(base.app_of(chart)),
+         "a construct is used before it is initialized; call super().__init__(...) first"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs an HTTP and an HTTPS listener"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
         (lambda chart: Namespace(chart, "elsewhere", quota=base.QUOTA,

@@ -248,7 +248,7 @@ def _props(**props: Any) -> Any:
          "cdk8s: unable to execute 'no-helm' to render Helm chart"),
         (lambda chart: cdk8s.Include(chart, "one", url="nowhere.yaml"), "cdk8s: unable to"),
         (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(data={"a": 5})),
-         "Unable to deserialize value as string 🛑 Failing value is a number 5"),
+         "cdk8s: cdk8s-plus-27.k8s.KubeConfigMap: data.a: Value is not a string"),
         (lambda chart: k8s.KubeConfigMap(chart, "one", **_props(dat={})),
          "an unexpected keyword argument"),
     ],
