@@ -87,11 +87,10 @@ def _namespace(inventory: Inventory, name: str) -> str:
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:
     """One node for all workloads of a chart, preceded by its Services."""
     pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
-    for owner, service in inventory.of("Service"):
-        if owner is chart:
-            ports = ", ".join(str(port["port"]) for port in service.spec.get("ports") or ())
-            label = f"Service {service.name}:{ports}".removesuffix(":")
-            diagram.arrow(diagram.node(f"Service {service.name}", label), pods)
+    for service in inventory.objects[chart].of_kinds("Service"):
+        ports = ", ".join(str(port["port"]) for port in service.spec.get("ports") or ())
+        label = f"Service {service.name}:{ports}".removesuffix(":")
+        diagram.arrow(diagram.node(f"Service {service.name}", label), pods)
 
 
 def _running(inventory: Inventory, chart: ChartFile) -> str:

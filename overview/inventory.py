@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from constructs_lib.kubernetes import ChartFile
-from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 
 ANY_HOST = "any host"
@@ -18,16 +18,16 @@ class Inventory:
 
     def __init__(self, charts: Sequence[ChartFile]) -> None:
         self.charts = charts
+        self.objects = {chart: Objects.of(chart.objects) for chart in charts}
 
     def of(self, kind: str) -> Iterator[tuple[ChartFile, Object]]:
         """The objects of a kind, each with its chart."""
-        for chart in self.charts:
-            for manifest in chart.objects:
-                if manifest["kind"] == kind:
-                    yield chart, Object.of(manifest)
+        for chart, objects in self.objects.items():
+            for item in objects.of_kinds(kind):
+                yield chart, item
 
     @cached_property
     def workloads(self) -> dict[ChartFile, tuple[Workload, ...]]:
         """The workloads by chart. Charts without workloads are omitted."""
-        found = {chart: workloads(chart.objects) for chart in self.charts}
+        found = {chart: workloads(objects) for chart, objects in self.objects.items()}
         return {chart: those for chart, those in found.items() if those}

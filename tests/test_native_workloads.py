@@ -85,6 +85,8 @@ _OBJECTS: list[Manifest] = yaml.safe_load(
   kind: ExternalSecret
   metadata: {name: token}
   spec: {dataFrom: [{extract: {key: TOKEN}}]}
+- {apiVersion: example.org/v1, kind: CronJob, metadata: {name: foreign}, spec: {}}
+- {apiVersion: example.org/v1, kind: ExternalSecret, metadata: {name: foreign}, spec: {data: [{}]}}
 """.replace("DIGEST", 64 * "a").replace("TOKEN", _TOKEN)
 )
 _TEMPLATE = _OBJECTS[0]["spec"]["template"]
@@ -115,7 +117,9 @@ def files(tmp_path: Path, platform: AnalyticsPlatform) -> ChartFiles:
     ],
 )
 def test_the_page_shows_them(files: ChartFiles, platform: AnalyticsPlatform, line: str) -> None:
-    assert line in overview.render(files, platform)
+    page = overview.render(files, platform)
+    assert line in page
+    assert "foreign" not in page
 
 
 def test_the_readers_of_a_secret_and_their_restarts_are_known(files: ChartFiles) -> None:

@@ -11,7 +11,7 @@ from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.manifests.objects import is_cluster_scoped
+from constructs_lib.manifests.objects import Objects, is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.manifests.text import Quoting, may_be_misread
 from constructs_lib.model import Manifest, Pending
@@ -60,7 +60,7 @@ class ChartFiles(tuple[ChartFile, ...]):
     @property
     def namespaces(self) -> tuple[str, ...]:
         """The names of the declared Namespaces."""
-        return tuple(one["metadata"]["name"] for one in self.objects if one["kind"] == "Namespace")
+        return tuple(item.name for item in Objects.of(self.objects).of_kinds("Namespace"))
 
     @property
     def pending(self) -> list[Pending]:

@@ -11,7 +11,14 @@ from fnmatch import fnmatch, fnmatchcase
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object, Objects, is_cluster_scoped, selects
+from constructs_lib.manifests.objects import (
+    Key,
+    Object,
+    Objects,
+    is_cluster_scoped,
+    is_known,
+    selects,
+)
 from constructs_lib.manifests.references import repository, secret_of
 from constructs_lib.manifests.workload import HOOK, Workload, workloads
 from constructs_lib.model import Manifest
@@ -213,6 +220,8 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     secrets = {*release.secrets, *release.pull_secrets}
     for item in objects:
         if item.file != release.object.file or item.namespace != release.namespace:
+            continue
+        if not is_known(item.key.group, item.kind):
             continue
         creates_secret = item.kind == "ExternalSecret" and secret_of(item.manifest) in secrets
         isolates = item.kind == "NetworkPolicy" and selects(

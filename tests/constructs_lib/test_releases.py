@@ -8,7 +8,8 @@ import pytest
 from cdk8s import JsonPatch
 
 from constructs_lib.errors import PlatformError
-from constructs_lib.manifests.argocd import FINGERPRINT, WAVE
+from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, needs, releases
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
 from tests.constructs_lib import declarations as base
@@ -56,6 +57,15 @@ def problems(annotations: dict[str, Any]) -> list[str]:
 )
 def test_another_order_is_rejected(annotations: dict[str, Any], message: str) -> None:
     assert any(message in one for one in problems(annotations))
+
+
+def test_a_kind_of_another_group_is_not_needed() -> None:
+    chart = base.chart()
+    base.release_job(chart)
+    calico = {"apiVersion": "projectcalico.org/v3", "kind": "NetworkPolicy"}
+    rendered = [*base.objects(chart), {**calico, "metadata": {"name": "a", "namespace": "space"}}]
+    (release,) = releases(declared := Objects.of(rendered))
+    assert [item.kind for item in needs(declared, release)] == ["ServiceAccount", "NetworkPolicy"]
 
 
 def test_a_hook_of_a_failed_sync_is_not_ordered() -> None:
