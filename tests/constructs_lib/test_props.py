@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from constructs_lib.model import (
     Egress,
     Host,
     HttpGet,
+    Manifest,
     Pin,
     Probe,
     Resources,
@@ -266,6 +268,12 @@ _SEEN_ELSEWHERE = {
 }
 
 
+def _objects(declare: Callable[..., Any], **changes: Any) -> list[Manifest]:
+    chart = base.chart()
+    declare(chart, **changes)
+    return base.objects(chart)
+
+
 @pytest.mark.parametrize(
     ("declare", "prop", "value"),
     [
@@ -277,23 +285,28 @@ _SEEN_ELSEWHERE = {
 def test_a_changed_prop_changes_the_objects(
     declare: Callable[..., Any], prop: str, value: Any
 ) -> None:
-    before, after = base.chart(), base.chart()
-    declare(before)
-    declare(after, **{prop: value})
-    assert base.objects(before) != base.objects(after)
+    assert _objects(declare) != _objects(declare, **{prop: value})
+
+
+def _objects_on(**changes: Any) -> list[Manifest]:
+    chart = base.chart(replace(base.PLATFORM, **changes))
+    base.web_service(chart)
+    SingleWriter(chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi"))
+    base.store(chart)
+    Application(chart, "three", project="one", folder="one", namespace="one")
+    return base.objects(chart)
 
 
 def test_every_prop_renders_valid_objects() -> None:
     """Including a misspelled field, because constructs write plain data."""
     changed = {}
-    for declare, changes in _CHANGES.values():
-        unchanged = base.chart()
-        declare(unchanged)
+    rendering: list[Change] = [
+        (partial(_objects, declare), changes) for declare, changes in _CHANGES.values()
+    ]
+    for render, changes in [*rendering, (_objects_on, _PLATFORM_CHANGES)]:
+        before = render()
         for prop, value in changes.items():
-            chart = base.chart()
-            declare(chart, **{prop: value})
-            before = base.objects(unchanged)
-            for item in base.objects(chart):
+            for item in render(**{prop: value}):
                 if item not in before:
                     changed[json.dumps(item)] = item
     assert not problems([*changed.values()])
@@ -301,19 +314,7 @@ def test_every_prop_renders_valid_objects() -> None:
 
 @pytest.mark.parametrize("prop", _PLATFORM_CHANGES)
 def test_a_changed_platform_changes_the_objects(prop: str) -> None:
-    before, after = (
-        base.chart(platform)
-        for platform in (
-            base.PLATFORM,
-            replace(base.PLATFORM, **{prop: _PLATFORM_CHANGES[prop]}),
-        )
-    )
-    for chart in (before, after):
-        base.web_service(chart)
-        SingleWriter(chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi"))
-        base.store(chart)
-        Application(chart, "three", project="one", folder="one", namespace="one")
-    assert base.objects(before) != base.objects(after)
+    assert _objects_on() != _objects_on(**{prop: _PLATFORM_CHANGES[prop]})
 
 
 @pytest.mark.parametrize("of", [*_CHANGES, Platform], ids=lambda of: of.__name__)
