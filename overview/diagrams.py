@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from constructs_lib.kubernetes import ChartFile
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
-from constructs_lib.manifests.network import answers_itself, audience, paths
+from constructs_lib.manifests.network import answers_itself, audience, hosts, paths
 from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.workload import Workload, pods_in_words
 from constructs_lib.model.schedule import starts, words
@@ -74,13 +74,14 @@ def _namespace(inventory: Inventory, name: str) -> str:
     diagram.lines.append("  end")
     for ingress in ingresses:
         source = diagram.node(audience(ingress), audience(ingress), _ROUND)
-        for path in paths(ingress):
-            name = path.host or ANY_HOST
+        for host in hosts(ingress):
+            name = host or ANY_HOST
             node = diagram.node(f"host {name}", name, _HEX)
             diagram.arrow(source, node)
-            if not answers_itself(path.backend):
-                service = (path.backend.get("service") or {}).get("name") or "another backend"
-                diagram.arrow(node, diagram.node(f"Service {service}", service))
+            for path in paths(ingress):
+                if path.host == host and not answers_itself(path.backend):
+                    service = (path.backend.get("service") or {}).get("name") or "another backend"
+                    diagram.arrow(node, diagram.node(f"Service {service}", service))
     return str(diagram)
 
 

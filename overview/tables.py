@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from catalogue import open_items as catalogue
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from constructs_lib.manifests import capacity
-from constructs_lib.manifests.network import audience, paths
+from constructs_lib.manifests import capacity, network
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.references import ImageReference, remote_keys, repository, secret_of
 from constructs_lib.manifests.workload import Workload, pods_in_words
@@ -117,9 +116,9 @@ def hosts(inventory: Inventory) -> str:
     return table(
         ("Host", "Reachable from", "Service"),
         (
-            (f"`{host or ANY_HOST}`", audience(ingress), f"[{chart.name}]({chart.path})")
+            (f"`{host or ANY_HOST}`", network.audience(ingress), f"[{chart.name}]({chart.path})")
             for chart, ingress in inventory.of("Ingress")
-            for host in dict.fromkeys(path.host for path in paths(ingress))
+            for host in network.hosts(ingress)
         ),
     )
 

@@ -80,7 +80,9 @@ _OBJECTS: list[Manifest] = yaml.safe_load(
 - apiVersion: networking.k8s.io/v1
   kind: Ingress
   metadata: {name: open}
-  spec: {defaultBackend: {service: {name: web, port: {name: http}}}}
+  spec:
+    defaultBackend: {service: {name: web, port: {name: http}}}
+    rules: [{host: without-paths.example.org}]
 - apiVersion: external-secrets.io/v1beta1
   kind: ExternalSecret
   metadata: {name: token}
@@ -107,6 +109,8 @@ def files(tmp_path: Path, platform: AnalyticsPlatform) -> ChartFiles:
         '  subgraph cerebro\n  pods_native["native<br>3 to 6 pods<br>a pod on each node<br>1 sched',
         '  Service_headless["Service headless"]',
         "host_any_host",
+        "the_VPC --> host_without_paths_example_org",
+        "| `without-paths.example.org` | the VPC |",
         "database: 1 pod, rolling update<br>agent: a pod on each node, updated by hand<br>"
         "scaled: 1 to 4 pods, rolling update<br>bare: 1 pod, updated by hand",
         "<td><code>example.org/init</code></td>",

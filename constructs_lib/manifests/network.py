@@ -86,6 +86,14 @@ def audience(ingress: Object) -> str:
     return "the internet" if scheme(ingress) == "internet-facing" else "the VPC"
 
 
+def hosts(ingress: Object) -> list[str]:
+    """The hosts that it serves, also those without paths; an empty one is every host."""
+    found = [str(rule.get("host") or "") for rule in ingress.spec.get("rules") or ()]
+    if ingress.spec.get("defaultBackend"):
+        found.append("")
+    return list(dict.fromkeys(found))
+
+
 class IngressPath(NamedTuple):
     """A path of an Ingress, with its backend."""
 

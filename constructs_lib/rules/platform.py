@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
-from constructs_lib.manifests.network import ALB, SCHEME
+from constructs_lib.manifests.network import ALB, SCHEME, hosts
 from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
 from constructs_lib.manifests.text import unwritable
@@ -126,11 +126,11 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
     served: dict[str, list[str]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
         title = str(item.key).removeprefix("Ingress ")
-        hosts = dict.fromkeys(rule.get("host") for rule in item.spec.get("rules") or ())
-        if None in hosts or item.spec.get("defaultBackend"):
-            yield Problem(f"Ingress {title} serves every host", "set the host of each rule")
-        for host in filter(None, hosts):
-            served[host].append(title)
+        for host in hosts(item):
+            if host:
+                served[host].append(title)
+            else:
+                yield Problem(f"Ingress {title} serves every host", "set the host of each rule")
     for host, ingresses in served.items():
         if len(ingresses) > 1:
             yield Problem(
