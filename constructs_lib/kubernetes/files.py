@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,7 +48,7 @@ class ChartFiles(tuple[ChartFile, ...]):
     """The files of all charts of an App, in order of declaration, but after their dependencies."""
 
     def of(self, chart: cdk8s.Chart) -> ChartFile:
-        return next(file for file in self if _is_same(file.chart, chart))
+        return next(file for file in self if _identity(file.chart) == _identity(chart))
 
     def render(self) -> dict[str, str]:
         """The files as text by path."""
@@ -75,9 +76,14 @@ def read(app: cdk8s.App) -> ChartFiles:
     `add_dependency` names.
     """
     constructs = cdk8s.DependencyGraph(app.node).topology()
-    natives = [one for one in constructs if isinstance(one, cdk8s.ApiObject)]
+    natives: dict[str, list[cdk8s.ApiObject]] = defaultdict(list)
+    for native in constructs:
+        if isinstance(native, cdk8s.ApiObject):
+            natives[_identity(native.chart)].append(native)
     return ChartFiles(
-        _file(chart, natives) for chart in constructs if isinstance(chart, cdk8s.Chart)
+        _file(chart, natives[_identity(chart)])
+        for chart in constructs
+        if isinstance(chart, cdk8s.Chart)
     )
 
 
@@ -86,9 +92,8 @@ def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
     objects = [one.to_json() for one in own]
     owners = [one.owner for one in own]
     for native in natives:
-        if _is_same(native.chart, chart):
-            objects.append(_written(native))
-            owners.append(native)
+        objects.append(_written(native))
+        owners.append(native)
     if isinstance(chart, Chart):
         name, path, pending = chart.name, chart.path, chart.pending
     else:
@@ -99,9 +104,9 @@ def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
     return ChartFile(chart, name, path, chart.namespace, description, objects, owners, pending)
 
 
-def _is_same(one: IConstruct, other: IConstruct) -> bool:
-    """Whether two Python objects are the same construct in Node."""
-    return bool(one.__jsii_ref__.ref == other.__jsii_ref__.ref)  # type: ignore[attr-defined]
+def _identity(construct: IConstruct) -> str:
+    """A unique ID, as one construct of Node can have several Python objects."""
+    return str(construct.__jsii_ref__.ref)  # type: ignore[attr-defined]
 
 
 def _written(native: cdk8s.ApiObject) -> Manifest:
