@@ -111,11 +111,8 @@ class Client(DynamicClient):
         with self._translated_errors():
             answer = self._send(method, path, _request_timeout=_SECONDS, **params)
             content = _json_object(answer.body if isinstance(answer, ApiException) else answer.data)
-        if content is None and answer.status < 300:
-            raise ClusterError(
-                f"the server at {self._address} is not a Kubernetes API server; "
-                "check proxy and VPN, or choose another context with --context"
-            )
+        if content is None and (answer.status < 300 or _is_html(answer)):
+            raise self.other_server()
         sent = answer.headers.getlist("Warning")
         warnings = (found[1].replace('\\"', '"') for one in sent if (found := _WARNING.match(one)))
         response = Response(answer.status, content or {}, tuple(warnings))
@@ -137,13 +134,23 @@ class Client(DynamicClient):
 
     def find(self, resource: Resource, name: str, namespace: str = "") -> Manifest | None:
         """Return an object; None if it does not exist."""
+        return self.read(resource.path(name, namespace))
+
+    def read(self, path: str) -> Manifest | None:
+        """Return the response for a path; None for status 404."""
         try:
-            found: Manifest = resource.get(name=name, namespace=namespace)
+            return self.request("GET", path)
         except StatusError as error:
             if error.http_status == 404:
                 return None
             raise
-        return found
+
+    def other_server(self) -> ClusterError:
+        """Return the error for a server that responds unlike an API server."""
+        return ClusterError(
+            f"the server at {self._address} is not a Kubernetes API server; "
+            "check proxy and VPN, or choose another context with --context"
+        )
 
     def log(self, namespace: str, pod: str) -> Iterator[str]:
         """Stream the log of a single-container pod until the container ends, without a timeout."""
@@ -223,6 +230,11 @@ class Client(DynamicClient):
         return StatusError(text.rstrip(": "), status)
 
 
+def _is_html(answer: Any) -> bool:
+    """Whether a proxy or a login page responded: API servers send JSON, or plain text."""
+    return "html" in str(answer.headers.get("Content-Type"))
+
+
 def _json_object(text: str | bytes | None) -> Manifest | None:
     try:
         content = json.loads(text or "")
@@ -285,7 +297,9 @@ class Discovery:
     @cached_property
     def _groups(self) -> list[Manifest]:
         core = {"groupVersion": "v1"}
-        groups = self._ask("/apis").content["groups"]
+        groups = (self._client.read("/apis") or {}).get("groups")
+        if groups is None:
+            raise self._client.other_server()
         return [{"versions": [core], "preferredVersion": core}, *groups]
 
     @cached_property
@@ -305,16 +319,9 @@ class Discovery:
     def _read(self, api_version: str) -> dict[str, Resource]:
         """Return the resources of an API version by kind; none if the server does not have it."""
         root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        content = self._client.read(root) or {}
         found: dict[str, Resource] = {}
-        for entry in self._ask(root, missing=True).content.get("resources") or ():
+        for entry in content.get("resources") or ():
             if "/" not in entry["name"]:
                 found.setdefault(entry["kind"], Resource(self._client, api_version, entry))
         return found
-
-    def _ask(self, path: str, *, missing: bool = False) -> Response:
-        """Raises StatusError, except for status 404 if `missing` allows it."""
-        response: Response = self._client.exchange("GET", path)
-        if response.accepted or (missing and response.status == 404):
-            return response
-        reason = response.message or response.status
-        raise StatusError(f"the cluster refuses GET {path}: {reason}", response.status)

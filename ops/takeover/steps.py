@@ -307,7 +307,8 @@ class Takeover:
         body = None if method == "DELETE" else manifest
         response = self.cluster.client.exchange(method, path, body=body, **options)
         if not response.accepted and (method, response.status) != ("DELETE", 404):
-            raise ClusterError(f"the cluster refuses {method} of {key}: {response.message}")
+            reason = response.message or response.status
+            raise ClusterError(f"the cluster refuses {method} of {key}: {reason}")
 
     @staticmethod
     def _named(item: Declared) -> Manifest:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from catalogue.installation import INSTALLATION
+from ops.cluster import Cluster, ClusterError
 from ops.cluster import kubeconfig as kubeconfigs
 from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import Run
-from tests.serving import posted, serving
+from tests.serving import QuietHandler, posted, serving
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -79,11 +80,29 @@ def test_errors_of_the_cluster(
 ) -> None:
     api.answers["/api/v1/namespaces/crawlers"] = (status, {"message": message})
     assert sentence in run.refused("jobs")
+    api.answers["/api/v1"] = api.answers["/api/v1/namespaces/crawlers"]
+    assert sentence.replace("/namespaces/crawlers:", ":") in run.refused("jobs")
 
 
 def test_a_server_without_the_kubernetes_api(run: Run, api: ApiServer) -> None:
+    problem = "is not a Kubernetes API server; check proxy and VPN"
     api.answers["/api/v1/namespaces/crawlers"] = (200, "Please log in to the network")
-    assert "is not a Kubernetes API server; check proxy and VPN" in run.refused("jobs")
+    assert problem in run.refused("jobs")
+    for status, content in ((404, "404 page not found"), (200, {})):
+        api.answers["/apis"] = (status, content)
+        with pytest.raises(ClusterError, match=problem):
+            _ = Cluster().client.resources.silent
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 502])
+def test_a_page_of_a_proxy(run: Run, kubeconfig: Path, status: int) -> None:
+    class Proxy(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 as http.server calls it
+            self.send(status, b"<html>Log in</html>", Content_Type="text/html; charset=utf-8")
+
+    with serving(Proxy) as address:
+        write_kubeconfig(kubeconfig, address)
+        assert f"the server at {address} is not a Kubernetes API server" in run.refused("jobs")
 
 
 @pytest.fixture
