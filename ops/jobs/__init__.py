@@ -238,5 +238,5 @@ def _starts(pod: Manifest) -> list[ContainerStart]:
     return [
         ContainerStart(pod["metadata"]["name"], state["startedAt"])
         for state in begun
-        if "startedAt" in state
+        if state.get("startedAt")  # null if the node lost the container
     ]

@@ -84,10 +84,10 @@ def end(api: ApiServer, path: str, how: Object) -> None:
     name = made["metadata"]["name"]
     condition = {**how, "lastTransitionTime": moment(0)}
     made["status"] = {"startTime": moment(2), "conditions": [condition]}
-    state = {"terminated": {"startedAt": moment(2)}}
+    states = [{"terminated": {"startedAt": started}} for started in (moment(2), None)]
     api.objects[f"/api/v1/namespaces/crawlers/pods/{name}-x"] = {
         "metadata": {"name": f"{name}-x", "labels": {"job-name": name}},
-        "status": {"phase": "Succeeded", "containerStatuses": [{"state": state}]},
+        "status": {"phase": "Succeeded", "containerStatuses": [{"state": one} for one in states]},
     }
     api.logs[f"{name}-x"] = "first line\n[bold]second line\n"
 
