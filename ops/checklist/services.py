@@ -185,6 +185,8 @@ def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
             yield CheckResult(
                 Outcome.OPEN, f"{pin.tag} is pinned without its digest; `ops pin` adds it"
             )
+    for image in service.images:
+        pin = inputs.pin(image)
         for tag, digest in {"latest": None, pin.tag: pin.digest}.items():
             yield inputs.check_image.result()(f"{image}:{tag}", digest)
 

@@ -19,7 +19,8 @@ from constructs_lib.model import Pin
 from ops import rendered
 from ops.checklist import image_check, services
 from ops.checklist.results import CheckResult, Item, Outcome
-from ops.checklist.services import CheckedService, Inputs, check
+from ops.checklist.services import CheckedService, CheckImage, Inputs, check
+from ops.errors import OpsError
 from tests import fixed
 from tests.ops.day_two.api_server import Object
 from tests.ops.day_two.conftest import SECRET, Account, Run
@@ -217,6 +218,16 @@ def test_images_are_looked_up_in_the_registry(inputs: Inputs, server: LocalRegis
     assert by_tag == [PASSED, OPEN, PASSED, PASSED]
     server.token_status = 500
     assert {outcome for outcome, _ in looked_up(Pin(tag, digest))} == {NOT_CHECKED}
+
+
+def test_every_image_without_a_pinned_commit_is_open(inputs: Inputs) -> None:
+    pins = {"cerebro-api": PINNED["cerebro-api"], "nebula": Pin("latest")}
+    service = CheckedService("both", "cerebro", API, tuple(pins), Objects(()))
+    unknown: Future[CheckImage] = Future()
+    unknown.set_exception(OpsError("pass --registry"))
+    platform = replace(inputs.platform, images=pins)
+    found = check(service, replace(inputs, platform=platform, check_image=unknown))
+    assert [result.outcome for result in found[Item.PUSHED]] == [OPEN, NOT_CHECKED]
 
 
 def test_parameters_are_looked_up_in_ssm(account: Account, run: Run) -> None:
