@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 def files() -> dict[str, str]:
     """Return the files of dist/, text by path."""
-    found = read(FOLDER)
+    try:
+        found = read(FOLDER)
+    except OSError as error:
+        raise OpsError(f"{error.filename} cannot be read: {error.strerror}") from error
     if pending_file.FILE not in found:
         raise OpsError(f"dist/{pending_file.FILE} is missing; run `make synth`")
     return found
@@ -77,8 +80,12 @@ def render() -> dict[str, str]:
             check=False,
         )
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-            raise OpsError("\n".join(one.removeprefix("error: ") for one in errors))
+            lines = done.stderr.splitlines()
+            errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+            raise OpsError(
+                "\n".join(errors)
+                or f"rendering ended with status {done.returncode}; run `make synth` for the reason"
+            )
         return read(Path(folder))
 
 

@@ -50,6 +50,12 @@ def test_the_checklist_compares_dist_with_the_code(tmp_path: Path) -> None:
         assert (status, message in shown + errors) == (1, True), errors
 
 
+def test_a_render_that_ends_without_an_error_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(OpsError, match="rendering ended with status 1; run `make synth`"):
+        rendered.render()
+
+
 def test_what_is_not_rendered_yet_is_read_from_dist(app: App) -> None:
     files = app.files()
     assert pending.read(pending.write(files)) == {
@@ -76,3 +82,12 @@ def test_an_invalid_file_is_named(
     read = rendered.pending if file == pending.FILE else rendered.objects
     with pytest.raises(OpsError, match=message):
         read()
+
+
+def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(folder: Path) -> dict[str, str]:
+        raise PermissionError(13, "Permission denied", str(folder / "one.k8s.yaml"))
+
+    monkeypatch.setattr(rendered, "read", denied)
+    with pytest.raises(OpsError, match=r"dist/one.k8s.yaml cannot be read: Permission denied"):
+        rendered.objects()
