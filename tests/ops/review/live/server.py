@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from constructs_lib.model import Manifest
 from ops.cluster.client import Response
+from ops.errors import StatusError
 from tests.ops.day_two.api_server import write_kubeconfig
 from tests.serving import JsonHandler, serving
 
@@ -85,6 +86,12 @@ class FakeServer:
             if version == match["version"]
         ]
         return Response(200, {"resources": resources})
+
+    def read(self, path: str) -> Manifest | None:
+        response = self.exchange("GET", path)
+        if not response.accepted and response.status != 404:
+            raise StatusError(f"the cluster refuses GET {path}", response.status)
+        return response.content if response.accepted else None
 
     def _read(self, path: str, name: str | None, accept: str) -> Response:
         if name and path not in self.stored:
