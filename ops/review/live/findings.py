@@ -193,10 +193,12 @@ def secret_taken_over(state: ClusterState) -> Iterator[Finding]:
         if (owner.spec.get("target") or {}).get("creationPolicy", "Owner") != "Owner":
             continue
         key = Key("", "Secret", owner.namespace, secret_of(owner.manifest))
-        secret = state.stored.get(key)
-        references = secret["metadata"].get("ownerReferences") or () if secret else ()
+        secret = state.stored.get(key, {})
+        if "type" not in secret:  # does not exist, or outside the namespaces of dist/
+            continue
+        references = secret["metadata"].get("ownerReferences") or ()
         owners = [(reference["kind"], reference["name"]) for reference in references]
-        if secret and ("ExternalSecret", owner.name) not in owners:
+        if ("ExternalSecret", owner.name) not in owners:
             for severity, text in _adopted(secret, owner):
                 yield Finding(Risk.SECRET, severity, key, text)
 

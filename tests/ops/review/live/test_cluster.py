@@ -20,7 +20,7 @@ from ops.review.load import of_cluster, read
 from ops.review.model import effects_of
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
-from tests.ops.review.edits import rendered, revision
+from tests.ops.review.edits import drop, rendered, revision
 from tests.ops.review.live.server import FakeServer, place
 
 HEAD = revision(rendered(), "the working tree")
@@ -351,6 +351,14 @@ def test_each_effect_can_be_found_by_its_id() -> None:
     report = review(server)
     named = {finding.rule for finding in report.findings}
     assert {effect.id for effect in effects_of(findings)} - named == set()
+
+
+def test_a_secret_in_a_namespace_outside_dist_is_read_without_its_type() -> None:
+    head = revision(drop("cluster/namespace-cerebro", "Namespace")(rendered()))
+    tracked = find("Application argocd/cerebro-api")
+    tracked["status"] = application("", secret(*GIVEN))["status"]
+    report = compare(cluster(secret(*GIVEN), tracked), head)  # type: ignore[arg-type]
+    assert said(report, "Secret cerebro/cerebro-api-secrets") == ["delete high: Argo CD prunes it"]
 
 
 def test_no_value_of_a_secret_in_dist_is_shown() -> None:
