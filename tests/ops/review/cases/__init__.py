@@ -1,7 +1,7 @@
 """A case: an edit of `dist/` or of a chart, and every finding that the review must report for it.
 
 A text is a short fragment that survives rewording: a field, a value or the id of a rule. Where a
-finding has only words, it has no fragment here; tests/ops/review/test_words.py asserts the words.
+finding has only words, it has no fragment here; tests/ops/review/test_classes.py asserts the words.
 """
 
 from __future__ import annotations

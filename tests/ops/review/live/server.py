@@ -38,7 +38,7 @@ def place(item: Manifest) -> str:
 
 
 class FakeServer:
-    """Replaces a Connection. It sets no defaults; an apply overwrites fields."""
+    """Replaces a Client. It sets no defaults; an apply overwrites fields."""
 
     context = "test"
 
