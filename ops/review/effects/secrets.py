@@ -16,7 +16,7 @@ from ops.review.diff import ORDER, Comparison, field_finding, gains_and_losses
 from ops.review.effects.permissions import permissions
 from ops.review.fallback import FIELDS
 from ops.review.load import STACK_GROUP
-from ops.review.model import HIGH, LOW, MEDIUM, TEMPLATE, Difference, Finding, Risk, effect
+from ops.review.model import ABSENT, HIGH, LOW, MEDIUM, TEMPLATE, Difference, Finding, Risk, effect
 from ops.review.wording import before_after, listed, value
 
 _DATA = ("spec", "data")
@@ -209,10 +209,9 @@ def _property_changed(item: Object, difference: Difference) -> Iterator[Finding]
     kind, name = item.kind, "".join(difference.path[1:2])
     if name == "Name" and parameter_of(item):
         risk, severity = Risk.SECRET, MEDIUM
-        text = (
-            f"creates SSM parameter {difference.after} with a placeholder; set its value; "
-            f"{difference.before} stays in AWS"
-        )
+        text = f"creates SSM parameter {difference.after} with a placeholder; set its value"
+        if difference.before is not ABSENT:
+            text += f"; {difference.before} stays in AWS"
     elif (kind, name) == ("AWS::Lambda::Function", "Role"):
         risk, severity = Risk.PRIVILEGE, HIGH
         text = f"runs as another IAM role: {_old_and_new(difference)}"

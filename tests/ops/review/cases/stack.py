@@ -68,6 +68,10 @@ CASES = [
     changed(f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
          medium("secret", resource(HOST), "creates SSM parameter /cerebro/clickhouse/address with "
                 "a placeholder; set its value; /cerebro/clickhouse/host stays in AWS")),
+    case("name a parameter that had no name", deploy(TEMPLATE),
+         medium("secret", resource(HOST), "creates SSM parameter /cerebro/clickhouse/host with a "
+                "placeholder; set its value [resource-changed]"),
+         base=deploy(edited(f"Resources.{HOST}.Properties.Name", None))),
     changed(f"Resources.{HOST}", None,
          low("delete", resource(HOST), "is removed from the stack; SSM parameter "
              "/cerebro/clickhouse/host stays in AWS [resource-removed]")),
