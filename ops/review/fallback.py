@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Any
 
-from constructs_lib.manifests.objects import GROUPS, Kind
+from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Kind
 from constructs_lib.manifests.workload import Workload
 from ops.review.diff import Comparison
 from ops.review.load import STACK_GROUP
-from ops.review.model import TEMPLATE, Change, Difference, Finding, Path, Risk, Severity, spell
+from ops.review.model import Change, Difference, Finding, Path, Risk, Severity, spell
 from ops.review.wording import before_after, listed
 
 FIELDS = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"))
@@ -82,12 +82,13 @@ def unexplained(comparison: Comparison, found: list[Finding]) -> Iterator[Findin
 
 
 def _effect(change: Change, difference: Difference) -> tuple[Risk, Severity, str]:
-    template = TEMPLATE.get(change.key.kind)
+    kind = (change.key.group, change.key.kind)
+    template = POD_TEMPLATES.get(kind)
     if template and difference.below(*template):
         if is_known_field(difference.path[len(template) :]):
             return Risk.UPDATE, Severity.LOW, Workload(change.after).update.timing
     else:
-        for path, severity, effect in _EFFECTS.get((change.key.group, change.key.kind), ()):
+        for path, severity, effect in _EFFECTS.get(kind, ()):
             if difference.below(*path):
                 return Risk.UPDATE, severity, effect
     return Risk.UNKNOWN, Severity.HIGH, "effect unknown"

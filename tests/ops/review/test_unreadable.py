@@ -120,6 +120,15 @@ def test_a_kind_of_another_api_group_is_not_read_as_ours() -> None:
     assert said(review({"a/one.yaml": text}, {"a/one.yaml": changed})) == {"unknown Service one"}
 
 
+def test_the_pods_of_a_kind_of_another_api_group_are_unknown() -> None:
+    text = (
+        "apiVersion: apps.kruise.io/v1\nkind: DaemonSet\nmetadata: {name: one}\n"
+        "spec: {template: {spec: {containers: [{name: one, image: one:1}]}}}\n"
+    )
+    changed = text.replace("one:1", "other:1")
+    assert said(review({"a/one.yaml": text}, {"a/one.yaml": changed})) == {"unknown DaemonSet one"}
+
+
 def test_a_duplicate_object_is_reported_with_both_files() -> None:
     files = {**rendered(), "cerebro/copy.k8s.yaml": rendered()[FILE]}
     with pytest.raises(
