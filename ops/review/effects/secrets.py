@@ -107,7 +107,9 @@ def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
     created = {parameter_of(item) for item in comparison.after} - {None}
     was, now = (
         {
-            item.key: dict.fromkeys(path for _, path in remote_keys(item.manifest))
+            item.key: dict.fromkeys(
+                [*(path for _, path in remote_keys(item.manifest)), *_unnamed(item)]
+            )
             for item in side.of_kinds("ExternalSecret")
         }
         for side in (comparison.before, comparison.after)
@@ -120,6 +122,12 @@ def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
                 "to render the stack"
             )
             yield Finding(Risk.SECRET, HIGH, key, text)
+
+
+def _unnamed(item: Object) -> list[str]:
+    """`None` for each key of the Secret that names no parameter."""
+    references = (entry.get("remoteRef") or {} for entry in item.spec.get("data") or ())
+    return ["None" for remote in references if not remote.get("key")]
 
 
 @effect

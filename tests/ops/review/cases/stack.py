@@ -7,7 +7,7 @@ from typing import Any
 from ops.review.revisions import STACK
 from tests.conftest import ROOT
 from tests.ops.review.cases import Case, Expected, case, high, low, medium
-from tests.ops.review.cases.objects import set_field
+from tests.ops.review.cases.objects import remove_field, set_field
 from tests.ops.review.edits import Edit, together
 
 TEMPLATE: dict[str, Any] = json.loads((ROOT / STACK).read_text("utf-8"))
@@ -109,6 +109,11 @@ CASES = [
          high("secret", SECRETS, f"reads {READ}, which SecretsStack does not create; run "
               "`make template`"),
          medium("secret", SECRETS, READ), base=deploy(TEMPLATE)),
+    case("read no parameter",
+         together(remove_field(SECRETS, "spec.data[NEBULA_DATABASE_USER].remoteRef.key"),
+                  deploy(TEMPLATE)),
+         high("secret", SECRETS, "reads None, which SecretsStack does not create"),
+         medium("secret", SECRETS, "from None"), base=deploy(TEMPLATE)),
     case("extract a parameter that the stack does not create",
          together(set_field(SECRETS, "spec.dataFrom", [{"extract": {"key": READ}}]),
                   deploy(TEMPLATE)),
