@@ -41,10 +41,22 @@ _POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 IMPORTED_BY_SYNTH = (
-    "attr", "attrs", "cattr", "cattrs", "cdk8s", "cdk8s_plus_27", "constructs", "cronsim",
-    "dateutil", "jsii", "publication.py", "pydantic_core", "six.py", "typeguard",
+    "attr",
+    "attrs",
+    "cattr",
+    "cattrs",
+    "cdk8s",
+    "cdk8s_plus_27",
+    "constructs",
+    "cronsim",
+    "dateutil",
+    "jsii",
+    "publication.py",
+    "pydantic_core",
+    "six.py",
+    "typeguard",
     "typing_extensions.py",
-)  # fmt: skip
+)
 """The packages and modules that `make synth` imports; charts may import cdk8s_plus_27."""
 OURS = ("catalogue", "charts", "constructs_lib", "overview")
 _COMPILE = """
@@ -142,7 +154,7 @@ def pinned(package: str, file: str) -> str:
 def finish(*steps: Step) -> None:
     """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
     moving = sys.stdout.isatty()
-    started, running = list(steps), list(steps)
+    started, running, line = list(steps), list(steps), ""
     try:
         while running:
             for step in [step for step in running if step.process.poll() is not None]:
@@ -157,7 +169,9 @@ def finish(*steps: Step) -> None:
             if moving and running:
                 names = ", ".join(step.name for step in running)
                 elapsed = time.monotonic() - min(step.start for step in running)
-                print(f"{_CLEAR}  {names} … {elapsed:.0f} s", end="", flush=True)
+                shown, line = line, f"  {names} … {elapsed:.0f} s"
+                if line != shown:
+                    print(f"{_CLEAR}{line}", end="", flush=True)
             time.sleep(_POLL_SECONDS)
     finally:
         print(end=_CLEAR * moving, flush=True)
