@@ -17,6 +17,7 @@ from catalogue.parameters import Parameters
 from catalogue.platform import current
 from catalogue.stack_outputs import STACK
 from charts.registry import render
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.references import secret_type
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import ClusterTarget, Manifest
@@ -131,9 +132,8 @@ class Installation(ControlPlane):
 def _secrets(page: list[Manifest], declared: list[Manifest]) -> list[Manifest]:
     """The Secrets that the page's pods read, with a value for each key in dist/."""
     sources = {
-        (source.namespace, source.secret): (source, secret_type(external))
-        for external in declared
-        if external["kind"] == "ExternalSecret"
+        (source.namespace, source.secret): (source, secret_type(external.manifest))
+        for external in Objects.of(declared).of_kinds("ExternalSecret")
         for source in [SyncedSecret.of(external)]
     }
     needed = {

@@ -15,7 +15,7 @@ import typer
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from constructs_lib.manifests.network import paths
-from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.objects import Key
 from ops import rendered, terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster, ClusterError
@@ -150,21 +150,20 @@ def address() -> str:
 def _api_pods() -> ApiPods:
     """Return the pods behind the API's host."""
     objects = rendered.objects()
-    named = {(item["kind"], item["metadata"]["name"]): item for item in objects}
-    backend = next(
-        path.backend["service"]
-        for item in objects
-        if item["kind"] == "Ingress"
-        for path in paths(Object.of(item))
+    namespace, name = next(
+        (ingress.namespace, path.backend["service"]["name"])
+        for ingress in objects.of_kinds("Ingress")
+        for path in paths(ingress)
         if (path.host, path.path) == (Hosts.API.fqdn, "/")
     )
-    service, deployment = named["Service", backend["name"]], named["Deployment", backend["name"]]
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    service = objects.objects[Key("", "Service", namespace, name)]
+    deployment = objects.objects[Key("apps", "Deployment", namespace, name)]
+    (container,) = deployment.spec["template"]["spec"]["containers"]
     plain = {variable["name"]: variable["value"] for variable in container["env"]}
     return ApiPods(
-        service["metadata"]["namespace"],
-        f"app={service['spec']['selector']['app']}",
-        service["spec"]["ports"][0]["targetPort"],
+        namespace,
+        f"app={service.spec['selector']['app']}",
+        service.spec["ports"][0]["targetPort"],
         plain["DBT_MANIFEST_REFRESH_INTERVAL_SECONDS"],
     )
 

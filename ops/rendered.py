@@ -15,6 +15,7 @@ import yaml
 from charts import pending as pending_file
 from charts.dist import FOLDER, OUTPUT
 from charts.output import read
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.shape import is_identified, malformed
 from ops.errors import OpsError
 
@@ -33,10 +34,10 @@ def files() -> dict[str, str]:
     return found
 
 
-def objects() -> list[Manifest]:
+def objects() -> Objects:
     """Return every object in dist/. Raises OpsError for an invalid file."""
     try:
-        return [item for path, text in files().items() for item in parse(path, text)]
+        return Objects.of(item for path, text in files().items() for item in parse(path, text))
     except ValueError as error:
         raise OpsError(f"{error}; run `make synth`") from error
 

@@ -209,10 +209,9 @@ def _describe_change(service: str, pin: Pin, build: Build) -> None:
 def _release_jobs(image: str) -> list[str]:
     """Return the Jobs that run the image at every sync."""
     return [
-        item["metadata"]["name"]
-        for item in rendered.objects()
-        if item["kind"] == "Job"
-        for container in item["spec"]["template"]["spec"]["containers"]
+        job.name
+        for job in rendered.objects().of_kinds("Job")
+        for container in job.spec["template"]["spec"]["containers"]
         if repository(container["image"]) == image
     ]
 

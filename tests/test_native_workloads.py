@@ -15,6 +15,7 @@ import overview
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from constructs_lib.kubernetes import App, Chart, ChartFiles
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest
 from ops.checklist.results import Item, Outcome
@@ -127,7 +128,7 @@ def test_the_page_shows_them(files: ChartFiles, platform: AnalyticsPlatform, lin
 
 
 def test_the_readers_of_a_secret_and_their_restarts_are_known(files: ChartFiles) -> None:
-    found = readers(_TOKEN, files.objects)
+    found = readers(_TOKEN, Objects.of(files.objects))
     assert {one.name: update_mode(one) for one in found.workloads} == {
         "database": Update.BY_HAND,
         "agent": Update.BY_HAND,
@@ -137,6 +138,16 @@ def test_the_readers_of_a_secret_and_their_restarts_are_known(files: ChartFiles)
     }
     selectors = {one.name: one.selector for one in found.workloads}
     assert (selectors["database"], selectors["scaled"]) == ("tier=db", "app=files")
+
+
+def test_an_external_secret_of_another_api_group_gives_no_parameter(files: ChartFiles) -> None:
+    foreign = [
+        {**item, "apiVersion": "secrets.example.org/v1"}
+        if item["kind"] == "ExternalSecret"
+        else item
+        for item in files.objects
+    ]
+    assert not readers(_TOKEN, Objects.of(foreign)).secrets
 
 
 def test_the_checklist_checks_them(files: ChartFiles, platform: AnalyticsPlatform) -> None:

@@ -86,11 +86,7 @@ def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
         )
         return
     yield passed(f"serves {', '.join(served)}; dist/ uses {wanted}")
-    (name,) = (
-        manifest["metadata"]["name"]
-        for manifest in rendered.objects()
-        if manifest["kind"] == "ClusterSecretStore"
-    )
+    (name,) = (item.name for item in rendered.objects().of_kinds("ClusterSecretStore"))
     store = cluster.get(f"{_EXTERNAL_SECRETS}/{wanted}", "ClusterSecretStore", name)
     state = SyncState.of(store) if store else None
     yield passed_if(

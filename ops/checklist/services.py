@@ -32,7 +32,7 @@ from ops.checklist.results import (
 )
 from ops.cluster import Cluster
 from ops.rendered import parse
-from ops.secrets.readers import SyncedSecret
+from ops.secrets.readers import synced_secrets
 from ops.secrets.status import State, state_of
 
 _APPLICATION = ("argoproj.io/v1alpha1", "Application")
@@ -108,10 +108,6 @@ class Inputs:
     def objects(self) -> Objects:
         """The objects of all files that can be read."""
         return Objects(item for path in self.files for item in self._load(path)[0])
-
-    @cached_property
-    def external_secrets(self) -> list[SyncedSecret]:
-        return [SyncedSecret.of(item.manifest) for item in self.objects.of_kinds("ExternalSecret")]
 
     def pin(self, image: str) -> Pin:
         """The pin of an image without a tag."""
@@ -228,7 +224,7 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
     }
     read = {
         path: None
-        for synced in inputs.external_secrets
+        for synced in synced_secrets(inputs.objects)
         if synced.namespace == service.namespace and synced.secret in service.secrets
         for path in synced.paths.values()
     }
@@ -245,7 +241,7 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
 
 def _external_secrets(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
     """Check that an ExternalSecret creates each Secret that the pods reference."""
-    created = {(synced.namespace, synced.secret) for synced in inputs.external_secrets}
+    created = {(synced.namespace, synced.secret) for synced in synced_secrets(inputs.objects)}
     missing = [name for name in service.secrets if (service.namespace, name) not in created]
     return failed_each(
         (f"no ExternalSecret creates the Secret {service.namespace}/{name}" for name in missing),

@@ -140,11 +140,8 @@ class ScheduledJob:
 def scheduled() -> list[ScheduledJob]:
     """Return every scheduled job in dist/."""
     return [
-        ScheduledJob(
-            item["metadata"]["namespace"], item["metadata"]["name"], item["spec"]["schedule"]
-        )
-        for item in rendered.objects()
-        if item["kind"] == "CronJob"
+        ScheduledJob(item.namespace, item.name, item.spec["schedule"])
+        for item in rendered.objects().of_kinds("CronJob")
     ]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from constructs_lib.manifests.objects import Object, Objects, once_per_objects
 from constructs_lib.manifests.references import secret_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
 
 if TYPE_CHECKING:
-    from constructs_lib.model import Manifest
     from ops.cluster import PodState, Secret
     from ops.terminal import SecretValue
 
@@ -28,10 +28,9 @@ class SyncedSecret:
     """The parameter of each key of the Secret."""
 
     @classmethod
-    def of(cls, item: Manifest) -> SyncedSecret:
-        metadata = item["metadata"]
-        namespace, name = metadata.get("namespace", ""), metadata["name"]
-        return cls(namespace, name, secret_of(item), secret_keys(item))
+    def of(cls, item: Object) -> SyncedSecret:
+        manifest = item.manifest
+        return cls(item.namespace, item.name, secret_of(manifest), secret_keys(manifest))
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -73,12 +72,16 @@ class Readers:
         return sorted({synced.namespace for synced in self.secrets})
 
 
-def readers(path: str, objects: Iterable[Manifest]) -> Readers:
+@once_per_objects
+def synced_secrets(objects: Objects) -> tuple[SyncedSecret, ...]:
+    """Return the ExternalSecrets among these objects."""
+    return tuple(SyncedSecret.of(item) for item in objects.of_kinds("ExternalSecret"))
+
+
+def readers(path: str, objects: Objects) -> Readers:
     """Return the readers of the parameter at `path`, among these objects."""
-    every = list(objects)
-    secrets = [SyncedSecret.of(item) for item in every if item["kind"] == "ExternalSecret"]
-    with_path = tuple(synced for synced in secrets if synced.keys(path))
-    read = Readers(path, with_path, workloads(every))
+    with_path = tuple(synced for synced in synced_secrets(objects) if synced.keys(path))
+    read = Readers(path, with_path, workloads(objects))
     return Readers(path, read.secrets, tuple(filter(read.secrets_of, read.workloads)))
 
 

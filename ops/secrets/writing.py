@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -13,8 +12,8 @@ from pathlib import Path
 import typer
 
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.workload import Update, Workload
-from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops import rendered, terminal
 from ops.aws import (
@@ -223,13 +222,13 @@ class Candidate:
         return " and ".join(self.places)
 
 
-def candidates(cluster: Cluster, objects: Iterable[Manifest]) -> dict[Parameters, list[Candidate]]:
+def candidates(cluster: Cluster, objects: Objects) -> dict[Parameters, list[Candidate]]:
     """Return the values of each parameter in the Secrets that dist/ names. Raises ClusterError."""
-    every, look = list(objects), cache(cluster.secret)
+    look = cache(cluster.secret)
     found = {}
     for parameter in Parameters:
         places: dict[SecretValue, list[str]] = {}
-        for synced in readers(parameter.path, every).secrets:
+        for synced in readers(parameter.path, objects).secrets:
             secret = look(synced.namespace, synced.secret)
             for key in synced.keys(parameter.path):
                 if secret and key in secret.values:

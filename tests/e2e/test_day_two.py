@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from catalogue.parameters import Parameters
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 from local_cluster.processes import eventually, free_port
 from ops.secrets.readers import Readers, readers
@@ -37,7 +38,7 @@ def replaced(installation: Installed, before: dict[str, str]) -> list[str]:
 
 
 def concerned(installation: Installed, parameter: Parameters) -> Readers:
-    return readers(parameter.path, installation.objects())
+    return readers(parameter.path, Objects.of(installation.objects()))
 
 
 def leaks(installation: Installed, *texts: str) -> list[str]:
