@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -40,11 +40,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    _tags: ClassVar[dict[tuple[type[yaml.Node], str | None, Any], str]] = {}
 
     def __init__(self, document: str) -> None:
         super().__init__(document)
         self.nodes_left = len(document)
         """A document has at most one node per character, unless it nests aliases."""
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """The tag of a node. Most scalars are one of a few names of fields."""
+        place = (kind, value, implicit)
+        if place not in self._tags:
+            self._tags[place] = super().resolve(kind, value, implicit)
+        return self._tags[place]
 
     def manifests(self) -> Iterator[tuple[int, Any]]:
         """Each manifest, and each item of a List, with its line, counted from 0."""
