@@ -33,8 +33,8 @@ review: $(VENV)/.runtime ## Report the effects of a change in dist/ (BASE=main H
 cluster: $(VENV)/.tools ## Run the platform on this machine until Ctrl-C (ARGS=--taken-over: applied by hand, without Argo CD)
 	@python -m local_cluster $(ARGS)
 
-test: $(VENV)/.tools ## Run the quick tests
-	@pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+test: $(VENV)/.tools ## Run the quick tests (COV=1: and measure their coverage)
+	@pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(if $(COV),--cov)
 
 test-deploy: $(VENV)/.tools ## Test the deployment and operation of SecretsStack on an AWS emulator
 	@pytest -m deploy tests/deploy tests/ops
@@ -81,7 +81,7 @@ lock: $(VENV)/.tools ## Compile pyproject.toml into the requirements files, with
 	@$(COMPILE) --group scan --output-file requirements-scan.txt
 
 clean: ## Remove the environment, caches and build output
-	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis cdk.out
+	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage cdk.out
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, but $(PYTHON) is " \

@@ -89,7 +89,7 @@ def test_github_runs_what_ci_runs(check: Check) -> None:
 def test_ci_runs_every_tier_of_the_makefile() -> None:
     assert tiers_of_ci(CI) == [
         *("make synth", "make bench SHORT=1", "make e2e", "make lint"),
-        *("make test", "make test-deploy", "make images", "make scan"),
+        *("make test COV=1", "make test-deploy", "make images", "make scan"),
     ]
 
 
