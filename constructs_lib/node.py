@@ -28,5 +28,6 @@ def prepare_jsii() -> None:
 
 
 def _ignore_jsii(unraisable: "UnraisableHookArgs") -> None:
-    if not str(getattr(unraisable.object, "__module__", "")).startswith("jsii."):
+    trace = unraisable.exc_traceback
+    if not (trace and trace.tb_frame.f_globals["__name__"].startswith("jsii.")):
         sys.__unraisablehook__(unraisable)
