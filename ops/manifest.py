@@ -18,8 +18,8 @@ from constructs_lib.manifests.network import paths
 from constructs_lib.manifests.objects import Key
 from ops import rendered, terminal
 from ops.aws import ParameterStore
-from ops.cluster import Cluster, ClusterError
-from ops.errors import OpsError, Status
+from ops.cluster import Cluster
+from ops.errors import ClusterError, OpsError, Status
 from ops.options import Context, SecretCommand, context_needs_cluster
 from ops.secrets.values import api_keys
 from ops.terminal import SecretValue, is_header_value, secret_value
@@ -222,7 +222,7 @@ def _in_every_pod(cluster: Cluster, api: ApiPods, key: SecretValue) -> Iterator[
     for pod in (one.name for one in pods):
         with terminal.waiting(f"Querying {pod} ..."):
             try:
-                with cluster.client.forwarded(api.namespace, pod, api.port) as connection:
+                with cluster.forwarded(api.namespace, pod, api.port) as connection:
                     connection.settimeout(_SECONDS)
                     http = HTTPConnection(Hosts.API.fqdn)
                     http.sock = connection

@@ -107,7 +107,7 @@ def _stored() -> dict[str, Stored]:
 
 def _reachable(cluster: Cluster) -> Cluster:
     """Return the cluster after a successful request."""
-    cluster.client.request("GET", "/version")
+    cluster.request("GET", "/version")
     return cluster
 
 

@@ -76,7 +76,7 @@ def _controller(cluster: Cluster, image: str, without: str) -> Iterator[CheckRes
 def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     """Check the operator, the API version that dist/ uses, and the store."""
     yield from _controller(cluster, "external-secrets", "no Secret is created")
-    api_versions = cluster.client.resources.versions((_EXTERNAL_SECRETS, "ClusterSecretStore"))
+    api_versions = cluster.resources.versions((_EXTERNAL_SECRETS, "ClusterSecretStore"))
     served = [version.rpartition("/")[2] for version in api_versions]
     wanted = TARGET.external_secrets
     if wanted not in served:

@@ -11,24 +11,16 @@ from datetime import UTC, datetime
 
 from catalogue.target import TARGET
 from constructs_lib.model import Manifest
-from ops.errors import ClusterError, StatusError, UnreachableError
+from ops.cluster.client import Client
+from ops.errors import ClusterError
 from ops.terminal import SecretValue
-
-__all__ = [
-    "Cluster",
-    "ClusterError",
-    "PodState",
-    "Secret",
-    "StatusError",
-    "SyncState",
-    "UnreachableError",
-]
 
 FIELD_MANAGER = "gnosis-analytics-ops"
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 _DEPLOYMENT = ("apps/v1", "Deployment")
 _EXTERNAL_SECRET = (f"external-secrets.io/{TARGET.external_secrets}", "ExternalSecret")
+_ACCESS_REVIEW = ("authorization.k8s.io/v1", "SelfSubjectAccessReview")
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _STUCK_REASONS = (
     "CrashLoopBackOff",
@@ -40,39 +32,29 @@ _STUCK_REASONS = (
 """Waiting reasons that usually need a fix."""
 
 
-class Cluster:
+class Cluster(Client):
     """One cluster, in one context of the kubeconfig. Every method raises ClusterError."""
-
-    def __init__(self, context: str | None = None) -> None:
-        """Connect.
-
-        Args:
-            context: A context of the kubeconfig. Default: its current context.
-        """
-        # takes half a second to import, and most commands do not need it
-        from ops.cluster.client import Client
-
-        self.client = Client(context)
-        self.context = self.client.context
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Manifest | None:
         """Return an object; None if it does not exist, or the cluster does not serve its kind."""
-        resource = self.client.resources.get(api_version, kind)
-        return self.client.find(resource, name, namespace) if resource else None
+        resource = self.resources.get(api_version, kind)
+        return self.read(resource.path(name, namespace)) if resource else None
 
     def items(
-        self, api_version: str, kind: str, namespace: str = "", selector: str | None = None
+        self, api_version: str, kind: str, namespace: str = "", selector: str = ""
     ) -> list[Manifest]:
         """Return the objects of a kind, by default of all namespaces and with any labels."""
-        resource = self.client.resources.get(api_version, kind)
+        resource = self.resources.get(api_version, kind)
         if not resource:
             return []
-        return resource.get(namespace=namespace, label_selector=selector).get("items") or []
+        query = {"labelSelector": selector} if selector else None
+        found = self.request("GET", resource.path(namespace=namespace), query=query)
+        return found.get("items") or []
 
     def create(self, manifest: Manifest) -> Manifest:
-        resource = self.client.resource(manifest["apiVersion"], manifest["kind"])
-        created: Manifest = resource.create(manifest, field_manager=FIELD_MANAGER)
-        return created
+        resource = self.resource(manifest["apiVersion"], manifest["kind"])
+        path = resource.path(namespace=manifest["metadata"]["namespace"])
+        return self.request("POST", path, query={"fieldManager": FIELD_MANAGER}, body=manifest)
 
     def require(self, *namespaces: str) -> None:
         """Raise ClusterError if a namespace is missing: it is probably the wrong cluster."""
@@ -86,14 +68,10 @@ class Cluster:
     def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """Return whether the API server would allow a request, from an access review."""
         asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
-        review = self.create(
-            {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": asked},
-            }
-        )
-        return bool(review["status"]["allowed"])
+        version, kind = _ACCESS_REVIEW
+        review = {"apiVersion": version, "kind": kind, "spec": {"resourceAttributes": asked}}
+        path = self.resource(version, kind).path()
+        return bool(self.request("POST", path, body=review)["status"]["allowed"])
 
     def secret(self, namespace: str, name: str) -> Secret | None:
         found = self.get("v1", "Secret", name, namespace)
@@ -138,8 +116,8 @@ class Cluster:
 
     def _merge(self, kind: tuple[str, str], namespace: str, name: str, change: Manifest) -> None:
         """Apply a JSON merge patch."""
-        options = {"content_type": MERGE_PATCH, "field_manager": FIELD_MANAGER}
-        self.client.resource(*kind).patch(change, name, namespace, **options)
+        options = {"query": {"fieldManager": FIELD_MANAGER}, "content_type": MERGE_PATCH}
+        self.request("PATCH", self.resource(*kind).path(name, namespace), body=change, **options)
 
 
 @dataclass(frozen=True)

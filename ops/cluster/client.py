@@ -1,4 +1,4 @@
-"""The dynamic client of the kubernetes package, with timeouts and readable errors."""
+"""Requests to an API server, with timeouts and readable errors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from http.client import responses
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from kubernetes.client import ApiException
-from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic import resource as dynamic
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from constructs_lib.manifests.objects import Kind
 from constructs_lib.model import Manifest
-from ops.cluster.kubeconfig import connect
 from ops.errors import ClusterError, StatusError, UnreachableError
 
 In = TypeVar("In")
@@ -35,21 +32,28 @@ _HANDSHAKE = re.compile(r"Handshake status (401|403)")
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
-class Resource(dynamic.Resource):
-    """A kind in one version of its API group. Its methods get, create, patch, ... send requests."""
+class Resource(NamedTuple):
+    """A kind in one version of its API group."""
 
-    def __init__(self, client: Any, api_version: str, discovered: Manifest) -> None:
-        """Create it from an entry of the discovery of an API version."""
-        group, _, version = api_version.rpartition("/")
-        fields = {field: discovered[field] for field in ("kind", "name", "namespaced", "verbs")}
-        prefix = "apis" if group else "api"
-        untyped: Any = super()
-        untyped.__init__(prefix, group, version, client=client, **fields)
+    group_version: str
+    kind: str
+    name: str
+    """The plural in URL paths: `deployments`."""
+    namespaced: bool
+    verbs: tuple[str, ...]
+
+    @property
+    def group(self) -> str:
+        return self.group_version.rpartition("/")[0]
 
     def path(self, name: str | None = None, namespace: str | None = None) -> str:
         """Return the URL path of an object, or of the collection without a name."""
-        untyped: Any = super()
-        return str(untyped.path(name, namespace))
+        inside = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{_root(self.group_version)}{inside}/{self.name}{f'/{name}' if name else ''}"
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 @dataclass(frozen=True)
@@ -71,28 +75,20 @@ class Response:
         return str(self.content.get("message", ""))
 
 
-class Client(DynamicClient):
-    """One API server, in one context of the kubeconfig. Objects are plain dicts."""
+class Client:
+    """One API server, in one context of the kubeconfig. Every method raises ClusterError."""
 
     def __init__(self, context: str | None = None) -> None:
-        self.context, api = connect(context)
-        untyped: Any = super()
-        untyped.__init__(api, discoverer=Discovery)
+        """Connect.
 
-    @property
-    def resources(self) -> Discovery:
-        found: Discovery = super().resources
-        return found
-
-    def request(self, method: str, path: str, body: Any = None, **params: Any) -> Manifest:
-        """Return the response. Raises StatusError if the request is refused.
-
-        DynamicClient and its resources send every request with this method.
+        Args:
+            context: A context of the kubeconfig. Default: its current context.
         """
-        response = self.exchange(method, path, body=body, **params)
-        if not response.accepted:
-            raise self._refusal(response.status, response.message, f"{method.upper()} {path}")
-        return response.content
+        # takes a third of a second to import, and most commands do not need it
+        from ops.cluster.kubeconfig import connect
+
+        self.context, self._api = connect(context)
+        self.resources = Discovery(self)
 
     def exchange(
         self,
@@ -100,50 +96,82 @@ class Client(DynamicClient):
         path: str,
         *,
         query: Mapping[str, str] | None = None,
+        body: Manifest | None = None,
         accept: str = _JSON,
-        **params: Any,
+        content_type: str = _JSON,
     ) -> Response:
-        """Return any response. Raises StatusError for rejected credentials and for throttling.
-
-        `params` are those of DynamicClient.request, such as `body` and `content_type`.
-        """
-        params |= {"query_params": [*(query or {}).items()], "header_params": {"Accept": accept}}
+        """Return any response. Raises StatusError for rejected credentials and for throttling."""
+        headers = {"Accept": accept, "Content-Type": content_type}
         with self._translated_errors():
-            answer = self._send(method, path, _request_timeout=_SECONDS, **params)
-            content = _json_object(answer.body if isinstance(answer, ApiException) else answer.data)
-        if content is None and (answer.status < 300 or _is_html(answer)):
+            options = {"query_params": query, "body": body, "header_params": headers}
+            answer = self._send(method, path, _SECONDS, **options)
+            content = _json_object(answer.data)
+        # a proxy or a login page: API servers send JSON, or an error as plain text
+        is_page = "html" in str(answer.headers.get("Content-Type"))
+        if content is None and (answer.status < 300 or is_page):
             raise self.other_server()
-        sent = answer.headers.getlist("Warning")
-        warnings = (found[1].replace('\\"', '"') for one in sent if (found := _WARNING.match(one)))
+        sent = map(_WARNING.match, answer.headers.getlist("Warning"))
+        warnings = (match[1].replace('\\"', '"') for match in sent if match)
         response = Response(answer.status, content or {}, tuple(warnings))
         if response.status in (401, 429):
             raise self._refusal(response.status, response.message)
         return response
 
-    def resource(self, api_version: str, kind: str) -> Resource:
-        """Return the resource of a kind, if necessary in the server's preferred version.
+    def request(self, method: str, path: str, **options: Any) -> Manifest:
+        """Return the content of a response, with the options of `exchange`.
 
-        Raises ClusterError if the server does not serve the kind.
+        Raises StatusError if the request is refused.
         """
-        group = api_version.rpartition("/")[0]
-        served = self.resources
-        found = served.get(api_version, kind) or served.preferred.get((group, kind))
-        if not found:
-            raise ClusterError(f"the cluster lacks {kind} of {group}; install it first")
-        return found
-
-    def find(self, resource: Resource, name: str, namespace: str = "") -> Manifest | None:
-        """Return an object; None if it does not exist."""
-        return self.read(resource.path(name, namespace))
+        response = self.exchange(method, path, **options)
+        if not response.accepted:
+            raise self._refusal(response.status, response.message, f"{method} {path}")
+        return response.content
 
     def read(self, path: str) -> Manifest | None:
         """Return the response for a path; None for status 404."""
         try:
             return self.request("GET", path)
         except StatusError as error:
-            if error.http_status == 404:
-                return None
-            raise
+            if error.http_status != 404:
+                raise
+            return None
+
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """Return the resource of a kind, if necessary in the server's preferred version.
+
+        Raises ClusterError if the server does not serve the kind.
+        """
+        group, served = api_version.rpartition("/")[0], self.resources
+        found = served.get(api_version, kind) or served.preferred.get((group, kind))
+        if not found:
+            raise ClusterError(f"the cluster lacks {kind} of {group}; install it first")
+        return found
+
+    def log(self, namespace: str, pod: str) -> Iterator[str]:
+        """Stream the log of a single-container pod until the container ends, without a timeout."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        with self._translated_errors():
+            answer = self._send("GET", path, query_params={"follow": "true"})
+            if answer.status >= 300:
+                message = (_json_object(answer.data) or {}).get("message", "")
+                raise self._refusal(answer.status, message, f"GET {path}")
+            for line in answer:
+                yield line.decode("utf-8", "replace").removesuffix("\n")
+
+    @contextmanager
+    def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[socket.socket]:
+        """Open a connection to a pod, bypassing Services, load balancers and NetworkPolicies."""
+        from kubernetes.stream.ws_client import portforward_call
+
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+        open_port: Any = portforward_call
+        with self._translated_errors():
+            method, url, headers, *_ = self._serialized("GET", path, query_params={"ports": port})
+            forward = open_port(self._api.configuration, method, url, headers=headers)
+        try:
+            yield forward.socket(port)
+        finally:
+            forward.close()
 
     def other_server(self) -> ClusterError:
         """Return the error for a server that responds unlike an API server."""
@@ -152,52 +180,24 @@ class Client(DynamicClient):
             "check proxy and VPN, or choose another context with --context"
         )
 
-    def log(self, namespace: str, pod: str) -> Iterator[str]:
-        """Stream the log of a single-container pod until the container ends, without a timeout."""
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        rest = b""
-        with self._translated_errors():
-            answer = self._send("GET", path, query_params=[("follow", "true")])
-            if isinstance(answer, ApiException):
-                message = str((_json_object(answer.body) or {}).get("message", ""))
-                raise self._refusal(answer.status, message, f"GET {path}")
-            for chunk in answer.stream(decode_content=True):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from (line.decode("utf-8", "replace") for line in lines)
-        if rest:
-            yield rest.decode("utf-8", "replace")
+    def _send(self, method: str, path: str, timeout: Any = None, **options: Any) -> HTTPResponse:
+        """Return the response with any status, before its body."""
+        request = self._serialized(method, path, **options)
+        response: HTTPResponse = self._api.call_api(*request, _request_timeout=timeout).response
+        return response
 
-    @contextmanager
-    def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[socket.socket]:
-        """Open a connection to a pod, bypassing Services, load balancers and NetworkPolicies."""
-        from kubernetes.client import CoreV1Api  # takes as long to import as all the rest
-        from kubernetes.stream import portforward
-
-        api: Any = CoreV1Api(self.client)
-        open_port: Any = partial(portforward, api.connect_get_namespaced_pod_portforward)
-        with self._translated_errors():
-            forward = open_port(pod, namespace, ports=str(port))
-        try:
-            yield forward.socket(port)
-        finally:
-            forward.close()
-
-    def _send(self, method: str, path: str, **params: Any) -> Any:
-        """Return the response of urllib3, or the ApiException for a status that is not 2xx."""
-        send: Any = super().request
-        try:
-            return send(method, path, serialize=False, **params)
-        except ApiException as error:
-            if not error.status:  # TLS
-                raise
-            return error
+    def _serialized(self, method: str, path: str, **options: Any) -> Any:
+        """Return method, URL, headers with the token, and body."""
+        return self._api.param_serialize(method, path, auth_settings=["BearerToken"], **options)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         """Turn connection errors into ClusterErrors."""
+        from kubernetes.client import ApiException  # for TLS and WebSockets
+
         try:
             yield
-        except (HTTPError, OSError, ApiException) as error:  # the last for TLS and WebSockets
+        except (HTTPError, OSError, ApiException) as error:
             if isinstance(error.__context__, KeyboardInterrupt):  # the library wraps it
                 raise KeyboardInterrupt from error
             refused = _HANDSHAKE.search(str(getattr(error, "reason", "")))
@@ -213,7 +213,7 @@ class Client(DynamicClient):
     @property
     def _address(self) -> str:
         """The address of the API server, without a password."""
-        return re.sub(r"//[^/]*@", "//", str(self.configuration.host))
+        return re.sub(r"//[^/]*@", "//", str(self._api.configuration.host))
 
     def _refusal(self, status: int, message: str, request: str = "") -> StatusError:
         if status == 401 or (status == 403 and "system:anonymous" in message):
@@ -230,14 +230,9 @@ class Client(DynamicClient):
         return StatusError(text.rstrip(": "), status)
 
 
-def _is_html(answer: Any) -> bool:
-    """Whether a proxy or a login page responded: API servers send JSON, or plain text."""
-    return "html" in str(answer.headers.get("Content-Type"))
-
-
-def _json_object(text: str | bytes | None) -> Manifest | None:
+def _json_object(text: bytes) -> Manifest | None:
     try:
-        content = json.loads(text or "")
+        content = json.loads(text)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
@@ -254,14 +249,9 @@ def in_parallel(ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
 
 
 class Discovery:
-    """The discoverer of a DynamicClient: the resources that the API server serves.
+    """The resources that an API server serves. Each API version is read once, when needed."""
 
-    Those of the library ask for one API version at a time, keep a cache in the folder for temporary
-    files, and do not show which API versions cannot be read.
-    """
-
-    def __init__(self, client: Any, cache_file: str | None = None) -> None:
-        del cache_file
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._resources = cache(self._read)
 
@@ -272,12 +262,11 @@ class Discovery:
     @cached_property
     def preferred(self) -> Mapping[Kind, Resource]:
         """Every resource in the server's preferred version, by group and kind."""
-        preferred = [group["preferredVersion"]["groupVersion"] for group in self._groups]
+        versions = [group["preferredVersion"]["groupVersion"] for group in self._groups]
         return {
-            (one.group, kind): one
-            for version, resources in self._all.items()
-            if version in preferred
-            for kind, one in (resources or {}).items()
+            (resource.group, kind): resource
+            for version in versions
+            for kind, resource in (self._all[version] or {}).items()
         }
 
     @property
@@ -305,8 +294,8 @@ class Discovery:
     @cached_property
     def _all(self) -> dict[str, dict[str, Resource] | None]:
         """The resources of every API version; None if they are unknown."""
-        versions = [one["groupVersion"] for group in self._groups for one in group["versions"]]
-        return dict(zip(versions, in_parallel(self._read_if_up, versions), strict=True))
+        named = [one["groupVersion"] for group in self._groups for one in group["versions"]]
+        return dict(zip(named, in_parallel(self._read_if_up, named), strict=True))
 
     def _read_if_up(self, api_version: str) -> dict[str, Resource] | None:
         try:
@@ -318,10 +307,11 @@ class Discovery:
 
     def _read(self, api_version: str) -> dict[str, Resource]:
         """Return the resources of an API version by kind; none if the server does not have it."""
-        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        content = self._client.read(root) or {}
+        content = self._client.read(_root(api_version)) or {}
         found: dict[str, Resource] = {}
         for entry in content.get("resources") or ():
-            if "/" not in entry["name"]:
-                found.setdefault(entry["kind"], Resource(self._client, api_version, entry))
+            kind, name = entry["kind"], entry["name"]
+            if "/" not in name:  # no subresource
+                resource = Resource(api_version, kind, name, entry["namespaced"], entry["verbs"])
+                found.setdefault(kind, resource)
         return found

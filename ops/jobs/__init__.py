@@ -11,8 +11,8 @@ import typer
 
 from constructs_lib.model import Manifest
 from ops import terminal
-from ops.cluster import Cluster, ClusterError, StatusError, UnreachableError
-from ops.errors import CanceledError, OpsError
+from ops.cluster import Cluster
+from ops.errors import CanceledError, ClusterError, OpsError, StatusError, UnreachableError
 from ops.jobs.schedule import (
     CRON_JOB,
     FROM_CRON_JOB,
@@ -201,7 +201,7 @@ def _watch(cluster: Cluster, namespace: str, name: str) -> JobRun:
         fresh = [one for one in starts if one not in shown]
         for started in fresh:
             try:
-                for line in cluster.client.log(namespace, started.pod):
+                for line in cluster.log(namespace, started.pod):
                     terminal.show(line)
             except ClusterError as error:
                 terminal.warn(f"cannot show the log of {started.pod}: {error}")

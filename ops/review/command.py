@@ -91,7 +91,7 @@ def _of_cluster(context: str | None, revision: str | None) -> Report:
 
     head = Repository(Path.cwd()).revision(revision)
     with terminal.waiting("Running server-side dry runs; the cluster does not change"):
-        return compare(Cluster(context).client, head)
+        return compare(Cluster(context), head)
 
 
 def _of_revisions(base: str | None, head: str | None) -> Report:

@@ -17,8 +17,8 @@ from constructs_lib.manifests.objects import Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
-from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster, ClusterError
-from ops.errors import OpsError
+from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster
+from ops.errors import ClusterError, OpsError
 from ops.review.live.normalize import LAST_APPLIED, normalized
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
@@ -296,16 +296,16 @@ class Takeover:
     def _live(self, manifest: Manifest) -> Manifest | None:
         """Return the object in the cluster; None if it does not exist."""
         key = Declared.of(manifest).key
-        resource = self.cluster.client.resource(manifest["apiVersion"], key.kind)
-        return self.cluster.client.find(resource, key.name, key.namespace)
+        resource = self.cluster.resource(manifest["apiVersion"], key.kind)
+        return self.cluster.read(resource.path(key.name, key.namespace))
 
     def _change(self, method: str, manifest: Manifest, **options: Any) -> None:
         """Send a request about an object; the options are `query` and `content_type`."""
         key = Declared.of(manifest).key
-        resource = self.cluster.client.resource(manifest["apiVersion"], key.kind)
+        resource = self.cluster.resource(manifest["apiVersion"], key.kind)
         path = resource.path(None if method == "POST" else key.name, key.namespace)
         body = None if method == "DELETE" else manifest
-        response = self.cluster.client.exchange(method, path, body=body, **options)
+        response = self.cluster.exchange(method, path, body=body, **options)
         if not response.accepted and (method, response.status) != ("DELETE", 404):
             reason = response.message or response.status
             raise ClusterError(f"the cluster refuses {method} of {key}: {reason}")

@@ -114,7 +114,7 @@ class Rehearsal:
             patch.setenv("KUBECONFIG", self.environment["KUBECONFIG"])
             patch.chdir(self.checkout)
             declared = Objects(of_cluster(read(Repository(self.checkout).working_tree())))
-            server = Server(Operators(None).client)
+            server = Server(Operators(None))
             runs = dry_runs(server, read_cluster(server, declared))
         return {
             (run.declared.kind, run.declared.namespace, run.declared.name): run.after

@@ -13,8 +13,9 @@ from constructs_lib.manifests.argocd import GROUP, NAMESPACE
 from constructs_lib.manifests.objects import GROUPS, Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
-from ops.cluster import APPLY_PATCH, MERGE_PATCH, ClusterError
+from ops.cluster import APPLY_PATCH, MERGE_PATCH
 from ops.cluster.client import Client, Discovery, Resource, Response, in_parallel
+from ops.errors import ClusterError
 
 ARGO_CD = "argocd-controller"
 """The field manager of Argo CD's server-side apply."""

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.cluster import Cluster, ClusterError
+from ops.cluster import Cluster
+from ops.errors import ClusterError
 from tests.conftest import run as run_process
 from tests.ops.day_two.api_server import TOKEN, ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import SECRET, Run
@@ -118,7 +119,7 @@ def test_a_token_that_no_header_can_contain(
     for user in users(token, tmp_path):
         use(kubeconfig, **user)
         assert "the token of context test is empty, or has a line break" in run.refused("jobs")
-        forward = Cluster().client.forwarded("cerebro", "cerebro-api-1-0", 80)
+        forward = Cluster().forwarded("cerebro", "cerebro-api-1-0", 80)
         with pytest.raises(ClusterError, match="the token of context test is empty, or"), forward:
             pytest.fail("it was sent")
     assert api.authorizations == set()

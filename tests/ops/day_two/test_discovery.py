@@ -49,7 +49,7 @@ def test_a_kind_is_not_missing_because_its_server_is_down(api: ApiServer, run: R
 def test_every_version_is_read_even_if_one_server_is_down(api: ApiServer) -> None:
     api.served |= {METRICS: ("PodMetrics",), "batch/v2": ("Job",)}
     api.answers[f"/apis/{METRICS}"] = (503, {})
-    resources = Cluster().client.resources
+    resources = Cluster().resources
     assert resources.silent == (METRICS,)
     assert resources.versions(("batch", "Job")) == ["batch/v1", "batch/v2"]
     assert resources.preferred["apps", "Deployment"].path("x", "y") == (
@@ -57,4 +57,4 @@ def test_every_version_is_read_even_if_one_server_is_down(api: ApiServer) -> Non
     )
     api.answers["/apis"] = (403, {"message": "no"})
     with pytest.raises(Exception, match="lacks a permission in the cluster: no"):
-        _ = Cluster().client.resources.silent
+        _ = Cluster().resources.silent

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from catalogue.installation import INSTALLATION
-from ops.cluster import Cluster, ClusterError
+from ops.cluster import Cluster
 from ops.cluster import kubeconfig as kubeconfigs
+from ops.errors import ClusterError
 from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import Run
 from tests.serving import QuietHandler, posted, serving
@@ -91,7 +92,7 @@ def test_a_server_without_the_kubernetes_api(run: Run, api: ApiServer) -> None:
     for status, content in ((404, "404 page not found"), (200, {})):
         api.answers["/apis"] = (status, content)
         with pytest.raises(ClusterError, match=problem):
-            _ = Cluster().client.resources.silent
+            _ = Cluster().resources.silent
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 502])

@@ -11,8 +11,8 @@ import yaml
 
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
-from ops.cluster import ClusterError
 from ops.cluster.client import Response
+from ops.errors import ClusterError
 from ops.review.document import render
 from ops.review.live import findings
 from ops.review.live.report import compare
