@@ -132,7 +132,7 @@ class Secret:
     def of(cls, manifest: Manifest) -> Secret:
         metadata = manifest["metadata"]
         written = [
-            time(field["time"])
+            datetime.fromisoformat(field["time"])
             for field in metadata.get("managedFields") or ()
             if "f:data" in (field.get("fieldsV1") or {}) and "time" in field
         ]
@@ -140,7 +140,9 @@ class Secret:
             key: SecretValue(b64decode(text).decode("utf-8", "replace"))
             for key, text in (manifest.get("data") or {}).items()
         }
-        return cls(values, max(written, default=time(metadata["creationTimestamp"])))
+        return cls(
+            values, max(written, default=datetime.fromisoformat(metadata["creationTimestamp"]))
+        )
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,7 @@ class SyncState:
 
     @classmethod
     def of(cls, manifest: Manifest) -> SyncState:
-        conditions = manifest.get("status", {}).get("conditions", ())
-        ready: Manifest = next((one for one in conditions if one["type"] == "Ready"), {})
+        ready = conditions(manifest).get("Ready", {})
         reason, message = ready.get("reason", ""), ready.get("message", "never synced")
         return cls(ready.get("status") == "True", f"{reason}: {message}".removeprefix(": "))
 
@@ -175,19 +176,23 @@ class PodState:
     def of(cls, pod: Manifest) -> PodState:
         status = pod.get("status", {})
         states = [one.get("state", {}) for one in status.get("containerStatuses", ())]
-        starts = [time(state["running"]["startedAt"]) for state in states if "running" in state]
+        starts = [
+            datetime.fromisoformat(state["running"]["startedAt"])
+            for state in states
+            if "running" in state
+        ]
         reasons = [state.get("waiting", {}).get("reason", "") for state in states]
-        conditions = {one["type"]: one["status"] for one in status.get("conditions", ())}
         every = len(starts) == len(pod["spec"]["containers"])
         return cls(
             pod["metadata"]["name"],
-            time(pod["metadata"]["creationTimestamp"]),
+            datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
             min(starts) if every else None,
-            conditions.get("Ready") == "True",
+            conditions(pod).get("Ready", {}).get("status") == "True",
             next((reason for reason in reasons if reason in _STUCK_REASONS), ""),
         )
 
 
-def time(text: str) -> datetime:
-    """Parse a time of the API server."""
-    return datetime.fromisoformat(text)
+def conditions(manifest: Manifest) -> dict[str, Manifest]:
+    """Return the conditions of an object, by type."""
+    listed = manifest.get("status", {}).get("conditions", ())
+    return {condition["type"]: condition for condition in listed}
