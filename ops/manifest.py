@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import requests
 import typer
@@ -81,7 +80,8 @@ def refresh(
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
     results = list(_in_every_pod(Cluster(context), pods, key)) if cluster else [_in_one_pod(key)]
     for result in results:
-        (terminal.show if result.succeeded else terminal.fail)(result.message(key))
+        report = terminal.show if result.succeeded else terminal.fail
+        report(result.message.replace(key.text, "***"))  # a response may repeat it
     if not cluster:
         terminal.info(
             f"Queried one pod. Each pod fetches the manifest every {pods.interval} s; --cluster "
@@ -100,46 +100,29 @@ class ApiPods(NamedTuple):
     """The refresh interval of a pod, in seconds."""
 
 
-@dataclass(frozen=True)
-class RefreshResult:
-    """The response of a pod, or of the load balancer."""
+class RefreshResult(NamedTuple):
+    """The result of a refresh, by a pod or through the load balancer."""
 
-    who: str
-    status: int
-    """The HTTP status; 0 without a response."""
-    body: str
+    message: str
+    succeeded: bool = False
+    """Whether the pod has the newest manifest."""
 
-    @property
-    def content(self) -> dict[str, Any]:
-        """The body as a JSON object; empty if it is not one."""
+    @classmethod
+    def of(cls, who: str, status: int, body: str) -> RefreshResult:
+        """Read a response. A pod returns 200 even if it does not have the newest manifest."""
         try:
-            content = json.loads(self.body)
+            parsed = json.loads(body)
         except ValueError:
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the pod has the newest manifest; it returns 200 even if it does not."""
-        return self.status == 200 and self.content.get("status") in ("reloaded", "unchanged")
-
-    def message(self, key: SecretValue) -> str:
-        """Return the result for the user, with the key masked wherever the response repeats it."""
-        return self._in_words().replace(key.text, "***")
-
-    def _in_words(self) -> str:
-        detail = str(self.content.get("detail") or "")
-        models = self.content.get("models", "?")
-        if self.succeeded:
-            return f"{self.who}: {self.content['status']}, {models} models"
-        if self.status == 200:
-            return (
-                f"{self.who}: not refreshed, still {models} models: {detail or 'no reason given'}"
-            )
-        if not self.status:
-            return f"{self.who}: {self.body}"
-        hint = _STATUS_HELP.get(self.status, "check its log")
-        return f"{self.who}: status {self.status}: {detail + '; ' if detail else ''}{hint}"
+            parsed = None
+        content = parsed if isinstance(parsed, dict) else {}
+        detail, models = content.get("detail") or "", content.get("models", "?")
+        if status != 200:
+            hint = _STATUS_HELP.get(status, "check its log")
+            return cls(f"{who}: status {status}: {f'{detail}; ' if detail else ''}{hint}")
+        if content.get("status") in ("reloaded", "unchanged"):
+            return cls(f"{who}: {content['status']}, {models} models", succeeded=True)
+        reason = detail or "no reason given"
+        return cls(f"{who}: not refreshed, still {models} models: {reason}")
 
 
 def address() -> str:
@@ -176,22 +159,21 @@ def _given_key(file: Path | None) -> SecretValue:
 
 
 def _key_from_ssm() -> SecretValue:
-    path = Parameters.API_KEYS.path
-    store = ParameterStore()
+    path, store = Parameters.API_KEYS.path, ParameterStore()
     stored = store.read([path]).get(path)
     if not stored:
         raise OpsError(f"{path} does not exist in {store.region}; pass a key with --ask-key")
     try:
-        keys = api_keys(stored.value.text)
+        tiers = api_keys(stored.value.text)
     except ValueError as error:
         raise OpsError(f"{path} is invalid: {error}; pass a key with --ask-key") from None
-    able = [key for key, tier in keys.items() if tier == TIER]
-    if not able:
-        raise OpsError(
-            f"{path} has no key of {TIER}; add one with `ops secrets rotate {path}`, or pass one "
-            "with --ask-key"
-        )
-    return SecretValue(able[0])
+    for key, tier in tiers.items():
+        if tier == TIER:
+            return SecretValue(key)
+    raise OpsError(
+        f"{path} has no key of {TIER}; add one with `ops secrets rotate {path}`, or pass one "
+        "with --ask-key"
+    )
 
 
 def _in_one_pod(key: SecretValue) -> RefreshResult:
@@ -206,11 +188,11 @@ def _in_one_pod(key: SecretValue) -> RefreshResult:
             )
     except requests.Timeout:
         problem = f"no answer within {_SECONDS} s; check the network, or try --cluster"
-        return RefreshResult(url, 0, problem)
+        return RefreshResult(f"{url}: {problem}")
     except requests.RequestException as error:
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        return RefreshResult(url, 0, f"cannot be reached: {reason}")
-    return RefreshResult(url, answer.status_code, answer.text)
+        return RefreshResult(f"{url}: cannot be reached: {reason}")
+    return RefreshResult.of(url, answer.status_code, answer.text)
 
 
 def _in_every_pod(cluster: Cluster, api: ApiPods, key: SecretValue) -> Iterator[RefreshResult]:
@@ -219,7 +201,7 @@ def _in_every_pod(cluster: Cluster, api: ApiPods, key: SecretValue) -> Iterator[
     if not pods:
         app = api.selector.removeprefix("app=")
         raise OpsError(f"{api.namespace}/{app} has no pods in context {cluster.context}")
-    for pod in (one.name for one in pods):
+    for pod in (state.name for state in pods):
         with terminal.waiting(f"Querying {pod} ..."):
             try:
                 with cluster.forwarded(api.namespace, pod, api.port) as connection:
@@ -229,8 +211,8 @@ def _in_every_pod(cluster: Cluster, api: ApiPods, key: SecretValue) -> Iterator[
                     http.request("POST", PATH, headers={_HEADER: key.text})
                     answer = http.getresponse()
                     body = answer.read().decode("utf-8", "replace")
-                    yield RefreshResult(pod, answer.status, body)
+                    yield RefreshResult.of(pod, answer.status, body)
             except TimeoutError:
-                yield RefreshResult(pod, 0, f"no answer within {_SECONDS} s; check its log")
+                yield RefreshResult(f"{pod}: no answer within {_SECONDS} s; check its log")
             except (ClusterError, HTTPException, OSError) as error:
-                yield RefreshResult(pod, 0, f"the request failed: {error}")
+                yield RefreshResult(f"{pod}: the request failed: {error}")

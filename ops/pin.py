@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
 
@@ -41,12 +41,7 @@ Service = Annotated[str, typer.Argument(help="The service, as in catalogue/image
 Verify = Annotated[bool, typer.Option(help="Check first that the registry has the image.")]
 
 
-class RefusedError(OpsError):
-    """The pin is refused; nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Pinned:
+class Pinned(NamedTuple):
     """The result of a pin."""
 
     service: str
@@ -54,7 +49,7 @@ class Pinned:
     """The previous pin."""
     after: Pin
     """The new pin."""
-    image: registry.Image | None
+    checked: str | None
     """The image in the registry; None if it was not checked."""
     written: tuple[Path, ...]
     """The changed files, relative to the repository; empty if it was already pinned."""
@@ -86,12 +81,12 @@ def pin(
 
 
 def pin_and_report(service: str, commit: str, digest: str | None, *, verify: bool) -> None:
-    """Pin an image and print the result. Raises RefusedError."""
+    """Pin an image and print the result. Raises OpsError."""
     try:
         done = bump(service, commit, digest, find=registry.find if verify else None)
     except (OpsError, DeclarationError, PlatformError) as error:
         remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), "")
-        refused = RefusedError(f"{error}{remedy}")
+        refused = OpsError(f"{error}{remedy}")
         refused.add_note("Nothing was changed.")
         raise refused from error
     typer.echo("\n".join(_report(done)))
@@ -102,60 +97,60 @@ def bump(
     commit: str,
     digest: str | None = None,
     *,
-    find: Callable[[str], registry.Image] | None = registry.find,
+    find: Callable[[str], str] | None = registry.find,
     root: Path = ROOT,
 ) -> Pinned:
     """Pin `service` to the image of `commit`, and render dist/ with it: both, or neither.
 
     `find` looks up the image, by `digest` if given, and returns the digest to pin. With None, the
     image is not checked, and the digest stays if the tag does not change. `root` is the checkout
-    to change. Raises RefusedError, GitError, RegistryError, and for errors in what is rendered
-    DeclarationError or PlatformError; after an error, every file is unchanged.
+    to change. Raises OpsError, and for errors in what is rendered DeclarationError or
+    PlatformError; after an error, every file is unchanged.
     """
     dist = root / "dist"
     folder = root / "catalogue" / "images"
     pins = images.load(folder)
     require_known(service, pins)
     if not _COMMIT.fullmatch(commit):
-        raise RefusedError(
+        raise OpsError(
             f"{commit!r} is not a full commit (40 lowercase hex digits); run `git rev-parse` "
             f"in the repository of {service}"
         )
     before, after = pins[service], Pin(f"sha-{commit}", digest)
     platform = _collect_errors(_platform)
     name = f"{platform.registry}/{service}"
-    image = find(f"{name}:{after}") if find else None
-    if image:
-        after = replace(after, digest=image.digest)
+    checked = f"{name}:{after}" if find else None
+    if find and checked:
+        after = replace(after, digest=find(checked))
     elif digest is None and after.tag == before.tag:
         after = before
     pinned = replace(platform, images={**pins, service: after})
     rendered = _collect_errors(lambda: _render(pinned))
     present = output.read(dist)
-    if before == after and present == rendered:
-        return Pinned(service, before, after, image, ())
-    file = images.pin_file(service, folder)
-    require_committed(root, service)
-    _require_only_image_changes(present, rendered, f"{name}:{before}", f"{name}:{after}")
-    _write(file, f"{after}\n", dist, present, rendered)
-    changed = (dist / path for path in sorted(rendered) if rendered[path] != present[path])
-    written = tuple(path.relative_to(root) for path in (file, *changed))
-    return Pinned(service, before, after, image, written)
+    written: tuple[Path, ...] = ()
+    if before != after or present != rendered:
+        file = images.pin_file(service, folder)
+        require_committed(root, service)
+        _require_only_image_changes(present, rendered, f"{name}:{before}", f"{name}:{after}")
+        _write(file, f"{after}\n", dist, present, rendered)
+        changed = (dist / path for path in sorted(rendered) if rendered[path] != present[path])
+        written = tuple(path.relative_to(root) for path in (file, *changed))
+    return Pinned(service, before, after, checked, written)
 
 
 def require_known(service: str, pins: Mapping[str, Pin]) -> None:
-    """Raise RefusedError if the service has no pin."""
+    """Raise OpsError if the service has no pin."""
     if service not in pins:
-        raise RefusedError(f"{service!r} is not in catalogue/images; use one of: {', '.join(pins)}")
+        raise OpsError(f"{service!r} is not in catalogue/images; use one of: {', '.join(pins)}")
 
 
 def require_committed(root: Path, service: str) -> None:
-    """Raise RefusedError if dist/ or the service's pin has uncommitted changes."""
+    """Raise OpsError if dist/ or the service's pin has uncommitted changes."""
     paths = (images.pin_file(service, root / "catalogue" / "images"), root / "dist")
     status = Git(root).ask("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths))
     if status:
         changes = ", ".join(line[3:] for line in status.splitlines())
-        raise RefusedError(
+        raise OpsError(
             f"uncommitted changes: {changes}. Commit them first, or undo them with `git restore`"
         )
 
@@ -190,20 +185,20 @@ def _require_only_image_changes(
     present: Mapping[str, str], rendered: Mapping[str, str], old: str, new: str
 ) -> None:
     with_image = {path for path, text in present.items() if old in text}
-    allowed = {README} & present.keys() & rendered.keys()
 
-    def without_fingerprints(path: str, text: str | None) -> str | None:
-        """Remove the fingerprints of Jobs, which depend on the image."""
-        return _FINGERPRINTS.sub("", text) if text and path in with_image else text
+    def comparable(files: Mapping[str, str]) -> set[tuple[str, str]]:
+        """Omit the page, and the fingerprints of Jobs, which depend on the image."""
+        return {
+            (path, "" if path == README else _FINGERPRINTS.sub("", text))
+            if path in (README, *with_image)
+            else (path, text)
+            for path, text in files.items()
+        }
 
-    others = [
-        f"dist/{path}"
-        for path in sorted((present.keys() | rendered.keys()) - allowed)
-        if without_fingerprints(path, rendered.get(path))
-        != without_fingerprints(path, present[path].replace(old, new) if path in present else None)
-    ]
+    expected = {path: text.replace(old, new) for path, text in present.items()}
+    others = sorted({f"dist/{path}" for path, _ in comparable(expected) ^ comparable(rendered)})
     if others:
-        raise RefusedError(
+        raise OpsError(
             f"rendering would change more than the image {new}: {', '.join(others)}. "
             "Run `make synth`, commit the result, and pin again"
         )
@@ -222,7 +217,7 @@ def _write(
                 output.replace_dir(present, dist)
                 raise
         except OSError as error:
-            raise RefusedError(f"cannot write: {error}") from error
+            raise OpsError(f"cannot write: {error}") from error
 
 
 def _report(done: Pinned) -> Iterator[str]:
@@ -231,8 +226,8 @@ def _report(done: Pinned) -> Iterator[str]:
         yield f"{done.service} is already pinned to {after}; nothing changed."
         return
     yield f"{done.service}: {before} -> {after}"
-    if done.image:
-        yield f"{done.image.reference} is in the registry, for linux/arm64"
+    if done.checked:
+        yield f"{done.checked} is in the registry, for linux/arm64"
     else:
         yield f"not checked whether the registry has {after}"
     if before.tag == after.tag and before.digest and before.digest != after.digest:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -17,13 +15,13 @@ from constructs_lib.manifests.references import ImageReference
 from docker import auth
 from ops.errors import OpsError
 
-_INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-_MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
+_MANIFESTS = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
 )
 _RETRIES = Retry(
     total=2,
@@ -43,18 +41,8 @@ class ImageMissingError(RegistryError):
     """The image does not exist, or not for the platform."""
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image in a registry."""
-
-    reference: str
-    """The requested reference."""
-    digest: str
-    """The digest of the index or manifest behind the tag: `sha256:…`."""
-
-
-def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: float = 10) -> Image:
-    """Return the image of `reference` if it exists for `platform`.
+def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: float = 10) -> str:
+    """Return the digest `sha256:…` of an image, of its index if it has one.
 
     `reference` is `<registry>/<repository>:<tag>`; with `@<digest>`, the digest is requested
     instead of the tag. Uses Docker's credentials (`docker login`), or none. Like Docker, uses HTTP
@@ -67,7 +55,7 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
     repository = _Repository(image.repository, timeout_seconds)
     answer = repository.manifest(image.digest or image.build)
     try:
-        found = repository.platforms(_json(answer))
+        found = repository.platforms(answer.json())
         if platform not in found:
             built = f", only for {', '.join(sorted(found))}" if found else ""
             raise ImageMissingError(f"{reference} is not built for {platform}{built}")
@@ -75,7 +63,7 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
             repository.manifest(child)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RegistryError(f"{reference} cannot be read as an image: {error!r}") from error
-    return Image(reference, _digest(answer))
+    return _digest(answer)
 
 
 class _Repository:
@@ -94,10 +82,9 @@ class _Repository:
 
     def manifest(self, tag_or_digest: str) -> requests.Response:
         """Return the index or manifest of a tag or digest, after verifying its digest."""
-        answer = self._get("manifests", tag_or_digest, ", ".join((*_INDEXES, *_MANIFESTS)))
-        stated = (answer.headers.get("Docker-Content-Digest", ""), tag_or_digest)
-        for digest in (one for one in stated if one.startswith("sha256:")):
-            if digest != _digest(answer):
+        answer = self._get("manifests", tag_or_digest, _MANIFESTS)
+        for digest in (answer.headers.get("Docker-Content-Digest", ""), tag_or_digest):
+            if digest.startswith("sha256:") and digest != _digest(answer):
                 raise RegistryError(
                     f"{self._host} returned content with digest {_digest(answer)} for {digest} of "
                     f"{self._name}; do not use it"
@@ -112,7 +99,8 @@ class _Repository:
         if "manifests" in manifest:
             entries = [(entry["platform"], entry["digest"]) for entry in manifest["manifests"]]
             return {_platform(p): digest for p, digest in entries if p["os"] != "unknown"}
-        return {_platform(_json(self._get("blobs", manifest["config"]["digest"], "*/*"))): None}
+        config = self._get("blobs", manifest["config"]["digest"], "*/*").json()
+        return {_platform(config): None}
 
     def _get(self, kind: str, key: str, accept: str) -> requests.Response:
         """Return the registry's response, after a login if required."""
@@ -140,11 +128,11 @@ class _Repository:
         answer = self._request(realm, params=asked, auth=_credentials(self._host))
         self._check(what, answer)
         try:
-            content = _json(answer)
+            content = answer.json()
             token = content.get("token") or content["access_token"]
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, AttributeError) as error:
             raise RegistryError(f"{realm} returned no token") from error
-        self._session.auth = partial(_bear, token)
+        self._session.headers["Authorization"] = f"Bearer {token}"
 
     def _check(self, what: str, answer: requests.Response) -> None:
         if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
@@ -171,20 +159,8 @@ def _digest(answer: requests.Response) -> str:
     return f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
 
 
-def _bear(token: str, request: requests.PreparedRequest) -> requests.PreparedRequest:
-    request.headers["Authorization"] = f"Bearer {token}"
-    return request
-
-
 def _platform(facts: dict[str, Any]) -> str:
     return f"{facts['os']}/{facts['architecture']}"
-
-
-def _json(answer: requests.Response) -> dict[str, Any]:
-    content = answer.json()
-    if not isinstance(content, dict):
-        raise ValueError("the response is not a JSON object")  # noqa: TRY004 as for bad JSON
-    return content
 
 
 def _credentials(host: str) -> tuple[str, str] | None:

@@ -118,17 +118,17 @@ def image_check() -> CheckImage:
     @cache
     def check(reference: str, pinned: str | None) -> CheckResult:
         try:
-            image = registry.find(reference)
+            digest = registry.find(reference)
         except registry.ImageMissingError as error:
             return failed(str(error))
         except registry.RegistryError as error:
             return not_checked(error)
-        if pinned and image.digest != pinned:
+        if pinned and digest != pinned:
             return failed(
-                f"{reference} was moved: it points to {image.digest[:19]}…, but {pinned[:19]}… is "
+                f"{reference} was moved: it points to {digest[:19]}…, but {pinned[:19]}… is "
                 "pinned and still runs. Find out who pushed it; `ops pin` pins the new digest"
             )
-        return passed(f"{reference} exists for arm64 ({image.digest[:19]}…)")
+        return passed(f"{reference} exists for arm64 ({digest[:19]}…)")
 
     return check
 
