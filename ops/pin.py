@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
+from types import ModuleType
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -20,12 +21,10 @@ from ops import registry
 from ops.errors import OpsError
 from ops.git import Git
 
-if TYPE_CHECKING:
-    from catalogue.platform import AnalyticsPlatform
-
 T = TypeVar("T")
 
 ROOT = Path(images.__file__).parents[2]
+PINS = "catalogue/images"
 README = "README.md"
 """The only file of dist/ that may change in more than the image reference."""
 _FINGERPRINTS = re.compile(rf'{FINGERPRINT}: "?[0-9a-f]{{64}}"?\n')
@@ -39,20 +38,6 @@ _REMEDIES: dict[type[Exception], str] = {
 
 Service = Annotated[str, typer.Argument(help="The service, as in catalogue/images/.")]
 Verify = Annotated[bool, typer.Option(help="Check first that the registry has the image.")]
-
-
-class Pinned(NamedTuple):
-    """The result of a pin."""
-
-    service: str
-    before: Pin
-    """The previous pin."""
-    after: Pin
-    """The new pin."""
-    checked: str | None
-    """The image in the registry; None if it was not checked."""
-    written: tuple[Path, ...]
-    """The changed files, relative to the repository; empty if it was already pinned."""
 
 
 def pin(
@@ -83,33 +68,21 @@ def pin(
 def pin_and_report(service: str, commit: str, digest: str | None, *, verify: bool) -> None:
     """Pin an image and print the result. Raises OpsError."""
     try:
-        done = bump(service, commit, digest, find=registry.find if verify else None)
+        report = _pin(service, commit, digest, verify=verify)
     except (OpsError, DeclarationError, PlatformError) as error:
         remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), "")
         refused = OpsError(f"{error}{remedy}")
         refused.add_note("Nothing was changed.")
         raise refused from error
-    typer.echo("\n".join(_report(done)))
+    typer.echo("\n".join(report))
 
 
-def bump(
-    service: str,
-    commit: str,
-    digest: str | None = None,
-    *,
-    find: Callable[[str], str] | None = registry.find,
-    root: Path = ROOT,
-) -> Pinned:
-    """Pin `service` to the image of `commit`, and render dist/ with it: both, or neither.
+def _pin(service: str, commit: str, digest: str | None, *, verify: bool) -> list[str]:
+    """Pin `service`, render dist/ with it, and return the report: both, or neither.
 
-    `find` looks up the image, by `digest` if given, and returns the digest to pin. With None, the
-    image is not checked, and the digest stays if the tag does not change. `root` is the checkout
-    to change. Raises OpsError, and for errors in what is rendered DeclarationError or
-    PlatformError; after an error, every file is unchanged.
+    Without `verify` and `digest`, the digest stays if the tag does not change.
     """
-    dist = root / "dist"
-    folder = root / "catalogue" / "images"
-    pins = images.load(folder)
+    pins = images.load(ROOT / PINS)
     require_known(service, pins)
     if not _COMMIT.fullmatch(commit):
         raise OpsError(
@@ -117,25 +90,30 @@ def bump(
             f"in the repository of {service}"
         )
     before, after = pins[service], Pin(f"sha-{commit}", digest)
-    platform = _collect_errors(_platform)
+    platform = _of_charts(lambda charts: charts.current())
     name = f"{platform.registry}/{service}"
-    checked = f"{name}:{after}" if find else None
-    if find and checked:
-        after = replace(after, digest=find(checked))
+    reference = f"{name}:{after}"
+    if verify:
+        after = replace(after, digest=registry.find(reference))
     elif digest is None and after.tag == before.tag:
         after = before
     pinned = replace(platform, images={**pins, service: after})
-    rendered = _collect_errors(lambda: _render(pinned))
-    present = output.read(dist)
-    written: tuple[Path, ...] = ()
-    if before != after or present != rendered:
-        file = images.pin_file(service, folder)
-        require_committed(root, service)
-        _require_only_image_changes(present, rendered, f"{name}:{before}", f"{name}:{after}")
-        _write(file, f"{after}\n", dist, present, rendered)
-        changed = (dist / path for path in sorted(rendered) if rendered[path] != present[path])
-        written = tuple(path.relative_to(root) for path in (file, *changed))
-    return Pinned(service, before, after, checked, written)
+    present, rendered = output.read(ROOT / "dist"), _of_charts(lambda charts: charts.render(pinned))
+    if before == after and present == rendered:
+        return [f"{service} is already pinned to {after}; nothing changed."]
+    require_committed(service)
+    _require_only_image_changes(present, rendered, f"{name}:{before}", f"{name}:{after}")
+    _write(service, after, present, rendered)
+    changed = [f"dist/{path}" for path in sorted(rendered) if rendered[path] != present[path]]
+    return [
+        f"{service}: {before} -> {after}",
+        f"{reference} is in the registry, for linux/arm64"
+        if verify
+        else f"not checked whether the registry has {after}",
+        *_warnings(before, after),
+        *(f"~ {path}" for path in (f"{PINS}/{service}.pin", *changed)),
+        "Commit these files in one pull request; Argo CD rolls it out after the merge.",
+    ]
 
 
 def require_known(service: str, pins: Mapping[str, Pin]) -> None:
@@ -144,10 +122,10 @@ def require_known(service: str, pins: Mapping[str, Pin]) -> None:
         raise OpsError(f"{service!r} is not in catalogue/images; use one of: {', '.join(pins)}")
 
 
-def require_committed(root: Path, service: str) -> None:
+def require_committed(service: str) -> None:
     """Raise OpsError if dist/ or the service's pin has uncommitted changes."""
-    paths = (images.pin_file(service, root / "catalogue" / "images"), root / "dist")
-    status = Git(root).ask("status", "--porcelain", "--untracked-files=all", "--", *map(str, paths))
+    paths = (f"{PINS}/{service}.pin", "dist")
+    status = Git(ROOT).ask("status", "--porcelain", "--untracked-files=all", "--", *paths)
     if status:
         changes = ", ".join(line[3:] for line in status.splitlines())
         raise OpsError(
@@ -155,30 +133,23 @@ def require_committed(root: Path, service: str) -> None:
         )
 
 
-def _collect_errors(declare: Callable[[], T]) -> T:
-    """Return the result of `declare`. Raises PlatformError with every error in the declarations.
+def _of_charts(use: Callable[[ModuleType], T]) -> T:
+    """Return the result of `use` with the module of all charts.
 
-    Errors in the catalogue and in chart modules appear on import.
+    Raises PlatformError with every error in the declarations, which may appear on import.
     """
     results: list[T] = []
-    problems = errors_of(lambda: results.append(declare()))
+
+    def run() -> None:
+        prepare_jsii()
+        from charts import registry as charts
+
+        results.append(use(charts))
+
+    problems = errors_of(run)
     if problems:
         raise PlatformError(problems)
     return results[0]
-
-
-def _platform() -> AnalyticsPlatform:
-    prepare_jsii()
-    from charts import registry as charts
-
-    return charts.current()
-
-
-def _render(platform: AnalyticsPlatform) -> dict[str, str]:
-    """Return dist/ without writing it."""
-    from charts import registry as charts
-
-    return charts.render(platform)
 
 
 def _require_only_image_changes(
@@ -204,15 +175,14 @@ def _require_only_image_changes(
         )
 
 
-def _write(
-    file: Path, line: str, dist: Path, present: Mapping[str, str], rendered: Mapping[str, str]
-) -> None:
+def _write(service: str, pin: Pin, present: Mapping[str, str], rendered: Mapping[str, str]) -> None:
     """Replace dist/ and the pin: both, or neither."""
+    dist = ROOT / "dist"
     with output.defer_signals():
         try:
             output.replace_dir(rendered, dist)
             try:
-                output.replace_file(file, line)
+                output.replace_file(ROOT / PINS / f"{service}.pin", f"{pin}\n")
             except OSError:
                 output.replace_dir(present, dist)
                 raise
@@ -220,19 +190,8 @@ def _write(
             raise OpsError(f"cannot write: {error}") from error
 
 
-def _report(done: Pinned) -> Iterator[str]:
-    before, after = done.before, done.after
-    if not done.written:
-        yield f"{done.service} is already pinned to {after}; nothing changed."
-        return
-    yield f"{done.service}: {before} -> {after}"
-    if done.checked:
-        yield f"{done.checked} is in the registry, for linux/arm64"
-    else:
-        yield f"not checked whether the registry has {after}"
+def _warnings(before: Pin, after: Pin) -> Iterator[str]:
     if before.tag == after.tag and before.digest and before.digest != after.digest:
         yield f"The tag {after.tag} was moved to another build. Find out why."
     if after.digest is None:
         yield "Pinned without a digest: the tag can be moved to another build."
-    yield from (f"~ {path}" for path in done.written)
-    yield "Commit these files in one pull request; Argo CD rolls it out after the merge."

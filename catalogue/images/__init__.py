@@ -8,10 +8,6 @@ from constructs_lib.model import Pin
 FOLDER = Path(__file__).parent
 
 
-def pin_file(service: str, folder: Path = FOLDER) -> Path:
-    return folder / f"{service}.pin"
-
-
 def load(folder: Path = FOLDER) -> dict[str, Pin]:
     """All pins by service. Raises DeclarationError for a malformed file."""
     return {file.stem: _read(file) for file in sorted(folder.glob("*.pin"))}

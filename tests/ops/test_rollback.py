@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from constructs_lib.model import Pin
+from ops import pin
 from ops.commands import app
 from ops.rollback import Build, history
 from tests.ops.checkouts import commit, environment, git, ops
@@ -24,14 +25,14 @@ def noon(day: int) -> datetime:
     return datetime(2026, 1, day, 12, tzinfo=UTC)
 
 
-def write(checkout: Path, pin: str) -> None:
-    """Pin nebula to `pin` in the catalogue and in dist/, and commit both."""
+def write(checkout: Path, build: str) -> None:
+    """Pin nebula to `build` in the catalogue and in dist/, and commit both."""
     file = checkout / PIN
     before = file.read_text().strip()
-    file.write_text(f"{pin}\n")
+    file.write_text(f"{build}\n")
     for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # not every checkout has it
-        path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{pin}"))
-    commit(checkout, f"Pin {pin[:8]}")
+        path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{build}"))
+    commit(checkout, f"Pin {build[:8]}")
 
 
 @pytest.fixture
@@ -43,9 +44,10 @@ def past(own: Path) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with only a pin."""
     checkout = tmp_path / "checkout"
+    monkeypatch.setattr(pin, "ROOT", checkout)
     (checkout / PIN).parent.mkdir(parents=True)
     (checkout / PIN).write_text("latest\n")
     git(checkout, "init", "--quiet")
@@ -54,11 +56,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_each_build_that_ran_is_listed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pins = (f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{FIRST}", "no pin", "latest")
-    for day, pin in enumerate(pins, start=1):
+    pinned = (f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{FIRST}", "no pin", "latest")
+    for day, build in enumerate(pinned, start=1):
         monkeypatch.setenv("GIT_COMMITTER_DATE", noon(day).isoformat())
-        write(folder, pin)
-    first, second = history("nebula", folder)
+        write(folder, build)
+    first, second = history("nebula")
     assert (first.commit, second.commit) == (FIRST, SECOND)
     assert (first.since, first.until) == (noon(3), noon(4))
     assert (second.since, second.until) == (noon(2), noon(3))
@@ -70,7 +72,7 @@ def test_pins_inside_a_merged_pull_request_are_not_listed(folder: Path) -> None:
     write(folder, f"sha-{FIRST}")
     git(folder, "switch", "--quiet", "-")
     git(folder, "merge", "--quiet", "--no-ff", "bump", "--message", "Merge the bump")
-    (build,) = history("nebula", folder)
+    (build,) = history("nebula")
     assert (build.commit, build.until) == (FIRST, None)
     assert build.pinned_by.endswith("test: Merge the bump")
 
@@ -81,7 +83,7 @@ def test_a_pin_that_was_removed_and_added_again(folder: Path) -> None:
     commit(folder, "Without it")
     (folder / PIN).write_text(f"sha-{SECOND}\n")
     commit(folder, "With it")
-    assert [build.commit for build in history("nebula", folder)] == [SECOND, FIRST]
+    assert [build.commit for build in history("nebula")] == [SECOND, FIRST]
 
 
 def test_a_build_is_named_and_pinned(past: Path, server: LocalRegistry) -> None:
@@ -142,7 +144,7 @@ def test_the_user_chooses_or_cancels(past: Path) -> None:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Build]:
     """The builds in the history of this checkout, which may have uncommitted changes."""
     found: list[Build] = []
-    monkeypatch.setattr("ops.rollback.require_committed", lambda *_: None)
+    monkeypatch.setattr("ops.pin.require_committed", lambda *_: None)
     monkeypatch.setattr("ops.rollback.history", lambda _: found)
     return found
 
