@@ -24,7 +24,7 @@ from constructs_lib.model import ClusterTarget, Manifest
 from local_cluster.control_plane import ControlPlane
 from local_cluster.installing import Say
 from local_cluster.processes import command, eventually
-from ops.secrets.readers import SyncedSecret
+from ops.secrets.parameters import SyncedSecret
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("deployment_page")

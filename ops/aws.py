@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore import exceptions as boto
@@ -29,33 +29,8 @@ LARGEST_BYTES = 8192
 """The maximum size of an advanced-tier parameter. AWS charges for this tier."""
 
 
-class AwsError(OpsError):
-    """AWS is unreachable or rejects a request."""
-
-
-class AwsUnreachableError(AwsError):
+class AwsUnreachableError(OpsError):
     """AWS did not respond, so it is unknown whether the request took effect."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The current state of a parameter."""
-
-    value: SecretValue
-    version: int
-    type: str
-    changed: datetime
-
-
-@dataclass(frozen=True)
-class Description:
-    """The metadata of a parameter."""
-
-    key: str
-    """The KMS key; empty if the parameter is not encrypted."""
-    tier: str
-    changed_by: str
-    """Role and session, or user."""
 
 
 @dataclass(frozen=True)
@@ -64,66 +39,81 @@ class Version:
 
     number: int
     value: SecretValue
-    author: str
+    type: str
+    changed: datetime | None
+    author: str = ""
+    """Role and session, or user; empty if the request does not return it."""
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Version:
+        return cls(
+            answer["Version"],
+            SecretValue(answer["Value"]),
+            answer["Type"],
+            answer["LastModifiedDate"],
+            _who(answer.get("LastModifiedUser", "")),
+        )
+
+
+MISSING = Version(0, SecretValue(""), "", None)
+"""The current version of a parameter that does not exist."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """The metadata of a parameter."""
+
+    key: str = ""
+    """The KMS key; empty if the parameter is not encrypted."""
+    tier: str = "Standard"
+    changed_by: str = ""
     """Role and session, or user."""
 
 
 class ParameterStore:
-    """The parameters in the installation's region, with the credentials of the environment."""
+    """The parameters in the installation's region, with the credentials of the environment.
+
+    Every method raises OpsError.
+    """
 
     region = INSTALLATION.region
 
-    def read(self, paths: Iterable[str]) -> dict[str, Stored]:
-        """Return the existing parameters by path, decrypted. Raises AwsError."""
-        found = {}
+    def read(self, paths: Iterable[str]) -> dict[str, Version]:
+        """Return the current version of the existing parameters by path, decrypted."""
+        found: dict[str, Version] = {}
         for batch in _batches(paths, 10):
             with _translate_errors("ssm:GetParameters"):
                 answer = self._client.get_parameters(Names=batch, WithDecryption=True)
-            for parameter in answer["Parameters"]:
-                found[parameter["Name"]] = Stored(
-                    SecretValue(parameter["Value"]),
-                    parameter["Version"],
-                    parameter["Type"],
-                    parameter["LastModifiedDate"],
-                )
+            found.update((known["Name"], Version.of(known)) for known in answer["Parameters"])
         return found
 
-    def version(self, path: str) -> int | None:
-        """Return the current version, or None if the parameter is missing. Raises AwsError."""
-        found = self.read([path]).get(path)
-        return found.version if found else None
-
     def describe(self, paths: Iterable[str]) -> dict[str, Description]:
-        """Return the metadata of the existing parameters by path. Raises AwsError."""
+        """Return the metadata of the existing parameters by path."""
         found = {}
         for batch in _batches(paths, 50):
             with _translate_errors("ssm:DescribeParameters"):
                 pages = self._client.get_paginator("describe_parameters")
                 for page in pages.paginate(ParameterFilters=[{"Key": "Name", "Values": batch}]):
-                    for parameter in page["Parameters"]:
-                        found[parameter["Name"]] = Description(
-                            parameter.get("KeyId", ""),
-                            parameter.get("Tier", "Standard"),
-                            _who(parameter.get("LastModifiedUser", "")),
+                    for known in page["Parameters"]:
+                        found[known["Name"]] = Description(
+                            known.get("KeyId", ""),
+                            known.get("Tier", "Standard"),
+                            _who(known.get("LastModifiedUser", "")),
                         )
         return found
 
-    def history(self, path: str) -> list[Version]:
-        """Return the versions that SSM still keeps, oldest first. Raises AwsError."""
+    def history(self, path: str) -> dict[int, Version]:
+        """Return the versions that SSM still keeps by number, oldest first."""
         with _translate_errors("ssm:GetParameterHistory"):
             pages = self._client.get_paginator("get_parameter_history")
-            return [
-                Version(
-                    version["Version"],
-                    SecretValue(version["Value"]),
-                    _who(version.get("LastModifiedUser", "")),
-                )
+            return {
+                version["Version"]: Version.of(version)
                 for page in pages.paginate(Name=path, WithDecryption=True)
                 for version in page["Parameters"]
-            ]
+            }
 
     def put(self, path: str, value: SecretValue, now: Description) -> int:
-        """Write a new version of an existing SecureString and return its number. Raises AwsError.
+        """Write a new version of an existing SecureString and return its number.
 
         `now` is its current metadata. Keeps the KMS key unless the installation sets one; AWS would
         fall back to the account's default key. A value over 4 KB moves to the advanced tier.
@@ -149,7 +139,7 @@ class ParameterStore:
 
 
 def require_credentials() -> None:
-    """Raises AwsError if the environment has no AWS credentials."""
+    """Raises OpsError if the environment has no AWS credentials."""
     with _translate_errors():
         if boto3.Session().get_credentials() is None:
             raise boto.NoCredentialsError
@@ -172,7 +162,7 @@ def _who(arn: str) -> str:
 
 @contextmanager
 def _translate_errors(permission: str = "") -> Iterator[None]:
-    """Turn errors of boto into AwsErrors. `permission` is that of the request."""
+    """Turn errors of boto into OpsErrors. `permission` is that of the request."""
     try:
         yield
     except (boto.ConnectionError, boto.HTTPClientError) as error:
@@ -180,16 +170,16 @@ def _translate_errors(permission: str = "") -> Iterator[None]:
             f"AWS cannot be reached ({_first_line(error)}); check the network and try again"
         ) from error
     except boto.ClientError as error:
-        raise AwsError(_explain_response(error, permission)) from error
+        raise OpsError(_explain_response(error, permission)) from error
     except _NO_CREDENTIALS as error:
-        raise AwsError(
+        raise OpsError(
             f"no AWS credentials found ({_first_line(error)}); log in, for example with "
             "`aws sso login`, and set AWS_PROFILE"
         ) from error
     except (boto.SSOError, boto.LoginError, boto.TokenRetrievalError) as error:
-        raise AwsError(_EXPIRED) from error
+        raise OpsError(_EXPIRED) from error
     except boto.BotoCoreError as error:
-        raise AwsError(f"the AWS request failed: {_first_line(error)}") from error
+        raise OpsError(f"the AWS request failed: {_first_line(error)}") from error
 
 
 def _explain_response(error: boto.ClientError, permission: str) -> str:
@@ -201,7 +191,7 @@ def _explain_response(error: boto.ClientError, permission: str) -> str:
         denied = re.search(r"not authorized to perform: (\S+)", message)
         missing = denied[1] if denied else permission
         return f"the AWS credentials lack the permission {missing}; add it, or use others"
-    if code in _NOT_ACCEPTED:
+    if re.search(_NOT_ACCEPTED, code):
         return f"AWS rejects the credentials ({code}); log in again, or use other credentials"
     if re.search("Throttl|TooManyRequests|TooManyUpdates|^RequestLimitExceeded|SlowDown", code):
         return f"AWS throttles requests ({code}); try again in a minute"
@@ -216,12 +206,8 @@ def _first_line(error: Exception) -> str:
 
 _EXPIRED = "the AWS credentials have expired; log in again, for example with `aws sso login`"
 _NOT_ACCEPTED = (
-    "AuthFailure",
-    "IncompleteSignature",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
+    "AuthFailure|IncompleteSignature|InvalidClientTokenId|InvalidSignatureException"
+    "|SignatureDoesNotMatch|UnrecognizedClientException"
 )
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,

@@ -20,7 +20,7 @@ from catalogue.parameters import Parameters
 from charts import output
 from constructs_lib.errors import DeclarationError
 from ops import terminal
-from ops.aws import AwsError, ParameterStore, require_credentials
+from ops.aws import ParameterStore, require_credentials
 from ops.errors import OpsError
 
 _POLL_SECONDS = 10
@@ -130,7 +130,7 @@ def _report_keys() -> None:
     wanted = INSTALLATION.kms_key_arn or "alias/aws/ssm"
     try:
         found = ParameterStore().describe(parameter.path for parameter in Parameters)
-    except AwsError as error:
+    except OpsError as error:
         terminal.warn(f"cannot get the parameters' keys from SSM: {error}")
         return
     for path, description in sorted(found.items()):

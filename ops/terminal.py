@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,21 +55,15 @@ def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None
     _console(stderr=False).print(table)
 
 
-def show_pairs(pairs: Mapping[str, str]) -> None:
-    """Print names and texts as indented lines."""
-    grid = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
-    for name, text in pairs.items():
-        grid.add_row(name, text)
-    _console(stderr=False).print(Padding(grid, (0, 0, 0, 4), expand=False))
-
-
-def show_list(mark: str, style: str | None, entries: Sequence[tuple[str, str]]) -> None:
-    """Print marked texts, each with a dim line below."""
-    grid = Table.grid(Column(no_wrap=True, style=style or ""), Column(), padding=(0, 1, 0, 0))
-    for text, below in entries:
-        grid.add_row(mark, text)
-        grid.add_row("", Text(below, style="dim"))
-    _console(stderr=False).print(Padding(grid, (0, 0, 0, 3), expand=False))
+def show_grid(
+    rows: Iterable[tuple[str | Text, ...]], *, indent: int, gap: int, style: str = ""
+) -> None:
+    """Print names or marks, in this style, each with a text beside it."""
+    columns = Column(no_wrap=True, style=style), Column(overflow="fold")
+    grid = Table.grid(*columns, padding=(0, gap, 0, 0))
+    for row in rows:
+        grid.add_row(*row)
+    _console(stderr=False).print(Padding(grid, (0, 0, 0, indent), expand=False))
 
 
 def info(line: str, style: str | None = None) -> None:

@@ -21,7 +21,7 @@ from constructs_lib.model import Manifest
 from ops.checklist.results import Item, Outcome
 from ops.checklist.services import Inputs, check
 from ops.errors import OpsError
-from ops.secrets.readers import readers, update_mode
+from ops.secrets.parameters import readers, update_mode
 from tests.ops.review.edits import review, said
 
 _TOKEN = Parameters.IPINFO_TOKEN.path

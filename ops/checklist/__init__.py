@@ -14,7 +14,7 @@ from catalogue.open_items import OpenItem
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform, current
 from ops import rendered, terminal
-from ops.aws import ParameterStore, Stored
+from ops.aws import ParameterStore, Version
 from ops.checklist import prerequisites
 from ops.checklist.results import CheckResult, Outcome, Report, failed, not_checked, passed
 from ops.checklist.services import CheckImage, Inputs, check
@@ -101,7 +101,7 @@ def _query(source: Callable[[], T], option: str, *, wanted: bool) -> Future[T]:
     return query
 
 
-def _stored() -> dict[str, Stored]:
+def _stored() -> dict[str, Version]:
     return ParameterStore().read(parameter.path for parameter in Parameters)
 
 

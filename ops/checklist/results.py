@@ -9,6 +9,8 @@ from enum import Enum, StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from ops import terminal
 from ops.errors import OpsError
 
@@ -32,7 +34,7 @@ _MARKS = {
     Outcome.FAILED: ("✗", "red"),
     Outcome.OPEN: ("○", "yellow"),
     Outcome.NOT_CHECKED: ("?", "yellow"),
-    Outcome.NOT_APPLICABLE: ("-", None),
+    Outcome.NOT_APPLICABLE: ("-", ""),
 }
 
 
@@ -185,13 +187,12 @@ class Report:
             terminal.show()
         if self.open_items:
             terminal.show("Open items")
-            terminal.show_list(
-                *_MARKS[Outcome.OPEN],
-                [
-                    (f"{item.name} {item.consequence}", f"→ {item.remedy.replace('`', '')}")
-                    for item in self.open_items
-                ],
-            )
+            mark, style = _MARKS[Outcome.OPEN]
+            rows: list[tuple[str, str | Text]] = []
+            for item in self.open_items:
+                remedy = Text(f"→ {item.remedy.replace('`', '')}", style="dim")
+                rows += [(mark, f"{item.name} {item.consequence}"), ("", remedy)]
+            terminal.show_grid(rows, indent=3, gap=1, style=style)
             terminal.show()
         marks = ", ".join(f"{mark} {outcome}" for outcome, (mark, _) in _MARKS.items())
         terminal.show(f"{marks}. Overall: {self.outcome}.")

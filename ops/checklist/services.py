@@ -18,7 +18,7 @@ from constructs_lib.model import Pin
 from constructs_lib.model.text import plural
 from constructs_lib.rules import availability
 from constructs_lib.rules.model import Rendered, Rule, Violation
-from ops.aws import Stored
+from ops.aws import MISSING, Version
 from ops.checklist.results import (
     CheckResult,
     Item,
@@ -32,8 +32,7 @@ from ops.checklist.results import (
 )
 from ops.cluster import Cluster
 from ops.rendered import parse
-from ops.secrets.readers import synced_secrets
-from ops.secrets.status import State, state_of
+from ops.secrets.parameters import State, state_of, synced_secrets
 
 _APPLICATION = ("argoproj.io/v1alpha1", "Application")
 ROOT = Path(__file__).parents[2]
@@ -87,7 +86,7 @@ class Inputs:
     """dist/ in the checkout."""
     rendered: Mapping[str, str]
     """dist/ as the code renders it."""
-    stored: Future[Mapping[str, Stored]]
+    stored: Future[Mapping[str, Version]]
     """The parameters in SSM, or why they are unknown."""
     check_image: Future[CheckImage]
     """How to check an image, or why it cannot be checked."""
@@ -232,9 +231,9 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
         if path not in known:
             yield failed(f"{path} is not in catalogue/parameters.py; run `make synth`")
             continue
-        state = state_of(known[path], stored.get(path))
+        state = state_of(known[path], stored.get(path, MISSING))
         if state is State.SET:
-            yield passed(f"{path} is set, version {stored[path].version}")
+            yield passed(f"{path} is set, version {stored[path].number}")
         else:
             yield failed(f"{path}: {state}; {remedies[state]}")
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from catalogue.parameters import Parameters
-from ops import rendered, terminal
+from constructs_lib.model.text import plural
+from ops import terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.errors import Status
 from ops.options import AsJson, Context, SecretCommand, Yes, context_needs_cluster
-from ops.secrets import rotation, writing
-from ops.secrets import status as secret_status
+from ops.secrets import parameters, rotation, writing
 from ops.secrets.values import check
 from ops.terminal import confirm
 
@@ -69,11 +69,11 @@ def status(
     checked.
     """
     context_needs_cluster(context, cluster=cluster)
-    found = secret_status.statuses(ParameterStore(), Cluster(context) if cluster else None)
+    found = parameters.statuses(ParameterStore(), Cluster(context) if cluster else None)
     if as_json:
         terminal.show_json([parameter.as_json() for parameter in found])
     else:
-        secret_status.show(found)
+        parameters.show(found)
     return Status.DONE if all(parameter.ok for parameter in found) else Status.FAILED
 
 
@@ -100,7 +100,7 @@ def set_value(
     subject = writing.look_up(store, parameter)
     value = writing.new_value(store, subject, file, version)
     if value == subject.stored.value:
-        terminal.show(f"{subject.path} already has this value: version {subject.stored.version}.")
+        terminal.show(f"{subject.path} already has this value: version {subject.stored.number}.")
         return
     writing.describe(subject, value)
     writing.consequences(subject.readers)
@@ -120,11 +120,10 @@ def import_values(*, context: Context = None, yes: Yes = False) -> Status:
     Exit status: 0 done, 1 a value was refused or could not be chosen, 130
     interrupted, with a list of the imported values.
     """
-    found = writing.candidates(Cluster(context), rendered.objects())
-    outcomes = writing.import_confirmed(ParameterStore(), found, yes=yes)
-    terminal.show(writing.summary(outcomes))
-    refused = writing.ImportOutcome.REFUSED in outcomes.values()
-    return Status.FAILED if refused else Status.DONE
+    outcomes = writing.import_from(Cluster(context), ParameterStore(), yes=yes).values()
+    counts = parameters.tally(writing.ImportOutcome, outcomes)
+    terminal.show(f"{plural(len(outcomes), 'parameter')}: {counts}.")
+    return Status.FAILED if writing.ImportOutcome.REFUSED in outcomes else Status.DONE
 
 
 @app.command(cls=SecretCommand)
@@ -170,7 +169,7 @@ def rotate(
     rotation.plan(affected, target.context)
     confirm(f"Rotate {subject.path}?", yes=yes)
     if value == now.value:
-        number = now.version
+        number = now.number
     else:
         try:
             number = writing.write(store, subject, value)
@@ -180,10 +179,5 @@ def rotate(
             )
             raise
     return rotation.Rotation(
-        cluster=target,
-        readers=affected,
-        value=value,
-        version=number,
-        newest=lambda: store.version(subject.path),
-        patience_seconds=60.0 * patience,
+        store, target, affected, value, version=number, patience_seconds=60.0 * patience
     ).run()

@@ -13,9 +13,10 @@ import humanize
 from constructs_lib.manifests.workload import Update, Workload
 from constructs_lib.model.text import plural
 from ops import terminal
+from ops.aws import MISSING, ParameterStore
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
-from ops.secrets.readers import Readers, SyncedSecret, ValueInCluster, update_mode
+from ops.secrets.parameters import Readers, SyncedSecret, ValueInCluster, update_mode
 from ops.terminal import SecretValue
 
 T = TypeVar("T")
@@ -48,8 +49,9 @@ def reachable(cluster: Cluster, affected: Readers) -> Readers:
     Raises ClusterError for the wrong cluster, and OpsError for a missing permission or
     ExternalSecret, before anything is written.
     """
-    cluster.require(*affected.namespaces)
-    for namespace in affected.namespaces:
+    namespaces = sorted({synced.namespace for synced in affected.secrets})
+    cluster.require(*namespaces)
+    for namespace in namespaces:
         for verb, group, resource in _NEEDED:
             if not cluster.may(verb, group, resource, namespace):
                 raise OpsError(
@@ -62,13 +64,15 @@ def reachable(cluster: Cluster, affected: Readers) -> Readers:
                 f"the cluster has no ExternalSecret {synced}; nothing was changed. Let Argo CD "
                 "sync first, or correct external_secrets in catalogue/target.py"
             )
-    present = []
-    for workload in affected.workloads:
-        place = (workload.namespace, workload.name)
-        if workload.kind != "Deployment" or cluster.is_rolled_out(*place) is not None:
-            present.append(workload)
-        else:
-            terminal.warn(f"{workload} is not in the cluster; skipped.")
+    missing = [
+        workload
+        for workload in affected.workloads
+        if workload.kind == "Deployment"
+        and cluster.is_rolled_out(workload.namespace, workload.name) is None
+    ]
+    for workload in missing:
+        terminal.warn(f"{workload} is not in the cluster; skipped.")
+    present = (workload for workload in affected.workloads if workload not in missing)
     return replace(affected, workloads=tuple(present))
 
 
@@ -90,17 +94,17 @@ class Rotation:
     pods started with it.
     """
 
+    store: ParameterStore
     cluster: Cluster
     readers: Readers
     value: SecretValue
     version: int
     """The version of `value` in SSM."""
-    newest: Callable[[], int | None]
-    """Returns the current version in SSM; None if the parameter was deleted."""
     patience_seconds: float
     """How long a workload may take to replace its pods."""
-    _synced: list[SyncedSecret] = field(default_factory=list)
+    _synced: set[SyncedSecret] = field(default_factory=set)
     _outcomes: dict[Workload, str] = field(default_factory=dict)
+    """The workloads whose pods have the value."""
     _restarted: set[Workload] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -129,29 +133,27 @@ class Rotation:
         return Status.DONE
 
     def _require_newest(self) -> None:
-        newest = self.newest()
+        path = self.readers.path
+        newest = self.store.read([path]).get(path, MISSING).number
         if newest != self.version:
             now = f"SSM now has version {newest}" if newest else "it was deleted"
             raise OpsError(
-                f"another user changed {self.readers.path} after version {self.version}: {now}. "
+                f"another user changed {path} after version {self.version}: {now}. "
                 "Decide which value is right; --continue rolls out the one in SSM"
             )
 
     def _sync(self) -> None:
         """Make External Secrets read the parameter, and wait until every Secret has it."""
-        left = []
-        for synced in self.readers.secrets:
-            if self._in_cluster.problem(synced):
-                self.cluster.sync_now(synced.namespace, synced.name)
-                left.append(synced)
-            else:
-                self._synced.append(synced)
+        left = [synced for synced in self.readers.secrets if self._in_cluster.problem(synced)]
+        self._synced.update(set(self.readers.secrets).difference(left))
         if not left:
             return
+        for synced in left:
+            self.cluster.sync_now(synced.namespace, synced.name)
 
         def pending_reason(synced: SyncedSecret) -> str | None:
             if not self._in_cluster.problem(synced):
-                self._synced.append(synced)
+                self._synced.add(synced)
                 return None
             self._require_newest()
             state = self.cluster.sync(synced.namespace, synced.name)
@@ -168,21 +170,21 @@ class Rotation:
 
         def pending_reason(workload: Workload) -> str | None:
             done = self.cluster.is_rolled_out(workload.namespace, workload.name)
-            pods = self._in_cluster.pods(workload)
-            if done is None or (done and not pods.outdated):
+            outdated, new = self._in_cluster.pods(workload)
+            if done is None or (done and not outdated):
                 ours = workload in self._restarted
                 self._outcomes[workload] = "restarted" if ours else "already up to date"
                 return None
-            in_progress = pods.new and not done  # by Reloader, or by an earlier run
-            if pods.outdated and workload not in self._restarted and not in_progress:
+            in_progress = new and not done  # by Reloader, or by an earlier run
+            if outdated and workload not in self._restarted and not in_progress:
                 self.cluster.restart(workload.namespace, workload.name)
                 self._restarted.add(workload)
-            if stuck := next((pod for pod in pods.new if pod.stuck), None):
+            if stuck := next((pod for pod in new if pod.stuck), None):
                 raise OpsError(
                     f"{workload} does not start: its new pod {stuck.name} is in {stuck.stuck}; "
                     f"check `kubectl logs --namespace {workload.namespace} {stuck.name}`"
                 )
-            return f"{workload} is still rolling out: {plural(len(pods.outdated), 'outdated pod')}"
+            return f"{workload} is still rolling out: {plural(len(outdated), 'outdated pod')}"
 
         names = ", ".join(map(str, workloads))
         _until_done(f"{names} to restart", workloads, pending_reason, self.patience_seconds)
@@ -191,24 +193,18 @@ class Rotation:
         """Print the result for every reader."""
         terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
         rows = [
-            (
-                workload.kind,
-                str(workload),
-                self._outcomes.get(workload, update_mode(workload).restart),
-            )
-            for workload in self.readers.workloads
+            (reader.kind, str(reader), self._outcomes.get(reader, update_mode(reader).restart))
+            for reader in self.readers.workloads
         ]
         if rows:
             terminal.show_table("Kind", "Workload", "Update", rows=rows)
 
     def _report_state(self) -> None:
         """Print the progress, and how to continue."""
-        restarted = self.readers.restarted()
+        secrets, restarted = self.readers.secrets, self.readers.restarted()
         terminal.info(f"SSM has the value as version {self.version}.")
-        _list("Secrets with the value", self._synced)
-        _list(
-            "Secrets without the value", (s for s in self.readers.secrets if s not in self._synced)
-        )
+        _list("Secrets with the value", (s for s in secrets if s in self._synced))
+        _list("Secrets without the value", (s for s in secrets if s not in self._synced))
         _list("Restarted, or already up to date", (w for w in restarted if w in self._outcomes))
         _list("Not restarted yet", (w for w in restarted if w not in self._outcomes))
         terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")

@@ -13,7 +13,7 @@ from catalogue.parameters import Parameters
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 from local_cluster.processes import eventually, free_port
-from ops.secrets.readers import Readers, readers
+from ops.secrets.parameters import Readers, readers
 from tests.e2e.commands import ops, report, started
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed

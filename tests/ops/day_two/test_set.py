@@ -128,7 +128,7 @@ def test_a_version_that_the_history_lacks_counts_as_a_concurrent_write(
     account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meanwhile(account, monkeypatch, f"{SECRET}-theirs")
-    monkeypatch.setattr(ParameterStore, "history", lambda *_: [])
+    monkeypatch.setattr(ParameterStore, "history", lambda *_: {})
     done = set_to(run, PASSWORD, f"{SECRET}-mine")
     assert done.exit_code == 4
     assert "at the same time: version 2. Your value is version 3" in done.stderr
