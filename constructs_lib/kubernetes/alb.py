@@ -11,7 +11,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Host, HttpGet, Positive, Probe
 from constructs_lib.model.checks import Between, checked
-from constructs_lib.model.names import check_object_name, check_ranges
+from constructs_lib.model.names import ObjectName, UrlPath, check_ranges
 from constructs_lib.model.platform import Platform
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Alb:
     """Listeners on port 80 and 443. A redirect to HTTPS needs both."""
     ssl_redirect: bool = True
     """Whether HTTP is redirected to HTTPS."""
-    denied_paths: tuple[str, ...] = ("/metrics",)
+    denied_paths: tuple[UrlPath, ...] = ("/metrics",)
     """Path prefixes for which the load balancer returns 403."""
     further_hosts: tuple[Host, ...] = ()
     """Additional host names of the service. Default: none."""
-    paths: tuple[str, ...] = ("/",)
+    paths: tuple[UrlPath, ...] = ("/",)
     """Path prefixes that are routed to the service."""
-    group: str | None = None
+    group: ObjectName | None = None
     """Name of an IngressGroup, whose Ingresses share one load balancer. They must have the same
     load balancer settings (`scheme`, `idle_timeout_seconds`). None: a dedicated load balancer."""
     inbound_cidrs: tuple[str, ...] | None = None
@@ -93,9 +93,6 @@ class Alb:
         return (self.host, *self.further_hosts)
 
     def _check_routes(self) -> None:
-        for path in (*self.paths, *self.denied_paths):
-            if not path.startswith("/"):
-                raise DeclarationError(f"{path!r} is not a valid path; start it with a slash")
         for path in self.paths:
             if denied := [one for one in self.denied_paths if _is_below(path, one)]:
                 raise DeclarationError(
@@ -108,8 +105,6 @@ class Alb:
         for what, values in (("path", routes), ("host", names)):
             if repeated := sorted({one for one in values if values.count(one) > 1}):
                 raise DeclarationError(f"{what} {repeated[0]} is listed twice; keep one")
-        if self.group is not None:
-            check_object_name(self.group)
 
     def check_longest_request(self, seconds: int) -> None:
         """Reject timeouts that would cut off the longest request of the service."""
@@ -184,16 +179,14 @@ class Alb:
             for path in routed
         ]
         by_field = web.platform.target.ingress_class == "field"
-        annotations = self.ingress_annotations(web.platform, readiness.check.path)
-        return web.chart.add(
-            web,
+        return web.add(
             "networking.k8s.io/v1",
             "Ingress",
-            web.metadata(annotations),
             {
                 "ingressClassName": "alb" if by_field else None,
                 "rules": [{"host": host.fqdn, "http": {"paths": paths}} for host in self.hosts],
             },
+            annotations=self.ingress_annotations(web.platform, readiness.check.path),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,7 +100,7 @@ class App(cdk8s.App):
         platform: Platform,
         *,
         outdir: str | None = None,
-        resolvers: Sequence[Any] | None = None,
+        resolvers: list[Any] | tuple[Any, ...] | None = None,
     ) -> None:
         """Create an App for a platform.
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from constructs import Construct
 
-from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.kubernetes.chart import ChartConstruct
 from constructs_lib.manifests.argocd import DIST, GROUP
 from constructs_lib.manifests.objects import CLUSTER_SCOPED, Kind, gives_power
 from constructs_lib.manifests.objects import group as group_of
 from constructs_lib.model import Manifest
 from constructs_lib.model.checks import checked
-from constructs_lib.model.names import check_object_name
+from constructs_lib.model.names import ObjectName
 
 API_VERSION = f"{GROUP}/v1alpha1"
 CLUSTER = "https://kubernetes.default.svc"
@@ -53,18 +53,18 @@ _SYNC_POLICY: dict[str, Any] = {
 
 
 @checked
-class AppProject(Construct):
+class AppProject(ChartConstruct):
     """The repository, namespaces and kinds that Applications may sync."""
 
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
         description: str,
         namespaces: tuple[str, ...],
         powerful_kinds: Mapping[str, tuple[str, ...]],
-        rendered: Sequence[Manifest] = (),
+        rendered: list[Manifest] | tuple[Manifest, ...] = (),
     ) -> None:
         """Declare the project.
 
@@ -78,24 +78,19 @@ class AppProject(Construct):
             rendered: The objects that its Applications sync; their unprivileged kinds are allowed.
                 Default: none.
         """
-        check_object_name(name)
         super().__init__(scope, name)
-        chart = Chart.of(scope)
-        platform = chart.platform
         kinds = {(group, kind) for group, of in powerful_kinds.items() for kind in of} | {
             kind
             for kind in ((group_of(item), item["kind"]) for item in rendered)
             if not gives_power(*kind)
         }
         cluster = kinds & CLUSTER_SCOPED
-        self.project = chart.add(
-            self,
+        self.project = self.add(
             API_VERSION,
             "AppProject",
-            chart.metadata(name),
             {
                 "description": description,
-                "sourceRepos": [platform.repository],
+                "sourceRepos": [self.platform.repository],
                 "destinations": [
                     {"server": CLUSTER, "namespace": namespace} for namespace in namespaces
                 ],
@@ -106,7 +101,7 @@ class AppProject(Construct):
 
 
 @checked
-class Application(Construct):
+class Application(ChartConstruct):
     """An Application that syncs a file or folder of dist/ automatically into one namespace.
 
     If a file or folder is emptied by mistake, nothing is deleted: automated sync does not remove
@@ -116,7 +111,7 @@ class Application(Construct):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
         project: str,
         folder: str,
@@ -135,29 +130,24 @@ class Application(Construct):
             file: The only file of `folder` to sync. Default: all files.
             cascade: Whether deleting the Application deletes its objects. Default: yes.
         """
-        check_object_name(name)
         super().__init__(scope, name)
-        chart = Chart.of(scope)
-        platform = chart.platform
         source: dict[str, Any] = {
-            "repoURL": platform.repository,
-            "targetRevision": platform.revision,
+            "repoURL": self.platform.repository,
+            "targetRevision": self.platform.revision,
             "path": f"{DIST}/{folder}",
         }
         if file:
             source["directory"] = {"include": file}
-        self.application = chart.add(
-            self,
-            API_VERSION,
-            "Application",
-            chart.metadata(name, annotations=_COMPARE, finalizers=(_CASCADE,) if cascade else ()),
-            {
-                "project": project,
-                "source": source,
-                "destination": {"server": CLUSTER, "namespace": namespace},
-                "ignoreDifferences": _WRITTEN_BY_OTHERS,
-                "syncPolicy": _SYNC_POLICY,
-            },
+        spec = {
+            "project": project,
+            "source": source,
+            "destination": {"server": CLUSTER, "namespace": namespace},
+            "ignoreDifferences": _WRITTEN_BY_OTHERS,
+            "syncPolicy": _SYNC_POLICY,
+        }
+        finalizers = (_CASCADE,) if cascade else ()
+        self.application = self.add(
+            API_VERSION, "Application", spec, annotations=_COMPARE, finalizers=finalizers
         )
 
 

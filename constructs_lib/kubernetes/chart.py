@@ -1,19 +1,21 @@
-"""The Chart: one service, one file in dist/ and one Argo CD Application."""
+"""The Chart: one service, one file in dist/ and one Argo CD Application; and its constructs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import cdk8s
 from constructs import Construct, IConstruct
 
+from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.model import Manifest, Pending
 from constructs_lib.model.checks import checked
-from constructs_lib.model.names import check_folder, check_object_name
+from constructs_lib.model.names import Folder, ObjectName
 from constructs_lib.model.platform import Platform, find_in_scopes
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ class Chart(cdk8s.Chart):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
-        namespace: str | None = None,
-        folder: str | None = None,
+        namespace: ObjectName | None = None,
+        folder: Folder | None = None,
         labels: Mapping[str, str] | None = None,
         disable_resource_name_hashes: bool | None = None,
     ) -> None:
@@ -49,11 +51,6 @@ class Chart(cdk8s.Chart):
             labels: Labels for every object. Default: none.
             disable_resource_name_hashes: As in cdk8s, for native objects without a name.
         """
-        check_object_name(name)
-        if namespace is not None:
-            check_object_name(namespace)
-        if folder is not None:
-            check_folder(folder)
         self.platform = Platform.of(scope)
         self.name = name
         self._namespace = namespace
@@ -99,40 +96,66 @@ class Chart(cdk8s.Chart):
         """The chart that is or contains `construct`. Raises DeclarationError if none does."""
         return find_in_scopes(construct, "chart", cls, f"is not in a {cls.__name__}")
 
-    def add(
-        self,
-        owner: Construct,
-        api_version: str,
-        kind: str,
-        metadata: Mapping[str, Any],
-        spec: Mapping[str, Any] | None = None,
-        **fields: Any,
-    ) -> KubeObject:
-        """Add an object of `owner`, with the field names of Kubernetes. None omits a field."""
-        content = {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
-        added = KubeObject(owner, {**content, **fields})
-        self.kube_objects.append(added)
-        return added
-
-    def metadata(
-        self,
-        name: str,
-        *,
-        labels: Mapping[str, str] | None = None,
-        annotations: Mapping[str, str] | None = None,
-        finalizers: tuple[str, ...] = (),
-        namespaced: bool = True,
-    ) -> Manifest:
-        """Metadata with the common labels and, unless cluster-scoped, the namespace."""
-        return {
-            "name": name,
-            "namespace": self.namespace if namespaced else None,
-            "labels": {**(labels or {}), **self.labels},
-            "annotations": annotations or None,
-            "finalizers": finalizers or None,
-        }
-
     def to_json(self) -> list[Manifest]:
         """All objects of the chart as they are written. Raises PlatformError for the whole App."""
         app: App = self.node.root  # type: ignore[assignment]
         return app.validate().files.of(self).objects
+
+
+class ChartConstruct(Construct):
+    """A construct in a chart, with objects of its own."""
+
+    labels: Mapping[str, str] = {}
+    """Labels for every object."""
+
+    def __init__(self, scope: Construct, name: str) -> None:
+        super().__init__(scope, name)
+        self.name = name
+        self.chart = Chart.of(scope)
+        self.platform = self.chart.platform
+
+    @contextmanager
+    def declaration_errors(self) -> Iterator[None]:
+        """Add this construct's path to the errors raised inside."""
+        try:
+            yield
+        except DeclarationError as error:
+            raise error.at(self.node.path) from error
+
+    def add(
+        self,
+        api_version: str,
+        kind: str,
+        spec: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        finalizers: tuple[str, ...] = (),
+        namespaced: bool = True,
+        **fields: Any,
+    ) -> KubeObject:
+        """Add an object, with the field names of Kubernetes. None omits a field.
+
+        Args:
+            api_version: Its `apiVersion`.
+            kind: Its `kind`.
+            spec: Its `spec`. Default: none.
+            name: Its name. Default: that of the construct.
+            labels: Labels in addition to those of the construct and the chart.
+            annotations: Its annotations.
+            finalizers: Its finalizers.
+            namespaced: Whether it gets the namespace of the chart.
+            fields: Other fields, such as `data`.
+        """
+        metadata = {
+            "name": name or self.name,
+            "namespace": self.chart.namespace if namespaced else None,
+            "labels": {**(labels or {}), **self.labels, **self.chart.labels},
+            "annotations": annotations or None,
+            "finalizers": finalizers or None,
+        }
+        content = {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+        added = KubeObject(self, {**content, **fields})
+        self.chart.kube_objects.append(added)
+        return added

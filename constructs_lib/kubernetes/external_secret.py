@@ -8,10 +8,10 @@ from typing import Any
 from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.kubernetes.chart import ChartConstruct
 from constructs_lib.model import ClusterTarget, Parameter
 from constructs_lib.model.checks import checked
-from constructs_lib.model.names import check_object_name, check_variable
+from constructs_lib.model.names import ObjectName, Variable
 
 STORE = "aws-ssm"
 PULL_SECRET = "ghcr-pull-secret"  # noqa: S105 the name of a Secret
@@ -28,13 +28,13 @@ _REMOTE_DEFAULTS = {
 
 
 @checked
-class ParameterSecret(Construct):
+class ParameterSecret(ChartConstruct):
     """A Secret with keys that are each read from one SSM parameter."""
 
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         keys: Mapping[str, Parameter],
         *,
         template: Mapping[str, Any] | None = None,
@@ -49,17 +49,12 @@ class ParameterSecret(Construct):
             template: The `spec.target.template`. Default: the keys as they are.
             annotations: Annotations of the ExternalSecret. Default: none.
         """
-        check_object_name(name)
         super().__init__(scope, name)
-        self.name = name
         self.keys = dict(keys)
-        chart = Chart.of(scope)
-        target = chart.platform.target
-        self.external_secret = chart.add(
-            self,
+        target = self.platform.target
+        self.external_secret = self.add(
             _api_version(target),
             "ExternalSecret",
-            chart.metadata(name, annotations=annotations),
             {
                 "refreshInterval": _REFRESH[target.external_secrets],
                 "secretStoreRef": {"name": STORE, "kind": "ClusterSecretStore"},
@@ -69,6 +64,7 @@ class ParameterSecret(Construct):
                     for key, parameter in keys.items()
                 ],
             },
+            annotations=annotations,
         )
         """The ExternalSecret."""
 
@@ -81,7 +77,9 @@ class ExternalSecret(ParameterSecret):
     separate Secrets.
     """
 
-    def __init__(self, scope: Construct, name: str, keys: Mapping[str, Parameter]) -> None:
+    def __init__(
+        self, scope: Construct, name: ObjectName, keys: Mapping[Variable, Parameter]
+    ) -> None:
         """Declare the Secret.
 
         Args:
@@ -89,8 +87,6 @@ class ExternalSecret(ParameterSecret):
             name: Name of the Secret.
             keys: Parameters by environment variable.
         """
-        for variable in keys:
-            check_variable(variable)
         super().__init__(scope, name, keys)
         if not keys:
             raise DeclarationError("reads no parameters; remove it", where=self.node.path)
@@ -120,7 +116,7 @@ class RegistryCredentials(ParameterSecret):
 
 
 @checked
-class ParameterStore(Construct):
+class ParameterStore(ChartConstruct):
     """The ClusterSecretStore `aws-ssm`: SSM in the platform's region.
 
     External Secrets authenticates with its own service account.
@@ -134,17 +130,13 @@ class ParameterStore(Construct):
             namespaces: Namespaces that may use the store.
         """
         super().__init__(scope, STORE)
-        chart = Chart.of(scope)
-        platform = chart.platform
-        self.cluster_secret_store = chart.add(
-            self,
-            _api_version(platform.target),
+        ssm = {"service": "ParameterStore", "region": self.platform.region}
+        self.cluster_secret_store = self.add(
+            _api_version(self.platform.target),
             "ClusterSecretStore",
-            chart.metadata(STORE, annotations=PROTECTED, namespaced=False),
-            {
-                "conditions": [{"namespaces": list(namespaces)}],
-                "provider": {"aws": {"service": "ParameterStore", "region": platform.region}},
-            },
+            {"conditions": [{"namespaces": list(namespaces)}], "provider": {"aws": ssm}},
+            annotations=PROTECTED,
+            namespaced=False,
         )
 
 

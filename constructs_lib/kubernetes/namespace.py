@@ -8,11 +8,11 @@ from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
-from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.kubernetes.chart import ChartConstruct
 from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredentials
 from constructs_lib.model import NotNegative, Parameter, Positive, Resources
 from constructs_lib.model.checks import checked
-from constructs_lib.model.names import check_object_name
+from constructs_lib.model.names import ObjectName
 
 
 @checked
@@ -38,7 +38,7 @@ class Quota:
 
 
 @checked
-class Namespace(Construct):
+class Namespace(ChartConstruct):
     """A namespace with Pod Security `restricted`, ResourceQuota, LimitRange, default-deny
     NetworkPolicy and image pull Secret.
 
@@ -48,7 +48,7 @@ class Namespace(Construct):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
         quota: Quota,
         container_defaults: Resources,
@@ -67,49 +67,36 @@ class Namespace(Construct):
             readiness_gates: Whether pods behind an AWS load balancer become ready only after the
                 load balancer reports them healthy. Default: no.
         """
-        check_object_name(name)
         super().__init__(scope, name)
-        chart = Chart.of(scope)
-        if chart.namespace != name:
+        if self.chart.namespace != name:
             raise DeclarationError(
-                f"is in a chart with namespace {chart.namespace!r}; use Chart(namespace={name!r})",
+                f"is in a chart with namespace {self.chart.namespace!r}; "
+                f"use Chart(namespace={name!r})",
                 where=self.node.path,
             )
-        version = chart.platform.target.pod_security
-        profile = {
+        version = self.platform.target.pod_security
+        labels = {
             f"pod-security.kubernetes.io/{mode}{suffix}": value
             for mode in ("enforce", "audit", "warn")
             for suffix, value in (("", "restricted"), ("-version", version))
         }
-        gates = {"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"} if readiness_gates else {}
-        self.namespace = chart.add(
-            self,
-            "v1",
-            "Namespace",
-            chart.metadata(
-                name, labels={**profile, **gates}, annotations=PROTECTED, namespaced=False
-            ),
+        if readiness_gates:
+            labels["elbv2.k8s.aws/pod-readiness-gate-inject"] = "enabled"
+        self.namespace = self.add(
+            "v1", "Namespace", labels=labels, annotations=PROTECTED, namespaced=False
         )
         """The Namespace."""
-        self.resource_quota = chart.add(
-            self, "v1", "ResourceQuota", chart.metadata("quota"), {"hard": quota.hard()}
-        )
+        self.resource_quota = self.add("v1", "ResourceQuota", {"hard": quota.hard()}, name="quota")
         """The ResourceQuota."""
         limits = {
             "type": "Container",
             "defaultRequest": container_defaults.requests,
             "default": container_defaults.limits,
         }
-        self.limit_range = chart.add(
-            self, "v1", "LimitRange", chart.metadata("defaults"), {"limits": [limits]}
-        )
+        self.limit_range = self.add("v1", "LimitRange", {"limits": [limits]}, name="defaults")
         """The LimitRange."""
-        self.network_policy = chart.add(
-            self,
-            "networking.k8s.io/v1",
-            "NetworkPolicy",
-            chart.metadata("default-deny"),
-            network.DENY_ALL,
+        self.network_policy = self.add(
+            "networking.k8s.io/v1", "NetworkPolicy", network.DENY_ALL, name="default-deny"
         )
         """The default-deny NetworkPolicy."""
         self.registry_credentials = RegistryCredentials(self, registry_credentials)

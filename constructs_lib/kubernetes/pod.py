@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
@@ -42,24 +42,22 @@ def pod_template(
     workload: ProgramConstruct,
     *,
     annotations: Mapping[str, str] | None = None,
-    grace_seconds: int | None = None,
-    restart_policy: str | None = None,
     claim_path: str | None = None,
     spread_over_zones: bool = False,
     pre_stop_seconds: int | None = None,
+    **fields: Any,
 ) -> Manifest:
     """The pod template of a workload.
 
     Args:
         workload: Its containers, names, labels and options.
         annotations: Annotations in addition to those of the options. Default: none.
-        grace_seconds: Time from SIGTERM to SIGKILL. Default: 30, the default of Kubernetes.
-        restart_policy: Default: `Always`, the only one that a Deployment allows.
         claim_path: Where every container mounts the PersistentVolumeClaim with the workload's name.
             Default: no claim.
         spread_over_zones: Whether the scheduler prefers a zone with fewer of these pods.
         pre_stop_seconds: How long each container sleeps before it gets SIGTERM. Default: no preStop
             hook.
+        fields: Other fields of the pod spec, with their names in Kubernetes.
     """
     options = workload.options
     spread = {
@@ -86,8 +84,6 @@ def pod_template(
             "priorityClassName": options.priority_class_name,
             "imagePullSecrets": [{"name": PULL_SECRET}],
             "securityContext": _POD_SECURITY,
-            "terminationGracePeriodSeconds": grace_seconds,
-            "restartPolicy": restart_policy,
             "topologySpreadConstraints": [spread] if spread_over_zones else None,
             "initContainers": [
                 _container(workload, name, container, claim_path)
@@ -99,6 +95,7 @@ def pod_template(
                 for name, container in workload.containers.items()
             ],
             "volumes": _volumes(workload, claim_path),
+            **fields,
         },
     }
 
@@ -131,6 +128,13 @@ def _container(
     own = [workload.own(name, SECRETS)] if program.secrets else []
     secrets = [*own, *(secret.name for secret in program.shared_secrets)]
     ports = container.all_ports.items()
+    mounts = [
+        {"name": volume, **mount}
+        for volume, _, mounts in _volumes_of(workload, name, program)
+        for mount in mounts
+    ]
+    if claim_path:
+        mounts.append({"name": workload.name, "mountPath": claim_path})
     # exec, because the Kubernetes 1.27 API has no sleep action
     sleep = {"preStop": {"exec": {"command": ["sleep", str(pre_stop_seconds)]}}}
     return {
@@ -150,46 +154,42 @@ def _container(
             "limits": program.resources.limits,
         },
         "securityContext": _CONTAINER_SECURITY,
-        "volumeMounts": _mounts(workload, name, program, claim_path),
+        "volumeMounts": mounts,
     }
 
 
-def _mounts(
-    workload: ProgramConstruct, name: str, program: Program, claim_path: str | None
-) -> list[Manifest]:
-    writable = {path: _volume_name(workload, name, path) for path in program.disks}
-    if claim_path:
-        writable[claim_path] = workload.name
-    files = {
-        **{path: _volume_name(workload, name, _CONFIG_VOLUME) for path in program.files},
-        **{path: _volume_name(workload, name, SECRET_FILES) for path in program.secret_files},
-    }
-    return [
-        *({"name": volume, "mountPath": path} for path, volume in writable.items()),
-        # by subPath, so that a file does not hide the rest of its folder
-        *(
-            {"name": volume, "mountPath": path, "subPath": file_key(path), "readOnly": True}
-            for path, volume in files.items()
-        ),
-    ]
+def _volumes_of(
+    workload: ProgramConstruct, name: str, program: Program
+) -> Iterator[tuple[str, Manifest, list[Manifest]]]:
+    """The volumes of a container: name, source and mounts of each."""
+    prefix = "" if name == workload.main else f"{name}-"
+    for path, size in program.disks.items():
+        volume = path.strip("/").replace("/", "-")  # `/app/logs` becomes `app-logs`
+        yield f"{prefix}{volume}", {"emptyDir": {"sizeLimit": size}}, [{"mountPath": path}]
+    config_map = {"name": workload.own(name, CONFIG), "defaultMode": _READ_BY_GROUP}
+    secret = {"secretName": workload.own(name, SECRET_FILES), "defaultMode": _READ_BY_GROUP}
+    for volume, source, files in (
+        (_CONFIG_VOLUME, {"configMap": config_map}, program.files),
+        (SECRET_FILES, {"secret": secret}, program.secret_files),
+    ):
+        if files:
+            # by subPath, so that a file does not hide the rest of its folder
+            yield (
+                f"{prefix}{volume}",
+                source,
+                [
+                    {"mountPath": path, "subPath": file_key(path), "readOnly": True}
+                    for path in files
+                ],
+            )
 
 
 def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifest]:
-    programs = {name: one.program for name, one in workload.every_container.items()}
-    volumes: list[tuple[str, Manifest]] = [
-        (_volume_name(workload, name, path), {"emptyDir": {"sizeLimit": size}})
-        for name, program in programs.items()
-        for path, size in program.disks.items()
+    volumes = [
+        (volume, source)
+        for name, container in workload.every_container.items()
+        for volume, source, _ in _volumes_of(workload, name, container.program)
     ]
-    for name, program in programs.items():
-        if program.files:
-            config_map = {"name": workload.own(name, CONFIG), "defaultMode": _READ_BY_GROUP}
-            volumes.append(
-                (_volume_name(workload, name, _CONFIG_VOLUME), {"configMap": config_map})
-            )
-        if program.secret_files:
-            secret = {"secretName": workload.own(name, SECRET_FILES), "defaultMode": _READ_BY_GROUP}
-            volumes.append((_volume_name(workload, name, SECRET_FILES), {"secret": secret}))
     if claim_path:
         claim = {"claimName": workload.name}
         volumes.append((workload.name, {"persistentVolumeClaim": claim}))
@@ -205,12 +205,6 @@ def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifes
             "shorter path or name"
         )
     return [{"name": name, **source} for name, source in volumes]
-
-
-def _volume_name(workload: ProgramConstruct, container: str, path: str) -> str:
-    """`/app/logs` becomes `app-logs`, prefixed with the name of any but the main container."""
-    volume = path.strip("/").replace("/", "-")
-    return volume if container == workload.main else f"{container}-{volume}"
 
 
 def file_key(path: str) -> str:

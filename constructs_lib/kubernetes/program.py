@@ -22,11 +22,12 @@ from constructs_lib.model import (
 )
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import (
-    check_file_path,
+    FilePath,
+    MountPath,
+    ObjectName,
+    PortName,
+    Variable,
     check_label,
-    check_mount_path,
-    check_object_name,
-    check_variable,
     looks_secret,
 )
 from constructs_lib.model.quantity import amount, check_bytes, spell
@@ -47,26 +48,26 @@ class Program:
 
     resources: Resources
     """Requests and limits."""
-    image: str | None = None
+    image: ObjectName | None = None
     """Service name of the image's pin. Default: the name of the workload."""
     command: tuple[str, ...] = ()
     """Replaces the image's ENTRYPOINT. Default: the image's ENTRYPOINT."""
     args: tuple[str, ...] = ()
     """Arguments of the ENTRYPOINT. Default: the image's CMD."""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[Variable, str] = field(default_factory=dict)
     """Plain environment variables. Default: none."""
-    files: Mapping[str, str | Path] = field(default_factory=dict)
+    files: Mapping[FilePath, str | Path] = field(default_factory=dict)
     """Read-only configuration files by container path, as text or as a file to read:
     `{"/etc/app/app.toml": Path(__file__).with_name("app.toml")}`. They are stored in a ConfigMap; a
     change restarts the pods. Default: none."""
     secrets: Mapping[str, Parameter] = field(default_factory=dict)
     """Environment variables from SSM, through the ExternalSecret `<workload>-secrets`."""
-    secret_files: Mapping[str, Parameter] = field(default_factory=dict)
+    secret_files: Mapping[FilePath, Parameter] = field(default_factory=dict)
     """Read-only files from SSM by container path, through the ExternalSecret
     `<workload>-secret-files`. Default: none."""
     shared_secrets: tuple[ExternalSecret, ...] = ()
     """ExternalSecrets of the same chart. All of their keys become variables. Default: none."""
-    scratch: Mapping[str, str] = field(default_factory=dict)
+    scratch: Mapping[MountPath, str] = field(default_factory=dict)
     """Writable paths in addition to /tmp, with their size limits: `{"/data": "1Gi"}`. They are
     emptyDir volumes, lost with the pod. The root file system is read-only."""
     tmp: str = "64Mi"
@@ -79,7 +80,6 @@ class Program:
 
     def __post_init__(self) -> None:
         for path, size in self.disks.items():
-            check_mount_path(path)
             check_bytes(size, path)
         for argument in (*self.command, *self.args):
             if looks_secret("", argument):
@@ -88,7 +88,6 @@ class Program:
                     "variable, declared under secrets"
                 )
         for name, value in self.env.items():
-            check_variable(name)
             if looks_secret(name, value):
                 raise DeclarationError(
                     f"{name} looks like a secret and would be published in dist/; "
@@ -128,8 +127,6 @@ class Program:
             )
 
     def _check_files(self) -> None:
-        for path in (*self.files, *self.secret_files):
-            check_file_path(path)
         if repeated := sorted(set(self.files) & set(self.secret_files)):
             raise DeclarationError(f"{repeated[0]} is in files and in secret_files; keep one")
         texts = self.configuration
@@ -169,7 +166,7 @@ class Container:
     """The program to run."""
     port: Port | None = None
     """Container port, named `http`. Default: none."""
-    ports: Mapping[str, Port] = field(default_factory=dict)
+    ports: Mapping[PortName, Port] = field(default_factory=dict)
     """Additional container ports by name: `{"metrics": 9090}`. Default: none."""
     readiness: Probe | None = None
     """Readiness probe. Default: none."""
@@ -180,7 +177,6 @@ class Container:
 
     def __post_init__(self) -> None:
         for name in self.ports:
-            check_object_name(name, longest=15)
             if "--" in name:
                 raise DeclarationError(f"port name {name!r} has two hyphens in a row; use one")
         every = list(self.all_ports.values())
@@ -238,14 +234,14 @@ class Options:
     """Labels for the pods only."""
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
     """Annotations for the pods only."""
-    init_containers: Mapping[str, Program] = field(default_factory=dict)
+    init_containers: Mapping[ObjectName, Program] = field(default_factory=dict)
     """Init containers by name, in order. They have the same security context and volume claims as
     the containers."""
     tolerations: tuple[Toleration, ...] = ()
     """Tolerations of the pods."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
     """Required node labels, in addition to `kubernetes.io/arch: arm64`."""
-    priority_class_name: str | None = None
+    priority_class_name: ObjectName | None = None
     """A PriorityClass of the cluster. None: the cluster's default."""
     role_arn: str | None = None
     """The IAM role of the ServiceAccount (IRSA). None: no role."""
@@ -263,10 +259,6 @@ class Options:
             raise DeclarationError(
                 "kubernetes.io/arch is arm64 for every pod, because the images are; remove it"
             )
-        for name in self.init_containers:
-            check_object_name(name)
-        if self.priority_class_name is not None:
-            check_object_name(self.priority_class_name)
         if self.role_arn is not None and not _ROLE.fullmatch(self.role_arn):
             raise DeclarationError(
                 f"role_arn {self.role_arn!r} is not the ARN of an IAM role; write "

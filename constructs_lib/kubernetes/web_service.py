@@ -15,6 +15,7 @@ from constructs_lib.kubernetes.program import Autoscaling, Container, Options, P
 from constructs_lib.kubernetes.workload import RECREATE, ProgramConstruct
 from constructs_lib.model import Manifest, Port, Positive, Probe
 from constructs_lib.model.checks import checked
+from constructs_lib.model.names import ObjectName
 
 _ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 _REPLICAS = 2
@@ -46,7 +47,7 @@ class WebService(ProgramConstruct):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
         program: Program,
         port: Port,
@@ -59,7 +60,7 @@ class WebService(ProgramConstruct):
         autoscaling: Autoscaling | None = None,
         ingress: Alb | None = None,
         longest_request_seconds: Positive = 30,
-        sidecars: Mapping[str, Container] | None = None,
+        sidecars: Mapping[ObjectName, Container] | None = None,
         options: Options | None = None,
     ) -> None:
         """Declare the service and all its objects.
@@ -139,9 +140,9 @@ class WebService(ProgramConstruct):
         reload = {"secret.reloader.stakater.com/reload": ",".join(secrets)} if secrets else {}
         template = pod_template(
             self,
-            grace_seconds=drain + self.longest_request_seconds,
             pre_stop_seconds=drain,
             spread_over_zones=several,
+            terminationGracePeriodSeconds=drain + self.longest_request_seconds,
         )
         replicas = None if autoscaled else self._replicas
         strategy = _ROLLING if several else RECREATE
@@ -153,44 +154,31 @@ class WebService(ProgramConstruct):
             for name, port in self.service_ports.items()
         ]
         spec = {"type": "ClusterIP", "selector": {"app": self.name}, "ports": ports}
-        self.service = self.chart.add(self, "v1", "Service", self.metadata(), spec)
+        self.service = self.add("v1", "Service", spec)
 
     def _add_disruption_budget(self) -> None:
-        self.disruption_budget = self.chart.add(
-            self,
-            "policy/v1",
-            "PodDisruptionBudget",
-            self.metadata(),
-            {
-                "maxUnavailable": 1,
-                "selector": self.selector,
-                "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            },
-        )
+        spec = {
+            "maxUnavailable": 1,
+            "selector": self.selector,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        }
+        self.disruption_budget = self.add("policy/v1", "PodDisruptionBudget", spec)
 
     def _add_autoscaler(self, autoscaling: Autoscaling) -> None:
-        self.autoscaler = self.chart.add(
-            self,
-            "autoscaling/v2",
-            "HorizontalPodAutoscaler",
-            self.metadata(),
+        metrics = [
             {
-                "minReplicas": autoscaling.min_replicas,
-                "maxReplicas": autoscaling.max_replicas,
-                "scaleTargetRef": {
-                    "apiVersion": "apps/v1",
-                    "kind": "Deployment",
-                    "name": self.name,
+                "type": "Resource",
+                "resource": {
+                    "name": resource,
+                    "target": {"type": "Utilization", "averageUtilization": percent},
                 },
-                "metrics": [
-                    {
-                        "type": "Resource",
-                        "resource": {
-                            "name": resource,
-                            "target": {"type": "Utilization", "averageUtilization": percent},
-                        },
-                    }
-                    for resource, percent in autoscaling.targets.items()
-                ],
-            },
-        )
+            }
+            for resource, percent in autoscaling.targets.items()
+        ]
+        spec = {
+            "minReplicas": autoscaling.min_replicas,
+            "maxReplicas": autoscaling.max_replicas,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self.name},
+            "metrics": metrics,
+        }
+        self.autoscaler = self.add("autoscaling/v2", "HorizontalPodAutoscaler", spec)

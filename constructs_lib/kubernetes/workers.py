@@ -18,7 +18,7 @@ from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramCo
 from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, fingerprint
 from constructs_lib.model import Manifest, NotNegative, Port, Positive, Probe
 from constructs_lib.model.checks import checked
-from constructs_lib.model.names import check_mount_path
+from constructs_lib.model.names import CronJobName, MountPath, ObjectName
 from constructs_lib.model.quantity import check_bytes
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
@@ -34,13 +34,12 @@ _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 class Storage:
     """A persistent disk: one ReadWriteOnce PersistentVolumeClaim."""
 
-    path: str
+    path: MountPath
     """Mount path."""
     size: str
     """Size, such as `1Gi`. It can be increased later, but not reduced."""
 
     def __post_init__(self) -> None:
-        check_mount_path(self.path)
         check_bytes(self.size, self.path)
 
 
@@ -63,7 +62,7 @@ class SingleWriter(ProgramConstruct):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
         program: Program,
         port: Port | None = None,
@@ -101,23 +100,18 @@ class SingleWriter(ProgramConstruct):
             template = pod_template(
                 self,
                 annotations=DO_NOT_EVICT,
-                grace_seconds=grace_seconds,
                 claim_path=storage.path if storage else None,
+                terminationGracePeriodSeconds=grace_seconds,
             )
             self.deployment = self.add_deployment(1, RECREATE, template)
 
     def _add_claim(self, storage: Storage) -> KubeObject:
-        return self.chart.add(
-            self,
-            "v1",
-            "PersistentVolumeClaim",
-            self.metadata(),
-            {
-                "accessModes": ["ReadWriteOnce"],
-                "storageClassName": self.platform.storage_class,
-                "resources": {"requests": {"storage": storage.size}},
-            },
-        )
+        spec = {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": self.platform.storage_class,
+            "resources": {"requests": {"storage": storage.size}},
+        }
+        return self.add("v1", "PersistentVolumeClaim", spec)
 
 
 @checked
@@ -128,7 +122,6 @@ class ScheduledJob(ProgramConstruct):
     """
 
     component = "job"
-    longest_name = 52
 
     cron_job: KubeObject
     """The CronJob."""
@@ -136,7 +129,7 @@ class ScheduledJob(ProgramConstruct):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: CronJobName,
         *,
         program: Program,
         schedule: str,
@@ -162,23 +155,18 @@ class ScheduledJob(ProgramConstruct):
         with self.declaration_errors():
             _check_schedule(schedule)
             self.add_supporting_objects()
-            self.cron_job = self.chart.add(
-                self,
-                "batch/v1",
-                "CronJob",
-                self.controller_metadata(),
-                {
-                    "schedule": schedule,
-                    "timeZone": "Etc/UTC",
-                    "concurrencyPolicy": "Forbid",
-                    "startingDeadlineSeconds": _START_WITHIN_SECONDS,
-                    "successfulJobsHistoryLimit": _HISTORY,
-                    "failedJobsHistoryLimit": _HISTORY,
-                    "jobTemplate": {
-                        "spec": _job_spec(self, retries, deadline_seconds, grace_seconds)
-                    },
-                },
-            )
+            job = _job_spec(self, retries, deadline_seconds, grace_seconds)
+            spec = {
+                "schedule": schedule,
+                "timeZone": "Etc/UTC",
+                "concurrencyPolicy": "Forbid",
+                "startingDeadlineSeconds": _START_WITHIN_SECONDS,
+                "successfulJobsHistoryLimit": _HISTORY,
+                "failedJobsHistoryLimit": _HISTORY,
+                "jobTemplate": {"spec": job},
+            }
+            annotations = self.controller_annotations({})
+            self.cron_job = self.add("batch/v1", "CronJob", spec, annotations=annotations)
 
 
 @checked
@@ -199,7 +187,7 @@ class ReleaseJob(ProgramConstruct):
     def __init__(
         self,
         scope: Construct,
-        name: str,
+        name: ObjectName,
         *,
         program: Program,
         retries: NotNegative = 3,
@@ -234,12 +222,11 @@ class ReleaseJob(ProgramConstruct):
                 "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
                 WAVE: _RELEASE_WAVE,
             }
-            self.job = self.chart.add(
-                self,
+            self.job = self.add(
                 "batch/v1",
                 "Job",
-                self.controller_metadata(hook),
                 _job_spec(self, retries, deadline_seconds),
+                annotations=self.controller_annotations(hook),
             )
             self.service_account.derive_annotation(
                 FINGERPRINT, lambda: fingerprint(self.job.to_json())
@@ -259,8 +246,8 @@ def _job_spec(
             job,
             annotations=DO_NOT_EVICT,
             # OnFailure would restart it before the failure is counted
-            restart_policy="OnFailure" if retries else "Never",
-            grace_seconds=grace_seconds,
+            restartPolicy="OnFailure" if retries else "Never",
+            terminationGracePeriodSeconds=grace_seconds,
         ),
     }
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import network
-from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.kubernetes.chart import ChartConstruct
 from constructs_lib.kubernetes.external_secret import ExternalSecret, ParameterSecret
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.pod import (
@@ -22,7 +21,6 @@ from constructs_lib.kubernetes.pod import (
 )
 from constructs_lib.kubernetes.program import Container, Options
 from constructs_lib.model import Calls, Manifest
-from constructs_lib.model.names import check_object_name
 
 DO_NOT_EVICT = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -37,7 +35,7 @@ _PLACING_SECONDS = 300
 """Time until the containers of a pod start: new node, disk, image pull."""
 
 
-class ProgramConstruct(Construct):
+class ProgramConstruct(ChartConstruct):
     """A workload and its supporting objects: ServiceAccount, ExternalSecrets, NetworkPolicy, ….
 
     Its construct ID is the name of the objects, the `app` label of the pods, the prefix of the
@@ -46,8 +44,6 @@ class ProgramConstruct(Construct):
 
     component: str
     """The `app.kubernetes.io/component` label."""
-    longest_name = 63
-    """Maximum length of the name."""
 
     service_account: KubeObject
     """The ServiceAccount of its pods."""
@@ -68,11 +64,7 @@ class ProgramConstruct(Construct):
         options: Options | None,
         sidecars: Mapping[str, Container] | None = None,
     ) -> None:
-        check_object_name(name, longest=self.longest_name)
         super().__init__(scope, name)
-        self.chart = Chart.of(scope)
-        self.platform = self.chart.platform
-        self.name = name
         self.service_ports = {}
         self.options = options or Options()
         self.main = container.program.image or name
@@ -84,28 +76,23 @@ class ProgramConstruct(Construct):
         }
         self.every_container = {**self.containers, **self.init_containers}
         self.selector: Manifest = {"matchLabels": {"app": name}}
-        own = {
+        self.labels = {
+            **self.options.labels,
             "app": name,
             "app.kubernetes.io/name": name,
             "app.kubernetes.io/component": self.component,
         }
-        self.labels = {**self.options.labels, **own}
         with self.declaration_errors():
-            self._check_names(sidecars or {})
-            self._check_ports()
+            self._check_containers(sidecars or {})
 
-    def _check_names(self, sidecars: Mapping[str, Container]) -> None:
-        for container in self.every_container:
-            check_object_name(container)
+    def _check_containers(self, sidecars: Mapping[str, Container]) -> None:
+        """The containers of a pod share its IP address and port names."""
         if self.main in sidecars:
             raise DeclarationError(
                 f"sidecar {self.main!r} has the name of the main container; rename it"
             )
         if both := sorted(self.containers.keys() & self.init_containers.keys()):
             raise DeclarationError(f"container {both[0]!r} is also an init container; rename one")
-
-    def _check_ports(self) -> None:
-        """The containers of a pod share its IP address and port names."""
         declared = [pair for one in self.containers.values() for pair in one.all_ports.items()]
         for what, values in (
             ("name", [name for name, _ in declared if name != "http"]),
@@ -116,35 +103,22 @@ class ProgramConstruct(Construct):
                     f"two containers of its pod have the port {what} {repeated[0]}; change one"
                 )
 
-    @contextmanager
-    def declaration_errors(self) -> Iterator[None]:
-        """Add this construct's path to the errors raised inside."""
-        try:
-            yield
-        except DeclarationError as error:
-            raise error.at(self.node.path) from error
-
     def own(self, container: str, suffix: str) -> str:
         """The name of an object of one container: `one-secrets`, `one-sidecar-secrets`."""
         prefix = self.name if container == self.main else f"{self.name}-{container}"
         return f"{prefix}-{suffix}"
 
-    def metadata(self, annotations: Mapping[str, str] | None = None) -> Manifest:
-        """The metadata of an object with the workload's name."""
-        return self.chart.metadata(self.name, labels=self.labels, annotations=annotations)
-
-    def controller_metadata(self, annotations: Mapping[str, str] | None = None) -> Manifest:
-        """The metadata of the Deployment, CronJob or Job, with the annotations of the options."""
-        return self.metadata(merged_annotations(annotations or {}, self.options.annotations))
+    def controller_annotations(self, annotations: Mapping[str, str]) -> Mapping[str, str]:
+        """These, and those of the options for the Deployment, CronJob or Job."""
+        return merged_annotations(annotations, self.options.annotations)
 
     def add_supporting_objects(self, ingress: Sequence[Manifest] = ()) -> None:
         """Add the ServiceAccount, the ExternalSecrets, the ConfigMaps and the NetworkPolicy."""
         role = self.options.role_arn
-        self.service_account = self.chart.add(
-            self,
+        self.service_account = self.add(
             "v1",
             "ServiceAccount",
-            self.metadata({"eks.amazonaws.com/role-arn": role} if role else {}),
+            annotations={"eks.amazonaws.com/role-arn": role} if role else {},
             automountServiceAccountToken=False,
         )
         self._add_secrets()
@@ -152,18 +126,13 @@ class ProgramConstruct(Construct):
         egress = dict.fromkeys(
             rule for one in self.every_container.values() for rule in one.program.egress
         )
-        self.network_policy = self.chart.add(
-            self,
-            "networking.k8s.io/v1",
-            "NetworkPolicy",
-            self.metadata(),
-            network.allow(
-                self.selector,
-                dns_addresses=self.platform.target.dns_addresses,
-                egress=[rule for rule in egress if not isinstance(rule, Calls)],
-                ingress=ingress,
-            ),
+        policy = network.allow(
+            self.selector,
+            dns_addresses=self.platform.target.dns_addresses,
+            egress=[rule for rule in egress if not isinstance(rule, Calls)],
+            ingress=ingress,
         )
+        self.network_policy = self.add("networking.k8s.io/v1", "NetworkPolicy", policy)
         for rule in egress:
             if isinstance(rule, Calls):
                 self.chart.calls.call(self, rule)
@@ -193,8 +162,7 @@ class ProgramConstruct(Construct):
                     f"two of {', '.join(texts)} have the same ConfigMap key; rename one"
                 )
             name = self.own(container, CONFIG)
-            metadata = self.chart.metadata(name, labels=self.labels)
-            added[name] = self.chart.add(self, "v1", "ConfigMap", metadata, data=data)
+            added[name] = self.add("v1", "ConfigMap", name=name, data=data)
         self.config_maps = added
 
     @cached_property
@@ -211,26 +179,17 @@ class ProgramConstruct(Construct):
         annotations: Mapping[str, str] | None = None,
     ) -> KubeObject:
         """Add the Deployment; without `replicas`, an autoscaler sets them."""
-        return self.chart.add(
-            self,
-            "apps/v1",
-            "Deployment",
-            self.controller_metadata(annotations),
-            {
-                "replicas": replicas,
-                "strategy": strategy,
-                "selector": self.selector,
-                "progressDeadlineSeconds": self._progress_deadline_seconds(),
-                "template": template,
-            },
-        )
-
-    def _progress_deadline_seconds(self) -> int | None:
-        """`progressDeadlineSeconds`, so that a rollout does not fail during a startup probe.
-
-        None if the default of ten minutes is enough.
-        """
-        starts = [one.startup for one in self.containers.values() if one.startup]
-        longest = max((probe.patience_seconds for probe in starts), default=0)
-        deadline = longest + _PLACING_SECONDS
-        return deadline if deadline > _KUBERNETES_DEADLINE_SECONDS else None
+        starts = [one.startup.patience_seconds for one in self.containers.values() if one.startup]
+        # so that a rollout does not fail during a startup probe
+        deadline = max(starts, default=0) + _PLACING_SECONDS
+        spec = {
+            "replicas": replicas,
+            "strategy": strategy,
+            "selector": self.selector,
+            "progressDeadlineSeconds": deadline
+            if deadline > _KUBERNETES_DEADLINE_SECONDS
+            else None,
+            "template": template,
+        }
+        annotations = self.controller_annotations(annotations or {})
+        return self.add("apps/v1", "Deployment", spec, annotations=annotations)

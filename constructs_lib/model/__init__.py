@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model.checks import Between, checked
-from constructs_lib.model.names import check_fqdn, looks_secret
+from constructs_lib.model.names import FQDN, ParameterPath, UrlPath, looks_secret
 from constructs_lib.model.quantity import amount, check_bytes, check_canonical
 
 Port = Annotated[int, Between(1, 65535)]
@@ -19,7 +19,6 @@ NotNegative = Annotated[int, Between(0, None)]
 Manifest = dict[str, Any]
 """One Kubernetes object as plain data, with its keys in output order."""
 
-_PARAMETER_PATH = re.compile(r"(/[a-z0-9][a-z0-9-]*){3}")
 _TAG = re.compile(r"latest|sha-[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -29,7 +28,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 class Parameter:
     """A SecureString in the AWS SSM Parameter Store."""
 
-    path: str
+    path: ParameterPath
     """Its SSM name, `/<platform>/<area>/<name>`."""
     description: str
     """Shown in the AWS console."""
@@ -37,11 +36,6 @@ class Parameter:
     """The initial value, until an operator sets it. The reader can parse it. Never a secret."""
 
     def __post_init__(self) -> None:
-        if not _PARAMETER_PATH.fullmatch(self.path):
-            raise DeclarationError(
-                f"{self.path!r} is not a valid parameter path; "
-                "name it /<platform>/<area>/<name> in lower case"
-            )
         if looks_secret("", self.placeholder):
             raise DeclarationError(
                 f"the placeholder of {self.path} looks like a secret and would be published; "
@@ -54,11 +48,8 @@ class Parameter:
 class Host:
     """A host name, served by an Ingress and covered by the certificate."""
 
-    fqdn: str
+    fqdn: Annotated[str, FQDN]
     """Fully qualified, lower case."""
-
-    def __post_init__(self) -> None:
-        check_fqdn(self.fqdn)
 
 
 @checked
@@ -181,14 +172,10 @@ class Resources:
 class HttpGet:
     """Healthy if GET `path` returns a status from 200 to 399."""
 
-    path: str
+    path: UrlPath
     """Absolute, with its leading slash."""
     port: Port | None = None
     """Default: the port of the workload."""
-
-    def __post_init__(self) -> None:
-        if not self.path.startswith("/"):
-            raise DeclarationError(f"{self.path!r} is not a valid path; start it with a slash")
 
 
 @checked

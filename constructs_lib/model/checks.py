@@ -10,11 +10,12 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import reprlib
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic_core import ArgsKwargs, SchemaValidator, ValidationError, core_schema
@@ -22,6 +23,7 @@ from pydantic_core import ArgsKwargs, SchemaValidator, ValidationError, core_sch
 from constructs_lib.errors import DeclarationError
 
 _T = TypeVar("_T")
+_UNIONS = (Union, types.UnionType)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,25 @@ class Between:
         return f"an integer from {self.least} to {self.most}"
 
 
+@dataclass(frozen=True)
+class Form:
+    """The form of a string: `Annotated[str, Form("[a-z]+", "is not a word; use letters")]`."""
+
+    pattern: str
+    """A regular expression for the whole string."""
+    problem: str
+    """What is wrong with any other string and what to do, after the string itself."""
+
+    def __str__(self) -> str:
+        return "a string"
+
+    def check(self, text: str) -> str:
+        """Return a string of this form. Raises DeclarationError for any other."""
+        if not re.fullmatch(self.pattern, text):
+            raise DeclarationError(f"{text!r} {self.problem}")
+        return text
+
+
 def checked(cls: type[_T]) -> type[_T]:
     """Make the constructor of a dataclass or Construct check its arguments.
 
@@ -52,8 +73,7 @@ def checked(cls: type[_T]) -> type[_T]:
         try:
             compiled().validator.validate_python(ArgsKwargs((self, *args), kwargs))
         except ValidationError as error:
-            message = compiled().message(error, args, kwargs)
-            raise DeclarationError(message) from None
+            raise DeclarationError(compiled().message(error)) from None
         construct(self, *args, **kwargs)
 
     cls.__init__ = check_and_construct  # type: ignore[method-assign]
@@ -66,9 +86,9 @@ class _Arguments:
     def __init__(self, cls: type, construct: Callable[..., None]) -> None:
         self._name = cls.__name__
         self._parameters = list(inspect.signature(construct).parameters.values())
-        generated = is_dataclass(cls) and {*self._props()} <= {*cls.__dataclass_fields__}
-        hinted = cls if generated else construct
-        self._hints = typing.get_type_hints(hinted, include_extras=True)
+        self._hints = typing.get_type_hints(cls, include_extras=True)
+        if not {*self._props()} <= self._hints.keys():  # not the fields of the class
+            self._hints = typing.get_type_hints(construct, include_extras=True)
         schemas = [self._schema(parameter) for parameter in self._parameters]
         self.validator = SchemaValidator(core_schema.arguments_schema(schemas))
 
@@ -83,30 +103,37 @@ class _Arguments:
             mode="keyword_only" if only_by_name else "positional_or_keyword",
         )
 
-    def message(
-        self, error: ValidationError, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> str:
+    def message(self, error: ValidationError) -> str:
         """The most obvious error of a call: unknown names first, then missing, then wrong types."""
         errors = error.errors(include_url=False)
-        for one in errors:
-            if one["type"] == "unexpected_keyword_argument":
-                return self._unknown(str(one["loc"][0]))
-            if one["type"] == "multiple_argument_values":
-                return f"{self._name}.{one['loc'][0]} is passed twice; remove one"
-            if one["type"] == "unexpected_positional_argument":
+        for problem in errors:
+            if problem["type"] == "unexpected_keyword_argument":
+                return self._unknown(str(problem["loc"][0]))
+            if problem["type"] == "multiple_argument_values":
+                return f"{self._name}.{problem['loc'][0]} is passed twice; remove one"
+            if problem["type"] == "unexpected_positional_argument":
                 return self._too_many()
         missing = [
-            self._parameter(one["loc"][0]).name
-            for one in errors
-            if one["type"].startswith("missing") and len(one["loc"]) == 1
+            self._parameter(problem["loc"][0]).name
+            for problem in errors
+            if problem["type"].startswith("missing") and len(problem["loc"]) == 1
         ]
-        parameter = self._parameter(errors[0]["loc"][0])
+        first = errors[0]["loc"][0]
+        parameter = self._parameter(first)
         if missing and (parameter.name != "scope" or missing[0] == "scope"):
             *others, last = missing
             return f"{self._name} requires {', '.join(others)}{' and ' if others else ''}{last}"
-        by_place = dict(zip((one.name for one in self._parameters[1:]), args, strict=False))
-        value = {**by_place, **kwargs}[parameter.name]
-        return f"{self._name}.{_mismatch(parameter.name, self._hints[parameter.name], value)}"
+        innermost = max(
+            (problem for problem in errors if problem["loc"][0] == first),
+            key=lambda problem: len(problem["loc"]),
+        )
+        if innermost["type"] == "value_error":  # of a Form
+            return str(innermost["ctx"]["error"])
+        hint = self._hints[parameter.name]
+        # pydantic-core locates a missing item inside of its tuple
+        path = innermost["loc"][1 : -1 if innermost["type"] == "missing" else None]
+        mismatch = _mismatch(parameter.name, hint, path, innermost["input"])
+        return f"{self._name}.{mismatch}"
 
     def _props(self) -> Iterator[str]:
         return (one.name for one in self._parameters[1:])
@@ -140,95 +167,86 @@ def fits(hint: Any, value: Any) -> bool:
     return _validator(hint).isinstance_python(value)
 
 
-_PLAIN: dict[Any, core_schema.CoreSchema] = {
-    Any: core_schema.any_schema(),
-    object: core_schema.any_schema(),
-    types.NoneType: core_schema.none_schema(),
-    bool: core_schema.bool_schema(strict=True),
-    float: core_schema.float_schema(strict=True),
-    int: core_schema.int_schema(strict=True),
-    str: core_schema.str_schema(strict=True),
+_PLAIN: dict[Any, tuple[core_schema.CoreSchema, str]] = {
+    Any: (core_schema.any_schema(), "anything"),
+    types.NoneType: (core_schema.none_schema(), "None"),
+    bool: (core_schema.bool_schema(strict=True), "True or False"),
+    int: (core_schema.int_schema(strict=True), "an integer"),
+    str: (core_schema.str_schema(strict=True), "a string"),
 }
+"""The schema of an annotation, and its description."""
 
 
 def _schema(hint: Any) -> core_schema.CoreSchema:
     """The pydantic-core schema of an annotation: strict, without conversions."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if bounds := _bounds(hint):
-        return core_schema.int_schema(strict=True, ge=bounds.least, le=bounds.most)
-    if origin in (Union, types.UnionType):
-        return core_schema.union_schema([_schema(one) for one in arguments], mode="left_to_right")
+    match _mark(hint):
+        case Between(least, most):
+            return core_schema.int_schema(strict=True, ge=least, le=most)
+        case Form() as form:
+            return core_schema.no_info_after_validator_function(form.check, _schema(str))
+    if hint in _PLAIN:
+        return _PLAIN[hint][0]
+    if (only := _without_none(hint)) is not hint:
+        return core_schema.nullable_schema(_schema(only))
+    if get_args(hint):
+        return _schema_of_parts(get_origin(hint), get_args(hint))
+    if not inspect.isclass(hint):
+        raise TypeError(f"the annotation {hint!r} is not supported; extend _schema")
+    return core_schema.is_instance_schema(hint)
+
+
+def _schema_of_parts(origin: Any, arguments: tuple[Any, ...]) -> core_schema.CoreSchema:
     if origin is Literal:
         return core_schema.literal_schema(list(arguments))
-    if origin in (tuple, *_COLLECTIONS):
-        return _items_schema(origin, arguments)
-    if _is_mapping(origin):
-        return core_schema.dict_schema(*(_schema(one) for one in arguments))
-    if hint not in _PLAIN and not inspect.isclass(origin or hint):
-        raise TypeError(f"the annotation {hint!r} is not supported; extend _schema")
-    return _PLAIN.get(hint) or core_schema.is_instance_schema(origin or hint)
-
-
-_COLLECTIONS: dict[Any, Callable[..., core_schema.CoreSchema]] = {
-    Sequence: core_schema.list_schema,
-    frozenset: core_schema.frozenset_schema,
-    list: core_schema.list_schema,
-    set: core_schema.set_schema,
-}
-
-
-def _items_schema(origin: Any, arguments: tuple[Any, ...]) -> core_schema.CoreSchema:
-    if origin in _COLLECTIONS:
-        collected = _COLLECTIONS[origin](_schema(arguments[0]), strict=True)
-        if origin is not Sequence:
-            return collected
-        return core_schema.union_schema([collected, _items_schema(tuple, (arguments[0], ...))])
     repeated = arguments[-1] is Ellipsis
-    items = [_schema(one) for one in (arguments[:-1] if repeated else arguments)]
-    return core_schema.tuple_schema(items, variadic_item_index=0 if repeated else None, strict=True)
+    parts = [_schema(part) for part in (arguments[:-1] if repeated else arguments)]
+    if origin in _UNIONS:
+        return core_schema.union_schema([*parts], mode="left_to_right")
+    if _is_mapping(origin):
+        return core_schema.dict_schema(*parts)
+    if origin is list:
+        return core_schema.list_schema(*parts, strict=True)
+    if origin is tuple:
+        variadic = 0 if repeated else None
+        return core_schema.tuple_schema(parts, variadic_item_index=variadic, strict=True)
+    raise TypeError(f"the annotation {origin!r} is not supported; extend _schema_of_parts")
 
 
-def _bounds(hint: Any) -> Between | None:
+def _mark(hint: Any) -> Between | Form | None:
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((one for one in marks if isinstance(one, Between)), None)
+    return next((mark for mark in marks if isinstance(mark, (Between, Form))), None)
+
+
+def _without_none(hint: Any) -> Any:
+    """`X` for the annotation `X | None`, and any other annotation itself."""
+    choices = get_args(hint) if get_origin(hint) in _UNIONS else ()
+    others = [choice for choice in choices if choice is not types.NoneType]
+    return others[0] if len(others) == 1 else hint
 
 
 def _is_mapping(origin: Any) -> bool:
     return inspect.isclass(origin) and issubclass(origin, Mapping)
 
 
-def _mismatch(prop: str, hint: Any, value: Any) -> str:
-    """The message for the innermost part of a value that does not match."""
-    for part, expected, found in _parts(prop, hint, value):
-        if not fits(expected, found):
-            return _mismatch(part, expected, found)
+def _mismatch(prop: str, hint: Any, path: Sequence[int | str], value: Any) -> str:
+    """The message for the part of a prop at `path`, the location that pydantic-core reports."""
+    origin, arguments = get_origin(_without_none(hint)), get_args(_without_none(hint))
+    if path and origin in (list, tuple):
+        place = int(path[0])
+        item = arguments[0 if origin is list or arguments[-1] is Ellipsis else place]
+        return _mismatch(f"{prop}[{place}]", item, path[1:], value)
+    if path and _is_mapping(origin):
+        key, *further = path
+        if further == ["[key]"]:
+            return _mismatch(f"{prop}: a key", arguments[0], (), value)
+        return _mismatch(f"{prop}[{key!r}]", arguments[1], further, value)
     hidden = "the passed value (hidden, because it may be a secret)"
     shown = hidden if prop.startswith("secret") else _shown(value)
     return f"{prop} must be {_words(hint)}, not {shown}{_remedy(hint, value)}"
 
 
-def _parts(prop: str, hint: Any, value: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The parts of a value, each with its name and annotation."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        for one in arguments:
-            yield from _parts(prop, one, value)
-    elif origin is tuple and isinstance(value, tuple):
-        if arguments[-1] is Ellipsis:
-            arguments = arguments[:1] * len(value)
-        if len(arguments) == len(value):
-            for place, (expected, found) in enumerate(zip(arguments, value, strict=True)):
-                yield f"{prop}[{place}]", expected, found
-    elif origin in _COLLECTIONS and isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((f"{prop}: an item", arguments[0], found) for found in value)
-    elif _is_mapping(origin) and isinstance(value, Mapping):
-        for key, found in value.items():
-            yield f"{prop}: a key", arguments[0], key
-            yield f"{prop}[{key!r}]", arguments[1], found
-
-
 def _remedy(hint: Any, value: Any) -> str:
-    for one in get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,):
+    for one in get_args(hint) if get_origin(hint) in _UNIONS else (hint,):
         if get_origin(one) is tuple and not isinstance(value, tuple):
             if isinstance(value, list):
                 return "; write it in parentheses"
@@ -238,36 +256,25 @@ def _remedy(hint: Any, value: Any) -> str:
     return ""
 
 
-_WORDS = {
-    Any: "anything",
-    object: "anything",
-    types.NoneType: "None",
-    bool: "True or False",
-    float: "a number",
-    int: "an integer",
-    str: "a string",
-}
-
-
 def _words(hint: Any) -> str:
+    if hint in _PLAIN:
+        return _PLAIN[hint][1]
     origin, arguments = get_origin(hint), get_args(hint)
-    if known := _WORDS.get(hint) or _bounds(hint):
-        return str(known)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_words(one) for one in arguments)
+    if origin in _UNIONS:
+        return " or ".join(_words(choice) for choice in arguments)
     if origin is Literal:
         return " or ".join(map(repr, arguments))
-    if origin is tuple:
-        fixed = f"{len(arguments)} items: {', '.join(_words(one) for one in arguments)}"
-        return f"a tuple of {_many(arguments[0]) if arguments[-1] is Ellipsis else fixed}"
     if _is_mapping(origin):
         return f"a mapping of {_many(arguments[0])} to {_many(arguments[1])}"
-    items = f" of {_many(arguments[0])}" if origin in _COLLECTIONS else ""
-    return _a(getattr(origin or hint, "__name__", str(hint))) + items
+    if origin in (list, tuple):
+        fixed = f"{len(arguments)} items: {', '.join(map(_words, arguments))}"
+        repeated = origin is list or arguments[-1] is Ellipsis
+        return f"a {origin.__name__} of {_many(arguments[0]) if repeated else fixed}"
+    return str(_mark(hint) or _a(getattr(hint, "__name__", str(hint))))
 
 
 def _many(hint: Any) -> str:
-    if get_origin(hint) in (Union, types.UnionType):
+    if get_origin(hint) in _UNIONS:
         return " or ".join(_many(one) for one in get_args(hint))
     words = _words(hint).replace("an integer", "integers").replace("a string", "strings")
     return words.removeprefix("a ").removeprefix("an ")

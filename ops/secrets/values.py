@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from catalogue.parameters import Parameters
 from constructs_lib.errors import DeclarationError
-from constructs_lib.model.names import check_fqdn
+from constructs_lib.model.names import FQDN
 from ops.aws import LARGEST_BYTES
 from ops.errors import OpsError
 from ops.terminal import SecretValue, is_header_value
@@ -87,7 +87,7 @@ def _json(text: str, objects: Callable[[list[tuple[str, Any]]], Any]) -> Any:
 
 def _host(text: str) -> None:
     try:
-        check_fqdn(text)
+        FQDN.check(text)
     except DeclarationError:
         raise ValueError(
             "it is not a bare host name; omit scheme, port and path, and use lower case"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from constructs_lib.kubernetes import (
     WebService,
 )
 from constructs_lib.model import Calls, Egress, HttpGet, Parameter, Probe, Resources
-from constructs_lib.model.checks import Between, _mismatch, _schema, _words, checked, fits
+from constructs_lib.model.checks import Between, _schema, _words, checked, fits
 from tests.constructs_lib import declarations as base
 
 _READ_ONLY = ("ChartFile", "ChartFiles", "KubeObject")  # created by the library
@@ -202,7 +202,6 @@ def test_a_custom_constructor_is_checked_against_its_own_annotations() -> None:
 KINDS: list[tuple[Any, Any, Any]] = [
     (int, 1, True),
     (bool, True, 1),
-    (float, 2.5, "2.5"),
     (str, "a", b"a"),
     (int | None, None, "a"),
     (Path, Path("a"), "a"),
@@ -211,12 +210,8 @@ KINDS: list[tuple[Any, Any, Any]] = [
     (tuple[int, ...], (1, 2, 3), (1, 2, "3")),
     (tuple[int, str], (1, "a"), ("a", 1)),
     (list[int], [1, 2], [1, "2"]),
-    (set[str], {"a"}, {"a", 1}),
-    (frozenset[str], frozenset({"a"}), frozenset({"a", 1})),
-    (Sequence[int], [1], (1, "2")),
     (Mapping[str, int], MappingProxyType({"a": 1}), {"a": 1, "b": "1"}),
     (dict[str, tuple[int, ...]], {"a": (1,)}, {"a": (1,), "b": ("1",)}),
-    (Callable[[int], str], str, "str"),
 ]
 
 
@@ -226,12 +221,6 @@ def test_every_annotation_type_checks_all_items(hint: Any, right: Any, wrong: An
     assert fits(hint | None, None)
     assert not fits(hint, wrong)
     assert not fits(Mapping[str, hint], {"a": right, "b": wrong})
-
-
-def test_an_item_of_a_set_is_named() -> None:
-    message = _mismatch("names", frozenset[str], frozenset({5}))
-    assert message == "names: an item must be a string, not the number 5"
-    assert _words(frozenset[str]) == "a frozenset of strings"
 
 
 def test_an_unsupported_annotation_is_rejected() -> None:
