@@ -44,11 +44,9 @@ def _render_into(rendering: Rendering) -> None:
     from constructs_lib.rules import scorecard
 
     platform = current()
-    validation = registry.build(platform).validate()
-    rendering.files = registry.write(validation.files, platform)
-    rendering.scorecard = scorecard.render(
-        validation.rendered, validation.violations, platform.waivers
-    )
+    files = registry.build(platform).validate()
+    rendering.files = registry.write(files, platform)
+    rendering.scorecard = scorecard.render(files.rendered, files.violations, platform.waivers)
 
 
 def synth() -> int:

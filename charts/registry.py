@@ -91,7 +91,7 @@ def _named(chart: str) -> Any:
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path: `cerebro/cerebro-api.k8s.yaml`. Raises PlatformError."""
-    return write(build(platform).validate().files, platform)
+    return write(build(platform).validate(), platform)
 
 
 def write(files: ChartFiles, platform: AnalyticsPlatform) -> dict[str, str]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,77 +11,10 @@ import constructs
 import jsii
 
 from constructs_lib.errors import PlatformError, one_line
-from constructs_lib.kubernetes.files import ChartFiles, read, to_yaml
+from constructs_lib.kubernetes.files import ChartFiles, to_yaml
 from constructs_lib.kubernetes.network import CallDirectory
-from constructs_lib.manifests.argocd import DIST
-from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.shape import malformed
-from constructs_lib.model import waivers
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform
-from constructs_lib.rules import violations
-from constructs_lib.rules.model import Rendered, Violation
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The rules' findings in the files of an App; they run once, when first needed."""
-
-    files: ChartFiles
-    platform: Platform
-
-    @cached_property
-    def rendered(self) -> Rendered:
-        """The input of the rules."""
-        return Rendered(
-            Objects(
-                Object.of(item, f"{DIST}/{file.path}")
-                for file in self.files
-                for item in file.objects
-            ),
-            self.platform,
-            tuple(self.files.pending),
-            tuple(file.path for file in self.files),
-            frozenset(f"{DIST}/{file.path}" for file in self.files if file.needs_quotes),
-        )
-
-    @cached_property
-    def violations(self) -> list[Violation]:
-        """All violations, including waived ones."""
-        return violations(self.rendered)
-
-    def problems(self) -> list[str]:
-        """The violations that no waiver covers, and invalid waivers.
-
-        Malformed objects are reported first and alone, because the rules cannot read them.
-        """
-        malformations = [
-            f"{file.path}: {Object.of(item).key}: {problem}"
-            for file in self.files
-            for item in file.objects
-            for problem in malformed(item)
-        ]
-        if malformations:
-            return malformations
-        accepted = self.platform.waivers
-        return [
-            *map(self._message, waivers.left(self.violations, accepted)),
-            # a waiver without a colon is for a rule, even a misspelled one
-            *waivers.problems(self.violations, accepted, checks=lambda check: ":" not in check),
-        ]
-
-    def _message(self, violation: Violation) -> str:
-        """The message with its file and construct path."""
-        item = violation.object
-        if item is None:
-            return violation.message
-        file, owner = next(
-            (file, owner)
-            for file in self.files
-            for content, owner in zip(file.objects, file.owners, strict=True)
-            if content is item.manifest
-        )
-        return f"{file.path}: {item.key} (construct {owner.node.path}): {violation.text}"
 
 
 @checked
@@ -117,17 +47,19 @@ class App(cdk8s.App):
 
     def files(self) -> ChartFiles:
         """All objects as they will be written, without validation."""
-        return read(self)
+        return ChartFiles.read(self)
 
-    def validate(self) -> Validation:
-        """Validate all charts together. Raises PlatformError."""
-        with self._rules.not_run_by_cdk8s():
+    def validate(self) -> ChartFiles:
+        """Validate all charts together, and return their files. Raises PlatformError."""
+        self._rules.run_by_cdk8s = False
+        try:
             refused = [*self._refused_by_cdk8s()]  # first, as cdk8s also resolves dependencies
-        validation = Validation(self.files(), self.platform)
-        refused = [*self.calls.undeclared(), *validation.problems(), *refused]
-        if refused:
+        finally:
+            self._rules.run_by_cdk8s = True
+        files = self.files()
+        if refused := [*self.calls.undeclared(), *files.problems(), *refused]:
             raise PlatformError(one_line(problem) for problem in refused)
-        return validation
+        return files
 
     def _refused_by_cdk8s(self) -> Iterator[str]:
         """The messages of the validations that constructs have, with their paths.
@@ -152,7 +84,7 @@ class App(cdk8s.App):
 
     def render(self) -> dict[str, str]:
         """The files as text by path: `<folder>/<chart>.k8s.yaml`. Raises PlatformError."""
-        return self.validate().files.render()
+        return self.validate().render()
 
     def synth(self) -> None:
         """Write the files into `outdir`. Raises PlatformError, before writing any file."""
@@ -163,7 +95,7 @@ class App(cdk8s.App):
 
     def synth_yaml(self) -> str:
         """All objects as one YAML text. Raises PlatformError."""
-        return to_yaml(self.validate().files.objects)
+        return to_yaml(self.validate().objects)
 
 
 @jsii.implements(constructs.IValidation)
@@ -175,20 +107,11 @@ class _Rules:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._runs = True
-
-    @contextmanager
-    def not_run_by_cdk8s(self) -> Iterator[None]:
-        """While the App validates, because it runs the rules itself, once."""
-        self._runs = False
-        try:
-            yield
-        finally:
-            self._runs = True
+        self.run_by_cdk8s = True
+        """Not while the App validates, because it runs the rules itself, once."""
 
     def validate(self) -> list[str]:
-        if not self._runs:
+        if not self.run_by_cdk8s:
             return []
-        app = self._app
-        found = [*app.calls.undeclared(), *Validation(app.files(), app.platform).problems()]
+        found = [*self._app.calls.undeclared(), *self._app.files().problems()]
         return [one_line(problem) for problem in found]

@@ -99,7 +99,7 @@ class Chart(cdk8s.Chart):
     def to_json(self) -> list[Manifest]:
         """All objects of the chart as they are written. Raises PlatformError for the whole App."""
         app: App = self.node.root  # type: ignore[assignment]
-        return app.validate().files.of(self).objects
+        return app.validate().of(self).objects
 
 
 class ChartConstruct(Construct):

@@ -1,4 +1,4 @@
-"""All objects of an App as they will be written, native and our own."""
+"""All objects of an App as they will be written, native and our own, and their rule violations."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import inspect
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 import cdk8s
 from constructs import IConstruct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import Chart
-from constructs_lib.manifests.objects import Objects, is_cluster_scoped
-from constructs_lib.manifests.shape import is_identified
+from constructs_lib.manifests.argocd import DIST
+from constructs_lib.manifests.objects import Object, Objects, is_cluster_scoped
+from constructs_lib.manifests.shape import is_identified, malformed
 from constructs_lib.manifests.text import Quoting, may_be_misread
-from constructs_lib.model import Manifest, Pending
+from constructs_lib.model import Manifest, Pending, waivers
+from constructs_lib.model.platform import Platform
+from constructs_lib.rules import violations
+from constructs_lib.rules.model import Rendered, Violation
+
+if TYPE_CHECKING:
+    from constructs_lib.kubernetes.app import App
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +55,28 @@ class ChartFile:
 class ChartFiles(tuple[ChartFile, ...]):
     """The files of all charts of an App, in order of declaration, but after their dependencies."""
 
+    platform: Platform
+
+    @classmethod
+    def read(cls, app: App) -> Self:
+        """Read an App. All our objects together need three messages to Node, native objects more.
+
+        The order of charts and of native objects is that of cdk8s: as declared, but each after what
+        `add_dependency` names.
+        """
+        constructs = cdk8s.DependencyGraph(app.node).topology()
+        natives: dict[str, list[cdk8s.ApiObject]] = defaultdict(list)
+        for native in constructs:
+            if isinstance(native, cdk8s.ApiObject):
+                natives[_identity(native.chart)].append(native)
+        files = cls(
+            _file(chart, natives[_identity(chart)])
+            for chart in constructs
+            if isinstance(chart, cdk8s.Chart)
+        )
+        files.platform = app.platform
+        return files
+
     def of(self, chart: cdk8s.Chart) -> ChartFile:
         return next(file for file in self if _identity(file.chart) == _identity(chart))
 
@@ -68,23 +98,56 @@ class ChartFiles(tuple[ChartFile, ...]):
         """The workloads that are not rendered because a setting is missing."""
         return [job for file in self for job in file.pending]
 
+    @cached_property
+    def rendered(self) -> Rendered:
+        """The input of the rules."""
+        return Rendered(
+            Objects(
+                Object.of(item, f"{DIST}/{file.path}") for file in self for item in file.objects
+            ),
+            self.platform,
+            tuple(self.pending),
+            tuple(file.path for file in self),
+            frozenset(f"{DIST}/{file.path}" for file in self if file.needs_quotes),
+        )
 
-def read(app: cdk8s.App) -> ChartFiles:
-    """Read an App. All our objects together need three messages to Node, native objects more.
+    @cached_property
+    def violations(self) -> list[Violation]:
+        """All violations of the rules, including waived ones. The rules run once."""
+        return violations(self.rendered)
 
-    The order of charts and of native objects is that of cdk8s: as declared, but each after what
-    `add_dependency` names.
-    """
-    constructs = cdk8s.DependencyGraph(app.node).topology()
-    natives: dict[str, list[cdk8s.ApiObject]] = defaultdict(list)
-    for native in constructs:
-        if isinstance(native, cdk8s.ApiObject):
-            natives[_identity(native.chart)].append(native)
-    return ChartFiles(
-        _file(chart, natives[_identity(chart)])
-        for chart in constructs
-        if isinstance(chart, cdk8s.Chart)
-    )
+    def problems(self) -> list[str]:
+        """The violations that no waiver covers, and invalid waivers.
+
+        Malformed objects are reported first and alone, because the rules cannot read them.
+        """
+        malformations = [
+            f"{file.path}: {Object.of(item).key}: {problem}"
+            for file in self
+            for item in file.objects
+            for problem in malformed(item)
+        ]
+        if malformations:
+            return malformations
+        accepted = self.platform.waivers
+        return [
+            *map(self._message, waivers.left(self.violations, accepted)),
+            # a waiver without a colon is for a rule, even a misspelled one
+            *waivers.problems(self.violations, accepted, checks=lambda check: ":" not in check),
+        ]
+
+    def _message(self, violation: Violation) -> str:
+        """The message with its file and construct path."""
+        item = violation.object
+        if item is None:
+            return violation.message
+        file, owner = next(
+            (file, owner)
+            for file in self
+            for content, owner in zip(file.objects, file.owners, strict=True)
+            if content is item.manifest
+        )
+        return f"{file.path}: {item.key} (construct {owner.node.path}): {violation.text}"
 
 
 def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
