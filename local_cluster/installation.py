@@ -138,7 +138,7 @@ def _secrets(page: list[Manifest], declared: list[Manifest]) -> list[Manifest]:
     }
     needed = {
         (workload.namespace, name)
-        for workload in workloads(page)
+        for workload in workloads(Objects.of(page))
         for name in (*workload.secrets, *workload.pull_secrets)
     }
     secrets = []

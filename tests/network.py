@@ -14,13 +14,11 @@ from ipaddress import ip_address, ip_network
 from itertools import chain
 from typing import Any
 
-from constructs_lib.manifests.network import Range, as_range, blocks_of, directions, peers_of
-from constructs_lib.manifests.objects import selects
+from constructs_lib.manifests.network import PolicyRule, Range, as_range, directions, policy_rules
+from constructs_lib.manifests.objects import Object, selects
 from constructs_lib.model import Manifest
 
 Fields = Mapping[str, Any]
-ALL: Fields = {}
-"""A selector that matches everything."""
 _EVERY_ADDRESS: tuple[Fields, ...] = ({"cidr": "0.0.0.0/0"}, {"cidr": "::/0"})
 _EVERY_PORT: Fields = {"protocol": "ANY"}
 
@@ -94,13 +92,8 @@ class Opening:
     """Whether one of its selectors matches the peer."""
 
     @classmethod
-    def of(cls, rule: Fields, direction: str, *, selects: bool) -> Opening:
-        return cls(
-            ports=rule.get("ports") or (),
-            blocks=blocks_of(rule, direction),
-            anyone=not peers_of(rule, direction),
-            selects=selects,
-        )
+    def of(cls, rule: PolicyRule, *, selects: bool) -> Opening:
+        return cls(rule.ports, rule.blocks, anyone=not rule.peers, selects=selects)
 
 
 Evaluator = Callable[[Sequence[Opening], str | None, Connection], bool]
@@ -190,7 +183,7 @@ class Network:
         for manifest in objects:
             metadata = manifest["metadata"]
             if manifest["kind"] == "NetworkPolicy":
-                self._policies.append(manifest)
+                self._policies.append(Object.of(manifest))
             elif manifest["kind"] == "Namespace":
                 name = {"kubernetes.io/metadata.name": metadata["name"]}
                 self._namespaces[metadata["name"]] = {**metadata.get("labels", {}), **name}
@@ -210,15 +203,14 @@ class Network:
         openings = [
             Opening.of(
                 rule,
-                direction,
                 selects=any(
-                    self._selects(selectors, policy["metadata"]["namespace"], peer)
-                    for selectors in peers_of(rule, direction)
+                    self._selects(selectors, policy.namespace, peer)
+                    for selectors in rule.peers
                     if not selectors.get("ipBlock")
                 ),
             )
             for policy in policies
-            for rule in policy["spec"].get(direction.lower()) or ()
+            for rule in policy_rules(policy, direction)
         ]
         return self._evaluator(openings, peer.ip, wanted)
 
@@ -231,12 +223,12 @@ class Network:
             in_namespace = selects(selectors["namespaceSelector"], self._namespaces[peer.namespace])
         else:
             in_namespace = peer.namespace == namespace
-        return in_namespace and selects(selectors.get("podSelector", ALL), peer.labels)
+        return in_namespace and selects(selectors.get("podSelector"), peer.labels)
 
 
-def _isolates(policy: Manifest, direction: str, pod: Endpoint) -> bool:
+def _isolates(policy: Object, direction: str, pod: Endpoint) -> bool:
     return (
-        policy["metadata"]["namespace"] == pod.namespace
-        and direction in directions(policy)
-        and selects(policy["spec"].get("podSelector", ALL), pod.labels)
+        policy.namespace == pod.namespace
+        and direction in directions(policy.manifest)
+        and selects(policy.spec.get("podSelector"), pod.labels)
     )

@@ -216,5 +216,5 @@ def test_the_update_mode_follows_the_strategy(
 ) -> None:
     version = "batch/v1" if kind == "Job" else "apps/v1"
     item = {"apiVersion": version, "kind": kind, "metadata": {"name": "one"}}
-    (workload,) = workloads([{**item, "spec": {"template": _TEMPLATE, **spec}}])
+    (workload,) = workloads(Objects.of([{**item, "spec": {"template": _TEMPLATE, **spec}}]))
     assert workload.update is update

@@ -25,8 +25,12 @@ NAMESPACES = [
 def network(*specs: str, namespace: str = "cerebro") -> Network:
     """A cluster with one policy per spec, all in one namespace."""
     policies: list[dict[str, Any]] = [
-        {"kind": "NetworkPolicy", "metadata": {"namespace": namespace}, "spec": yaml.safe_load(one)}
-        for one in specs
+        {
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "policy", "namespace": namespace},
+            "spec": yaml.safe_load(spec),
+        }
+        for spec in specs
     ]
     return Network([*NAMESPACES, *policies])
 

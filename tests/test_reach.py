@@ -38,7 +38,7 @@ def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
     """One pod per workload of a construct, each with its own address."""
     found = workloads(Objects.of(manifests))
     return {
-        one.key.name: Endpoint(f"10.1.0.{index}", one.namespace, one.labels)
+        one.key.name: Endpoint(f"10.1.0.{index}", one.namespace, one.pod_labels)
         for index, one in enumerate(found, 1)
         if one.key.name in declared()
     }

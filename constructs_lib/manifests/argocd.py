@@ -207,7 +207,7 @@ def fingerprint(manifest: Manifest) -> str:
 def releases(objects: Objects) -> Iterator[Workload]:
     """The hooks that run pods in a successful sync."""
     for workload in workloads(objects):
-        if release_phases(workload.object):
+        if release_phases(workload):
             yield workload
 
 
@@ -219,13 +219,13 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     }
     secrets = {*release.secrets, *release.pull_secrets}
     for item in objects:
-        if item.file != release.object.file or item.namespace != release.namespace:
+        if item.file != release.file or item.namespace != release.namespace:
             continue
         if not is_known(item.key.group, item.kind):
             continue
         creates_secret = item.kind == "ExternalSecret" and secret_of(item.manifest) in secrets
         isolates = item.kind == "NetworkPolicy" and selects(
-            item.spec.get("podSelector"), release.labels
+            item.spec.get("podSelector"), release.pod_labels
         )
         if creates_secret or isolates or item.key in names:
             yield item
@@ -236,8 +236,8 @@ def waiting(objects: Objects, release: Workload) -> Iterator[Workload]:
     images = {repository(image) for image in release.images}
     for workload in workloads(objects):
         if (
-            workload.object.file == release.object.file
-            and not hook_phases(workload.object)
+            workload.file == release.file
+            and not hook_phases(workload)
             and images & {repository(image) for image in workload.images}
         ):
             yield workload

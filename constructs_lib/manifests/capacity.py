@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -41,23 +42,23 @@ def peak(objects: Objects) -> dict[str, Amounts]:
     Raises DeclarationError for an invalid quantity.
     """
     defaults, limited = _defaults(objects), quotas(objects)
-    pods = {workload.object: workload for workload in workloads(objects)}
-    sums: dict[str, Amounts] = {}
-    for item in objects:
-        with _located(item):
-            used = _used(item, pods.get(item), defaults[item.namespace])
-        if _STORAGE not in limited.get(item.namespace, ()):
-            used.pop(_STORAGE, None)
-        sums[item.namespace] = _plus(sums.get(item.namespace, {}), used)
-    return {namespace: used for namespace, used in sums.items() if used}
+    used: dict[str, list[Amounts]] = {item.namespace: [] for item in objects}
+    for workload in workloads(objects):
+        with _located(workload):
+            used[workload.namespace].append(_used(workload, defaults[workload.namespace]))
+    for claim in objects.of_kinds("PersistentVolumeClaim"):
+        with _located(claim):
+            used[claim.namespace].append(_claimed(claim.spec, 1))
+    sums = {namespace: _sum(*amounts) for namespace, amounts in used.items() if amounts}
+    for namespace, amounts in sums.items():
+        if _STORAGE not in limited.get(namespace, ()):
+            amounts.pop(_STORAGE, None)
+    return sums
 
 
-def total(sums: Mapping[str, Mapping[str, Fraction]]) -> Amounts:
+def total(sums: Mapping[str, Amounts]) -> Amounts:
     """The sum over all namespaces, by resource."""
-    result: Amounts = {}
-    for each in sums.values():
-        result = _plus(result, each)
-    return result
+    return _sum(*sums.values())
 
 
 def is_bytes(resource: str) -> bool:
@@ -105,55 +106,50 @@ def _defaults(objects: Objects) -> Mapping[str, Bounds]:
     return found
 
 
-def _used(item: Object, workload: Workload | None, defaults: Bounds) -> Amounts:
-    """The peak usage of one object with all its pods."""
-    pods = _peak_pods(workload) if workload else 0
-    used: Amounts = {}
-    if workload:
-        pod = {f"requests.{name}": value for name, value in _requests(workload, defaults).items()}
-        pod |= {f"limits.{name}": value for name, value in _limits(workload, defaults).items()}
-        used = {"pods": Fraction(pods)} | {name: value * pods for name, value in pod.items()}
-    for spec, count in _claims(item, workload, pods):
-        storage = _amounts(at(spec, "resources", "requests")).get("storage", _NONE)
-        claimed = {"persistentvolumeclaims": Fraction(count), _STORAGE: storage * count}
-        used = _plus(used, claimed)
-    return used
+def _used(workload: Workload, defaults: Bounds) -> Amounts:
+    """The peak usage of a workload with all its pods."""
+    pod, pods = workload.pod, _peak_pods(workload)
+    of_pod = {bound: _amounts(at(pod, "resources", bound)) for bound in defaults}
+    effective = {bound: _effective(pod, defaults, bound) for bound in defaults}
+    overhead = _amounts(pod.get("overhead"))
+    limits = effective["limits"] | of_pod["limits"]
+    bounds = {
+        "requests": _sum(of_pod["limits"] | effective["requests"] | of_pod["requests"], overhead),
+        # overhead is added only to resources with a limit
+        "limits": _sum(limits, {name: n for name, n in overhead.items() if limits.get(name)}),
+    }
+    used = {"pods": Fraction(pods)}
+    for bound, amounts in bounds.items():
+        used |= {f"{bound}.{name}": value * pods for name, value in amounts.items()}
+    ephemeral = (at(volume, "ephemeral", "volumeClaimTemplate") for volume in workload.volumes)
+    claims = list(filter(None, ephemeral))
+    if workload.kind == "StatefulSet":
+        claims += workload.spec.get("volumeClaimTemplates") or ()
+    return _sum(used, *(_claimed(at(claim, "spec"), pods) for claim in claims))
 
 
-def _claims(item: Object, workload: Workload | None, pods: int) -> Iterator[tuple[Manifest, int]]:
-    """The specs of the volume claims of an object, with their number."""
-    if item.key.group == "" and item.kind == "PersistentVolumeClaim":
-        yield item.spec, 1
-    if workload and workload.kind == "StatefulSet":
-        for claim in item.spec.get("volumeClaimTemplates") or ():
-            yield at(claim, "spec"), pods
-    for volume in workload.volumes if workload else ():
-        if claim := at(volume, "ephemeral", "volumeClaimTemplate"):
-            yield at(claim, "spec"), pods
+def _claimed(spec: Manifest, count: int) -> Amounts:
+    """The usage of a number of claims with the same spec."""
+    storage = _amounts(at(spec, "resources", "requests")).get("storage", _NONE)
+    return {"persistentvolumeclaims": Fraction(count), _STORAGE: storage * count}
 
 
 def _peak_pods(workload: Workload) -> int:
     """The peak number of pods of a workload, as described in `peak`."""
-    spec = workload.object.spec
+    spec = workload.spec
     match workload.kind:
         case "Job":
             return _job_pods(spec)
         case "CronJob":
             runs = 2 if spec.get("concurrencyPolicy") == "Replace" else 1
             return 0 if spec.get("suspend") else runs * _job_pods(at(spec, "jobTemplate", "spec"))
-        case "Deployment" | "Rollout":
-            return _during_update(workload)
-    return workload.replicas[1] if workload.replicas else 1
-
-
-def _during_update(workload: Workload) -> int:
-    _, replicas = workload.replicas or (0, 0)
-    strategy = at(workload.object.spec, "strategy")
-    rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
-    if not replicas or strategy.get("type") == "Recreate":
+    replicas = workload.replicas[1] if workload.replicas else 1
+    strategy = at(spec, "strategy")
+    if workload.kind not in ("Deployment", "Rollout") or strategy.get("type") == "Recreate":
         return replicas
-    if "blueGreen" in strategy:
+    if not replicas or "blueGreen" in strategy:
         return 2 * replicas
+    rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
     return 2 * replicas + share(rolling.get("maxSurge", "25%"), replicas, ceil)
 
 
@@ -165,50 +161,36 @@ def _job_pods(spec: Manifest) -> int:
     return min(parallelism, _whole(spec.get("completions"), parallelism))
 
 
-def _requests(workload: Workload, defaults: Bounds) -> Amounts:
-    """The effective requests of a pod."""
-    pod = workload.pod
-    of_containers = _effective(pod, defaults, "requests")
-    of_pod = _amounts(at(pod, "resources", "requests"))
-    fallback = _amounts(at(pod, "resources", "limits"))
-    return _plus(fallback | of_containers | of_pod, _amounts(pod.get("overhead")))
-
-
-def _limits(workload: Workload, defaults: Bounds) -> Amounts:
-    """The effective limits of a pod. Overhead is added only to resources with a limit."""
-    pod = workload.pod
-    limits = _effective(pod, defaults, "limits") | _amounts(at(pod, "resources", "limits"))
-    overhead = _amounts(pod.get("overhead"))
-    return _plus(limits, {name: value for name, value in overhead.items() if limits.get(name)})
-
-
 def _effective(pod: Manifest, defaults: Bounds, bound: str) -> Amounts:
     """The sum of the containers, or the largest init container if that is more.
 
     Sidecars (init containers with `restartPolicy: Always`) add to the containers after them.
     """
-    running: Amounts = {}
-    for container in pod.get("containers") or ():
-        running = _plus(running, _bounds(container, defaults)[bound])
     sidecars: Amounts = {}
     starting: Amounts = {}
     for container in pod.get("initContainers") or ():
-        total = _plus(sidecars, _bounds(container, defaults)[bound])
-        starting = _most(starting, total)
+        running = _sum(sidecars, _of_container(container, defaults, bound))
+        starting = _most(starting, running)
         if container.get("restartPolicy") == "Always":
-            sidecars = total
-    return _most(_plus(running, sidecars), starting)
+            sidecars = running
+    containers = pod.get("containers") or ()
+    running = _sum(*(_of_container(container, defaults, bound) for container in containers))
+    return _most(_sum(running, sidecars), starting)
 
 
-def _bounds(container: Manifest, defaults: Bounds) -> Bounds:
-    """Requests and limits with defaults. A missing request equals the limit, if one is set."""
-    limits = _amounts(at(container, "resources", "limits"))
-    requests = limits | _amounts(at(container, "resources", "requests"))
-    return {"requests": defaults["requests"] | requests, "limits": defaults["limits"] | limits}
+def _of_container(container: Manifest, defaults: Bounds, bound: str) -> Amounts:
+    """Its requests or limits with defaults. A missing request equals the limit, if one is set."""
+    stated = _amounts(at(container, "resources", "limits"))
+    if bound == "requests":
+        stated |= _amounts(at(container, "resources", "requests"))
+    return defaults[bound] | stated
 
 
-def _plus(one: Mapping[str, Fraction], other: Mapping[str, Fraction]) -> Amounts:
-    return {name: one.get(name, _NONE) + other.get(name, _NONE) for name in [*one, *other]}
+def _sum(*amounts: Amounts) -> Amounts:
+    result: Amounts = {}
+    for name, value in chain.from_iterable(map(dict.items, amounts)):
+        result[name] = result.get(name, _NONE) + value
+    return result
 
 
 def _most(one: Amounts, other: Amounts) -> Amounts:

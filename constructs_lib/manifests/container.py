@@ -1,14 +1,20 @@
-"""Containers of a pod template."""
+"""Containers of a pod template, and the Secrets and ConfigMaps that pods read."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from constructs_lib.manifests.objects import at
 from constructs_lib.model import Manifest
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _HOOKS = ("preStop", "postStart")
+_SOURCES = {
+    **dict.fromkeys(("secret", "secretRef", "secretKeyRef"), "Secret"),
+    **dict.fromkeys(("configMap", "configMapRef", "configMapKeyRef"), "ConfigMap"),
+}
+"""The kind that each field of a volume, of `envFrom` or of `valueFrom` reads."""
 
 
 class Container(dict[str, Any]):
@@ -64,3 +70,28 @@ class Container(dict[str, Any]):
         """The lifecycle hooks that are set, by field."""
         lifecycle = at(self, "lifecycle")
         return {field: lifecycle[field] for field in _HOOKS if lifecycle.get(field)}
+
+
+class ConfigSource(NamedTuple):
+    """A Secret or ConfigMap that pods read, or one of its keys."""
+
+    kind: str
+    """`Secret` or `ConfigMap`."""
+    name: str
+    key: str | None = None
+    """None: all keys."""
+    optional: bool = False
+    """Whether pods start without it."""
+
+    @classmethod
+    def of(cls, place: Manifest) -> Iterator[ConfigSource]:
+        """What a volume, an entry of `envFrom` or a `valueFrom` reads."""
+        for field, kind in _SOURCES.items():
+            reference = at(place, field)
+            if name := reference.get("secretName") or reference.get("name"):
+                keys = [
+                    reference.get("key"),
+                    *(item["key"] for item in reference.get("items") or ()),
+                ]
+                for key in keys:
+                    yield cls(kind, name, key, bool(reference.get("optional")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,13 +10,11 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
-from constructs_lib.manifests.workload import Workload, behind
+from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
+from constructs_lib.manifests.workload import Workload, behind, selected
 from constructs_lib.model import Manifest
 
-PolicyRule = Mapping[str, Any]
-"""An ingress or egress rule of a NetworkPolicy."""
-Peer = Mapping[str, Any]
+Peer = Manifest
 """An entry of `from` or `to`."""
 Range = IPv4Network | IPv6Network
 
@@ -33,6 +32,35 @@ FROM_ANNOTATION = "use-annotation"
 """Port name for which the load balancer itself responds, as configured by an annotation."""
 
 
+class PolicyRule(NamedTuple):
+    """An ingress or egress rule of a NetworkPolicy."""
+
+    policy: Object
+    peers: Sequence[Peer]
+    """Empty means all peers."""
+    ports: Sequence[Manifest]
+    """Empty means all ports."""
+
+    @property
+    def blocks(self) -> list[Mapping[str, Any]]:
+        """The `ipBlock`s among its peers."""
+        return [peer["ipBlock"] for peer in self.peers if peer.get("ipBlock")]
+
+    def has_port(self, port: int | str | None, protocol: str = "TCP") -> bool:
+        """Whether it includes a port; None stands for every port."""
+        return not self.ports or any(
+            matches_port(stated, port) and stated.get("protocol", "TCP") == protocol
+            for stated in self.ports
+        )
+
+
+def policy_rules(policy: Object, direction: str) -> list[PolicyRule]:
+    """The rules of a NetworkPolicy in a direction."""
+    rules = policy.spec.get(direction.lower()) or ()
+    field = PEERS[direction]
+    return [PolicyRule(policy, rule.get(field) or (), rule.get("ports") or ()) for rule in rules]
+
+
 def directions(policy: Manifest) -> list[str]:
     """The policyTypes of a policy. By default, `Egress` only if it has egress rules."""
     spec = policy["spec"]
@@ -40,19 +68,28 @@ def directions(policy: Manifest) -> list[str]:
     return list(spec.get("policyTypes") or default)
 
 
-def peers_of(rule: PolicyRule, direction: str) -> Sequence[Peer]:
-    """The peers of a rule. None means all peers."""
-    return rule.get(PEERS[direction]) or ()
-
-
-def blocks_of(rule: PolicyRule, direction: str) -> list[Mapping[str, Any]]:
-    """The `ipBlock`s among the peers of a rule."""
-    return [peer["ipBlock"] for peer in peers_of(rule, direction) if peer.get("ipBlock")]
+@once_per_objects
+def isolating(objects: Objects) -> Mapping[tuple[Key, str], list[Object]]:
+    """The NetworkPolicies that select the pods of each workload, by workload and direction."""
+    policies: dict[tuple[Key, str], list[Object]] = {}
+    for policy in objects.of_kinds("NetworkPolicy"):
+        for workload in selected(objects, policy.namespace, policy.spec.get("podSelector")):
+            for direction in directions(policy.manifest):
+                policies.setdefault((workload.key, direction), []).append(policy)
+    return policies
 
 
 def selects_pods(peer: Peer) -> bool:
     """Whether a peer is pods, not addresses: without a podSelector, all pods of the namespaces."""
     return "podSelector" in peer or "namespaceSelector" in peer
+
+
+def matches_port(stated: Manifest, port: int | str | None) -> bool:
+    """Whether a `ports` entry (a port, a range, or all ports) includes a port."""
+    first = stated.get("port")
+    if isinstance(first, int) and isinstance(port, int):
+        return bool(first <= port <= (stated.get("endPort") or first))
+    return first in (None, port)
 
 
 @cache
@@ -68,12 +105,10 @@ def as_range(cidr: str) -> Range:
         raise DeclarationError(f"{error}; correct the range") from error
 
 
-def is_within(part: Range, whole: Range) -> bool:
-    if isinstance(part, IPv4Network) and isinstance(whole, IPv4Network):
-        return part.subnet_of(whole)
-    if isinstance(part, IPv6Network) and isinstance(whole, IPv6Network):
-        return part.subnet_of(whole)
-    return False
+def is_within(part: str, whole: str) -> bool:
+    """Whether a CIDR range is within another one. Raises DeclarationError."""
+    inner, outer = as_range(part), as_range(whole)
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def scheme(ingress: Object) -> str:
@@ -107,18 +142,17 @@ class IngressPath(NamedTuple):
 def paths_by_rule(ingress: Object) -> Iterator[list[IngressPath]]:
     """The paths of each rule that has some, in order."""
     for rule in ingress.spec.get("rules") or ():
-        host = str(rule.get("host") or "")
-        paths_of_rule = (rule.get("http") or {}).get("paths") or ()
+        paths_of_rule = [
+            IngressPath(
+                str(rule.get("host") or ""),
+                str(path.get("path") or "/"),
+                str(path.get("pathType") or "ImplementationSpecific"),
+                path.get("backend") or {},
+            )
+            for path in at(rule, "http").get("paths") or ()
+        ]
         if paths_of_rule:
-            yield [
-                IngressPath(
-                    host,
-                    str(path.get("path") or "/"),
-                    str(path.get("pathType") or "ImplementationSpecific"),
-                    path.get("backend") or {},
-                )
-                for path in paths_of_rule
-            ]
+            yield paths_of_rule
 
 
 def paths(ingress: Object) -> Iterator[IngressPath]:
@@ -130,15 +164,16 @@ def paths(ingress: Object) -> Iterator[IngressPath]:
 
 def answers_itself(backend: Manifest) -> bool:
     """Whether the load balancer itself responds, not a Service."""
-    port = (backend.get("service") or {}).get("port") or {}
-    return bool(port.get("name") == FROM_ANNOTATION)
+    return bool(at(backend, "service", "port").get("name") == FROM_ANNOTATION)
 
 
-def backends(ingress: Object) -> Iterator[Manifest]:
-    """The backend Services with their ports, as in the manifest."""
+def backends(ingress: Object) -> Iterator[tuple[Key, Manifest]]:
+    """The backend Services, with the reference to their port by number or name."""
     for path in paths(ingress):
-        if path.backend.get("service") and not answers_itself(path.backend):
-            yield path.backend["service"]
+        service = at(path.backend, "service")
+        if service and not answers_itself(path.backend):
+            key = Key("", "Service", ingress.namespace, str(service.get("name")))
+            yield key, at(service, "port")
 
 
 def port_of(service: Object, reference: Manifest) -> Manifest | None:
@@ -159,37 +194,29 @@ def is_listening(workload: Workload, target: int | str, protocol: str = "TCP") -
 
 
 @once_per_objects
-def ports_from_outside(objects: Objects) -> Mapping[Key, frozenset[int]]:
+def ports_from_outside(objects: Objects) -> Mapping[Key, set[int]]:
     """The container ports that receive traffic from a load balancer or node port, by workload."""
-    found: dict[Key, set[int]] = {}
+    reached = []
     for ingress in objects.of_kinds("Ingress"):
-        for backend in backends(ingress):
-            service = objects.get(Key("", "Service", ingress.namespace, str(backend.get("name"))))
-            port = port_of(service, backend.get("port") or {}) if service else None
-            if service and port:
-                _add_targets(found, objects, service, port)
+        for key, reference in backends(ingress):
+            service = objects.get(key)
+            if service and (port := port_of(service, reference)):
+                reached.append((service, port))
     for service in objects.of_kinds("Service"):
         if service.spec.get("type") in ("LoadBalancer", "NodePort"):
-            for port in service.spec.get("ports") or ():
-                _add_targets(found, objects, service, port)
-    return {key: frozenset(ports) for key, ports in found.items()}
-
-
-def _add_targets(
-    found: dict[Key, set[int]], objects: Objects, service: Object, port: Manifest
-) -> None:
-    target = port.get("targetPort", port.get("port"))
-    for workload in behind(objects, service):
-        numbers = {
-            one["containerPort"]
-            for one in workload.ports
-            if target in (one.get("name"), one.get("containerPort"))
-        }
-        found.setdefault(workload.key, set()).update(numbers)
+            reached += [(service, port) for port in service.spec.get("ports") or ()]
+    found: dict[Key, set[int]] = defaultdict(set)
+    for service, port in reached:
+        target = port.get("targetPort", port.get("port"))
+        for workload in behind(objects, service):
+            for declared in workload.ports:
+                if target in (declared.get("name"), declared.get("containerPort")):
+                    found[workload.key].add(declared["containerPort"])
+    return found
 
 
 @once_per_objects
 def served_pods(objects: Objects) -> frozenset[Key]:
     """The workloads that are backends of a Service."""
     services = objects.of_kinds("Service")
-    return frozenset(workload.key for one in services for workload in behind(objects, one))
+    return frozenset(workload.key for service in services for workload in behind(objects, service))

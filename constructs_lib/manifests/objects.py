@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import Any, NamedTuple, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from constructs_lib.model import Manifest
 
@@ -77,8 +77,6 @@ class Objects:
 
     def __init__(self, objects: Iterable[Object]) -> None:
         self.every = tuple(objects)
-        self.derived: dict[Callable[[Objects], Any], Any] = {}
-        """The results of the functions with `once_per_objects`."""
 
     @classmethod
     def of(cls, manifests: Iterable[Manifest]) -> Objects:
@@ -115,21 +113,8 @@ class Objects:
         return kinds
 
 
-Result = TypeVar("Result")
-
-
-def once_per_objects(compute: Callable[[Objects], Result]) -> Callable[[Objects], Result]:
-    """Keep the result of a function for each Objects, as a cached property of them would."""
-
-    @wraps(compute)
-    def cached(objects: Objects) -> Result:
-        if compute not in objects.derived:
-            objects.derived[compute] = compute(objects)
-        result: Result = objects.derived[compute]
-        return result
-
-    return cached
-
+once_per_objects = lru_cache(maxsize=8)
+"""Keeps the results of a function for the last few Objects: those of a synth, or of both sides."""
 
 Kind = tuple[str, str]
 """API group (empty for the core group) and kind: `("apps", "Deployment")`."""

@@ -40,7 +40,7 @@ def of_workload(workload: Workload) -> Iterator[Reference]:
         yield Reference(to, "priorityClassName")
     if runtime := pod.get("runtimeClassName"):
         yield Reference(Key("node.k8s.io", "RuntimeClass", "", runtime), "runtimeClassName")
-    if workload.kind == "StatefulSet" and (service := workload.object.spec.get("serviceName")):
+    if workload.kind == "StatefulSet" and (service := workload.spec.get("serviceName")):
         yield Reference(Key("", "Service", namespace, service), "serviceName")
 
 
@@ -61,8 +61,7 @@ def of_object(item: Object) -> Iterator[Reference]:
             )
             yield Reference(to, "scaleTargetRef")
         case "Ingress":
-            for backend in backends(item):
-                to = Key("", "Service", item.namespace, str(backend.get("name")))
+            for to, _ in backends(item):
                 yield Reference(to, "a backend")
             for tls in item.spec.get("tls") or ():
                 if secret := tls.get("secretName"):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cronsim import CronSimError
 
@@ -22,18 +22,6 @@ from constructs_lib.manifests.objects import group, is_known
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
-
-
-class Shape(Protocol):
-    """The expected content of a field."""
-
-    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
-        """What is wrong with a value, each after the path within it: `.name is not a string`.
-
-        Args:
-            value: Any value but null.
-            values: Whether to parse values, too.
-        """
 
 
 @dataclass(frozen=True)
@@ -47,10 +35,11 @@ class Scalar:
     parse: Callable[[Any], object] | None = None
     """Raises ValueError for a value of the right type that cannot be read."""
 
-    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+    def problems(self, value: Any, *, parses: bool) -> Sequence[str]:
+        """What is wrong with a value, each after the path within it: `.name is missing`."""
         if not self.fits(value):
             return (f" is not {self.name}",)
-        if values and self.parse:
+        if parses and self.parse:
             try:
                 self.parse(value)
             except ValueError as error:
@@ -59,61 +48,57 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class EachValue:
-    """A mapping from any names to values of one shape."""
-
-    shape: Shape
-
-    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
-        if not isinstance(value, dict):
-            return (" is not a mapping",)
-        return [
-            f"[{name}]{problem}"
-            for name, content in value.items()
-            for problem in self.shape.problems(content, values=values)
-        ]
-
-
-@dataclass(frozen=True)
-class EachItem:
+class Items:
     """A list of mappings of one shape."""
 
     shape: Shape
 
-    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+    def problems(self, value: Any, *, parses: bool) -> Sequence[str]:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             return (" is not a list of mappings",)
         return [
             f"[{index}]{problem}"
             for index, item in enumerate(value)
-            for problem in self.shape.problems(item, values=values)
+            for problem in self.shape.problems(item, parses=parses)
         ]
 
 
 class Fields:
-    """A mapping with some fields. Others are not checked."""
+    """A mapping with some fields. Others are not checked, unless `*` states their shape."""
 
-    def __init__(self, fields: dict[str, Any]) -> None:
+    def __init__(self, table: dict[str, Any]) -> None:
         """Create it from a table of fields.toml."""
-        named = {name: shape for names, shape in fields.items() for name in names.split()}
+        named = {name: shape for names, shape in table.items() for name in names.split()}
         self.shapes = {name.removesuffix("!"): _shape(shape) for name, shape in named.items()}
         self.required = [name.removesuffix("!") for name in named if name.endswith("!")]
+        self.others = self.shapes.pop("*", None)
 
-    def problems(self, value: Any, *, values: bool) -> Sequence[str]:
+    def problems(self, value: Any, *, parses: bool) -> Sequence[str]:
         if not isinstance(value, dict):
             return (" is not a mapping",)
         found = [f".{name} is missing" for name in self.required if _is_missing(name, value)]
         for name, content in value.items():
-            shape = self.shapes.get(name)
-            if shape and content is not None and (below := shape.problems(content, values=values)):
-                found += [f".{name}{problem}" for problem in below]
+            shape = self.shapes.get(name, self.others)
+            if shape is None or (content is None and shape is not self.others):
+                continue
+            if below := shape.problems(content, parses=parses):
+                path = f"[{name}]" if shape is self.others else f".{name}"
+                found += [f"{path}{problem}" for problem in below]
         return found
+
+
+Shape = Scalar | Items | Fields
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("fields.toml").read_text("utf-8"))
 
 
 def _shape(stated: Any) -> Shape:
     """The shape that a value of fields.toml states."""
     if isinstance(stated, list):
-        return EachItem(_shape(stated[0]))
+        return Items(_shape(stated[0]))
     return _named(stated) if isinstance(stated, str) else Fields(stated)
 
 
@@ -123,19 +108,12 @@ def _named(name: str) -> Shape:
 
 
 @cache
-def _of_every_kind() -> Fields:
-    return Fields(_table()["every"])
-
-
-@cache
 def _of_kind(kind: str) -> Shape:
+    """The fields of a kind; of every kind if it is empty."""
+    if not kind:
+        return _shape(_table()["every"])
     stated = (fields for kinds, fields in _table()["kinds"].items() if kind in kinds.split())
     return _shape(next(stated, {}))
-
-
-@cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("fields.toml").read_text("utf-8"))
 
 
 def is_identified(manifest: object) -> bool:
@@ -146,25 +124,25 @@ def is_identified(manifest: object) -> bool:
     return all(isinstance(part, str) and part for part in identity)
 
 
-def malformed(manifest: Manifest) -> Iterator[str]:
+def malformed(manifest: Manifest, *, parses: bool = False) -> Iterator[str]:
     """A message for each field that is missing or of the wrong type: `spec is not a mapping`.
 
     Null counts as missing. It is never rendered: cdk8s and `merge` remove such a field.
+
+    Args:
+        manifest: An object.
+        parses: Whether values of the right type that cannot be parsed count as well. Default: no.
     """
-    return _problems(manifest, values=False)
+    found = [*_of_kind("").problems(manifest, parses=parses)]
+    if (not found or is_identified(manifest)) and is_known(group(manifest), manifest["kind"]):
+        found += _of_kind(manifest["kind"]).problems(manifest, parses=parses)
+    for problem in dict.fromkeys(found):
+        yield problem.removeprefix(".") if problem.startswith(".") else f"it{problem}"
 
 
 def unreadable(manifest: Any) -> str | None:
     """The first problem of an object, if any. Values that cannot be parsed count as well."""
-    return next(_problems(manifest, values=True), None)
-
-
-def _problems(manifest: Any, *, values: bool) -> Iterator[str]:
-    found = _of_every_kind().problems(manifest, values=values)
-    if (not found or is_identified(manifest)) and is_known(group(manifest), manifest["kind"]):
-        found = [*found, *_of_kind(manifest["kind"]).problems(manifest, values=values)]
-    for problem in dict.fromkeys(found):
-        yield problem.removeprefix(".") if problem.startswith(".") else f"it{problem}"
+    return next(malformed(manifest, parses=True), None)
 
 
 def _is_missing(name: str, mapping: dict[str, Any]) -> bool:
@@ -221,7 +199,7 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _MAY_BE_EMPTY = {"group"}
 """Required fields that may be an empty string, as the name of the core API group is."""
 
-_SCALARS: dict[str, Shape] = {
+_SCALARS = {
     "boolean": Scalar("a boolean", lambda value: isinstance(value, bool)),
     "glob": Scalar("a string", _is_text, _glob),
     "labels": Scalar(
@@ -231,7 +209,7 @@ _SCALARS: dict[str, Shape] = {
     "listeners": Scalar("a string", _is_text, _listeners),
     "number": Scalar("an integer", lambda value: type(value) is int and value >= 0),
     "port": Scalar("an integer or a string", _is_number_or_text),
-    "quantities": EachValue(Scalar("a quantity", lambda _: True, _quantity)),
+    "quantity": Scalar("a quantity", lambda _: True, _quantity),
     "schedule": Scalar("a string", _is_text, _schedule),
     "share": Scalar("an integer or a string", _is_number_or_text, _share),
     "text": Scalar("a string", _is_text),

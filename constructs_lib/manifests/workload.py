@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from itertools import chain
 from math import ceil, floor
-from typing import Any, NamedTuple
+from typing import Any
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.container import Container
+from constructs_lib.manifests.container import ConfigSource, Container
 from constructs_lib.manifests.objects import (
     POD_TEMPLATES,
-    Key,
     Object,
     Objects,
     at,
@@ -29,9 +29,6 @@ HOOK = "argocd.argoproj.io/hook"
 _HOOK_DELETION = "argocd.argoproj.io/hook-delete-policy"
 _RELOADED = "secret.reloader.stakater.com/reload"
 _RELOADED_AUTOMATICALLY = "reloader.stakater.com/auto"
-_FROM_VOLUME = {"secret": ("Secret", "secretName"), "configMap": ("ConfigMap", "name")}
-_FROM_VARIABLE = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
-_FROM_ENVIRONMENT = {"secretRef": "Secret", "configMapRef": "ConfigMap"}
 
 
 class Update(Enum):
@@ -61,49 +58,20 @@ class Update(Enum):
         self.restart = restart
 
 
-class ConfigSource(NamedTuple):
-    """A Secret or ConfigMap that pods read, or one of its keys."""
-
-    kind: str
-    """`Secret` or `ConfigMap`."""
-    name: str
-    key: str | None = None
-    """None: all keys."""
-    optional: bool = False
-    """Whether pods start without it."""
-
-
 @dataclass(frozen=True, eq=False)
-class Workload:
+class Workload(Object):
     """An object with a pod template, or a Pod."""
 
-    object: Object
     autoscaler: Object | None = None
     """The HorizontalPodAutoscaler that scales it."""
 
+    @classmethod
+    def read(cls, item: Object, autoscaler: Object | None = None) -> Workload:
+        """The workload that an object declares."""
+        return cls(**vars(item), autoscaler=autoscaler)
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
-
-    @property
-    def key(self) -> Key:
-        return self.object.key
-
-    @property
-    def kind(self) -> str:
-        """Such as `Deployment`."""
-        return self.object.kind
-
-    @property
-    def name(self) -> str:
-        return self.object.name
-
-    @property
-    def namespace(self) -> str:
-        return self.object.namespace
-
-    @property
-    def manifest(self) -> Manifest:
-        return self.object.manifest
 
     @cached_property
     def template(self) -> Manifest:
@@ -116,14 +84,14 @@ class Workload:
         return self.template.get("spec") or {}
 
     @cached_property
-    def labels(self) -> dict[str, str]:
+    def pod_labels(self) -> dict[str, str]:
         """The labels of its pods."""
         return at(self.template, "metadata").get("labels") or {}
 
     @property
     def selector(self) -> str:
         """The label selector of its pods, `app=one`."""
-        matched = at(self.manifest, "spec", "selector").get("matchLabels") or self.labels
+        matched = at(self.spec, "selector").get("matchLabels") or self.pod_labels
         return ",".join(f"{key}={value}" for key, value in sorted(matched.items()))
 
     @property
@@ -169,7 +137,13 @@ class Workload:
     @cached_property
     def reads(self) -> tuple[ConfigSource, ...]:
         """The Secrets and ConfigMaps that its containers read, as variables or files."""
-        return tuple(dict.fromkeys([*self._variables(), *self._files()]))
+        places = []
+        for container in self.every_container:
+            places += container.sources
+            places += [at(variable, "valueFrom") for variable in container.variables]
+        for volume in self.volumes:
+            places += [volume, *(at(volume, "projected").get("sources") or ())]
+        return tuple(dict.fromkeys(chain.from_iterable(map(ConfigSource.of, places))))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -179,20 +153,25 @@ class Workload:
     @property
     def pull_secrets(self) -> list[str]:
         """The names of its image pull Secrets."""
-        return [one["name"] for one in self.pod.get("imagePullSecrets") or ()]
+        return [reference["name"] for reference in self.pod.get("imagePullSecrets") or ()]
+
+    @property
+    def account(self) -> str:
+        """The name of the ServiceAccount of its pods."""
+        return self.pod.get("serviceAccountName") or "default"
 
     def reloads(self, secret: str) -> bool:
         """Whether Reloader restarts it when the Secret changes."""
         if secret in self.reloaded:
             return True
-        automatic = self.object.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
+        automatic = self.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
         needed = (read.name for read in self.reads if read.kind == "Secret" and not read.optional)
         return automatic and secret in needed
 
     @property
     def reloaded(self) -> tuple[str, ...]:
         """The Secrets in its Reloader annotation."""
-        named = self.object.annotations.get(_RELOADED, "").split(",")
+        named = self.annotations.get(_RELOADED, "").split(",")
         return tuple(filter(None, (name.strip() for name in named)))
 
     @cached_property
@@ -201,13 +180,12 @@ class Workload:
             case "CronJob":
                 return Update.NEXT_RUN
             case "Job":
-                remade = remade_with_each_sync(self.object)
-                return Update.NEXT_SYNC if remade else Update.REFUSED
+                return Update.NEXT_SYNC if remade_with_each_sync(self) else Update.REFUSED
             case "Deployment":
-                recreate = at(self.manifest, "spec", "strategy").get("type") == "Recreate"
+                recreate = at(self.spec, "strategy").get("type") == "Recreate"
                 return Update.RECREATE if recreate else Update.ROLLING
             case "StatefulSet" | "DaemonSet":
-                by_hand = at(self.manifest, "spec", "updateStrategy").get("type") == "OnDelete"
+                by_hand = at(self.spec, "updateStrategy").get("type") == "OnDelete"
                 return Update.BY_HAND if by_hand else Update.ROLLING
         return Update.BY_HAND
 
@@ -216,7 +194,7 @@ class Workload:
         """Minimum and maximum number of running pods. None: one pod on each node."""
         if self.kind == "DaemonSet":
             return None
-        if self.autoscaler and self.object.spec.get("replicas") != 0:
+        if self.autoscaler and self.spec.get("replicas") != 0:
             return self.running, int(self.autoscaler.spec["maxReplicas"])
         return self.running, self.running
 
@@ -225,7 +203,7 @@ class Workload:
         """Minimum number of running pods; 1 for a Pod, and per node for a DaemonSet."""
         if not self.serves:
             return int(self.kind == "Pod")
-        stated = self.object.spec.get("replicas")
+        stated = self.spec.get("replicas")
         if self.autoscaler and stated != 0:
             return int(self.autoscaler.spec.get("minReplicas", 1))
         return 1 if stated is None else int(stated)
@@ -237,53 +215,32 @@ class Workload:
             return self.running if self.update is Update.RECREATE else 0
         if self.kind != "Deployment":
             return 1  # StatefulSets and DaemonSets stop a pod before they start its replacement
-        rolling = at(self.manifest, "spec", "strategy", "rollingUpdate")
+        rolling = at(self.spec, "strategy", "rollingUpdate")
         missing = share(rolling.get("maxUnavailable", "25%"), self.running, floor)
         surge = share(rolling.get("maxSurge", "25%"), self.running, ceil)
         return missing or int(not surge and self.running > 0)
 
-    def _variables(self) -> Iterator[ConfigSource]:
-        for container in self.every_container:
-            for source in container.sources:
-                for field, kind in _FROM_ENVIRONMENT.items():
-                    yield from _read(kind, source.get(field))
-            for variable in container.variables:
-                for field, kind in _FROM_VARIABLE.items():
-                    yield from _read(kind, at(variable, "valueFrom").get(field))
-
-    def _files(self) -> Iterator[ConfigSource]:
-        for volume in self.volumes:
-            for field, (kind, name) in _FROM_VOLUME.items():
-                yield from _read(kind, volume.get(field), name)
-            for source in at(volume, "projected").get("sources") or ():
-                for field, (kind, _) in _FROM_VOLUME.items():
-                    yield from _read(kind, source.get(field))
-
 
 @once_per_objects
-def _of(objects: Objects) -> tuple[Workload, ...]:
+def workloads(objects: Objects) -> tuple[Workload, ...]:
+    """The workloads among the objects, with their autoscalers."""
     autoscalers = {
-        (one.namespace, target.get("kind"), target.get("name")): one
-        for one in objects.of_kinds("HorizontalPodAutoscaler")
-        for target in (one.spec.get("scaleTargetRef") or {},)
+        (autoscaler.namespace, target.get("kind"), target.get("name")): autoscaler
+        for autoscaler in objects.of_kinds("HorizontalPodAutoscaler")
+        for target in (at(autoscaler.spec, "scaleTargetRef"),)
     }
     return tuple(
-        Workload(one, autoscalers.get((one.namespace, one.kind, one.name)))
-        for one in objects
-        if (one.key.group, one.key.kind) in POD_TEMPLATES and pod_template(one.manifest)
+        Workload.read(item, autoscalers.get((item.namespace, item.kind, item.name)))
+        for item in objects
+        if (item.key.group, item.kind) in POD_TEMPLATES and pod_template(item.manifest)
     )
-
-
-def workloads(objects: Objects | Iterable[Manifest]) -> tuple[Workload, ...]:
-    """The workloads among the objects, with their autoscalers."""
-    return _of(objects if isinstance(objects, Objects) else Objects.of(objects))
 
 
 @once_per_objects
 def _by_label(objects: Objects) -> Mapping[tuple[str, str, str], list[Workload]]:
     found: dict[tuple[str, str, str], list[Workload]] = defaultdict(list)
     for workload in workloads(objects):
-        for label in [("", ""), *workload.labels.items()]:
+        for label in [("", ""), *workload.pod_labels.items()]:
             found[workload.namespace, *label].append(workload)
     return found
 
@@ -295,7 +252,7 @@ def selected(
     labels = (selector or {}).get("matchLabels") or {"": ""}
     index = _by_label(objects)
     fewest = min((index.get((namespace, *label), []) for label in labels.items()), key=len)
-    return [one for one in fewest if selects(selector, one.labels)]
+    return [workload for workload in fewest if selects(selector, workload.pod_labels)]
 
 
 def behind(objects: Objects, service: Object) -> list[Workload]:
@@ -330,15 +287,3 @@ def remade_with_each_sync(item: Object) -> bool:
     """Whether Argo CD deletes and creates it in each sync, the default for hooks."""
     policies = item.annotations.get(_HOOK_DELETION, "BeforeHookCreation")
     return HOOK in item.annotations and "BeforeHookCreation" in policies
-
-
-def _read(kind: str, reference: Manifest | None, field: str = "name") -> Iterator[ConfigSource]:
-    if not reference or not reference.get(field):
-        return
-    name, optional = str(reference[field]), bool(reference.get("optional"))
-    if "key" in reference:
-        yield ConfigSource(kind, name, reference["key"], optional)
-        return
-    yield ConfigSource(kind, name, None, optional)
-    for item in reference.get("items") or ():
-        yield ConfigSource(kind, name, item["key"], optional)

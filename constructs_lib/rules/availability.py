@@ -98,7 +98,7 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
     """A Deployment must not be marked as failed while its pod can still start."""
     if workload.kind != "Deployment":
         return
-    deadline = workload.object.spec.get("progressDeadlineSeconds", _PROGRESS_SECONDS)
+    deadline = workload.spec.get("progressDeadlineSeconds", _PROGRESS_SECONDS)
     for container in workload.containers:
         if probe := container.probes.get("startupProbe"):
             waits = probe.get("initialDelaySeconds", 0)

@@ -153,9 +153,8 @@ def dangling_service(service: Object, rendered: Rendered) -> Problems:
 @rule("Ingress", risk="downtime", remedy="use a port of the Service")
 def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
     """Requests fail if the load balancer cannot forward them."""
-    for backend in backends(ingress):
-        key = Key("", "Service", ingress.namespace, str(backend.get("name")))
-        service, reference = rendered.objects.get(key), at(backend, "port")
+    for key, reference in backends(ingress):
+        service = rendered.objects.get(key)
         if service and port_of(service, reference) is None:
             port = reference.get("name", reference.get("number"))
             yield f"sends to port {port} of {key}, but that port does not exist"
@@ -187,8 +186,8 @@ def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:
         return
-    selector = at(workload.object.spec, "selector")
-    if not selects(selector, workload.labels):
+    selector = at(workload.spec, "selector")
+    if not selects(selector, workload.pod_labels):
         yield Problem(
             "its selector does not match its own pods", "correct the labels of the template"
         )
@@ -201,7 +200,7 @@ def overlapping_selector(workload: Workload, rendered: Rendered) -> Problems:
     """Two controllers that select the same pods delete each other's."""
     if workload.kind not in _CONTROLLERS:
         return
-    selector = at(workload.object.spec, "selector")
+    selector = at(workload.spec, "selector")
     for other in selected(rendered.objects, workload.namespace, selector):
         if other.key != workload.key:
             yield f"its selector also matches pods of {other.key}"
@@ -230,7 +229,7 @@ def imprecise_selector(item: Object, rendered: Rendered) -> Problems:
 def ineffective_spread(workload: Workload, _: Rendered) -> Problems:
     """A topology spread constraint that selects other pods has no effect."""
     for constraint in workload.pod.get("topologySpreadConstraints") or ():
-        if not selects(constraint.get("labelSelector"), workload.labels):
+        if not selects(constraint.get("labelSelector"), workload.pod_labels):
             yield f"the spread constraint on {constraint.get('topologyKey')} counts other pods"
 
 

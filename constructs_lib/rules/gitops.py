@@ -171,32 +171,32 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
 )
 def unordered_release(release: Workload, rendered: Rendered) -> Problems:
     """A build that starts before its migration ends may find an unexpected schema."""
-    wave = release.object.annotations.get(WAVE, "0")
+    wave = release.annotations.get(WAVE, "0")
     if not NUMBER.fullmatch(wave):
         yield Problem(f"its sync wave {wave!r} is not an integer", "Argo CD treats it as 0")
-    phases = release_phases(release.object)
+    phases = release_phases(release)
     if not phases:
         return
     if "PreSync" in phases and any(needs(rendered.objects, release)):
         yield Problem("runs in PreSync, before the sync creates its dependencies", "use Sync")
         return
     for item in needs(rendered.objects, release):
-        if place(item) >= place(release.object):
+        if place(item) >= place(release):
             yield f"runs before or together with {item.key}, which its pods need"
     for other in waiting(rendered.objects, release):
-        if "PostSync" not in phases and place(other.object) <= place(release.object):
+        if "PostSync" not in phases and place(other) <= place(release):
             yield f"runs after or together with {other.key}, which runs the same image"
 
 
 @rule(PODS, risk="update", remedy="use ReleaseJob, which sets it on the ServiceAccount")
 def unsynced_release(release: Workload, rendered: Rendered) -> Problems:
     """Argo CD does not compare hooks, so a change to only the hook would not be synced."""
-    if not release_phases(release.object):
+    if not release_phases(release):
         return
     wanted = fingerprint(release.manifest)
     if not any(
         item.annotations.get(FINGERPRINT) == wanted
         for item in rendered.objects
-        if item.file == release.object.file and not hook_phases(item)
+        if item.file == release.file and not hook_phases(item)
     ):
         yield f"no object in its file has the annotation {FINGERPRINT}: {wanted}"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
-from constructs_lib.manifests.network import directions
-from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.workload import Workload, selected, workloads
+from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Pending
 from constructs_lib.model.waivers import Result
 
@@ -62,17 +61,6 @@ class Rendered:
         if self.platform is None:
             raise ValueError("this rule needs a platform")
         return self.platform
-
-    @cached_property
-    def policies(self) -> Mapping[Key, Mapping[str, list[Object]]]:
-        """The NetworkPolicies that select the pods of each workload, by direction."""
-        policies: dict[Key, dict[str, list[Object]]] = defaultdict(lambda: defaultdict(list))
-        for policy in self.objects.of_kinds("NetworkPolicy"):
-            selector = policy.spec.get("podSelector")
-            for workload in selected(self.objects, policy.namespace, selector):
-                for direction in directions(policy.manifest):
-                    policies[workload.key][direction].append(policy)
-        return policies
 
     @cached_property
     def sync(self) -> Sync:
@@ -126,13 +114,13 @@ class Rule:
     reviewed_by_field: bool = False
     """Whether the review compares the same fields itself, and does not repeat a violation."""
 
-    def subjects(self, rendered: Rendered) -> list[Any]:
+    def subjects(self, rendered: Rendered) -> Sequence[Object]:
         """The objects or workloads that it checks; empty if it checks all together."""
         match self.kinds:
-            case (kind,) if kind == PODS:
-                return list(rendered.pods)
-            case (kind,) if kind == ALL:
-                return list(rendered.objects)
+            case ("pods",):
+                return rendered.pods
+            case ("all",):
+                return rendered.objects.every
         return list(rendered.objects.of_kinds(*self.kinds))
 
     def violations(
@@ -146,15 +134,13 @@ class Rule:
         """
         if self.needs_platform and rendered.platform is None:
             return
-        subjects: list[Any] = []
+        subjects: Sequence[Object | None] = ()
         with self._crash_reported(None, crashes):
             subjects = self.subjects(rendered) if self.kinds else [None]
-        for subject in subjects:
-            item = subject.object if isinstance(subject, Workload) else subject
-            arguments = (subject, rendered) if self.kinds else (rendered,)
+        for item in subjects:
             with self._crash_reported(item, crashes):
                 try:
-                    for problem in self.check(*arguments):
+                    for problem in self.check(item, rendered) if item else self.check(rendered):
                         yield self._violation(problem, item)
                 except DeclarationError as error:  # a value that the rule cannot parse
                     yield self._violation(Problem(str(error), "correct it"), item)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from constructs_lib.manifests.network import (
+    PEERS,
+    Peer,
+    PolicyRule,
     directions,
     is_listening,
+    isolating,
+    policy_rules,
     ports_from_outside,
     selects_pods,
 )
@@ -20,10 +25,10 @@ _INSIDE = ("ClusterIP", "ExternalName")
 @rule(PODS, risk="exposure", remedy="select its pods with a NetworkPolicy of both policyTypes")
 def non_isolated_pod(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
-    deciding = rendered.policies[workload.key]
-    if "Ingress" not in deciding:
+    policies = isolating(rendered.objects)
+    if (workload.key, "Ingress") not in policies:
         yield "every pod can connect to its pods"
-    if "Egress" not in deciding:
+    if (workload.key, "Egress") not in policies:
         yield "its pods can connect to any address"
 
 
@@ -40,9 +45,9 @@ def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
         for policy in rendered.objects.of_kinds("NetworkPolicy")
         if policy.namespace == namespace.name and not policy.spec.get("podSelector")
         for direction in directions(policy.manifest)
-        if not policy.spec.get(direction.lower())
+        if not policy_rules(policy, direction)
     }
-    for direction in ("Ingress", "Egress"):
+    for direction in PEERS:
         if direction not in closed:
             yield f"no NetworkPolicy denies {direction.lower()} for all pods by default"
 
@@ -55,7 +60,7 @@ def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
 )
 def unrestricted_direction(policy: Object, _: Rendered) -> Problems:
     """A direction missing from policyTypes stays open unless another policy closes it."""
-    for direction in ("Ingress", "Egress"):
+    for direction in PEERS:
         if direction not in directions(policy.manifest):
             yield f"does not restrict {direction.lower()}"
 
@@ -70,32 +75,31 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
     """A port that is open but not served widens the attack surface."""
     objects = rendered.objects
     pods = selected(objects, policy.namespace, policy.spec.get("podSelector"))
-    for rule_ in policy.spec.get("ingress") or ():
-        peers = rule_.get("from") or [{}]
-        for port in rule_.get("ports") or [{}]:
+    for opened in policy_rules(policy, "Ingress"):
+        for port in opened.ports or [{}]:
             number, protocol = port.get("port"), port.get("protocol", "TCP")
             if number is None or port.get("endPort"):
                 yield f"opens {'every port' if number is None else 'a range of ports'}"
             elif not all(is_listening(pod, number, protocol) for pod in pods):
                 yield f"opens port {number}, but no container listens on it"
-            elif not all(map(selects_pods, peers)) and not all(
+            elif not (opened.peers and all(map(selects_pods, opened.peers))) and not all(
                 _is_from_outside(objects, pod, number) for pod in pods
             ):
                 yield f"opens port {number} to all addresses, but no load balancer sends to it"
-        yield from (text for peer in peers for text in _peer_exists(policy, peer, objects))
+        yield from (text for peer in opened.peers for text in _unmatched(opened, peer, objects))
 
 
 def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> bool:
-    numbers = ports_from_outside(objects).get(workload.key, frozenset())
+    numbers = ports_from_outside(objects).get(workload.key, ())
     names = {own.get("name") for own in workload.ports if own["containerPort"] in numbers}
     return port in numbers or port in names
 
 
-def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Problems:
-    """Report a peer that matches no pods of a declared namespace."""
+def _unmatched(opened: PolicyRule, peer: Peer, objects: Objects) -> Problems:
+    """Report a peer that matches no pods of a declared namespace, or every pod of one."""
     if not selects_pods(peer):
         return
-    spaces = _namespaces(policy, peer, objects)
+    spaces = _namespaces(opened, peer, objects)
     labels = at(peer, "podSelector")
     if not labels and "namespaceSelector" in peer:
         yield Problem("allows every pod of a namespace as a peer", "select pods by label")
@@ -104,11 +108,11 @@ def _peer_exists(policy: Object, peer: Manifest, objects: Objects) -> Problems:
         yield f"has a peer that matches no pods ({stated})"
 
 
-def _namespaces(policy: Object, peer: Manifest, objects: Objects) -> list[str]:
+def _namespaces(opened: PolicyRule, peer: Peer, objects: Objects) -> list[str]:
     """The declared namespaces that a peer selects."""
     selector = peer.get("namespaceSelector")
     if selector is None:
-        return [policy.namespace]
+        return [opened.policy.namespace]
     return [
         item.name
         for item in objects.of_kinds("Namespace")
@@ -121,61 +125,41 @@ def one_sided_connection(policy: Object, rendered: Rendered) -> Problems:
     """A connection works only if the policies of both ends allow it."""
     objects = rendered.objects
     sources = selected(objects, policy.namespace, policy.spec.get("podSelector"))
-    for rule_ in policy.spec.get("egress") or ():
-        for peer in rule_.get("to") or ():
-            yield from _peer_exists(policy, peer, objects)
-            for space in _namespaces(policy, peer, objects) if selects_pods(peer) else ():
+    for opened in policy_rules(policy, "Egress"):
+        for peer in opened.peers:
+            yield from _unmatched(opened, peer, objects)
+            for space in _namespaces(opened, peer, objects) if selects_pods(peer) else ():
                 for target in selected(objects, space, peer.get("podSelector")):
-                    for port in rule_.get("ports") or ():
-                        if not _admits(rendered, target, sources, port):
+                    for port in opened.ports:
+                        if not _admits(objects, target, sources, port):
                             yield (
                                 f"opens port {port.get('port')} of {target.key}, but the policy of "
                                 "that workload does not allow it"
                             )
 
 
-def _admits(
-    rendered: Rendered, target: Workload, sources: list[Workload], wanted: Manifest
-) -> bool:
+def _admits(objects: Objects, target: Workload, sources: list[Workload], port: Manifest) -> bool:
     """Whether the policies of a workload admit all sources on a port."""
-    policies = rendered.policies[target.key].get("Ingress")
+    policies = isolating(objects).get((target.key, "Ingress"))
     if not policies:
         return True
+    admitting = [
+        opened
+        for policy in policies
+        for opened in policy_rules(policy, "Ingress")
+        if opened.has_port(port.get("port"), port.get("protocol", "TCP"))
+    ]
     return all(
-        any(
-            has_port(rule_, wanted) and _has_peer(policy, rule_, source, rendered.objects)
-            for policy in policies
-            for rule_ in policy.spec.get("ingress") or ()
-        )
-        for source in sources
+        any(_has_peer(opened, source, objects) for opened in admitting) for source in sources
     )
 
 
-def has_port(rule_: Manifest, wanted: Manifest) -> bool:
-    """Whether a policy rule includes a port of another rule."""
-    ports = rule_.get("ports")
-    return not ports or any(
-        matches_port(port, wanted.get("port"))
-        and port.get("protocol", "TCP") == wanted.get("protocol", "TCP")
-        for port in ports
-    )
-
-
-def matches_port(stated: Manifest, port: int | str | None) -> bool:
-    """Whether a `ports` entry (a port, a range, or all ports) includes a port."""
-    first = stated.get("port")
-    if isinstance(first, int) and isinstance(port, int):
-        return bool(first <= port <= (stated.get("endPort") or first))
-    return first in (None, port)
-
-
-def _has_peer(policy: Object, rule_: Manifest, source: Workload, objects: Objects) -> bool:
-    peers = rule_.get("from")
-    return not peers or any(
+def _has_peer(opened: PolicyRule, source: Workload, objects: Objects) -> bool:
+    return not opened.peers or any(
         selects_pods(peer)
-        and source.namespace in _namespaces(policy, peer, objects)
-        and selects(peer.get("podSelector"), source.labels)
-        for peer in peers
+        and source.namespace in _namespaces(opened, peer, objects)
+        and selects(peer.get("podSelector"), source.pod_labels)
+        for peer in opened.peers
     )
 
 

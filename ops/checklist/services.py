@@ -95,7 +95,7 @@ class Inputs:
     def services(self) -> Iterator[CheckedService]:
         """Every chart that runs pods, without third-party images."""
         for path, text in self.rendered.items():
-            if pods := workloads(parse(path, text)):
+            if pods := workloads(Objects.of(parse(path, text))):
                 name = path.rpartition("/")[2].removesuffix(".k8s.yaml")
                 images = dict.fromkeys(repository(image) for pod in pods for image in pod.images)
                 ours = tuple(
@@ -313,7 +313,7 @@ def _without_gap(workload: Workload) -> CheckResult:
             Outcome.NOT_APPLICABLE,
             f"{name}: never runs two pods; an update has downtime (Recreate)",
         )
-    rolling = (workload.object.spec.get("strategy") or {}).get("rollingUpdate") or {}
+    rolling = (workload.spec.get("strategy") or {}).get("rollingUpdate") or {}
     surge, unavailable = rolling.get("maxSurge", "25%"), rolling.get("maxUnavailable", "25%")
     return passed(f"{name}: {pods}, maxSurge {surge}, maxUnavailable {unavailable}")
 

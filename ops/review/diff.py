@@ -91,7 +91,7 @@ class Comparison:
     def workloads(self, *kinds: str) -> Iterator[tuple[Change, Workload, Workload]]:
         """Workloads of some kinds that exist on both sides and differ."""
         for change in self.changed(*kinds):
-            yield change, Workload(change.before), Workload(change.after)
+            yield change, Workload.read(change.before), Workload.read(change.after)
 
     def differences(self, key: Key, *prefixes: Path) -> tuple[Difference, ...]:
         """Differences of an object at some paths or below; none if it is new or removed."""

@@ -86,7 +86,7 @@ def _effect(change: Change, difference: Difference) -> tuple[Risk, Severity, str
     template = POD_TEMPLATES.get(kind)
     if template and difference.below(*template):
         if is_known_field(difference.path[len(template) :]):
-            return Risk.UPDATE, Severity.LOW, Workload(change.after).update.timing
+            return Risk.UPDATE, Severity.LOW, Workload.read(change.after).update.timing
     else:
         for path, severity, effect in _EFFECTS.get(kind, ()):
             if difference.below(*path):

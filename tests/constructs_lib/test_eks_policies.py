@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.errors import DeclarationError, PlatformError
-from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.network import policy_rules
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.model import ClusterTarget, Manifest
 from constructs_lib.rules import RULES
 from constructs_lib.rules.egress import differing_on_eks
@@ -22,13 +23,11 @@ from tests.network import Connection, Opening, eks, kubernetes
 
 def openings(rules: list[Manifest], *, selects: bool = False) -> list[Opening]:
     """Rules evaluated for a host, or for a pod that every selector matches."""
+    metadata = {"name": "policy", "namespace": "space"}
+    policy = Object.of({"kind": "NetworkPolicy", "metadata": metadata, "spec": {"egress": rules}})
     return [
-        Opening.of(
-            rule,
-            "Egress",
-            selects=selects and any("podSelector" in peer for peer in rule.get("to", ())),
-        )
-        for rule in rules
+        Opening.of(rule, selects=selects and any("podSelector" in peer for peer in rule.peers))
+        for rule in policy_rules(policy, "Egress")
     ]
 
 

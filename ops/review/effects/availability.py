@@ -78,7 +78,7 @@ def pods_restart(comparison: Comparison) -> Iterator[Finding]:
     files: dict[str, set[str]] = defaultdict(set)
     for restart in restarts:
         for cause in restart.causes:
-            files[cause].add(restart.workload.object.file)
+            files[cause].add(restart.workload.file)
     for restart in restarts:
         workload, causes = restart.workload, restart.causes
         named = listed(list(dict.fromkeys(causes.values())), 4)
@@ -159,11 +159,11 @@ def _hosts_of_one_pod(objects: Objects) -> dict[Key, list[str]]:
     """The internet-facing hosts of each workload with one pod."""
     hosts: dict[Key, list[str]] = defaultdict(list)
     for ingress in objects.of_kinds("Ingress"):
-        names = {service["name"] for service in backends(ingress)}
+        services = {key for key, _ in backends(ingress)}
         pods = [
             workload.key
             for service in objects.of_kinds("Service")
-            if service.namespace == ingress.namespace and service.name in names
+            if service.key in services
             for workload in behind(objects, service)
             if workload.serves and workload.running == 1
         ]
@@ -178,10 +178,10 @@ def release_job_runs(comparison: Comparison) -> Iterator[Finding]:
     synced = {pair.item.file for pair in comparison.pairs()}
     changed = {pair.item.key for pair in comparison.pairs() if pair.after}
     for release in releases(comparison.after):
-        if release.object.file not in synced:
+        if release.file not in synced:
             continue
         others = [w.name for w in waiting(comparison.after, release) if w.key in changed]
-        if "PostSync" in release_phases(release.object):
+        if "PostSync" in release_phases(release):
             text = "runs last, after everything else is synced and healthy"
         elif others:
             text = f"runs first; if it fails, these stay unchanged: {listed(others)}"
@@ -200,7 +200,7 @@ def release_job_runs(comparison: Comparison) -> Iterator[Finding]:
         explains = tuple(
             difference
             for change in comparison.changes.values()
-            if change.after.file == release.object.file
+            if change.after.file == release.file
             for difference in change.at("metadata", "annotations", FINGERPRINT)
         )
         yield Finding(Risk.UPDATE, LOW, release.key, text, explains)

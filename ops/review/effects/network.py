@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from constructs_lib.manifests.network import as_range, directions, is_within, peers_of
+from constructs_lib.manifests.network import directions, is_within, policy_rules
 from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
@@ -116,8 +116,8 @@ def connections_changed(comparison: Comparison) -> Iterator[Finding]:
         for pair in comparison.pairs("NetworkPolicy")
     }
     for change, before, after in comparison.workloads(*TEMPLATE):
-        if before.labels != after.labels:
-            selected[change.key] = [Pods(change.key.name, before.labels, after.labels)]
+        if before.pod_labels != after.pod_labels:
+            selected[change.key] = [Pods(change.key.name, before.pod_labels, after.pod_labels)]
     for key, pods in selected.items():
         yield from _connections(comparison, key, pods)
 
@@ -148,12 +148,12 @@ def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
     selected = [
         workload
         for workload in workloads(comparison.after)
-        if any(_selects(policy, workload.namespace, workload.labels) for policy in policies)
+        if any(_selects(policy, workload.namespace, workload.pod_labels) for policy in policies)
     ]
     former = {workload.key for workload in workloads(comparison.before)}
     for workload in selected:
         if workload.key in former:
-            yield Pods(workload.name, workload.labels, workload.labels)
+            yield Pods(workload.name, workload.pod_labels, workload.pod_labels)
     labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
     if not labels:
         sides = (comparison.before, comparison.after)
@@ -180,9 +180,9 @@ def _allowed(objects: Objects, namespace: str, labels: Labels, direction: str) -
     return [
         Allowed(peer, port)
         for policy in selecting
-        for rule in policy.spec.get(direction.lower()) or ()
-        for peer in map(_peer, peers_of(rule, direction) or [{}])
-        for port in map(_port, rule.get("ports") or [{}])
+        for rule in policy_rules(policy, direction)
+        for peer in map(_peer, rule.peers or [{}])
+        for port in map(_port, rule.ports or [{}])
     ]
 
 
@@ -218,7 +218,7 @@ def _port(port: Manifest) -> str:
 def _is_part(addresses: str, of: str) -> bool:
     """Whether a range is within another one that has no exceptions."""
     with suppress(ValueError):
-        return is_within(as_range(addresses.partition(" ")[0]), as_range(of))
+        return is_within(addresses.partition(" ")[0], of)
     return False
 
 

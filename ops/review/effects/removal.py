@@ -68,7 +68,7 @@ def object_created(comparison: Comparison) -> Iterator[Finding]:
 def _runs(item: Object) -> str:
     if item.kind not in TEMPLATE:
         return ""
-    workload = Workload(item)
+    workload = Workload.read(item)
     match workload.update:
         case Update.NEXT_RUN:
             return f"; runs {words(item.spec['schedule'])}"
@@ -107,7 +107,7 @@ def _also_affected(item: Object, comparison: Comparison) -> str:
             inside = sum(1 for other in comparison.before if other.namespace == item.name)
             return f"also deleted: {plural(inside, 'object')} of dist/, all its Secrets and volumes"
         case kind if kind in TEMPLATE:
-            workload = Workload(item)
+            workload = Workload.read(item)
             pods = plural(workload.running, "pod") if workload.serves else "a run in progress"
             return f"also deleted: {pods}"
     return _ALSO_AFFECTED.get(item.kind, "")
@@ -163,7 +163,7 @@ def selector_mismatched(comparison: Comparison) -> Iterator[Finding]:
     """The API server refuses a workload whose selector does not match its pods."""
     for change, _, workload in comparison.workloads(*CONTROLLERS):
         labels = change.at(*TEMPLATE[change.key.kind], "metadata", "labels")
-        if labels and not selects(change.after.spec.get("selector"), workload.labels):
+        if labels and not selects(change.after.spec.get("selector"), workload.pod_labels):
             text = (
                 "the API server refuses it, so the sync fails: spec.selector does not match the "
                 "pod labels"
