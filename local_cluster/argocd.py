@@ -1,27 +1,172 @@
-"""Argo CD: runs its programs, and reads Applications."""
+"""Argo CD: runs its programs, reads Applications, and serves the git repository that it reads.
 
+dist/ is synced unchanged, so Argo CD uses a proxy for the repoURL in dist/. The proxy answers for
+the host itself, and serves the repository with `git http-backend`.
+"""
+
+import os
 import shutil
+import ssl
+import subprocess
+import threading
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
 from constructs_lib.model import Manifest
-from local_cluster.cluster import Cluster
-from local_cluster.installing import printed, redis_server
-from local_cluster.processes import Processes, answers, eventually, free_port, listens
-from local_cluster.programs import ARGOCD
+from local_cluster.installing import ARGOCD, printed
+from local_cluster.kubernetes import Cluster
+from local_cluster.processes import Processes, ProcessFailedError, command, eventually
 
 NAMESPACE = "argocd"
 CONTROLLER = "argocd-application-controller"
-USER = "admin"
-_INSTALLATION = Path(__file__).with_name("argocd.yaml")
-_PAGE = Path(__file__).with_name("page")
-"""A custom page that uses Argo CD's API: the Go module does not contain Argo CD's own page."""
-_RESYNC_SECONDS = 10
-"""The interval at which it compares git with the cluster (Argo CD's default is 180)."""
+
+
+class GitRepository:
+    """A local repository: change files under `path`, then commit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self._git("init", "--quiet", "--initial-branch=main")
+        self.commit("Start")
+
+    @property
+    def head(self) -> str:
+        """The latest commit."""
+        return self._git("rev-parse", "HEAD").strip()
+
+    def write(self, file: str, text: str) -> None:
+        """Write a file and create its parent directories."""
+        target = self.path / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def remove(self, path: str) -> None:
+        """Remove a committed file or directory."""
+        self._git("rm", "-r", "--quiet", path)
+
+    def objects(self, path: str) -> list[Manifest]:
+        """The Kubernetes objects of a YAML file, or of all YAML files in a directory tree."""
+        target = self.path / path
+        files = sorted(target.rglob("*.yaml")) if target.is_dir() else [target]
+        return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
+
+    def commit(self, message: str) -> None:
+        """Commit all changes."""
+        self._git("add", "--all")
+        author = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
+        self._git(*author, "commit", "--quiet", "--allow-empty", f"--message={message}")
+
+    def _git(self, *arguments: str) -> str:
+        words = [command("git"), "-C", str(self.path), *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+
+class GitHandler(BaseHTTPRequestHandler):
+    """Serves the git directory `root` at the path `prefix`."""
+
+    protocol_version = "HTTP/1.1"
+    tls: ssl.SSLContext
+    root: Path
+    prefix: str
+
+    def do_CONNECT(self) -> None:
+        """Act as the requested host: the connection continues with TLS."""
+        self.send_response(200)
+        self.end_headers()
+        self.connection = self.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", buffering=0)
+        self.close_connection = False
+
+    def do_GET(self) -> None:
+        """A request of a clone: the first is a GET, the second a POST."""
+        url = urlsplit(self.path)
+        if not url.path.startswith(self.prefix):
+            self.send_error(404)
+            return
+        done = subprocess.run(
+            [command("git"), "http-backend"],
+            env={
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(self.root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": url.path.removeprefix(self.prefix),
+                "QUERY_STRING": url.query,
+                "REQUEST_METHOD": self.command,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            },
+            input=self.rfile.read(int(self.headers.get("Content-Length", 0))),
+            capture_output=True,
+            check=False,
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = message_from_bytes(head)
+        self.send_response(int(headers.get("Status", "200").split()[0]))
+        for name, value in headers.items():
+            if name != "Status":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815 name from http.server
+
+    def log_message(self, *_: object) -> None:
+        """Disable request logging."""
+
+
+@contextmanager
+def serving(repository: Path, url: str, certificate: Path) -> Iterator[Manifest]:
+    """Serve a repository at an https URL; yields the Secret that makes Argo CD use the proxy.
+
+    Args:
+        repository: The local repository.
+        url: The https URL.
+        certificate: A certificate for any host, next to its key.
+    """
+    address = urlsplit(url)
+    if address.scheme != "https":
+        raise ProcessFailedError(
+            f"the local cluster cannot serve {url}; set `repository` in "
+            "catalogue/installation.py to an https URL"
+        )
+
+    class Handler(GitHandler):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        root = repository / ".git"
+        prefix = address.path
+
+    Handler.tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,))
+        thread.start()
+        try:
+            labels = {"argocd.argoproj.io/secret-type": "repository"}
+            proxy = f"http://127.0.0.1:{server.server_port}"
+            yield {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "repository", "namespace": NAMESPACE, "labels": labels},
+                # the certificate is not one of the host
+                "stringData": {"url": url, "proxy": proxy, "insecure": "true"},
+            }
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @dataclass(frozen=True)
@@ -67,124 +212,45 @@ class Application:
         return f"{self.name}: {self.sync} {self.health} {self.operation}".rstrip()
 
 
-def applications(cluster: Cluster) -> dict[str, Application]:
-    """All Applications by name."""
-    stored = map(Application.of, cluster.list("Application", NAMESPACE))
-    return {application.name: application for application in stored}
-
-
+@dataclass(frozen=True)
 class ArgoCd:
     """Argo CD on a cluster."""
 
-    def __init__(
-        self, processes: Processes, cluster: Cluster, program: Path, git: Mapping[str, str]
-    ) -> None:
-        """Start Argo CD.
-
-        Args:
-            processes: Runs the programs.
-            cluster: The cluster to manage.
-            program: The `argocd` program.
-            git: Environment variables that let the repo-server reach the repository.
-        """
-        self._processes, self._cluster, self._program = processes, cluster, program
-        cluster.apply(*yaml.safe_load_all(_INSTALLATION.read_text()))
-        redis, repo_server, metrics = free_port(), free_port(), free_port()
-        cache = redis_server()
-        assert cache is not None, "Argo CD needs Valkey or Redis, but neither is installed"
-        options = (f"--port {redis}", "--bind 127.0.0.1", "--save", "")
-        processes.start("redis", cache, *options, ready=lambda: listens(redis))
-        self._start(
-            "argocd-repo-server",
-            program,
-            f"--redis=127.0.0.1:{redis}",
-            "--disable-tls",
-            "--address=127.0.0.1",
-            f"--port={repo_server}",
-            "--metrics-address=127.0.0.1",
-            f"--metrics-port={free_port()}",
-            f"--revision-cache-expiration={_RESYNC_SECONDS}s",
-            ready=lambda: listens(repo_server),
-            ARGOCD_GPG_ENABLED="false",
-            **git,
-        )
-        self._options = (
-            f"--kubeconfig={cluster.kubeconfig}",
-            f"--namespace={NAMESPACE}",
-            f"--redis=127.0.0.1:{redis}",
-            f"--repo-server=127.0.0.1:{repo_server}",
-            "--repo-server-plaintext",
-        )
-        self._start(
-            CONTROLLER,
-            program,
-            *self._options,
-            f"--app-resync={_RESYNC_SECONDS}",
-            f"--metrics-port={metrics}",  # it cannot be bound to the loopback interface
-            ready=lambda: answers(f"http://127.0.0.1:{metrics}/healthz"),
-        )
-
-    def _start(
-        self, name: str, program: Path, *arguments: str, ready: Callable[[], bool], **settings: str
-    ) -> None:
-        """Start a program of Argo CD; all are in one binary."""
-        settings |= {
-            "ARGOCD_BINARY_NAME": name,
-            # makes it treat the kubeconfig's cluster as the cluster that it runs in
-            "ARGOCD_FAKE_IN_CLUSTER": "true",
-            "KUBECONFIG": str(self._cluster.kubeconfig),
-        }
-        self._processes.start(name, program, *arguments, environment=settings, ready=ready)
-
-    def serve_page(self) -> str:
-        """Start the API and web page, for users of `make cluster`; returns the address.
-
-        A release of the same version on the PATH is used if there is one, because it includes
-        Argo CD's own page.
-        """
-        port = free_port()
-        address = f"http://127.0.0.1:{port}"
-        installed = shutil.which("argocd")
-        version = f"v{ARGOCD.version}"
-        same = installed and version in printed(installed, "version", "--client", "--short")
-        self._start(
-            "argocd-server",
-            Path(installed) if installed and same else self._program,
-            *self._options,
-            "--insecure",
-            f"--staticassets={_PAGE}",
-            "--address=127.0.0.1",
-            f"--port={port}",
-            f"--metrics-port={free_port()}",
-            ready=lambda: answers(f"{address}/healthz"),
-        )
-        return address
-
-    def password(self) -> str:
-        """The generated password of the first user."""
-        name = "argocd-initial-admin-secret"
-        stored = eventually(
-            "Argo CD's password", lambda: self._cluster.get("Secret", name, NAMESPACE)
-        )
-        return b64decode((stored or {})["data"]["password"]).decode()
+    cluster: Cluster
 
     def applications(self) -> dict[str, Application]:
         """All Applications by name."""
-        return applications(self._cluster)
+        stored = map(Application.of, self.cluster.list("Application", NAMESPACE))
+        return {application.name: application for application in stored}
 
     def refresh(self, *names: str) -> None:
         """Hard-refresh the named Applications, or all."""
-        refreshed = names or tuple(self.applications())
         note = "argocd.argoproj.io/refresh"
-        for name in refreshed:
-            change = {"metadata": {"annotations": {note: "hard"}}}
-            self._cluster.patch("Application", name, NAMESPACE, change)
+        options = (f"--namespace={NAMESPACE}", "--overwrite", f"{note}=hard")
+        self.cluster.kubectl("annotate", "applications", *(names or ("--all",)), *options)
 
         def done() -> bool:
-            return not any(
-                note in obj["metadata"].get("annotations", {})
-                for obj in self._cluster.list("Application", NAMESPACE)
-                if obj["metadata"]["name"] in refreshed
-            )
+            stored = self.cluster.list("Application", NAMESPACE)
+            return not any(note in obj["metadata"].get("annotations", {}) for obj in stored)
 
         eventually("Applications refreshed", done)
+
+    def password(self) -> str:
+        """The generated password of the user `admin`."""
+        secret = ("Secret", "argocd-initial-admin-secret", NAMESPACE)
+        stored = eventually("Argo CD's password", lambda: self.cluster.get(*secret))
+        return b64decode((stored or {})["data"]["password"]).decode()
+
+
+def serve_page(processes: Processes) -> str:
+    """Start the API and web page, for users of `make cluster`; returns the address.
+
+    A release of the same version on the PATH is used if there is one, because it includes Argo CD's
+    own page.
+    """
+    installed = shutil.which("argocd")
+    version = f"v{ARGOCD.version}"
+    if installed and version in printed(installed, "version", "--client", "--short"):
+        processes.programs["argocd"] = Path(installed)
+    processes.start("argocd-server")
+    return f"http://127.0.0.1:{processes.ports['argocd-server']}"

@@ -1,91 +1,52 @@
-"""AWS on this machine: the emulator ministack, and fakes of two controllers that need AWS itself.
+"""AWS on this machine: the emulator ministack, and a fake of the EBS CSI driver.
 
-The fakes only write what Argo CD and the scheduler wait for: an Ingress's address, a volume for a
-claim. Load balancers and disks do not exist, so tests cannot cover traffic and storage.
+The fake only writes what the scheduler waits for: a volume for a claim. kwok writes what Argo CD
+waits for: the address of an Ingress. Load balancers and disks do not exist, so tests cannot cover
+traffic and storage.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import boto3
 
 from catalogue.installation import INSTALLATION
 from constructs_lib.model import Manifest
-from local_cluster.cluster import Cluster
-from local_cluster.processes import Processes, answers, free_port
-
-REGION = INSTALLATION.region
-CONTROLLERS = Path(__file__).with_name("aws.yaml")
+from local_cluster.kubernetes import Cluster
+from local_cluster.processes import Processes
 
 
 class Aws:
     """The emulator and its client settings. Its state survives a restart."""
 
     def __init__(self, processes: Processes) -> None:
-        port = free_port()
-        self.endpoint = f"http://127.0.0.1:{port}"
-        self.process = processes.start(
-            "ministack",
-            Path(sys.executable),
-            "-m",
-            "ministack",
-            environment={
-                "BIND_HOST": "127.0.0.1",
-                "GATEWAY_PORT": str(port),
-                "IOT_MTLS_ENABLED": "0",  # it would listen on another port
-                "MINISTACK_HOST": "127.0.0.1",
-                "MINISTACK_REGION": REGION,
-                "PERSIST_STATE": "1",
-                "STATE_DIR": str(processes.folder / "ministack"),
-            },
-            ready=lambda: answers(f"{self.endpoint}/_ministack/health"),
-        )
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables that point AWS clients, including `cdk`, to the emulator."""
-        return {
+        region = INSTALLATION.region
+        self.process = processes.start("ministack", environment={"MINISTACK_REGION": region})
+        self.endpoint = f"http://127.0.0.1:{processes.ports['ministack']}"
+        self.environment = {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        """Environment variables that point AWS clients, including `cdk`, to the emulator."""
 
     def client(self, service: str) -> Any:
         """A client of boto3."""
-        session: Any = boto3.Session("test", "test", region_name=REGION)
+        session: Any = boto3.Session("test", "test", region_name=INSTALLATION.region)
         return session.client(service, endpoint_url=self.endpoint)
 
 
-def reconcile(cluster: Cluster) -> None:
-    """Set missing addresses of Ingresses, create missing volumes, and delete released ones."""
-    for ingress in cluster.list("Ingress"):
-        legacy = ingress["metadata"].get("annotations", {}).get("kubernetes.io/ingress.class")
-        waiting = not ingress["status"].get("loadBalancer", {}).get("ingress")
-        if waiting and "alb" in (legacy, ingress["spec"].get("ingressClassName")):
-            cluster.apply(_with_address(ingress), subresource="status")
+def provision(cluster: Cluster) -> None:
+    """Create the volumes of scheduled claims, and delete released ones."""
     for claim in cluster.list("PersistentVolumeClaim"):
-        annotations = claim["metadata"].get("annotations", {})
-        scheduled = "volume.kubernetes.io/selected-node" in annotations
+        scheduled = "volume.kubernetes.io/selected-node" in claim["metadata"].get("annotations", {})
         if claim["status"]["phase"] == "Pending" and scheduled:
             cluster.apply(_volume(claim))
     for volume in cluster.list("PersistentVolume"):
         if volume["status"]["phase"] == "Released":
             cluster.delete("PersistentVolume", volume["metadata"]["name"])
-
-
-def _with_address(ingress: Manifest) -> Manifest:
-    place = {key: ingress["metadata"][key] for key in ("namespace", "name")}
-    address = f"k8s-{place['namespace']}-{place['name']}.{REGION}.elb.amazonaws.com"
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": place,
-        "status": {"loadBalancer": {"ingress": [{"hostname": address}]}},
-    }
 
 
 def _volume(claim: Manifest) -> Manifest:

@@ -1,31 +1,63 @@
-"""A control plane with all programs that a cluster of this platform runs."""
+"""A control plane with all programs that a cluster of this platform runs, and the platform on it.
 
+The platform is installed with SecretsStack and the root Application, or by hand: the five objects
+of the deployment page, and their Secrets.
+"""
+
+from __future__ import annotations
+
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
 
+from catalogue.parameters import Parameters
 from catalogue.platform import current
-from charts.output import defer_signals
-from local_cluster.argocd import ArgoCd
-from local_cluster.aws import CONTROLLERS, Aws, reconcile
-from local_cluster.cluster import Cluster
-from local_cluster.external_secrets import ExternalSecrets
-from local_cluster.git import GitRepository, serving
-from local_cluster.installing import Say, crds, provide
-from local_cluster.kubernetes import define, start_api_server, start_controllers
-from local_cluster.processes import Processes, repeating
-from local_cluster.programs import ARGOCD, CONTROL_PLANE, EXTERNAL_SECRETS
+from catalogue.stack_outputs import STACK
+from charts.output import DirChanges, defer_signals, replace_dir
+from charts.registry import render
+from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.references import secret_type
+from constructs_lib.manifests.workload import workloads
+from constructs_lib.model import ClusterTarget, Manifest
+from local_cluster.argocd import CONTROLLER, ArgoCd, GitRepository, serving
+from local_cluster.aws import Aws, provision
+from local_cluster.installing import SETS, Say, crds, provide, redis_server
+from local_cluster.kubernetes import Cluster, define, start_api_server, start_controllers
+from local_cluster.processes import Processes, eventually, free_port, repeating
+from ops.secrets.parameters import SyncedSecret
+
+PAGE = Path(__file__).with_name("deployment_page")
+"""The five objects of the page, one file each."""
+_INSTALLED = tuple(Path(__file__).with_name(name) for name in ("argocd.yaml", "aws.yaml"))
+"""The objects that controllers are installed with, besides programs and definitions."""
+_TARGETS = {
+    "v1beta1": ClusterTarget(),
+    "v1": ClusterTarget(external_secrets="v1", ingress_class="field"),
+}
+"""Cluster targets by API version of External Secrets; v1beta1 as on the deployment page."""
+_VALUES: dict[str, str] = {
+    Parameters.API_KEYS.path: '{"by-hand": {"user": "by-hand", "tier": "tier3", "org": "none"}}',
+    Parameters.CLICKHOUSE_HOST.path: "by-hand.example",
+    Parameters.GHCR_DOCKERCONFIGJSON.path: (
+        '{"auths": {"ghcr.io": {"username": "by-hand", "password": "by-hand"}}}'
+    ),
+}
+"""Values with a format that their readers require; all others are plain text."""
+
+Dist = Callable[[], Mapping[str, str]]
+"""Returns the files of dist/, text by path."""
 
 
 @dataclass
 class ControlPlane:
-    """A running control plane with its AWS emulator and git repository."""
+    """A running control plane with its AWS emulator, and a git repository with dist/."""
 
     cluster: Cluster
     processes: Processes
@@ -33,50 +65,148 @@ class ControlPlane:
     redis, argocd-repo-server, argocd-application-controller, external-secrets."""
     aws: Aws
     argocd: ArgoCd
-    external_secrets: ExternalSecrets
     repository: GitRepository
+    dist: Dist
+
+    def write_dist(self) -> DirChanges:
+        """Replace dist/ of the repository."""
+        return replace_dir(self.dist(), self.repository.path / "dist")
+
+    def objects(self, path: str = "dist") -> list[Manifest]:
+        """The objects in the repository."""
+        return self.repository.objects(path)
+
+    def deploy(self, say: Say) -> None:
+        """Deploy SecretsStack and the root Application, and wait until everything is synced."""
+        say("deploying SecretsStack")
+        self._cdk("deploy", STACK)
+        say("waiting for Argo CD to sync dist/")
+        self.cluster.apply(*self.objects("dist/argocd/root.k8s.yaml"))
+        self.wait()
+        self.wait_for_secrets()
+
+    def bootstrap(self) -> None:
+        """Run `cdk bootstrap`, which each account needs once."""
+        self._cdk("bootstrap")
+
+    def _cdk(self, command: str, *arguments: str) -> None:
+        environment = {**os.environ, **self.aws.environment}
+        process = self.processes.start(f"cdk-{command}", *arguments, environment=environment)
+        if process.wait():
+            raise process.failed("failed")
+
+    def apply_by_hand(self) -> None:
+        """Apply the page's objects with `kubectl apply`, and create their Secrets.
+
+        The Secrets have the same keys as those of dist/.
+        """
+        page = [yaml.safe_load(file.read_text()) for file in sorted(PAGE.glob("*.yaml"))]
+        for namespace in dict.fromkeys(obj["metadata"]["namespace"] for obj in page):
+            self.cluster.kubectl("create", "namespace", namespace)
+        secrets = yaml.safe_dump_all(_secrets(page, self.objects()))
+        self.cluster.kubectl("create", "--filename=-", stdin=secrets)
+        self.cluster.kubectl("apply", f"--filename={PAGE}")
+
+    def wait(self, *names: str, within: float = 300) -> None:
+        """Wait until the named Applications, or all, are synced to the latest commit."""
+        head = self.repository.head
+        declared = {o["metadata"]["name"] for o in self.objects() if o["kind"] == "Application"}
+
+        def synced() -> bool:
+            existing = self.argocd.applications()
+            wanted = names or declared | existing.keys()
+            missing = set(wanted) - existing.keys()
+            assert not missing, f"no Application {', '.join(sorted(missing))}"
+            others = [existing[name] for name in wanted if not existing[name].has_synced(head)]
+            assert not others, "; ".join(map(str, others))
+            return True
+
+        eventually("Applications Synced and Healthy", synced, within)
+
+    def wait_for_secrets(self) -> None:
+        """Wait until every ExternalSecret is SecretSynced."""
+        synced = ("--for=condition=Ready", "--timeout=60s")
+        self.cluster.kubectl("wait", *synced, "externalsecrets", "--all", "--all-namespaces")
+
+
+def _secrets(page: list[Manifest], declared: list[Manifest]) -> Iterator[Manifest]:
+    """The Secrets that the page's pods read, with a value for each key in dist/."""
+    read = {
+        (workload.namespace, name)
+        for workload in workloads(Objects.of(page))
+        for name in (*workload.secrets, *workload.pull_secrets)
+    }
+    for external in Objects.of(declared).of_kinds("ExternalSecret"):
+        synced = SyncedSecret.of(external)
+        if (synced.namespace, synced.secret) in read:
+            yield {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": synced.secret, "namespace": synced.namespace},
+                "type": secret_type(external.manifest),
+                "stringData": {
+                    key: _VALUES.get(path, f"by-hand{path}") for key, path in synced.paths.items()
+                },
+            }
 
 
 @contextmanager
-def running_control_plane(external_secrets: str, say: Say) -> Iterator[ControlPlane]:
+def running_control_plane(
+    external_secrets: str, say: Say, dist: Dist | None = None
+) -> Iterator[ControlPlane]:
     """Start a control plane; afterwards, stop it and remove its directory.
 
     Args:
         external_secrets: The API version that External Secrets serves, `v1beta1` or `v1`.
         say: Called with each line of progress.
+        dist: The files to commit as dist/. Default: rendered for this version of the API.
     """
-    operator = EXTERNAL_SECRETS[external_secrets]
-    programs = {program: provide(program, say) for program in (*CONTROL_PLANE, operator)}
+    programs = {program.name: provide(program, say) for program in SETS[external_secrets]}
+    if server := redis_server():
+        programs["redis-server"] = server
     with ExitStack() as running:
         started = time.monotonic()
         with defer_signals():
             folder = running.enter_context(TemporaryDirectory(prefix="cluster-"))
-            processes = Processes(Path(folder).resolve())
+            processes = Processes(Path(folder).resolve(), programs)
             running.callback(processes.stop)
         running.push(partial(_explain, processes))
-        cluster = start_api_server(processes, programs)
+        start_api_server(processes)
         aws = Aws(processes)
         processes["kube-apiserver"].wait_until_ready()
-        define(cluster, (*crds(ARGOCD), *crds(operator)))
-        start_controllers(processes, programs, cluster)
+        cluster = Cluster(processes.kubeconfig)
+        defined = (program for program in SETS[external_secrets] if program.crds)
+        define(cluster, [file for program in defined for file in crds(program)])
+        start_controllers(processes, cluster)
         repository = GitRepository(processes.folder / "repository")
-        certificates = processes.folder / "tls-certs"
         with defer_signals():
-            git = running.enter_context(
-                serving(repository.path, current().repository, certificates)
-            )
-        argocd = ArgoCd(processes, cluster, programs[ARGOCD], git)
-        secrets = ExternalSecrets(processes, cluster, aws, external_secrets, programs[operator])
-        cluster.apply(*yaml.safe_load_all(CONTROLLERS.read_text()))
-        with defer_signals():
-            running.enter_context(repeating(partial(reconcile, cluster), every=0.5))
+            served = serving(repository.path, current().repository, processes.certificate)
+            proxy = running.enter_context(served)
+            running.enter_context(repeating(partial(provision, cluster), every=0.5))
+        for file in _INSTALLED:
+            cluster.apply(*yaml.safe_load_all(file.read_text()))
+        cluster.apply(proxy)
+        for name in ("redis", "argocd-repo-server", CONTROLLER):
+            processes.start(name)
+        _start_external_secrets(processes, aws, external_secrets)
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
-        yield ControlPlane(cluster, processes, aws, argocd, secrets, repository)
+        platform = replace(current(), target=_TARGETS[external_secrets])
+        dist = dist or (lambda: render(platform))
+        control_plane = ControlPlane(cluster, processes, aws, ArgoCd(cluster), repository, dist)
+        control_plane.write_dist()
+        repository.commit("Render the platform")
+        yield control_plane
+
+
+def _start_external_secrets(processes: Processes, aws: Aws, served: str) -> None:
+    live = (f"--live-addr=127.0.0.1:{free_port()}",) if served == "v1" else ()
+    endpoints = {"AWS_SSM_ENDPOINT": aws.endpoint, "AWS_STS_ENDPOINT": aws.endpoint}
+    processes.start("external-secrets", *live, environment={**aws.environment, **endpoints})
 
 
 def _explain(processes: Processes, _: object, error: BaseException | None, __: object) -> None:
     """Add the last log lines of each process to an error."""
     if error is not None:
-        for name, tail in processes.tails().items():
-            error.add_note(f"log of {name}:\n{tail}")
+        for name, process in processes.items():
+            error.add_note(f"log of {name}:\n{process.tail()}")

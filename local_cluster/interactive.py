@@ -1,21 +1,23 @@
-"""The interactive cluster of `make cluster`: starts it, prints instructions, syncs dist/."""
+"""The command of `make cluster`: starts a cluster, prints instructions, syncs dist/."""
 
 from __future__ import annotations
 
 import select
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, NoReturn
 
+import typer
+
+from catalogue.target import TARGET
 from charts.dist import FOLDER
 from charts.output import read
 from constructs_lib.model.text import plural
-from local_cluster.argocd import USER
-from local_cluster.control_plane import running_control_plane
-from local_cluster.installation import Installation
+from local_cluster.argocd import serve_page
+from local_cluster.control_plane import ControlPlane, running_control_plane
+from local_cluster.installing import PREREQUISITES, PrerequisiteError, require
+from local_cluster.processes import ProcessFailedError
 
 _SIMULATED = """\
 Simulated: nodes do not run containers, so probes, logs and addresses do not work. AWS is emulated.
@@ -26,75 +28,100 @@ _SYNC_SECONDS = 120
 say = partial(print, flush=True)
 
 
-@dataclass
-class InteractiveCluster:
-    """A running cluster with the platform and Argo CD's web page."""
+def cluster(
+    *,
+    taken_over: Annotated[
+        bool,
+        typer.Option(
+            "--taken-over",
+            help="Start with the objects and Secrets of the deployment page applied by hand and "
+            "without Applications, to rehearse docs/takeover.md.",
+        ),
+    ] = False,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Check dist/ for changes every EVERY seconds, and sync them. Default: when you "
+            "press Enter; 5 if the terminal is not interactive.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run the platform on this machine: a real control plane, Argo CD, External Secrets.
 
-    installation: Installation
-    page: str
-    """The address of Argo CD's web page."""
-    started: float
-    _syncing_since: float | None = None
+    Syncs dist/ of the working tree, prints how to access the cluster, and syncs
+    changes. Ctrl-C stops the cluster and removes all of its files. The programs
+    come from the PATH or KUBEBUILDER_ASSETS, or are built once from source.
 
-    def print_instructions(self) -> None:
-        """Print how to access the cluster."""
-        folder, argocd = self.installation.processes.folder, self.installation.argocd
-        variables = {
-            "KUBECONFIG": str(self.installation.cluster.kubeconfig),
-            **self.installation.aws.environment,
-        }
-        lines = (f"export {name}={value}\n" for name, value in variables.items())
-        (folder / "env").write_text("".join(lines))
-        say(f"\nReady in {time.monotonic() - self.started:.0f} s. In another terminal:\n")
-        say(f"  source {folder / 'env'}")
-        say("  kubectl get applications --namespace argocd")
-        say("  python -m ops review --cluster")
-        say("  python -m ops checklist --aws --cluster\n")
-        say(f"  Argo CD: {self.page} (user {USER}, password {argocd.password()})")
-        say(f"  Logs: {folder / 'logs'}\n")
-        say("Press Enter to sync dist/, Ctrl-C to stop.")
+    Exit status: 0 stopped with Ctrl-C when ready, 1 failed to start, 130
+    interrupted during the start.
+    """
+    started, ready = time.monotonic(), False
+    try:
+        require("cluster", PREREQUISITES)
+        say(_SIMULATED)
+        dist = partial(read, FOLDER)
+        with running_control_plane(TARGET.external_secrets, _step, dist) as control_plane:
+            page = serve_page(control_plane.processes)
+            _install(control_plane, taken_over=taken_over)
+            ready = True
+            _print_instructions(control_plane, page, time.monotonic() - started)
+            _sync_changes(control_plane, every or (None if sys.stdin.isatty() else 5))
+    except KeyboardInterrupt:
+        print(f"\n{'Stopped' if ready else 'Interrupted'}. All processes and files are removed.")
+        raise typer.Exit(0 if ready else 130) from None
+    except (AssertionError, PrerequisiteError, ProcessFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(note, file=sys.stderr)
+        raise typer.Exit(1) from error
 
-    def sync_changes(self, every: float | None) -> None:
-        """Sync dist/ on Enter or every `every` seconds. Never returns."""
-        while True:
-            requested = _wait(1 if self._syncing_since else every)
-            if requested or every:
-                self._commit(quiet=not requested)
-            if self._syncing_since:
-                self._report(time.monotonic() - self._syncing_since)
 
-    def _commit(self, *, quiet: bool) -> None:
-        """Commit dist/ of the working tree for Argo CD."""
-        installation = self.installation
-        installation.write_dist()
-        changed = installation.repository.changed()
-        if not changed:
-            if not quiet:
-                say("dist/ is unchanged.")
-            return
-        installation.repository.commit("The working tree has changed")
-        files = f"{plural(len(changed), 'file')}: {', '.join(changed)}"
-        if not installation.argocd.applications():
-            say(f"Committed {files}. No Application exists yet, so nothing is synced.")
-            return
-        say(f"Syncing {files}")
-        installation.argocd.refresh()
-        self._syncing_since = time.monotonic()
+def _step(line: str) -> None:
+    say(f"  {line}")
 
-    def _report(self, seconds: float) -> None:
-        """Report the result of a sync once."""
-        head = self.installation.repository.head
-        applications = self.installation.argocd.applications().values()
-        waiting = [application for application in applications if not application.has_synced(head)]
-        if not waiting:
-            say(f"Synced and Healthy in {seconds:.0f} s.")
-        elif seconds > _SYNC_SECONDS:
-            for application in waiting:
-                say("\n    ".join((f"  {application}", *application.messages)))
-            say(f"Not Synced and Healthy after {seconds:.0f} s. See the messages above.")
-        else:
-            return
-        self._syncing_since = None
+
+def _install(control_plane: ControlPlane, *, taken_over: bool) -> None:
+    """Sync dist/, or apply the objects of the deployment page."""
+    _step("bootstrapping AWS for the CDK")
+    control_plane.bootstrap()
+    if taken_over:
+        _step("applying the objects of the deployment page")
+        control_plane.apply_by_hand()
+    else:
+        control_plane.deploy(_step)
+    control_plane.processes.wait_until_ready()
+
+
+def _print_instructions(control_plane: ControlPlane, page: str, seconds: float) -> None:
+    """Print how to access the cluster."""
+    folder = control_plane.processes.folder
+    variables = {
+        "KUBECONFIG": str(control_plane.cluster.kubeconfig),
+        **control_plane.aws.environment,
+    }
+    lines = (f"export {name}={value}\n" for name, value in variables.items())
+    (folder / "env").write_text("".join(lines))
+    say(f"\nReady in {seconds:.0f} s. In another terminal:\n")
+    say(f"  source {folder / 'env'}")
+    say("  kubectl get applications --namespace argocd")
+    say("  python -m ops review --cluster")
+    say("  python -m ops checklist --aws --cluster\n")
+    say(f"  Argo CD: {page} (user admin, password {control_plane.argocd.password()})")
+    say(f"  Logs: {folder / 'logs'}\n")
+    say("Press Enter to sync dist/, Ctrl-C to stop.")
+
+
+def _sync_changes(control_plane: ControlPlane, every: float | None) -> NoReturn:
+    """Sync dist/ on Enter or every `every` seconds."""
+    syncing_since: float | None = None
+    while True:
+        requested = _wait(1 if syncing_since else every)
+        if (requested or every) and _commit(control_plane, quiet=not requested):
+            syncing_since = time.monotonic()
+        if syncing_since and _reported(control_plane, time.monotonic() - syncing_since):
+            syncing_since = None
 
 
 def _wait(seconds: float | None) -> bool:
@@ -108,24 +135,33 @@ def _wait(seconds: float | None) -> bool:
     return pressed
 
 
-@contextmanager
-def start(external_secrets: str, *, taken_over: bool) -> Iterator[InteractiveCluster]:
-    """Start a cluster with dist/ synced, or with the objects of the deployment page."""
-    started = time.monotonic()
-    say(_SIMULATED)
-    with running_control_plane(external_secrets, _step) as control_plane:
-        installation = Installation(control_plane, lambda: read(FOLDER))
-        page = installation.argocd.serve_page()
-        _step("bootstrapping AWS for the CDK")
-        installation.bootstrap()
-        if taken_over:
-            _step("applying the objects of the deployment page")
-            installation.apply_by_hand()
-        else:
-            installation.deploy(_step)
-        installation.processes.wait_until_ready()
-        yield InteractiveCluster(installation, page, started)
+def _commit(control_plane: ControlPlane, *, quiet: bool) -> bool:
+    """Commit dist/ of the working tree; return whether Argo CD syncs a change."""
+    changes = control_plane.write_dist()
+    changed = sorted((*changes.added, *changes.changed, *changes.removed))
+    if not changed:
+        if not quiet:
+            say("dist/ is unchanged.")
+        return False
+    control_plane.repository.commit("The working tree has changed")
+    files = f"{plural(len(changed), 'file')}: {', '.join(f'dist/{path}' for path in changed)}"
+    if not control_plane.argocd.applications():
+        say(f"Committed {files}. No Application exists yet, so nothing is synced.")
+        return False
+    say(f"Syncing {files}")
+    control_plane.argocd.refresh()
+    return True
 
 
-def _step(line: str) -> None:
-    say(f"  {line}")
+def _reported(control_plane: ControlPlane, seconds: float) -> bool:
+    """Report the result of a sync; return whether there is one."""
+    head = control_plane.repository.head
+    applications = control_plane.argocd.applications().values()
+    waiting = [application for application in applications if not application.has_synced(head)]
+    if not waiting:
+        say(f"Synced and Healthy in {seconds:.0f} s.")
+    elif seconds > _SYNC_SECONDS:
+        for application in waiting:
+            say("\n    ".join((f"  {application}", *application.messages)))
+        say(f"Not Synced and Healthy after {seconds:.0f} s. See the messages above.")
+    return not waiting or seconds > _SYNC_SECONDS

@@ -1,86 +1,123 @@
-"""Starts etcd, the Kubernetes programs, and kwok, which simulates nodes without machines."""
+"""The Kubernetes programs, with kwok, which simulates nodes without machines, and their client."""
 
+import os
 import secrets
-from collections.abc import Iterable, Mapping
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from kubernetes import config
+from kubernetes.client import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import ResourceNotFoundError
+from kubernetes.dynamic.resource import ResourceList
 
+from catalogue.installation import INSTALLATION
 from constructs_lib.model import Manifest
-from local_cluster.aws import REGION
-from local_cluster.cluster import Cluster
-from local_cluster.processes import Processes, answers, eventually, free_port
-from local_cluster.programs import API_SERVER, CONTROLLER_MANAGER, ETCD, KWOK, SCHEDULER, Program
+from local_cluster.processes import Processes, command, eventually
 
-ZONES = tuple(f"{REGION}{letter}" for letter in "abc")
-_POD_LIFECYCLE = Path(__file__).with_name("kwok.yaml")
+ZONES = tuple(f"{INSTALLATION.region}{letter}" for letter in "abc")
 
 
-def start_api_server(processes: Processes, programs: Mapping[Program, Path]) -> Cluster:
-    """Start etcd, then the API server without waiting for it; returns a client."""
-    folder = processes.folder
-    client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    processes.start(
-        "etcd",
-        programs[ETCD],
-        f"--data-dir={folder / 'etcd'}",
-        "--unsafe-no-fsync",
-        f"--listen-client-urls={client}",
-        f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}",
-        f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=default={peer}",
-        ready=lambda: answers(f"{client}/health"),
-    ).wait_until_ready()
-    port, key, token = free_port(), folder / "sa.key", secrets.token_hex()
-    write_private_key(key)
-    (folder / "tokens").write_text(f'{token},admin,admin,"system:masters"\n')
-    certificate = _certificate(processes)
-    processes.start(
-        "kube-apiserver",
-        programs[API_SERVER],
-        f"--etcd-servers={client}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={port}",
-        f"--cert-dir={certificate.parent}",
-        "--authorization-mode=RBAC,Node",
-        f"--token-auth-file={folder / 'tokens'}",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={key}",
-        f"--service-account-signing-key-file={key}",
-        "--service-cluster-ip-range=10.96.0.0/16",
-        "--endpoint-reconciler-type=none",
-        ready=lambda: (
-            certificate.exists() and answers(f"https://127.0.0.1:{port}/readyz", certificate)
-        ),
-    )
-    kubeconfig = folder / "kubeconfig"
-    server = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(certificate)}
+class Cluster:
+    """Reads and writes objects as plain dicts, with the permissions of a cluster administrator.
+
+    A kind is written as in a manifest ("Deployment", "ExternalSecret"). If several groups or
+    versions serve it, the core group and the server's preferred version are used.
+    """
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        connect: Any = config.new_client_from_config
+        discover: Any = DynamicClient
+        cache = kubeconfig.with_name("discovery.json")
+        self._client = discover(connect(str(kubeconfig)), str(cache))
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """The object, or None if it does not exist."""
+        resource = self._resource(kind)
+        assert namespace or not resource.namespaced, f"{kind} {name} needs a namespace"
+        try:
+            stored: Manifest = resource.get(name=name, namespace=namespace).to_dict()
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        return stored
+
+    def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Manifest]:
+        """The objects of a kind that match a label selector, in one namespace or all."""
+        resource = self._resource(kind)
+        stored = resource.get(namespace=namespace, label_selector=selector).to_dict()
+        # items of a list have no apiVersion and kind
+        named = {"apiVersion": resource.group_version, "kind": kind}
+        return [{**named, **item} for item in stored["items"]]
+
+    def _resource(self, kind: str) -> Any:
+        try:
+            served = self._client.resources.search(kind=kind)
+        except ResourceNotFoundError:  # its custom resource definitions are not served yet
+            served = []
+        kinds = [resource for resource in served if not isinstance(resource, ResourceList)]
+        assert kinds, f"the API server does not serve {kind}"
+        return min(kinds, key=lambda resource: (not resource.preferred, resource.group != ""))
+
+    def apply(self, *objects: Manifest) -> None:
+        """Server-side apply with forced conflicts."""
+        options = ("--server-side", "--force-conflicts", "--field-manager=e2e", "--filename=-")
+        self.kubectl("apply", *options, stdin=yaml.safe_dump_all(objects))
+
+    def patch(self, kind: str, name: str, namespace: str | None, change: Manifest) -> None:
+        """JSON merge patch; None removes a field."""
+        place = f"--namespace={namespace or ''}"
+        patch = ("--type=merge", f"--patch={yaml.safe_dump(change)}")
+        self.kubectl("patch", kind, name, place, *patch)
+
+    def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
+        """Delete in the background. A missing object is not an error."""
+        place = f"--namespace={namespace or ''}"
+        self.kubectl("delete", kind, name, place, "--ignore-not-found", "--wait=false")
+
+    def kubectl(self, *arguments: str, stdin: str = "", allowed: tuple[int, ...] = (0,)) -> str:
+        """The output of kubectl. Raises AssertionError with its error output."""
+        folder = self.kubeconfig.parent
+        done = subprocess.run(
+            [command("kubectl"), f"--cache-dir={folder / 'discovery.kubectl'}", *arguments],
+            input=stdin,
+            env={
+                "KUBECONFIG": str(self.kubeconfig),
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in allowed, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
+        return done.stdout
+
+
+def start_api_server(processes: Processes) -> None:
+    """Start etcd, then the API server without waiting for it, and write the kubeconfig."""
+    processes.start("etcd").wait_until_ready()
+    token = secrets.token_hex()
+    (processes.folder / "tokens").write_text(f'{token},admin,admin,"system:masters"\n')
+    processes.start("kube-apiserver")
+    cluster = {
+        "server": f"https://127.0.0.1:{processes.ports['kube-apiserver']}",
+        "certificate-authority": str(processes.certificate),
+    }
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "local", "cluster": server}],
+        "clusters": [{"name": "local", "cluster": cluster}],
         "users": [{"name": "admin", "user": {"token": token}}],
         "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
         "current-context": "local",
     }
-    kubeconfig.write_text(yaml.safe_dump(content))
-    return Cluster(kubeconfig)
-
-
-def _certificate(processes: Processes) -> Path:
-    """The API server creates this self-signed certificate at its first start."""
-    return processes.folder / "tls" / "apiserver.crt"
-
-
-def write_private_key(file: Path) -> rsa.RSAPrivateKey:
-    """Generate a private key, and write it to a file."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form, plain = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-    return key
+    processes.kubeconfig.write_text(yaml.safe_dump(content))
 
 
 def define(cluster: Cluster, definitions: Iterable[Path]) -> None:
@@ -92,38 +129,15 @@ def define(cluster: Cluster, definitions: Iterable[Path]) -> None:
     eventually("custom resources served", lambda: cluster.kubectl(*get))
 
 
-def start_controllers(
-    processes: Processes, programs: Mapping[Program, Path], cluster: Cluster
-) -> None:
+def start_controllers(processes: Processes, cluster: Cluster) -> None:
     """Start controllers, scheduler and nodes, without waiting for them."""
-    kubeconfig = f"--kubeconfig={cluster.kubeconfig}"
-    common = (kubeconfig, "--leader-elect=false", "--secure-port=0")
-    processes.start(
-        "kube-controller-manager",
-        programs[CONTROLLER_MANAGER],
-        *common,
-        f"--service-account-private-key-file={processes.folder / 'sa.key'}",
-        f"--root-ca-file={_certificate(processes)}",
-        ready=lambda: cluster.get("ServiceAccount", "default", "default") is not None,
-    )
-    processes.start("kube-scheduler", programs[SCHEDULER], *common, ready=lambda: True)
+    account = ("ServiceAccount", "default", "default")
+    processes.start("kube-controller-manager", ready=lambda: cluster.get(*account) is not None)
+    processes.start("kube-scheduler")
     # an arm64 node in each zone, and an amd64 node that pods must not run on
-    for name, architecture, zone in (
-        *((f"arm64-{zone}", "arm64", zone) for zone in ZONES),
-        ("amd64", "amd64", ZONES[0]),
-    ):
-        node = _node(name, architecture, zone)
-        cluster.apply({key: node[key] for key in ("apiVersion", "kind", "metadata")})
-        cluster.apply(node, subresource="status")
-    processes.start(
-        "kwok",
-        programs[KWOK],
-        kubeconfig,
-        f"--config={_POD_LIFECYCLE}",
-        "--manage-all-nodes=true",
-        "--node-lease-duration-seconds=40",
-        ready=lambda: all(map(_is_ready, cluster.list("Node"))),
-    )
+    arm64 = (_node(f"arm64-{zone}", "arm64", zone) for zone in ZONES)
+    cluster.apply(*arm64, _node("amd64", "amd64", ZONES[0]))
+    processes.start("kwok", ready=lambda: all(map(_is_ready, cluster.list("Node"))))
 
 
 def _node(name: str, architecture: str, zone: str) -> Manifest:
@@ -133,7 +147,7 @@ def _node(name: str, architecture: str, zone: str) -> Manifest:
         "kubernetes.io/arch": architecture,
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        "topology.kubernetes.io/region": REGION,
+        "topology.kubernetes.io/region": INSTALLATION.region,
         "topology.kubernetes.io/zone": zone,
     }
     return {

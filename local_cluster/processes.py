@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -9,14 +10,17 @@ import subprocess
 import sysconfig
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import urllib3
+import yaml
 from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -26,6 +30,7 @@ T = TypeVar("T")
 
 NOT_ANSWERING = (ApiException, HTTPError, ConnectionError)
 """Client errors while the API server is down, starting or overloaded."""
+_TABLE = Path(__file__).with_name("processes.yaml")
 _SECONDS_TO_START = 60
 _SECONDS_TO_END = 10
 """How long a process may take to stop after SIGTERM before it is killed."""
@@ -49,12 +54,12 @@ class Process:
     ready: Callable[[], bool]
 
     def __post_init__(self) -> None:
-        self._running = self._started()
+        self._start()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> None:
         """Start it in a new session, so that Ctrl-C does not reach it."""
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            self._running = subprocess.Popen(
                 self.command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -94,7 +99,6 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """Send SIGKILL."""
         self.send(signal.SIGKILL)
         self.wait()
 
@@ -102,54 +106,77 @@ class Process:
         """Kill the process if it runs, start it again, and wait until it is ready."""
         self.kill()
         with defer_signals():
-            self._running = self._started()
+            self._start()
         self.wait_until_ready()
 
-    def tail(self, lines: int) -> str:
+    def tail(self, lines: int = 15) -> str:
         """The last lines of the log."""
         written = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(line[:_LOG_WIDTH] for line in written.splitlines()[-lines:])
 
 
 class Processes(dict[str, Process]):
-    """All processes of a control plane by name, in start order."""
+    """The processes of a control plane by name, in start order."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: dict[str, Path] | None = None) -> None:
+        """None at first.
+
+        Args:
+            folder: Directory for logs and data.
+            programs: Programs by name. Default: those in the virtual environment or on the PATH.
+        """
         super().__init__()
         self.folder = folder
-        self.own_folders = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+        self.kubeconfig = folder / "kubeconfig"
+        self.certificate = folder / "tls" / "apiserver.crt"
+        self.ports: defaultdict[str, int] = defaultdict(free_port)
+        self.programs = programs or {}
+        self._table = yaml.safe_load(_TABLE.read_text())
         for name in ("logs", "home", "tmp"):
             (folder / name).mkdir()
 
     def start(
         self,
         name: str,
-        program: Path | str,
-        *arguments: str,
-        ready: Callable[[], bool],
+        *options: str,
         environment: Mapping[str, str] | None = None,
-        folder: Path | None = None,
+        ready: Callable[[], bool] | None = None,
     ) -> Process:
-        """Start a process without waiting for it.
+        """Start a process of processes.yaml without waiting for it; the arguments add to its row.
 
-        Its environment contains only PATH, a separate HOME and TMPDIR, and `environment`, so that
-        it does not see the settings and credentials of the user.
+        Its environment contains only PATH, KUBECONFIG, a separate HOME and TMPDIR, and what is
+        declared, so that it does not see the settings and credentials of the user.
         """
+
+        def fill(template: str) -> str:
+            return template.format(folder=self.folder, here=_TABLE.parent, port=self.ports)
+
+        row = self._table[name]
+        program, *words = map(fill, shlex.split(row["command"]))
+        url = fill(row.get("ready", ""))
         log = self.folder / "logs" / f"{name}.log"
-        settings = {"PATH": os.environ["PATH"], **self.own_folders, **(environment or {})}
-        words = (str(program), *arguments)
         with defer_signals():
-            self[name] = Process(name, words, settings, folder or log.parent, log, ready)
+            self[name] = Process(
+                name,
+                (str(self.programs.get(program) or command(program)), *words, *options),
+                {
+                    "PATH": os.environ["PATH"],
+                    "KUBECONFIG": str(self.kubeconfig),
+                    **{key: fill(value) for key, value in row.get("environment", {}).items()},
+                    **(environment or {}),
+                    "HOME": str(self.folder / "home"),
+                    "TMPDIR": str(self.folder / "tmp"),
+                },
+                Path(fill(row.get("directory", "{folder}/logs"))),
+                log,
+                ready or (lambda: not url or answers(url, self.certificate)),
+            )
         return self[name]
 
     def wait_until_ready(self) -> None:
         """Wait until every process is ready."""
         for process in self.values():
             process.wait_until_ready()
-
-    def tails(self) -> dict[str, str]:
-        """The last lines of every log."""
-        return {name: process.tail(15) for name, process in self.items()}
 
     def stop(self) -> None:
         """Kill all processes; their data is removed with the directory."""
@@ -169,19 +196,19 @@ def free_port() -> int:
             return port
 
 
-def listens(port: int) -> bool:
-    """Whether a server listens on this port of the loopback interface."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def answers(url: str, authority: Path) -> bool:
+    """Whether a server accepts connections, and an HTTP server responds with status 200.
 
-
-def answers(url: str, authority: Path | None = None) -> bool:
-    """Whether an HTTP server responds with status 200; `authority` is the CA certificate."""
+    `authority` is the CA certificate for HTTPS.
+    """
+    address = urlsplit(url)
     try:
-        with urllib3.PoolManager(ca_certs=authority and str(authority)) as http:
+        if address.scheme not in ("http", "https"):
+            socket.create_connection((address.hostname, address.port), timeout=1).close()
+            return True
+        with urllib3.PoolManager(ca_certs=str(authority)) as http:
             return http.request("GET", url, timeout=1, retries=False).status == 200
-    except HTTPError:
+    except (HTTPError, OSError):
         return False
 
 

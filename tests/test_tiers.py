@@ -13,9 +13,15 @@ import pytest
 
 from local_cluster import installing
 from local_cluster.control_plane import running_control_plane
-from local_cluster.installing import GO, Prerequisite, PrerequisiteError, require
+from local_cluster.installing import (
+    ETCD,
+    GO,
+    TOOLS,
+    Prerequisite,
+    PrerequisiteError,
+    require,
+)
 from local_cluster.processes import ProcessFailedError
-from local_cluster.programs import ETCD, TOOLS
 from tests.conftest import ROOT, run
 from tests.images import __main__ as images
 from tests.scan.programs import NEEDED
@@ -110,9 +116,9 @@ def test_go_is_not_needed_if_everything_is_built(
     needed = installing.go_unless_built(*installing.PROGRAMS)
     *most, last = installing.PROGRAMS
     for program in most:
-        (installing.cache_folder() / program.key).mkdir(parents=True)
+        program.folder.mkdir(parents=True)
     assert not needed.found()
-    (installing.cache_folder() / last.key).mkdir()
+    last.folder.mkdir()
     assert needed.found()
 
 
@@ -123,7 +129,7 @@ def test_an_installed_program_of_the_right_version_is_used(
     put(tmp_path / "bin", "etcd", f"etcd Version: {version}")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert installing.is_available(ETCD) is enough
+    assert (installing.find(ETCD) is not None) is enough
 
 
 def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

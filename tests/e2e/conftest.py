@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -51,7 +51,7 @@ def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlP
 @pytest.fixture(scope="session")
 def installation(control_plane: ControlPlane, say: Say) -> Installed:
     """The installed and synced platform on that control plane."""
-    installed = Installed(control_plane)
+    installed = Installed(**vars(control_plane))
     installed.bootstrap()
     installed.deploy(say)
     return installed
@@ -81,24 +81,12 @@ def claim(request: pytest.FixtureRequest, pytestconfig: pytest.Config, say: Say)
     _, bracket, parameters = request.node.name.partition("[")
 
     def make(sentence: str) -> AbstractContextManager[Callable[[object], None]]:
-        made = Claim(f"{sentence} {bracket}{parameters}".rstrip())
-        say(made.sentence)
-        pytestconfig.stash[_CLAIMS].append(made)
-        return made.checked()
+        claims = pytestconfig.stash[_CLAIMS]
+        claims.append(Claim(f"{sentence} {bracket}{parameters}".rstrip()))
+        say(claims[-1].sentence)
+        return claims[-1].checked()
 
     return make
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C, so that fixtures are torn down and all processes are stopped."""
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -113,18 +101,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """With `-m e2e`, check the prerequisites before the collection."""
     if session.config.getoption("markexpr") == "e2e":
-        _require(session)
+        _prepare(session.config)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """With any other selection, check the prerequisites after the collection."""
     if any(item.get_closest_marker("e2e") for item in session.items):
-        _require(session)
+        _prepare(session.config)
 
 
-def _require(session: pytest.Session) -> None:
-    if session.config.getoption("collectonly"):
+def _prepare(config: pytest.Config) -> None:
+    if config.getoption("collectonly"):
         return
+    # SIGTERM acts like Ctrl-C, so that fixtures are torn down and all processes are stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         require("e2e", PREREQUISITES)
     except PrerequisiteError as error:
@@ -163,5 +153,4 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if claims := config.stash[_CLAIMS]:
         terminalreporter.section("claims")
-        for line in table(claims, get_terminal_size().columns):
-            terminalreporter.write_line(line)
+        terminalreporter.write(table(claims, get_terminal_size().columns))

@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from constructs_lib.model import Manifest
 from local_cluster.control_plane import ControlPlane
-from local_cluster.installation import Installation
-from local_cluster.processes import eventually
+from tests.conftest import ROOT, run
+from tests.ops.session import Session
 
 NAMESPACES = ("cerebro", "crawlers")
 Identity = tuple[str, str, str]
 """Kind, namespace and name of an object."""
 
 
-class Installed(Installation):
+@dataclass
+class Installed(ControlPlane):
     """The installed platform."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
-        super().__init__(control_plane)
+    def __post_init__(self) -> None:
         self._kinds = {obj["kind"] for obj in self.objects()} - {"Application", "AppProject"}
+
+    def ops(
+        self,
+        *arguments: str,
+        status: int = 0,
+        stdin: str = "",
+        kubeconfig: Path | None = None,
+        folder: Path = ROOT,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command against the control plane and its AWS emulator, to this exit status."""
+        command = (sys.executable, "-m", "ops", *arguments)
+        done = run(*command, folder=folder, environment=self._environment(kubeconfig), stdin=stdin)
+        assert done.returncode == status, done.stderr
+        return done
+
+    def report(self, *arguments: str, folder: Path = ROOT, status: int = 0) -> Any:
+        """The JSON that a command prints."""
+        return json.loads(self.ops(*arguments, folder=folder, status=status).stdout)
+
+    def session(self, *arguments: str) -> Session:
+        """A running command in a terminal."""
+        return Session(*arguments, environment=self._environment())
+
+    def _environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.aws.environment,
+            "PYTHONPATH": str(ROOT),
+            "KUBECONFIG": str(kubeconfig or self.cluster.kubeconfig),
+        }
+
+    def kubeconfig_of(self, user: Mapping[str, str], file: Path) -> Path:
+        """Write a kubeconfig with the credentials of another user."""
+        kubeconfig = yaml.safe_load(self.cluster.kubeconfig.read_text())
+        kubeconfig["users"][0]["user"] = user
+        file.write_text(yaml.safe_dump(kubeconfig))
+        return file
 
     @contextmanager
     def edited(self, file: str, kind: str, name: str) -> Iterator[Manifest]:
@@ -95,17 +139,13 @@ class Installed(Installation):
     def sync_secret(self, name: str, namespace: str) -> None:
         """Refresh an ExternalSecret, and wait until every one is synced."""
         self._refresh_secret(name, namespace)
-        self.external_secrets.wait_until_synced()
+        self.wait_for_secrets()
 
     def fail_to_sync_secret(self, name: str, namespace: str) -> None:
         """Refresh an ExternalSecret, and wait until its sync has failed."""
         self._refresh_secret(name, namespace)
-
-        def failed() -> bool:
-            status, _ = self.external_secrets.conditions()[f"{namespace}/{name}"]
-            return status == "False"
-
-        eventually(f"the sync of {name} failed", failed)
+        failed = ("--for=condition=Ready=False", "--timeout=60s", f"--namespace={namespace}")
+        self.cluster.kubectl("wait", *failed, f"externalsecret/{name}")
 
     def _refresh_secret(self, name: str, namespace: str) -> None:
         change = {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,12 @@ class LocalCluster:
             time.sleep(0.1)
         return output
 
-    def settings(self) -> Path:
-        """The file with environment variables that the printed instructions name."""
-        named = re.search(r"source (\S+)", self.log.read_text())
-        assert named
-        return Path(named[1])
+    def environment(self) -> dict[str, str]:
+        """The environment after the first command of the printed instructions."""
+        source = re.search(r"source (\S+)", self.log.read_text())
+        assert source
+        printed = subprocess.check_output(["sh", "-c", f". {source[1]} && env -0"], text=True)
+        return dict(line.split("=", 1) for line in printed.split("\0")[:-1])
 
     def interrupt(self) -> int:
         """Interrupt it, and return the exit status."""
@@ -48,16 +49,13 @@ class LocalCluster:
     @property
     def left(self) -> list[str]:
         """The remaining files and processes."""
-        return [*map(str, self.temporary.iterdir()), *self._processes()]
-
-    def _processes(self) -> Iterator[str]:
+        left = [str(file) for file in self.temporary.iterdir()]
         for process in Path("/proc").glob("[0-9]*"):
-            try:
-                content = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(self.temporary).encode() in content:
-                yield (process / "cmdline").read_bytes().decode().replace("\0", " ")
+            with suppress(OSError):  # it has ended
+                command = (process / "cmdline").read_bytes()
+                if str(self.temporary).encode() in (process / "environ").read_bytes() + command:
+                    left.append(command.decode().replace("\0", " "))
+        return left
 
 
 @contextmanager

@@ -4,14 +4,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
-from textwrap import wrap
+
+from rich.console import Console
+from rich.table import Table
 
 from local_cluster.control_plane import ControlPlane
-from local_cluster.processes import NOT_ANSWERING
 
 _VIEWS = {
     "Applications": ("get", "applications", "--namespace=argocd", "--output=wide"),
+    "Messages of Applications": (
+        *("get", "applications", "--namespace=argocd"),
+        "--output=custom-columns=NAME:.metadata.name,CONDITIONS:.status.conditions[*].message,"
+        "OPERATION:.status.operationState.message,"
+        "RESOURCES:.status.operationState.syncResult.resources[*].message",
+    ),
     "ExternalSecrets": ("get", "externalsecrets", "--all-namespaces"),
     "Workloads": ("get", "deployments,jobs,cronjobs,ingresses", "--all-namespaces"),
     "Pods": ("get", "pods", "--all-namespaces", "--output=wide"),
@@ -44,17 +50,16 @@ class Claim:
             self.seconds = time.monotonic() - started
 
 
-def table(claims: Iterable[Claim], width: int) -> Iterator[str]:
-    """The lines of a table with this width."""
-    column = max((width - len("FAILED  1000 s  ") - len("  ")) // 2, 20)
-    yield f"{'':6}  {'time':>6}  {'claim':{column}}  measured"
+def table(claims: Iterable[Claim], width: int) -> str:
+    """A table of the claims with this width."""
+    rows = Table("", "time", "claim", "measured", box=None, pad_edge=False)
     for claim in claims:
-        verdict = f"{'passed' if claim.passed else 'FAILED':6}  {claim.seconds:4.0f} s"
-        texts = (claim.sentence, claim.measured)
-        columns = (wrap(text, column, break_on_hyphens=False) for text in texts)
-        for left, right in zip_longest(*columns, fillvalue=""):
-            yield f"{verdict:14}  {left:{column}}  {right}".rstrip()
-            verdict = ""
+        verdict = "passed" if claim.passed else "FAILED"
+        rows.add_row(verdict, f"{claim.seconds:.0f} s", claim.sentence, claim.measured)
+    console = Console(width=width, markup=False, highlight=False)
+    with console.capture() as printed:
+        console.print(rows)
+    return printed.get()
 
 
 def state_of(control_plane: ControlPlane) -> Iterator[tuple[str, str]]:
@@ -63,13 +68,7 @@ def state_of(control_plane: ControlPlane) -> Iterator[tuple[str, str]]:
         try:
             shown = control_plane.cluster.kubectl(*command).splitlines()
             yield title, "\n".join(shown[:1] + shown[1:][-_LINES_OF_A_VIEW:])
-        except (AssertionError, *NOT_ANSWERING) as error:
+        except AssertionError as error:
             yield title, str(error)
-    try:
-        for application in control_plane.argocd.applications().values():
-            if application.messages:
-                yield str(application), "\n".join(application.messages)
-    except NOT_ANSWERING as error:
-        yield "Application messages", str(error)
-    for name, tail in control_plane.processes.tails().items():
-        yield f"log of {name}", tail
+    for name, process in control_plane.processes.items():
+        yield f"log of {name}", process.tail()

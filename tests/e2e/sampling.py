@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from local_cluster.cluster import Cluster
+from local_cluster.kubernetes import Cluster
 from local_cluster.processes import repeating
 
 _EVERY_SECONDS = 0.1
@@ -26,14 +26,14 @@ class Samples:
     """The maximum seconds between two samples; shorter dips may be missed."""
     _last: float = 0
 
-    def add(self, ready: int, pods: int, terminating: int) -> None:
+    def add(self, ready: int, pods: int, wanted: int) -> None:
         now = time.monotonic()
         if self.count:
             self.longest_gap = max(self.longest_gap, now - self._last)
         self.count, self._last = self.count + 1, now
         self.fewest_ready = min(self.fewest_ready, ready)
         self.most_pods = max(self.most_pods, pods)
-        self.most_wanted_pods = max(self.most_wanted_pods, pods - terminating)
+        self.most_wanted_pods = max(self.most_wanted_pods, wanted)
 
     def __str__(self) -> str:
         return (
@@ -53,11 +53,9 @@ def sampled(cluster: Cluster, namespace: str, app: str, service: str = "") -> It
         pods = cluster.list("Pod", namespace, f"app={app}")
         slices = cluster.list("EndpointSlice", namespace, name) if service else ()
         endpoints = [endpoint for part in slices for endpoint in part.get("endpoints") or ()]
-        samples.add(
-            ready=sum(bool(endpoint["conditions"].get("ready")) for endpoint in endpoints),
-            pods=len(pods),
-            terminating=sum("deletionTimestamp" in pod["metadata"] for pod in pods),
-        )
+        ready = [endpoint for endpoint in endpoints if endpoint["conditions"].get("ready")]
+        wanted = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        samples.add(len(ready), len(pods), len(wanted))
 
     look()
     with repeating(look, _EVERY_SECONDS):

@@ -28,10 +28,8 @@ def test_a_local_cluster(checkout: Path, claim: Claimed) -> None:
 
         def kubectl(*arguments: str) -> str:
             """Run kubectl as the printed instructions describe."""
-            script = f'. {cluster.settings()} && exec "$0" "$@"'
-            return subprocess.check_output(
-                ["sh", "-c", script, command("kubectl"), *arguments], text=True
-            )
+            words = [command("kubectl"), *arguments]
+            return subprocess.check_output(words, env=cluster.environment(), text=True)
 
         assert "cluster-" in kubectl("config", "view")
         listed = kubectl("get", "applications", "--namespace=argocd", "--no-headers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -13,26 +12,25 @@ from typing import Any
 import pytest
 import yaml
 
-from constructs_lib.model import Manifest
 from local_cluster.argocd import CONTROLLER
 from local_cluster.processes import eventually
 from tests.conftest import ROOT
-from tests.e2e import commands
-from tests.e2e.commands import ops
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed
 
+RELOADED = """\
+{"spec": {"template": {"spec": {"containers":
+[{"name": "cryo-indexer", "env": [{"name": "STAKATER_X_SECRET", "value": "1"}]}]}}}}
+"""
+"""A restart by Reloader."""
 API = "Deployment cerebro/cerebro-api"
-Findings = set[tuple[str, str, str]]
-"""Severity, class and object."""
+NEBULA = "Deployment crawlers/nebula"
 
 
 def review(installation: Installed) -> dict[str, Any]:
     """The report on a sync of the repository."""
     options = ("review", "--cluster", "--format", "json")
-    report: dict[str, Any] = commands.report(
-        installation, *options, folder=installation.repository.path
-    )
+    report: dict[str, Any] = installation.report(*options, folder=installation.repository.path)
     return report
 
 
@@ -41,7 +39,8 @@ def named(thing: Mapping[str, str]) -> str:
     return f"{thing['kind']} {'/'.join(filter(None, (thing['namespace'], thing['name'])))}"
 
 
-def findings(report: Mapping[str, Any]) -> Findings:
+def findings(report: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    """Severity, class and object of each finding."""
     return {
         (finding["severity"], finding["class"], named(finding["object"]))
         for finding in report["findings"]
@@ -87,92 +86,69 @@ def test_a_cluster_in_sync_has_no_change(installation: Installed, claim: Claimed
 
 def test_manual_changes_are_reported(installation: Installed, claim: Claimed) -> None:
     cluster = installation.cluster
+
+    def kubectl(namespace: str, *arguments: str) -> None:
+        cluster.kubectl("--namespace", namespace, *arguments)
+
     with claim("`ops review --cluster`: reports drift, but not the writes of controllers"):
         with argo_cd_stopped(installation):
-            image = "cerebro-api=ghcr.io/gnosischain/cerebro-api:by-hand"
             api, nebula = "deployment/cerebro-api", "deployment/nebula"
-            cluster.kubectl("-n", "cerebro", "set", "image", api, image)
-            cluster.kubectl("-n", "cerebro", "scale", api, "--replicas=1")
+            by_hand = "cerebro-api=ghcr.io/gnosischain/cerebro-api:by-hand"
+            kubectl("cerebro", "set", "image", api, by_hand)
+            kubectl("cerebro", "scale", api, "--replicas=1")
             cluster.patch("NetworkPolicy", "cerebro-api", "cerebro", {"spec": {"ingress": None}})
-            cluster.kubectl("-n", "crawlers", "set", "env", nebula, "BY_HAND=1")
+            kubectl("crawlers", "set", "env", nebula, "BY_HAND=1")
             report = review(installation)
-            reloaded(installation, "cryo-indexer")
-            cluster.kubectl("-n", "crawlers", "rollout", "restart", "deployment/ip-crawler")
+            # restarts, by Reloader and by a user
+            reloader = ("patch", "deployment/cryo-indexer", "--field-manager=Reloader")
+            kubectl("crawlers", *reloader, f"--patch={RELOADED}")
+            kubectl("crawlers", "rollout", "restart", "deployment/ip-crawler")
             assert findings(review(installation)) == findings(report)
-        assert {key for _, _, key in findings(report)} == {
-            API, "NetworkPolicy cerebro/cerebro-api", "Deployment crawlers/nebula",
-            "Namespace cerebro",
-        }  # fmt: skip
-        assert {("high", "image", API), ("low", "restart", API), ("low", "update", API),
-                ("high", "exposure", "NetworkPolicy cerebro/cerebro-api"),
-                ("medium", "update", "Deployment crawlers/nebula")} <= findings(report)  # fmt: skip
+        policy = "NetworkPolicy cerebro/cerebro-api"
+        reported = {API, policy, NEBULA, "Namespace cerebro"}
+        assert {key for _, _, key in findings(report)} == reported
+        assert {
+            ("high", "image", API),
+            ("low", "restart", API),
+            ("low", "update", API),
+            ("high", "exposure", policy),
+            ("medium", "update", NEBULA),
+        } <= findings(report)
         assert set(differences(report, API)) == {
             "spec.replicas",
             "spec.template.spec.containers[cerebro-api].image",
         }
-        assert texts(report, "Deployment crawlers/nebula") == [
+        assert texts(report, NEBULA) == [
             "fields set by kubectl-set stay, because dist/ does not set them: "
             "spec.template.spec.containers[nebula].env[BY_HAND]"
         ]
-    cluster.kubectl("-n", "crawlers", "set", "env", nebula, "BY_HAND-")
+    kubectl("crawlers", "set", "env", nebula, "BY_HAND-")
     installation.restore()
     eventually("the cluster as committed", installation.is_as_committed)
 
 
-def reloaded(installation: Installed, name: str) -> None:
-    """Restart a Deployment as Reloader does."""
-    variable = {"name": "STAKATER_X_SECRET", "value": "1"}
-    pod = {"spec": {"containers": [{"name": name, "env": [variable]}]}}
-    patch = json.dumps({"spec": {"template": pod}})
-    installation.cluster.kubectl(
-        "-n", "crawlers", "patch", "deployment", name, "--field-manager=Reloader", "--patch", patch
-    )
-
-
-def test_other_objects_are_reported(installation: Installed, claim: Claimed) -> None:
-    cluster = installation.cluster
-    with claim("`ops review --cluster`: reports another Application's objects, and duplicates"):
+def test_another_application_is_reported(installation: Installed, claim: Claimed) -> None:
+    with claim("`ops review --cluster`: reports another Application's objects"):
         objects = installation.objects("dist/cerebro/cerebro-api.k8s.yaml")
-        service = [o for o in objects if o["kind"] == "Service"]
+        service = [obj for obj in objects if obj["kind"] == "Service"]
         installation.write_objects("legacy/service.yaml", service)
         installation.repository.commit("Another Application's objects")
-        cluster.apply(legacy(installation), duplicate(installation))
+        applications = installation.objects("dist/argocd/applications.k8s.yaml")
+        legacy = next(o for o in applications if o["metadata"]["name"] == "cerebro-api")
+        legacy["metadata"] = {"name": "legacy", "namespace": "argocd"}
+        legacy["spec"]["source"] |= {"path": "legacy", "directory": {}}
+        legacy["spec"]["syncPolicy"] = {}
+        installation.cluster.apply(legacy)
         eventually(
             "legacy compared", lambda: any(installation.argocd.applications()["legacy"].resources)
         )
-        report = review(installation)
-        assert texts(report, "Service cerebro/cerebro-api") == [
+        assert texts(review(installation), "Service cerebro/cerebro-api") == [
             "Application legacy syncs it too: they overwrite each other, and legacy may delete "
             "it; remove it from legacy first, with Prune=false on the object"
         ]
-        assert texts(report, "CronJob crawlers/ember-by-hand") == [
-            "runs the same command as crawlers/click-runner-ember: suspend or delete it when "
-            "the one in dist/ runs",
-            "is not in dist/; Argo CD does not change it",
-        ]
-    cluster.delete("CronJob", "ember-by-hand", "crawlers")
-    cluster.delete("Application", "legacy", "argocd")
+    installation.cluster.delete("Application", "legacy", "argocd")
     installation.repository.remove("legacy")
     installation.restore()
-
-
-def legacy(installation: Installed) -> Manifest:
-    application = next(
-        o
-        for o in installation.objects("dist/argocd/applications.k8s.yaml")
-        if o["metadata"]["name"] == "cerebro-api"
-    )
-    source = {**application["spec"]["source"], "path": "legacy", "directory": {}}
-    spec = {**application["spec"], "source": source, "syncPolicy": {}}
-    return {**application, "metadata": {"name": "legacy", "namespace": "argocd"}, "spec": spec}
-
-
-def duplicate(installation: Installed) -> Manifest:
-    ember = installation.cluster.get("CronJob", "click-runner-ember", "crawlers")
-    assert ember
-    metadata = {"name": "ember-by-hand", "namespace": "crawlers"}
-    spec = {**ember["spec"], "suspend": True}
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec}
 
 
 def test_the_documented_role_is_sufficient(
@@ -181,10 +157,11 @@ def test_the_documented_role_is_sufficient(
     """Uses the role in docs/review.md."""
     cluster = installation.cluster
 
-    def as_reviewer() -> tuple[int, str, str]:
+    def as_reviewer(status: int) -> tuple[str, str]:
         folder = installation.repository.path
-        done = ops(installation, "review", "--cluster", kubeconfig=file, folder=folder)
-        return done.returncode, done.stdout, done.stderr
+        review = ("review", "--cluster")
+        done = installation.ops(*review, status=status, kubeconfig=kubeconfig, folder=folder)
+        return done.stdout, done.stderr
 
     text = (ROOT / "docs" / "review.md").read_text()
     role = next(block for block in text.split("```") if "kind: ClusterRole" in block)
@@ -192,16 +169,12 @@ def test_the_documented_role_is_sufficient(
     cluster.kubectl("create", "serviceaccount", "reviewer")
     binding = ("--clusterrole=review-dist", "--serviceaccount=default:reviewer")
     cluster.kubectl("create", "clusterrolebinding", "reviewer", *binding)
-    kubeconfig = yaml.safe_load(cluster.kubeconfig.read_text())
     token = cluster.kubectl("create", "token", "reviewer").strip()
-    kubeconfig["users"][0]["user"] = {"token": token}
-    file = tmp_path / "kubeconfig"
-    file.write_text(yaml.safe_dump(kubeconfig))
+    kubeconfig = installation.kubeconfig_of({"token": token}, tmp_path / "kubeconfig")
     with claim("`ops review --cluster`: the documented role is sufficient"):
-        status, shown, errors = as_reviewer()
-        assert status == 0, errors
+        shown, _ = as_reviewer(status=0)
         assert shown.startswith("No change between the cluster of context local and")
         cluster.delete("ClusterRoleBinding", "reviewer")
-        status, shown, errors = as_reviewer()
-        assert (status, shown) == (2, "")
+        shown, errors = as_reviewer(status=2)
+        assert shown == ""
         assert "error: context local lacks permissions in the cluster: get " in errors

@@ -6,6 +6,7 @@ import pytest
 
 from constructs_lib.kubernetes.files import to_yaml
 from constructs_lib.manifests.text import unwritable
+from constructs_lib.model import Manifest
 from local_cluster.processes import eventually
 from tests.constructs_lib.test_text import MISREAD, ORDINARY
 from tests.e2e.conftest import Claimed
@@ -16,14 +17,16 @@ from tests.reach import declared, questions, wrong
 for_both_targets = pytest.mark.external_secrets("v1beta1", "v1")
 
 
+def declared_objects(installation: Installed, kind: str) -> list[Manifest]:
+    return [obj for obj in installation.objects() if obj["kind"] == kind]
+
+
 @for_both_targets
 def test_every_application_is_synced_and_healthy(installation: Installed, claim: Claimed) -> None:
     with claim("The root Application installs everything: Synced and Healthy") as measured:
         installation.wait()
         applications = installation.argocd.applications()
-        names = {
-            o["metadata"]["name"] for o in installation.objects() if o["kind"] == "Application"
-        }
+        names = {obj["metadata"]["name"] for obj in declared_objects(installation, "Application")}
         assert names == set(applications)
         resources = sum(len(application.resources) for application in applications.values())
         measured(f"{len(applications)} Applications, {resources} objects")
@@ -33,9 +36,8 @@ def test_every_application_is_synced_and_healthy(installation: Installed, claim:
 def test_pods_are_admitted_and_run_on_arm64(installation: Installed, claim: Claimed) -> None:
     with claim("Pods pass Pod Security and quotas, and run on arm64 nodes") as measured:
         wanted = {
-            o["metadata"]["name"]: o["spec"]["replicas"]
-            for o in installation.objects()
-            if o["kind"] == "Deployment"
+            obj["metadata"]["name"]: obj["spec"]["replicas"]
+            for obj in declared_objects(installation, "Deployment")
         }
         running = list(installation.running().values())
         assert {app: running.count(app) for app in wanted} == wanted
@@ -55,9 +57,8 @@ def test_pods_are_admitted_and_run_on_arm64(installation: Installed, claim: Clai
 def test_every_cron_job_runs_by_hand(installation: Installed, claim: Claimed) -> None:
     with claim("Every CronJob is accepted, and a manual run completes") as measured:
         jobs = [
-            (o["metadata"]["name"], f"--namespace={o['metadata']['namespace']}")
-            for o in installation.objects()
-            if o["kind"] == "CronJob"
+            (obj["metadata"]["name"], f"--namespace={obj['metadata']['namespace']}")
+            for obj in declared_objects(installation, "CronJob")
         ]
         kubectl = installation.cluster.kubectl
         complete = ("--for=condition=Complete", "--timeout=90s")
@@ -74,9 +75,9 @@ def test_every_secret_has_the_keys_that_its_pods_read(
     installation: Installed, claim: Claimed
 ) -> None:
     with claim("Every ExternalSecret is SecretSynced with the keys that pods read") as measured:
-        installation.external_secrets.wait_until_synced()
+        installation.wait_for_secrets()
         keys = 0
-        for external in (o for o in installation.objects() if o["kind"] == "ExternalSecret"):
+        for external in declared_objects(installation, "ExternalSecret"):
             metadata, spec = external["metadata"], external["spec"]
             secret = installation.cluster.get("Secret", metadata["name"], metadata["namespace"])
             assert secret, metadata["name"]
@@ -122,37 +123,19 @@ def test_unusual_text_is_stored_unchanged(installation: Installed, claim: Claime
         measured(f"{len(texts)} texts")
 
 
-@pytest.fixture
-def pods(installation: Installed) -> dict[str, Endpoint]:
-    """The running pods of declared workloads."""
-    running = installation.running()
-    pods = installation.pods()
-    return {app: Endpoint.pod(pods[uid]) for uid, app in running.items() if app in declared()}
-
-
-def test_the_policies_allow_what_is_declared(
-    installation: Installed, pods: dict[str, Endpoint], claim: Claimed
-) -> None:
+def test_the_policies_allow_what_is_declared(installation: Installed, claim: Claimed) -> None:
     with claim("NetworkPolicies allow what is declared, on Kubernetes and EKS") as measured:
-        asked = list(questions(pods))
+        running, pods = installation.running(), installation.pods()
+        endpoints = {
+            app: Endpoint.pod(pods[uid]) for uid, app in running.items() if app in declared()
+        }
+        asked = list(questions(endpoints))
         cluster = installation.cluster
         stored = [*cluster.list("NetworkPolicy"), *cluster.list("Namespace")]
         assert wrong(stored, asked) == {name: [] for name in EVALUATORS}
         measured(
-            f"{len(asked)} questions about {len(pods)} workloads, {len(EVALUATORS)} evaluators"
+            f"{len(asked)} questions about {len(endpoints)} workloads, {len(EVALUATORS)} evaluators"
         )
-
-
-def test_a_removed_policy_changes_an_answer(
-    installation: Installed, pods: dict[str, Endpoint]
-) -> None:
-    cluster = installation.cluster
-    stored = [policy for name in NAMESPACES for policy in cluster.list("NetworkPolicy", name)]
-    namespaces = cluster.list("Namespace")
-    for app in ("cerebro-api", "nebula"):
-        rest = [obj for obj in stored if obj["metadata"]["name"] not in (app, "default-deny")]
-        changed = wrong([*namespaces, *rest], questions(pods))
-        assert any(question.startswith(f"{app} -> ") for question in changed["EKS"])
 
 
 def test_removing_a_service_removes_only_its_objects(

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
-from local_cluster.git import GitHandler
+from local_cluster.argocd import GitHandler
 from tests.conftest import ROOT
 from tests.ops.checkouts import CODE, copy
 from tests.serving import serving
