@@ -15,7 +15,7 @@ from ops.git import Git
 from ops.options import Context, context_needs_cluster
 from ops.review.markdown import LIMIT
 from ops.review.model import ReviewError, Risk
-from ops.review.report import Report
+from ops.review.report import Report, document
 from ops.review.revisions import RawDiff, Repository, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
@@ -124,6 +124,4 @@ def _print(
 
             typer.echo(markdown.render(report, diff, full=full, limit=limit), nl=False)
         case Format.JSON:
-            from ops.review import document
-
-            typer.echo(document.render(report, diff))
+            typer.echo(document(report, diff))

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from constructs_lib.manifests.objects import GROUPS, Key, Object, Objects
+from constructs_lib.errors import one_line
+from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Key, Object, Objects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import amount
-from ops.review.argocd import Removal
-from ops.review.model import ABSENT, Change, Difference, Finding, Path, Risk, Severity
-from ops.review.wording import before_after, listed
+from ops.review.load import STACK_GROUP
 
+State = Literal["added", "changed", "removed"]
+ANY_STATE: tuple[State, ...] = ("added", "changed", "removed")
+TEMPLATE: dict[str, tuple[str, ...]] = {
+    kind: path for (_, kind), path in POD_TEMPLATES.items() if path
+}
+"""The path of the pod template, by kind."""
+PODS = tuple(TEMPLATE)
+"""The kinds with a pod template."""
+NOTHING = Object(Key("", "", "", ""), {"metadata": {}})
+"""In place of an object that does not exist; has no fields."""
+ABSENT: Any = object()
+"""The value of a missing field."""
+Path = tuple[str, ...]
+_PLAIN = re.compile(r"[\w-]+")
+_COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 ORDER = "[order]"
 """The last step of a path if only the order of a list differs."""
 
@@ -33,32 +49,108 @@ _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeL
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_MAX_FACTS = 6
-"""How many facts a finding lists; the raw diff has all."""
 
 
-class ObjectPair(NamedTuple):
-    """An object before and after; None where it does not exist."""
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """One field that differs; ABSENT on the side that lacks it."""
 
-    before: Object | None
-    after: Object | None
+    path: Path
+    """Field names; `[<name>]` for an item of a list."""
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return spell(self.path)
+
+    def below(self, *prefix: str) -> bool:
+        """Whether the difference is at that path or below."""
+        return self.path[: len(prefix)] == prefix
+
+    def values(self, longest: int = 0) -> str:
+        """The field before and after, as `shown`."""
+        return f"{shown(self.before, longest)} → {shown(self.after, longest)}"
+
+
+def spell(path: Path) -> str:
+    """A path as text: `spec.containers[api].image`."""
+    steps = (
+        step if step.startswith("[") else f".{step}" if _PLAIN.fullmatch(step) else f"[{step}]"
+        for step in map(one_line, path)
+    )
+    return "".join(steps).removeprefix(".")
+
+
+def shown(content: Any, longest: int = 0) -> str:
+    """A value on one line, truncated to `longest` characters; 0: not truncated."""
+    if content is ABSENT:
+        return "(none)"
+    if isinstance(content, str):
+        text = content if content.strip() == content and content.isprintable() else repr(content)
+    else:
+        text = json.dumps(content, ensure_ascii=False, default=str)
+    if not longest:
+        return text
+    text = _COMMIT.sub(r"\1", text)
+    return f"{text[: longest - 1]}…" if len(text) > longest else text
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """An object that is new, removed, or differs."""
+
+    before: Object
+    """NOTHING if it is new."""
+    after: Object
+    """NOTHING if it is removed."""
+    differences: tuple[Difference, ...] = ()
+    """None if it is new or removed."""
 
     @property
-    def item(self) -> Object:
-        """The object after the change; for a removed object, before it."""
-        item = self.after or self.before
-        if not item:
-            raise ValueError("an ObjectPair needs at least one object")
-        return item
+    def object(self) -> Object:
+        """The object after the change; a removed one, before it."""
+        return self.before if self.after is NOTHING else self.after
 
     @property
-    def change(self) -> str:
-        """`changed`, `added` or `removed`."""
-        return "changed" if all(self) else "added" if self.after else "removed"
+    def key(self) -> Key:
+        return self.object.key
+
+    @property
+    def state(self) -> str:
+        if self.before is NOTHING:
+            return "added"
+        return "removed" if self.after is NOTHING else "changed"
+
+    @property
+    def workloads(self) -> tuple[Workload, Workload]:
+        """Both sides, of an object with a pod template."""
+        return Workload.read(self.before), Workload.read(self.after)
+
+    @property
+    def template(self) -> Path:
+        """The path of its pod template."""
+        return TEMPLATE[self.key.kind]
+
+    def brief(self, field: Difference) -> str:
+        """The path of one of its fields, without the steps to the pod spec."""
+        pod = (*self.template, "spec") if self.key.kind in TEMPLATE else ()
+        return spell(field.path[len(pod) :] if field.below(*pod) else field.path)
+
+    def at(self, *prefix: str) -> tuple[Difference, ...]:
+        """The differences at that path or below."""
+        return tuple(field for field in self.differences if field.below(*prefix))
+
+    def among(self, *paths: Path) -> tuple[Difference, ...]:
+        """The differences at one of these paths or below."""
+        fields = (field for path in paths for field in self.at(*path))
+        return tuple(dict.fromkeys(fields))
+
+
+_NO_CHANGE = Change(NOTHING, NOTHING)
 
 
 class Comparison:
-    """The objects of two revisions, and their differences."""
+    """The objects of two revisions, and their changes."""
 
     def __init__(self, before: Objects, after: Objects, *, stored: bool = False) -> None:
         """Compare two revisions.
@@ -69,69 +161,35 @@ class Comparison:
             stored: Whether both come from an API server, with its defaults.
         """
         self.before, self.after, self.stored = before, after, stored
-        self.changes: dict[Key, Change] = {}
-        for key, item in after.objects.items():
-            former = before.objects.get(key)
-            if former and (found := tuple(compare(former.manifest, item.manifest))):
-                self.changes[key] = Change(former, item, found)
-        self.added = [item for key, item in after.objects.items() if key not in before.objects]
-        self.removed = [item for key, item in before.objects.items() if key not in after.objects]
-        self.removal = Removal(before, after)
+        old, new = before.objects, after.objects
+        changes = [
+            Change(old[key], item, differences)
+            for key, item in new.items()
+            if key in old and (differences := tuple(compare(old[key].manifest, item.manifest)))
+        ]
+        changes += [Change(NOTHING, item) for key, item in new.items() if key not in old]
+        changes += [Change(item, NOTHING) for key, item in old.items() if key not in new]
+        self.changes = {change.key: change for change in changes}
+        """Changed, then new, then removed objects."""
 
-    def pairs(self, *kinds: str) -> Iterator[ObjectPair]:
-        """New, changed and removed objects of some kinds; of all kinds by default."""
-        every = [ObjectPair(change.before, change.after) for change in self.changes.values()]
-        every += [ObjectPair(None, item) for item in self.added]
-        every += [ObjectPair(item, None) for item in self.removed]
-        return (pair for pair in every if not kinds or _is_of(pair.item.key, kinds))
+    def changed(self, kinds: Sequence[str], states: Sequence[State] = ("changed",)) -> list[Change]:
+        """The objects of some kinds in some states."""
+        return [
+            change
+            for key, change in self.changes.items()
+            if change.state in states and _is_of(key, kinds)
+        ]
 
-    def changed(self, *kinds: str) -> Iterator[Change]:
-        return (change for change in self.changes.values() if _is_of(change.key, kinds))
-
-    def workloads(self, *kinds: str) -> Iterator[tuple[Change, Workload, Workload]]:
-        """Workloads of some kinds that exist on both sides and differ."""
-        for change in self.changed(*kinds):
-            yield change, Workload.read(change.before), Workload.read(change.after)
-
-    def differences(self, key: Key, *prefixes: Path) -> tuple[Difference, ...]:
-        """Differences of an object at some paths or below; none if it is new or removed."""
-        change = self.changes.get(key)
-        found = [d for prefix in prefixes for d in (change.at(*prefix) if change else ())]
-        return tuple(dict.fromkeys(found))
+    def change_of(self, key: Key) -> Change:
+        """The change of an object, without differences if it has none."""
+        return self.changes.get(key, _NO_CHANGE)
 
 
-def _is_of(key: Key, kinds: tuple[str, ...]) -> bool:
+def _is_of(key: Key, kinds: Sequence[str]) -> bool:
     """Whether an object has one of these kinds, and not one of the same name in another group."""
+    if key.group == STACK_GROUP:
+        return STACK_GROUP in kinds
     return key.kind in kinds and GROUPS.get(key.kind, key.group) == key.group
-
-
-def gains_and_losses(
-    risk: Risk,
-    key: Key,
-    before: Sequence[str],
-    after: Sequence[str],
-    *,
-    words: tuple[str, str],
-    severities: tuple[Severity, Severity] = (Severity.HIGH, Severity.LOW),
-    explains: tuple[Difference, ...] = (),
-) -> Iterator[Finding]:
-    """A finding for the facts that only `after` has, and one for those that only `before` has.
-
-    `words` and `severities` are for the gain and the loss, in this order.
-    """
-    gained = [each for each in dict.fromkeys(after) if each not in before]
-    lost = [each for each in dict.fromkeys(before) if each not in after]
-    for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
-        if facts:
-            text = f"{introduction} {listed(facts, _MAX_FACTS, '; ')}"
-            yield Finding(risk, severity, key, text, explains)
-
-
-def field_finding(
-    risk: Risk, severity: Severity, key: Key, each: Difference, label: str | None = None
-) -> Finding:
-    """A finding that shows a field before and after, under its path or a label."""
-    return Finding(risk, severity, key, f"{label or each}: {before_after(each, 80)}", (each,))
 
 
 def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:

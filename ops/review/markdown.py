@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterator
 
 from constructs_lib.model.text import plural
-from ops.review.diff import ObjectPair
+from ops.review.diff import Change, shown
 from ops.review.model import Severity
 from ops.review.report import Group, Report
 from ops.review.revisions import RawDiff
-from ops.review.wording import brief, objects, value
 
 LIMIT = 65_536
 """GitHub's limit for a comment, in characters."""
@@ -19,7 +18,7 @@ MARKER = "<!-- ops review -->"
 """The first line, by which a workflow finds its earlier comment."""
 _ALERTS = {Severity.HIGH: "CAUTION", Severity.MEDIUM: "WARNING", Severity.LOW: "NOTE", None: "TIP"}
 _SIGNS = {Severity.HIGH: "🔴 high", Severity.MEDIUM: "🟡 medium", Severity.LOW: "⚪ low"}
-_CHANGES = {"changed": "", "added": ": new", "removed": ": removed"}
+_STATES = {"changed": "", "added": ": new", "removed": ": removed"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&$])")
 _LINK = re.compile(r"(https?://[\w./:-]*[\w/-])")
 _MAX_LENGTH = 200
@@ -51,17 +50,16 @@ class Comment:
     def add_diff(self, diff: RawDiff) -> None:
         """Add as much of the diff as fits, collapsed."""
         fence = "`" * max(3, _backticks(diff.text) + 1)
-        head = f"\n<details><summary>Raw diff: {diff}</summary>\n\n{fence}diff\n"
-        tail = f"{fence}\n</details>\n"
-        kept, left = [], self._left - _length(head + tail)
+        title = f"Raw diff: {diff}"
+        kept, left = "", self._left - _length(_collapsed(title, f"{fence}diff\n{fence}\n"))
         for line in diff.text.splitlines(keepends=True):
             left -= _length(line)
             if left < 0:
                 self._cut.append("the rest of the raw diff")
                 break
-            kept.append(line)
+            kept += line
         if kept:
-            self.add(f"{head}{''.join(kept)}{tail}")
+            self.add(_collapsed(title, f"{fence}diff\n{kept}{fence}\n"))
 
     def text(self, full: str) -> str:
         """The text, and a reference to the full report if something did not fit."""
@@ -84,9 +82,7 @@ def render(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> s
 
 
 def _row(group: Group) -> str:
-    pods = f" ({plural(group.pods, 'pod')})" if group.pods else ""
-    names = _prose(objects(group.keys))
-    text = f"{_prose(group.sentence)}{pods}"
+    names, text = _prose(group.objects), f"{_prose(group.sentence)}{group.pods}"
     return f"| {_SIGNS[group.severity]} | `{group.risk}` | {names} | {text} |\n"
 
 
@@ -98,28 +94,27 @@ def _capacity(report: Report) -> str:
         f"| {demand.after} | {demand.quota} |\n"
         for demand in report.capacity
     ]
-    return (
-        "\n<details><summary>Capacity at peak</summary>\n\n"
-        "| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n"
-        f"{''.join(rows)}\n</details>\n"
-    )
+    headings = "| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n"
+    return _collapsed("Capacity at peak", f"{headings}{''.join(rows)}\n")
 
 
 def _services(report: Report) -> Iterator[str]:
-    for file, changed in report.services.items():
-        lines = "".join(_object(report, pair) for pair in changed)
-        summary = f"<code>{html.escape(file)}</code>: {plural(len(changed), 'object')}"
-        yield f"\n<details><summary>{summary}</summary>\n\n{lines}\n</details>\n"
+    for file, changes in report.services.items():
+        summary = f"<code>{html.escape(file)}</code>: {plural(len(changes), 'object')}"
+        yield _collapsed(summary, f"{''.join(map(_object, changes))}\n")
 
 
-def _object(report: Report, pair: ObjectPair) -> str:
+def _object(change: Change) -> str:
     fields = "".join(
-        f"  - {_code(brief(pair.item.kind, difference.path))}: "
-        f"{_code(value(difference.before, _MAX_LENGTH))} → "
-        f"{_code(value(difference.after, _MAX_LENGTH))}\n"
-        for difference in report.comparison.differences(pair.item.key, ())
+        f"  - {_code(change.brief(field))}: {_code(shown(field.before, _MAX_LENGTH))} → "
+        f"{_code(shown(field.after, _MAX_LENGTH))}\n"
+        for field in change.differences
     )
-    return f"- {_prose(str(pair.item.key))}{_CHANGES[pair.change]}\n{fields}"
+    return f"- {_prose(str(change.key))}{_STATES[change.state]}\n{fields}"
+
+
+def _collapsed(summary: str, content: str) -> str:
+    return f"\n<details><summary>{summary}</summary>\n\n{content}</details>\n"
 
 
 def _prose(text: str) -> str:

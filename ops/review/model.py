@@ -1,17 +1,18 @@
-"""The types of a review: differences between objects, findings, and what reports them."""
+"""Findings of a review, and the effects that report them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from constructs_lib.errors import one_line
-from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object
+from constructs_lib.manifests.objects import Key
 from ops.errors import OpsError, Status
+
+if TYPE_CHECKING:
+    from ops.review.diff import Difference, State
 
 
 class ReviewError(OpsError):
@@ -51,82 +52,37 @@ class Severity(StrEnum):
 
 
 HIGH, MEDIUM, LOW = Severity
-TEMPLATE: dict[str, tuple[str, ...]] = {
-    kind: path for (_, kind), path in POD_TEMPLATES.items() if path
-}
-"""The path of the pod template, by kind."""
-
-
-ABSENT: Any = object()
-"""The value of a missing field."""
-Path = tuple[str, ...]
-_PLAIN = re.compile(r"[\w-]+")
-
-
-@dataclass(frozen=True, eq=False)
-class Difference:
-    """One field that differs; ABSENT on the side that lacks it."""
-
-    path: Path
-    """Field names; `[<name>]` for an item of a list."""
-    before: Any
-    after: Any
-
-    def __str__(self) -> str:
-        return spell(self.path)
-
-    def below(self, *prefix: str) -> bool:
-        """Whether the difference is at that path or below."""
-        return self.path[: len(prefix)] == prefix
-
-
-def spell(path: Path) -> str:
-    """A path as text: `spec.containers[api].image`."""
-    steps = (
-        step if step.startswith("[") else f".{step}" if _PLAIN.fullmatch(step) else f"[{step}]"
-        for step in map(one_line, path)
-    )
-    return "".join(steps).removeprefix(".")
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """An object that exists on both sides and differs."""
-
-    before: Object
-    after: Object
-    differences: tuple[Difference, ...]
-
-    @property
-    def key(self) -> Key:
-        return self.after.key
-
-    def at(self, *prefix: str) -> tuple[Difference, ...]:
-        return tuple(field for field in self.differences if field.below(*prefix))
+_MAX_FACTS = 6
+"""How many facts a finding lists; the raw diff has all."""
+_SET_BY_EFFECT: Any = None
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
     """One thing that will happen."""
 
-    risk: Risk
     severity: Severity
-    key: Key
-    """The affected object, or the object that causes it."""
     text: str
     """What happens, in words."""
     explains: tuple[Difference, ...] = ()
     """The differences it explains; those that no finding explains are `unknown`."""
+    risk: Risk = _SET_BY_EFFECT
+    """Default: the class of its effect."""
+    key: Key = _SET_BY_EFFECT
+    """The affected object, or the object that causes it. Default: the changed object."""
     pods: int = 0
     """How many pods restart."""
-    rule: str = ""
+    rule: str = _SET_BY_EFFECT
     """The id of the effect, or of the rule of the synth, that reports it."""
 
     @property
     def sentence(self) -> str:
         """The text and the id: `stops: scaled from 2 to 0 pods [workload-stopped]`."""
-        named = not self.rule or self.text.endswith(f"[{self.rule}]")
+        named = self.text.endswith(f"[{self.rule}]")
         return self.text if named else f"{self.text} [{self.rule}]"
+
+
+Findings = Iterator[Finding]
 
 
 @dataclass(frozen=True)
@@ -136,19 +92,75 @@ class Effect:
     id: str
     reason: str
     """What the change does, in one or two sentences."""
-    find: Callable[..., Iterator[Finding]]
+    kinds: tuple[str, ...]
+    """The kinds of objects that it is called with; empty if it compares all of them together."""
+    risk: Risk
+    """The class of its findings that state none."""
+    states: tuple[State, ...]
+    """The states of the objects of these kinds."""
+    find: Callable[..., Findings]
 
-    def __call__(self, *arguments: Any) -> Iterator[Finding]:
-        return (replace(finding, rule=self.id) for finding in self.find(*arguments))
+    def __call__(self, subject: Any, *context: Any) -> Findings:
+        """Complete the findings about a subject."""
+        for finding in self.find(subject, *context):
+            yield replace(
+                finding,
+                risk=finding.risk or self.risk,
+                key=finding.key or subject.key,
+                rule=self.id,
+            )
 
 
-def effect(find: Callable[..., Iterator[Finding]]) -> Effect:
-    """Turn a function into an effect: its name is the id, its docstring the reason."""
-    reason = " ".join((find.__doc__ or "").split())
-    return Effect(find.__name__.replace("_", "-"), reason, find)
+def effect(
+    *kinds: str, risk: str, states: tuple[State, ...] = ("changed",)
+) -> Callable[[Callable[..., Findings]], Effect]:
+    """Turn a function into an effect: its name is the id, its docstring the reason.
+
+    Args:
+        kinds: Kinds of objects, or STACK_GROUP for the resources of the stack. The function is
+            called with each Change of them and the Comparison; without kinds, once, with the
+            Comparison.
+        risk: The class of the findings that state none.
+        states: The states of these objects.
+    """
+
+    def make(find: Callable[..., Findings]) -> Effect:
+        reason = " ".join((find.__doc__ or "").split())
+        return Effect(find.__name__.replace("_", "-"), reason, kinds, Risk(risk), states, find)
+
+    return make
 
 
 def effects_of(*modules: ModuleType) -> tuple[Effect, ...]:
     """The effects that modules declare, in the order of their declaration."""
     values = (value for module in modules for value in vars(module).values())
     return tuple(value for value in values if isinstance(value, Effect))
+
+
+def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first names, and the number of the others."""
+    few = separator.join(names[:most])
+    return f"{few} and {len(names) - most} more" if len(names) > most else few
+
+
+def gains_and_losses(
+    before: Sequence[str],
+    after: Sequence[str],
+    words: tuple[str, str],
+    severities: tuple[Severity, Severity] = (HIGH, LOW),
+    explains: tuple[Difference, ...] = (),
+) -> Findings:
+    """A finding for the facts that only `after` has, and one for those that only `before` has.
+
+    `words` and `severities` are for the gain and the loss, in this order.
+    """
+    gained = [fact for fact in dict.fromkeys(after) if fact not in before]
+    lost = [fact for fact in dict.fromkeys(before) if fact not in after]
+    for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
+        if facts:
+            yield Finding(severity, f"{introduction} {listed(facts, _MAX_FACTS, '; ')}", explains)
+
+
+def field_finding(severity: Severity, field: Difference, label: str | None = None) -> Finding:
+    """A finding that shows a field before and after, under its path or a label."""
+    return Finding(severity, f"{label or field}: {field.values(80)}", (field,))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.model.text import plural
-from ops.review.diff import Comparison, ObjectPair
+from ops.review.diff import ABSENT, Change, Comparison, Difference
 from ops.review.effects import EFFECTS, findings
+from ops.review.effects.fields import effect_unknown, field_updated
 from ops.review.effects.operation import Demand, demands
-from ops.review.fallback import unexplained
 from ops.review.load import MANIFESTS, read
-from ops.review.model import LOW, Finding, ReviewError, Risk, Severity, effect
-from ops.review.revisions import Revision, differing
+from ops.review.model import LOW, Finding, Findings, ReviewError, Risk, Severity, effect
+from ops.review.revisions import RawDiff, Revision, differing
 
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
 _SUMMARY = {
@@ -37,15 +38,24 @@ _SUMMARY = {
 """What the first line counts, by class."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """The same finding for several objects: a row of the table."""
 
     risk: Risk
     severity: Severity
+    objects: str
+    """`Deployment, Service cerebro/api; Job crawlers/migrations and 3 more`."""
+    pods: str
+    """` (2 pods)` if some restart."""
     sentence: str
-    keys: tuple[Key, ...]
-    pods: int
+
+    @classmethod
+    def of(cls, findings: list[Finding]) -> Group:
+        first = findings[0]
+        pods = sum(finding.pods for finding in findings)
+        names = _named([finding.key for finding in findings])
+        restarted = f" ({plural(pods, 'pod')})" if pods else ""
+        return cls(first.risk, first.severity, names, restarted, first.sentence)
 
 
 class Report:
@@ -73,8 +83,9 @@ class Report:
     def findings(self) -> list[Finding]:
         """All findings, worst first."""
         found = [*findings(self.comparison), *self._added]
-        rest = list(unexplained(self.comparison, found))
-        found += [*field_updated(rest), *effect_unknown(rest)]
+        explained = {field for finding in found for field in finding.explains}
+        found += field_updated(self.comparison, explained)
+        found += effect_unknown(self.comparison, explained)
         found += [*formatting_changed(self), *file_not_read(self)]
         return sorted(found, key=lambda f: (_SEVERITIES.index(f.severity), _RISKS.index(f.risk)))
 
@@ -84,10 +95,7 @@ class Report:
         groups: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
         for finding in self.findings:
             groups[finding.risk, finding.severity, finding.sentence].append(finding)
-        return [
-            Group(*shared, tuple(f.key for f in alike), sum(f.pods for f in alike))
-            for shared, alike in groups.items()
-        ]
+        return list(map(Group.of, groups.values()))
 
     @cached_property
     def capacity(self) -> list[Demand]:
@@ -127,18 +135,17 @@ class Report:
     def scope(self) -> str:
         """What was compared, and how much of it differs."""
         everything = self.comparison.before.objects.keys() | self.comparison.after.objects.keys()
-        differing = sum(1 for _ in self.comparison.pairs())
         return (
-            f"{self.base.name} → {self.head.name}: {differing} of "
+            f"{self.base.name} → {self.head.name}: {len(self.comparison.changes)} of "
             f"{plural(len(everything), 'object')} in {plural(len(self.changed_files), 'file')}"
         )
 
     @cached_property
-    def services(self) -> dict[str, list[ObjectPair]]:
-        """New, changed and removed objects, by file."""
-        services: dict[str, list[ObjectPair]] = defaultdict(list)
-        for pair in self.comparison.pairs():
-            services[pair.item.file].append(pair)
+    def services(self) -> dict[str, list[Change]]:
+        """The changes, by file."""
+        services: dict[str, list[Change]] = defaultdict(list)
+        for change in self.comparison.changes.values():
+            services[change.object.file].append(change)
         return dict(sorted(services.items()))
 
     @cached_property
@@ -155,38 +162,94 @@ class Report:
     @property
     def explained_files(self) -> set[str]:
         """The files whose differences are those of their objects."""
-        differing = [item for pair in self.comparison.pairs() for item in pair if item]
-        return {item.file for item in [*differing, *self.reformatted]}
+        changes = self.comparison.changes.values()
+        sides = (side for change in changes for side in (change.before, change.after))
+        return {item.file for item in (*sides, *self.reformatted)}
 
 
-@effect
-def field_updated(unexplained: list[Finding]) -> Iterator[Finding]:
-    """A field that no other effect explains changes in place."""
-    return (finding for finding in unexplained if finding.risk is not Risk.UNKNOWN)
+def _named(keys: list[Key], most: int = 4) -> str:
+    """The first names of objects, each with all its kinds, and the number of the others."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        kinds["/".join(filter(None, (key.namespace, key.name)))].append(key.kind)
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, of_name in list(kinds.items())[:most]:
+        names[", ".join(of_name)].append(name)
+    listed = "; ".join(f"{of_names} {', '.join(alike)}" for of_names, alike in names.items())
+    hidden = sum(map(len, list(kinds.values())[most:]))
+    return f"{listed} and {hidden} more" if hidden else listed
 
 
-@effect
-def effect_unknown(unexplained: list[Finding]) -> Iterator[Finding]:
-    """The review has no rule for this field or kind: find out its effect."""
-    return (finding for finding in unexplained if finding.risk is Risk.UNKNOWN)
+SCHEMA = 1
+"""The version of the JSON document; increases when a field is removed or changes its meaning."""
 
 
-@effect
-def formatting_changed(report: Report) -> Iterator[Finding]:
+def document(report: Report, diff: RawDiff) -> str:
+    """The report as JSON; docs/review.md has the schema."""
+    content = {
+        "version": SCHEMA,
+        "base": {"name": report.base.name, "commit": report.base.commit},
+        "head": {"name": report.head.name, "commit": report.head.commit},
+        "verdict": report.verdict,
+        "severity": report.severity,
+        "findings": [
+            {
+                "class": finding.risk,
+                "rule": finding.rule,
+                "severity": finding.severity,
+                "object": finding.key._asdict(),
+                "text": finding.text,
+                "pods": finding.pods,
+            }
+            for finding in report.findings
+        ],
+        "capacity": [
+            {
+                "namespace": demand.namespace,
+                "resource": demand.resource,
+                "before": demand.before,
+                "after": demand.after,
+                "quota": demand.quota or None,
+            }
+            for demand in report.capacity
+        ],
+        "objects": [
+            {
+                "object": change.key._asdict(),
+                "file": file,
+                "change": change.state,
+                "differences": list(map(_field, change.differences)),
+            }
+            for file, changes in report.services.items()
+            for change in changes
+        ],
+        "diff": {"files": diff.files, "added": diff.added, "removed": diff.removed},
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str)
+
+
+def _field(difference: Difference) -> dict[str, Any]:
+    values = {"before": difference.before, "after": difference.after}
+    present = {name: content for name, content in values.items() if content is not ABSENT}
+    return {"path": str(difference), **present}
+
+
+@effect(risk="noise")
+def formatting_changed(report: Report) -> Findings:
     """Key order, comments and notation have no effect on the cluster."""
     files = [file for file in report.changed_files if file not in report.explained_files]
     keys = [item.key for item in report.reformatted]
     keys += [_file(file) for file in files if file.endswith(MANIFESTS)]
     for key in keys:
-        yield Finding(Risk.NOISE, LOW, key, "changes only in formatting")
+        yield Finding(LOW, "changes only in formatting", key=key)
 
 
-@effect
-def file_not_read(report: Report) -> Iterator[Finding]:
+@effect(risk="noise")
+def file_not_read(report: Report) -> Findings:
     """Argo CD reads only manifests. Reported if nothing else changes."""
     for file in () if report.explained_files else report.changed_files:
         if not file.endswith(MANIFESTS):
-            yield Finding(Risk.NOISE, LOW, _file(file), "is not read by Argo CD")
+            yield Finding(LOW, "is not read by Argo CD", key=_file(file))
 
 
 def _file(path: str) -> Key:

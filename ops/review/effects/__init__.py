@@ -1,11 +1,9 @@
 """What a change does: its effects, and the rules of the synth that it breaks or fixes.
 
-The modules declare the effects: functions from a comparison to findings.
+The modules declare the effects: functions from a change, or from all changes, to findings.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
@@ -13,7 +11,7 @@ from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
 from constructs_lib.rules.availability import unsafe_disruption_budget
 from constructs_lib.rules.gitops import prunable_shared_object, unsynced_release
 from constructs_lib.rules.model import Rendered, Rule, Violation
-from ops.review.diff import Comparison
+from ops.review.diff import Comparison, Path
 from ops.review.effects import (
     availability,
     exposure,
@@ -24,10 +22,10 @@ from ops.review.effects import (
     secrets,
 )
 from ops.review.load import of_cluster
-from ops.review.model import HIGH, LOW, Finding, Path, Risk, Severity, effects_of
+from ops.review.model import HIGH, LOW, Finding, Findings, Risk, effects_of
 
 EFFECTS = effects_of(removal, availability, exposure, network, permissions, secrets, operation)
-_EXPLAINED_FIELDS: dict[Rule | None, Path] = {
+_EXPLAINED_FIELDS: dict[Rule, Path] = {
     unsafe_disruption_budget: ("spec",),
     prunable_shared_object: ("metadata", "annotations", "argocd.argoproj.io/sync-options"),
 }
@@ -36,30 +34,33 @@ _PLATFORM = Key("", "Platform", "", "the platform")
 """In place of an object, for what concerns several."""
 
 
-def findings(comparison: Comparison) -> Iterator[Finding]:
+def findings(comparison: Comparison) -> Findings:
     """All effects of a change, and the rules of the synth that it breaks or fixes."""
     for effect in EFFECTS:
-        yield from effect(comparison)
+        if not effect.kinds:
+            yield from effect(comparison)
+        for change in comparison.changed(effect.kinds, effect.states):
+            yield from effect(change, comparison)
     yield from _violations_changed(comparison)
 
 
-def _violations_changed(comparison: Comparison) -> Iterator[Finding]:
+def _violations_changed(comparison: Comparison) -> Findings:
     """New violations, fixed ones, and objects that a rule cannot read."""
     was, former = _violations(comparison, comparison.before)
     now, crashes = _violations(comparison, comparison.after)
-    differing = {pair.item.key for pair in comparison.pairs()}
     for subject, crash in crashes.items():
-        if subject not in former or crash.item in differing:
+        if subject not in former or crash.item in comparison.changes:
             text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
-            yield Finding(Risk.UNKNOWN, HIGH, crash.item or _PLATFORM, text, rule=crash.rule)
+            key = crash.item or _PLATFORM
+            yield Finding(HIGH, text, risk=Risk.UNKNOWN, key=key, rule=crash.rule)
     for place, violation in now.items():
         if place not in was:
-            yield _finding(comparison, violation, HIGH)
+            yield _finding(comparison, violation, fixed=False)
     for place, violation in was.items():
         item = violation.object
         unread = item and (violation.check, item.key) in crashes
         if place not in now and item and not unread and comparison.after.get(item.key):
-            yield _finding(comparison, violation, LOW)
+            yield _finding(comparison, violation, fixed=True)
 
 
 def _violations(
@@ -85,13 +86,12 @@ def _is_on_both_sides(comparison: Comparison, violation: Violation) -> bool:
     return not item or bool(comparison.before.get(item.key) and comparison.after.get(item.key))
 
 
-def _finding(comparison: Comparison, violation: Violation, severity: Severity) -> Finding:
-    fixed = severity is LOW
+def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Finding:
     key = violation.object.key if violation.object else _PLATFORM
-    risk = Risk(violation.rule.risk) if violation.rule else Risk.UNKNOWN
+    risk = Risk(violation.rule.risk)
     if fixed and risk is Risk.DELETE:
         risk = Risk.UPDATE  # nothing is deleted
     text = f"fixed: {violation.text}" if fixed else violation.text
     path = _EXPLAINED_FIELDS.get(violation.rule)
-    explains = comparison.differences(key, path) if path else ()
-    return Finding(risk, severity, key, text, explains, rule=violation.check)
+    explains = comparison.change_of(key).at(*path) if path else ()
+    return Finding(LOW if fixed else HIGH, text, explains, risk, key, rule=violation.check)

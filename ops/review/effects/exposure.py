@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -21,8 +20,8 @@ from constructs_lib.manifests.network import (
 )
 from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.model import Manifest
-from ops.review.diff import Comparison, field_finding
-from ops.review.model import ABSENT, HIGH, MEDIUM, Finding, Risk, Severity, effect
+from ops.review.diff import ABSENT, Change, Comparison
+from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect, field_finding
 
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"
@@ -69,8 +68,7 @@ HostRules = Mapping[str, list[list[HostPath]]]
 """The rules of each host with their paths, in order."""
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """How requests to one URL are routed."""
 
     ingress: Key
@@ -82,8 +80,8 @@ class Route:
 _NOWHERE = Route(Key("", "", "", ""), UNREACHABLE, "")
 
 
-@effect
-def url_rerouted(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="exposure")
+def url_rerouted(comparison: Comparison) -> Findings:
     """Another Service, or a redirect, answers the requests to a URL."""
     was, now = _routes(comparison.before, comparison.after)
     for url, after in now.items():
@@ -93,8 +91,8 @@ def url_rerouted(comparison: Comparison) -> Iterator[Finding]:
             yield _url_finding(comparison, after.ingress, MEDIUM, text)
 
 
-@effect
-def url_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="exposure")
+def url_reachability_changed(comparison: Comparison) -> Findings:
     """A URL becomes reachable from the internet or the VPC, or unreachable."""
     was, now = _routes(comparison.before, comparison.after)
     changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
@@ -107,9 +105,10 @@ def url_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
         if _REDIRECTED in (before.service, after.service):
             redirects.add(url)
     for (key, former, latter), urls in changes.items():
-        shown = ", ".join([url for url in urls if url not in redirects] or urls)
+        reported = ", ".join([url for url in urls if url not in redirects] or urls)
         severity = HIGH if latter == "the internet" else MEDIUM
-        yield _url_finding(comparison, key, severity, reachability(former, latter, f": {shown}"))
+        text = reachability(former, latter, f": {reported}")
+        yield _url_finding(comparison, key, severity, text)
 
 
 def reachability(former: str, latter: str, urls: str = "") -> str:
@@ -120,83 +119,73 @@ def reachability(former: str, latter: str, urls: str = "") -> str:
 
 def _url_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:
     """A finding that explains the routing of an Ingress, and new and removed actions."""
+    change = comparison.change_of(key)
     actions = (
-        difference
-        for difference in comparison.differences(key, _ANNOTATIONS)
-        if difference.path[-1].startswith(ACTION)
-        and ABSENT in (difference.before, difference.after)
+        field
+        for field in change.at(*_ANNOTATIONS)
+        if field.path[-1].startswith(ACTION) and ABSENT in (field.before, field.after)
     )
-    explains = (*comparison.differences(key, *_ROUTING), *actions)
-    return Finding(Risk.EXPOSURE, severity, key, text, explains)
+    return Finding(severity, text, (*change.among(*_ROUTING), *actions), key=key)
 
 
-@effect
-def paths_unclear(comparison: Comparison) -> Iterator[Finding]:
+@effect("Ingress", risk="unknown", states=("added", "changed"))
+def paths_unclear(change: Change, comparison: Comparison) -> Findings:
     """The load balancer decides by its own order which of the changed paths matches."""
     was, now = _paths(comparison.before), _paths(comparison.after)
-    unclear = _unclear_hosts(was, now)
-    for ingress in filter(None, (pair.after for pair in comparison.pairs("Ingress"))):
-        for host in sorted(unclear.intersection(hosts_of(ingress))):
-            before, after = (
-                ", ".join(map(str, chain.from_iterable(side.get(host, ())))) for side in (was, now)
-            )
-            text = (
-                f"effect unknown: the paths of {host} change from {before or 'none'} to {after}; "
-                "check which of them the load balancer matches first"
-            )
-            differences = comparison.differences(ingress.key, ("spec", "rules"))
-            yield Finding(Risk.UNKNOWN, HIGH, ingress.key, text, differences)
+    for host in sorted(_unclear_hosts(was, now).intersection(hosts_of(change.after))):
+        before, after = (
+            ", ".join(map(str, chain.from_iterable(side.get(host, ())))) for side in (was, now)
+        )
+        text = (
+            f"effect unknown: the paths of {host} change from {before or 'none'} to {after}; "
+            "check which of them the load balancer matches first"
+        )
+        yield Finding(HIGH, text, change.at("spec", "rules"))
 
 
-@effect
-def default_backend_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Ingress", risk="exposure", states=("added", "changed"))
+def default_backend_changed(change: Change, _: Comparison) -> Findings:
     """A default backend gets all requests that match no rule."""
-    for pair in comparison.pairs("Ingress"):
-        was, now = (
-            _target(item, backend) if item and (backend := item.spec.get("defaultBackend")) else ""
-            for item in pair
+    was, now = (
+        _target(ingress, backend) if (backend := ingress.spec.get("defaultBackend")) else ""
+        for ingress in (change.before, change.after)
+    )
+    if now and was != now:
+        clients = audience(change.after)
+        text = (
+            f"reachable from {clients}: every URL of its load balancer that no rule matches, by "
+            f"the default backend {now}"
         )
-        if pair.after and now and was != now:
-            text = (
-                f"reachable from {audience(pair.after)}: every URL of its load balancer that no "
-                f"rule matches, by the default backend {now}"
-            )
-            severity = HIGH if audience(pair.after) == "the internet" else MEDIUM
-            differences = comparison.differences(pair.after.key, ("spec", "defaultBackend"))
-            yield Finding(Risk.EXPOSURE, severity, pair.after.key, text, differences)
+        severity = HIGH if clients == "the internet" else MEDIUM
+        yield Finding(severity, text, change.at("spec", "defaultBackend"))
 
 
-@effect
-def load_balancer_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Ingress", risk="exposure")
+def load_balancer_changed(change: Change, _: Comparison) -> Findings:
     """Other certificates, addresses or settings decide who reaches a host, and how safely."""
-    for change in comparison.changed("Ingress"):
-        for difference in change.at(*_ANNOTATIONS):
-            name, label = difference.path[-1], _SETTINGS.get(difference.path[-1])
-            if ABSENT not in (difference.before, difference.after):
-                if name == REDIRECT:
-                    label = "port of the redirect to HTTPS"
-                elif name.startswith(ACTION):
-                    label = "response of the load balancer"
-            if label:
-                severity = HIGH if name == REDIRECT else MEDIUM
-                yield field_finding(Risk.EXPOSURE, severity, change.key, difference, label)
+    for field in change.at(*_ANNOTATIONS):
+        name = field.path[-1]
+        label = _SETTINGS.get(name)
+        if ABSENT not in (field.before, field.after):
+            if name == REDIRECT:
+                label = "port of the redirect to HTTPS"
+            elif name.startswith(ACTION):
+                label = "response of the load balancer"
+        if label:
+            yield field_finding(HIGH if name == REDIRECT else MEDIUM, field, label)
 
 
-@effect
-def controller_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Ingress", risk="exposure")
+def controller_changed(change: Change, _: Comparison) -> Findings:
     """Another ingress controller serves the hosts, with another load balancer."""
-    for change in comparison.changed("Ingress"):
-        was, now = (
-            ingress.annotations.get(_CLASS) or ingress.spec.get("ingressClassName") or "the default"
-            for ingress in (change.before, change.after)
-        )
-        if was != now:
-            text = f"is served by another ingress controller: {was} → {now}"
-            differences = (
-                *change.at(*_ANNOTATIONS, _CLASS),
-                *change.at("spec", "ingressClassName"),
-            )
-            yield Finding(Risk.EXPOSURE, HIGH, change.key, text, differences)
+    was, now = (
+        ingress.annotations.get(_CLASS) or ingress.spec.get("ingressClassName") or "the default"
+        for ingress in (change.before, change.after)
+    )
+    if was != now:
+        text = f"is served by another ingress controller: {was} → {now}"
+        fields = change.among((*_ANNOTATIONS, _CLASS), ("spec", "ingressClassName"))
+        yield Finding(HIGH, text, fields)
 
 
 def hosts_of(ingress: Object) -> list[str]:

@@ -8,13 +8,24 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.network import directions, is_within, policy_rules
-from constructs_lib.manifests.objects import Key, Object, Objects, selects
+from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
-from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
+from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Difference
 from ops.review.effects.exposure import UNREACHABLE, reachability
-from ops.review.model import HIGH, LOW, MEDIUM, TEMPLATE, Finding, Risk, Severity, effect
-from ops.review.wording import listed
+from ops.review.model import (
+    HIGH,
+    LOW,
+    MEDIUM,
+    Finding,
+    Findings,
+    Risk,
+    Severity,
+    effect,
+    field_finding,
+    gains_and_losses,
+    listed,
+)
 
 _INSIDE = "pods in the cluster"
 _CLIENTS = {
@@ -34,37 +45,29 @@ _DIRECTIONS = {"Ingress": "be reached from", "Egress": "connect to"}
 Labels = Mapping[str, str]
 
 
-@effect
-def service_reachability_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Service", risk="exposure", states=("added", "changed"))
+def service_reachability_changed(change: Change, _: Comparison) -> Findings:
     """The type of a Service decides whether clients outside the cluster can reach it."""
-    for before, after in comparison.pairs("Service"):
-        was, now = (
-            _CLIENTS.get(service.spec.get("type", ""), _INSIDE) if service else _INSIDE
-            for service in (before, after)
-        )
-        if after and was != now:
-            severity = MEDIUM if now == _INSIDE else HIGH
-            text = reachability(was if before else UNREACHABLE, now)
-            differences = comparison.differences(after.key, ("spec", "type"))
-            yield Finding(Risk.EXPOSURE, severity, after.key, text, differences)
+    was, now = (
+        _CLIENTS.get(service.spec.get("type", ""), _INSIDE)
+        for service in (change.before, change.after)
+    )
+    if was != now:
+        text = reachability(UNREACHABLE if change.state == "added" else was, now)
+        severity = MEDIUM if now == _INSIDE else HIGH
+        yield Finding(severity, text, change.at("spec", "type"))
 
 
-@effect
-def service_ports_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Service", risk="exposure")
+def service_ports_changed(change: Change, _: Comparison) -> Findings:
     """Clients reach a Service only on its ports."""
-    for change in comparison.changed("Service"):
-        yield from gains_and_losses(
-            Risk.EXPOSURE,
-            change.key,
-            _service_ports(change.before),
-            _service_ports(change.after),
-            words=("now listens on", "no longer listens on"),
-            severities=(MEDIUM, MEDIUM),
-            explains=change.at("spec", "ports"),
-        )
-        for difference in change.at("spec", "ports"):
-            if difference.path[-1] == "name":
-                yield field_finding(Risk.UPDATE, LOW, change.key, difference, "port name")
+    fields = change.at("spec", "ports")
+    was, now = _service_ports(change.before), _service_ports(change.after)
+    words = ("now listens on", "no longer listens on")
+    yield from gains_and_losses(was, now, words, (MEDIUM, MEDIUM), fields)
+    for field in fields:
+        if field.path[-1] == "name":
+            yield Finding(LOW, f"port name: {field.values(80)}", (field,), Risk.UPDATE)
 
 
 def _service_ports(service: Object) -> list[str]:
@@ -75,14 +78,12 @@ def _service_ports(service: Object) -> list[str]:
     ]
 
 
-@effect
-def service_settings_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Service", risk="exposure")
+def service_settings_changed(change: Change, _: Comparison) -> Findings:
     """Other pods serve a Service, or other addresses reach it."""
-    for change in comparison.changed("Service"):
-        for field in _SERVICE_SETTINGS:
-            for difference in change.at("spec", field):
-                label = f"spec.{field}"
-                yield field_finding(Risk.EXPOSURE, MEDIUM, change.key, difference, label)
+    for setting in _SERVICE_SETTINGS:
+        for field in change.at("spec", setting):
+            yield field_finding(MEDIUM, field, f"spec.{setting}")
 
 
 class Allowed(NamedTuple):
@@ -108,23 +109,26 @@ class Pods(NamedTuple):
     after: Labels
 
 
-@effect
-def connections_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="exposure")
+def connections_changed(comparison: Comparison) -> Findings:
     """NetworkPolicies, or new labels of pods, allow other connections of existing pods."""
-    selected = {
-        pair.item.key: list(_selected(comparison, pair))
-        for pair in comparison.pairs("NetworkPolicy")
-    }
-    for change, before, after in comparison.workloads(*TEMPLATE):
+    for policy in comparison.changed(["NetworkPolicy"], ANY_STATE):
+        selected = list(_selected(comparison, policy))
+        yield from _connections(comparison, policy.key, selected, policy.at("spec"))
+    for change in comparison.changed(PODS):
+        before, after = change.workloads
         if before.pod_labels != after.pod_labels:
-            selected[change.key] = [Pods(change.key.name, before.pod_labels, after.pod_labels)]
-    for key, pods in selected.items():
-        yield from _connections(comparison, key, pods)
+            selected = [Pods(after.name, before.pod_labels, after.pod_labels)]
+            yield from _connections(comparison, change.key, selected)
 
 
-def _connections(comparison: Comparison, key: Key, selected: list[Pods]) -> Iterator[Finding]:
+def _connections(
+    comparison: Comparison,
+    key: Key,
+    selected: list[Pods],
+    explains: tuple[Difference, ...] = (),
+) -> Findings:
     """What some pods can do that they could not, and the reverse."""
-    explains = comparison.differences(key, ("spec",)) if key.kind == "NetworkPolicy" else ()
     for direction, verb in _DIRECTIONS.items():
         names: dict[tuple[Severity, str], list[str]] = defaultdict(list)
         for pods in selected:
@@ -135,31 +139,30 @@ def _connections(comparison: Comparison, key: Key, selected: list[Pods]) -> Iter
             if closed := _beyond(was, now):
                 names[MEDIUM, f"can no longer {verb} {_spelled(closed)}"].append(pods.name)
         for (severity, text), of_pods in names.items():
-            yield Finding(Risk.EXPOSURE, severity, key, f"{listed(of_pods)} {text}", explains)
+            yield Finding(severity, f"{listed(of_pods)} {text}", explains, key=key)
 
 
 def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
-    return [one for one in allowed if not any(one.within(other) for other in others)]
+    return [peer for peer in allowed if not any(peer.within(other) for other in others)]
 
 
-def _selected(comparison: Comparison, pair: ObjectPair) -> Iterator[Pods]:
+def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
     """Pods on both sides that a policy selects, before or after."""
-    policies = [policy for policy in pair if policy]
+    policies = [policy for policy in (change.before, change.after) if policy is not NOTHING]
     selected = [
         workload
         for workload in workloads(comparison.after)
         if any(_selects(policy, workload.namespace, workload.pod_labels) for policy in policies)
     ]
-    former = {workload.key for workload in workloads(comparison.before)}
     for workload in selected:
-        if workload.key in former:
+        if comparison.before.get(workload.key):
             yield Pods(workload.name, workload.pod_labels, workload.pod_labels)
-    labels = policies[-1].spec.get("podSelector", {}).get("matchLabels") or {}
+    labels = at(change.object.spec, "podSelector").get("matchLabels") or {}
     if not labels:
         sides = (comparison.before, comparison.after)
-        if all(pair.item.namespace in side.namespaces for side in sides):
+        if all(change.key.namespace in side.namespaces for side in sides):
             yield Pods("all other pods in the namespace", {}, {})
-    elif not selected and len(policies) == 2:
+    elif not selected and change.state == "changed":
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
         yield Pods(name, labels, labels)
 

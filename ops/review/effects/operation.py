@@ -5,32 +5,28 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import NamedTuple
 
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import starts, words
-from ops.review.diff import Comparison, field_finding
+from ops.review.diff import ABSENT, PODS, Change, Comparison, Difference, shown, spell
 from ops.review.effects.removal import SIZE, shrinks
 from ops.review.model import (
-    ABSENT,
     HIGH,
     LOW,
     MEDIUM,
-    TEMPLATE,
-    Change,
-    Difference,
     Finding,
-    Risk,
+    Findings,
     Severity,
     effect,
-    spell,
+    field_finding,
+    listed,
 )
-from ops.review.wording import before_after, listed, value
 
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
@@ -45,20 +41,17 @@ _ORDER = {"requests.cpu": 0, "requests.memory": 1, "limits.cpu": 2, "limits.memo
 """What matters most for scheduling comes first."""
 
 
-@effect
-def image_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(*PODS, risk="image")
+def image_changed(change: Change, _: Comparison) -> Findings:
     """Pods run another build; without a pin, which one can change at any time."""
-    for change, before, after in comparison.workloads(*TEMPLATE):
-        for name, container in after.named_containers.items():
-            was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
-            if was and now and was != now:
-                differences = tuple(
-                    difference
-                    for difference in change.at(*TEMPLATE[change.key.kind])
-                    if difference.path[-2:] == (f"[{name}]", "image")
-                )
-                severity, text = _describe(was, now)
-                yield Finding(Risk.IMAGE, severity, change.key, text, differences)
+    before, after = change.workloads
+    for name, container in after.named_containers.items():
+        was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
+        if was and now and was != now:
+            fields = change.at(*change.template)
+            step = (f"[{name}]", "image")
+            severity, text = _describe(was, now)
+            yield Finding(severity, text, tuple(f for f in fields if f.path[-2:] == step))
 
 
 def _describe(was: str, now: str) -> tuple[Severity, str]:
@@ -99,22 +92,20 @@ def _brief(image: ImageReference) -> str:
     return re.sub(r"([0-9a-f]{7})[0-9a-f]{33,}", r"\1", image.build)
 
 
-@effect
-def schedule_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("CronJob", risk="schedule")
+def schedule_changed(change: Change, comparison: Comparison) -> Findings:
     """A job runs at other times, possibly together with others."""
-    for change in comparison.changed("CronJob"):
-        if differences := (*change.at("spec", "schedule"), *change.at("spec", "timeZone")):
-            others = [
-                other.name
-                for other in comparison.after.of_kinds("CronJob")
-                if other.key != change.key
-                and other.spec.get("timeZone") == change.after.spec.get("timeZone")
-                and not other.spec.get("suspend")
-                and _starts(change.after) & _starts(other)
-            ]
-            together = f"; starts at the same time as {listed(others)}" if others else ""
-            text = f"{_when(change.before)} → {_when(change.after)}{together}"
-            yield Finding(Risk.SCHEDULE, MEDIUM, change.key, text, differences)
+    if fields := change.among(("spec", "schedule"), ("spec", "timeZone")):
+        others = [
+            other.name
+            for other in comparison.after.of_kinds("CronJob")
+            if other.key != change.key
+            and other.spec.get("timeZone") == change.after.spec.get("timeZone")
+            and not other.spec.get("suspend")
+            and _starts(change.after) & _starts(other)
+        ]
+        together = f"; starts at the same time as {listed(others)}" if others else ""
+        yield Finding(MEDIUM, f"{_when(change.before)} → {_when(change.after)}{together}", fields)
 
 
 def _when(job: Object) -> str:
@@ -127,40 +118,33 @@ def _starts(job: Object) -> set[datetime]:
     return set(starts(job.spec["schedule"]))
 
 
-@effect
-def overlap_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("CronJob", risk="schedule")
+def overlap_changed(change: Change, _: Comparison) -> Findings:
     """Another concurrency policy decides what happens if the previous run still runs."""
-    for change in comparison.changed("CronJob"):
-        for difference in change.at("spec", "concurrencyPolicy"):
-            policy = change.after.spec.get("concurrencyPolicy", "Allow")
-            text = f"{_OVERLAPS.get(policy, policy)} ({value(difference.before)} → {policy})"
-            severity = LOW if policy == "Forbid" else HIGH
-            yield Finding(Risk.SCHEDULE, severity, change.key, text, (difference,))
+    for field in change.at("spec", "concurrencyPolicy"):
+        policy = change.after.spec.get("concurrencyPolicy", "Allow")
+        text = f"{_OVERLAPS.get(policy, policy)} ({shown(field.before)} → {policy})"
+        yield Finding(LOW if policy == "Forbid" else HIGH, text, (field,))
 
 
-@effect
-def start_deadline_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("CronJob", risk="schedule")
+def start_deadline_changed(change: Change, _: Comparison) -> Findings:
     """A run that starts later than the deadline is skipped."""
-    label = "changes how many seconds late a run may start"
-    for change in comparison.changed("CronJob"):
-        for difference in change.at("spec", "startingDeadlineSeconds"):
-            yield field_finding(Risk.SCHEDULE, LOW, change.key, difference, label)
+    for field in change.at("spec", "startingDeadlineSeconds"):
+        yield field_finding(LOW, field, "changes how many seconds late a run may start")
 
 
-@effect
-def job_suspended(comparison: Comparison) -> Iterator[Finding]:
+@effect("CronJob", risk="schedule")
+def job_suspended(change: Change, _: Comparison) -> Findings:
     """A suspended job does not run until it is resumed."""
-    for change in comparison.changed("CronJob"):
-        was, now = (bool(job.spec.get("suspend")) for job in (change.before, change.after))
-        if was != now:
-            resumed = f"is resumed: {_when(change.after)}"
-            text = "is suspended and no longer runs" if now else resumed
-            differences = change.at("spec", "suspend")
-            yield Finding(Risk.SCHEDULE, MEDIUM, change.key, text, differences)
+    was, now = (bool(job.spec.get("suspend")) for job in (change.before, change.after))
+    if was != now:
+        resumed = f"is resumed: {_when(change.after)}"
+        text = "is suspended and no longer runs" if now else resumed
+        yield Finding(MEDIUM, text, change.at("spec", "suspend"))
 
 
-@dataclass(frozen=True)
-class Demand:
+class Demand(NamedTuple):
     """The peak demand for one resource in a namespace, with amounts as text."""
 
     namespace: str
@@ -180,20 +164,21 @@ class Demand:
 
 def demands(comparison: Comparison) -> Iterator[Demand]:
     """Changed demands, per namespace and for all namespaces."""
-    sums = [_sums(side) for side in (comparison.before, comparison.after)]
-    for namespace in dict.fromkeys([*sums[1], *sums[0]]):
-        was, now = (side.get(namespace, {}) for side in sums)
+    was, now = map(_sums, (comparison.before, comparison.after))
+    for namespace in dict.fromkeys([*now, *was]):
+        old, new = was.get(namespace, {}), now.get(namespace, {})
         quotas = capacity.quotas(comparison.after).get(namespace, {})
-        for resource in sorted({*was, *now}, key=lambda name: (_ORDER.get(name, 4), name)):
-            before, after = was.get(resource, _NONE), now.get(resource, _NONE)
+        for resource in sorted({*old, *new}, key=lambda name: (_ORDER.get(name, 4), name)):
+            before, after = old.get(resource, _NONE), new.get(resource, _NONE)
             quota = quotas.get(resource)
             if before != after:
-                before_text, after_text, quota_text = (
-                    "" if total is None else readable(total, binary=capacity.is_bytes(resource))
+                is_bytes = capacity.is_bytes(resource)
+                was_text, now_text, limit = (
+                    "" if total is None else readable(total, binary=is_bytes)
                     for total in (before, after, quota)
                 )
                 exceeds = quota is not None and after > quota
-                yield Demand(namespace, resource, before_text, after_text, quota_text, exceeds)
+                yield Demand(namespace, resource, was_text, now_text, limit, exceeds)
 
 
 @once_per_objects
@@ -202,8 +187,8 @@ def _sums(objects: Objects) -> Mapping[str, Mapping[str, Fraction]]:
     return {**sums, TOTAL: capacity.total(sums)}
 
 
-@effect
-def demand_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="capacity")
+def demand_changed(comparison: Comparison) -> Findings:
     """A namespace needs more or less at peak; above its quota, new pods are rejected."""
     changed: dict[str, list[Demand]] = defaultdict(list)
     for demand in demands(comparison):
@@ -214,53 +199,46 @@ def demand_changed(comparison: Comparison) -> Iterator[Finding]:
         text = listed(list(map(str, above or of_namespace)), 2)
         if above:
             text = f"exceeds the quota, so new pods are rejected: {text}"
-        key = Key("", "Namespace", "", namespace)
         causes = tuple(
-            difference
-            for change in comparison.changed(*TEMPLATE)
+            field
+            for change in comparison.changed(PODS)
             if change.key.namespace == namespace
-            for difference in change.differences
-            if "resources" in difference.path
+            for field in change.differences
+            if "resources" in field.path
         )
-        yield Finding(Risk.CAPACITY, HIGH if above else LOW, key, text, causes)
+        key = Key("", "Namespace", "", namespace)
+        yield Finding(HIGH if above else LOW, text, causes, key=key)
 
 
-@effect
-def quota_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("ResourceQuota", risk="capacity")
+def quota_changed(change: Change, comparison: Comparison) -> Findings:
     """A namespace may use more or less; below its peak demand, new pods are rejected."""
-    for change in comparison.changed("ResourceQuota"):
-        totals, quotas = (
-            amounts(comparison.after).get(change.key.namespace, {})
-            for amounts in (_sums, capacity.quotas)
-        )
-        for difference in change.at("spec"):
-            resource = difference.path[-1]
-            if resource in quotas and totals.get(resource, _NONE) > quotas[resource]:
-                effect_ = ", below peak demand: new pods are rejected"
-                yield _bound_changed(change, difference, HIGH, effect_)
-            else:
-                yield _bound_changed(change, difference, LOW, "")
+    totals, quotas = (
+        amounts(comparison.after).get(change.key.namespace, {})
+        for amounts in (_sums, capacity.quotas)
+    )
+    for field in change.at("spec"):
+        resource = field.path[-1]
+        if resource in quotas and totals.get(resource, _NONE) > quotas[resource]:
+            yield _bound(HIGH, field, ", below peak demand: new pods are rejected")
+        else:
+            yield _bound(LOW, field)
 
 
-@effect
-def container_defaults_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("LimitRange", risk="capacity")
+def container_defaults_changed(change: Change, _: Comparison) -> Findings:
     """New containers without requests or limits get others."""
-    for change in comparison.changed("LimitRange"):
-        for difference in change.at("spec"):
-            yield _bound_changed(change, difference, LOW, ", for containers that set none")
+    for field in change.at("spec"):
+        yield _bound(LOW, field, ", for containers that set none")
 
 
-@effect
-def volume_grows(comparison: Comparison) -> Iterator[Finding]:
+@effect("PersistentVolumeClaim", risk="capacity")
+def volume_grows(change: Change, _: Comparison) -> Findings:
     """A larger claim expands its volume, if the storage class can."""
-    for change in comparison.changed("PersistentVolumeClaim"):
-        for difference in change.at(*SIZE):
-            if ABSENT not in (difference.before, difference.after) and not shrinks(difference):
-                yield _bound_changed(change, difference, LOW, ", if its storage class can expand")
+    for field in change.at(*SIZE):
+        if ABSENT not in (field.before, field.after) and not shrinks(field):
+            yield _bound(LOW, field, ", if its storage class can expand")
 
 
-def _bound_changed(
-    change: Change, difference: Difference, severity: Severity, result: str
-) -> Finding:
-    text = f"{spell(difference.path[1:])}: {before_after(difference)}{result}"
-    return Finding(Risk.CAPACITY, severity, change.key, text, (difference,))
+def _bound(severity: Severity, field: Difference, result: str = "") -> Finding:
+    return Finding(severity, f"{spell(field.path[1:])}: {field.values()}{result}", (field,))

@@ -8,9 +8,17 @@ from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
-from ops.review.diff import Comparison, ObjectPair, field_finding, gains_and_losses
-from ops.review.model import HIGH, MEDIUM, TEMPLATE, Finding, Path, Risk, effect
-from ops.review.wording import listed, value
+from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, shown
+from ops.review.model import (
+    HIGH,
+    MEDIUM,
+    Finding,
+    Findings,
+    effect,
+    field_finding,
+    gains_and_losses,
+    listed,
+)
 
 _POD_FIELDS = {
     "hostUsers",
@@ -38,81 +46,61 @@ Permissions = Callable[[Object], Iterable[str]]
 _SOURCE_FIELDS = {"repoURL", "targetRevision", "destination", "project"}
 
 
-@effect
-def pod_privileges_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(*PODS, risk="privilege")
+def pod_privileges_changed(change: Change, _: Comparison) -> Findings:
     """Security settings that no rule of the synth covers decide what a program may do."""
-    for change in comparison.changed(*TEMPLATE):
-        pod = (*TEMPLATE[change.key.kind], "spec")
-        for difference in change.at(*pod):
-            inside = difference.path[len(pod) :]
-            secures = {"securityContext", "hostPath"}.intersection(inside)
-            if _POD_FIELDS.intersection(inside[:1]) or (
-                secures and inside[-1] not in _CHECKED_BY_RULES
-            ):
-                yield field_finding(Risk.PRIVILEGE, MEDIUM, change.key, difference)
+    pod = (*change.template, "spec")
+    for field in change.at(*pod):
+        inside = field.path[len(pod) :]
+        secures = {"securityContext", "hostPath"}.intersection(inside)
+        if inside[0] in _POD_FIELDS or (secures and inside[-1] not in _CHECKED_BY_RULES):
+            yield field_finding(MEDIUM, field)
 
 
-@effect
-def pod_security_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Namespace", risk="privilege")
+def pod_security_changed(change: Change, _: Comparison) -> Findings:
     """The Pod Security level of a namespace decides which pods the API server accepts."""
-    for change in comparison.changed("Namespace"):
-        for difference in change.at("metadata", "labels"):
-            label = difference.path[-1]
-            mode = label.removeprefix(_STANDARD_LABEL)
-            if mode == label:
-                continue
-            if mode.endswith("-version"):
-                yield field_finding(Risk.PRIVILEGE, MEDIUM, change.key, difference)
-                continue
-            was, now = (_strictness(item, label) for item in (change.before, change.after))
-            if mode != "enforce":
-                result = "violations are only reported"
-            else:
-                result = "pods may do more" if now < was else "pods that do more are rejected"
-            text = f"Pod Security {mode}: {_STANDARDS[was]} → {_STANDARDS[now]}; {result}"
-            severity = HIGH if now < was else MEDIUM
-            yield Finding(Risk.PRIVILEGE, severity, change.key, text, (difference,))
+    for field in change.at("metadata", "labels"):
+        label = field.path[-1]
+        mode = label.removeprefix(_STANDARD_LABEL)
+        if mode == label:
+            continue
+        if mode.endswith("-version"):
+            yield field_finding(MEDIUM, field)
+            continue
+        was, now = (_strictness(side.labels.get(label)) for side in (change.before, change.after))
+        if mode != "enforce":
+            result = "violations are only reported"
+        else:
+            result = "pods may do more" if now < was else "pods that do more are rejected"
+        text = f"Pod Security {mode}: {_STANDARDS[was]} → {_STANDARDS[now]}; {result}"
+        yield Finding(HIGH if now < was else MEDIUM, text, (field,))
 
 
-def _strictness(namespace: Object, label: str) -> int:
-    level = namespace.labels.get(label)
+def _strictness(level: str | None) -> int:
     return _STANDARDS.index(level) if level in _STANDARDS else 0
 
 
-@effect
-def application_source_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Application", risk="privilege")
+def application_source_changed(change: Change, _: Comparison) -> Findings:
     """Whoever can write to the source of an Application decides what runs."""
-    for change in comparison.changed("Application"):
-        for difference in change.at("spec"):
-            if _SOURCE_FIELDS.intersection(difference.path):
-                yield field_finding(Risk.PRIVILEGE, HIGH, change.key, difference)
+    for field in change.at("spec"):
+        if _SOURCE_FIELDS.intersection(field.path):
+            yield field_finding(HIGH, field)
 
 
-@effect
-def permissions_changed(comparison: Comparison) -> Iterator[Finding]:
-    """Accounts, roles, projects, Applications and stores allow, sync or read more or less."""
-    for kind, states, of, paths in _PERMISSIONS:
-        for pair in comparison.pairs(kind):
-            if pair.change in states:
-                yield from permissions(comparison, pair, of, paths)
-
-
-def permissions(
-    comparison: Comparison,
-    pair: ObjectPair,
-    of: Permissions,
-    paths: Iterable[Path],
-) -> Iterator[Finding]:
+def permissions(change: Change, of: Permissions, paths: Iterable[Path]) -> Findings:
     """Permissions that an object adds and removes.
 
     `of` lists the permissions of an object, and reads the fields at `paths`.
     """
     # wildcards first, so that a list that is cut shows them
-    was, now = (sorted(of(item), key=lambda text: "*" not in text) if item else [] for item in pair)
-    key = pair.item.key
-    explains = comparison.differences(key, *paths)
+    was, now = (
+        [] if side is NOTHING else sorted(of(side), key=lambda text: "*" not in text)
+        for side in (change.before, change.after)
+    )
     words = ("new permissions:", "removed permissions:")
-    yield from gains_and_losses(Risk.PRIVILEGE, key, was, now, words=words, explains=explains)
+    yield from gains_and_losses(was, now, words, explains=change.among(*paths))
 
 
 def _of_account(account: Object) -> Iterator[str]:
@@ -154,7 +142,7 @@ def _of_project(project: Object) -> Iterator[str]:
 def _of_other_project_fields(project: Object) -> Iterator[str]:
     """What a project sets besides its bounds, such as roles."""
     for field in sorted(project.spec.keys() - {*PROJECT_BOUNDS, "description"}):
-        yield f"{field} {value(project.spec[field])}"
+        yield f"{field} {shown(project.spec[field])}"
 
 
 def _of_application(application: Object) -> Iterator[str]:
@@ -183,35 +171,41 @@ def _of_store(store: Object) -> Iterator[str]:
     if not conditions:
         yield "use by ExternalSecrets in all namespaces"
     for condition in conditions or ():
-        for name in condition.get("namespaces") or [value(condition)]:
+        for name in condition.get("namespaces") or [shown(condition)]:
             yield f"use by ExternalSecrets in namespace {name}"
 
 
 def _of_provider(store: Object) -> Iterator[str]:
     for name, settings in (store.spec.get("provider") or {}).items():
-        yield f"read secrets through {name}: {value(settings)}"
+        yield f"read secrets through {name}: {shown(settings)}"
 
 
-_ALWAYS = ("added", "changed", "removed")
 _UNLESS_REMOVED = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
-_IF_NEW = ("added",)
 _BINDING = (("subjects",), ("roleRef",))
 _PERMISSIONS: tuple[tuple[str, Sequence[str], Permissions, tuple[Path, ...]], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
-    ("AppProject", _IF_NEW, _of_other_project_fields, ()),
-    ("Application", _IF_NEW, _of_application, ()),
-    ("ClusterRole", _ALWAYS, _of_role, (("rules",), ("aggregationRule",))),
-    ("ClusterRoleBinding", _ALWAYS, _of_binding, _BINDING),
+    ("AppProject", ["added"], _of_other_project_fields, ()),
+    ("Application", ["added"], _of_application, ()),
+    ("ClusterRole", ANY_STATE, _of_role, (("rules",), ("aggregationRule",))),
+    ("ClusterRoleBinding", ANY_STATE, _of_binding, _BINDING),
     ("ClusterSecretStore", _UNLESS_REMOVED, _of_store, (("spec", "conditions"),)),
-    ("ClusterSecretStore", _IF_NEW, _of_provider, ()),
-    ("Role", _ALWAYS, _of_role, (("rules",),)),
-    ("RoleBinding", _ALWAYS, _of_binding, _BINDING),
+    ("ClusterSecretStore", ["added"], _of_provider, ()),
+    ("Role", ANY_STATE, _of_role, (("rules",),)),
+    ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
     (
         "ServiceAccount",
-        _ALWAYS,
+        ANY_STATE,
         _of_account,
         (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
     ),
 )
 """Kind, when it is reported, what the object allows, and the fields that say so."""
+
+
+@effect(*{kind for kind, *_ in _PERMISSIONS}, risk="privilege", states=ANY_STATE)
+def permissions_changed(change: Change, _: Comparison) -> Findings:
+    """Accounts, roles, projects, Applications and stores allow, sync or read more or less."""
+    for kind, states, of, paths in _PERMISSIONS:
+        if change.key.kind == kind and change.state in states:
+            yield from permissions(change, of, paths)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
-from constructs_lib.manifests.argocd import cascades, protections
+from constructs_lib.manifests.argocd import Sync, cascades, protections
 from constructs_lib.manifests.network import SCHEME, scheme
-from constructs_lib.manifests.objects import Object, selects
+from constructs_lib.manifests.objects import Key, Object, at, selects
 from constructs_lib.manifests.references import readers_of_secret, secret_of
-from constructs_lib.manifests.workload import Update, Workload, remade_with_each_sync
+from constructs_lib.manifests.workload import HOOK, Update, Workload, remade_with_each_sync
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural
-from ops.review.diff import Comparison
-from ops.review.fallback import FIELDS, KNOWN_KINDS
+from ops.review.diff import ABSENT, TEMPLATE, Change, Comparison, Difference
+from ops.review.effects.fields import FIELDS, KNOWN_KINDS
 from ops.review.load import STACK_GROUP
-from ops.review.model import (
-    ABSENT,
-    HIGH,
-    LOW,
-    MEDIUM,
-    TEMPLATE,
-    Change,
-    Difference,
-    Finding,
-    Risk,
-    effect,
-)
-from ops.review.wording import listed
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 CONTROLLERS = ("DaemonSet", "Deployment", "StatefulSet")
 """The kinds that keep pods running."""
@@ -51,18 +40,77 @@ SIZE = ("spec", "resources", "requests", "storage")
 """The size of a PersistentVolumeClaim."""
 
 
-@effect
-def object_created(comparison: Comparison) -> Iterator[Finding]:
+class Outcome(NamedTuple):
+    """Whether Argo CD deletes an object that it no longer syncs, and why."""
+
+    deleted: bool
+    why: str
+
+
+class Removal:
+    """What Argo CD does with objects of the base when it syncs the head."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.before, self.after = Sync(comparison.before), Sync(comparison.after)
+        self._deleted: dict[Key, bool] = {}
+
+    def outcome(self, item: Object) -> Outcome | None:
+        """The outcome for an object of the base; None if it stays in sync."""
+        current = self.after.objects.get(item.key)
+        if item.key.group == STACK_GROUP or self.after.owner(current):
+            return None
+        owner = self.before.owner(item)
+        if not owner:
+            return None if current else Outcome(deleted=False, why="no Application synced it")
+        if owner.key != item.key and self._is_deleted(owner):
+            if not cascades(owner):
+                return Outcome(deleted=False, why=f"{owner.key} has no finalizer that deletes it")
+            if "Delete=false" in protections(item):
+                return Outcome(deleted=False, why="Delete=false protects it")
+            return Outcome(deleted=True, why=f"Argo CD deletes it together with {owner.key}")
+        return self._pruned(self.after.applications.get(owner.key, owner), item)
+
+    def moved(self, item: Object) -> tuple[Key, Key] | None:
+        """The old and the new Application of an object; None if it has not moved."""
+        was, now = self.before.owner(item), self.after.owner(self.after.objects.get(item.key))
+        return (was.key, now.key) if was and now and was.key != now.key else None
+
+    def _is_deleted(self, application: Object) -> bool:
+        if application.key not in self._deleted:
+            self._deleted[application.key] = False  # ends the recursion of a cycle
+            outcome = self.outcome(application)
+            self._deleted[application.key] = bool(outcome and outcome.deleted)
+        return self._deleted[application.key]
+
+    def _pruned(self, owner: Object, item: Object) -> Outcome:
+        automated = at(owner.spec, "syncPolicy").get("automated")
+        allowed = automated or {}
+        obstacles = {
+            f"{owner.key} has no automated sync": automated is None,
+            f"{owner.key} does not prune": not allowed.get("prune"),
+            f"Argo CD does not prune the last objects of {owner.key} (allowEmpty is off)": not (
+                self.after.synced(owner) or allowed.get("allowEmpty")
+            ),
+            "Prune=false protects it": "Prune=false" in protections(item),
+            "Argo CD does not prune hooks": HOOK in item.annotations,
+        }
+        why = next((why for why, applies in obstacles.items() if applies), None)
+        return Outcome(deleted=not why, why=why or "Argo CD prunes it")
+
+
+@lru_cache(maxsize=1)
+def removal(comparison: Comparison) -> Removal:
+    return Removal(comparison)
+
+
+@effect(*(kind for _, kind in KNOWN_KINDS), risk="create", states=("added",))
+def object_created(change: Change, comparison: Comparison) -> Findings:
     """The next sync creates an object, if an Application syncs its file."""
-    sync = comparison.removal.after
-    for item in comparison.added:
-        if item.key.group == STACK_GROUP or (item.key.group, item.kind) not in KNOWN_KINDS:
-            continue
-        if sync.applications and not sync.owner(item):
-            text = "is not created: no Application syncs its file"
-            yield Finding(Risk.CREATE, MEDIUM, item.key, text)
-        else:
-            yield Finding(Risk.CREATE, LOW, item.key, f"is created{_runs(item)}")
+    sync = removal(comparison).after
+    if sync.applications and not sync.owner(change.after):
+        yield Finding(MEDIUM, "is not created: no Application syncs its file")
+    else:
+        yield Finding(LOW, f"is created{_runs(change.after)}")
 
 
 def _runs(item: Object) -> str:
@@ -77,28 +125,26 @@ def _runs(item: Object) -> str:
     return f" with {plural(workload.running or 1, 'pod')}"
 
 
-@effect
-def object_deleted(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="delete")
+def object_deleted(comparison: Comparison) -> Findings:
     """Argo CD deletes what is no longer in dist/, with all that depends on it."""
     for item in comparison.before:
-        outcome = comparison.removal.outcome(item)
+        outcome = removal(comparison).outcome(item)
         if outcome and outcome.deleted:
-            critical = (
-                item.kind in FIELDS["deletion"]["critical"]
-                or (item.key.group, item.kind) not in KNOWN_KINDS
-            )
+            known = (item.key.group, item.kind) in KNOWN_KINDS
+            critical = item.kind in FIELDS["deletion"]["critical"] or not known
             more = _also_affected(item, comparison)
             text = f"{outcome.why}{more and f'; {more}'}"
-            yield Finding(Risk.DELETE, HIGH if critical else MEDIUM, item.key, text)
+            yield Finding(HIGH if critical else MEDIUM, text, key=item.key)
 
 
 def _also_affected(item: Object, comparison: Comparison) -> str:
     match item.kind:
         case "Application" if cascades(item):
-            inside = len(comparison.removal.before.synced(item))
+            inside = len(removal(comparison).before.synced(item))
             return f"also deleted: the {plural(inside, 'object')} that it syncs"
         case "ExternalSecret":
-            owns = (item.spec.get("target") or {}).get("creationPolicy", "Owner") == "Owner"
+            owns = at(item.spec, "target").get("creationPolicy", "Owner") == "Owner"
             secret = secret_of(item.manifest)
             used = [w.name for w in readers_of_secret(comparison.before, item.namespace, secret)]
             by = f", used by {listed(used)}" if used else ""
@@ -113,25 +159,23 @@ def _also_affected(item: Object, comparison: Comparison) -> str:
     return _ALSO_AFFECTED.get(item.kind, "")
 
 
-@effect
-def object_kept(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="delete")
+def object_kept(comparison: Comparison) -> Findings:
     """What is no longer in dist/ stays in the cluster, but nothing updates it."""
     for item in comparison.before:
-        outcome = comparison.removal.outcome(item)
+        outcome = removal(comparison).outcome(item)
         if outcome and not outcome.deleted:
             protected = {"Prune=false", "Delete=false"} & protections(item)
             text = f"stays in the cluster: {outcome.why}"
-            yield Finding(Risk.DELETE, LOW if protected else MEDIUM, item.key, text)
+            yield Finding(LOW if protected else MEDIUM, text, key=item.key)
 
 
-@effect
-def immutable_field_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(*_IMMUTABLE, risk="replace")
+def immutable_field_changed(change: Change, _: Comparison) -> Findings:
     """The API server refuses the change, so the sync fails until the object is deleted."""
-    for change in comparison.changed(*_IMMUTABLE):
-        fixed = tuple(d for d in change.differences if _is_immutable(change, d))
-        if fixed and not (change.key.kind == "Job" and remade_with_each_sync(change.after)):
-            text = _refused(change, fixed)
-            yield Finding(Risk.REPLACE, HIGH, change.key, text, fixed)
+    fixed = tuple(field for field in change.differences if _is_immutable(change, field))
+    if fixed and not (change.key.kind == "Job" and remade_with_each_sync(change.after)):
+        yield Finding(HIGH, _refused(change, fixed), fixed)
 
 
 def _is_immutable(change: Change, difference: Difference) -> bool:
@@ -150,7 +194,7 @@ def shrinks(difference: Difference) -> bool:
 
 
 def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
-    fields = ", ".join(dict.fromkeys(".".join(d.path[:2]) for d in fixed))
+    fields = ", ".join(dict.fromkeys(".".join(field.path[:2]) for field in fixed))
     if {"Force=true", "Replace=true"} <= protections(change.after):
         return f"{fields} cannot change: Argo CD deletes and recreates the object (Force=true)"
     refused = "to shrink the volume" if fixed[0].path == SIZE else f"to change {fields}"
@@ -158,32 +202,30 @@ def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
     return f"the API server refuses {refused}: the sync fails until the object is deleted{cost}"
 
 
-@effect
-def selector_mismatched(comparison: Comparison) -> Iterator[Finding]:
+@effect(*CONTROLLERS, risk="replace")
+def selector_mismatched(change: Change, _: Comparison) -> Findings:
     """The API server refuses a workload whose selector does not match its pods."""
-    for change, _, workload in comparison.workloads(*CONTROLLERS):
-        labels = change.at(*TEMPLATE[change.key.kind], "metadata", "labels")
-        if labels and not selects(change.after.spec.get("selector"), workload.pod_labels):
-            text = (
-                "the API server refuses it, so the sync fails: spec.selector does not match the "
-                "pod labels"
-            )
-            yield Finding(Risk.REPLACE, HIGH, change.key, text, labels)
+    labels = change.at(*change.template, "metadata", "labels")
+    if labels and not selects(change.after.spec.get("selector"), Workload.read(change.after).pod_labels):
+        text = (
+            "the API server refuses it, so the sync fails: spec.selector does not match the pod "
+            "labels"
+        )
+        yield Finding(HIGH, text, labels)
 
 
-@effect
-def version_not_served(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="downtime")
+def version_not_served(comparison: Comparison) -> Findings:
     """The API server refuses objects of a version that their definition does not serve."""
-    differing = {pair.item.key for pair in comparison.pairs()}
     for definition in comparison.after.of_kinds("CustomResourceDefinition"):
         served, group = _served(definition), definition.spec.get("group")
-        kind = (definition.spec.get("names") or {}).get("kind")
+        kind = at(definition.spec, "names").get("kind")
         lost = [v for v in _served(comparison.before.get(definition.key)) if v not in served]
         refused = {
             item.key: version
             for item in comparison.after
             if (item.key.group, item.kind) == (group, kind)
-            and differing & {item.key, definition.key}
+            and comparison.changes.keys() & {item.key, definition.key}
             and (version := item.manifest["apiVersion"].rpartition("/")[2]) not in served
         }
         if lost or refused:
@@ -193,9 +235,10 @@ def version_not_served(comparison: Comparison) -> Iterator[Finding]:
                 names = listed([key.name for key in refused])
                 objects = f"{plural(len(refused), 'object')} of dist/ ({names})"
             text = f"does not serve {versions} of {kind}: the API server refuses {objects}"
-            steps = [("spec", "versions", f"[{version}]") for version in lost]
-            differences = comparison.differences(definition.key, *steps)
-            yield Finding(Risk.DOWNTIME, HIGH, definition.key, text, differences)
+            fields = comparison.change_of(definition.key).among(
+                *(("spec", "versions", f"[{version}]") for version in lost)
+            )
+            yield Finding(HIGH, text, fields, key=definition.key)
 
 
 def _served(definition: Object | None) -> list[str]:
@@ -203,28 +246,26 @@ def _served(definition: Object | None) -> list[str]:
     return [str(version.get("name")) for version in versions if version.get("served")]
 
 
-@effect
-def object_moved(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="replace")
+def object_moved(comparison: Comparison) -> Findings:
     """The Application that loses an object may delete it before the other creates it."""
     for item in comparison.before:
-        if applications := comparison.removal.moved(item):
+        if applications := removal(comparison).moved(item):
             was, now = (application.name for application in applications)
             text = (
                 f"moves from Application {was} to {now}: if {was} syncs first, it deletes the "
                 f"object, and {now} recreates it"
             )
-            yield Finding(Risk.REPLACE, HIGH, item.key, text)
+            yield Finding(HIGH, text, key=item.key)
 
 
-@effect
-def load_balancer_recreated(comparison: Comparison) -> Iterator[Finding]:
+@effect("Ingress", risk="replace")
+def load_balancer_recreated(change: Change, _: Comparison) -> Findings:
     """A load balancer cannot change its scheme: another one, with another DNS name, replaces it."""
-    for change in comparison.changed("Ingress"):
-        was, now = scheme(change.before), scheme(change.after)
-        if was != now:
-            text = (
-                f"the load balancer is recreated ({was} → {now}) with a new DNS name; its hosts "
-                "are unreachable until their DNS records are updated"
-            )
-            differences = change.at("metadata", "annotations", SCHEME)
-            yield Finding(Risk.REPLACE, HIGH, change.key, text, differences)
+    was, now = scheme(change.before), scheme(change.after)
+    if was != now:
+        text = (
+            f"the load balancer is recreated ({was} → {now}) with a new DNS name; its hosts are "
+            "unreachable until their DNS records are updated"
+        )
+        yield Finding(HIGH, text, change.at("metadata", "annotations", SCHEME))

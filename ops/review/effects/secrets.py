@@ -9,15 +9,35 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from constructs_lib.model import Manifest
-from ops.review.diff import ORDER, Comparison, field_finding, gains_and_losses
+from ops.review.diff import (
+    ABSENT,
+    ANY_STATE,
+    ORDER,
+    TEMPLATE,
+    Change,
+    Comparison,
+    Difference,
+    shown,
+)
+from ops.review.effects.fields import FIELDS
 from ops.review.effects.permissions import permissions
-from ops.review.fallback import FIELDS
+from ops.review.effects.removal import removal
 from ops.review.load import STACK_GROUP
-from ops.review.model import ABSENT, HIGH, LOW, MEDIUM, TEMPLATE, Difference, Finding, Risk, effect
-from ops.review.wording import before_after, listed, value
+from ops.review.model import (
+    HIGH,
+    LOW,
+    MEDIUM,
+    Finding,
+    Findings,
+    Risk,
+    effect,
+    field_finding,
+    gains_and_losses,
+    listed,
+)
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
@@ -42,47 +62,40 @@ _OTHER_FIELDS = {
     "UpdateReplacePolicy": (MEDIUM, "changes what happens when it is replaced"),
 }
 """Fields of a resource besides its properties."""
-_OTHER_SECTIONS = {
+_SECTIONS = {
     "Description": (LOW, "changes the description"),
     "Outputs": (MEDIUM, "changes an output that the manifests use"),
 }
 """Sections of the template besides the resources."""
 
 
-@effect
-def parameters_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("ExternalSecret", risk="secret", states=ANY_STATE)
+def parameters_changed(change: Change, comparison: Comparison) -> Findings:
     """A Secret gets values from other SSM parameters; running pods can keep the old ones."""
-    for pair in comparison.pairs("ExternalSecret"):
-        before, after = pair
-        key = pair.item.key
-        outcome = comparison.removal.outcome(before) if before else None
-        if outcome and not outcome.deleted:
-            continue  # stays in the cluster and keeps refreshing
-        was, now = (_parameters(item) if item else {} for item in pair)
-        stale = _stale_readers(comparison, after) if before and after else ""
-        moved = [name for name in now if name in was and now[name] != was[name]]
-        for name in moved:
-            text = f"now reads {name} from {now[name]} instead of {was[name]}{stale}"
-            differences = comparison.differences(key, (*_DATA, f"[{name}]"))
-            yield Finding(Risk.SECRET, MEDIUM, key, text, differences)
-        fields = ((*_DATA, f"[{name}]") for name in was.keys() ^ now.keys())
-        for finding in gains_and_losses(
-            Risk.SECRET,
-            key,
-            [f"{was[name]} as {name}" for name in was if name not in moved],
-            [f"{now[name]} as {name}" for name in now if name not in moved],
-            words=("now reads", "no longer reads"),
-            severities=(MEDIUM, MEDIUM if after else LOW),
-            explains=comparison.differences(key, *fields),
-        ):
-            yield replace(finding, text=f"{finding.text}{stale}")
+    outcome = None if change.state == "added" else removal(comparison).outcome(change.before)
+    if outcome and not outcome.deleted:
+        return  # stays in the cluster and keeps refreshing
+    was, now = _parameters(change.before), _parameters(change.after)
+    stale = _stale_readers(comparison, change.after) if change.state == "changed" else ""
+    moved = [name for name in now if name in was and now[name] != was[name]]
+    for name in moved:
+        text = f"now reads {name} from {now[name]} instead of {was[name]}{stale}"
+        yield Finding(MEDIUM, text, change.at(*_DATA, f"[{name}]"))
+    for finding in gains_and_losses(
+        [f"{was[name]} as {name}" for name in was if name not in moved],
+        [f"{now[name]} as {name}" for name in now if name not in moved],
+        ("now reads", "no longer reads"),
+        (MEDIUM, LOW if change.state == "removed" else MEDIUM),
+        change.among(*((*_DATA, f"[{name}]") for name in was.keys() ^ now.keys())),
+    ):
+        yield replace(finding, text=f"{finding.text}{stale}")
 
 
 def _parameters(item: Object) -> dict[str, str]:
     """The parameter of each key of the Secret, with its property and version."""
     parameters = {}
     for entry in item.spec.get("data") or ():
-        remote = entry.get("remoteRef") or {}
+        remote = at(entry, "remoteRef")
         details = [str(remote[field]) for field in ("property", "version") if remote.get(field)]
         parameters[entry["secretKey"]] = " ".join([str(remote.get("key")), *details])
     return parameters
@@ -96,22 +109,17 @@ def _stale_readers(comparison: Comparison, item: Object) -> str:
         for workload in readers_of_secret(comparison.after, item.namespace, secret)
         if workload.serves
         and not workload.reloads(secret)
-        and not comparison.differences(workload.key, TEMPLATE[workload.kind])
+        and not comparison.change_of(workload.key).at(*TEMPLATE[workload.kind])
     ]
     return f"; until restarted, the old value stays in {listed(stale)}" if stale else ""
 
 
-@effect
-def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
+@effect(risk="secret")
+def parameter_missing(comparison: Comparison) -> Findings:
     """An ExternalSecret cannot read a parameter that SecretsStack does not create."""
     created = {parameter_of(item) for item in comparison.after} - {None}
     was, now = (
-        {
-            item.key: dict.fromkeys(
-                [*(path for _, path in remote_keys(item.manifest)), *_unnamed(item)]
-            )
-            for item in side.of_kinds("ExternalSecret")
-        }
+        {item.key: _paths(item) for item in side.of_kinds("ExternalSecret")}
         for side in (comparison.before, comparison.after)
     )
     known = created.union(*was.values())
@@ -121,39 +129,37 @@ def parameter_missing(comparison: Comparison) -> Iterator[Finding]:
                 f"reads {listed(missing)}, which SecretsStack does not create; run `make template` "
                 "to render the stack"
             )
-            yield Finding(Risk.SECRET, HIGH, key, text)
+            yield Finding(HIGH, text, key=key)
 
 
-def _unnamed(item: Object) -> list[str]:
-    """`None` for each key of the Secret that names no parameter."""
-    references = (entry.get("remoteRef") or {} for entry in item.spec.get("data") or ())
-    return ["None" for remote in references if not remote.get("key")]
+def _paths(item: Object) -> list[str]:
+    """The parameters that it reads; `None` for a key of the Secret that names no parameter."""
+    named = [path for _, path in remote_keys(item.manifest)]
+    references = [at(entry, "remoteRef").get("key") for entry in item.spec.get("data") or ()]
+    return list(dict.fromkeys([*named, *("None" for key in references if not key)]))
 
 
-@effect
-def secret_source_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("ExternalSecret", "ClusterSecretStore", "SecretStore", risk="secret")
+def secret_source_changed(change: Change, _: Comparison) -> Findings:
     """Values come from another store, or go to another Secret or template."""
-    for change in comparison.changed("ExternalSecret", "ClusterSecretStore", "SecretStore"):
-        for difference in comparison.differences(change.key, *_SOURCES):
-            yield field_finding(Risk.SECRET, MEDIUM, change.key, difference)
+    for field in change.among(*_SOURCES):
+        yield field_finding(MEDIUM, field)
 
 
-@effect
-def secret_in_git_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect("Secret", risk="secret")
+def secret_in_git_changed(change: Change, _: Comparison) -> Findings:
     """Everyone with access to the repository can read the values of a Secret in dist/."""
-    for change in comparison.changed("Secret"):
-        if fields := (*change.at("data"), *change.at("stringData")):
-            keys = listed(list(dict.fromkeys(field.path[-1] for field in fields)), 5)
-            text = f"changes {keys} in Git, where everyone can read the values"
-            yield Finding(Risk.SECRET, HIGH, change.key, text, fields)
+    if fields := change.among(("data",), ("stringData",)):
+        keys = listed(list(dict.fromkeys(field.path[-1] for field in fields)), 5)
+        yield Finding(HIGH, f"changes {keys} in Git, where everyone can read the values", fields)
 
 
 def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
     """Namespace and name of the Secrets that change."""
     return [
         (change.key.namespace, secret_of(change.after.manifest))
-        for change in comparison.changed("ExternalSecret")
-        if any(d.path[-1] != ORDER for d in comparison.differences(change.key, *_CONTENT))
+        for change in comparison.changed(["ExternalSecret"])
+        if any(field.path[-1] != ORDER for field in change.among(*_CONTENT))
     ]
 
 
@@ -161,107 +167,93 @@ def parameter_of(item: Object) -> str | None:
     """The SSM parameter that a resource of the stack creates."""
     if item.key.group != STACK_GROUP:
         return None
-    name = (item.manifest.get("Properties") or {}).get("Name")
+    name = at(item.manifest, "Properties").get("Name")
     return name if isinstance(name, str) and name.startswith("/") else None
 
 
-@effect
-def resource_created(comparison: Comparison) -> Iterator[Finding]:
+@effect(STACK_GROUP, risk="secret", states=("added",))
+def resource_created(change: Change, _: Comparison) -> Findings:
     """The next `cdk deploy` creates a resource; a new parameter has no value yet."""
-    for item in comparison.added:
-        if item.key.group != STACK_GROUP:
-            continue
-        if parameter := parameter_of(item):
-            text = f"creates SSM parameter {parameter} with a placeholder; set its value"
-            yield Finding(Risk.SECRET, MEDIUM, item.key, text)
-        else:
-            yield Finding(Risk.CREATE, LOW, item.key, "the next `cdk deploy` creates it")
+    if parameter := parameter_of(change.after):
+        text = f"creates SSM parameter {parameter} with a placeholder; set its value"
+        yield Finding(MEDIUM, text)
+    else:
+        yield Finding(LOW, "the next `cdk deploy` creates it", risk=Risk.CREATE)
 
 
-@effect
-def resource_removed(comparison: Comparison) -> Iterator[Finding]:
+@effect(STACK_GROUP, risk="delete", states=("removed",))
+def resource_removed(change: Change, _: Comparison) -> Findings:
     """The next `cdk deploy` deletes a resource, or its DeletionPolicy keeps it."""
-    for item in comparison.removed:
-        if item.key.group != STACK_GROUP:
-            continue
-        what = f"SSM parameter {parameter}" if (parameter := parameter_of(item)) else "it"
-        if item.manifest.get("DeletionPolicy") in _KEPT or item.kind == _NEVER_DELETED:
-            text = f"is removed from the stack; {what} stays in AWS"
-            yield Finding(Risk.DELETE, LOW, item.key, text)
-        elif "::" in item.kind:
-            text = f"the next `cdk deploy` deletes {what}"
-            yield Finding(Risk.DELETE, HIGH, item.key, text)
-        else:
-            yield Finding(Risk.UPDATE, MEDIUM, item.key, "is removed from the template")
+    item = change.before
+    what = f"SSM parameter {parameter}" if (parameter := parameter_of(item)) else "it"
+    if item.manifest.get("DeletionPolicy") in _KEPT or item.kind == _NEVER_DELETED:
+        yield Finding(LOW, f"is removed from the stack; {what} stays in AWS")
+    elif "::" in item.kind:
+        yield Finding(HIGH, f"the next `cdk deploy` deletes {what}")
+    else:
+        yield Finding(MEDIUM, "is removed from the template", risk=Risk.UPDATE)
 
 
-@effect
-def resource_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(STACK_GROUP, risk="update")
+def resource_changed(change: Change, _: Comparison) -> Findings:
     """The next `cdk deploy` updates a resource in place, or replaces it."""
-    for change in comparison.changes.values():
-        if change.key.group != STACK_GROUP:
-            continue
-        resource = "::" in change.key.kind
-        for difference in change.differences:
-            section = difference.path[0]
-            if section == "Properties":
-                yield from _property_changed(change.after, difference)
-                continue
-            of_section = _OTHER_SECTIONS.get(change.key.kind)
-            if other := _OTHER_FIELDS.get(section) if resource else of_section:
-                text = f"{other[1]}: {_old_and_new(difference)}"
-                yield Finding(Risk.UPDATE, other[0], change.key, text, (difference,))
+    kind = change.key.kind
+    for field in change.differences:
+        if field.path[0] == "Properties":
+            yield from _property_changed(change.after, field)
+        elif known := _OTHER_FIELDS.get(field.path[0]) if "::" in kind else _SECTIONS.get(kind):
+            severity, text = known
+            yield Finding(severity, f"{text}: {_old_and_new(field)}", (field,))
 
 
-def _property_changed(item: Object, difference: Difference) -> Iterator[Finding]:
-    kind, name = item.kind, "".join(difference.path[1:2])
+def _property_changed(item: Object, field: Difference) -> Findings:
+    kind, name = item.kind, "".join(field.path[1:2])
     if name == "Name" and parameter_of(item):
         risk, severity = Risk.SECRET, MEDIUM
-        text = f"creates SSM parameter {difference.after} with a placeholder; set its value"
-        if difference.before is not ABSENT:
-            text += f"; {difference.before} stays in AWS"
+        text = f"creates SSM parameter {field.after} with a placeholder; set its value"
+        if field.before is not ABSENT:
+            text += f"; {field.before} stays in AWS"
     elif (kind, name) == ("AWS::Lambda::Function", "Role"):
         risk, severity = Risk.PRIVILEGE, HIGH
-        text = f"runs as another IAM role: {_old_and_new(difference)}"
+        text = f"runs as another IAM role: {_old_and_new(field)}"
     elif name in FIELDS["stack"]["replaced"].get(kind, ()):
         risk, severity = Risk.REPLACE, HIGH
-        text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(difference)}"
+        text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(field)}"
     elif name in (*FIELDS["stack"]["updated"].get(kind, ()), *_HARMLESS):
         risk, severity = Risk.UPDATE, LOW
         text = f"the next `cdk deploy` updates it in place: {name}"
     else:
         return
-    yield Finding(risk, severity, item.key, text, (difference,))
+    yield Finding(severity, text, (field,), risk)
 
 
 def _old_and_new(difference: Difference) -> str:
     """Old and new value; for lists, the added and removed items."""
     before, after = difference.before, difference.after
     if isinstance(before, list) and isinstance(after, list):
-        added = [f"+{value(item, 60)}" for item in after if item not in before]
-        removed = [f"-{value(item, 60)}" for item in before if item not in after]
+        added = [f"+{shown(item, 60)}" for item in after if item not in before]
+        removed = [f"-{shown(item, 60)}" for item in before if item not in after]
         if added or removed:
             return listed([*added, *removed], 6)
-    return before_after(difference, 60)
+    return difference.values(60)
 
 
-@effect
-def iam_policy_changed(comparison: Comparison) -> Iterator[Finding]:
+@effect(STACK_GROUP, risk="privilege", states=ANY_STATE)
+def iam_policy_changed(change: Change, _: Comparison) -> Findings:
     """IAM policies of the stack decide what its roles may do, and who may assume them."""
-    for pair in comparison.pairs():
-        if pair.item.key.group == STACK_GROUP and pair.item.kind.startswith("AWS::IAM::"):
-            yield from permissions(comparison, pair, _of_policies, _POLICIES)
+    if change.key.kind.startswith("AWS::IAM::"):
+        yield from permissions(change, _of_policies, _POLICIES)
 
 
 def _of_policies(item: Object) -> Iterator[str]:
-    properties: Manifest = item.manifest.get("Properties") or {}
+    properties = at(item.manifest, "Properties")
     inline = [policy.get("PolicyDocument") for policy in properties.get("Policies") or ()]
     for document in (properties.get("PolicyDocument"), *inline):
         yield from _of_policy(document or {})
     for statement in _of_policy(properties.get("AssumeRolePolicyDocument") or {}):
         yield f"assume this role: {statement}"
     for managed in properties.get("ManagedPolicyArns") or ():
-        yield f"managed policy {value(managed)}"
+        yield f"managed policy {shown(managed)}"
 
 
 def _of_policy(document: Manifest) -> Iterator[str]:
@@ -294,4 +286,4 @@ def _as_text(content: Any) -> str:
             return f"${{{name}}}"
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return f"${{{name}.{attribute}}}"
-    return value(content)
+    return shown(content)

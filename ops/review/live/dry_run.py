@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from constructs_lib.manifests.objects import Key
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
 from ops.cluster.client import Resource, Response, in_parallel
+from ops.review.diff import spell
 from ops.review.live.normalize import (
     CLIENT_SIDE_APPLY,
     CONTROLLER_ANNOTATIONS,
@@ -22,7 +24,6 @@ from ops.review.live.normalize import (
     without,
 )
 from ops.review.live.reading import ARGO_CD, ClusterState, Server
-from ops.review.model import spell
 
 _CONFLICT = re.compile(r'conflict with "(?P<manager>[^"]+)"')
 _DRY_RUN_SUFFIX = "-review"
@@ -59,6 +60,10 @@ class DryRun:
     left: tuple[tuple[str, str], ...] = ()
     """Manager and field, for fields that dist/ does not set and that stay."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return self.declared.key
 
     @cached_property
     def unreadable(self) -> str | None:

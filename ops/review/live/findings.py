@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from constructs_lib.manifests.network import paths
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Object, Objects, at
 from constructs_lib.manifests.references import keys_of, repository, secret_of, secret_type
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from constructs_lib.model import Manifest
@@ -15,8 +15,7 @@ from constructs_lib.model.text import plural
 from ops.review.live.dry_run import DryRun
 from ops.review.live.normalize import TRACKING_ANNOTATION, data_keys
 from ops.review.live.reading import SECRET, ClusterState
-from ops.review.model import HIGH, LOW, MEDIUM, Finding, Risk, Severity, effect
-from ops.review.wording import listed
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 
 _MOST = 6
 """How many fields or names a finding lists."""
@@ -44,7 +43,7 @@ _ADVICE_BY_KIND = {
 
 def cluster_findings(
     state: ClusterState, runs: list[DryRun], before: Objects, after: Objects
-) -> Iterator[Finding]:
+) -> Findings:
     """All findings; `before` and `after` are the objects of both revisions."""
     for of_run in (sync_refused, object_not_compared, fields_of_others, api_server_warns):
         for run in runs:
@@ -75,54 +74,46 @@ def unserved(runs: list[DryRun]) -> str | None:
     )
 
 
-@effect
-def sync_refused(run: DryRun) -> Iterator[Finding]:
+@effect(risk="replace")
+def sync_refused(run: DryRun) -> Findings:
     """The API server refuses an object of dist/, or does not know its kind: the sync fails."""
-    key = run.declared.key
     if run.served_versions is not None:
-        remedy = (
-            f"it serves {listed(run.served_versions)}; set the version in catalogue/target.py"
-            if run.served_versions
-            else "install its CRD"
-        )
+        remedy = "install its CRD"
+        if run.served_versions:
+            served = listed(run.served_versions)
+            remedy = f"it serves {served}; set the version in catalogue/target.py"
         version = run.declared.manifest["apiVersion"]
-        text = f"the cluster does not serve {version}: {remedy}"
-        yield Finding(Risk.REPLACE, HIGH, key, text)
+        yield Finding(HIGH, f"the cluster does not serve {version}: {remedy}")
     elif run.refusal is not None and _NO_DRY_RUN not in run.refusal:
         what = "refuses to change it" if run.stored else "refuses to create it"
         text = f"the API server {what}, so the sync fails: {_brief(run.refusal)}"
         remedy = next((_ADVICE[error] for error in _ADVICE if re.search(error, run.refusal)), "")
-        if remedy.startswith("delete it") and key.kind in _ADVICE_BY_KIND:
-            remedy = f"{remedy} ({_ADVICE_BY_KIND[key.kind]})"
-        yield Finding(Risk.REPLACE, HIGH, key, f"{text}{remedy and f'; {remedy}'}")
+        if remedy.startswith("delete it") and run.key.kind in _ADVICE_BY_KIND:
+            remedy = f"{remedy} ({_ADVICE_BY_KIND[run.key.kind]})"
+        yield Finding(HIGH, f"{text}{remedy and f'; {remedy}'}")
 
 
-@effect
-def object_not_compared(run: DryRun) -> Iterator[Finding]:
+@effect(risk="unknown")
+def object_not_compared(run: DryRun) -> Findings:
     """The review cannot see all that a sync does with an object of dist/."""
-    key = run.declared.key
     if run.refusal and _NO_DRY_RUN in run.refusal:
-        text = f"could not be checked: {_brief(run.refusal)}"
-        yield Finding(Risk.UNKNOWN, HIGH, key, text)
+        yield Finding(HIGH, f"could not be checked: {_brief(run.refusal)}")
     if run.unreadable:
-        text = f"cannot be compared ({run.unreadable})"
-        text += "; compare it with `kubectl diff --server-side`"
-        yield Finding(Risk.UNKNOWN, HIGH, key, text)
-    if (key.group, key.kind) == SECRET:
+        remedy = "compare it with `kubectl diff --server-side`"
+        yield Finding(HIGH, f"cannot be compared ({run.unreadable}); {remedy}")
+    if (run.key.group, run.key.kind) == SECRET:
         text = "is in dist/, but its values are not compared"
-        text += ": the review does not read Secret values"
-        yield Finding(Risk.UNKNOWN, MEDIUM, key, text)
+        yield Finding(MEDIUM, f"{text}: the review does not read Secret values")
 
 
-@effect
-def fields_of_others(run: DryRun) -> Iterator[Finding]:
+@effect(risk="update")
+def fields_of_others(run: DryRun) -> Findings:
     """Fields that others set stay, or Argo CD takes them over."""
     for manager, fields in _by_manager(run.taken_over):
-        text = f"Argo CD takes over fields from {manager}: {fields}"
-        yield Finding(Risk.UPDATE, LOW, run.declared.key, text)
+        yield Finding(LOW, f"Argo CD takes over fields from {manager}: {fields}")
     for manager, fields in _by_manager(run.left):
         text = f"fields set by {manager} stay, because dist/ does not set them: {fields}"
-        yield Finding(Risk.UPDATE, MEDIUM, run.declared.key, text)
+        yield Finding(MEDIUM, text)
 
 
 def _by_manager(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -132,24 +123,23 @@ def _by_manager(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     return ((manager, listed(names, _MOST)) for manager, names in fields.items())
 
 
-@effect
-def api_server_warns(run: DryRun) -> Iterator[Finding]:
+@effect(risk="update")
+def api_server_warns(run: DryRun) -> Findings:
     """The API server accepts an object of dist/ with a warning."""
-    key = run.declared.key
     if any("existing pods in namespace" in warning for warning in run.warnings):
         text = (
             "running pods are rejected at their next start, for example on another node: "
             f"{'; '.join(map(_brief, run.warnings))}; the sync replaces pods of dist/; correct "
             "or remove the others first"
         )
-        yield Finding(Risk.DOWNTIME, HIGH, key, text)
+        yield Finding(HIGH, text, risk=Risk.DOWNTIME)
         return
     for warning in run.warnings:
         text = f"the API server warns: {_brief(warning)}"
         if "unknown field" in warning:
-            yield Finding(Risk.UNKNOWN, HIGH, key, text)
+            yield Finding(HIGH, text, risk=Risk.UNKNOWN)
         elif run.before != run.after:
-            yield Finding(Risk.UPDATE, LOW, key, text)
+            yield Finding(LOW, text)
 
 
 def _brief(message: str) -> str:
@@ -158,39 +148,39 @@ def _brief(message: str) -> str:
     return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
-@effect
-def namespace_missing(runs: list[DryRun]) -> Iterator[Finding]:
+@effect(risk="unknown")
+def namespace_missing(runs: list[DryRun]) -> Findings:
     """The objects of a namespace that does not exist yet cannot be checked."""
-    waiting = [run.declared.namespace for run in runs if run.in_missing_namespace]
-    for namespace in dict.fromkeys(waiting):
+    waiting = Counter(run.key.namespace for run in runs if run.in_missing_namespace)
+    for namespace, count in waiting.items():
         text = (
-            f"does not exist yet, so {plural(waiting.count(namespace), 'object')} in it could not "
-            "be checked; the review shows them as in dist/"
+            f"does not exist yet, so {plural(count, 'object')} in it could not be checked; the "
+            "review shows them as in dist/"
         )
-        yield Finding(Risk.UNKNOWN, MEDIUM, Key("", "Namespace", "", namespace), text)
+        yield Finding(MEDIUM, text, key=Key("", "Namespace", "", namespace))
 
 
-@effect
-def object_synced_twice(state: ClusterState) -> Iterator[Finding]:
+@effect(risk="replace")
+def object_synced_twice(state: ClusterState) -> Findings:
     """Two Applications that sync the same object overwrite each other, or delete it."""
-    ours = {item.name for item in state.declared.of_kinds("Application")}
+    ours = {"", *(item.name for item in state.declared.of_kinds("Application"))}
     for key in state.declared.objects:
-        metadata = state.stored.get(key, {}).get("metadata", {})
-        noted = (metadata.get("annotations") or {}).get(TRACKING_ANNOTATION, "").partition(":")[0]
-        for name in dict.fromkeys([*state.trackers.get(key, ()), *filter(None, [noted])]):
+        annotations = at(state.stored.get(key, {}), "metadata", "annotations")
+        noted = annotations.get(TRACKING_ANNOTATION, "").partition(":")[0]
+        for name in dict.fromkeys([*state.trackers.get(key, ()), noted]):
             if name not in ours:
                 text = (
                     f"Application {name} syncs it too: they overwrite each other, and {name} may "
                     f"delete it; remove it from {name} first, with Prune=false on the object"
                 )
-                yield Finding(Risk.REPLACE, HIGH, key, text)
+                yield Finding(HIGH, text, key=key)
 
 
-@effect
-def secret_taken_over(state: ClusterState) -> Iterator[Finding]:
+@effect(risk="secret")
+def secret_taken_over(state: ClusterState) -> Findings:
     """An ExternalSecret takes over a Secret that was created by hand, with its keys only."""
     for owner in state.declared.of_kinds("ExternalSecret"):
-        if (owner.spec.get("target") or {}).get("creationPolicy", "Owner") != "Owner":
+        if at(owner.spec, "target").get("creationPolicy", "Owner") != "Owner":
             continue
         key = Key("", "Secret", owner.namespace, secret_of(owner.manifest))
         secret = state.stored.get(key, {})
@@ -200,7 +190,7 @@ def secret_taken_over(state: ClusterState) -> Iterator[Finding]:
         owners = [(reference["kind"], reference["name"]) for reference in references]
         if ("ExternalSecret", owner.name) not in owners:
             for severity, text in _adopted(secret, owner):
-                yield Finding(Risk.SECRET, severity, key, text)
+                yield Finding(severity, text, key=key)
 
 
 def _adopted(secret: Manifest, declared: Object) -> Iterator[tuple[Severity, str]]:
@@ -222,22 +212,26 @@ def _adopted(secret: Manifest, declared: Object) -> Iterator[tuple[Severity, str
         yield MEDIUM, f"{text}; it keeps all its keys"
 
 
-@effect
-def host_served_twice(state: ClusterState, before: Objects, ours: Objects) -> Iterator[Finding]:
+@effect(risk="exposure")
+def host_served_twice(state: ClusterState, before: Objects, ours: Objects) -> Findings:
     """An Ingress outside dist/ serves a host of dist/: DNS decides which one gets the traffic."""
-    hosts = {host: own for own in ours.of_kinds("Ingress") for host in _hosts(own)}
+    own = {host: ingress for ingress in ours.of_kinds("Ingress") for host in _hosts(ingress)}
     for ingress in before.of_kinds("Ingress"):
-        for host in _hosts(ingress):
-            if host in hosts and ingress.key in state.outside:
+        for host in _hosts(ingress) if ingress.key in state.outside else ():
+            if host in own:
                 text = (
-                    f"serves {host}, as {hosts[host].key} does: the DNS record decides which load "
+                    f"serves {host}, as {own[host].key} does: the DNS record decides which load "
                     "balancer gets the traffic; point it to the new one, then delete this Ingress"
                 )
-                yield Finding(Risk.EXPOSURE, HIGH, ingress.key, text)
+                yield Finding(HIGH, text, key=ingress.key)
 
 
-@effect
-def work_duplicated(state: ClusterState, before: Objects, ours: Objects) -> Iterator[Finding]:
+def _hosts(ingress: Object) -> dict[str, None]:
+    return dict.fromkeys(path.host for path in paths(ingress) if path.host)
+
+
+@effect(risk="capacity")
+def work_duplicated(state: ClusterState, before: Objects, ours: Objects) -> Findings:
     """A workload outside dist/ with an image of dist/ may do the same work twice."""
     for other in workloads(before):
         if other.key not in state.outside:
@@ -254,40 +248,36 @@ def work_duplicated(state: ClusterState, before: Objects, ours: Objects) -> Iter
         if similar and other.kind == "CronJob":
             start = "runs the same command as" if same else "runs the same image as"
             text = f"{start} {names}: suspend or delete it when the one in dist/ runs"
-            yield Finding(Risk.SCHEDULE, HIGH if same else MEDIUM, other.key, text)
+            yield Finding(HIGH if same else MEDIUM, text, risk=Risk.SCHEDULE, key=other.key)
         elif similar:
             single = any(workload.update is Update.RECREATE for workload in similar)
             text = f"runs the same image as {names}"
             text += ", which must not run twice" if single else ""
             text += ": scale it down or delete it when the one in dist/ is ready"
-            yield Finding(Risk.CAPACITY, HIGH if single else MEDIUM, other.key, text)
+            yield Finding(HIGH if single else MEDIUM, text, key=other.key)
 
 
 def _command(workload: Workload) -> list[tuple[object, object]]:
     return [(container.get("command"), container.get("args")) for container in workload.containers]
 
 
-@effect
-def object_outside_dist(state: ClusterState, ours: Objects) -> Iterator[Finding]:
+@effect(risk="noise")
+def object_outside_dist(state: ClusterState, ours: Objects) -> Findings:
     """Argo CD does not change objects that are not in dist/."""
     secrets = {Key("", "Secret", *place) for place in keys_of(ours)}
     for key in state.outside:
         if key not in secrets:
             syncing = " and ".join(state.trackers.get(key, ()))
             who = f"Application {syncing} syncs it" if syncing else "Argo CD does not change it"
-            yield Finding(Risk.NOISE, LOW, key, f"is not in dist/; {who}")
+            yield Finding(LOW, f"is not in dist/; {who}", key=key)
 
 
-@effect
-def kinds_not_listed(state: ClusterState) -> Iterator[Finding]:
+@effect(risk="unknown")
+def kinds_not_listed(state: ClusterState) -> Findings:
     """Objects outside dist/ of kinds that cannot be listed are not checked."""
     for namespace in state.declared.of_kinds("Namespace") if state.unlisted else ():
         text = (
             "other objects in it could not be checked: this context cannot list "
             f"{listed(state.unlisted, _MOST)}"
         )
-        yield Finding(Risk.UNKNOWN, MEDIUM, namespace.key, text)
-
-
-def _hosts(ingress: Object) -> dict[str, None]:
-    return dict.fromkeys(path.host for path in paths(ingress) if path.host)
+        yield Finding(MEDIUM, text, key=namespace.key)

@@ -10,7 +10,7 @@ from typing import Any
 
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
-from ops.review.model import Path
+from ops.review.diff import Path
 
 CLIENT_SIDE_APPLY = "kubectl-client-side-apply"
 """The field manager of `kubectl apply` without `--server-side`. kubectl's server-side apply, which

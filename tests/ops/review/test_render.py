@@ -15,8 +15,8 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from ops.review import document, markdown, terminal
-from ops.review.report import Report
+from ops.review import markdown, terminal
+from ops.review.report import Report, document
 from ops.review.revisions import RawDiff, raw_diff
 from tests.bench.services import app
 from tests.conftest import ROOT
@@ -120,13 +120,13 @@ def test_a_report_that_fits_is_whole() -> None:
 def test_json_is_as_documented(report: Report) -> None:
     guide = (ROOT / "docs" / "review.md").read_text("utf-8")
     (schema,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
-    text = document.render(report, raw_diff(report.base, report.head))
+    text = document(report, raw_diff(report.base, report.head))
     jsonschema.validate(json.loads(text), json.loads(schema))
 
 
 def test_json_is_complete() -> None:
     report = review(many(), changed_everywhere(many()))
-    content = json.loads(document.render(report, RawDiff("", 0, 0, 0)))
+    content = json.loads(document(report, RawDiff("", 0, 0, 0)))
     assert len(content["objects"]) == 315
     assert len(content["findings"]) == len(report.findings)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ops.review.diff import spell
 from ops.review.live.normalize import (
     CLIENT_SIDE_APPLY,
     data_keys,
@@ -13,7 +14,6 @@ from ops.review.live.normalize import (
     merge_patch,
     without,
 )
-from ops.review.model import spell
 
 CONTAINER = 'k:{"name":"api"}'
 
