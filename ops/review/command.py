@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from catalogue.installation import INSTALLATION
 from ops import terminal
 from ops.errors import OpsError, Status
 from ops.git import Git
 from ops.options import Context, context_needs_cluster
-from ops.review.markdown import LIMIT
+from ops.review.formats import LIMIT, to_json, to_markdown, to_terminal
 from ops.review.model import ReviewError, Risk
-from ops.review.report import Report, document
-from ops.review.revisions import RawDiff, Repository, raw_diff
+from ops.review.report import Report
+from ops.review.revisions import Repository, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
 
@@ -76,7 +77,13 @@ def review(
         raw = raw_diff(report.base, report.head)
     except OpsError as error:  # of Git or the cluster, with another status
         raise ReviewError(str(error)) from error
-    _print(report, raw, format_, whole_diff=diff, limit=limit, full=full_report)
+    match format_:
+        case Format.TERMINAL:
+            to_terminal(report, raw, Console(highlight=False), whole_diff=diff)
+        case Format.MARKDOWN:
+            typer.echo(to_markdown(report, raw, full=full_report, limit=limit), nl=False)
+        case Format.JSON:
+            typer.echo(to_json(report, raw))
     if not (cluster or head or report.findings):
         _hint_at_synth(report.base.commit)
     if report.incomplete:
@@ -95,11 +102,9 @@ def _of_cluster(context: str | None, revision: str | None) -> Report:
 
 
 def _of_revisions(base: str | None, head: str | None) -> Report:
-    repository = Repository(Path.cwd())
-    return Report(
-        repository.revision(base) if base else repository.merge_base(INSTALLATION.revision),
-        repository.revision(head),
-    )
+    at = Repository(Path.cwd())
+    before = at.revision(base) if base else at.merge_base(INSTALLATION.revision)
+    return Report(before, at.revision(head))
 
 
 def _hint_at_synth(base: str | None) -> None:
@@ -107,21 +112,3 @@ def _hint_at_synth(base: str | None) -> None:
     changed = Git(Path.cwd()).attempt("diff", "--quiet", base or "HEAD", "--", *_SOURCES) is None
     if changed:
         typer.echo("The sources of dist/ have changed; run `make synth` to render it.", err=True)
-
-
-def _print(
-    report: Report, diff: RawDiff, format_: Format, *, whole_diff: bool, limit: int, full: str
-) -> None:
-    match format_:
-        case Format.TERMINAL:
-            from rich.console import Console
-
-            from ops.review.terminal import show
-
-            show(report, diff, Console(highlight=False), whole_diff=whole_diff)
-        case Format.MARKDOWN:
-            from ops.review import markdown
-
-            typer.echo(markdown.render(report, diff, full=full, limit=limit), nl=False)
-        case Format.JSON:
-            typer.echo(document(report, diff))

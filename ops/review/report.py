@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.model.text import plural
-from ops.review.diff import ABSENT, Change, Comparison, Difference
+from ops.review.diff import Change, Comparison
 from ops.review.effects import EFFECTS, findings
 from ops.review.effects.fields import effect_unknown, field_updated
 from ops.review.effects.operation import Demand, demands
 from ops.review.load import MANIFESTS, read
 from ops.review.model import LOW, Finding, Findings, ReviewError, Risk, Severity, effect
-from ops.review.revisions import RawDiff, Revision, differing
+from ops.review.revisions import Revision, differing
 
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
 _SUMMARY = {
@@ -178,60 +177,6 @@ def _named(keys: list[Key], most: int = 4) -> str:
     listed = "; ".join(f"{of_names} {', '.join(alike)}" for of_names, alike in names.items())
     hidden = sum(map(len, list(kinds.values())[most:]))
     return f"{listed} and {hidden} more" if hidden else listed
-
-
-SCHEMA = 1
-"""The version of the JSON document; increases when a field is removed or changes its meaning."""
-
-
-def document(report: Report, diff: RawDiff) -> str:
-    """The report as JSON; docs/review.md has the schema."""
-    content = {
-        "version": SCHEMA,
-        "base": {"name": report.base.name, "commit": report.base.commit},
-        "head": {"name": report.head.name, "commit": report.head.commit},
-        "verdict": report.verdict,
-        "severity": report.severity,
-        "findings": [
-            {
-                "class": finding.risk,
-                "rule": finding.rule,
-                "severity": finding.severity,
-                "object": finding.key._asdict(),
-                "text": finding.text,
-                "pods": finding.pods,
-            }
-            for finding in report.findings
-        ],
-        "capacity": [
-            {
-                "namespace": demand.namespace,
-                "resource": demand.resource,
-                "before": demand.before,
-                "after": demand.after,
-                "quota": demand.quota or None,
-            }
-            for demand in report.capacity
-        ],
-        "objects": [
-            {
-                "object": change.key._asdict(),
-                "file": file,
-                "change": change.state,
-                "differences": list(map(_field, change.differences)),
-            }
-            for file, changes in report.services.items()
-            for change in changes
-        ],
-        "diff": {"files": diff.files, "added": diff.added, "removed": diff.removed},
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False, default=str)
-
-
-def _field(difference: Difference) -> dict[str, Any]:
-    values = {"before": difference.before, "after": difference.after}
-    present = {name: content for name, content in values.items() if content is not ABSENT}
-    return {"path": str(difference), **present}
 
 
 @effect(risk="noise")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -13,12 +13,11 @@ from constructs_lib.manifests.network import (
     ACTION,
     ALB,
     SCHEME,
-    IngressPath,
     answers_itself,
     audience,
     paths_by_rule,
 )
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
+from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.model import Manifest
 from ops.review.diff import ABSENT, Change, Comparison
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect, field_finding
@@ -50,6 +49,7 @@ _ANY_HOST = "*"
 _OWN_RESPONSES = ("fixed-response", "redirect")
 """The actions that reach no Service."""
 _UNKNOWN_ACTION = "the action"
+_SERVICE = "Service "
 
 
 class HostPath(NamedTuple):
@@ -62,6 +62,11 @@ class HostPath(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path} ({self.type}, {self.target})"
+
+    def matches(self, path: str) -> bool:
+        if self.type == "Exact":
+            return self.path == path
+        return f"{path}/".startswith(f"{self.path.rstrip('/*')}/")
 
 
 HostRules = Mapping[str, list[list[HostPath]]]
@@ -189,38 +194,37 @@ def controller_changed(change: Change, _: Comparison) -> Findings:
 
 
 def hosts_of(ingress: Object) -> list[str]:
-    return [rule[0].host or _ANY_HOST for rule in paths_by_rule(ingress)]
+    return [host for host, _ in _rules(ingress)]
+
+
+def _rules(ingress: Object) -> Iterator[tuple[str, list[HostPath]]]:
+    """The host of each rule, and its paths in order."""
+    for rule in paths_by_rule(ingress):
+        yield (
+            rule[0].host or _ANY_HOST,
+            [HostPath(path.path, path.type, _target(ingress, path.backend)) for path in rule],
+        )
+
+
+def _target(ingress: Object, backend: Manifest) -> str:
+    """What responds: a Service and port, the load balancer itself, or an action that forwards."""
+    service = at(backend, "service")
+    if service and not answers_itself(backend):
+        port = at(service, "port")
+        return f"{_SERVICE}{service['name']}:{port.get('number', port.get('name'))}"
+    action = ingress.annotations.get(f"{ACTION}{service.get('name')}", "")
+    if any(f'"{kind}"' in action for kind in _OWN_RESPONSES):
+        return "the load balancer"
+    return f"{_UNKNOWN_ACTION} {service.get('name')} {action}".rstrip()
 
 
 @once_per_objects
 def _paths(objects: Objects) -> HostRules:
     hosts: dict[str, list[list[HostPath]]] = defaultdict(list)
     for ingress in objects.of_kinds("Ingress"):
-        for rule in paths_by_rule(ingress):
-            hosts[rule[0].host or _ANY_HOST].append(
-                [HostPath(path.path, path.type, _target(ingress, path.backend)) for path in rule]
-            )
+        for host, paths in _rules(ingress):
+            hosts[host].append(paths)
     return hosts
-
-
-def _target(ingress: Object, backend: Manifest) -> str:
-    """What responds: a Service and port, the load balancer itself, or an action that forwards."""
-    if service := _service(backend):
-        return service
-    name = (backend.get("service") or {}).get("name")
-    action = ingress.annotations.get(f"{ACTION}{name}", "")
-    if any(f'"{kind}"' in action for kind in _OWN_RESPONSES):
-        return "the load balancer"
-    return f"{_UNKNOWN_ACTION} {name} {action}".rstrip()
-
-
-def _service(backend: Manifest) -> str | None:
-    """`Service cerebro-api:8000`; None if the load balancer itself responds."""
-    service = None if answers_itself(backend) else backend.get("service")
-    if not service:
-        return None
-    port = service.get("port") or {}
-    return f"Service {service['name']}:{port.get('number', port.get('name'))}"
 
 
 def _unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
@@ -250,34 +254,32 @@ def _routes(before: Objects, after: Objects) -> tuple[dict[str, Route], dict[str
     Of a host with unclear paths, only the audience is known, not which Service gets which path.
     """
     was, now = _paths(before), _paths(after)
-    paths: dict[str, dict[str, None]] = defaultdict(dict)
-    for side in (was, now):
-        for host, rules in side.items():
-            paths[host] |= dict.fromkeys(path.path for path in chain.from_iterable(rules))
-    unclear = _unclear_hosts(was, now)
-    return _by_url(before, paths, unclear), _by_url(after, paths, unclear)
+    paths = {
+        host: dict.fromkeys(
+            path.path for rule in (*was.get(host, ()), *now.get(host, ())) for path in rule
+        )
+        for host in (*was, *now)
+    }
+    paths |= {host: {} for host in _unclear_hosts(was, now)}
+    return _by_url(before, paths), _by_url(after, paths)
 
 
-def _by_url(
-    objects: Objects, paths: Mapping[str, Mapping[str, None]], unclear: Set[str]
-) -> dict[str, Route]:
+def _by_url(objects: Objects, paths: Mapping[str, Mapping[str, None]]) -> dict[str, Route]:
     """The routes; the one from the internet wins if several have the same URL."""
     routes: dict[str, Route] = {}
     for ingress in objects.of_kinds("Ingress"):
-        for rule in paths_by_rule(ingress):
-            host = rule[0].host or _ANY_HOST
+        clients = audience(ingress)
+        for host, rule in _rules(ingress):
             for origin, redirects in _origins(ingress, host):
-                services: dict[str, str | None]
+                services: dict[str, str | None] = {"/…": ""}  # of unclear paths
                 if redirects:
                     services = {"/": _REDIRECTED}
-                elif host in unclear:
-                    services = {"/…": ""}
-                else:
+                elif paths[host]:
                     services = {path: _service_at(path, rule) for path in paths[host]}
                 for path, service in services.items():
-                    url, public = f"{origin}{path}", audience(ingress) == "the internet"
-                    if service is not None and (url not in routes or public):
-                        routes[url] = Route(ingress.key, audience(ingress), service)
+                    url = f"{origin}{path}"
+                    if service is not None and (url not in routes or clients == "the internet"):
+                        routes[url] = Route(ingress.key, clients, service)
     return routes
 
 
@@ -286,20 +288,13 @@ def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
     default = '[{"HTTPS":443}]' if CERTIFICATE in ingress.annotations else '[{"HTTP":80}]'
     for listener in json.loads(ingress.annotations.get(LISTENERS, default)):
         for protocol, port in listener.items():
-            at = "" if _DEFAULT_PORTS.get(protocol) == port else f":{port}"
+            place = "" if _DEFAULT_PORTS.get(protocol) == port else f":{port}"
             redirects = protocol == "HTTP" and REDIRECT in ingress.annotations
-            yield f"{protocol.lower()}://{host}{at}", redirects
+            yield f"{protocol.lower()}://{host}{place}", redirects
 
 
-def _service_at(path: str, rule: list[IngressPath]) -> str | None:
+def _service_at(path: str, rule: list[HostPath]) -> str | None:
     """The Service for a path; None if the load balancer itself responds."""
-    matching = [candidate for candidate in rule if _matches(candidate, path)]
+    matching = [candidate for candidate in rule if candidate.matches(path)]
     nearest = max(matching, key=lambda candidate: len(candidate.path), default=None)
-    return _service(nearest.backend) if nearest else None
-
-
-def _matches(candidate: IngressPath, path: str) -> bool:
-    if candidate.type == "Exact":
-        return candidate.path == path
-    prefix = candidate.path.rstrip("/*")
-    return path == prefix or path.startswith(f"{prefix}/")
+    return nearest.target if nearest and nearest.target.startswith(_SERVICE) else None

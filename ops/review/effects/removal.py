@@ -206,7 +206,9 @@ def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
 def selector_mismatched(change: Change, _: Comparison) -> Findings:
     """The API server refuses a workload whose selector does not match its pods."""
     labels = change.at(*change.template, "metadata", "labels")
-    if labels and not selects(change.after.spec.get("selector"), Workload.read(change.after).pod_labels):
+    if labels and not selects(
+        change.after.spec.get("selector"), Workload.read(change.after).pod_labels
+    ):
         text = (
             "the API server refuses it, so the sync fails: spec.selector does not match the pod "
             "labels"

@@ -15,8 +15,8 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from ops.review import markdown, terminal
-from ops.review.report import Report, document
+from ops.review.formats import LIMIT, to_json, to_markdown, to_terminal
+from ops.review.report import Report
 from ops.review.revisions import RawDiff, raw_diff
 from tests.bench.services import app
 from tests.conftest import ROOT
@@ -51,9 +51,9 @@ def changed_everywhere(files: Files) -> Files:
     }
 
 
-def comment(report: Report, limit: int = markdown.LIMIT) -> str:
+def comment(report: Report, limit: int = LIMIT) -> str:
     diff = raw_diff(report.base, report.head)
-    return markdown.render(report, diff, full="in the artifact", limit=limit)
+    return to_markdown(report, diff, full="in the artifact", limit=limit)
 
 
 def page(text: str) -> str:
@@ -62,7 +62,7 @@ def page(text: str) -> str:
 
 def screen(report: Report, *, whole_diff: bool = False) -> str:
     console = Console(file=io.StringIO(), width=80, highlight=False)
-    terminal.show(report, raw_diff(report.base, report.head), console, whole_diff=whole_diff)
+    to_terminal(report, raw_diff(report.base, report.head), console, whole_diff=whole_diff)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -103,7 +103,7 @@ def test_markdown_shows_values_as_they_are() -> None:
     )
 
 
-@pytest.mark.parametrize("limit", [2_000, 5_000, 20_000, markdown.LIMIT])
+@pytest.mark.parametrize("limit", [2_000, 5_000, 20_000, LIMIT])
 def test_what_does_not_fit_is_counted_and_linked(limit: int) -> None:
     text = comment(review(many(), changed_everywhere(many())), limit)
     assert len(text) <= limit
@@ -120,13 +120,13 @@ def test_a_report_that_fits_is_whole() -> None:
 def test_json_is_as_documented(report: Report) -> None:
     guide = (ROOT / "docs" / "review.md").read_text("utf-8")
     (schema,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
-    text = document(report, raw_diff(report.base, report.head))
+    text = to_json(report, raw_diff(report.base, report.head))
     jsonschema.validate(json.loads(text), json.loads(schema))
 
 
 def test_json_is_complete() -> None:
     report = review(many(), changed_everywhere(many()))
-    content = json.loads(document(report, RawDiff("", 0, 0, 0)))
+    content = json.loads(to_json(report, RawDiff("", 0, 0, 0)))
     assert len(content["objects"]) == 315
     assert len(content["findings"]) == len(report.findings)
 

@@ -13,11 +13,12 @@ from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from ops.cluster.client import Response
 from ops.errors import ClusterError
+from ops.review.formats import to_json
 from ops.review.live import findings
 from ops.review.live.report import compare
 from ops.review.load import of_cluster, read
 from ops.review.model import effects_of
-from ops.review.report import Report, document
+from ops.review.report import Report
 from ops.review.revisions import raw_diff
 from tests.ops.review.edits import drop, rendered, revision
 from tests.ops.review.live.server import FakeServer, place
@@ -373,7 +374,7 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
     )
     assert expected in said(report, "Secret cerebro/native")
     diff = raw_diff(report.base, report.head)
-    shown = document(report, diff) + diff.text
+    shown = to_json(report, diff) + diff.text
     assert "KEY" in shown
     assert not [one for one in ("aGlkZGVu", "Zm9ybWVy") if one in shown]
 

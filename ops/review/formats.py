@@ -1,0 +1,279 @@
+"""The report for a terminal, as a GitHub comment, and as JSON."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Column, Table
+from rich.text import Text
+
+from constructs_lib.model.text import plural
+from ops.review.diff import ABSENT, Change, Difference, shown
+from ops.review.effects.operation import Demand
+from ops.review.model import Severity
+from ops.review.report import Group, Report
+from ops.review.revisions import RawDiff
+
+_STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}
+_MARKS = {"changed": ("~", "yellow"), "added": ("+", "green"), "removed": ("-", "red")}
+_LINES = {"+": "green", "-": "red", "@": "cyan"}
+_MAX_FIELDS = 12
+_SHORT = 60
+
+
+def to_terminal(report: Report, diff: RawDiff, console: Console, *, whole_diff: bool) -> None:
+    """Print the report in the width of the console, and with `whole_diff` the raw diff."""
+
+    def title(text: str, style: str = "bold") -> None:
+        console.print(Rule(Text(text, style=style), align="left", style="dim"))
+
+    style = _STYLES[report.severity] if report.severity else "bold green"
+    console.print(Text(report.verdict, style=style))
+    if not report.findings:
+        return
+    console.print(Text(f"{report.scope}\n", style="dim"))
+    for severity, style in _STYLES.items():
+        if groups := [group for group in report.groups if group.severity is severity]:
+            title(severity.capitalize(), style)
+            console.print(_effects(groups, style), "")
+    if report.capacity:
+        title("Capacity at peak")
+        console.print(_capacity_table(report.capacity), "")
+    for file, changes in report.services.items():
+        title(file)
+        for change in changes:
+            _show_object(change, console)
+        console.print()
+    title(f"Raw diff: {diff}")
+    if whole_diff:
+        for line in diff.text.splitlines():
+            console.print(Text(line, style=_LINES.get(line[:1], "")), soft_wrap=True)
+    else:
+        console.print(Text("use --diff to show it", style="dim"))
+
+
+def _effects(groups: list[Group], style: str) -> Table:
+    columns = Column(no_wrap=True, min_width=8), Column(overflow="fold")
+    table = Table(*columns, box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    for group in groups:
+        text = Text.assemble((group.objects, "bold"), group.pods, "\n", group.sentence)
+        table.add_row(Text(group.risk, style=style), text)
+    return table
+
+
+def _capacity_table(demands: list[Demand]) -> Table:
+    numbers = (Column(name, justify="right") for name in ("Before", "After", "Quota"))
+    table = Table("Namespace", "Resource", *numbers, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.header_style = "dim"
+    former = ""
+    for namespace, *amounts, exceeds in demands:
+        style = "bold red" if exceeds else ""
+        table.add_row("" if namespace == former else namespace, *amounts, style=style)
+        former = namespace
+    return table
+
+
+def _show_object(change: Change, console: Console) -> None:
+    mark, style = _MARKS[change.state]
+    console.print(Text(f"{mark} {change.key}", style=style))
+    fields = [
+        Text.assemble((f"{change.brief(field)}: ", "dim"), field.values(_SHORT))
+        for field in change.differences[:_MAX_FIELDS]
+    ]
+    if hidden := len(change.differences) - len(fields):
+        fields.append(Text(f"and {plural(hidden, 'more field')}", style="dim"))
+    for field in fields:
+        console.print(Padding(field, (0, 0, 0, 4)))
+
+
+LIMIT = 65_536
+"""GitHub's limit for a comment, in characters."""
+MARKER = "<!-- ops review -->"
+"""The first line, by which a workflow finds its earlier comment."""
+_ALERTS = {Severity.HIGH: "CAUTION", Severity.MEDIUM: "WARNING", Severity.LOW: "NOTE", None: "TIP"}
+_SIGNS = {Severity.HIGH: "🔴 high", Severity.MEDIUM: "🟡 medium", Severity.LOW: "⚪ low"}
+_STATES = {"changed": "", "added": ": new", "removed": ": removed"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&$])")
+_LINK = re.compile(r"(https?://[\w./:-]*[\w/-])")
+_LONG = 200
+_RESERVE = 400
+"""For the line that lists what is left out."""
+
+
+class Comment:
+    """Text with a length limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit - _RESERVE
+        self._parts: list[str] = []
+        self._cut: list[str] = []
+        """Descriptions of what did not fit."""
+
+    def add(self, *texts: str, noun: str = "") -> None:
+        """Add the texts that fit, and count the others."""
+        cut = 0
+        for text in texts:
+            if _length(text) > self._left:
+                cut += 1
+                continue
+            self._parts.append(text)
+            self._left -= _length(text)
+        if cut and noun:
+            self._cut.append(plural(cut, noun))
+
+    def add_diff(self, diff: RawDiff) -> None:
+        """Add as much of the diff as fits, collapsed."""
+        fence = "`" * max(3, _backticks(diff.text) + 1)
+        title = f"Raw diff: {diff}"
+        kept, left = "", self._left - _length(_collapsed(title, f"{fence}diff\n{fence}\n"))
+        for line in diff.text.splitlines(keepends=True):
+            left -= _length(line)
+            if left < 0:
+                self._cut.append("the rest of the raw diff")
+                break
+            kept += line
+        if kept:
+            self.add(_collapsed(title, f"{fence}diff\n{kept}{fence}\n"))
+
+    def text(self, full: str) -> str:
+        """The text, and a reference to the full report if something did not fit."""
+        note = f"\n> Does not fit into a comment: {', '.join(self._cut)}. Full report: {full}\n"
+        return "".join(self._parts) + (note if self._cut else "")
+
+
+def to_markdown(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> str:
+    """A GitHub comment with at most `limit` characters, which escapes all values.
+
+    `full` is where the full report is.
+    """
+    comment = Comment(limit)
+    alert = _ALERTS[report.severity]
+    comment.add(f"{MARKER}\n> [!{alert}]\n> **{_prose(report.verdict)}**\n")
+    if report.findings:
+        comment.add(f"\n{_prose(report.scope)}\n\n| | Class | Object | What happens |\n|-|-|-|-|\n")
+        comment.add(*map(_row, report.groups), noun="row")
+        if report.capacity:
+            comment.add(_collapsed("Capacity at peak", f"{_capacity_rows(report)}\n"))
+        comment.add(*_services(report), noun="service")
+        comment.add_diff(diff)
+    return comment.text(full)
+
+
+def _row(group: Group) -> str:
+    names, text = _prose(group.objects), f"{_prose(group.sentence)}{group.pods}"
+    return f"| {_SIGNS[group.severity]} | `{group.risk}` | {names} | {text} |\n"
+
+
+def _capacity_rows(report: Report) -> str:
+    rows = (
+        f"| {_prose(namespace)} | {' | '.join(amounts)} |\n"
+        for namespace, *amounts, _ in report.capacity
+    )
+    return f"| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n{''.join(rows)}"
+
+
+def _services(report: Report) -> Iterator[str]:
+    for file, changes in report.services.items():
+        summary = f"<code>{html.escape(file)}</code>: {plural(len(changes), 'object')}"
+        yield _collapsed(summary, f"{''.join(map(_object, changes))}\n")
+
+
+def _object(change: Change) -> str:
+    fields = "".join(
+        f"  - {_code(change.brief(field))}: {_code(shown(field.before, _LONG))} → "
+        f"{_code(shown(field.after, _LONG))}\n"
+        for field in change.differences
+    )
+    return f"- {_prose(str(change.key))}{_STATES[change.state]}\n{fields}"
+
+
+def _collapsed(summary: str, content: str) -> str:
+    return f"\n<details><summary>{summary}</summary>\n\n{content}</details>\n"
+
+
+def _prose(text: str) -> str:
+    """Text with all Markdown escaped except links; it does not mention users."""
+    parts = _LINK.split(" ".join(text.split()))
+    for index, part in enumerate(parts):
+        quoted = _SPECIAL.sub(r"\\\1", part).replace("@", "@&#8203;")
+        parts[index] = f"<{part}>" if index % 2 else quoted
+    return "".join(parts)
+
+
+def _code(text: str) -> str:
+    """A code span with any text."""
+    longest = _backticks(text)
+    ticks = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{ticks}{space}{text}{space}{ticks}"
+
+
+def _backticks(text: str) -> int:
+    """The length of the longest run of backticks."""
+    return max(map(len, re.findall(r"`+", text)), default=0)
+
+
+def _length(text: str) -> int:
+    """In UTF-16 code units, as browsers count."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+SCHEMA = 1
+"""The version of the JSON document; increases when a field is removed or changes its meaning."""
+
+
+def to_json(report: Report, diff: RawDiff) -> str:
+    """The report as JSON; docs/review.md has the schema."""
+    content = {
+        "version": SCHEMA,
+        "base": {"name": report.base.name, "commit": report.base.commit},
+        "head": {"name": report.head.name, "commit": report.head.commit},
+        "verdict": report.verdict,
+        "severity": report.severity,
+        "findings": [
+            {
+                "class": finding.risk,
+                "rule": finding.rule,
+                "severity": finding.severity,
+                "object": finding.key._asdict(),
+                "text": finding.text,
+                "pods": finding.pods,
+            }
+            for finding in report.findings
+        ],
+        "capacity": [
+            {
+                "namespace": demand.namespace,
+                "resource": demand.resource,
+                "before": demand.before,
+                "after": demand.after,
+                "quota": demand.quota or None,
+            }
+            for demand in report.capacity
+        ],
+        "objects": [
+            {
+                "object": change.key._asdict(),
+                "file": file,
+                "change": change.state,
+                "differences": list(map(_field, change.differences)),
+            }
+            for file, changes in report.services.items()
+            for change in changes
+        ],
+        "diff": {"files": diff.files, "added": diff.added, "removed": diff.removed},
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str)
+
+
+def _field(difference: Difference) -> dict[str, Any]:
+    values = {"before": difference.before, "after": difference.after}
+    present = {name: content for name, content in values.items() if content is not ABSENT}
+    return {"path": str(difference), **present}
