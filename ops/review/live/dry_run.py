@@ -12,6 +12,7 @@ from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
+from ops.cluster import APPLY_PATCH, MERGE_PATCH
 from ops.cluster.client import Resource, Response, in_parallel
 from ops.review.diff import spell
 from ops.review.live.normalize import (
@@ -90,12 +91,12 @@ def _dry_run(server: Server, declared: Declared, stored: Manifest | None) -> Dry
     before = normalized(stored, declared) if stored else None
     result = partial(DryRun, declared=declared, stored=stored, before=before)
     if remade_with_each_sync(declared):
-        response = server.create(resource, _under_unused_name(declared, stored))
+        response = server.dry_run(resource, _under_unused_name(declared, stored))
     else:
-        response = server.apply(resource, declared.manifest, force=False)
+        response = server.dry_run(resource, declared.manifest, APPLY_PATCH, force="false")
     taken_over = tuple(_conflicts(response))
     if taken_over:
-        response = server.apply(resource, declared.manifest, force=True)
+        response = server.dry_run(resource, declared.manifest, APPLY_PATCH, force="true")
     if response.accepted and stored:
         response = _migrated(server, resource, response, stored)
     if not response.accepted:
@@ -129,7 +130,7 @@ def _migrated(server: Server, resource: Resource, response: Response, stored: Ma
     patch = merge_patch(normalized(stored), normalized(left))
     if not patch:
         return response
-    again = server.merge(resource, stored, patch)
+    again = server.dry_run(resource, stored, MERGE_PATCH, patch)
     if again.accepted:
         again.content["metadata"]["managedFields"] = [
             entry

@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from constructs_lib.manifests.argocd import GROUP, NAMESPACE
 from constructs_lib.manifests.objects import GROUPS, Key, Kind, Objects
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
-from ops.cluster import APPLY_PATCH, MERGE_PATCH
 from ops.cluster.client import Client, Discovery, Resource, Response, in_parallel
 from ops.errors import ClusterError
 
@@ -53,15 +52,6 @@ _NO_PERMISSION = re.compile(
 )
 
 
-class Listing(NamedTuple):
-    """All objects of a kind in a namespace."""
-
-    resource: Resource
-    namespace: str
-    needed: bool
-    """Whether the review needs whole objects; otherwise metadata is enough, or nothing."""
-
-
 @dataclass
 class Server:
     """One API server; no request changes anything."""
@@ -82,23 +72,25 @@ class Server:
     def served(self) -> Discovery:
         return Discovery(self.client)
 
-    def list_objects(self, listing: Listing) -> list[Manifest] | None:
-        """The objects, of Secrets only metadata and type; None if they cannot be listed."""
-        resource, needed = listing.resource, listing.needed
+    def list_objects(
+        self, resource: Resource, namespace: str, *, whole: bool
+    ) -> list[Manifest] | None:
+        """The objects in a namespace; None if they cannot be listed.
+
+        Only their metadata, unless the review needs `whole` objects; of Secrets, also the type.
+        """
         secrets = (resource.group, resource.kind) == SECRET
-        accept = _TABLE if secrets else _OBJECTS if needed else _METADATA_LIST
-        request = self._request if needed else self.client.exchange
-        response = request("GET", resource.path(namespace=listing.namespace), accept=accept)
+        accept = _TABLE if secrets else _OBJECTS if whole else _METADATA_LIST
+        request = self._request if whole else self.client.exchange
+        response = request("GET", resource.path(namespace=namespace), accept=accept)
         if not response.accepted:
             return None
         items = response.content.get("items") or ()
         if secrets:  # the table of `kubectl get secrets`
             columns = [column["name"].lower() for column in response.content["columnDefinitions"]]
+            place = columns.index("type")
             items = [
-                {
-                    "metadata": row["object"]["metadata"],
-                    "type": row["cells"][columns.index("type")],
-                }
+                {"metadata": row["object"]["metadata"], "type": row["cells"][place]}
                 for row in response.content.get("rows") or ()
             ]
         named = {"apiVersion": resource.group_version, "kind": resource.kind}
@@ -114,26 +106,33 @@ class Server:
         named = {"apiVersion": api_version, "kind": key.kind}
         return {**response.content, **named} if response.accepted else None
 
-    def apply(self, resource: Resource, manifest: Manifest, *, force: bool) -> Response:
-        """Dry-run Argo CD's server-side apply."""
-        return self._dry_run(resource, manifest, manifest, APPLY_PATCH, force=str(force).lower())
-
-    def merge(self, resource: Resource, manifest: Manifest, patch: Manifest) -> Response:
-        """Dry-run a merge patch of an object."""
-        return self._dry_run(resource, manifest, patch, MERGE_PATCH)
-
-    def create(self, resource: Resource, manifest: Manifest) -> Response:
-        """Dry-run the creation of an object."""
-        return self._dry_run(resource, manifest, manifest, _OBJECTS)
-
-    def _dry_run(
-        self, resource: Resource, manifest: Manifest, body: Manifest, content: str, **query: str
+    def dry_run(
+        self,
+        resource: Resource,
+        manifest: Manifest,
+        patch: str | None = None,
+        body: Manifest | None = None,
+        **query: str,
     ) -> Response:
-        name = manifest["metadata"]["name"] if content != _OBJECTS else None
-        path = resource.path(name, manifest["metadata"].get("namespace"))
+        """Dry-run the creation of an object, or a patch of it, as Argo CD.
+
+        Args:
+            resource: The kind of the object.
+            manifest: The object.
+            patch: The content type of the patch. Default: create the object.
+            body: The patch. Default: the object.
+            query: More parameters of the request.
+        """
+        metadata = manifest["metadata"]
+        path = resource.path(metadata["name"] if patch else None, metadata.get("namespace"))
         query |= {"fieldManager": ARGO_CD, "dryRun": "All", "fieldValidation": "Warn"}
-        method = "PATCH" if name else "POST"
-        return self._request(method, path, query=query, body=body, content_type=content)
+        return self._request(
+            "PATCH" if patch else "POST",
+            path,
+            query=query,
+            body=body or manifest,
+            content_type=patch or _OBJECTS,
+        )
 
     def _request(self, method: str, path: str, **options: Any) -> Response:
         response = self.client.exchange(method, path, **options)
@@ -196,10 +195,12 @@ class ClusterState:
 def read_cluster(server: Server, declared: Objects) -> ClusterState:
     """Read the cluster. Raises ClusterError with every missing permission."""
     listings = list(_listings(server.served, declared))
-    lists = in_parallel(server.list_objects, listings)
+    lists = in_parallel(
+        lambda listing: server.list_objects(*listing[:2], whole=listing[2]), listings
+    )
     unlisted = [
-        listing.resource.name
-        for listing, items in zip(listings, lists, strict=True)
+        resource.name
+        for (resource, *_), items in zip(listings, lists, strict=True)
         if items is None
     ]
     stored = {key_of(item): item for items in lists for item in items or ()}
@@ -227,8 +228,11 @@ def _kind(key: Key) -> Kind:
     return key.group, key.kind
 
 
-def _listings(served: Discovery, declared: Objects) -> Iterator[Listing]:
-    """Everything in the namespaces of dist/, and its kinds elsewhere."""
+def _listings(served: Discovery, declared: Objects) -> Iterator[tuple[Resource, str, bool]]:
+    """The kinds in the namespaces of dist/, and its own kinds elsewhere.
+
+    With each, whether the review needs whole objects; otherwise metadata is enough, or nothing.
+    """
     versions = {_kind(item.key): item.manifest["apiVersion"] for item in declared}
     resources = {
         kind: served.get(versions.get(kind, preferred.group_version), preferred.kind) or preferred
@@ -239,12 +243,11 @@ def _listings(served: Discovery, declared: Objects) -> Iterator[Listing]:
     for namespace in sorted(inside):
         for kind, resource in resources.items():
             if kind not in _CONTROLLER_KINDS:
-                needed = kind in versions or kind in READ_KINDS or kind == SECRET
-                yield Listing(resource, namespace, needed)
+                yield resource, namespace, kind in {*versions, *READ_KINDS, SECRET}
     elsewhere = {(item.namespace, _kind(item.key)) for item in declared}
     for namespace, kind in sorted({*elsewhere, (NAMESPACE, APPLICATION)}):
         if namespace and namespace not in inside and kind in resources:
-            yield Listing(resources[kind], namespace, needed=True)
+            yield resources[kind], namespace, True
 
 
 def _tracked(application: Manifest) -> Iterator[tuple[Key, str]]:
