@@ -6,15 +6,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from constructs_lib.kubernetes import ChartFile
+from constructs_lib.kubernetes import ChartFile, ChartFiles
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
 from constructs_lib.manifests.network import answers_itself, audience, hosts, paths
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.references import remote_keys, secret_of
-from constructs_lib.manifests.workload import Workload, pods_in_words
+from constructs_lib.manifests.workload import Workload, pods_in_words, workloads
 from constructs_lib.model.schedule import starts, words
 from constructs_lib.model.text import plural
-from overview.inventory import ANY_HOST, Inventory
 
+ANY_HOST = "any host"
+"""In place of the host of a rule without one."""
 _GANTT = (
     "gantt",
     "  dateFormat HH:mm",
@@ -24,6 +26,25 @@ _GANTT = (
 )
 _MOST_STARTS = 6
 """A job with more starts per day is drawn as one bar over the whole day."""
+
+
+class Inventory:
+    """The declared objects, in order of declaration. The file of each is the path of its chart."""
+
+    def __init__(self, files: ChartFiles) -> None:
+        self.files = files
+        self.objects = Objects(
+            Object.of(manifest, chart.path) for chart in files for manifest in chart.objects
+        )
+        self._charts = {chart.path: chart for chart in files}
+        self.workloads: dict[ChartFile, list[Workload]] = defaultdict(list)
+        """The workloads by chart. Charts without workloads are omitted."""
+        for workload in workloads(self.objects):
+            self.workloads[self._charts[workload.file]].append(workload)
+
+    def of(self, kind: str) -> Iterator[tuple[ChartFile, Object]]:
+        """The objects of a kind, each with its chart."""
+        return ((self._charts[item.file], item) for item in self.objects.of_kinds(kind))
 
 
 class Diagram:
@@ -87,15 +108,15 @@ def _namespace(inventory: Inventory, name: str) -> str:
 
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:
     """One node for all workloads of a chart, preceded by its Services."""
-    pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{_running(inventory, chart)}")
-    for service in inventory.objects[chart].of_kinds("Service"):
+    running = _running(inventory.workloads[chart])
+    pods = diagram.node(f"pods {chart.name}", f"{chart.name}<br>{running}")
+    for service in (service for owner, service in inventory.of("Service") if owner is chart):
         ports = ", ".join(str(port["port"]) for port in service.spec.get("ports") or ())
         label = f"Service {service.name}:{ports}".removesuffix(":")
         diagram.arrow(diagram.node(f"Service {service.name}", label), pods)
 
 
-def _running(inventory: Inventory, chart: ChartFile) -> str:
-    workloads = inventory.workloads[chart]
+def _running(workloads: list[Workload]) -> str:
     replicas = [workload.replicas for workload in workloads]
     fewest, most = (sum(bounds[place] for bounds in replicas if bounds) for place in (0, 1))
     jobs = {
@@ -132,10 +153,10 @@ def secrets(inventory: Inventory) -> str:
             for name in workload.pull_secrets:
                 puller = f"every pod of {chart.namespace}"
                 diagram.arrow(secret(_qualified(chart, name)), diagram.node(puller, puller))
-        for names, workloads in alike.items():
-            label = "<br>".join(workload.name for workload in workloads)
+        for names, reading in alike.items():
+            label = "<br>".join(workload.name for workload in reading)
             for name in names:
-                pods = diagram.node(f"pods {workloads[0].name}", label)
+                pods = diagram.node(f"pods {reading[0].name}", label)
                 diagram.arrow(secret(_qualified(chart, name)), pods)
     return str(diagram)
 
