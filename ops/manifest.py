@@ -15,6 +15,7 @@ from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from constructs_lib.manifests.network import paths
 from constructs_lib.manifests.objects import Key
+from constructs_lib.manifests.workload import Workload, behind
 from ops import rendered, terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
@@ -28,6 +29,7 @@ app = typer.Typer(add_completion=False, help="Refresh the dbt manifest of cerebr
 TIER = "tier3"
 """The tier that a refresh requires."""
 PATH = "/v1/system/manifest/refresh"
+_INTERVAL = "DBT_MANIFEST_REFRESH_INTERVAL_SECONDS"
 _HEADER = "X-API-Key"
 _SECONDS = 60
 """The load balancer's timeout. A pod fetches the manifest for up to 30 seconds."""
@@ -76,28 +78,20 @@ def refresh(
     context_needs_cluster(context, cluster=cluster)
     if ask_key and key_file:
         raise typer.BadParameter("--ask-key and --key-file are mutually exclusive")
-    pods = _api_pods()
+    api = _api()
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
-    results = list(_in_every_pod(Cluster(context), pods, key)) if cluster else [_in_one_pod(key)]
+    results = list(_in_every_pod(Cluster(context), api, key)) if cluster else [_in_one_pod(key)]
     for result in results:
         report = terminal.show if result.succeeded else terminal.fail
         report(result.message.replace(key.text, "***"))  # a response may repeat it
     if not cluster:
+        (container,) = api.containers
+        (seconds,) = (one["value"] for one in container["env"] if one["name"] == _INTERVAL)
         terminal.info(
-            f"Queried one pod. Each pod fetches the manifest every {pods.interval} s; --cluster "
+            f"Queried one pod. Each pod fetches the manifest every {seconds} s; --cluster "
             "refreshes all of them now."
         )
     return Status.DONE if all(result.succeeded for result in results) else Status.FAILED
-
-
-class ApiPods(NamedTuple):
-    """The pods of cerebro-api, in dist/."""
-
-    namespace: str
-    selector: str
-    port: int
-    interval: str
-    """The refresh interval of a pod, in seconds."""
 
 
 class RefreshResult(NamedTuple):
@@ -130,25 +124,17 @@ def address() -> str:
     return f"https://{Hosts.API.fqdn}"
 
 
-def _api_pods() -> ApiPods:
-    """Return the pods behind the API's host."""
+def _api() -> Workload:
+    """Return the workload behind the API's host."""
     objects = rendered.objects()
-    namespace, name = next(
-        (ingress.namespace, path.backend["service"]["name"])
+    service = next(
+        objects.objects[Key("", "Service", ingress.namespace, path.backend["service"]["name"])]
         for ingress in objects.of_kinds("Ingress")
         for path in paths(ingress)
         if (path.host, path.path) == (Hosts.API.fqdn, "/")
     )
-    service = objects.objects[Key("", "Service", namespace, name)]
-    deployment = objects.objects[Key("apps", "Deployment", namespace, name)]
-    (container,) = deployment.spec["template"]["spec"]["containers"]
-    plain = {variable["name"]: variable["value"] for variable in container["env"]}
-    return ApiPods(
-        namespace,
-        f"app={service.spec['selector']['app']}",
-        service.spec["ports"][0]["targetPort"],
-        plain["DBT_MANIFEST_REFRESH_INTERVAL_SECONDS"],
-    )
+    (workload,) = behind(objects, service)
+    return workload
 
 
 def _given_key(file: Path | None) -> SecretValue:
@@ -195,16 +181,16 @@ def _in_one_pod(key: SecretValue) -> RefreshResult:
     return RefreshResult.of(url, answer.status_code, answer.text)
 
 
-def _in_every_pod(cluster: Cluster, api: ApiPods, key: SecretValue) -> Iterator[RefreshResult]:
+def _in_every_pod(cluster: Cluster, api: Workload, key: SecretValue) -> Iterator[RefreshResult]:
     cluster.require(api.namespace)
     pods = cluster.pods(api.namespace, api.selector)
     if not pods:
-        app = api.selector.removeprefix("app=")
-        raise OpsError(f"{api.namespace}/{app} has no pods in context {cluster.context}")
+        raise OpsError(f"{api} has no pods in context {cluster.context}")
+    (port,) = api.ports
     for pod in (state.name for state in pods):
         with terminal.waiting(f"Querying {pod} ..."):
             try:
-                with cluster.forwarded(api.namespace, pod, api.port) as connection:
+                with cluster.forwarded(api.namespace, pod, port["containerPort"]) as connection:
                     connection.settimeout(_SECONDS)
                     http = HTTPConnection(Hosts.API.fqdn)
                     http.sock = connection

@@ -19,7 +19,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops import terminal
 from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster
-from ops.cluster.client import in_parallel
+from ops.cluster.client import Resource, in_parallel
 from ops.errors import ClusterError, OpsError
 from ops.options import Context, Yes
 from ops.review.live.normalize import LAST_APPLIED, normalized
@@ -124,11 +124,11 @@ def sync(
             f"Application {application} is not in the cluster; "
             f"`ops takeover start {application}` applies it"
         )
-    options = takeover.application.spec["syncPolicy"].get("syncOptions") or []
-    by = {"initiatedBy": {"username": "ops takeover"}}
-    operation = {"operation": {**by, "sync": {"syncOptions": options}}}
-    query = {"fieldManager": FIELD_MANAGER}
-    takeover.change("PATCH", takeover.application, operation, query=query, content_type=MERGE_PATCH)
+    sync_options = takeover.application.spec["syncPolicy"].get("syncOptions") or []
+    by = {"username": "ops takeover"}
+    operation = {"initiatedBy": by, "sync": {"syncOptions": sync_options}}
+    options = {"query": {"fieldManager": FIELD_MANAGER}, "content_type": MERGE_PATCH}
+    takeover.change("PATCH", takeover.application, {"operation": operation}, **options)
     with terminal.waiting(f"Argo CD syncs {application}"):
         state = _wait(takeover, patience)
     terminal.show(f"{application}: {state}.")
@@ -204,51 +204,43 @@ class Takeover:
         ]
         """The root Application, then the Applications of its namespaces."""
 
-    def live(self, item: Declared) -> Declared | None:
+    def live(self, item: Declared) -> Manifest | None:
         """Return an object in the cluster; None if it does not exist."""
-        found = self.cluster.read(self._path(item))
-        return Declared.of(found) if found else None
+        return self.cluster.read(self._resource(item).path(item.name, item.namespace))
 
     def live_among(self, items: Iterable[Declared]) -> list[Declared]:
         """Return those of the objects that are in the cluster."""
-        return list(filter(None, in_parallel(self.live, items)))
+        return [Declared.of(found) for found in in_parallel(self.live, items) if found]
 
     def restore(self, item: Declared) -> None:
         """Replace or create an object."""
         live = self.live(item)
         if live:
-            version = live.manifest["metadata"]["resourceVersion"]
-            metadata = {**item.manifest["metadata"], "resourceVersion": version}
-            self.change("PUT", item, {**item.manifest, "metadata": metadata})
-        else:
-            self.change("POST", item, item.manifest)
+            item.manifest["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        self.change("PUT" if live else "POST", item, item.manifest)
 
     def delete(self, item: Declared) -> None:
         """Delete an object, but not the Secret of an ExternalSecret: it may be the only copy."""
         policy = "Orphan" if item.kind == "ExternalSecret" else "Background"
         self.change("DELETE", item, query={"propagationPolicy": policy})
 
-    def change(
-        self, method: str, item: Declared, body: Manifest | None = None, **options: Any
-    ) -> None:
+    def change(self, method: str, item: Declared, body: Any = None, **options: Any) -> None:
         """Send a request about an object, with the options of `Cluster.exchange`."""
-        path = self._path(item, collection=method == "POST")
+        path = self._resource(item).path(None if method == "POST" else item.name, item.namespace)
         response = self.cluster.exchange(method, path, body=body, **options)
         if not response.accepted and (method, response.status) != ("DELETE", 404):
             reason = response.message or response.status
             raise ClusterError(f"the cluster refuses {method} of {item.key}: {reason}")
 
-    def _path(self, item: Declared, *, collection: bool = False) -> str:
-        resource = self.cluster.resource(item.manifest["apiVersion"], item.kind)
-        return resource.path(None if collection else item.name, item.namespace)
+    def _resource(self, item: Declared) -> Resource:
+        return self.cluster.resource(item.manifest["apiVersion"], item.kind)
 
 
 def _wait(takeover: Takeover, minutes: int) -> str:
     """Wait for the sync; return `Synced and Healthy`. Raises OpsError if it fails."""
     deadline = time.monotonic() + minutes * 60
     while True:
-        live = takeover.live(takeover.application)
-        found = live.manifest if live else {}
+        found = takeover.live(takeover.application) or {}
         status = found.get("status") or {}
         state = status.get("operationState") or {}
         sync, health = (

@@ -23,7 +23,7 @@ from ops.errors import ClusterError, StatusError, UnreachableError
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-_JSON = "application/json"
+JSON = "application/json"
 _SECONDS = (5, 30)
 """The connect timeout, and the read timeout between two bytes."""
 _AT_ONCE = 8
@@ -97,8 +97,8 @@ class Client:
         *,
         query: Mapping[str, str] | None = None,
         body: Manifest | None = None,
-        accept: str = _JSON,
-        content_type: str = _JSON,
+        accept: str = JSON,
+        content_type: str = JSON,
     ) -> Response:
         """Return any response. Raises StatusError for rejected credentials and for throttling."""
         headers = {"Accept": accept, "Content-Type": content_type}

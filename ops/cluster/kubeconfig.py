@@ -41,14 +41,15 @@ def connect(context: str | None) -> tuple[str, Any]:
 
     Raises ClusterError if the kubeconfig is missing, invalid, or of another cluster.
     """
-    name, cluster = _name_and_cluster(context)
+    file = os.environ.get("KUBECONFIG", "~/.kube/config")
+    name, cluster = _name_and_cluster(file, context)
     configuration: Any = _Credentials(name)
     configuration.keep_alive = True  # a log may be silent for hours
     configuration.retries = Retry(3, read=1)
     new_client: Any = new_client_from_config
     with _captured_errors() as logged:
         try:
-            client = new_client(_file(), name, client_configuration=configuration)
+            client = new_client(file, name, client_configuration=configuration)
         except Exception as error:  # noqa: BLE001 the library raises any for an invalid file
             raise _unusable(name, error) from None
     if logged:  # the library only logs a failed credential plugin
@@ -66,20 +67,16 @@ def connect(context: str | None) -> tuple[str, Any]:
     return name, client
 
 
-def _file() -> str:
-    return os.environ.get("KUBECONFIG", "~/.kube/config")
-
-
-def _name_and_cluster(context: str | None) -> tuple[str, str]:
+def _name_and_cluster(file: str, context: str | None) -> tuple[str, str]:
     """Return the names of a context and of its cluster."""
     read: Any = list_kube_config_contexts
     try:
-        contexts, current = read(config_file=_file())
+        contexts, current = read(config_file=file)
     except (ConfigException, YAMLError, OSError, ValueError, TypeError) as error:
         if context is not None:  # listing needs a current context, connecting by name does not
             return context, ""
         raise ClusterError(
-            f"cannot get the current context of {_file()} "
+            f"cannot get the current context of {file} "
             f"({_harmless(error, 'it is not a valid kubeconfig')}); run `aws eks update-kubeconfig "
             "--name <cluster>`, or choose a context with --context"
         ) from None
