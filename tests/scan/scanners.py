@@ -1,4 +1,4 @@
-"""Runs the scanners and parses their findings.
+"""Runs the scanners and reads their reports.
 
 gitleaks, kube-score and kubeconform are built from their Go modules. checkov has a separate
 environment, because its requirements conflict. cdk-nag and cfn-lint are in the development
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,82 +43,63 @@ def manifests() -> list[str]:
     return [str(path) for path in sorted(DIST.rglob("*.yaml"))]
 
 
-def _output(*command: str) -> str:
-    """The output of a scanner. The exit status is ignored, because it only signals findings."""
+def _report(*command: str | Path) -> Any:
+    """The JSON that a scanner prints. Its exit status only signals findings."""
     environment = {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     if not done.stdout.strip():
         raise RuntimeError(f"{command[0]} printed nothing: {done.stderr.strip()}")
-    return done.stdout
+    return json.loads(done.stdout)
 
 
 def kube_score(say: Say) -> list[Result]:
     """Run kube-score over all files together, so that it matches Services with their pods."""
-    program = str(provide(KUBE_SCORE, say))
     options = (
         "--output-format=json",
         "--disable-ignore-checks-annotations",
         f"--kubernetes-version=v{VERSIONS[0].rpartition('.')[0]}",
     )
-    return of_kube_score(_output(program, "score", *options, *manifests()))
+    return list(of_kube_score(_report(provide(KUBE_SCORE, say), "score", *options, *manifests())))
 
 
-def of_kube_score(printed: str) -> list[Result]:
-    """The warnings and criticals in the output of kube-score."""
-    findings = []
-    for item in json.loads(printed):
+def of_kube_score(report: Any) -> Iterator[Result]:
+    """The warnings and criticals of kube-score."""
+    for item in report:
         place = [item["object_meta"].get("namespace"), item["object_meta"]["name"]]
         name = f"{item['type_meta']['kind']} {'/'.join(filter(None, place))}"
-        findings += [
-            Result(f"kube-score:{check['check']['id']}", name, check["check"]["comment"])
-            for check in item["checks"] or ()
-            if not check["skipped"] and check["grade"] < _PASSED
-        ]
-    return findings
+        for check in item["checks"] or ():
+            if not check["skipped"] and check["grade"] < _PASSED:
+                yield Result(f"kube-score:{check['check']['id']}", name, check["check"]["comment"])
 
 
 def checkov(say: Say) -> list[Result]:
     """Run checkov over dist/ and the template of the stack."""
-    command = (checkov_python(say), "-m", "checkov.main", "--skip-download", "--compact")
+    options = ("--skip-download", "--compact", "--output", "json", "--framework")
+    command = (checkov_python(say), "-m", "checkov.main", *options)
     return [
-        finding
-        for framework, what, naming in (
-            ("kubernetes", ("--directory", str(DIST)), _of_manifest),
-            ("cloudformation", ("--file", str(SNAPSHOT)), _of_template),
-        )
-        for finding in of_checkov(
-            _output(*command, "--output", "json", "--framework", framework, *what), naming
-        )
+        *of_checkov(_report(*command, "kubernetes", "--directory", DIST)),
+        *of_checkov(_report(*command, "cloudformation", "--file", SNAPSHOT)),
     ]
 
 
-def of_checkov(printed: str, naming: Callable[[str], str]) -> list[Result]:
+def of_checkov(report: Any) -> Iterator[Result]:
     """The failed checks, and those skipped by annotation, which need a waiver instead."""
-    report = json.loads(printed)
     if "results" not in report:
-        raise RuntimeError(f"checkov found nothing to check: {printed.strip()}")
-    return [
-        Result(f"checkov:{one['check_id']}", naming(one["resource"]), one["check_name"] + note)
-        for outcome, note in (("failed_checks", ""), ("skipped_checks", " (skipped by annotation)"))
-        for one in report["results"][outcome]
-    ]
+        raise RuntimeError(f"checkov found nothing to check: {json.dumps(report)}")
+    for outcome, note in {"failed": "", "skipped": " (skipped by annotation)"}.items():
+        for check in report["results"][f"{outcome}_checks"]:
+            if "::" in check["resource"]:  # `AWS::Lambda::Function.one`
+                kind, _, name = check["resource"].rpartition(".")
+                item = f"{kind} {STACK}/{name}"
+            else:  # `Deployment.crawlers.nebula`
+                kind, _, place = check["resource"].partition(".")
+                item = f"{kind} {place.replace('.', '/', 1)}"
+            yield Result(f"checkov:{check['check_id']}", item, check["check_name"] + note)
 
 
-def _of_manifest(resource: str) -> str:
-    """`Deployment crawlers/nebula` of `Deployment.crawlers.nebula`."""
-    kind, _, place = resource.partition(".")
-    return f"{kind} {place.replace('.', '/', 1)}"
-
-
-def _of_template(resource: str) -> str:
-    """`AWS::Lambda::Function SecretsStack/one` of `AWS::Lambda::Function.one`."""
-    kind, _, name = resource.rpartition(".")
-    return f"{kind} {STACK}/{name}"
-
-
-def checkov_python(say: Say) -> str:
+def checkov_python(say: Say) -> Path:
     """The Python interpreter of checkov's environment, created once per lock file."""
     lock = REQUIREMENTS.read_bytes()
     digest = hashlib.sha256(lock + sys.version.encode()).hexdigest()[:12]
@@ -134,56 +115,47 @@ def checkov_python(say: Say) -> str:
         subprocess.run([*uv, *create], check=True)
         subprocess.run([*uv, "pip", "sync", "--quiet", *sync], check=True)
         complete.touch()
-    return str(python)
+    return python
 
 
 def kubeconform(say: Say) -> list[Result]:
     """Run kubeconform over all files, for each Kubernetes version, with the schemas of the CRDs."""
-    program = str(provide(KUBECONFORM, say))
-    definitions = [file for one in DEFINITIONS for file in crds(one)]
+    definitions = [file for program in DEFINITIONS for file in crds(program)]
     with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
         own, custom = schemas.write(Path(folder), definitions, manifests())
         locations = ("-schema-location", own, "-schema-location", custom)
         options = ("-strict", "-verbose", "-output=json", *locations, "-kubernetes-version")
-        return [
-            finding
-            for version in VERSIONS
-            for finding in of_kubeconform(_output(program, *options, version, *manifests()))
-        ]
+        command = (provide(KUBECONFORM, say), *options)
+        reports = [_report(*command, version, *manifests()) for version in VERSIONS]
+    return [finding for report in reports for finding in of_kubeconform(report)]
 
 
-def of_kubeconform(printed: str) -> list[Result]:
+def of_kubeconform(report: Any) -> Iterator[Result]:
     """The objects that are invalid or could not be checked."""
-    return [
-        Result(
-            f"kubeconform:{one['status'].removeprefix('status').lower()}",
-            f"{one['kind']} {one['name']}",
-            one["msg"] or "no schema",
-        )
-        for one in json.loads(printed)["resources"]
-        if one["status"] != "statusValid"
-    ]
+    for item in report["resources"]:
+        if item["status"] != "statusValid":
+            status = item["status"].removeprefix("status").lower()
+            name = f"{item['kind']} {item['name']}"
+            yield Result(f"kubeconform:{status}", name, item["msg"] or "no schema")
 
 
 def cfn_lint(_: Say) -> list[Result]:
     """Run cfn-lint over the template of the stack, for its region."""
-    program = str(Path(sys.executable).with_name("cfn-lint"))
-    about = ("--template", str(SNAPSHOT), "--regions", INSTALLATION.region)
+    about = ("--template", SNAPSHOT, "--regions", INSTALLATION.region)
     despite_metadata = ("--mandatory-checks", "W", "E")
-    printed = _output(program, "--format", "json", *about, *despite_metadata)
-    return of_cfn_lint(printed, json.loads(SNAPSHOT.read_text("utf-8")))
+    program = Path(sys.executable).with_name("cfn-lint")
+    report = _report(program, "--format", "json", *about, *despite_metadata)
+    return list(of_cfn_lint(report, json.loads(SNAPSHOT.read_text("utf-8"))))
 
 
-def of_cfn_lint(printed: str, template: Mapping[str, Any]) -> list[Result]:
+def of_cfn_lint(report: Any, template: Mapping[str, Any]) -> Iterator[Result]:
     """The errors and warnings of cfn-lint."""
-    found = []
-    for one in json.loads(printed):
-        path = [str(step) for step in one["Location"]["Path"] or ()]
+    for problem in report:
         item = f"Template {STACK}"
-        if path[:1] == ["Resources"] and len(path) > 1:
-            item = f"{template['Resources'][path[1]]['Type']} {STACK}/{path[1]}"
-        found.append(Result(f"cfn-lint:{one['Rule']['Id']}", item, one["Message"]))
-    return found
+        match problem["Location"]["Path"]:
+            case ["Resources", name, *_]:
+                item = f"{template['Resources'][name]['Type']} {STACK}/{name}"
+        yield Result(f"cfn-lint:{problem['Rule']['Id']}", item, problem["Message"])
 
 
 def cdk_nag(_: Say) -> list[Result]:
@@ -205,53 +177,40 @@ def nagged(declare: Callable[[App], Stack]) -> list[Result]:
         report = Path(folder, "validation-report.json")
         if not report.exists():
             raise RuntimeError(f"cdk-nag wrote no report. {refused}")
-        found = of_cdk_nag(report.read_text("utf-8"), _resources(stack))
+        resources = {
+            construct.node.path: f"{construct.cfn_resource_type} {STACK}/"
+            f"{stack.resolve(construct.logical_id)}"
+            for construct in stack.node.find_all()
+            if isinstance(construct, CfnResource)
+        }
+        found = list(of_cdk_nag(json.loads(report.read_text("utf-8")), resources))
     if refused and not found:
         raise RuntimeError(refused)
     return found
 
 
-def _resources(stack: Stack) -> dict[str, str]:
-    """The name of each resource in waivers, by construct path."""
-    return {
-        one.node.path: f"{one.cfn_resource_type} {STACK}/{stack.resolve(one.logical_id)}"
-        for one in stack.node.find_all()
-        if isinstance(one, CfnResource)
-    }
-
-
-def of_cdk_nag(report: str, resources: Mapping[str, str]) -> list[Result]:
-    """The errors and warnings of the pack, one per construct."""
-    return [
-        Result(
-            f"cdk-nag:{broken['ruleName']}",
-            resources.get(one["constructPath"], one["constructPath"]),
-            broken["description"],
-        )
-        for plugin in json.loads(report)["pluginReports"]
-        if plugin["pluginName"] == "AwsSolutions"
-        for broken in plugin["violations"]
-        for one in broken["violatingConstructs"]
-    ]
+def of_cdk_nag(report: Any, resources: Mapping[str, str]) -> Iterator[Result]:
+    """The errors and warnings of the pack, one per construct; `resources` names them by path."""
+    for plugin in report["pluginReports"]:
+        for broken in plugin["violations"] if plugin["pluginName"] == "AwsSolutions" else ():
+            for construct in broken["violatingConstructs"]:
+                path = construct["constructPath"]
+                item = resources.get(path, path)
+                yield Result(f"cdk-nag:{broken['ruleName']}", item, broken["description"])
 
 
 def gitleaks(say: Say) -> list[Result]:
     """Run gitleaks over every commit of the checkout."""
-    program = str(provide(GITLEAKS, say))
     options = ("--redact", "--exit-code=0", "--report-format=json", "--report-path=-")
-    return of_gitleaks(_output(program, "git", *options, str(ROOT)))
+    return list(of_gitleaks(_report(provide(GITLEAKS, say), "git", *options, ROOT)))
 
 
-def of_gitleaks(printed: str) -> list[Result]:
+def of_gitleaks(report: Any) -> Iterator[Result]:
     """The secrets that gitleaks found; their values are redacted."""
-    return [
-        Result(
-            f"gitleaks:{one['RuleID']}",
-            f"File {one['File']}",
-            f"{one['Description']} (line {one['StartLine']}, commit {one['Commit'][:9]})",
-        )
-        for one in json.loads(printed)
-    ]
+    for leak in report:
+        place = f"line {leak['StartLine']}, commit {leak['Commit'][:9]}"
+        message = f"{leak['Description']} ({place})"
+        yield Result(f"gitleaks:{leak['RuleID']}", f"File {leak['File']}", message)
 
 
 SCANNERS = {

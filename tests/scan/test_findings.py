@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from datetime import date
 
 import pytest
@@ -20,85 +20,80 @@ def _waiver(check: str, item: str, expires: date = date(2999, 1, 1)) -> Waiver:
     return Waiver(checks=(check,), objects=(item,), reason="A test", expires=expires)
 
 
-def test_kube_score_counts_what_is_not_passed_and_not_skipped() -> None:
-    def check(grade: int, *, skipped: bool = False) -> dict[str, object]:
-        about = {"id": "pod-probes", "comment": "No probes"}
-        return {"check": about, "grade": grade, "skipped": skipped}
+def _score(grade: int, *, skipped: bool = False) -> dict[str, object]:
+    about = {"id": "pod-probes", "comment": "No probes"}
+    return {"check": about, "grade": grade, "skipped": skipped}
 
-    item = {
-        "type_meta": {"kind": "Deployment"},
-        "object_meta": {"name": "one", "namespace": "cerebro"},
-        "checks": [check(1), check(10), check(1, skipped=True)],
-    }
-    assert scanners.of_kube_score(json.dumps([item])) == [_PROBES]
+
+_SCORED = {
+    "type_meta": {"kind": "Deployment"},
+    "object_meta": {"name": "one", "namespace": "cerebro"},
+    "checks": [_score(1), _score(10), _score(1, skipped=True)],
+}
+_KUBECONFORM = {"kind": "Service", "name": "one", "msg": ""}
+_LEAK = {
+    "RuleID": "jwt",
+    "File": "catalogue/one.py",
+    "Description": "Uncovered a token",
+    "StartLine": 3,
+    "Commit": "0123456789abcdef",
+    "Secret": "REDACTED",
+}
+_LINTED = [
+    {"Rule": {"Id": "E1"}, "Location": {"Path": path}, "Message": "M"}
+    for path in (["Resources", "one", "Type", 0], ["Outputs"], None)
+]
+_BROKEN = {
+    "ruleName": "AwsSolutions-S1",
+    "description": "M",
+    "violatingConstructs": [{"constructPath": "SecretsStack/a"}, {"constructPath": "SecretsStack"}],
+}
+_NAGGED = {
+    "pluginReports": [
+        {"pluginName": "AwsSolutions", "violations": [_BROKEN]},
+        {"pluginName": "CloudFormation Validate", "violations": [{**_BROKEN, "ruleName": "W1"}]},
+    ]
+}
+
+
+def _checked(outcome: str, resource: str) -> dict[str, object]:
+    check = {"check_id": "CKV_1", "check_name": "M", "resource": resource}
+    return {"results": {"failed_checks": [], "skipped_checks": [], outcome: [check]}}
 
 
 @pytest.mark.parametrize(
-    ("outcome", "resource", "naming", "item", "message"),
+    ("findings", "expected"),
     [
-        ("failed_checks", "Deployment.cerebro.one", "_of_manifest", "Deployment cerebro/one", "M"),
-        ("skipped_checks", "Deployment.cerebro.one", "_of_manifest", "Deployment cerebro/one",
-         "M (skipped by annotation)"),
-        ("failed_checks", "AWS::Lambda::Function.one", "_of_template",
-         "AWS::Lambda::Function SecretsStack/one", "M"),
+        (scanners.of_kube_score([_SCORED]), [_PROBES]),
+        (scanners.of_checkov(_checked("failed_checks", "Deployment.cerebro.one")),
+         [Result("checkov:CKV_1", "Deployment cerebro/one", "M")]),
+        (scanners.of_checkov(_checked("skipped_checks", "Deployment.cerebro.one")),
+         [Result("checkov:CKV_1", "Deployment cerebro/one", "M (skipped by annotation)")]),
+        (scanners.of_checkov(_checked("failed_checks", "AWS::Lambda::Function.one")),
+         [Result("checkov:CKV_1", "AWS::Lambda::Function SecretsStack/one", "M")]),
+        (scanners.of_kubeconform({"resources": [
+            {**_KUBECONFORM, "status": "statusValid"}, {**_KUBECONFORM, "status": "statusSkipped"},
+        ]}), [Result("kubeconform:skipped", "Service one", "no schema")]),
+        (scanners.of_gitleaks([_LEAK]),
+         [Result("gitleaks:jwt", "File catalogue/one.py",
+                 "Uncovered a token (line 3, commit 012345678)")]),
+        (scanners.of_cfn_lint(_LINTED, {"Resources": {"one": {"Type": "AWS::S3::Bucket"}}}),
+         [Result("cfn-lint:E1", "AWS::S3::Bucket SecretsStack/one", "M"),
+          *(2 * [Result("cfn-lint:E1", "Template SecretsStack", "M")])]),
+        (scanners.of_cdk_nag(_NAGGED, {"SecretsStack/a": "AWS::S3::Bucket SecretsStack/a1"}),
+         [Result("cdk-nag:AwsSolutions-S1", "AWS::S3::Bucket SecretsStack/a1", "M"),
+          Result("cdk-nag:AwsSolutions-S1", "SecretsStack", "M")]),
     ],
+    ids=["kube-score", "checkov", "checkov-skipped", "checkov-template", "kubeconform", "gitleaks",
+         "cfn-lint", "cdk-nag"],
 )  # fmt: skip
-def test_checkov_names_objects_and_resources_as_the_waivers_do(
-    outcome: str, resource: str, naming: str, item: str, message: str
-) -> None:
-    broken = {"check_id": "CKV_1", "check_name": "M", "resource": resource}
-    results: dict[str, list[object]] = {"failed_checks": [], "skipped_checks": []}
-    printed = json.dumps({"results": results | {outcome: [broken]}})
-    assert scanners.of_checkov(printed, getattr(scanners, naming)) == [
-        Result("checkov:CKV_1", item, message)
-    ]
+def test_reports_are_read(findings: Iterable[Result], expected: list[Result]) -> None:
+    assert list(findings) == expected
 
 
 def test_checkov_that_found_nothing_to_check_has_not_passed() -> None:
     with pytest.raises(RuntimeError, match="nothing to check"):
-        scanners.of_checkov(json.dumps({"passed": 0, "resource_count": 0}), str)
-
-
-def test_kubeconform_reports_objects_that_it_could_not_check() -> None:
-    def one(status: str) -> dict[str, str]:
-        return {"kind": "Service", "name": "one", "status": status, "msg": ""}
-
-    printed = json.dumps({"resources": [one("statusValid"), one("statusSkipped")]})
-    (finding,) = scanners.of_kubeconform(printed)
-    assert finding.check == "kubeconform:skipped"
-
-
-def test_gitleaks_names_the_file_and_not_the_secret() -> None:
-    about = {"RuleID": "jwt", "File": "catalogue/one.py", "Description": "Uncovered a token"}
-    leak = {**about, "StartLine": 3, "Commit": "0123456789abcdef", "Secret": "REDACTED"}
-    message = "Uncovered a token (line 3, commit 012345678)"
-    assert scanners.of_gitleaks(json.dumps([leak])) == [
-        Result("gitleaks:jwt", "File catalogue/one.py", message)
-    ]
-
-
-def test_cfn_lint_names_the_rule_and_the_resource() -> None:
-    places = [["Resources", "one", "Type"], ["Outputs"], None]
-    problems = [{"Rule": {"Id": "E1"}, "Location": {"Path": p}, "Message": "m"} for p in places]
-    template = {"Resources": {"one": {"Type": "AWS::S3::Bucket"}}}
-    names = ("AWS::S3::Bucket SecretsStack/one", *("Template SecretsStack",) * 2)
-    assert scanners.of_cfn_lint(json.dumps(problems), template) == [
-        Result("cfn-lint:E1", name, "m") for name in names
-    ]
-
-
-def test_cdk_nag_reports_each_construct_by_its_path_or_its_resource() -> None:
-    places = [{"constructPath": "SecretsStack/one"}, {"constructPath": "SecretsStack/two"}]
-    broken = {"ruleName": "AwsSolutions-S1", "description": "m", "violatingConstructs": places}
-    reports = [
-        {"pluginName": "AwsSolutions", "violations": [broken]},
-        {"pluginName": "CloudFormation Validate", "violations": [{**broken, "ruleName": "W1"}]},
-    ]
-    names = {"SecretsStack/one": "AWS::S3::Bucket SecretsStack/one1"}
-    assert scanners.of_cdk_nag(json.dumps({"pluginReports": reports}), names) == [
-        Result("cdk-nag:AwsSolutions-S1", "AWS::S3::Bucket SecretsStack/one1", "m"),
-        Result("cdk-nag:AwsSolutions-S1", "SecretsStack/two", "m"),
-    ]
+        list(scanners.of_checkov({"passed": 0, "resource_count": 0}))
 
 
 def test_cdk_nag_reports_an_unsafe_resource() -> None:
