@@ -20,9 +20,9 @@ from pathlib import Path
 
 from local_cluster.installing import Prerequisite, PrerequisiteError, on_path, require
 
-from . import clients, containers, runs, standins
+from . import containers, runs, standins
 from .dockerfiles import services
-from .plan import IMAGES, PlannedImage
+from .plan import IMAGES
 from .store import BuildError, Store
 
 _TOOLS = {
@@ -48,13 +48,13 @@ _NAMESPACES = (
     *("setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation=slave", "--mount-proc"),
     *("--pid", "--fork", "--kill-child"),
 )
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gnosis-images"
 
 
 def main() -> int:
     options = _options()
     if options.scratch:
-        chosen = [image for image in IMAGES if image.name in options.services]
-        return _build_and_run(chosen, _cache(), options.scratch, cached=not options.no_cache)
+        return _build_and_run(options)
     try:
         require("images", PREREQUISITES)
     except PrerequisiteError as error:
@@ -68,9 +68,10 @@ def main() -> int:
         )
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    command = [*_NAMESPACES, sys.executable, "-u", "-m", "tests.images", *sys.argv[1:]]
     try:
-        with _locked(_cache()), _scratch() as scratch:
-            return _in_namespaces(scratch)
+        with _locked_cache(), _scratch() as scratch:
+            return subprocess.call([*command, f"--scratch={scratch}"], start_new_session=True)
     except KeyboardInterrupt:
         print("images: interrupted", file=sys.stderr)
         return 130
@@ -83,9 +84,8 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "services", nargs="*", metavar="service", help=f"default: all of {', '.join(names)}"
-    )
+    default = f"default: all of {', '.join(names)}"
+    parser.add_argument("services", nargs="*", metavar="service", help=default)
     parser.add_argument("--no-cache", action="store_true", help="rebuild every layer")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -97,20 +97,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "gnosis-images"
-
-
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    """Locks the cache directory."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
+def _locked_cache() -> Iterator[None]:
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"images: waiting for another run that uses {cache}", file=sys.stderr)
+            print(f"images: waiting for another run that uses {_CACHE}", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -130,31 +124,19 @@ def _scratch() -> Iterator[Path]:
             time.sleep(0.1)
 
 
-def _in_namespaces(scratch: Path) -> int:
-    """Runs this program in separate namespaces; it is killed if the parent process ends."""
-    words = [*_NAMESPACES, sys.executable, "-u", "-m", "tests.images", *sys.argv[1:]]
-    child = subprocess.Popen([*words, f"--scratch={scratch}"], start_new_session=True)
-    try:
-        return child.wait()
-    finally:
-        child.kill()
-        child.wait()
-
-
-def _build_and_run(chosen: list[PlannedImage], cache: Path, scratch: Path, *, cached: bool) -> int:
+def _build_and_run(options: argparse.Namespace) -> int:
     start = time.monotonic()
+    chosen = [image for image in IMAGES if image.name in options.services]
     failed = []
     try:
-        store = Store(cache, scratch)
-        store.sweep()
-        volumes = clients.mounts(scratch / "clients")
-        standins.make(store, volumes, print)
+        store = Store(_CACHE, options.scratch, cached=not options.no_cache)
+        standins.make(store)
     except (BuildError, subprocess.SubprocessError) as error:
         print(error, file=sys.stderr)
         return 1
     for image in chosen:
         try:
-            runs.run(image, store, volumes, cached=cached)
+            runs.run(image, store)
         except (AssertionError, BuildError, subprocess.SubprocessError) as error:
             failed.append(image.name)
             print(f"{image.name}: FAILED\n{error}", file=sys.stderr)

@@ -4,13 +4,13 @@ import re
 
 from .containers import Container, Response
 
-#: Compiled into the dashboard's JavaScript, and required by its handlers.
 DASHBOARD_KEY = "public-key-of-the-sample"
+"""Compiled into the dashboard's JavaScript, and required by its handlers."""
 
 _SITE = "http://localhost:8080"
 _BALANCER = "10.0.0.1"
-#: An address of the documentation range: a visitor behind the load balancer.
 _VISITOR = "203.0.113.7"
+"""An address of the documentation range: a visitor behind the load balancer."""
 
 
 def sees_the_visitor(container: Container) -> None:
@@ -40,9 +40,7 @@ def _pages(web: Container) -> None:
     assert (index.status, index.headers["cache-control"]) == (200, "no-cache"), index
     _secure(index)
     route = web.get(f"{_SITE}/consensus/validators")
-    assert (route.status, route.body) == (200, index.body), (
-        "a page of the app does not get index.html"
-    )
+    assert (route.status, route.body) == (200, index.body), "a page does not get index.html"
     assert route.headers["cache-control"] == "no-cache", route
 
     found = re.search(r'src="(/assets/[^"]+\.js)"', index.body)
@@ -76,11 +74,8 @@ def _handlers(web: Container) -> None:
     retries = ("--retry", "30", "--retry-connrefused", "--retry-delay", "1")
     web.get("http://localhost:3000/healthz", extra=retries)
     key = {"X-API-Key": DASHBOARD_KEY}
-    for path in (
-        "metrics/active_validators",
-        "metric/active_validators",
-        "metrics?metricId=active_validators",
-    ):
+    metric = "active_validators"
+    for path in (f"metrics/{metric}", f"metric/{metric}", f"metrics?metricId={metric}"):
         answer = web.get(f"{_SITE}/api/{path}", headers=key)
         assert answer.status == 200, (path, answer)
         assert answer.json[0]["value"] > 0, (path, answer)

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,6 @@ from .store import ImageConfig
 
 _POLL_SECONDS = 0.2
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
-_NAMESPACES = ("pid", "mount", "ipc", "uts", "network")
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,8 @@ class Container(AbstractContextManager["Container"]):
     def __init__(
         self, name: str, image: ImageConfig, root: Path, program: Program, scratch: Path
     ) -> None:
-        self.image = image
+        self.image, self._root, self._program = image, root, program
         self._name = f"{name}-{os.getpid()}"
-        self._root = root
-        self._program = program
         self._bundle = scratch / self._name
         self._log, self._pid_file = self._bundle / "output.log", self._bundle / "pid"
         self._runc = ("runc", f"--root={scratch / 'runc'}")
@@ -118,55 +115,41 @@ class Container(AbstractContextManager["Container"]):
 
     def exec(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """Runs a command in the container, with the permissions of the program."""
-        return subprocess.run(
-            [*self._runc, "exec", self._name, *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command = [*self._runc, "exec", self._name, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, extra: tuple[str, ...] = ()
     ) -> Response:
         """Requests a URL in the container's network namespace, with this machine's curl."""
-        words = [word for pair in (headers or {}).items() for word in ("--header", ": ".join(pair))]
-        text = self.in_network(
-            "curl", "--silent", "--show-error", "--include", "--max-time", "10", *words, *extra, url
-        )
-        head, _, body = text.partition("\r\n\r\n")
+        sent = (f"-H{name}: {value}" for name, value in (headers or {}).items())
+        curl = ("curl", "--silent", "--show-error", "--include", "--max-time", "10")
+        head, _, body = self.in_network(*curl, *sent, *extra, url).partition("\r\n\r\n")
         status, *lines = head.split("\r\n")
-        pairs = (line.split(": ", 1) for line in lines)
-        return Response(
-            int(status.split()[1]), {name.lower(): value for name, value in pairs}, body
-        )
+        received = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        return Response(int(status.split()[1]), received, body)
 
     def in_network(self, *words: str) -> str:
         """Runs a program of this machine in the container's network namespace."""
-        done = subprocess.run(
-            ["nsenter", f"--target={self.pid}", "--net", *words], capture_output=True, check=False
-        )
-        if done.returncode:
-            raise AssertionError(f"{words[0]}: {done.stderr.decode().strip()}")
+        command = ["nsenter", f"--target={self.pid}", "--net", *words]
+        done = subprocess.run(command, capture_output=True, check=False)
+        assert done.returncode == 0, f"{words[0]}: {done.stderr.decode().strip()}"
         return done.stdout.decode()
 
-    def wait_healthy(self, seconds: float) -> float:
-        """The seconds from the start until the health check passes; AssertionError on timeout."""
-        return self._wait(lambda: self.exec(self.image.health).returncode == 0, "healthy", seconds)
+    def wait_until_up(self, seconds: float) -> str:
+        """How long it takes until the health check passes or, without one, until the first output.
 
-    def wait_output(self, seconds: float) -> float:
-        """The seconds from the start until the first output; AssertionError on timeout."""
-        return self._wait(lambda: bool(self.output), "running", seconds)
-
-    def _wait(self, reached: Callable[[], bool], state: str, seconds: float) -> float:
-        while time.monotonic() - self._started < seconds and not self.ended:
-            if reached():
-                return time.monotonic() - self._started
+        Raises AssertionError on timeout.
+        """
+        health, state = self.image.health, "healthy" if self.image.health else "running"
+        while (passed := time.monotonic() - self._started) < seconds and not self.ended:
+            if self.exec(health).returncode == 0 if health else self.output:
+                return f"{state} after {passed:.1f} s"
             time.sleep(_POLL_SECONDS)
         how = f"exited before it was {state}" if self.ended else f"not {state} in {seconds:.0f} s"
         raise AssertionError(f"{how}; its output:\n{self.output}")
 
-    def wait_ended(self, seconds: float) -> int:
+    def wait_until_ended(self, seconds: float) -> int:
         """The exit status; AssertionError on timeout."""
         try:
             return self._process.wait(seconds)
@@ -175,14 +158,13 @@ class Container(AbstractContextManager["Container"]):
 
     def stop(self, grace_seconds: float) -> float:
         """Sends the image's stop signal; returns the seconds until the program exits."""
-        start = time.monotonic()
-        subprocess.run([*self._runc, "kill", self._name, self.image.stop_signal], check=True)
+        start, stop_signal = time.monotonic(), self.image.stop_signal
+        subprocess.run([*self._runc, "kill", self._name, stop_signal], check=True)
         try:
             self._process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(
-                f"still running {grace_seconds:.0f} s (the grace period) after "
-                f"{self.image.stop_signal}"
+                f"still running {grace_seconds:.0f} s (the grace period) after {stop_signal}"
             ) from None
         return time.monotonic() - start
 
@@ -200,9 +182,7 @@ class Container(AbstractContextManager["Container"]):
 
     def _config(self, beside: "Container | None") -> dict[str, Any]:
         uid, gid = self._user
-        namespaces: list[dict[str, str]] = [{"type": kind} for kind in _NAMESPACES]
-        if beside:
-            namespaces[-1]["path"] = f"/proc/{beside.pid}/ns/net"
+        network = {"path": f"/proc/{beside.pid}/ns/net"} if beside else {}
         env = dict(pair.split("=", 1) for pair in self.image.env) | dict(self._program.env)
         return {
             "ociVersion": "1.0.2",
@@ -216,27 +196,30 @@ class Container(AbstractContextManager["Container"]):
             },
             "root": {"path": str(self._root), "readonly": True},
             "hostname": self._name,
-            "mounts": self._mounts(gid),
+            "mounts": [
+                _mount("/proc", "proc"),
+                _mount("/dev", "tmpfs", "nosuid", "mode=755"),
+                _mount("/dev/shm", "tmpfs", "nosuid", "nodev", "noexec", "mode=1777"),
+                _mount("/etc/hosts", "bind", "bind", "ro", source=self._bundle / "hosts"),
+                *map(self._writable, self._writable_paths),
+            ],
             "linux": {
-                "namespaces": namespaces,
+                "namespaces": [
+                    *({"type": kind} for kind in ("pid", "mount", "ipc", "uts")),
+                    {"type": "network", **network},
+                ],
                 "cgroupsPath": f"/{self._bundle.parent.name}/{self._name}",
             },
         }
 
-    def _mounts(self, gid: int) -> list[dict[str, Any]]:
-        def mount(path: str, kind: str, source: str, *options: str) -> dict[str, Any]:
-            return {"destination": path, "type": kind, "source": source, "options": options}
+    def _writable(self, path: str) -> dict[str, Any]:
+        """The mount of an empty directory."""
+        folder = self._bundle / f"empty{path.replace('/', '-')}"
+        folder.mkdir()
+        os.chown(folder, 0, self._user[1])
+        folder.chmod(0o2777)
+        return _mount(path, "bind", "bind", "rw", source=folder)
 
-        mounts = [
-            mount("/proc", "proc", "proc"),
-            mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755"),
-            mount("/dev/shm", "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", "mode=1777"),
-            mount("/etc/hosts", "bind", str(self._bundle / "hosts"), "bind", "ro"),
-        ]
-        for path in self._writable_paths:
-            folder = self._bundle / f"empty{path.replace('/', '-')}"
-            folder.mkdir()
-            os.chown(folder, 0, gid)
-            folder.chmod(0o2777)
-            mounts.append(mount(path, "bind", str(folder), "bind", "rw"))
-        return mounts
+
+def _mount(path: str, kind: str, *options: str, source: Path | None = None) -> dict[str, Any]:
+    return {"destination": path, "type": kind, "source": str(source or kind), "options": options}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from dockerfile_parse import DockerfileParser
 from dockerfile_parse.util import WordSplitter
@@ -20,7 +21,7 @@ DOCKER = Path(__file__).resolve().parents[2] / "docker"
 #: The label with the absolute paths that an image writes to, separated by commas.
 WRITABLE_PATHS_LABEL = "io.gnosis.writable-paths"
 
-_FLAG = re.compile(r"(--[\w-]+=\S+)\s+")
+_FLAGS = re.compile(r"(?:--[\w-]+=\S+\s+)*")
 _SHELL_FORM = {"CMD", "ENTRYPOINT", "RUN", "SHELL"}
 """Outside of the exec form, the rest of these is one command for the shell."""
 _LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(?P<port>\d+)(?P<path>/[^\s'\"]*)")
@@ -38,14 +39,11 @@ class Instruction:
 
     @property
     def text(self) -> str:
-        """The words as one string."""
         return " ".join(self.words)
 
     def flag(self, name: str) -> str | None:
         """The value of `--name=value`, or None."""
-        return next(
-            (f.removeprefix(f"--{name}=") for f in self.flags if f.startswith(f"--{name}=")), None
-        )
+        return dict(flag.removeprefix("--").split("=", 1) for flag in self.flags).get(name)
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,7 @@ class Stage:
         return next(reversed(self.all(name)), None)
 
 
-@dataclass(frozen=True)
-class HealthUrl:
+class HealthUrl(NamedTuple):
     """A local URL that the health check requests."""
 
     port: int
@@ -134,13 +131,12 @@ def parse(text: str, path: Path) -> Image:
 
 def _instructions(text: str) -> Iterator[Instruction]:
     for parsed in DockerfileParser(fileobj=io.BytesIO(text.encode())).structure:
-        if (name := parsed["instruction"]) == "COMMENT":
-            continue
-        rest, flags = parsed["value"], []
-        while flag := _FLAG.match(rest):
-            flags.append(flag[1])
-            rest = rest[flag.end() :]
-        yield Instruction(name, tuple(flags), *_words_of(name, rest), parsed["startline"] + 1)
+        if (name := parsed["instruction"]) != "COMMENT":
+            value = parsed["value"]
+            rest = _FLAGS.sub("", value, count=1)
+            flags = value.removesuffix(rest).split()
+            words, exec_form = _words_of(name, rest)
+            yield Instruction(name, tuple(flags), words, exec_form, parsed["startline"] + 1)
 
 
 def _words_of(name: str, rest: str) -> tuple[tuple[str, ...], bool]:

@@ -14,13 +14,13 @@ _LABELS = tuple(
     for name in ("title", "description", "source", "base.name", "revision", "created")
 )
 _OTHER_PROCESSORS = re.compile(r"\b(amd64|x86[_-]64|x64|i[36]86)\b", re.IGNORECASE)
-#: Tools that must not be in the final image.
 BUILD_TOOLS = frozenset(
     (
         *("cargo", "cc", "clang", "cmake", "corepack", "g++", "gcc", "git", "go", "ld", "make"),
         *("npm", "npx", "pnpm", "rustc", "yarn"),
     )
 )
+"""Tools that must not be in the final image."""
 _INSTALLERS = frozenset(("build-essential", "golang", "pip", "pip3"))
 _INSTALL = re.compile(r"\b(pip install|npm (ci|install)|pnpm install|go mod download)\b")
 _DOWNLOADS = re.compile(rf"{_INSTALL.pattern}|\b(cargo|go) build\b")
@@ -106,7 +106,7 @@ def dependencies_first(image: Image) -> Iterator[str]:
         ]
         for line, source in stage.copied():
             manifest = any(fnmatch(PurePosixPath(source).name, name) for name in _MANIFESTS)
-            if not manifest and any(line < install for install in installs):
+            if not manifest and line < max(installs, default=0):
                 yield f"line {line}: copy {source} after the dependencies, so that they stay cached"
 
 
@@ -134,12 +134,10 @@ def context_admits_copies(image: Image) -> Iterator[str]:
 def reasoned_ignores(image: Image) -> Iterator[str]:
     comments = re.findall(r"^\s*#(.*)$", image.text, re.MULTILINE)
     reasons = " ".join(comment for comment in comments if "hadolint ignore" not in comment)
-    for code in re.findall(r"hadolint ignore=(\S+)", image.text):
-        yield from (
-            f"ignores {one} without a comment with the reason"
-            for one in code.split(",")
-            if one not in reasons
-        )
+    for codes in re.findall(r"hadolint ignore=(\S+)", image.text):
+        for code in codes.split(","):
+            if code not in reasons:
+                yield f"ignores {code} without a comment with the reason"
 
 
 RULES: tuple[Rule, ...] = (

@@ -13,19 +13,18 @@ from .plan import SAMPLES, PlannedImage, Run
 from .rules import BUILD_TOOLS
 from .store import ImageConfig, Store
 
-#: The timeout for a program to get healthy or to exit by itself.
 _TIMEOUT_SECONDS = 60
-
-#: Directories of programs, and of downloads that builds may leave behind.
+"""The timeout for a program to get healthy or to exit by itself."""
 _PROGRAMS = (
     *("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "opt/venv/bin"),
 )
 _DOWNLOADS = ("var/lib/apt/lists", "var/cache/apt/archives", "root/.cache", "root/.npm")
+"""Directories of programs, and of downloads that builds may leave behind."""
 
 
-def run(planned: PlannedImage, store: Store, volumes: tuple[str, ...], *, cached: bool) -> None:
+def run(planned: PlannedImage, store: Store) -> None:
     """Prints a line for each step. Raises AssertionError or BuildError."""
-    seconds = _build(planned, store, volumes, cached=cached)
+    seconds = _build(planned, store)
     image = store.config(planned.tag)
     print(f"{planned.name}: built in {seconds:.0f} s")
     with store.root(planned.tag) as root:
@@ -37,51 +36,46 @@ def run(planned: PlannedImage, store: Store, volumes: tuple[str, ...], *, cached
         if image.health:
             idle = Program(command=("sleep", "60"))
             with container("idle", idle).start() as unhealthy:
-                assert unhealthy.exec(image.health).returncode, (
-                    "the health check passes without the program"
-                )
+                passes = unhealthy.exec(image.health).returncode == 0
+                assert not passes, "the health check passes without the program"
         for number, run in enumerate(planned.runs):
             with ExitStack() as stack:
                 main = stack.enter_context(container(str(number), run.program).start())
                 if run.beside:
                     second = container(f"{number}-beside", run.beside).start(beside=main)
-                    stack.enter_context(second).wait_healthy(_TIMEOUT_SECONDS)
+                    stack.enter_context(second).wait_until_up(_TIMEOUT_SECONDS)
                 print(f"  {run.name}: {_result(run, main, planned.grace_seconds)}")
 
 
-def _build(planned: PlannedImage, store: Store, volumes: tuple[str, ...], *, cached: bool) -> float:
-    folder = DOCKER / planned.name
+def _build(planned: PlannedImage, store: Store) -> float:
     arguments = {"REVISION": "0" * 40} | planned.arguments
+    volumes: tuple[str, ...] = ()
     if planned.upstream:
         prefix, sample = planned.upstream
         repository = store.scratch / "upstream" / sample
-        commit = _commit(SAMPLES / "upstream" / sample, repository)
+        arguments[f"{prefix}_COMMIT"] = _commit(SAMPLES / "upstream" / sample, repository)
         arguments[f"{prefix}_REPOSITORY"] = f"file:///upstream/{sample}"
-        arguments[f"{prefix}_COMMIT"] = commit
-        volumes += (f"{repository.parent}:/upstream:ro",)
-    return store.build(
-        planned.tag,
-        SAMPLES / planned.name,
-        folder / "Dockerfile",
-        contexts={"config": folder},
-        arguments=arguments,
-        volumes=volumes,
-        cached=cached,
-    )
+        volumes = (f"{repository.parent}:/upstream:ro",)
+    dockerfile = DOCKER / planned.name / "Dockerfile"
+    context = SAMPLES / planned.name
+    return store.build(planned.tag, context, dockerfile, arguments=arguments, volumes=volumes)
 
 
 def _commit(sample: Path, repository: Path) -> str:
     """Creates a git repository of the sample; the commit depends only on the files."""
     shutil.copytree(sample, repository)
     who = {"NAME": "sample", "EMAIL": "sample@localhost", "DATE": "2026-01-01T00:00:00Z"}
-    env = os.environ | {
-        f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()
-    }
+    roles = ("AUTHOR", "COMMITTER")
+    env = {f"GIT_{role}_{key}": value for role in roles for key, value in who.items()}
 
-    git = ("git", "-C", repository, "-c", "commit.gpgsign=false")
-    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message=sample")):
-        subprocess.run((*git, *words), check=True, env=env)
-    return subprocess.check_output((*git, "rev-parse", "HEAD"), text=True).strip()
+    def git(*words: str) -> str:
+        command = ("git", "-C", str(repository), "-c", "commit.gpgsign=false", *words)
+        return subprocess.check_output(command, text=True, env=os.environ | env)
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message=sample")
+    return git("rev-parse", "HEAD").strip()
 
 
 def _examine(root: Path, image: ImageConfig) -> None:
@@ -104,19 +98,17 @@ def _left_over(root: Path) -> Iterator[str]:
 
 def _result(run: Run, container: Container, grace_seconds: float) -> str:
     """The result of a run, in one line."""
-    image = container.image
     if run.output is not None:
-        status = container.wait_ended(_TIMEOUT_SECONDS)
+        status = container.wait_until_ended(_TIMEOUT_SECONDS)
         assert status == 0, (status, container.output)
         assert run.output in container.output, container.output
         return "exited with status 0"
-    up = container.wait_healthy if image.health else container.wait_output
-    result = f"{'healthy' if image.health else 'running'} after {up(_TIMEOUT_SECONDS):.1f} s"
+    up = container.wait_until_up(_TIMEOUT_SECONDS)
     container.assert_confined()
     if run.check:
         run.check(container)
     seconds = container.stop(grace_seconds)
     return (
-        f"{result}, exited {seconds:.1f} s after {image.stop_signal}"
+        f"{up}, exited {seconds:.1f} s after {container.image.stop_signal}"
         f" (grace period {grace_seconds:.0f} s)"
     )

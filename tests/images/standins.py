@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,43 +77,32 @@ ALL = (
 )
 
 
-def make(store: Store, volumes: tuple[str, ...], say: Callable[[str], None]) -> None:
+def make(store: Store) -> None:
     """Builds every stand-in that is missing or outdated."""
     for stand_in in ALL:
         if store.label(stand_in.reference, _LABEL) == stand_in.key():
             continue
-        say(f"stand-in {stand_in.name} ...")
+        print(f"stand-in {stand_in.name} ...")
         start = time.monotonic()
         context = store.scratch / "stand-in"
         _assemble(stand_in, context)
-        store.build(
-            stand_in.reference,
-            context,
-            context / "Dockerfile",
-            label=f"{_LABEL}={stand_in.key()}",
-            volumes=volumes,
-        )
+        label = f"{_LABEL}={stand_in.key()}"
+        store.build(stand_in.reference, context, context / "Dockerfile", label=label)
         shutil.rmtree(context)
-        say(f"stand-in {stand_in.name}: built in {time.monotonic() - start:.0f} s")
+        print(f"stand-in {stand_in.name}: built in {time.monotonic() - start:.0f} s")
 
 
 def _assemble(stand_in: StandIn, context: Path) -> None:
     shutil.copytree(stand_in.recipe, context)
     if stand_in.on is None:
+        options = ("--quiet", "--variant=minbase", "--include=ca-certificates", _SUITE)
         subprocess.run(
-            (
-                *("nice", "-n", "19", "mmdebstrap", "--quiet", "--variant=minbase"),
-                *("--include=ca-certificates", _SUITE, str(context / "root.tar")),
-            ),
+            ("nice", "-n", "19", "mmdebstrap", *options, context / "root.tar"),
             check=True,
             stdin=subprocess.DEVNULL,
             env=os.environ | {"TMPDIR": str(context.parent)},
         )
     if stand_in.wheel:
-        subprocess.run(
-            (
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"),
-                *("--disable-pip-version-check", "--target", str(context), stand_in.wheel),
-            ),
-            check=True,
-        )
+        options = ("--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check")
+        pip = (sys.executable, "-m", "pip", "install", *options, "--target", context)
+        subprocess.run((*pip, stand_in.wheel), check=True)

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from . import __main__ as images
-from . import clients
 from .containers import Program
 from .plan import IMAGES
-from .store import ImageConfig
+from .store import ImageConfig, mounts
 
 IMAGE = ImageConfig(("program",), ("default",), (), "/", "1000:1000", (), "SIGTERM", {})
 
@@ -54,7 +53,7 @@ def test_a_build_gets_the_callers_registry(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple")
     monkeypatch.setenv("npm_config_registry", "https://npm.example")
-    volumes = clients.mounts(tmp_path / "scratch")
+    volumes = mounts(tmp_path / "scratch")
     mounted = {target: Path(source) for source, target, _ in (v.split(":") for v in volumes)}
     assert "index-url = https://pypi.example/simple" in mounted["/etc/pip.conf"].read_text()
     assert "registry=https://npm.example" in mounted["/root/.npmrc"].read_text()
