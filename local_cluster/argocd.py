@@ -18,12 +18,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-
 from constructs_lib.model import Manifest
 from local_cluster.installing import ARGOCD, printed
 from local_cluster.kubernetes import Cluster
-from local_cluster.processes import Processes, ProcessFailedError, command, eventually
+from local_cluster.processes import Processes, ProcessFailedError, command, eventually, output
 
 NAMESPACE = "argocd"
 CONTROLLER = "argocd-application-controller"
@@ -53,12 +51,6 @@ class GitRepository:
         """Remove a committed file or directory."""
         self._git("rm", "-r", "--quiet", path)
 
-    def objects(self, path: str) -> list[Manifest]:
-        """The Kubernetes objects of a YAML file, or of all YAML files in a directory tree."""
-        target = self.path / path
-        files = sorted(target.rglob("*.yaml")) if target.is_dir() else [target]
-        return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
-
     def commit(self, message: str) -> None:
         """Commit all changes."""
         self._git("add", "--all")
@@ -66,10 +58,7 @@ class GitRepository:
         self._git(*author, "commit", "--quiet", "--allow-empty", f"--message={message}")
 
     def _git(self, *arguments: str) -> str:
-        words = [command("git"), "-C", str(self.path), *arguments]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
+        return output("git", "-C", str(self.path), *arguments)
 
 
 class GitHandler(BaseHTTPRequestHandler):

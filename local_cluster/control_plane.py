@@ -73,21 +73,25 @@ class ControlPlane:
         return replace_dir(self.dist(), self.repository.path / "dist")
 
     def objects(self, path: str = "dist") -> list[Manifest]:
-        """The objects in the repository."""
-        return self.repository.objects(path)
+        """The objects in a YAML file of the repository, or in all YAML files of a directory."""
+        target = self.repository.path / path
+        files = sorted(target.rglob("*.yaml")) if target.is_dir() else [target]
+        return [obj for file in files for obj in yaml.safe_load_all(file.read_text()) if obj]
 
-    def deploy(self, say: Say) -> None:
-        """Deploy SecretsStack and the root Application, and wait until everything is synced."""
-        say("deploying SecretsStack")
-        self._cdk("deploy", STACK)
-        say("waiting for Argo CD to sync dist/")
-        self.cluster.apply(*self.objects("dist/argocd/root.k8s.yaml"))
-        self.wait()
-        self.wait_for_secrets()
-
-    def bootstrap(self) -> None:
-        """Run `cdk bootstrap`, which each account needs once."""
+    def install(self, say: Say, *, by_hand: bool = False) -> None:
+        """Deploy SecretsStack and sync dist/, or apply the objects of the deployment page."""
+        say("bootstrapping AWS for the CDK")
         self._cdk("bootstrap")
+        if by_hand:
+            say("applying the objects of the deployment page")
+            self._apply_page()
+        else:
+            say("deploying SecretsStack")
+            self._cdk("deploy", STACK)
+            say("waiting for Argo CD to sync dist/")
+            self.cluster.apply(*self.objects("dist/argocd/root.k8s.yaml"))
+            self.wait()
+            self.wait_for_secrets()
 
     def _cdk(self, command: str, *arguments: str) -> None:
         environment = {**os.environ, **self.aws.environment}
@@ -95,11 +99,8 @@ class ControlPlane:
         if process.wait():
             raise process.failed("failed")
 
-    def apply_by_hand(self) -> None:
-        """Apply the page's objects with `kubectl apply`, and create their Secrets.
-
-        The Secrets have the same keys as those of dist/.
-        """
+    def _apply_page(self) -> None:
+        """Apply the page's objects, with Secrets that have the same keys as those of dist/."""
         page = [yaml.safe_load(file.read_text()) for file in sorted(PAGE.glob("*.yaml"))]
         for namespace in dict.fromkeys(obj["metadata"]["namespace"] for obj in page):
             self.cluster.kubectl("create", "namespace", namespace)

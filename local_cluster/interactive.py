@@ -64,7 +64,8 @@ def cluster(
         dist = partial(read, FOLDER)
         with running_control_plane(TARGET.external_secrets, _step, dist) as control_plane:
             page = serve_page(control_plane.processes)
-            _install(control_plane, taken_over=taken_over)
+            control_plane.install(_step, by_hand=taken_over)
+            control_plane.processes.wait_until_ready()
             ready = True
             _print_instructions(control_plane, page, time.monotonic() - started)
             _sync_changes(control_plane, every or (None if sys.stdin.isatty() else 5))
@@ -80,18 +81,6 @@ def cluster(
 
 def _step(line: str) -> None:
     say(f"  {line}")
-
-
-def _install(control_plane: ControlPlane, *, taken_over: bool) -> None:
-    """Sync dist/, or apply the objects of the deployment page."""
-    _step("bootstrapping AWS for the CDK")
-    control_plane.bootstrap()
-    if taken_over:
-        _step("applying the objects of the deployment page")
-        control_plane.apply_by_hand()
-    else:
-        control_plane.deploy(_step)
-    control_plane.processes.wait_until_ready()
 
 
 def _print_instructions(control_plane: ControlPlane, page: str, seconds: float) -> None:

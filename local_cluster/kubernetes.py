@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from kubernetes.dynamic.resource import ResourceList
 
 from catalogue.installation import INSTALLATION
 from constructs_lib.model import Manifest
-from local_cluster.processes import Processes, command, eventually
+from local_cluster.processes import Processes, eventually, output
 
 ZONES = tuple(f"{INSTALLATION.region}{letter}" for letter in "abc")
 
@@ -82,21 +81,9 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str = "", allowed: tuple[int, ...] = (0,)) -> str:
         """The output of kubectl. Raises AssertionError with its error output."""
-        folder = self.kubeconfig.parent
-        done = subprocess.run(
-            [command("kubectl"), f"--cache-dir={folder / 'discovery.kubectl'}", *arguments],
-            input=stdin,
-            env={
-                "KUBECONFIG": str(self.kubeconfig),
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in allowed, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
-        return done.stdout
+        own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent)}
+        environment = {"PATH": os.environ["PATH"], **own}
+        return output("kubectl", *arguments, stdin=stdin, env=environment, allowed=allowed)
 
 
 def start_api_server(processes: Processes) -> None:

@@ -221,6 +221,20 @@ def command(name: str) -> str:
     return found
 
 
+def output(
+    program: str,
+    *arguments: str,
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    allowed: tuple[int, ...] = (0,),
+) -> str:
+    """What a program prints. Raises AssertionError with its error output."""
+    words = [command(program), *arguments]
+    done = subprocess.run(words, input=stdin, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode in allowed, f"{program} {' '.join(arguments)}: {done.stderr.strip()}"
+    return done.stdout
+
+
 def eventually(what: str, check: Callable[[], T], within: float = 60, every: float = 0.3) -> T:
     """Call `check` until it returns a truthy value, and return that value.
 

@@ -52,8 +52,7 @@ def control_plane(request: pytest.FixtureRequest, say: Say) -> Iterator[ControlP
 def installation(control_plane: ControlPlane, say: Say) -> Installed:
     """The installed and synced platform on that control plane."""
     installed = Installed(**vars(control_plane))
-    installed.bootstrap()
-    installed.deploy(say)
+    installed.install(say)
     return installed
 
 
