@@ -20,7 +20,7 @@ from ops.terminal import SecretValue
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
-    from mypy_boto3_ssm.type_defs import PutParameterRequestTypeDef
+    from mypy_boto3_ssm.type_defs import ParameterMetadataTypeDef, PutParameterRequestTypeDef
 
 SECURE: Literal["SecureString"] = "SecureString"
 STANDARD_BYTES = 4096
@@ -42,7 +42,10 @@ class Version:
     type: str
     changed: datetime | None
     author: str = ""
-    """Role and session, or user; empty if the request does not return it."""
+    """Role and session, or user; empty if it was not asked for, like the key."""
+    key: str = ""
+    """The KMS key; empty if the parameter is not encrypted."""
+    tier: str = "Standard"
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Version:
@@ -51,23 +54,15 @@ class Version:
             SecretValue(answer["Value"]),
             answer["Type"],
             answer["LastModifiedDate"],
-            _who(answer.get("LastModifiedUser", "")),
+            # `Admin/jane` for an assumed role, `user/jane`, or `root`
+            answer.get("LastModifiedUser", "").rpartition(":")[2].removeprefix("assumed-role/"),
+            answer.get("KeyId", ""),
+            answer.get("Tier", "Standard"),
         )
 
 
 MISSING = Version(0, SecretValue(""), "", None)
 """The current version of a parameter that does not exist."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """The metadata of a parameter."""
-
-    key: str = ""
-    """The KMS key; empty if the parameter is not encrypted."""
-    tier: str = "Standard"
-    changed_by: str = ""
-    """Role and session, or user."""
 
 
 class ParameterStore:
@@ -78,28 +73,30 @@ class ParameterStore:
 
     region = INSTALLATION.region
 
-    def read(self, paths: Iterable[str]) -> dict[str, Version]:
-        """Return the current version of the existing parameters by path, decrypted."""
-        found: dict[str, Version] = {}
+    def read(self, paths: Iterable[str], *, described: bool = False) -> dict[str, Version]:
+        """Return the current version of the existing parameters by path, decrypted.
+
+        With `described`, another request adds the author, key and tier.
+        """
+        answers: dict[str, Mapping[str, Any]] = {}
         for batch in _batches(paths, 10):
             with _translate_errors("ssm:GetParameters"):
                 answer = self._client.get_parameters(Names=batch, WithDecryption=True)
-            found.update((known["Name"], Version.of(known)) for known in answer["Parameters"])
-        return found
+            answers |= {known["Name"]: known for known in answer["Parameters"]}
+        metadata = self.describe(answers) if described else {}
+        return {
+            path: Version.of({**metadata.get(path, {}), **answer})
+            for path, answer in answers.items()
+        }
 
-    def describe(self, paths: Iterable[str]) -> dict[str, Description]:
+    def describe(self, paths: Iterable[str]) -> dict[str, ParameterMetadataTypeDef]:
         """Return the metadata of the existing parameters by path."""
-        found = {}
+        found: dict[str, ParameterMetadataTypeDef] = {}
         for batch in _batches(paths, 50):
             with _translate_errors("ssm:DescribeParameters"):
                 pages = self._client.get_paginator("describe_parameters")
                 for page in pages.paginate(ParameterFilters=[{"Key": "Name", "Values": batch}]):
-                    for known in page["Parameters"]:
-                        found[known["Name"]] = Description(
-                            known.get("KeyId", ""),
-                            known.get("Tier", "Standard"),
-                            _who(known.get("LastModifiedUser", "")),
-                        )
+                    found.update((known["Name"], known) for known in page["Parameters"])
         return found
 
     def history(self, path: str) -> dict[int, Version]:
@@ -112,11 +109,11 @@ class ParameterStore:
                 for version in page["Parameters"]
             }
 
-    def put(self, path: str, value: SecretValue, now: Description) -> int:
+    def put(self, path: str, value: SecretValue, now: Version) -> int:
         """Write a new version of an existing SecureString and return its number.
 
-        `now` is its current metadata. Keeps the KMS key unless the installation sets one; AWS would
-        fall back to the account's default key. A value over 4 KB moves to the advanced tier.
+        `now` is the current, described version. Keeps its KMS key unless the installation sets one;
+        AWS would use the account's default key. A value over 4 KB moves to the advanced tier.
         """
         request: PutParameterRequestTypeDef = {
             "Name": path,
@@ -153,11 +150,6 @@ def _batches(paths: Iterable[str], size: int) -> Iterator[list[str]]:
     every = sorted(paths)
     for start in range(0, len(every), size):
         yield every[start : start + size]
-
-
-def _who(arn: str) -> str:
-    """Return `Admin/jane` for an assumed role, `user/jane`, or `root`."""
-    return arn.rpartition(":")[2].removeprefix("assumed-role/")
 
 
 @contextmanager

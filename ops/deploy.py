@@ -133,6 +133,6 @@ def _report_keys() -> None:
     except OpsError as error:
         terminal.warn(f"cannot get the parameters' keys from SSM: {error}")
         return
-    for path, description in sorted(found.items()):
-        if description.key != wanted:
-            terminal.warn(f"{path} is encrypted with {description.key}, not with {wanted}")
+    for path, known in sorted(found.items()):
+        if (key := known.get("KeyId", "")) != wanted:
+            terminal.warn(f"{path} is encrypted with {key}, not with {wanted}")

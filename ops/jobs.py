@@ -15,8 +15,8 @@ from constructs_lib.model import Manifest
 from constructs_lib.model.schedule import next_start, words
 from ops import rendered, terminal
 from ops.cluster import Cluster, conditions
+from ops.commands import AsJson, Context, Yes
 from ops.errors import CanceledError, ClusterError, OpsError, StatusError, UnreachableError
-from ops.options import AsJson, Context, Yes
 
 POLL_SECONDS = 2.0
 CRON_JOB, JOB = ("batch/v1", "CronJob"), ("batch/v1", "Job")

@@ -19,8 +19,8 @@ from constructs_lib.manifests.workload import Workload, behind
 from ops import rendered, terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
+from ops.commands import Context, SecretCommand, context_needs_cluster
 from ops.errors import ClusterError, OpsError, Status
-from ops.options import Context, SecretCommand, context_needs_cluster
 from ops.secrets.values import api_keys
 from ops.terminal import SecretValue, is_header_value, secret_value
 

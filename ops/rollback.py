@@ -15,9 +15,9 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.references import repository
 from constructs_lib.model import Pin
 from ops import pin, rendered, terminal
+from ops.commands import AsJson
 from ops.errors import OpsError
 from ops.git import Git
-from ops.options import AsJson
 from ops.pin import Service, Verify
 
 _FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))

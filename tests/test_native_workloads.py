@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from constructs_lib.kubernetes import App, Chart, ChartFiles
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.workload import Update, workloads
 from constructs_lib.model import Manifest
-from ops.checklist.results import Item, Outcome
-from ops.checklist.services import Inputs, check
+from ops.checklist.results import Outcome, results_of
+from ops.checklist.services import CHECKS, Inputs
 from ops.errors import OpsError
 from ops.secrets.parameters import readers, update_mode
 from tests.ops.review.edits import review, said
@@ -151,38 +150,37 @@ def test_an_external_secret_of_another_api_group_gives_no_parameter(files: Chart
 
 
 def test_the_checklist_checks_them(files: ChartFiles, platform: AnalyticsPlatform) -> None:
-    texts, skipped = files.render(), Future[Any]()
-    skipped.set_exception(OpsError("pass its option"))
+    texts = files.render()
     inputs = Inputs(
         platform=platform,
         files=texts,
         rendered=texts,
-        stored=skipped,
-        check_image=skipped,
+        stored=OpsError("pass --aws"),
+        registry=False,
         cluster=None,
     )
     (service,) = inputs.services()
     said = {
         item: [one.detail.partition(",")[0] for one in results if one.outcome is Outcome.FAILED]
-        for item, results in check(service, inputs).items()
+        for item, results in results_of(CHECKS, service, inputs).items()
     }
     database = "StatefulSet cerebro/database: container"
     assert (
         f"{database} first has no request for cpu; set requests and limits for cpu"
-        in (said[Item.RESOURCES])
+        in (said["Requests and limits"])
     )
-    assert said[Item.PROBES] == [
+    assert said["Probes"] == [
         f"{database} main has no livenessProbe",
         f"{database} main has no readinessProbe",
         "DaemonSet cerebro/agent: container main has no livenessProbe",
         "Deployment cerebro/scaled: container main has no livenessProbe",
     ]
-    assert said[Item.UPDATE] == [
+    assert said["Zero-downtime update"] == [
         "StatefulSet database: an update of a StatefulSet stops old pods first",
         "DaemonSet agent: its pods must be replaced by hand",
         "Pod bare: its pods must be replaced by hand",
     ]
-    assert len(said[Item.NODE_SELECTOR]) == 5
+    assert len(said["Nodes are arm64"]) == 5
 
 
 def test_the_review_handles_the_objects_of_our_constructs(files: ChartFiles) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from functools import cache
 from typing import Annotated, TypeVar
 
 import typer
@@ -16,19 +14,13 @@ from catalogue.platform import AnalyticsPlatform, current
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Version
 from ops.checklist import prerequisites
-from ops.checklist.results import CheckResult, Outcome, Report, failed, not_checked, passed
-from ops.checklist.services import CheckImage, Inputs, check
+from ops.checklist.results import Outcome, Report, Results, not_checked, results_of
+from ops.checklist.services import CHECKS, Inputs
 from ops.cluster import Cluster
+from ops.commands import AsJson, Context, context_needs_cluster
 from ops.errors import OpsError, Status
-from ops.options import AsJson, Context, context_needs_cluster
 
 T = TypeVar("T")
-
-_STATUS = {
-    Outcome.FAILED: Status.FAILED,
-    Outcome.OPEN: Status.FAILED,
-    Outcome.NOT_CHECKED: Status.NOT_CHECKED,
-}
 
 
 def checklist(
@@ -41,8 +33,7 @@ def checklist(
         bool, typer.Option("--registry", help="Also check the images in the registry.")
     ] = False,
     cluster: Annotated[
-        bool,
-        typer.Option("--cluster", help="Also check the cluster and its prerequisites."),
+        bool, typer.Option("--cluster", help="Also check the cluster and its prerequisites.")
     ] = False,
     context: Context = None,
     as_json: AsJson = False,
@@ -58,85 +49,59 @@ def checklist(
     """
     context_needs_cluster(context, cluster=cluster)
     with terminal.waiting("Checking ..."):
-        target = _query(lambda: _reachable(Cluster(context)), "--cluster", wanted=cluster)
+        target = _query(lambda: _reachable(context), "--cluster", wanted=cluster)
         inputs = Inputs(
             platform=current(),
             files=rendered.files(),
             rendered=rendered.render(),
             stored=_query(_stored, "--aws", wanted=aws),
-            check_image=_query(image_check, "--registry", wanted=registry),
-            cluster=None if target.exception() else target.result(),
+            registry=registry,
+            cluster=target if isinstance(target, Cluster) else None,
         )
         services = {checked.name: checked for checked in inputs.services()}
         if service and service not in services:
             raise OpsError(f"service {service} not found; use one of: {', '.join(services)}")
         report = Report(
             {
-                name: check(checked, inputs)
+                name: results_of(CHECKS, checked, inputs)
                 for name, checked in services.items()
                 if service in (None, name)
             },
-            _prerequisites(target) if cluster else [],
+            _prerequisites(target) if cluster else {},
             _open_items(inputs.platform, service),
         )
     if as_json:
         terminal.show_json(report.as_json())
-    elif service:
-        report.show_details(service)
     else:
-        report.show()
-    return _STATUS.get(report.outcome, Status.DONE)
+        report.show(details=service is not None)
+    if report.outcome in (Outcome.FAILED, Outcome.OPEN):
+        return Status.FAILED
+    return Status.NOT_CHECKED if report.outcome is Outcome.NOT_CHECKED else Status.DONE
 
 
-def _query(source: Callable[[], T], option: str, *, wanted: bool) -> Future[T]:
+def _query(source: Callable[[], T], option: str, *, wanted: bool) -> T | OpsError:
     """Return the result of `source`, or why there is none: its option is missing, or it failed."""
-    query: Future[T] = Future()
     try:
-        if wanted:
-            query.set_result(source())
-        else:
-            query.set_exception(OpsError(f"pass {option}"))
+        return source() if wanted else OpsError(f"pass {option}")
     except OpsError as error:
-        query.set_exception(error)
-    return query
+        return error
 
 
 def _stored() -> dict[str, Version]:
     return ParameterStore().read(parameter.path for parameter in Parameters)
 
 
-def _reachable(cluster: Cluster) -> Cluster:
+def _reachable(context: str | None) -> Cluster:
     """Return the cluster after a successful request."""
+    cluster = Cluster(context)
     cluster.request("GET", "/version")
     return cluster
 
 
-def image_check() -> CheckImage:
-    """Return a check that queries the registry once for each reference."""
-    from ops import registry  # its libraries take a second to import
-
-    @cache
-    def check(reference: str, pinned: str | None) -> CheckResult:
-        try:
-            digest = registry.find(reference)
-        except registry.ImageMissingError as error:
-            return failed(str(error))
-        except registry.RegistryError as error:
-            return not_checked(error)
-        if pinned and digest != pinned:
-            return failed(
-                f"{reference} was moved: it points to {digest[:19]}…, but {pinned[:19]}… is "
-                "pinned and still runs. Find out who pushed it; `ops pin` pins the new digest"
-            )
-        return passed(f"{reference} exists for arm64 ({digest[:19]}…)")
-
-    return check
-
-
-def _prerequisites(cluster: Future[Cluster]) -> list[tuple[str, CheckResult]]:
-    if error := cluster.exception():
-        return [("Cluster", not_checked(error))]
-    return prerequisites.check(cluster.result())
+def _prerequisites(cluster: Cluster | OpsError) -> Results:
+    if isinstance(cluster, OpsError):
+        return {"Cluster": [not_checked(cluster)]}
+    return results_of(prerequisites.CHECKS, cluster)
 
 
 def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[OpenItem]:

@@ -4,78 +4,67 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache, partial
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
+from itertools import chain
 
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
 from catalogue.target import TARGET
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.references import ImageReference
-from constructs_lib.model import Manifest
+from constructs_lib.manifests.workload import Workload, workloads
 from ops import rendered
 from ops.checklist.results import (
+    Check,
     CheckResult,
     Outcome,
     failed,
     not_checked,
     passed,
     passed_if,
-    results_of,
 )
 from ops.cluster import Cluster, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
 _EXTERNAL_SECRETS = "external-secrets.io"
-_WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
+_KINDS = ("Deployment", "DaemonSet", "StatefulSet")
 _DNS_POSITION = 10
 """EKS gives DNS the tenth address of the service range; the Service `kubernetes` has the first."""
-_KUBERNETES_SERVICE = ("kubernetes", "default")
-_KUBE_DNS_SERVICE = ("kube-dns", "kube-system")
-_IPV4 = 4
 
 
-def check(cluster: Cluster) -> list[tuple[str, CheckResult]]:
-    """Return the results of every check, with their names."""
-    return [
-        (name, result) for name, check in _CHECKS.items() for result in results_of(check, cluster)
-    ]
-
-
-def nodes(cluster: Cluster) -> Iterator[CheckResult]:
+def nodes(cluster: Cluster) -> CheckResult:
     """Check for nodes that match the pods' node selector."""
-    found = cluster.items("v1", "Node", selector="kubernetes.io/arch=arm64")
     ready = [
         node
-        for node in found
+        for node in cluster.items("v1", "Node", selector="kubernetes.io/arch=arm64")
         for condition in node.get("status", {}).get("conditions", ())
         if (condition["type"], condition["status"]) == ("Ready", "True")
     ]
-    yield passed_if(
+    return passed_if(
         ready,
         f"{len(ready)} ready",
         "no ready node has kubernetes.io/arch=arm64, so no pod can run; add Graviton nodes",
     )
 
 
-def _controller(cluster: Cluster, image: str, without: str) -> Iterator[CheckResult]:
+def _controller(image: str, without: str, cluster: Cluster) -> CheckResult:
     """Check that a workload with this image, from any registry, has a ready pod."""
     state = "is not in the cluster"
-    for item in (item for kind in _WORKLOADS for item in _workloads(cluster, kind)):
-        references = [container["image"] for container in _containers(item)]
-        for reference in (ref for ref in references if ImageReference.of(ref).name == image):
-            status, metadata = item.get("status", {}), item["metadata"]
+    for workload in (workload for kind in _KINDS for workload in _workloads(cluster, kind)):
+        if reference := next((ref for ref in workload.images if _name(ref) == image), None):
+            status = workload.manifest.get("status", {})
             if status.get("readyReplicas") or status.get("numberReady"):
-                yield passed(f"{metadata['namespace']}/{metadata['name']}, {reference}")
-                return
+                return passed(f"{workload}, {reference}")
             state = "has no ready pod"
-    yield failed(f"{image} {state}: {without}")
+    return failed(f"{image} {state}: {without}")
 
 
 def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     """Check the operator, the API version that dist/ uses, and the store."""
-    yield from _controller(cluster, "external-secrets", "no Secret is created")
+    yield _controller("external-secrets", "no Secret is created", cluster)
     api_versions = cluster.resources.versions((_EXTERNAL_SECRETS, "ClusterSecretStore"))
     served = [version.rpartition("/")[2] for version in api_versions]
     wanted = TARGET.external_secrets
@@ -96,25 +85,21 @@ def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     )
 
 
-def network_policies(cluster: Cluster) -> Iterator[CheckResult]:
+def network_policies(cluster: Cluster) -> CheckResult:
     """Check for a network plugin that enforces NetworkPolicies."""
-    by_name = {item["metadata"]["name"]: item for item in _workloads(cluster, "DaemonSet")}
+    by_name = {plugin.name: plugin for plugin in _workloads(cluster, "DaemonSet")}
     for name, engine in _POLICY_ENGINES.items():
         if name in by_name:
-            yield passed(f"by {engine}")
-            return
+            return passed(f"by {engine}")
     if "aws-node" not in by_name:
-        yield not_checked("unknown network plugin; test a connection that should be denied")
-        return
-    containers = _containers(by_name["aws-node"])
-    arguments = [argument for container in containers for argument in container.get("args", ())]
-    if "--enable-network-policy=true" not in arguments:
-        yield failed(
+        return not_checked("unknown network plugin; test a connection that should be denied")
+    arguments = [container.arguments for container in by_name["aws-node"].containers]
+    if "--enable-network-policy=true" not in chain.from_iterable(arguments):
+        return failed(
             "the VPC CNI does not enforce them: every pod may connect anywhere. Set "
             "enableNetworkPolicy in the configuration of the vpc-cni add-on"
         )
-        return
-    yield passed_if(
+    return passed_if(
         cluster.items("networking.k8s.aws/v1alpha1", "PolicyEndpoint"),
         "by the VPC CNI",
         "the VPC CNI agent is enabled, but no PolicyEndpoint exists: the controller that creates "
@@ -122,24 +107,20 @@ def network_policies(cluster: Cluster) -> Iterator[CheckResult]:
     )
 
 
-def pod_identity(cluster: Cluster) -> Iterator[CheckResult]:
+def pod_identity(cluster: Cluster) -> CheckResult:
     """Check for the agent that gives External Secrets its role."""
     if INSTALLATION.oidc_provider_arn:
-        detail = "the role trusts the cluster's OIDC provider"
-        yield CheckResult(Outcome.NOT_APPLICABLE, detail)
-    else:
-        without = "External Secrets gets no role"
-        yield from _controller(cluster, "eks-pod-identity-agent", without)
+        return CheckResult(Outcome.NOT_APPLICABLE, "the role trusts the cluster's OIDC provider")
+    return _controller("eks-pod-identity-agent", "External Secrets gets no role", cluster)
 
 
-def address_family(cluster: Cluster) -> Iterator[CheckResult]:
+def address_family(cluster: Cluster) -> CheckResult:
     """Check that the cluster is IPv4: the NetworkPolicies allow only IPv4 ranges."""
-    first = _cluster_ip(cluster, _KUBERNETES_SERVICE)
+    first = _cluster_ip(cluster, "default", "kubernetes")
     if not first:
-        yield not_checked("unknown, because the Service default/kubernetes does not exist")
-        return
-    yield passed_if(
-        ip_address(first).version == _IPV4,
+        return not_checked("unknown, because the Service default/kubernetes does not exist")
+    return passed_if(
+        isinstance(ip_address(first), IPv4Address),
         "IPv4",
         "the cluster is IPv6, which this platform does not support: its NetworkPolicies allow only "
         "IPv4 ranges, so pods could not connect outside the cluster. Use an IPv4 cluster",
@@ -150,17 +131,20 @@ def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
     """Check that pods may reach cluster DNS: pods of kube-dns, or addresses on the node."""
     ready = [pod for pod in cluster.pods("kube-system", "k8s-app=kube-dns") if pod.ready]
     allowed = dict.fromkeys(TARGET.dns_addresses, "which is in dns_addresses")
-    service = _cluster_ip(cluster, _KUBE_DNS_SERVICE)
+    service = _cluster_ip(cluster, "kube-system", "kube-dns")
     if ready:
         yield passed(f"{len(ready)} pods with k8s-app=kube-dns")
         if service:
             allowed.setdefault(service, "the cluster IP of kube-dns, which is allowed")
-    caches = _node_caches(cluster)
-    on_nodes = {
-        **{address: "NodeLocal DNSCache" for cache in caches for address in _addresses_of(cache)},
-        **_auto_mode(cluster, service),
-    }
-    if caches and not any(map(_addresses_of, caches)):
+    caches = [
+        workload
+        for workload in _workloads(cluster, "DaemonSet")
+        if workload.namespace == "kube-system"
+        if workload.name == "node-local-dns" or "k8s-dns-node-cache" in map(_name, workload.images)
+    ]
+    by_cache = [address for workload in caches for address in _addresses_of(workload)]
+    on_nodes = dict.fromkeys(by_cache, "NodeLocal DNSCache") | _auto_mode(cluster, service)
+    if caches and not by_cache:
         yield not_checked(
             "NodeLocal DNSCache runs, but its DaemonSet has no -localip argument; compare its "
             "address with dns_addresses in catalogue/target.py"
@@ -170,65 +154,42 @@ def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
             "kube-system has no ready pod with k8s-app=kube-dns, and the cluster has neither "
             "NodeLocal DNSCache nor EKS Auto Mode: the NetworkPolicies allow no working DNS server"
         )
+    missing = [address for address in on_nodes if address not in allowed]
+    setting = ", ".join(f'"{address}"' for address in (*TARGET.dns_addresses, *missing))
+    comma = "" if ", " in setting else ","
     for address, by in on_nodes.items():
         yield passed_if(
             address in allowed,
             f"{by} answers at {address}, {allowed.get(address)}",
             f"{by} answers at {address}, which the NetworkPolicies block: all pods would lose DNS. "
-            f"{_setting(address for address in on_nodes if address not in allowed)}",
+            f"Set dns_addresses=({setting}{comma}) in catalogue/target.py, and run `make synth`",
         )
 
 
-def _setting(missing: Iterable[str]) -> str:
-    listed = ", ".join(f'"{address}"' for address in (*TARGET.dns_addresses, *missing))
-    comma = "" if ", " in listed else ","
-    return f"Set dns_addresses=({listed}{comma}) in catalogue/target.py, and run `make synth`"
-
-
-def _node_caches(cluster: Cluster) -> list[Manifest]:
-    """Return the DaemonSets of NodeLocal DNSCache, found by name or by image."""
-    return [
-        item
-        for item in _workloads(cluster, "DaemonSet")
-        if item["metadata"]["namespace"] == "kube-system"
-        if item["metadata"]["name"] == "node-local-dns"
-        or any(
-            ImageReference.of(container["image"]).name == "k8s-dns-node-cache"
-            for container in _containers(item)
-        )
-    ]
-
-
-def _addresses_of(cache: Manifest) -> list[str]:
+def _addresses_of(cache: Workload) -> Iterator[str]:
     """Return the addresses of the `-localip` argument, a comma-separated list."""
-    found = []
-    for container in _containers(cache):
-        words = " ".join([*container.get("command", ()), *container.get("args", ())])
+    for container in cache.containers:
+        words = " ".join(container.arguments)
         for listed in re.findall(r"(?:^|\s)--?localip[=\s]\s*([\d.,\s]+)", words):
-            found += [address.strip() for address in listed.split(",") if address.strip()]
-    return found
+            yield from listed.replace(",", " ").split()
 
 
 def _auto_mode(cluster: Cluster, service: str | None) -> dict[str, str]:
     """Return the cluster DNS address if EKS Auto Mode nodes answer it."""
-    if not cluster.items("v1", "Node", selector="eks.amazonaws.com/compute-type=auto"):
-        return {}
-    first = _cluster_ip(cluster, _KUBERNETES_SERVICE)
-    if not service and not first:
-        return {}
-    return {service or str(ip_address(str(first)) + _DNS_POSITION - 1): "EKS Auto Mode"}
+    first = _cluster_ip(cluster, "default", "kubernetes")
+    if first and not service:
+        service = str(ip_address(first) + _DNS_POSITION - 1)
+    nodes = cluster.items("v1", "Node", selector="eks.amazonaws.com/compute-type=auto")
+    return {service: "EKS Auto Mode"} if service and nodes else {}
 
 
 def public_dns(cluster: Cluster) -> Iterator[CheckResult]:
     """Check that each host resolves to its load balancer."""
-    balancers = {
-        rule.get("host"): [
-            entry.get("hostname") or entry.get("ip", "")
-            for entry in item.get("status", {}).get("loadBalancer", {}).get("ingress", ())
-        ]
-        for item in cluster.items("networking.k8s.io/v1", "Ingress")
-        for rule in item["spec"].get("rules", ())
-    }
+    balancers: dict[str, list[str]] = {}
+    for ingress in cluster.items("networking.k8s.io/v1", "Ingress"):
+        entries = ingress.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+        names = [entry.get("hostname") or entry.get("ip", "") for entry in entries]
+        balancers |= {rule.get("host"): names for rule in ingress["spec"].get("rules", ())}
     for host in Hosts:
         yield _points_to(host.fqdn, balancers.get(host.fqdn, []))
 
@@ -258,36 +219,32 @@ def _points_to(host: str, balancers: list[str]) -> CheckResult:
     )
 
 
-@lru_cache(maxsize=len(_WORKLOADS))
-def _workloads(cluster: Cluster, kind: str) -> list[Manifest]:
-    return cluster.items("apps/v1", kind)
+@lru_cache(maxsize=len(_KINDS))
+def _workloads(cluster: Cluster, kind: str) -> tuple[Workload, ...]:
+    served = {"apiVersion": "apps/v1", "kind": kind}  # which the items of a list lack
+    return workloads(Objects.of({**item, **served} for item in cluster.items("apps/v1", kind)))
 
 
-def _containers(workload: Manifest) -> list[Manifest]:
-    containers: list[Manifest] = workload["spec"]["template"]["spec"]["containers"]
-    return containers
+def _name(image: str) -> str:
+    return ImageReference.of(image).name
 
 
-def _cluster_ip(cluster: Cluster, service: tuple[str, str]) -> str | None:
+def _cluster_ip(cluster: Cluster, namespace: str, service: str) -> str | None:
     """Return the cluster IP of a Service; None if it has none or does not exist."""
-    found = cluster.get("v1", "Service", *service) or {}
+    found = cluster.get("v1", "Service", service, namespace) or {}
     address: str | None = found.get("spec", {}).get("clusterIP")
     return None if address == "None" else address
 
 
-_CHECKS: dict[str, Callable[[Cluster], Iterator[CheckResult]]] = {
+CHECKS: dict[str, Check] = {
     "arm64 nodes": nodes,
-    "Argo CD": partial(_controller, image="argocd", without="nothing applies dist/"),
+    "Argo CD": partial(_controller, "argocd", "nothing applies dist/"),
     "External Secrets": external_secrets,
     "AWS Load Balancer Controller": partial(
-        _controller,
-        image="aws-load-balancer-controller",
-        without="no Ingress gets a load balancer",
+        _controller, "aws-load-balancer-controller", "no Ingress gets a load balancer"
     ),
     "Reloader": partial(
-        _controller,
-        image="reloader",
-        without="web services use old secret values until they are restarted",
+        _controller, "reloader", "web services use old secret values until they are restarted"
     ),
     "NetworkPolicies are enforced": network_policies,
     "Pod Identity agent": pod_identity,

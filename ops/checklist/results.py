@@ -1,13 +1,13 @@
-"""The items of the checklist, the results of their checks, and their output."""
+"""The results of checks, and their output."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
@@ -16,6 +16,8 @@ from ops.errors import OpsError
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
+
+T = TypeVar("T")
 
 
 class Outcome(StrEnum):
@@ -36,25 +38,6 @@ _MARKS = {
     Outcome.NOT_CHECKED: ("?", "yellow"),
     Outcome.NOT_APPLICABLE: ("-", ""),
 }
-
-
-class Item(Enum):
-    """The items of the deployment checklist, in order."""
-
-    BUILDS = "Image builds for arm64"
-    PUSHED = "Image is pushed"
-    MANIFESTS = "Manifests are current"
-    PARAMETERS = "Parameters are set"
-    EXTERNAL_SECRETS = "ExternalSecrets"
-    RESOURCES = "Requests and limits"
-    PROBES = "Probes"
-    NODE_SELECTOR = "Nodes are arm64"
-    UPDATE = "Zero-downtime update"
-
-    @property
-    def number(self) -> int:
-        """The position on the list, from 1."""
-        return list(Item).index(self) + 1
 
 
 @dataclass(frozen=True)
@@ -87,14 +70,29 @@ def not_checked(why: object) -> CheckResult:
     return CheckResult(Outcome.NOT_CHECKED, str(why))
 
 
-def results_of(
-    check: Callable[..., Iterable[CheckResult]], *arguments: object
-) -> Iterator[CheckResult]:
-    """Yield the results of a check. If a request fails, the rest is not checked."""
-    try:
-        yield from check(*arguments)
-    except OpsError as error:
-        yield not_checked(error)
+def required(read: T | OpsError) -> T:
+    """Return what was read. Raises the reason if it could not be read."""
+    if isinstance(read, OpsError):
+        raise read
+    return read
+
+
+Check = Callable[..., CheckResult | Iterable[CheckResult]]
+Results = dict[str, list[CheckResult]]
+"""The results of each check, by its title."""
+
+
+def results_of(checks: Mapping[str, Check], *arguments: object) -> Results:
+    """Run checks. If a request of a check fails, the rest of it is not checked."""
+
+    def run(check: Check) -> Iterator[CheckResult]:
+        try:
+            results = check(*arguments)
+            yield from [results] if isinstance(results, CheckResult) else results
+        except OpsError as error:
+            yield not_checked(error)
+
+    return {title: list(run(check)) for title, check in checks.items()}
 
 
 def failed_each(problems: Iterable[str], detail: str) -> list[CheckResult]:
@@ -111,44 +109,19 @@ def worst(results: Iterable[CheckResult]) -> Outcome:
 class Report:
     """The results of all checks."""
 
-    services: dict[str, dict[Item, list[CheckResult]]]
-    prerequisites: list[tuple[str, CheckResult]]
-    """The results for the cluster, with their names; empty if it was not checked."""
+    services: dict[str, Results]
+    """The results of each service, which all have the same checks."""
+    prerequisites: Results
+    """The results for the cluster; empty if it was not checked."""
     open_items: list[OpenItem]
 
     @property
     def outcome(self) -> Outcome:
         """The worst of all outcomes."""
-        every = [result for _, result in self.prerequisites]
-        every += [CheckResult(Outcome.OPEN, item.name) for item in self.open_items]
-        for items in self.services.values():
-            every += chain.from_iterable(items.values())
+        every = [CheckResult(Outcome.OPEN, item.name) for item in self.open_items]
+        for checks in (*self.services.values(), self.prerequisites):
+            every += chain.from_iterable(checks.values())
         return worst(every)
-
-    def show(self) -> None:
-        """Print all services as a table, then everything that did not pass."""
-        terminal.show_table(
-            *("Service", *(str(item.number) for item in Item)),
-            rows=[
-                (service, *(_MARKS[worst(results)][0] for results in items.values()))
-                for service, items in self.services.items()
-            ],
-        )
-        terminal.show()
-        for item in Item:
-            terminal.show(f"{item.number}  {item.value}")
-            for result, services in self._not_passed(item).items():
-                everywhere = len(services) == len(self.services)
-                result.show("all services" if everywhere else ", ".join(services))
-        self._show_rest()
-
-    def show_details(self, service: str) -> None:
-        """Print one service with the results of every item."""
-        for item, results in self.services[service].items():
-            terminal.show(f"{item.number}  {item.value}")
-            for result in results:
-                result.show()
-        self._show_rest()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -156,43 +129,68 @@ class Report:
             "services": {
                 service: [
                     {
-                        "item": item.number,
-                        "title": item.value,
+                        "item": number,
+                        "title": title,
                         "outcome": worst(results),
                         "findings": [asdict(result) for result in results],
                     }
-                    for item, results in items.items()
+                    for number, (title, results) in enumerate(checks.items(), start=1)
                 ]
-                for service, items in self.services.items()
+                for service, checks in self.services.items()
             },
-            "cluster": [{"name": name, **asdict(result)} for name, result in self.prerequisites],
+            "cluster": [
+                {"name": name, **asdict(result)}
+                for name, results in self.prerequisites.items()
+                for result in results
+            ],
             "openItems": [asdict(item) for item in self.open_items],
         }
 
-    def _not_passed(self, item: Item) -> dict[CheckResult, list[str]]:
-        """Return what did not pass, and for which services."""
-        found = defaultdict(list)
-        for service, items in self.services.items():
-            for result in dict.fromkeys(items[item]):
-                if result.outcome not in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
-                    found[result].append(service)
-        return found
-
-    def _show_rest(self) -> None:
+    def show(self, *, details: bool) -> None:
+        """Print a table and what did not pass or, with `details`, every result."""
+        titles = next(iter(self.services.values()))
+        if not details:
+            rows = [
+                (service, *(_MARKS[worst(results)][0] for results in checks.values()))
+                for service, checks in self.services.items()
+            ]
+            numbers = map(str, range(1, len(titles) + 1))
+            terminal.show_table("Service", *numbers, rows=rows)
+            terminal.show()
+        for number, title in enumerate(titles, start=1):
+            terminal.show(f"{number}  {title}")
+            self._show_results(title, details=details)
         terminal.show()
         if self.prerequisites:
             terminal.show("Cluster prerequisites")
-            for name, result in self.prerequisites:
-                result.show(name)
+            for name, results in self.prerequisites.items():
+                for result in results:
+                    result.show(name)
             terminal.show()
         if self.open_items:
-            terminal.show("Open items")
-            mark, style = _MARKS[Outcome.OPEN]
-            rows: list[tuple[str, str | Text]] = []
-            for item in self.open_items:
-                remedy = Text(f"→ {item.remedy.replace('`', '')}", style="dim")
-                rows += [(mark, f"{item.name} {item.consequence}"), ("", remedy)]
-            terminal.show_grid(rows, indent=3, gap=1, style=style)
-            terminal.show()
+            self._show_open_items()
         marks = ", ".join(f"{mark} {outcome}" for outcome, (mark, _) in _MARKS.items())
         terminal.show(f"{marks}. Overall: {self.outcome}.")
+
+    def _show_results(self, title: str, *, details: bool) -> None:
+        """Print each result of a check once, with its services unless `details`."""
+        found = defaultdict(list)
+        for service, checks in self.services.items():
+            for result in dict.fromkeys(checks[title]):
+                found[result].append(service)
+        for result, services in found.items():
+            if details:
+                result.show()
+            elif result.outcome not in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
+                everywhere = len(services) == len(self.services)
+                result.show("all services" if everywhere else ", ".join(services))
+
+    def _show_open_items(self) -> None:
+        mark, style = _MARKS[Outcome.OPEN]
+        rows: list[tuple[str, str | Text]] = []
+        for item in self.open_items:
+            remedy = Text(f"→ {item.remedy.replace('`', '')}", style="dim")
+            rows += [(mark, f"{item.name} {item.consequence}"), ("", remedy)]
+        terminal.show("Open items")
+        terminal.show_grid(rows, indent=3, gap=1, style=style)
+        terminal.show()

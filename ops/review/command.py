@@ -11,9 +11,9 @@ from rich.console import Console
 
 from catalogue.installation import INSTALLATION
 from ops import terminal
+from ops.commands import Context, context_needs_cluster
 from ops.errors import OpsError, Status
 from ops.git import Git
-from ops.options import Context, context_needs_cluster
 from ops.review.formats import LIMIT, to_json, to_markdown, to_terminal
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report

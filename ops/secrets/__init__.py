@@ -12,8 +12,8 @@ from constructs_lib.model.text import plural
 from ops import terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
+from ops.commands import AsJson, Context, SecretCommand, Yes, context_needs_cluster
 from ops.errors import Status
-from ops.options import AsJson, Context, SecretCommand, Yes, context_needs_cluster
 from ops.secrets import parameters, rotation, writing
 from ops.secrets.values import check
 from ops.terminal import confirm
@@ -42,8 +42,7 @@ File = Annotated[
     typer.Option(help="Read the value from a file, or - for standard input. Default: prompt."),
 ]
 FormerVersion = Annotated[
-    int | None,
-    typer.Option("--version", help="Restore the value of an earlier version."),
+    int | None, typer.Option("--version", help="Restore the value of an earlier version.")
 ]
 
 
@@ -179,5 +178,9 @@ def rotate(
             )
             raise
     return rotation.Rotation(
-        store, target, affected, value, version=number, patience_seconds=60.0 * patience
+        store,
+        target,
+        parameters.ValueInCluster(affected, value, target.secret, target.pods),
+        version=number,
+        patience_seconds=60.0 * patience,
     ).run()

@@ -14,7 +14,7 @@ from constructs_lib.manifests.objects import Object, Objects, once_per_objects
 from constructs_lib.manifests.references import secret_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from ops import rendered, terminal
-from ops.aws import MISSING, SECURE, Description, ParameterStore, Version
+from ops.aws import MISSING, SECURE, ParameterStore, Version
 
 if TYPE_CHECKING:
     from ops.cluster import Cluster, PodState, Secret
@@ -155,6 +155,13 @@ class State(StrEnum):
     NOT_SECURE = "not a SecureString"
 
 
+REMEDIES = {
+    State.MISSING: "`make deploy-secrets` creates it",
+    State.PLACEHOLDER: "`ops secrets set` sets it",
+    State.NOT_SECURE: "save its value, delete it, and run `make deploy-secrets`",
+}
+
+
 def state_of(parameter: Parameters, stored: Version) -> State:
     if stored is MISSING:
         return State.MISSING
@@ -170,7 +177,6 @@ class ParameterStatus:
     parameter: Parameters
     readers: Readers
     stored: Version
-    described: Description
     awaited_by: Sequence[str] = ()
     """The workloads that will read it once they are rendered."""
     outdated: Sequence[str] | None = None
@@ -187,7 +193,7 @@ class ParameterStatus:
     @property
     def last_change(self) -> str:
         """`set an hour ago by alice`."""
-        by = f" by {self.described.changed_by}" if self.described.changed_by else ""
+        by = f" by {self.stored.author}" if self.stored.author else ""
         return f"set {terminal.when(self.stored.changed)}{by}"
 
     @property
@@ -225,7 +231,7 @@ class ParameterStatus:
             "state": self.state,
             "version": self.stored.number or None,
             "changed": self.stored.changed,
-            "changedBy": self.described.changed_by or None,
+            "changedBy": self.stored.author or None,
             "readBy": [
                 {
                     "kind": workload.kind,
@@ -244,8 +250,7 @@ class ParameterStatus:
 
 def statuses(store: ParameterStore, cluster: Cluster | None) -> list[ParameterStatus]:
     """Return the status of every parameter. Raises OpsError if AWS or the cluster fails."""
-    paths = [parameter.path for parameter in Parameters]
-    stored, described = store.read(paths), store.describe(paths)
+    stored = store.read([parameter.path for parameter in Parameters], described=True)
     objects, pending = rendered.objects(), rendered.pending()
     lookups = (cache(cluster.secret), cache(cluster.pods)) if cluster else None
     """Cached, because parameters share Secrets and pods."""
@@ -256,7 +261,6 @@ def statuses(store: ParameterStore, cluster: Cluster | None) -> list[ParameterSt
             parameter,
             read,
             now,
-            described.get(parameter.path, Description()),
             [workload.name for workload in pending if parameter in workload.parameters],
             ValueInCluster(read, now.value, *lookups).problems()
             if lookups and now is not MISSING

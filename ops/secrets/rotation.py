@@ -17,9 +17,8 @@ from ops.aws import MISSING, ParameterStore
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.secrets.parameters import Readers, SyncedSecret, ValueInCluster, update_mode
-from ops.terminal import SecretValue
 
-T = TypeVar("T")
+T = TypeVar("T", SyncedSecret, Workload)
 
 _NEEDED = (
     ("get", "", "secrets"),
@@ -96,20 +95,18 @@ class Rotation:
 
     store: ParameterStore
     cluster: Cluster
-    readers: Readers
-    value: SecretValue
+    value: ValueInCluster
     version: int
-    """The version of `value` in SSM."""
+    """The version of the value in SSM."""
     patience_seconds: float
     """How long a workload may take to replace its pods."""
-    _synced: set[SyncedSecret] = field(default_factory=set)
-    _outcomes: dict[Workload, str] = field(default_factory=dict)
-    """The workloads whose pods have the value."""
+    _done: set[SyncedSecret | Workload] = field(default_factory=set)
+    """The Secrets with the value, and the workloads whose pods have it."""
     _restarted: set[Workload] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        find_secret, find_pods = self.cluster.secret, self.cluster.pods
-        self._in_cluster = ValueInCluster(self.readers, self.value, find_secret, find_pods)
+    @property
+    def readers(self) -> Readers:
+        return self.value.readers
 
     def run(self) -> Status:
         """Roll out the value to every pod, and print the state however it ends.
@@ -144,36 +141,30 @@ class Rotation:
 
     def _sync(self) -> None:
         """Make External Secrets read the parameter, and wait until every Secret has it."""
-        left = [synced for synced in self.readers.secrets if self._in_cluster.problem(synced)]
-        self._synced.update(set(self.readers.secrets).difference(left))
-        if not left:
-            return
+        left = [synced for synced in self.readers.secrets if self.value.problem(synced)]
+        self._done.update(set(self.readers.secrets).difference(left))
         for synced in left:
             self.cluster.sync_now(synced.namespace, synced.name)
 
         def pending_reason(synced: SyncedSecret) -> str | None:
-            if not self._in_cluster.problem(synced):
-                self._synced.add(synced)
+            if not self.value.problem(synced):
                 return None
             self._require_newest()
             state = self.cluster.sync(synced.namespace, synced.name)
             return f"External Secrets has not synced {synced}: {state and state.message}"
 
-        _until_done("External Secrets to read the new value", left, pending_reason, SYNC_SECONDS)
-        time.sleep(POLL_SECONDS)  # start times have whole seconds
+        if left:
+            what = "External Secrets to read the new value"
+            self._wait_for(what, left, pending_reason, SYNC_SECONDS)
+            time.sleep(POLL_SECONDS)  # start times have whole seconds
 
     def _restart_outdated(self, workloads: list[Workload]) -> None:
         """Restart outdated workloads, all at once, and wait."""
-        if not workloads:
-            return
-        self._require_newest()
 
         def pending_reason(workload: Workload) -> str | None:
             done = self.cluster.is_rolled_out(workload.namespace, workload.name)
-            outdated, new = self._in_cluster.pods(workload)
+            outdated, new = self.value.pods(workload)
             if done is None or (done and not outdated):
-                ours = workload in self._restarted
-                self._outcomes[workload] = "restarted" if ours else "already up to date"
                 return None
             in_progress = new and not done  # by Reloader, or by an earlier run
             if outdated and workload not in self._restarted and not in_progress:
@@ -186,14 +177,39 @@ class Rotation:
                 )
             return f"{workload} is still rolling out: {plural(len(outdated), 'outdated pod')}"
 
-        names = ", ".join(map(str, workloads))
-        _until_done(f"{names} to restart", workloads, pending_reason, self.patience_seconds)
+        if workloads:
+            self._require_newest()
+            what = f"{', '.join(map(str, workloads))} to restart"
+            self._wait_for(what, workloads, pending_reason, self.patience_seconds)
+
+    def _wait_for(
+        self, what: str, left: list[T], pending_reason: Callable[[T], str | None], seconds: float
+    ) -> None:
+        """Poll until all are done. Raises OpsError with the reasons after a timeout."""
+        deadline = time.monotonic() + seconds
+        with terminal.waiting(f"Waiting for {what} ..."):
+            while True:
+                reasons = {}
+                for reader in left:
+                    if reason := pending_reason(reader):
+                        reasons[reader] = reason
+                    else:
+                        self._done.add(reader)
+                if not reasons:
+                    return
+                left = list(reasons)
+                if time.monotonic() > deadline:
+                    waited = humanize.precisedelta(timedelta(seconds=seconds))
+                    raise OpsError(f"after {waited}: {'; '.join(reasons.values())}")
+                time.sleep(POLL_SECONDS)
 
     def _report(self) -> None:
         """Print the result for every reader."""
         terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
+        outcomes = dict.fromkeys(self._done, "already up to date")
+        outcomes |= dict.fromkeys(self._restarted, "restarted")
         rows = [
-            (reader.kind, str(reader), self._outcomes.get(reader, update_mode(reader).restart))
+            (reader.kind, str(reader), outcomes.get(reader, update_mode(reader).restart))
             for reader in self.readers.workloads
         ]
         if rows:
@@ -201,33 +217,15 @@ class Rotation:
 
     def _report_state(self) -> None:
         """Print the progress, and how to continue."""
-        secrets, restarted = self.readers.secrets, self.readers.restarted()
+        secrets, restarted, done = self.readers.secrets, self.readers.restarted(), self._done
         terminal.info(f"SSM has the value as version {self.version}.")
-        _list("Secrets with the value", (s for s in secrets if s in self._synced))
-        _list("Secrets without the value", (s for s in secrets if s not in self._synced))
-        _list("Restarted, or already up to date", (w for w in restarted if w in self._outcomes))
-        _list("Not restarted yet", (w for w in restarted if w not in self._outcomes))
+        _list("Secrets with the value", (s for s in secrets if s in done))
+        _list("Secrets without the value", (s for s in secrets if s not in done))
+        _list("Restarted, or already up to date", (w for w in restarted if w in done))
+        _list("Not restarted yet", (w for w in restarted if w not in done))
         terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")
 
 
 def _list(what: str, names: Iterable[object]) -> None:
     if listed := ", ".join(map(str, names)):
         terminal.info(f"{what}: {listed}.")
-
-
-def _until_done(
-    what: str, things: list[T], pending_reason: Callable[[T], str | None], seconds: float
-) -> None:
-    """Poll until every thing is done. Raises OpsError with the reasons after a timeout."""
-    deadline = time.monotonic() + seconds
-    left = things
-    with terminal.waiting(f"Waiting for {what} ..."):
-        while left:
-            reasons = {thing: pending_reason(thing) for thing in left}
-            left = [thing for thing, reason in reasons.items() if reason]
-            if left and time.monotonic() > deadline:
-                waited = humanize.precisedelta(timedelta(seconds=seconds))
-                reason = "; ".join(filter(None, reasons.values()))
-                raise OpsError(f"after {waited}: {reason}")
-            if left:
-                time.sleep(POLL_SECONDS)

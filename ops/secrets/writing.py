@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from ops import rendered, terminal
 from ops.aws import MISSING, AwsUnreachableError, ParameterStore, needs_advanced_tier
 from ops.cluster import Cluster
 from ops.errors import CanceledError, OpsError, Status
-from ops.secrets.parameters import ParameterStatus, Readers, State, readers, state_of
+from ops.secrets.parameters import REMEDIES, ParameterStatus, Readers, State, readers, state_of
 from ops.secrets.values import check
 from ops.terminal import SecretValue, secret_value
 
@@ -39,19 +40,14 @@ def look_up(store: ParameterStore, name: str) -> ParameterStatus:
         close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "`ops secrets status` lists them"
         raise OpsError(f"the parameter is not in catalogue/parameters.py; {hint}")
-    stored = store.read([path]).get(path, MISSING)
-    match state_of(known[path], stored):
-        case State.MISSING:
-            raise OpsError(
-                f"{path} does not exist in {store.region}; `make deploy-secrets` creates it"
-            )
-        case State.NOT_SECURE:
-            raise OpsError(
-                f"{path} is a {stored.type}, which cannot become a SecureString; save its value, "
-                "delete it, and run `make deploy-secrets`"
-            )
-    described = store.describe([path])[path]
-    return ParameterStatus(known[path], readers(path, rendered.objects()), stored, described)
+    stored = store.read([path], described=True).get(path, MISSING)
+    problems = {
+        State.MISSING: f"does not exist in {store.region}",
+        State.NOT_SECURE: f"is a {stored.type}, which cannot become a SecureString",
+    }
+    if (state := state_of(known[path], stored)) in problems:
+        raise OpsError(f"{path} {problems[state]}; {REMEDIES[state]}")
+    return ParameterStatus(known[path], readers(path, rendered.objects()), stored)
 
 
 def new_value(
@@ -80,7 +76,7 @@ def write(store: ParameterStore, subject: ParameterStatus, value: SecretValue) -
     """
     unsure = _UNSURE
     try:
-        number = store.put(subject.path, value, subject.described)
+        number = store.put(subject.path, value, subject.stored)
         unsure = (
             f"Your value is version {number}. It is unknown whether another user wrote a version "
             f"between it and version {subject.stored.number}"
@@ -112,18 +108,15 @@ def _require_no_other_write(
         history = store.history(subject.path) if between else {}
     except OpsError:
         history = {}
-    authors = {other: version.author for other, version in history.items()}
-    if others := [
-        other for other in between if other not in history or history[other].value != value
-    ]:
-        theirs = " and ".join(
-            f"version {other}" + (f" by {authors[other]}" if authors.get(other) else "")
-            for other in others
+    others = [history.get(other, replace(MISSING, number=other)) for other in between]
+    if theirs := [other for other in others if other.value != value]:
+        named = (
+            f"version {other.number} by {other.author}".removesuffix(" by ") for other in theirs
         )
         raise OverwroteError(
-            f"another user wrote {subject.path} at the same time: {theirs}. Your value is version "
-            f"{number}, which is current; to restore theirs, run "
-            f"`ops secrets set {subject.path} --version {others[-1]}`"
+            f"another user wrote {subject.path} at the same time: {' and '.join(named)}. Your "
+            f"value is version {number}, which is current; to restore theirs, run "
+            f"`ops secrets set {subject.path} --version {theirs[-1].number}`"
         )
 
 
@@ -134,7 +127,7 @@ def describe(subject: ParameterStatus, value: SecretValue) -> None:
         f"{subject.path} ({subject.parameter.description}): version {subject.stored.number}, "
         f"{subject.last_change if is_set else 'the placeholder'}"
     )
-    if needs_advanced_tier(value) and subject.described.tier == "Standard":
+    if needs_advanced_tier(value) and subject.stored.tier == "Standard":
         terminal.warn(
             "The value is longer than 4 KB, so the parameter moves to the advanced tier: AWS "
             "charges for it monthly, and it cannot move back."
@@ -156,11 +149,10 @@ def consequences(affected: Readers) -> None:
         for workload in restarted
         if any(synced.secret in workload.reloaded for synced in affected.secrets_of(workload))
     ]
+    kept = [workload for workload in restarted if workload not in reloaded]
     for effect, workloads in {
         "restarted by Reloader, if the cluster has it": reloaded,
-        "use the old value until a restart, for example by `ops secrets rotate`": [
-            workload for workload in restarted if workload not in reloaded
-        ],
+        "use the old value until a restart, for example by `ops secrets rotate`": kept,
         "updated by their next run": affected.with_mode(Update.NEXT_RUN),
         "updated by the next sync of Argo CD": affected.with_mode(Update.NEXT_SYNC),
     }.items():
@@ -234,19 +226,26 @@ def _import(
     value = _choose(subject, values, yes=yes)
     if not value:
         return ImportOutcome.REFUSED
-    if value == subject.stored.value:
-        terminal.show(f"{subject.path}: {ImportOutcome.SAME} ({values[value]})")
+    path, places, stored = subject.path, values[value], subject.stored
+    if value == stored.value:
+        terminal.show(f"{path}: {ImportOutcome.SAME} ({places})")
         return ImportOutcome.SAME
     try:
         check(subject.parameter, value)
     except OpsError as error:
-        terminal.warn(f"{subject.path}: {error} ({values[value]}); set it with `ops secrets set`")
+        terminal.warn(f"{path}: {error} ({places}); set it with `ops secrets set`")
         return ImportOutcome.REFUSED
-    if not _confirmed(subject, values[value], yes=yes):
-        terminal.show(f"{subject.path}: {ImportOutcome.KEPT}")
+    question, confirmed = f"Import {path} from {places}?", yes
+    if subject.state is State.SET:  # overwritten only after a prompt
+        state = f"{path} has another value, {subject.last_change} (version {stored.number})"
+        question, confirmed = f"{state}. Overwrite it from {places}?", False
+        if yes:
+            terminal.warn(f"{state}; run again without --yes to decide.")
+    if not confirmed and (yes or not terminal.ask_yes_or_no(question)):
+        terminal.show(f"{path}: {ImportOutcome.KEPT}")
         return ImportOutcome.KEPT
     number = write(store, subject, value)
-    terminal.show(f"{subject.path}: {ImportOutcome.IMPORTED} as version {number}")
+    terminal.show(f"{path}: {ImportOutcome.IMPORTED} as version {number}")
     return ImportOutcome.IMPORTED
 
 
@@ -261,15 +260,3 @@ def _choose(subject: ParameterStatus, values: Candidates, *, yes: bool) -> Secre
         terminal.warn("It was not imported; run again without --yes to choose one.")
         return None
     return list(values)[terminal.choose("Which value is right?", len(values)) - 1]
-
-
-def _confirmed(subject: ParameterStatus, places: str, *, yes: bool) -> bool:
-    """Return whether to write. Existing values are overwritten only after a prompt."""
-    if subject.state is State.PLACEHOLDER:
-        return yes or terminal.ask_yes_or_no(f"Import {subject.path} from {places}?")
-    version = f"{subject.last_change} (version {subject.stored.number})"
-    state = f"{subject.path} has another value, {version}"
-    if yes:
-        terminal.warn(f"{state}; run again without --yes to decide.")
-        return False
-    return terminal.ask_yes_or_no(f"{state}. Overwrite it from {places}?")

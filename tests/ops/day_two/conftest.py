@@ -63,29 +63,24 @@ class Account:
         return {**self.emulator.aws.environment, "AWS_MAX_ATTEMPTS": "1"}
 
     def put(self, parameter: Parameters, value: str, **options: Any) -> int:
-        """Write a value as another user."""
+        """Write a value as another user; return its version."""
         settings = {"Type": "SecureString", "Overwrite": True, **options}
-        version: int = self.ssm.put_parameter(Name=parameter.path, Value=value, **settings)[
-            "Version"
-        ]
-        return version
+        written = self.ssm.put_parameter(Name=parameter.path, Value=value, **settings)
+        return int(written["Version"])
 
     def value(self, parameter: Parameters) -> str:
-        found = self.ssm.get_parameter(Name=parameter.path, WithDecryption=True)
-        value: str = found["Parameter"]["Value"]
-        return value
+        return self.values()[parameter.path]
 
     def version(self, parameter: Parameters) -> int:
-        found: int = self.ssm.get_parameter(Name=parameter.path)["Parameter"]["Version"]
-        return found
+        return int(self.ssm.get_parameter(Name=parameter.path)["Parameter"]["Version"])
 
     def values(self) -> dict[str, str]:
         """The value of every parameter, by path."""
         pages = self.ssm.get_paginator("get_parameters_by_path")
         return {
-            one["Name"]: one["Value"]
+            known["Name"]: known["Value"]
             for page in pages.paginate(Path="/cerebro", Recursive=True, WithDecryption=True)
-            for one in page["Parameters"]
+            for known in page["Parameters"]
         }
 
 
@@ -130,7 +125,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
 @pytest.fixture
 def world(api: ApiServer, account: Account, app: App) -> World:
     """The platform in the cluster, synced with the account."""
-    return World(api, app.files().objects, account.values)
+    return World(api, app.files().objects, account)
 
 
 @pytest.fixture

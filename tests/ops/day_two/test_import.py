@@ -10,32 +10,27 @@ import typer
 
 from catalogue.parameters import Parameters
 from ops import terminal
-from tests.ops.day_two.api_server import ApiServer, Object
-from tests.ops.day_two.conftest import SECRET, Account, Run
+from tests.ops.day_two.conftest import SECRET, Run
 from tests.ops.day_two.world import World
 
-HOST, USER, PASSWORD, KEYS = (
-    Parameters.CLICKHOUSE_HOST,
-    Parameters.CLICKHOUSE_USER,
-    Parameters.CLICKHOUSE_PASSWORD,
-    Parameters.API_KEYS,
-)
+HOST, USER = Parameters.CLICKHOUSE_HOST, Parameters.CLICKHOUSE_USER
+PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
+Answers = list[object]
 OF_API = "Secret cerebro/cerebro-api-secrets, key CLICKHOUSE_PASSWORD"
 
 
 @pytest.fixture(autouse=True)
-def by_hand(world: World, api: ApiServer) -> None:
+def by_hand(world: World) -> None:
     """Start without Secrets."""
-    assert world
-    for path in [path for path in api.objects if "/secrets/" in path]:
-        del api.objects[path]
-        api.answers[path] = (404, {"message": "not found"})
+    for path in [path for path in world.api.objects if "/secrets/" in path]:
+        del world.api.objects[path]
+        world.api.answers[path] = (404, {"message": "not found"})
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
     """Answers of the user; each is replaced by its question."""
-    given: list[object] = []
+    given: Answers = []
     asked: Iterator[int] = iter(range(100))
 
     def answer(question: str, *_: object) -> object:
@@ -51,20 +46,16 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return given
 
 
-def put(api: ApiServer, name: str, namespace: str = "cerebro", **values: str) -> None:
+def put(world: World, name: str, namespace: str = "cerebro", **values: str) -> None:
     """Create a Secret by hand."""
-    path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
-    created = {"creationTimestamp": "2026-01-01T00:00:00Z"}
-    metadata: Object = {"name": name, "namespace": namespace, **created}
+    path = world.path("Secret", namespace, name)
     data = {key: b64encode(value.encode()).decode() for key, value in values.items()}
-    api.objects[path] = {"kind": "Secret", "metadata": metadata, "data": data}
-    api.answers.pop(path, None)
+    world.api.objects[path] = {"metadata": {"creationTimestamp": world.tick()}, "data": data}
+    world.api.answers.pop(path, None)
 
 
-def test_each_value_is_written_after_a_question(
-    run: Run, api: ApiServer, account: Account, answers: list[object]
-) -> None:
-    put(api, "cerebro-api-secrets", CLICKHOUSE_USER=f"user-{SECRET}", CLICKHOUSE_PASSWORD=SECRET)
+def test_each_value_is_written_after_a_question(world: World, run: Run, answers: Answers) -> None:
+    put(world, "cerebro-api-secrets", CLICKHOUSE_USER=f"user-{SECRET}", CLICKHOUSE_PASSWORD=SECRET)
     answers += [True, False]
     done = run("secrets", "import")
     assert done.exit_code == 0
@@ -72,108 +63,92 @@ def test_each_value_is_written_after_a_question(
         f"Import {USER.path} from Secret cerebro/cerebro-api-secrets, key CLICKHOUSE_USER?",
         f"Import {PASSWORD.path} from {OF_API}?",
     ]
-    assert account.value(USER) == f"user-{SECRET}"
-    assert account.value(PASSWORD) == PASSWORD.placeholder
+    assert world.account.value(USER) == f"user-{SECRET}"
+    assert world.account.value(PASSWORD) == PASSWORD.placeholder
     assert done.stdout.splitlines()[-1] == (
         f"{len(Parameters)} parameters: 1 imported, 1 not imported, "
         f"{len(Parameters) - 2} not in the cluster."
     )
-    assert api.changes == []
+    assert world.api.changes == []
 
 
-def test_nothing_in_ssm_is_overwritten_without_a_question(
-    run: Run, api: ApiServer, account: Account, answers: list[object]
+def test_a_value_in_ssm_is_overwritten_after_a_question(
+    world: World, run: Run, answers: Answers
 ) -> None:
-    account.put(PASSWORD, f"former-{SECRET}")
-    put(api, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
-    done = run("secrets", "import", "--yes")
-    assert done.exit_code == 0
-    assert "has another value, set" in done.stderr
-    assert account.value(PASSWORD) == f"former-{SECRET}"
+    world.account.put(PASSWORD, f"former-{SECRET}")
+    put(world, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
     answers += [True]
     assert run("secrets", "import").exit_code == 0
     assert str(answers[0]).endswith(f"(version 2). Overwrite it from {OF_API}?")
-    assert account.value(PASSWORD) == SECRET
+    assert world.account.value(PASSWORD) == SECRET
 
 
-def test_an_identical_value_is_not_written_again(
-    run: Run, api: ApiServer, account: Account
-) -> None:
-    version = account.put(PASSWORD, SECRET)
-    put(api, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
-    done = run("secrets", "import", "--yes")
-    assert done.exit_code == 0
-    assert f"{PASSWORD.path}: already the same in SSM ({OF_API})" in done.stdout
-    assert account.version(PASSWORD) == version
-
-
-def test_two_values_of_one_parameter(
-    run: Run, api: ApiServer, account: Account, answers: list[object]
-) -> None:
-    put(api, "cerebro-api-secrets", CLICKHOUSE_USER="one")
-    put(api, "clickhouse-credentials", "crawlers", CH_USER="two")
-    done = run("secrets", "import", "--yes")
-    assert done.exit_code == 1
-    assert f"{USER.path} has 2 values in the cluster:" in done.stderr
-    assert account.value(USER) == USER.placeholder
-    answers += [2, True]
-    assert run("secrets", "import").exit_code == 0
-    assert answers[0] == "Which value is right?"
-    assert account.value(USER) == "two"
+REFUSED = "; set it with `ops secrets set`"
 
 
 @pytest.mark.parametrize(
-    ("parameter", "key", "value", "reason"),
+    ("key", "value", "stored", "status", "messages"),
     [
-        (HOST, "CLICKHOUSE_URL", f"https://{SECRET}", "it is not a bare host name"),
-        (PASSWORD, "CLICKHOUSE_PASSWORD", f"{SECRET}\n", "it begins or ends with a space"),
-        (PASSWORD, "CLICKHOUSE_PASSWORD", f"{SECRET}\N{REPLACEMENT CHARACTER}", "it is not UTF-8"),
+        (PASSWORD, SECRET, SECRET, 0, [f"{PASSWORD.path}: already the same in SSM ({OF_API})"]),
+        (PASSWORD, SECRET, f"former-{SECRET}", 0, ["has another value, set"]),
+        (PASSWORD, f"{SECRET}\n", "", 1, ["it begins or ends with a space", REFUSED]),
+        (PASSWORD, f"{SECRET}\N{REPLACEMENT CHARACTER}", "", 1, ["it is not UTF-8", REFUSED]),
+        (HOST, f"https://{SECRET}", "", 1, ["it is not a bare host name", REFUSED]),
     ],
 )
-def test_an_invalid_value_is_refused(
+def test_without_a_question_no_value_is_overwritten_or_invalid(
+    world: World,
     run: Run,
-    api: ApiServer,
-    account: Account,
     *,
-    parameter: Parameters,
-    key: str,
+    key: Parameters,
     value: str,
-    reason: str,
+    stored: str,
+    status: int,
+    messages: list[str],
 ) -> None:
-    put(api, "cerebro-api-secrets", **{key: value})
+    world.account.put(key, stored or key.placeholder)
+    name = "CLICKHOUSE_URL" if key is HOST else key.name
+    put(world, "cerebro-api-secrets", **{name: value})
+    done = run("secrets", "import", "--yes")
+    assert done.exit_code == status
+    assert all(message in done.output for message in messages)
+    assert (world.account.version(key), world.account.value(key)) == (2, stored or key.placeholder)
+
+
+def test_two_values_of_one_parameter(world: World, run: Run, answers: Answers) -> None:
+    put(world, "cerebro-api-secrets", CLICKHOUSE_USER="one")
+    put(world, "clickhouse-credentials", "crawlers", CH_USER="two")
     done = run("secrets", "import", "--yes")
     assert done.exit_code == 1
-    assert reason in done.stderr
-    assert "set it with `ops secrets set`" in done.stderr
-    assert account.value(parameter) == parameter.placeholder
+    assert f"{USER.path} has 2 values in the cluster:" in done.stderr
+    assert world.account.value(USER) == USER.placeholder
+    answers += [2, True]
+    assert run("secrets", "import").exit_code == 0
+    assert answers[0] == "Which value is right?"
+    assert world.account.value(USER) == "two"
 
 
-def test_ctrl_c_lists_the_imported_values(
-    run: Run, api: ApiServer, account: Account, answers: list[object]
-) -> None:
-    put(api, "cerebro-api-secrets", CLICKHOUSE_USER="one", CLICKHOUSE_PASSWORD=SECRET)
+def test_ctrl_c_lists_the_imported_values(world: World, run: Run, answers: Answers) -> None:
+    put(world, "cerebro-api-secrets", CLICKHOUSE_USER="one", CLICKHOUSE_PASSWORD=SECRET)
     answers += [True, typer.Abort()]
     done = run("secrets", "import")
     assert done.exit_code == 130
     assert f"Interrupted. Already imported: {USER.path}." in done.stderr
-    assert account.value(USER) == "one"
-    assert account.value(PASSWORD) == PASSWORD.placeholder
+    assert world.account.value(USER) == "one"
+    assert world.account.value(PASSWORD) == PASSWORD.placeholder
 
 
-def test_a_terminal_that_is_not_interactive_needs_yes(
-    run: Run, api: ApiServer, account: Account
-) -> None:
-    put(api, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
-    assert "the terminal is not interactive; nothing was changed. Pass --yes" in run.refused(
-        "secrets", "import"
-    )
-    assert account.value(PASSWORD) == PASSWORD.placeholder
+def test_a_terminal_that_is_not_interactive_needs_yes(world: World, run: Run) -> None:
+    put(world, "cerebro-api-secrets", CLICKHOUSE_PASSWORD=SECRET)
+    problem = "the terminal is not interactive; nothing was changed. Pass --yes"
+    assert problem in run.refused("secrets", "import")
+    assert world.account.value(PASSWORD) == PASSWORD.placeholder
 
 
 def test_a_missing_parameter_stops_before_the_first_question(
-    run: Run, api: ApiServer, account: Account, answers: list[object]
+    world: World, run: Run, answers: Answers
 ) -> None:
-    put(api, "cerebro-api-secrets", CLICKHOUSE_USER="one", API_KEYS=SECRET)
-    account.ssm.delete_parameter(Name=KEYS.path)
+    put(world, "cerebro-api-secrets", CLICKHOUSE_USER="one", API_KEYS=SECRET)
+    world.account.ssm.delete_parameter(Name=KEYS.path)
     assert f"{KEYS.path} does not exist in" in run.refused("secrets", "import")
     assert answers == []

@@ -10,7 +10,7 @@ import pytest
 from catalogue.hosts import Hosts
 from constructs_lib.model import ClusterTarget
 from ops.checklist import prerequisites
-from ops.checklist.results import Outcome
+from ops.checklist.results import Outcome, results_of
 from ops.cluster import Cluster
 from tests import fixed
 from tests.ops.day_two.api_server import ApiServer, Object
@@ -86,10 +86,10 @@ def equipped(world: World, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
 
 
 def found() -> dict[str, set[str]]:
-    outcomes: dict[str, set[str]] = {}
-    for name, result in prerequisites.check(Cluster()):
-        outcomes.setdefault(name, set()).add(result.outcome)
-    return outcomes
+    return {
+        name: {result.outcome for result in results}
+        for name, results in results_of(prerequisites.CHECKS, Cluster()).items()
+    }
 
 
 @pytest.mark.usefixtures("equipped")
@@ -200,6 +200,6 @@ def test_where_dns_answers_is_compared_with_the_settings(
 )
 def test_an_ipv6_cluster_fails(world: World, address: str | None, outcome: Outcome) -> None:
     world.api.objects |= service("default", "kubernetes", address)
-    (answer,) = prerequisites.address_family(Cluster())
+    answer = prerequisites.address_family(Cluster())
     assert answer.outcome is outcome
     assert (outcome is FAILED) == ("does not support" in answer.detail)

@@ -88,28 +88,12 @@ def test_enter_declines(start: Start, account: Account) -> None:
     session.answer(AGAIN, f"{SECRET}-mistyped")
     session.answer("Error: The two entered values do not match.", SECRET)
     session.answer(AGAIN, SECRET)
-    session.answer(f"Write a new version of {PASSWORD.path}?", "")
+    session.wait_for(f"Write a new version of {PASSWORD.path}?")
+    assert SECRET not in command_lines()
+    session.answer("[y/N]: ", "")
     status, shown = session.ended()
     assert (status, account.version(PASSWORD)) == (1, 1)
     assert "Nothing was changed." in shown
-
-
-def test_of_two_concurrent_writers_the_second_gets_an_error(start: Start, account: Account) -> None:
-    question = f"Write a new version of {PASSWORD.path}?"
-    sessions = {name: start("secrets", "set", PASSWORD.path) for name in ("first", "second")}
-    for name, session in sessions.items():
-        session.answer(NEW, f"{SECRET}-{name}")
-        session.answer(AGAIN, f"{SECRET}-{name}")
-    for session in sessions.values():
-        session.wait_for(question)
-    assert SECRET not in command_lines()
-    ends = {}
-    for name, session in sessions.items():
-        session.answer("[y/N]: ", "y")
-        ends[name] = session.ended()
-    assert (ends["first"][0], ends["second"][0]) == (0, 4)
-    assert "version 2 by root. Your value is version 3, which is current" in ends["second"][1]
-    assert account.value(PASSWORD) == f"{SECRET}-second"
 
 
 CUT = "the terminal cuts a line at 4,095 bytes; pass the value with"

@@ -10,8 +10,7 @@ from typer.testing import Result
 
 from catalogue.parameters import Parameters
 from ops.secrets import rotation
-from tests.ops.day_two.api_server import ApiServer
-from tests.ops.day_two.conftest import SECRET, Account, Run
+from tests.ops.day_two.conftest import SECRET, Run
 from tests.ops.day_two.world import World
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
@@ -34,8 +33,9 @@ def held(world: World, namespace: str, secret: str, key: str) -> str:
 
 
 @pytest.fixture
-def rotate(run: Run) -> Rotate:
+def rotate(world: World, run: Run) -> Rotate:
     """Rotates a parameter to a value, or with --continue; checks the exit status."""
+    assert world
 
     def rotate(parameter: Parameters, value: str = "", *, status: int = 0) -> Result:
         source = ("--file", "-") if value else ("--continue",)
@@ -47,11 +47,11 @@ def rotate(run: Run) -> Rotate:
 
 
 def test_every_reader_gets_the_value_single_writers_one_at_a_time(
-    world: World, account: Account, rotate: Rotate
+    world: World, rotate: Rotate
 ) -> None:
     before = world.pods()
     done = rotate(PASSWORD, SECRET)
-    assert account.value(PASSWORD) == SECRET
+    assert world.account.value(PASSWORD) == SECRET
     assert held(world, "crawlers", "clickhouse-credentials", "CH_PASSWORD") == SECRET
     assert held(world, "cerebro", "cerebro-api-secrets", "CLICKHOUSE_PASSWORD") == SECRET
     assert set(world.restarts[:2]) == AT_ONCE
@@ -70,16 +70,16 @@ def test_every_reader_gets_the_value_single_writers_one_at_a_time(
 
 
 def test_only_readers_restart_and_a_repeated_rotation_changes_nothing(
-    world: World, account: Account, api: ApiServer, rotate: Rotate
+    world: World, rotate: Rotate
 ) -> None:
     before = world.pods()
     for _ in range(2):
         done = rotate(KEYS, REGISTRY)
     gone = {app for name, app in before.items() if name not in world.pods()}
     assert gone == {"cerebro-api"}
-    assert (account.version(KEYS), world.restarts) == (2, ["cerebro-api"])
+    assert (world.account.version(KEYS), world.restarts) == (2, ["cerebro-api"])
     assert "already up to date" in done.stdout
-    assert len(api.changes) == 2  # the annotation of the ExternalSecret, and the restart
+    assert len(world.api.changes) == 2  # the annotation of the ExternalSecret, and the restart
 
 
 def test_a_pull_login_restarts_nothing(world: World, rotate: Rotate) -> None:
@@ -90,7 +90,7 @@ def test_a_pull_login_restarts_nothing(world: World, rotate: Rotate) -> None:
 
 
 def test_a_failing_step_prints_the_state_and_the_next_run_continues(
-    world: World, account: Account, rotate: Rotate
+    world: World, rotate: Rotate
 ) -> None:
     world.broken = {"cryo-indexer"}
     done = rotate(PASSWORD, SECRET, status=1)
@@ -109,7 +109,7 @@ def test_a_failing_step_prints_the_state_and_the_next_run_continues(
     world.restart("crawlers", "cryo-indexer")  # by the user who fixed it
     rotate(PASSWORD)
     assert world.restarts == ["ip-crawler", "nebula"]
-    assert account.version(PASSWORD) == 2
+    assert world.account.version(PASSWORD) == 2
 
 
 def test_a_restart_by_reloader_is_not_repeated(world: World, rotate: Rotate) -> None:
@@ -130,87 +130,75 @@ def test_a_stopped_external_secrets_is_named_after_a_timeout(
 
 
 @pytest.mark.parametrize(
-    ("verb", "resource"),
-    [("patch", "deployments"), ("get", "secrets"), ("list", "pods"), ("patch", "externalsecrets")],
+    "missing",
+    ["patch deployments", "get secrets", "list pods", "patch externalsecrets", "ExternalSecret"],
 )
-def test_a_missing_permission_fails_before_the_first_write(
-    world: World, account: Account, api: ApiServer, rotate: Rotate, *, verb: str, resource: str
+def test_what_is_missing_fails_before_the_first_write(
+    world: World, rotate: Rotate, missing: str
 ) -> None:
-    api.denied = {(verb, resource)}
-    done = rotate(KEYS, REGISTRY, status=1)
-    assert f"context test may not {verb} {resource} in cerebro; nothing was changed" in done.stderr
-    assert (account.version(KEYS), api.changes, world.restarts) == (1, [], [])
+    if missing == "ExternalSecret":
+        world.api.answers[world.path(missing, "cerebro", "cerebro-api-secrets")] = (404, {})
+        problem = "the cluster has no ExternalSecret cerebro/cerebro-api-secrets; nothing"
+    else:
+        verb, resource = missing.split()
+        world.api.denied = {(verb, resource)}
+        problem = f"context test may not {missing} in cerebro; nothing was changed"
+    assert problem in rotate(KEYS, REGISTRY, status=1).stderr
+    assert (world.account.version(KEYS), world.api.changes, world.restarts) == (1, [], [])
 
 
-def test_without_the_external_secret_nothing_is_written(
-    world: World, account: Account, api: ApiServer, rotate: Rotate
-) -> None:
-    api.answers[world.path("ExternalSecret", "cerebro", "cerebro-api-secrets")] = (404, {})
-    done = rotate(KEYS, REGISTRY, status=1)
-    assert "the cluster has no ExternalSecret cerebro/cerebro-api-secrets; nothing" in done.stderr
-    assert (account.version(KEYS), world.restarts) == (1, [])
-
-
-def test_a_concurrent_write_stops_the_rotation(
-    world: World, account: Account, api: ApiServer, rotate: Rotate
-) -> None:
-    react = api.on_change
+def test_a_concurrent_write_stops_the_rotation(world: World, rotate: Rotate) -> None:
+    react = world.api.on_change
 
     def meanwhile(path: str) -> None:
         react(path)
         if path.endswith("deployments/cerebro-mcp"):
-            account.put(PASSWORD, f"{SECRET}-theirs")
+            world.account.put(PASSWORD, f"{SECRET}-theirs")
 
-    api.on_change = meanwhile
-    done = rotate(PASSWORD, SECRET, status=1)
-    assert (
-        f"another user changed {PASSWORD.path} after version 2: SSM now has version 3"
-        in done.stderr
-    )
+    world.api.on_change = meanwhile
+    problem = f"another user changed {PASSWORD.path} after version 2: SSM now has version 3"
+    assert problem in rotate(PASSWORD, SECRET, status=1).stderr
     assert world.restarts[2:] == ["cerebro-mcp"]
 
 
-def test_one_replaced_pod_does_not_count_for_all(
-    world: World, api: ApiServer, rotate: Rotate
-) -> None:
+def test_one_replaced_pod_does_not_count_for_all(world: World, rotate: Rotate) -> None:
     """One of two pods was evicted after its Secret was written, and is not ready yet."""
-    deployment = world.path("Deployment", "cerebro", "cerebro-api")
-    react, look = api.on_change, api.on_read
+    path, objects = world.path("Deployment", "cerebro", "cerebro-api"), world.api.objects
+    react, look = world.api.on_change, world.api.on_read
     looks: list[str] = []
 
-    def evicted(path: str) -> None:
-        react(path)
-        if "/externalsecrets/" in path:
-            pod = api.objects[world.path("Pod", "cerebro", "cerebro-api-1-1")]
+    def evicted(changed: str) -> None:
+        react(changed)
+        if "/externalsecrets/" in changed:
+            pod = world.object("Pod", "cerebro", "cerebro-api-1-1")
             pod["metadata"]["creationTimestamp"] = world.tick()
             pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = world.tick()
-            api.objects[deployment]["status"]["availableReplicas"] = 1
+            objects[path]["status"]["availableReplicas"] = 1
 
-    def ready_later(path: str) -> None:
-        look(path)
-        if path == deployment and api.objects[deployment]["status"]["availableReplicas"] == 1:
-            looks.append(path)
+    def ready_later(read: str) -> None:
+        look(read)
+        if read == path and objects[path]["status"]["availableReplicas"] == 1:
+            looks.append(read)
             if len(looks) == 3:
-                api.objects[deployment]["status"]["availableReplicas"] = 2
+                objects[path]["status"]["availableReplicas"] = 2
 
-    api.on_change, api.on_read = evicted, ready_later
+    world.api.on_change, world.api.on_read = evicted, ready_later
     rotate(KEYS, REGISTRY)
     assert world.restarts == ["cerebro-api"]
 
 
-def test_a_missing_workload_is_skipped(world: World, api: ApiServer, rotate: Rotate) -> None:
-    del api.objects[world.path("Deployment", "crawlers", "nebula")]
+def test_a_missing_workload_is_skipped(world: World, rotate: Rotate) -> None:
+    del world.api.objects[world.path("Deployment", "crawlers", "nebula")]
     done = rotate(PASSWORD, SECRET)
     assert "crawlers/nebula is not in the cluster; skipped" in done.stderr
     assert "nebula" not in world.restarts
 
 
 def test_status_follows_a_value_from_ssm_to_the_pods(
-    world: World, account: Account, api: ApiServer, run: Run, rotate: Rotate
+    world: World, run: Run, rotate: Rotate
 ) -> None:
-    for parameter in Parameters:
-        if parameter is not KEYS:
-            account.put(parameter, f"{SECRET}-{parameter.name}")
+    for parameter in set(Parameters) - {KEYS}:
+        world.account.put(parameter, f"{SECRET}-{parameter.name}")
     world.sync_all()
     before = run("secrets", "status")
     assert before.exit_code == 1
@@ -218,11 +206,11 @@ def test_status_follows_a_value_from_ssm_to_the_pods(
     total = len(Parameters)
     assert f"{total} parameters: {total - 1} set, 1 placeholder" in before.stdout
 
-    account.put(KEYS, REGISTRY)
+    world.account.put(KEYS, REGISTRY)
     assert run("secrets", "status").exit_code == 0
-    api.reads.clear()
+    world.api.reads.clear()
     behind = run("secrets", "status", "--cluster")
-    secrets = [path for path in api.reads if "/secrets/" in path]
+    secrets = [path for path in world.api.reads if "/secrets/" in path]
     assert len(secrets) == len(set(secrets)) > 0
     assert behind.exit_code == 1
     assert "Secret cerebro/cerebro-api-secrets: another version" in behind.stdout

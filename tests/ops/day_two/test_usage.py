@@ -71,6 +71,20 @@ def test_other_usage_errors(run: Run, arguments: tuple[str, ...], message: str) 
     assert message in in_one_line(done.stderr)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*SET, PASSWORD, "--file", "-", "--version", "1"),
+        (*ROTATE, PASSWORD, "--continue", "--version", "1"),
+        ("secrets", "status", "--context", "other"),
+        (*REFRESH, "--ask-key", "--key-file", "-"),
+        ("rollback", "nebula", "--to", "abc", "--list"),
+    ],
+)
+def test_mutually_exclusive_options(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
 def test_in_its_own_process() -> None:
     done = run_process(sys.executable, "-m", "ops", *SET, PASSWORD, SECRET)
     assert (done.returncode, done.stdout) == (2, "")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tests.ops.day_two.api_server import ApiServer, Object, path_of
+
+if TYPE_CHECKING:
+    from tests.ops.day_two.conftest import Account
 
 READS_TO_SETTLE = 2
 """Reads of a Deployment until its restart is done."""
@@ -17,11 +20,10 @@ READS_TO_SETTLE = 2
 class World:
     """Every object of dist/ that the commands read, as synced."""
 
-    def __init__(
-        self, api: ApiServer, objects: Iterable[Object], values: Callable[[], dict[str, str]]
-    ) -> None:
-        """`values` returns the value of each parameter in SSM."""
+    def __init__(self, api: ApiServer, objects: Iterable[Object], account: Account) -> None:
         self.api = api
+        self.account = account
+        """The parameters that External Secrets reads."""
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.restarts: list[str] = []
         """The restarted Deployments, in order."""
@@ -33,7 +35,6 @@ class World:
         """Whether External Secrets is stopped."""
         self.reloader = False
         """Whether web services restart when a Secret changes."""
-        self._values = values
         self._settling: dict[str, int] = {}
         for item in objects:
             if item["kind"] in ("Namespace", "ExternalSecret", "Deployment", "CronJob", "Ingress"):
@@ -58,7 +59,7 @@ class World:
 
     def sync_all(self) -> None:
         """Sync like External Secrets, which does so every hour."""
-        values = self._values()
+        values = self.account.values()
         for path in self._paths("ExternalSecret"):
             self._sync(path, values)
 
@@ -83,23 +84,21 @@ class World:
         return [path for path, item in self.api.objects.items() if item.get("kind") == kind]
 
     def _changed(self, path: str) -> None:
-        item = self.api.objects[path]
+        metadata = self.api.objects[path]["metadata"]
         if "/externalsecrets/" in path and not self.stopped:
-            self._sync(path, self._values())
+            self._sync(path, self.account.values())
             if self.reloader:
-                self.restart(item["metadata"]["namespace"], "cerebro-api")
+                self.restart(metadata["namespace"], "cerebro-api")
         elif "/deployments/" in path:
-            item["metadata"]["generation"] += 1
+            metadata["generation"] += 1
             self._settling[path] = READS_TO_SETTLE
-            name = item["metadata"]["name"]
-            self.restarts.append(name)
-            self.most_at_once[name] = len(self._settling)
+            self.restarts.append(metadata["name"])
+            self.most_at_once[metadata["name"]] = len(self._settling)
 
     def _read(self, path: str) -> None:
         if path in self._settling:
-            name = self.api.objects[path]["metadata"]["name"]
             self._settling[path] -= 1
-            if self._settling[path] == 0 or name in self.broken:
+            if self._settling[path] == 0 or path.rpartition("/")[2] in self.broken:
                 del self._settling[path]
                 self._finish(path)
 
@@ -107,10 +106,13 @@ class World:
         """Sync like External Secrets."""
         item = self.api.objects[path]
         metadata, target = item["metadata"], item["spec"]["target"]
-        named = {one["secretKey"]: values[one["remoteRef"]["key"]] for one in item["spec"]["data"]}
-        if "template" in target:
-            named = {f".{key}": value for key, value in named.items()}
-        data = {key: b64encode(value.encode()).decode() for key, value in named.items()}
+        prefix = "." if "template" in target else ""
+        data = {
+            f"{prefix}{one['secretKey']}": b64encode(
+                values[one["remoteRef"]["key"]].encode()
+            ).decode()
+            for one in item["spec"]["data"]
+        }
         place = path_of("Secret", metadata["namespace"], target["name"])
         if self.api.objects.get(place, {}).get("data") != data:
             written = {"time": self.tick(), "fieldsV1": {"f:data": {}}}
@@ -122,19 +124,20 @@ class World:
     def _finish(self, path: str) -> None:
         """Act like the Deployment controller and the kubelet."""
         item = self.api.objects[path]
-        metadata, wanted = item["metadata"], item["spec"]["replicas"]
-        labels = item["spec"]["template"]["metadata"]["labels"]
-        prefix = path_of("Pod", metadata["namespace"], f"{metadata['name']}-")
-        broken = metadata["name"] in self.broken
+        metadata, wanted, template = (
+            item["metadata"],
+            item["spec"]["replicas"],
+            item["spec"]["template"],
+        )
+        name, pods = metadata["name"], path_of("Pod", metadata["namespace"], "")
+        broken = name in self.broken
         if not broken:
-            for old in [place for place in self.api.objects if place.startswith(prefix)
-                        and self.api.objects[place]["metadata"]["labels"] == labels]:  # fmt: skip
-                del self.api.objects[old]
+            for old in [place for place in self.api.objects if place.startswith(f"{pods}{name}-")]:
+                if self.api.objects[old]["metadata"]["labels"] == template["metadata"]["labels"]:
+                    del self.api.objects[old]
         for number in range(wanted):
-            name = f"{metadata['name']}-{metadata['generation']}-{number}"
-            self.api.objects[f"{prefix.rpartition('/')[0]}/{name}"] = self._pod(
-                name, labels, item["spec"]["template"]["spec"]["containers"], broken=broken
-            )
+            pod = f"{name}-{metadata['generation']}-{number}"
+            self.api.objects[f"{pods}{pod}"] = self._pod(pod, template, broken=broken)
         item["status"] = {
             "observedGeneration": metadata["generation"],
             "replicas": wanted,
@@ -142,17 +145,13 @@ class World:
             "availableReplicas": 0 if broken else wanted,
         }
 
-    def _pod(
-        self, name: str, labels: dict[str, str], containers: list[Any], *, broken: bool
-    ) -> Object:
-        created, started = self.tick(), self.tick()
-        state: Object = (
-            {"waiting": {"reason": "CrashLoopBackOff"}}
-            if broken
-            else {"running": {"startedAt": started}}
-        )
+    def _pod(self, name: str, template: Object, *, broken: bool) -> Object:
+        labels, containers = template["metadata"]["labels"], template["spec"]["containers"]
+        metadata = {"name": name, "labels": labels, "creationTimestamp": self.tick()}
+        started = {"running": {"startedAt": self.tick()}}
+        state = {"waiting": {"reason": "CrashLoopBackOff"}} if broken else started
         return {
-            "metadata": {"name": name, "labels": labels, "creationTimestamp": created},
+            "metadata": metadata,
             "spec": {"containers": containers},
             "status": {
                 "phase": "Running",
