@@ -190,6 +190,8 @@ def _of_stack(text: str) -> Iterator[Object]:
     for section, entries in template.items():
         for name, entry in (entries if isinstance(entries, dict) else {section: entries}).items():
             content = entry if isinstance(entry, dict) else {"Value": entry}
+            if not isinstance(content.get("Properties", {}), dict):
+                raise ValueError(f"the Properties of {name} are not a mapping")  # noqa: TRY004
             kind = str(content.get("Type")) if section == "Resources" else section
             manifest = {"metadata": {"name": name}, **content}
             yield Object(Key(STACK_GROUP, kind, STACK_NAME, name), manifest, STACK, 1)

@@ -11,7 +11,6 @@ from typing import Any
 
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
-from constructs_lib.model import Manifest
 from ops.review.diff import (
     ABSENT,
     ANY_STATE,
@@ -247,18 +246,22 @@ def iam_policy_changed(change: Change, _: Comparison) -> Findings:
 
 def _of_policies(item: Object) -> Iterator[str]:
     properties = at(item.manifest, "Properties")
-    inline = [policy.get("PolicyDocument") for policy in properties.get("Policies") or ()]
-    for document in (properties.get("PolicyDocument"), *inline):
-        yield from _of_policy(document or {})
-    for statement in _of_policy(properties.get("AssumeRolePolicyDocument") or {}):
+    inline = _as_list(properties.get("Policies") or [])
+    for policy in (properties, *inline):
+        yield from _of_policy(policy.get("PolicyDocument") if isinstance(policy, dict) else policy)
+    for statement in _of_policy(properties.get("AssumeRolePolicyDocument")):
         yield f"assume this role: {statement}"
-    for managed in properties.get("ManagedPolicyArns") or ():
+    for managed in _as_list(properties.get("ManagedPolicyArns") or []):
         yield f"managed policy {shown(managed)}"
 
 
-def _of_policy(document: Manifest) -> Iterator[str]:
-    """What an IAM policy allows or denies, per statement and resource."""
-    for statement in _as_list(document.get("Statement") or []):
+def _of_policy(document: Any) -> Iterator[str]:
+    """What an IAM policy allows or denies, per statement and resource; other shapes as they are."""
+    statements = document.get("Statement") if isinstance(document, dict) else None
+    for statement in _as_list(statements or document or []):
+        if not isinstance(statement, dict) or not statements:
+            yield _as_text(statement)
+            continue
         who, condition = statement.get("Principal"), statement.get("Condition")
         negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
         for resource in _as_list(statement.get("Resource", [None])):

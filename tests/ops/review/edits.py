@@ -1,18 +1,27 @@
-"""Typical edits of charts and of dist/, and their review."""
+"""Edits of charts and of dist/, and their review. Objects and fields are named as in a report.
+
+For example `Deployment cerebro/cerebro-api` and `spec.ports[http].port`. `[0]` is the first item of
+a list, `[http]` the item with this value in one of its fields, `[+]` a new item. As in
+constructs_lib/rules/examples.yaml, `pod` is the pod spec, and `container` its first container.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from fnmatch import fnmatchcase
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+import yaml
+
 from charts import registry
-from constructs_lib.model import Pin
+from constructs_lib.manifests.objects import POD_TEMPLATES, Object, group
+from constructs_lib.model import ClusterTarget, Pin
 from ops.review.report import Report
 from ops.review.revisions import STACK, Revision
 from tests import fixed
@@ -22,12 +31,10 @@ Files = dict[str, str]
 """dist/ as text by path below it, and the template of SecretsStack by its whole path."""
 Edit = Callable[[Files], Files]
 
-OLD, NEW = "sha-" + 40 * "a", "sha-" + 40 * "b"
-
-
+_SEPARATOR = "---\n"
 PLATFORM = replace(fixed.platform(), images=dict.fromkeys(fixed.platform().images, Pin("latest")))
 """As committed, but with unpinned images."""
-QUOTAS = {
+_QUOTAS = {
     "cerebro": {
         "limits.cpu": "16",
         "limits.ephemeral-storage": "16Gi",
@@ -58,6 +65,17 @@ def rendered() -> Files:
     return _render(fixed.CHARTS)
 
 
+def _render(charts: tuple[str, ...], **changes: Any) -> Files:
+    with fixed.only(charts):
+        files = registry.render(replace(PLATFORM, **changes))
+    for namespace, quota in _QUOTAS.items():
+        path = f"cluster/namespace-{namespace}.k8s.yaml"
+        for resource, hard in quota.items():
+            value = hard if hard.endswith("Gi") else f'"{hard}"'
+            files[path] = re.sub(rf"(    {resource}: ).+", rf"\g<1>{value}", files[path])
+    return files
+
+
 def review(before: Files, after: Files) -> Report:
     return Report(revision(before, "before"), revision(after, "after"))
 
@@ -70,6 +88,24 @@ def revision(files: Files, name: str = "a test") -> Revision:
 def said(report: Report) -> set[str]:
     """Class and object of every finding: `delete Deployment crawlers/nebula`."""
     return {f"{finding.risk} {finding.key}" for finding in report.findings}
+
+
+def _reordered(file: str) -> Edit:
+    """Reverse the order of the objects in a file."""
+    return lambda files: {**files, file: _SEPARATOR.join(reversed(files[file].split(_SEPARATOR)))}
+
+
+def unchanged(files: Files) -> Files:
+    return files
+
+
+def together(*edits: Edit) -> Edit:
+    def edit(files: Files) -> Files:
+        for step in edits:
+            files = step(files)
+        return files
+
+    return edit
 
 
 def write(service: str, *changes: tuple[str, str]) -> Edit:
@@ -91,39 +127,18 @@ def drop(service: str, *kinds: str) -> Edit:
 
     def edit(files: Files) -> Files:
         path = f"{service}.k8s.yaml"
+        documents = files[path].split(_SEPARATOR)
+        kept = [text for text in documents if named(text).partition(" ")[0] not in kinds]
+        assert len(kept) < len(documents) or not kinds, f"{path} has no {kinds}"
         rest = {other: text for other, text in files.items() if other != path}
-        kept = [
-            document
-            for document in files[path].split("---\n")
-            if not any(f"\nkind: {kind}\n" in document for kind in kinds)
-        ]
-        assert len(kept) < len(files[path].split("---\n")) or not kinds, f"{path} has no {kinds}"
-        return {**rest, path: "---\n".join(kept)} if kinds else rest
+        return {**rest, path: _SEPARATOR.join(kept)} if kinds else rest
 
     return edit
-
-
-def together(*edits: Edit) -> Edit:
-
-    def edit(files: Files) -> Files:
-        for each in edits:
-            files = each(files)
-        return files
-
-    return edit
-
-
-def unchanged(files: Files) -> Files:
-    return files
-
-
-def declare(chart: str, old: str, new: str) -> Edit:
-    """Edit `charts/<chart>.py` and render everything."""
-    return lambda _: _rendered(chart, old, new)
 
 
 @cache
-def _rendered(chart: str, old: str, new: str) -> Files:
+def _declared(chart: str, old: str, new: str) -> Files:
+    """Render everything with another `charts/<chart>.py`."""
     source = (ROOT / "charts" / f"{chart}.py").read_text("utf-8")
     assert old in source, f"{chart}.py has no {old!r}"
     name = f"charts.{chart.replace('/', '.')}"
@@ -140,20 +155,130 @@ def without(chart: str, image: str) -> Edit:
     return lambda _: _render(charts, images=images)
 
 
-def platform(**changes: Any) -> Edit:
-    return lambda _: _render(fixed.CHARTS, **changes)
+def pin(service: str, tag: str) -> Edit:
+    """Pin an image. `sha-a@sha256:1` stands for a commit and a digest of these digits alone."""
+    tag = re.sub(r"(?<=sha-)(\w)(?=@|$)", 40 * r"\1", tag)
+    tag = re.sub(r"(?<=sha256:)(\w)$", 64 * r"\1", tag)
+    return lambda _: _render(fixed.CHARTS, images={**PLATFORM.images, service: Pin.parse(tag)})
 
 
-def pinned(service: str, tag: str) -> Edit:
-    return platform(images={**PLATFORM.images, service: Pin.parse(tag)})
+def set_field(name: str, path: str, value: Any) -> Edit:
+    """Set a field to another value, or remove it with None."""
+
+    def change(manifest: Any) -> None:
+        parent, last = _find(manifest, path)
+        if last == "+":
+            parent.append(value)
+        elif value is None:
+            del parent[last]
+        else:
+            unchanged = isinstance(parent, dict) and parent.get(last) == value
+            assert not unchanged, f"{name} already has {path}: {value}"
+            parent[last] = value
+
+    return _change(name, change)
 
 
-def _render(charts: tuple[str, ...], **changes: Any) -> Files:
-    with fixed.only(charts):
-        files = registry.render(replace(PLATFORM, **changes))
-    for namespace, quota in QUOTAS.items():
-        path = f"cluster/namespace-{namespace}.k8s.yaml"
-        for resource, hard in quota.items():
-            value = hard if hard.endswith("Gi") else f'"{hard}"'
-            files[path] = re.sub(rf"(    {resource}: ).+", rf"\g<1>{value}", files[path])
+def delete(*names: str) -> Edit:
+    """Delete objects; their files remain."""
+    return together(*(partial(_replaced, name, change=None) for name in names))
+
+
+def add(file: str, manifest: Mapping[str, Any]) -> Edit:
+    """Append an object to a file."""
+    text = _SEPARATOR + yaml.safe_dump(dict(manifest), sort_keys=False)
+    return lambda files: {**files, file: files[file] + text}
+
+
+def _change(name: str, change: Callable[[Any], None]) -> Edit:
+    """Edit objects; the text of all others remains as it is."""
+    return lambda files: _replaced(name, files, change=change)
+
+
+def _replaced(name: str, files: Files, change: Callable[[Any], None] | None) -> Files:
+    """The files with other objects of some name, which may have wildcards; None deletes them."""
+    found = False
+    for file, text in files.items():
+        documents = text.split(_SEPARATOR) if file.endswith(".yaml") else []
+        kept = []
+        for document in documents:
+            if not fnmatchcase(named(document), name):
+                kept.append(document)
+            elif change:
+                manifest = yaml.safe_load(document)
+                change(manifest)
+                kept.append(yaml.safe_dump(manifest, sort_keys=False))
+        if kept != documents:
+            files, found = {**files, file: _SEPARATOR.join(kept)}, True
+    assert found, f"dist/ has no {name}"
     return files
+
+
+@cache
+def named(document: str) -> str:
+    """`Deployment cerebro/cerebro-api`."""
+    manifest = yaml.safe_load(document)
+    return str(Object.of(manifest).key) if manifest else ""
+
+
+def _field(manifest: Any, path: str) -> Any:
+    parent, last = _find(manifest, path)
+    return parent[last]
+
+
+def _find(manifest: Any, path: str) -> tuple[Any, str | int]:
+    """The map or list that contains the field, and its key or index there."""
+    pod = ".".join((*POD_TEMPLATES.get((group(manifest), manifest["kind"]), ()), "spec"))
+    path = re.sub(r"^container\b", f"{pod}.containers[0]", re.sub(r"^pod\b", pod, path))
+    *parents, last = (step.strip("[]") for step in re.findall(r"\[[^\]]+\]|[^.\[\]]+", path))
+    found = manifest
+    for step in parents:
+        found = found[_key(found, step)]
+    return found, _key(found, last)
+
+
+def _key(parent: Any, step: str) -> str | int:
+    if isinstance(parent, dict) or step == "+":
+        return step
+    if step.isdigit():
+        return int(step)
+    return next(
+        place
+        for place, item in enumerate(parent)
+        if item == step or (isinstance(item, dict) and step in item.values())
+    )
+
+
+def read(steps: Mapping[str, Any]) -> Edit:
+    """The edit that a case describes: a verb or an object in each step, and what changes."""
+    return together(*(_step(target, change) for target, change in steps.items()))
+
+
+def _step(target: str, change: Any) -> Edit:
+    verb, _, rest = target.partition(" ")
+    if verb in _VERBS:
+        return _VERBS[verb](rest, change)
+    if change is None:
+        return delete(target)
+    return together(*(set_field(target, path, value) for path, value in change.items()))
+
+
+_VERBS: Mapping[str, Callable[[str, Any], Edit]] = {
+    "add": lambda file, manifests: together(*(add(file, manifest) for manifest in manifests)),
+    "chart": lambda chart, change: lambda _: _declared(chart, *next(iter(change.items()))),
+    "drop": lambda service, kinds: drop(service, *kinds),
+    "file": lambda path, text: lambda files: {**files, path: text},
+    "pin": pin,
+    "platform": lambda _, settings: lambda _: _render(fixed.CHARTS, **_settings(**settings)),
+    "remove": lambda service, _: without(service.capitalize(), service),
+    "reorder": lambda file, _: _reordered(file),
+    "reverse": lambda name, path: _change(name, lambda item: _field(item, path).reverse()),
+    "write": lambda service, changes: write(service, *changes.items()),
+}
+
+
+def _settings(target: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+    """Fields of the Platform."""
+    of_target = {"target": ClusterTarget(**target)} if target else {}
+    lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
+    return {**settings, **lists, **of_target}

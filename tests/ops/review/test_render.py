@@ -20,11 +20,12 @@ from ops.review.report import Report
 from ops.review.revisions import RawDiff, raw_diff
 from tests.bench.services import app
 from tests.conftest import ROOT
-from tests.ops.review.cases.objects import create, delete
 from tests.ops.review.edits import (
     Edit,
     Files,
-    pinned,
+    add,
+    delete,
+    pin,
     rendered,
     review,
     together,
@@ -70,7 +71,7 @@ def screen(report: Report, *, whole_diff: bool = False) -> str:
 REPORTS: dict[str, tuple[Callable[[], Files], Edit]] = {
     "no change": (rendered, unchanged),
     "noise": (rendered, write("cluster/aws-ssm", (r"\A", "# the store\n"))),
-    "a pin": (rendered, pinned("cerebro-api", f"sha-{40 * 'a'}")),
+    "a pin": (rendered, pin("cerebro-api", "sha-a")),
     "nasty values": (rendered, write("cerebro/cerebro-api", ('"300"', f"'{NASTY}'"))),
     "everything": (many, changed_everywhere),
     "the first commit": (dict, lambda _: rendered()),
@@ -153,7 +154,10 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
     assert all(shown.index(one) < shown.index(other) for one, other in pairwise(order))
 
 
-UNPROTECTED = create("cluster/namespace-cerebro.k8s.yaml", "Namespace open", "v1")
+UNPROTECTED = add(
+    "cluster/namespace-cerebro.k8s.yaml",
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "open"}},
+)
 
 
 @pytest.mark.parametrize(

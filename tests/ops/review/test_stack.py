@@ -1,7 +1,9 @@
-"""Changes of the SecretsStack's template."""
+"""SecretsStack: what the next `cdk deploy` does, and templates that cannot be read."""
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +11,131 @@ import pytest
 
 from ops.review.model import ReviewError, Severity
 from ops.review.report import Report
-from ops.review.revisions import STACK, Revision
-from tests.ops.review.cases.stack import READER, TEMPLATE, deploy, edited
-from tests.ops.review.edits import rendered, review, revision
+from ops.review.revisions import STACK
+from tests.conftest import ROOT
+from tests.ops.review.cases import Case, Expected
+from tests.ops.review.edits import Edit, rendered, review, revision, set_field, together, unchanged
+
+TEMPLATE: dict[str, Any] = json.loads((ROOT / STACK).read_text("utf-8"))
+
+
+def named(start: str) -> str:
+    """The only resource with this start of its logical ID."""
+    (name,) = [str(name) for name in TEMPLATE["Resources"] if name.startswith(start)]
+    return name
+
+
+def resource(name: str) -> str:
+    """A resource as in a report."""
+    return f"{TEMPLATE['Resources'][name]['Type']} SecretsStack/{name}"
+
+
+CERTIFICATE, LOG = named("certificate"), named("parameterslog")
+HOST, READER, MAKER = (
+    named(f"parameters{start}") for start in ("clickhousehost", "role", "function")
+)
+HOSTS = TEMPLATE["Resources"][CERTIFICATE]["Properties"]["SubjectAlternativeNames"]
+POLICY = f"Resources.{READER}.Properties.Policies.0.PolicyDocument.Statement"
+SECRETS = "ExternalSecret crawlers/nebula-secrets"
+USER, READ = "spec.data[NEBULA_DATABASE_USER]", "/cerebro/clickhouse/reader"
+ARN = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/cerebro/a/b"
+ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "AWS::Region"},
+                           ":", {"Ref": "AWS::AccountId"}, ":parameter/cerebro/a/b"]]}  # fmt: skip
+
+
+def edited(path: str, content: Any) -> Any:
+    """The template with another value at `Section.Name.Field...`; None removes it."""
+    template = deepcopy(TEMPLATE)
+    *steps, last = path.split(".")
+    inner = template
+    for step in steps:
+        inner = inner[int(step)] if isinstance(inner, list) else inner[step]
+    if content is None:
+        del inner[last]
+    else:
+        inner[int(last) if isinstance(inner, list) else last] = content
+    return template
+
+
+def deploy(template: Any, **options: Any) -> Edit:
+    """Add the template to dist/."""
+    return lambda files: {**files, STACK: json.dumps(template, **options)}
+
+
+def case(
+    name: str, before: Any, after: Any, *expects: tuple[str, str, str], edit: Edit = unchanged
+) -> Case:
+    """A case with another template, and another edit of dist/. Expected findings have a severity
+    and class, a logical ID or an object, and a text.
+    """
+    expected = [
+        Expected.of({f"{start} {resource(key) if key in TEMPLATE['Resources'] else key}": text})
+        for start, key, text in expects
+    ]
+    return Case(name, together(edit, deploy(after)), expected, base=deploy(before))
+
+
+def changed(path: str, content: Any, *expects: tuple[str, str, str]) -> Case:
+    return case(path, TEMPLATE, edited(path, content), *expects)
+
+
+def reading(name: str, path: str, value: Any, *texts: str) -> Case:
+    """A case in which an ExternalSecret reads another parameter."""
+    findings = zip(("high secret", "medium secret"), (SECRETS, SECRETS), texts, strict=True)
+    return case(name, TEMPLATE, TEMPLATE, *findings, edit=set_field(SECRETS, path, value))
+
+
+DEPLOY = "the next `cdk deploy`"
+CASES = [
+    changed(f"Resources.{CERTIFICATE}.Properties.SubjectAlternativeNames", ["new.gnosis.io"],
+            ("high replace", CERTIFICATE, f"{DEPLOY} replaces it: SubjectAlternativeNames "
+             f"+new.gnosis.io, {', '.join(f'-{host}' for host in HOSTS)}")),
+    changed(f"Resources.{HOST}.Properties.Name", "/cerebro/clickhouse/address",
+            ("medium secret", HOST, "creates SSM parameter /cerebro/clickhouse/address with a "
+             "placeholder; set its value; /cerebro/clickhouse/host stays in AWS")),
+    case("name a parameter that had no name",
+         edited(f"Resources.{HOST}.Properties.Name", None), TEMPLATE,
+         ("medium secret", HOST, "creates SSM parameter /cerebro/clickhouse/host with a "
+          "placeholder; set its value [resource-changed]")),
+    changed(f"Resources.{HOST}", None,
+            ("low delete", HOST, "is removed from the stack; SSM parameter "
+             "/cerebro/clickhouse/host stays in AWS [resource-removed]")),
+    changed(f"Resources.{HOST}.Properties.Placeholder", "other.invalid",
+            ("low update", HOST, f"{DEPLOY} updates it in place: Placeholder")),
+    changed(f"Resources.{CERTIFICATE}", None,
+            ("low delete", CERTIFICATE, "is removed from the stack; it stays in AWS")),
+    changed(f"Resources.{LOG}", None, ("high delete", LOG, f"{DEPLOY} deletes it")),
+    changed("Resources.Token", {"Type": "Custom::X", "Properties": {"Name": "/cerebro/a/b"}},
+            ("medium secret", "Custom::X SecretsStack/Token", "creates SSM parameter /cerebro/a/b "
+             "with a placeholder; set its value")),
+    changed(f"{POLICY}.0.Resource.0", ADDED,
+            ("high privilege", READER, "new permissions: ssm:AddTagsToResource, "
+             f"ssm:GetParameterHistory, ssm:PutParameter on {ARN}"),
+            ("low privilege", READER, "removed permissions: ")),
+    changed(f"Resources.{MAKER}.Properties.Timeout", 30,
+            ("low update", MAKER, f"{DEPLOY} updates it in place: Timeout")),
+    changed(f"Resources.{MAKER}.Properties.Role", "arn:aws:iam::123456789012:role/admin",
+            ("high privilege", MAKER, "runs as another IAM role: "
+             f'{{"Fn::GetAtt": ["{READER}", "Arn"]}} → arn:aws:iam::123456789012:role/admin')),
+    changed(f"Resources.{MAKER}.Properties.Layers", ["arn"],
+            ("high unknown", MAKER, 'effect unknown: Properties.Layers (none) → ["arn"]')),
+    changed("Outputs.Region.Value", "eu-west-1",
+            ("medium update", "Outputs SecretsStack/Region", "changes an output that the "
+             'manifests use: {"Ref": "AWS::Region"} → eu-west-1')),
+    changed("Description", "Other words",
+            ("low update", "Description SecretsStack/Description", "changes the description: "
+             f"{TEMPLATE['Description'][:59]}… → Other words")),
+    Case("reformat the template", deploy(TEMPLATE, indent=2),
+         [Expected("low", "noise", f"File {STACK}")], base=deploy(TEMPLATE)),
+    reading("read a parameter that the stack does not create", f"{USER}.remoteRef.key", READ,
+            f"reads {READ}, which SecretsStack does not create; run `make template`", READ),
+    reading("read no parameter", f"{USER}.remoteRef.key", None,
+            "reads None, which SecretsStack does not create", "from None"),
+    reading("extract a parameter that the stack does not create", "spec.dataFrom",
+            [{"extract": {"key": READ}}],
+            f"reads {READ}, which SecretsStack does not create; run `make template`", "dataFrom"),
+]  # fmt: skip
+
 
 HIGH, _, LOW = Severity
 
@@ -51,31 +175,39 @@ def test_every_property_of_the_stack_is_known_to_the_review() -> None:
     assert (unknown, len(texts) > 8) == ([], True)
 
 
-@pytest.mark.parametrize(
-    ("value", "problem"),
-    [
-        (f"{5_000 * '['}{5_000 * ']'}", "it is nested too deeply"),
-        (f"{400 * '['}{400 * ']'}", "it is nested too deeply"),
-        (5_000 * "9", "Exceeds the limit"),
-        (r'"\ud800"', "surrogates not allowed"),
-    ],
-)
-def test_a_template_that_cannot_be_read_is_refused(value: str, problem: str) -> None:
-    text = f'{{"Resources": {{"One": {{"Type": "AWS::IAM::Role", "Properties": {value}}}}}}}'
-    broken = Revision(name="a test", commit=None, files={STACK: text})
-    with pytest.raises(ReviewError, match=rf"{STACK}:1 at a test: .*{problem}.* from Git$"):
-        Report(broken, broken)
+def resources(properties: str) -> str:
+    return f'{{"Resources": {{"One": {{"Type": "AWS::IAM::Role", "Properties": {properties}}}}}}}'
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "problem"),
     [
-        ('{"Resources": {},', f"{STACK}:1 at a test: Expecting property name"),
-        ("[]", f"{STACK}:1 at a test: not a CloudFormation template; restore it from Git"),
+        (resources(f"{5_000 * '['}{5_000 * ']'}"), "it is nested too deeply"),
+        (resources(f"{400 * '['}{400 * ']'}"), "it is nested too deeply"),
+        (resources(5_000 * "9"), "Exceeds the limit"),
+        (resources(r'"\ud800"'), "surrogates not allowed"),
+        (resources('"text"'), "the Properties of One are not a mapping"),
+        (resources("[]"), "the Properties of One are not a mapping"),
+        ('{"Resources": {},', "Expecting property name"),
+        ("[]", "not a CloudFormation template"),
     ],
 )
-def test_a_broken_template_is_named(text: str, message: str) -> None:
+def test_a_template_that_cannot_be_read_is_refused(text: str, problem: str) -> None:
     before = revision(rendered())
-    with pytest.raises(ReviewError) as refused:
+    with pytest.raises(ReviewError, match=rf"{STACK}:1 at a test: .*{problem}.* from Git$"):
         Report(before, replace(before, files={**before.files, STACK: text}))
-    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        {"PolicyDocument": "text"},
+        {"PolicyDocument": {"Statement": ["text"]}},
+        {"Policies": ["text"]},
+        {"ManagedPolicyArns": {"Ref": "One"}},
+    ],
+)
+def test_a_policy_of_another_shape_is_shown_as_it_is(policies: dict[str, Any]) -> None:
+    role = {"Type": "AWS::IAM::Role", "Properties": policies}
+    found = said(TEMPLATE, edited("Resources.One", role))
+    assert [text for _, about, text in found if about == "privilege One"]

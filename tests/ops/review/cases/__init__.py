@@ -1,63 +1,40 @@
-"""A case: an edit of `dist/` or of a chart, and every finding that the review must report for it.
+"""Cases: an edit of charts or of `dist/`, and every finding that the review must report for it.
 
-A text is a short fragment that survives rewording: a field, a value or the id of a rule. Where a
-finding has only words, it has no fragment here; tests/ops/review/test_classes.py asserts the words.
+A text is a short fragment that survives rewording: a field, a value or the id of a rule; or the
+whole text, in one case of each effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from ops.review.model import Finding, Severity
-from tests.ops.review.edits import Edit, unchanged
+import yaml
 
-API = "Deployment cerebro/cerebro-api"
-MCP = "Deployment cerebro/cerebro-mcp"
-NEBULA = "Deployment crawlers/nebula"
-CRYO = "Deployment crawlers/cryo-indexer"
-MAINTENANCE = "CronJob crawlers/cryo-indexer-auto-maintain"
-MIGRATIONS = "Job crawlers/cryo-indexer-migrations"
-BUDGET = "PodDisruptionBudget cerebro/cerebro-api"
-CLAIM = "PersistentVolumeClaim crawlers/ip-crawler"
-NEBULA_SECRETS = "ExternalSecret crawlers/nebula-secrets"
-JOBS = [
-    f"CronJob crawlers/click-runner-{name}"
-    for name in (
-        "ember",
-        "cow",
-        "governance-snapshot",
-        "governance-forum",
-        "defillama",
-        "coingecko",
-    )
-]
-EMBER = JOBS[0]
-INGRESSES = [
-    f"Ingress cerebro/{name}" for name in ("cerebro-api", "cerebro-mcp", "metrics-dashboard")
-]
-API_OBJECTS = [
-    "ServiceAccount cerebro/cerebro-api",
-    "NetworkPolicy cerebro/cerebro-api",
-    API,
-    "Service cerebro/cerebro-api",
-    "Ingress cerebro/cerebro-api",
-    "PodDisruptionBudget cerebro/cerebro-api",
-]
-"""The objects of cerebro-api that have its labels: all but its ExternalSecret."""
+from ops.review.model import Finding
+from tests.ops.review.edits import Edit, Files, named, read, unchanged
 
-POD = "spec.template.spec"
-CONTAINER = f"{POD}.containers[0]"
+_FOLDER = Path(__file__).parent
 
 
 class Expected(NamedTuple):
     """A finding that the review must report."""
 
-    severity: Severity
+    severity: str
     risk: str
     object: str
-    text: str
+    """May have wildcards, for a finding about each of these objects."""
+    text: str = ""
+
+    @classmethod
+    def of(cls, entry: str | Mapping[str, Any]) -> Expected:
+        """Of `high delete Namespace cerebro`, or a mapping from that to the text."""
+        ((start, text),) = entry.items() if isinstance(entry, Mapping) else ((entry, ""),)
+        severity, risk, name = start.split(" ", 2)
+        return cls(severity, risk, name, str(text))
 
     def matches(self, finding: Finding) -> bool:
         return (
@@ -65,23 +42,6 @@ class Expected(NamedTuple):
             and str(finding.key) == self.object
             and self.text in finding.sentence
         )
-
-
-def high(risk: str, name: str, text: str = "") -> Expected:
-    return Expected(Severity.HIGH, risk, name, text)
-
-
-def medium(risk: str, name: str, text: str = "") -> Expected:
-    return Expected(Severity.MEDIUM, risk, name, text)
-
-
-def low(risk: str, name: str, text: str = "") -> Expected:
-    return Expected(Severity.LOW, risk, name, text)
-
-
-def recreated(name: str, cause: str) -> list[Expected]:
-    """The findings for a restart of a workload with the strategy Recreate."""
-    return [medium("downtime", name, "(Recreate)"), low("restart", name, cause)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,27 +52,53 @@ class Case:
     edit: Edit
     expects: Sequence[Expected]
     """All findings: a further one fails the case, except with `others`."""
-    others: bool
-    base: Edit
+    others: bool = False
+    base: Edit = unchanged
     """Prepares the base revision, where that is not what the charts render."""
 
+    def mismatches(self, findings: Sequence[Finding], *revisions: Files) -> list[str]:
+        """What is missing and what is unexpected; each finding matches one expectation."""
+        unexpected, missing = list(findings), []
+        names = {name for files in revisions for name in _names(files)}
+        for expected in (each for one in self.expects for each in _expanded(one, names)):
+            match = next((finding for finding in unexpected if expected.matches(finding)), None)
+            if match:
+                unexpected.remove(match)
+            else:
+                missing.append("missing: " + " | ".join(expected))
+        return missing + [
+            f"unexpected: {finding.severity} | {finding.risk} | {finding.key} | {finding.sentence}"
+            for finding in unexpected
+            if not self.others
+        ]
 
-def case(
-    name: str, edit: Edit, *expects: Expected, others: bool = False, base: Edit = unchanged
-) -> Case:
-    return Case(name, edit, expects, others, base)
+
+def _names(files: Files) -> Iterator[str]:
+    for file, text in files.items():
+        if file.endswith(".yaml"):
+            yield from map(named, text.split("---\n"))
 
 
-def mismatches(expects: Sequence[Expected], findings: Sequence[Finding]) -> list[str]:
-    """What is missing and what is unexpected; each finding matches one expectation."""
-    unexpected, missing = list(findings), []
-    for each in expects:
-        match = next((finding for finding in unexpected if each.matches(finding)), None)
-        if match:
-            unexpected.remove(match)
-        else:
-            missing.append("missing: " + " | ".join(each))
-    return missing + [
-        f"unexpected: {each.severity} | {each.risk} | {each.key} | {each.sentence}"
-        for each in unexpected
+def _expanded(expected: Expected, names: Iterable[str]) -> list[Expected]:
+    if "*" not in expected.object:
+        return [expected]
+    matching = [name for name in names if fnmatchcase(name, expected.object)]
+    assert matching, f"no object matches {expected.object}"
+    return [expected._replace(object=name) for name in matching]
+
+
+def _cases(file: Path) -> list[Case]:
+    rows = yaml.safe_load(file.read_text("utf-8"))
+    return [
+        Case(
+            name,
+            read(row.get("edit", {})),
+            list(map(Expected.of, row.get("expect", ()))),
+            row.get("others", False),
+            read(row.get("base", {})),
+        )
+        for name, row in rows.items()
     ]
+
+
+CASES = [case for file in sorted(_FOLDER.glob("*.yaml")) for case in _cases(file)]
