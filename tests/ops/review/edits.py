@@ -156,7 +156,7 @@ def without(chart: str, image: str) -> Edit:
 
 
 def pin(service: str, tag: str) -> Edit:
-    """Pin an image. `sha-a@sha256:1` stands for a commit and a digest of these digits alone."""
+    """Pin an image. `sha-a@sha256:1` means a commit and a digest of only these digits."""
     tag = re.sub(r"(?<=sha-)(\w)(?=@|$)", 40 * r"\1", tag)
     tag = re.sub(r"(?<=sha256:)(\w)$", 64 * r"\1", tag)
     return lambda _: _render(fixed.CHARTS, images={**PLATFORM.images, service: Pin.parse(tag)})
