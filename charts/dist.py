@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from charts.output import DirChanges, replace_dir, replace_file
-from constructs_lib.errors import PlatformError, RuleError, errors_of
+from charts.output import replace_dir, replace_file
+from constructs_lib.errors import PlatformError, RuleError, result_of
 from constructs_lib.model.text import plural
 
 OUTPUT = "CDK8S_OUTDIR"  # set by the cdk8s command line
@@ -18,26 +16,15 @@ SCORECARD = FOLDER.with_name("docs") / "rules.md"
 """Written only when rendering into dist/, not into another folder."""
 
 
-@dataclass
-class Rendering:
-    """Everything that a synth writes."""
+def render() -> tuple[dict[str, str], str]:
+    """The files of dist/, text by path, and the text of docs/rules.md.
 
-    files: dict[str, str] = field(default_factory=dict)
-    """The files of dist/, text by path."""
-    scorecard: str = ""
-    """The content of docs/rules.md."""
+    Raises PlatformError for errors in a declaration.
+    """
+    return result_of(_render)
 
 
-def render() -> Rendering:
-    """Render everything. Raises PlatformError for errors in a declaration."""
-    rendering = Rendering()
-    problems = errors_of(partial(_render_into, rendering))
-    if problems:
-        raise PlatformError(problems)
-    return rendering
-
-
-def _render_into(rendering: Rendering) -> None:
+def _render() -> tuple[dict[str, str], str]:
     # importing the catalogue or a chart raises the errors in its module
     from catalogue.platform import current
     from charts import registry
@@ -45,8 +32,8 @@ def _render_into(rendering: Rendering) -> None:
 
     platform = current()
     files = registry.build(platform).validate()
-    rendering.files = registry.write(files, platform)
-    rendering.scorecard = scorecard.render(files.rendered, files.violations, platform.waivers)
+    page = scorecard.render(files.rendered, files.violations, platform.waivers)
+    return registry.write(files, platform), page
 
 
 def synth() -> int:
@@ -56,7 +43,7 @@ def synth() -> int:
     """
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
-        rendering = render()
+        files, scorecard = render()
     except RuleError as error:
         print(f"error: {error}; correct the rule. {folder}/ {_state(folder)}", file=sys.stderr)
         raise
@@ -67,8 +54,13 @@ def synth() -> int:
         errors = plural(len(error.problems), "error")
         print(f"{errors}; {folder}/ {_state(folder)}", file=sys.stderr)
         return 1
-    changes = replace_dir(rendering.files, folder)
-    _report(folder, rendering.files, changes, scorecard=_update_docs(folder, rendering))
+    changes = [f"{mark} {folder / path}" for mark, path in replace_dir(files, folder)]
+    if folder.resolve() == FOLDER and _update(SCORECARD, scorecard):
+        changes.append(f"~ {os.path.relpath(SCORECARD)}")
+    print(*changes, sep="\n", end="\n" * bool(changes))
+    objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
+    outcome = "changes are listed above" if changes else "no changes"
+    print(f"{folder}: {objects} objects in {len(files)} files; {outcome}")
     _report_unlisted()
     return 0
 
@@ -79,14 +71,12 @@ def _state(folder: Path) -> str:
     return "is unchanged"
 
 
-def _update_docs(folder: Path, rendering: Rendering) -> bool:
-    """Write what belongs to dist/, but not to another folder. Whether the rules changed."""
-    if folder.resolve() != FOLDER:
-        return False
-    SCORECARD.parent.mkdir(exist_ok=True)
-    before = SCORECARD.read_text("utf-8") if SCORECARD.exists() else ""
-    replace_file(SCORECARD, rendering.scorecard)
-    return rendering.scorecard != before
+def _update(file: Path, text: str) -> bool:
+    """Write a file, and return whether it changed."""
+    before = file.read_text("utf-8") if file.exists() else ""
+    file.parent.mkdir(exist_ok=True)
+    replace_file(file, text)
+    return text != before
 
 
 def _report_unlisted() -> None:
@@ -100,15 +90,3 @@ def _report_unlisted() -> None:
             "rendered",
             file=sys.stderr,
         )
-
-
-def _report(folder: Path, files: dict[str, str], changes: DirChanges, *, scorecard: bool) -> None:
-    for mark, paths in (("+", changes.added), ("~", changes.changed), ("-", changes.removed)):
-        for path in paths:
-            print(f"{mark} {folder / path}")
-    objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
-    if scorecard:
-        print(f"~ {os.path.relpath(SCORECARD)}")
-    changed = scorecard or any(vars(changes).values())
-    outcome = "changes are listed above" if changed else "no changes"
-    print(f"{folder}: {objects} objects in {len(files)} files; {outcome}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import overview
 from catalogue.platform import AnalyticsPlatform, current
-from charts import pending
+from charts import output
 from constructs_lib.errors import DeclarationError, PlatformError, errors_of
 from constructs_lib.kubernetes import App, ChartFiles
 
@@ -98,6 +98,6 @@ def write(files: ChartFiles, platform: AnalyticsPlatform) -> dict[str, str]:
     """dist/ as text by path, from the validated files."""
     return {
         **files.render(),
-        pending.FILE: pending.write(files),
+        output.PENDING: output.pending_text(files),
         overview.FILE: overview.render(files, platform),
     }

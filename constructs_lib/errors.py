@@ -9,7 +9,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 TRACEBACK = "TRACEBACK"
 """Environment variable that enables full tracebacks."""
@@ -17,6 +17,7 @@ _PYTHON = ("<", sysconfig.get_path("stdlib"))
 _NO_DECLARATION = (*_PYTHON, str(Path(__file__).parent), sysconfig.get_path("purelib"))
 """How the file names of Python, this package and installed packages start."""
 _NO_INSTANCE = "Don't know how to convert object to JSON"  # message of jsii
+_T = TypeVar("_T")
 _SAME_NAME = "There is already a Construct with name"  # message of constructs
 
 
@@ -58,21 +59,27 @@ class RuleError(Exception):
         super().__init__(f"rule {rule} crashed on {item or 'the platform'} ({self.cause})")
 
 
-def errors_of(declare: Callable[[], object]) -> list[str]:
-    """Run `declare` and return its errors, one line each. Raises RuleError.
+def result_of(declare: Callable[[], _T]) -> _T:
+    """Run `declare`. Raises PlatformError with one line per error, or RuleError.
 
     If the environment variable TRACEBACK is set, also print the full traceback.
     """
     try:
-        declare()
-    except RuleError:
+        return declare()
+    except (PlatformError, RuleError):
         raise
-    except PlatformError as error:
-        return list(error.problems)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 a chart can raise anything
+    except (Exception, SystemExit) as error:  # a chart can raise anything
         if os.environ.get(TRACEBACK):
             traceback.print_exception(error)
-        return [explain(error)]
+        raise PlatformError([explain(error)]) from error
+
+
+def errors_of(declare: Callable[[], object]) -> list[str]:
+    """Run `declare` and return its errors, one line each. Raises RuleError."""
+    try:
+        result_of(declare)
+    except PlatformError as error:
+        return list(error.problems)
     return []
 
 

@@ -20,7 +20,7 @@ import yaml
 from catalogue.parameters import Parameters
 from catalogue.platform import current
 from catalogue.stack_outputs import STACK
-from charts.output import DirChanges, defer_signals, replace_dir
+from charts.output import defer_signals, replace_dir
 from charts.registry import render
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.references import secret_type
@@ -68,8 +68,8 @@ class ControlPlane:
     repository: GitRepository
     dist: Dist
 
-    def write_dist(self) -> DirChanges:
-        """Replace dist/ of the repository."""
+    def write_dist(self) -> list[tuple[str, str]]:
+        """Replace dist/ of the repository, and return the changes like `replace_dir`."""
         return replace_dir(self.dist(), self.repository.path / "dist")
 
     def objects(self, path: str = "dist") -> list[Manifest]:

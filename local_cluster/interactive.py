@@ -126,8 +126,7 @@ def _wait(seconds: float | None) -> bool:
 
 def _commit(control_plane: ControlPlane, *, quiet: bool) -> bool:
     """Commit dist/ of the working tree; return whether Argo CD syncs a change."""
-    changes = control_plane.write_dist()
-    changed = sorted((*changes.added, *changes.changed, *changes.removed))
+    changed = sorted(path for _, path in control_plane.write_dist())
     if not changed:
         if not quiet:
             say("dist/ is unchanged.")

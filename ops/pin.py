@@ -13,7 +13,7 @@ import typer
 
 from catalogue import images
 from charts import output
-from constructs_lib.errors import DeclarationError, PlatformError, errors_of
+from constructs_lib.errors import DeclarationError, PlatformError, result_of
 from constructs_lib.manifests.argocd import FINGERPRINT
 from constructs_lib.model import Pin
 from constructs_lib.node import prepare_jsii
@@ -138,18 +138,14 @@ def _of_charts(use: Callable[[ModuleType], T]) -> T:
 
     Raises PlatformError with every error in the declarations, which may appear on import.
     """
-    results: list[T] = []
 
-    def run() -> None:
+    def run() -> T:
         prepare_jsii()
         from charts import registry as charts
 
-        results.append(use(charts))
+        return use(charts)
 
-    problems = errors_of(run)
-    if problems:
-        raise PlatformError(problems)
-    return results[0]
+    return result_of(run)
 
 
 def _require_only_image_changes(

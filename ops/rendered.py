@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from charts import pending as pending_file
 from charts.dist import FOLDER, OUTPUT
-from charts.output import read
+from charts.output import PENDING, read, read_pending
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.shape import is_identified, malformed
 from ops.errors import OpsError
@@ -29,8 +28,8 @@ def files() -> dict[str, str]:
         found = read(FOLDER)
     except OSError as error:
         raise OpsError(f"{error.filename} cannot be read: {error.strerror}") from error
-    if pending_file.FILE not in found:
-        raise OpsError(f"dist/{pending_file.FILE} is missing; run `make synth`")
+    if PENDING not in found:
+        raise OpsError(f"dist/{PENDING} is missing; run `make synth`")
     return found
 
 
@@ -62,9 +61,9 @@ def parse(path: str, text: str) -> tuple[Manifest, ...]:
 def pending() -> dict[Pending, str]:
     """Return the workloads that wait for a setting, each with its chart."""
     try:
-        return pending_file.read(files()[pending_file.FILE])
+        return read_pending(files()[PENDING])
     except (KeyError, TypeError, ValueError) as error:
-        raise OpsError(f"dist/{pending_file.FILE}: {error}; run `make synth`") from error
+        raise OpsError(f"dist/{PENDING}: {error}; run `make synth`") from error
 
 
 def render() -> dict[str, str]:

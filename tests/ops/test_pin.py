@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from charts import registry as charts
-from charts.output import DirChanges, read, replace_dir
+from charts.output import read, replace_dir
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import fingerprint
 from constructs_lib.manifests.references import repository
@@ -229,7 +229,7 @@ def test_an_interruption_waits_until_all_is_written(
 ) -> None:
     handled: list[int] = []
 
-    def interrupted(rendered: dict[str, str], dist: Path) -> DirChanges:
+    def interrupted(rendered: dict[str, str], dist: Path) -> object:
         signal.raise_signal(number)
         return replace_dir(rendered, dist)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from charts import pending
+from charts.output import PENDING, pending_text, read_pending
 from constructs_lib.kubernetes import App
 from ops import rendered
 from ops.errors import OpsError
@@ -58,7 +58,7 @@ def test_a_render_that_ends_without_an_error_is_a_failure(monkeypatch: pytest.Mo
 
 def test_what_is_not_rendered_yet_is_read_from_dist(app: App) -> None:
     files = app.files()
-    assert pending.read(pending.write(files)) == {
+    assert read_pending(pending_text(files)) == {
         workload: chart.name for chart in files for workload in chart.pending
     }
 
@@ -68,18 +68,18 @@ def test_what_is_not_rendered_yet_is_read_from_dist(app: App) -> None:
     [
         ("one.k8s.yaml", "a: b: c", r"dist/one.k8s.yaml is not valid YAML: .*; run `make synth`"),
         ("one.k8s.yaml", "kind: Pod", "one.k8s.yaml contains a document that is not a Kubernetes"),
-        (pending.FILE, "[[one", r"dist/pending.toml: .*; run `make synth`"),
-        (pending.FILE, "[[one]]", r"dist/pending.toml: .*; run `make synth`"),
-        (pending.FILE, None, "dist/pending.toml is missing; run `make synth`"),
+        (PENDING, "[[one", r"dist/pending.toml: .*; run `make synth`"),
+        (PENDING, "[[one]]", r"dist/pending.toml: .*; run `make synth`"),
+        (PENDING, None, "dist/pending.toml is missing; run `make synth`"),
     ],
 )
 def test_an_invalid_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str | None, message: str
 ) -> None:
     monkeypatch.setattr(rendered, "FOLDER", tmp_path)
-    (tmp_path / pending.FILE).touch()
+    (tmp_path / PENDING).touch()
     (tmp_path / file).write_text(text) if text else (tmp_path / file).unlink()
-    read = rendered.pending if file == pending.FILE else rendered.objects
+    read = rendered.pending if file == PENDING else rendered.objects
     with pytest.raises(OpsError, match=message):
         read()
 
