@@ -20,7 +20,7 @@ def main() -> None:
         os.environ[TRACEBACK] = "1"
     try:
         if arguments == ["cloud"]:
-            from stacks.cloud import synth
+            from stacks.template import synth
         elif not arguments:
             from charts.dist import synth
         else:

@@ -28,7 +28,7 @@ CHARTS = (
 )
 """Every chart of the platform, as `module:class`, one line per service."""
 DERIVED = (
-    "charts.cluster.secret_store:SecretStore",
+    "charts.cluster.namespaces:SecretStore",
     "charts.argocd.applications:Root",
     "charts.argocd.applications:Applications",
 )

@@ -197,7 +197,7 @@ def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
     make_room(checkout)
     (checkout / "charts" / "cerebro" / "hello_of_the_test.py").write_text(readme_service())
     (checkout / "catalogue" / "images" / "hello-of-the-test.pin").write_text("latest\n")
-    last = '    "charts.cluster.secret_store:SecretStore",\n'
+    last = '    "charts.cluster.namespaces:SecretStore",\n'
     line = '    "charts.cerebro.hello_of_the_test:HelloOfTheTest",\n'
     edit(checkout / "charts/registry.py", last, last + line)
     done = synth(checkout)

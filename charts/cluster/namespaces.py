@@ -1,4 +1,4 @@
-"""The namespaces and their quotas.
+"""The namespaces with their quotas, and the store of their ExternalSecrets.
 
 A quota covers peak usage (a rolling update of every web service with the old pods still
 terminating, while every job runs) plus at least a third, for manual jobs and one more service.
@@ -8,7 +8,7 @@ The numbers are our estimate.
 from dataclasses import dataclass
 
 from catalogue.parameters import Parameters
-from constructs_lib.kubernetes import App, Chart, Namespace, Quota
+from constructs_lib.kubernetes import App, Chart, Namespace, ParameterStore, Quota
 from constructs_lib.model import Resources
 from constructs_lib.model.checks import checked
 
@@ -59,17 +59,24 @@ NAMESPACES = (
 
 
 def declare(app: App) -> list[Chart]:
-    return [_declare(app, limits) for limits in NAMESPACES]
+    charts = []
+    for limits in NAMESPACES:
+        chart = Chart(app, f"namespace-{limits.name}", namespace=limits.name, folder="cluster")
+        Namespace(
+            chart,
+            limits.name,
+            quota=limits.quota,
+            container_defaults=_CONTAINER_DEFAULTS,
+            registry_credentials=Parameters.GHCR_DOCKERCONFIGJSON,
+            readiness_gates=limits.readiness_gates,
+        )
+        charts.append(chart)
+    return charts
 
 
-def _declare(app: App, limits: Limits) -> Chart:
-    chart = Chart(app, f"namespace-{limits.name}", namespace=limits.name, folder="cluster")
-    Namespace(
-        chart,
-        limits.name,
-        quota=limits.quota,
-        container_defaults=_CONTAINER_DEFAULTS,
-        registry_credentials=Parameters.GHCR_DOCKERCONFIGJSON,
-        readiness_gates=limits.readiness_gates,
-    )
-    return chart
+class SecretStore(Chart):
+    """`aws-ssm`, the store for the ExternalSecrets of the platform's namespaces."""
+
+    def __init__(self, scope: App) -> None:
+        super().__init__(scope, "aws-ssm", namespace=None, folder="cluster")
+        ParameterStore(self, namespaces=scope.files().namespaces)
