@@ -14,7 +14,6 @@ import re
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -40,32 +39,15 @@ _SECTIONS = ("global", "install", ":env:")
 _POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
-IMPORTED_BY_SYNTH = (
-    "attr",
-    "attrs",
-    "cattr",
-    "cattrs",
-    "cdk8s",
-    "cdk8s_plus_27",
-    "constructs",
-    "cronsim",
-    "dateutil",
-    "jsii",
-    "publication.py",
-    "pydantic_core",
-    "six.py",
-    "typeguard",
-    "typing_extensions.py",
-)
-"""The packages and modules that `make synth` imports; charts may import cdk8s_plus_27."""
-OURS = ("catalogue", "charts", "constructs_lib", "overview")
-_COMPILE = """
-import compileall, os, sys
-for path in sys.argv[1:]:
-    compile = compileall.compile_dir if os.path.isdir(path) else compileall.compile_file
-    compile(path, quiet=2)
+_FIRST_SYNTH = """
+import os, subprocess, sys, tempfile
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+with tempfile.TemporaryDirectory() as folder:
+    os.environ["CDK8S_OUTDIR"] = folder
+    for synth in ["-c", "import cdk8s_plus_27.k8s"], ["app.py"]:
+        subprocess.run([sys.executable, *synth])
 """
-"""Unlike `python -m compileall`, it does not fail for a file that this Python cannot compile."""
+"""Imports what `make synth` and the charts may import. Errors in a chart do not end the set-up."""
 
 
 class Step:
@@ -180,14 +162,12 @@ def finish(*steps: Step) -> None:
 
 
 def compiling() -> Step:
-    """Compile what `make synth` imports, because uv does not.
+    """Let Python compile what `make synth` imports, because uv does not.
 
     Otherwise Python compiles it in the first run, and in every run where it must not write bytecode
     (PYTHONDONTWRITEBYTECODE, as in containers).
     """
-    folder = Path(sysconfig.get_path("purelib"))
-    paths = [*(str(folder / one) for one in IMPORTED_BY_SYNTH), *OURS]
-    return Step("bytecode", [sys.executable, "-c", _COMPILE, *paths], os.environ)
+    return Step("bytecode", [sys.executable, "-c", _FIRST_SYNTH], os.environ)
 
 
 def main() -> None:

@@ -64,50 +64,40 @@ def image_item(service: str) -> str:
 def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
     known, examples = platform.installation, Installation()
     deployed = not any(_certificate(platform.certificate_arn))
-    open_settings = {
-        "region": (
-            known.region == examples.region and not deployed,
-            f"is the example value, {known.region}",
-        ),
-        "account": (
-            known.account is None and not deployed,
-            "is not set: `cdk deploy` uses the account of its credentials",
-        ),
-        "repository": (
-            known.repository == examples.repository,
-            "is the example value: Argo CD cannot sync",
-        ),
-        "cluster_name": (
-            known.cluster_name is None and known.oidc_provider_arn is None,
-            "is not set: External Secrets' role is not associated with a cluster",
-        ),
-        "hosted_zone_id": (
-            known.hosted_zone_id is None,
-            "is not set: create the certificate's DNS records by hand",
-        ),
-        "alb_subnets": (
-            not known.alb_subnets,
-            "are not set: the web services' ports are open to any source in the VPC",
-        ),
-        "vpc_cidrs": (
-            not known.vpc_cidrs,
-            "are not set: the internal load balancer's security group admits every address",
-        ),
-        "ember_data_url": (known.ember_data_url is None, "is not set: click-runner-ember fails"),
-    }
-    for name, (is_open, consequence) in open_settings.items():
-        if is_open:
-            yield OpenItem(name, consequence, f"set `{name}` in `catalogue/installation.py`")
+    if known.region == examples.region and not deployed:
+        yield _setting("region", f"is the example value, {known.region}")
+    if known.account is None and not deployed:
+        yield _setting("account", "is not set: `cdk deploy` uses the account of its credentials")
+    if known.repository == examples.repository:
+        yield _setting("repository", "is the example value: Argo CD cannot sync")
+    if known.cluster_name is None and known.oidc_provider_arn is None:
+        problem = "is not set: External Secrets' role is not associated with a cluster"
+        yield _setting("cluster_name", problem)
+    if known.hosted_zone_id is None:
+        problem = "is not set: create the certificate's DNS records by hand"
+        yield _setting("hosted_zone_id", problem)
+    if not known.alb_subnets:
+        problem = "are not set: the web services' ports are open to any source in the VPC"
+        yield _setting("alb_subnets", problem)
+    if not known.vpc_cidrs:
+        problem = "are not set: the internal load balancer's security group admits every address"
+        yield _setting("vpc_cidrs", problem)
+    if known.ember_data_url is None:
+        yield _setting("ember_data_url", "is not set: click-runner-ember fails")
+
+
+def _setting(name: str, consequence: str) -> OpenItem:
+    return OpenItem(name, consequence, f"set `{name}` in `catalogue/installation.py`")
 
 
 def _certificate(arn: str | None) -> Iterator[OpenItem]:
-    remedy = "run `make deploy-secrets`, then `make synth`"
     if arn is None:
         consequence = "does not exist yet: the load balancers have no certificate for the hosts"
-        yield OpenItem("certificate", consequence, remedy)
     elif f":{EXAMPLE_ACCOUNT}:" in arn:
         consequence = f"is in AWS's example account {EXAMPLE_ACCOUNT}: load balancers cannot use it"
-        yield OpenItem("certificate", consequence, remedy)
+    else:
+        return
+    yield OpenItem("certificate", consequence, "run `make deploy-secrets`, then `make synth`")
 
 
 def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:

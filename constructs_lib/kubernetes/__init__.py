@@ -5,7 +5,7 @@ An `App` for a `Platform` contains `Chart`s. A chart contains workloads: `WebSer
 """
 
 from constructs_lib.kubernetes.alb import Alb
-from constructs_lib.kubernetes.app import App
+from constructs_lib.kubernetes.app import App, ChartFile, ChartFiles
 from constructs_lib.kubernetes.argocd import Application, AppProject
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.external_secret import (
@@ -13,7 +13,6 @@ from constructs_lib.kubernetes.external_secret import (
     ParameterStore,
     RegistryCredentials,
 )
-from constructs_lib.kubernetes.files import ChartFile, ChartFiles
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.namespace import Namespace, Quota
 from constructs_lib.kubernetes.program import Autoscaling, Container, Options, Program, Toleration

@@ -26,7 +26,6 @@ from typing import Any, TypeVar
 from constructs_lib.errors import DeclarationError
 
 _HEADER = re.compile(r"^[ \t]*\[\[\s*waiver\s*\]\]", re.MULTILINE)
-_FIELDS = {"checks": list, "objects": list, "reason": str, "expires": date}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +81,25 @@ def read(path: Path) -> tuple[Waiver, ...]:
     )
 
 
+def _are_texts(value: object) -> bool:
+    texts = value if isinstance(value, list) else []
+    return bool(texts) and all(isinstance(text, str) and text for text in texts)
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "checks": (_are_texts, "a list of strings"),
+    "objects": (_are_texts, "a list of strings"),
+    "reason": (lambda value: _are_texts([value]), "a string"),
+    "expires": (lambda value: type(value) is date, "a date (2027-11-30)"),
+}
+
+
 def _waiver(entry: dict[str, Any], where: str) -> Waiver:
     if unknown := sorted(entry.keys() - _FIELDS):
         raise DeclarationError(f"has no field {unknown[0]!r}", where=where)
-    for field, kind in _FIELDS.items():
-        value = entry.get(field)
-        if not value or (type(value) is not date if kind is date else not isinstance(value, kind)):
-            expected = {list: "a list of strings", str: "a string", date: "a date (2027-11-30)"}
-            raise DeclarationError(f"{field} must be {expected[kind]}", where=where)
-        if kind is list and not all(isinstance(text, str) and text for text in value):
-            raise DeclarationError(f"{field} must be a list of strings", where=where)
+    for field, (is_valid, expected) in _FIELDS.items():
+        if not is_valid(entry.get(field)):
+            raise DeclarationError(f"{field} must be {expected}", where=where)
     if not entry["reason"].strip():
         raise DeclarationError("reason is empty", where=where)
     return Waiver(

@@ -133,6 +133,6 @@ def test_the_page_shows_examples_counts_objects_and_lists_waivers() -> None:
 
 def test_the_rules_run_once_per_synth(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Mock(wraps=rules.violations)
-    monkeypatch.setattr("constructs_lib.kubernetes.files.violations", runs)
+    monkeypatch.setattr("constructs_lib.kubernetes.app.violations", runs)
     dist.render()
     assert runs.call_count == 1

@@ -8,7 +8,7 @@ from unicodedata import category
 import pytest
 
 from constructs_lib.errors import PlatformError
-from constructs_lib.kubernetes.files import to_yaml
+from constructs_lib.kubernetes.app import to_yaml
 from constructs_lib.manifests.text import may_be_misread, quoted
 from tests.constructs_lib import declarations as base
 from tests.kubernetes_yaml import read

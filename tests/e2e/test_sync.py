@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from constructs_lib.kubernetes.files import to_yaml
+from constructs_lib.kubernetes.app import to_yaml
 from constructs_lib.manifests.text import unwritable
 from constructs_lib.model import Manifest
 from local_cluster.processes import eventually
