@@ -51,199 +51,176 @@ _PROBE = Probe(HttpGet("/other"))
 _OPTIONS = Options(priority_class_name="high")
 
 
-Change = tuple[Callable[..., Any], dict[str, Any]]
+_DECLARATIONS: dict[Any, Callable[..., Any]] = {
+    WebService: base.web_service,
+    SingleWriter: base.single_writer,
+    ScheduledJob: base.scheduled_job,
+    ReleaseJob: base.release_job,
+    Options: base.options,
+    Toleration: base.toleration,
+    Autoscaling: base.autoscaling,
+    Calls: base.calls,
+    Namespace: base.namespace,
+    ExternalSecret: base.external_secret,
+    ParameterStore: base.store,
+    AppProject: base.project,
+    Application: base.application,
+    Program: base.program,
+    Container: base.sidecar,
+    Alb: base.alb,
+    Storage: base.storage,
+    Quota: base.quota,
+    Resources: base.resources,
+    Probe: base.probe,
+    HttpGet: base.http,
+    TcpSocket: base.liveness(TcpSocket()),
+    Command: base.liveness(Command(("true",))),
+    Egress: base.egress,
+}
 
-_CHANGES: dict[Any, Change] = {
-    WebService: (
-        base.web_service,
-        {
-            "program": replace(base.PROGRAM, image="two"),
-            "port": 9000,
-            "readiness": _PROBE,
-            "liveness": _PROBE,
-            "startup": _PROBE,
-            "ports": {"metrics": 9090},
-            "replicas": 1,
-            "autoscaling": Autoscaling(max_replicas=3),
-            "ingress": None,
-            "longest_request_seconds": 20,
-            "options": _OPTIONS,
-            "sidecars": {"side": Container(program=replace(base.PROGRAM, image="two"))},
-        },
-    ),
-    SingleWriter: (
-        base.single_writer,
-        {
-            "program": replace(base.PROGRAM, image="two"),
-            "port": 9000,
-            "liveness": Probe(TcpSocket(9000)),
-            "startup": Probe(TcpSocket(9000)),
-            "ports": {"metrics": 9090},
-            "grace_seconds": 90,
-            "storage": Storage(path="/a", size="1Gi"),
-            "options": _OPTIONS,
-        },
-    ),
-    ScheduledJob: (
-        base.scheduled_job,
-        {
-            "program": replace(base.PROGRAM, image="two"),
-            "schedule": "*/5 * * * *",
-            "retries": 0,
-            "deadline_seconds": 60,
-            "grace_seconds": 5,
-            "options": _OPTIONS,
-        },
-    ),
-    ReleaseJob: (
-        base.release_job,
-        {
-            "program": replace(base.PROGRAM, image="two"),
-            "retries": 0,
-            "deadline_seconds": 60,
-            "options": _OPTIONS,
-        },
-    ),
-    Options: (
-        base.options,
-        {
-            "labels": {"a": "b"},
-            "annotations": {"a": "b"},
-            "pod_labels": {"a": "b"},
-            "pod_annotations": {"a": "b"},
-            "init_containers": {"first": base.ONE},
-            "tolerations": (Toleration(operator="Exists"),),
-            "node_selector": {"a": "b"},
-            "priority_class_name": "high",
-            "role_arn": "arn:aws:iam::111122223333:role/one",
-        },
-    ),
-    Toleration: (
-        base.toleration,
-        {
-            "key": "other",
-            "operator": "Exists",
-            "value": "other",
-            "effect": None,
-            "toleration_seconds": 60,
-        },
-    ),
-    Autoscaling: (
-        base.autoscaling,
-        {
-            "min_replicas": 3,
-            "max_replicas": 7,
-            "target_cpu_percent": 50,
-            "target_memory_percent": 50,
-        },
-    ),
-    Calls: (base.calls, {"service": "four", "namespace": "other", "port": "metrics"}),
-    Namespace: (
-        base.namespace,
-        {
-            "quota": replace(base.QUOTA, pods=11),
-            "container_defaults": Resources(cpu=("1", "1"), memory=("1Gi", "1Gi")),
-            "registry_credentials": base.PASSWORD,
-            "readiness_gates": True,
-        },
-    ),
-    ExternalSecret: (base.external_secret, {"keys": {"PASSWORD": base.TOKEN}}),
-    ParameterStore: (base.store, {"namespaces": ("one", "two")}),
-    AppProject: (
-        base.project,
-        {
-            "description": "Two",
-            "namespaces": ("two",),
-            "powerful_kinds": {},
-            "rendered": ({"apiVersion": "batch/v1", "kind": "Job"},),
-        },
-    ),
-    Application: (
-        base.application,
-        {
-            "project": "two",
-            "folder": "two",
-            "namespace": "two",
-            "file": "two.yaml",
-            "cascade": False,
-        },
-    ),
-    Program: (
-        base.program,
-        {
-            "resources": Resources(cpu=("1", "1"), memory=("1Gi", "1Gi")),
-            "image": "two",
-            "command": ("run",),
-            "args": ("run",),
-            "env": {"A": "1"},
-            "files": {"/etc/one.toml": "a = 1"},
-            "secret_files": {"/etc/key": base.TOKEN},
-            "secrets": {"A": base.PASSWORD},
-            "shared_secrets": (ExternalSecret(base.chart(), "shared", {"A": base.PASSWORD}),),
-            "scratch": {"/a": "1Mi"},
-            "tmp": "1Mi",
-            "egress": (Egress((443,)),),
-            "ignores_sigterm": True,
-        },
-    ),
-    Container: (
-        base.sidecar,
-        {
-            "program": replace(base.PROGRAM, image="one"),
-            "port": 9001,
-            "ports": {"metrics": 9090},
-            "readiness": _PROBE,
-            "liveness": _PROBE,
-            "startup": _PROBE,
-        },
-    ),
-    Alb: (
-        base.alb,
-        {
-            "host": Host("two.example.org"),
-            "scheme": "internet-facing",
-            "idle_timeout_seconds": 50,
-            "deregistration_delay_seconds": 90,
-            "ssl_redirect": False,
-            "denied_paths": (),
-            "further_hosts": (Host("two.example.org"),),
-            "paths": ("/v1", "/v2"),
-            "group": "shared",
-            "inbound_cidrs": ("10.0.0.0/8",),
-            "annotations": {"alb.ingress.kubernetes.io/tags": "a=b"},
-        },
-    ),
-    Storage: (base.storage, {"path": "/b", "size": "2Gi"}),
-    Quota: (
-        base.quota,
-        {
-            "resources": Resources(cpu=("2", "2"), memory=("1Gi", "2Gi")),
-            "pods": 11,
-            "volume_claims": 1,
-        },
-    ),
-    Resources: (
-        base.resources,
-        {
-            "cpu": ("150m", "200m"),
-            "memory": ("32Mi", "128Mi"),
-            "ephemeral_storage": ("64Mi", "1Gi"),
-        },
-    ),
-    Probe: (
-        base.probe,
-        {
-            "check": HttpGet("/other"),
-            "initial_delay_seconds": 7,
-            "period_seconds": 7,
-            "timeout_seconds": 7,
-            "failure_threshold": 7,
-        },
-    ),
-    HttpGet: (base.http, {"path": "/other", "port": 9000}),
-    TcpSocket: (base.liveness(TcpSocket()), {"port": 9000}),
-    Command: (base.liveness(Command(("true",))), {"command": ("false",)}),
-    Egress: (base.egress, {"ports": (80,), "to": "anywhere", "protocols": ("UDP",)}),
+_CHANGES: dict[Any, dict[str, Any]] = {
+    WebService: {
+        "program": replace(base.PROGRAM, image="two"),
+        "port": 9000,
+        "readiness": _PROBE,
+        "liveness": _PROBE,
+        "startup": _PROBE,
+        "ports": {"metrics": 9090},
+        "replicas": 1,
+        "autoscaling": Autoscaling(max_replicas=3),
+        "ingress": None,
+        "longest_request_seconds": 20,
+        "options": _OPTIONS,
+        "sidecars": {"side": Container(program=replace(base.PROGRAM, image="two"))},
+    },
+    SingleWriter: {
+        "program": replace(base.PROGRAM, image="two"),
+        "port": 9000,
+        "liveness": Probe(TcpSocket(9000)),
+        "startup": Probe(TcpSocket(9000)),
+        "ports": {"metrics": 9090},
+        "grace_seconds": 90,
+        "storage": Storage(path="/a", size="1Gi"),
+        "options": _OPTIONS,
+    },
+    ScheduledJob: {
+        "program": replace(base.PROGRAM, image="two"),
+        "schedule": "*/5 * * * *",
+        "retries": 0,
+        "deadline_seconds": 60,
+        "grace_seconds": 5,
+        "options": _OPTIONS,
+    },
+    ReleaseJob: {
+        "program": replace(base.PROGRAM, image="two"),
+        "retries": 0,
+        "deadline_seconds": 60,
+        "options": _OPTIONS,
+    },
+    Options: {
+        "labels": {"a": "b"},
+        "annotations": {"a": "b"},
+        "pod_labels": {"a": "b"},
+        "pod_annotations": {"a": "b"},
+        "init_containers": {"first": base.ONE},
+        "tolerations": (Toleration(operator="Exists"),),
+        "node_selector": {"a": "b"},
+        "priority_class_name": "high",
+        "role_arn": "arn:aws:iam::111122223333:role/one",
+    },
+    Toleration: {
+        "key": "other",
+        "operator": "Exists",
+        "value": "other",
+        "effect": None,
+        "toleration_seconds": 60,
+    },
+    Autoscaling: {
+        "min_replicas": 3,
+        "max_replicas": 7,
+        "target_cpu_percent": 50,
+        "target_memory_percent": 50,
+    },
+    Calls: {"service": "four", "namespace": "other", "port": "metrics"},
+    Namespace: {
+        "quota": replace(base.QUOTA, pods=11),
+        "container_defaults": Resources(cpu=("1", "1"), memory=("1Gi", "1Gi")),
+        "registry_credentials": base.PASSWORD,
+        "readiness_gates": True,
+    },
+    ExternalSecret: {"keys": {"PASSWORD": base.TOKEN}},
+    ParameterStore: {"namespaces": ("one", "two")},
+    AppProject: {
+        "description": "Two",
+        "namespaces": ("two",),
+        "powerful_kinds": {},
+        "rendered": ({"apiVersion": "batch/v1", "kind": "Job"},),
+    },
+    Application: {
+        "project": "two",
+        "folder": "two",
+        "namespace": "two",
+        "file": "two.yaml",
+        "cascade": False,
+    },
+    Program: {
+        "resources": Resources(cpu=("1", "1"), memory=("1Gi", "1Gi")),
+        "image": "two",
+        "command": ("run",),
+        "args": ("run",),
+        "env": {"A": "1"},
+        "files": {"/etc/one.toml": "a = 1"},
+        "secret_files": {"/etc/key": base.TOKEN},
+        "secrets": {"A": base.PASSWORD},
+        "shared_secrets": (ExternalSecret(base.chart(), "shared", {"A": base.PASSWORD}),),
+        "scratch": {"/a": "1Mi"},
+        "tmp": "1Mi",
+        "egress": (Egress((443,)),),
+        "ignores_sigterm": True,
+    },
+    Container: {
+        "program": replace(base.PROGRAM, image="one"),
+        "port": 9001,
+        "ports": {"metrics": 9090},
+        "readiness": _PROBE,
+        "liveness": _PROBE,
+        "startup": _PROBE,
+    },
+    Alb: {
+        "host": Host("two.example.org"),
+        "scheme": "internet-facing",
+        "idle_timeout_seconds": 50,
+        "deregistration_delay_seconds": 90,
+        "ssl_redirect": False,
+        "denied_paths": (),
+        "further_hosts": (Host("two.example.org"),),
+        "paths": ("/v1", "/v2"),
+        "group": "shared",
+        "inbound_cidrs": ("10.0.0.0/8",),
+        "annotations": {"alb.ingress.kubernetes.io/tags": "a=b"},
+    },
+    Storage: {"path": "/b", "size": "2Gi"},
+    Quota: {
+        "resources": Resources(cpu=("2", "2"), memory=("1Gi", "2Gi")),
+        "pods": 11,
+        "volume_claims": 1,
+    },
+    Resources: {
+        "cpu": ("150m", "200m"),
+        "memory": ("32Mi", "128Mi"),
+        "ephemeral_storage": ("64Mi", "1Gi"),
+    },
+    Probe: {
+        "check": HttpGet("/other"),
+        "initial_delay_seconds": 7,
+        "period_seconds": 7,
+        "timeout_seconds": 7,
+        "failure_threshold": 7,
+    },
+    HttpGet: {"path": "/other", "port": 9000},
+    TcpSocket: {"port": 9000},
+    Command: {"command": ("false",)},
+    Egress: {"ports": (80,), "to": "anywhere", "protocols": ("UDP",)},
 }
 
 _PLATFORM_CHANGES: dict[str, Any] = {
@@ -277,8 +254,8 @@ def _objects(declare: Callable[..., Any], **changes: Any) -> list[Manifest]:
 @pytest.mark.parametrize(
     ("declare", "prop", "value"),
     [
-        pytest.param(declare, prop, value, id=f"{of.__name__}.{prop}")
-        for of, (declare, changes) in _CHANGES.items()
+        pytest.param(_DECLARATIONS[of], prop, value, id=f"{of.__name__}.{prop}")
+        for of, changes in _CHANGES.items()
         for prop, value in changes.items()
     ],
 )
@@ -300,8 +277,8 @@ def _objects_on(**changes: Any) -> list[Manifest]:
 def test_every_prop_renders_valid_objects() -> None:
     """Including a misspelled field, because constructs write plain data."""
     changed = {}
-    rendering: list[Change] = [
-        (partial(_objects, declare), changes) for declare, changes in _CHANGES.values()
+    rendering: list[tuple[Callable[..., list[Manifest]], dict[str, Any]]] = [
+        (partial(_objects, _DECLARATIONS[of]), _CHANGES[of]) for of in _CHANGES
     ]
     for render, changes in [*rendering, (_objects_on, _PLATFORM_CHANGES)]:
         before = render()
@@ -325,7 +302,7 @@ def test_every_prop_is_tested(of: Any) -> None:
         if hasattr(of, "__dataclass_fields__")
         else inspect.signature(of.__init__).parameters.keys() - constructed
     )
-    changed = _PLATFORM_CHANGES if of is Platform else _CHANGES[of][1]
+    changed = _PLATFORM_CHANGES if of is Platform else _CHANGES[of]
     assert declared == changed.keys() | _SEEN_ELSEWHERE.get(of, set())
 
 
