@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import cdk8s
 from constructs import Construct, IConstruct
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.model import Manifest, Pending
@@ -114,13 +112,10 @@ class ChartConstruct(Construct):
         self.chart = Chart.of(scope)
         self.platform = self.chart.platform
 
-    @contextmanager
-    def declaration_errors(self) -> Iterator[None]:
-        """Add this construct's path to the errors raised inside."""
-        try:
-            yield
-        except DeclarationError as error:
-            raise error.at(self.node.path) from error
+    @property
+    def location(self) -> str:
+        """Its path, for errors in its declaration."""
+        return self.node.path
 
     def add(
         self,

@@ -89,7 +89,7 @@ class ExternalSecret(ParameterSecret):
         """
         super().__init__(scope, name, keys)
         if not keys:
-            raise DeclarationError("reads no parameters; remove it", where=self.node.path)
+            raise DeclarationError("reads no parameters; remove it")
 
 
 @checked

@@ -71,8 +71,7 @@ class Namespace(ChartConstruct):
         if self.chart.namespace != name:
             raise DeclarationError(
                 f"is in a chart with namespace {self.chart.namespace!r}; "
-                f"use Chart(namespace={name!r})",
-                where=self.node.path,
+                f"use Chart(namespace={name!r})"
             )
         version = self.platform.target.pod_security
         labels = {

@@ -93,36 +93,35 @@ class WebService(ProgramConstruct):
             startup=startup,
         )
         super().__init__(scope, name, own, options, sidecars)
-        with self.declaration_errors():
-            if autoscaling and replicas is not None:
-                raise DeclarationError("replicas and autoscaling are both set; remove one of them")
-            further = {
-                port: number
-                for container in self.containers.values()
-                for port, number in container.ports.items()
-            }
-            if unknown := sorted(set(service_ports) - further.keys()):
-                raise DeclarationError(
-                    f"service_ports lists {unknown[0]!r}, which no container declares; "
-                    f"declared ports: {', '.join(further) or 'none'}"
-                )
-            self.port = port
-            self.service_ports = {"http": port, **{one: further[one] for one in service_ports}}
-            self.alb = ingress
-            self.longest_request_seconds = longest_request_seconds
-            self._replicas = replicas or (autoscaling.min_replicas if autoscaling else _REPLICAS)
-            if ingress:
-                ingress.check_longest_request(longest_request_seconds)
-            self.add_supporting_objects(self._callers())
-            self._add_deployment(autoscaled=autoscaling is not None)
-            self._add_service()
-            if ingress:
-                self.ingress = ingress.add_ingress(self, readiness)
-            if self._replicas > 1:
-                self._add_disruption_budget()
-            if autoscaling:
-                self._add_autoscaler(autoscaling)
-            self.chart.calls.offer(self)
+        if autoscaling and replicas is not None:
+            raise DeclarationError("replicas and autoscaling are both set; remove one of them")
+        further = {
+            port: number
+            for container in self.containers.values()
+            for port, number in container.ports.items()
+        }
+        if unknown := sorted(set(service_ports) - further.keys()):
+            raise DeclarationError(
+                f"service_ports lists {unknown[0]!r}, which no container declares; "
+                f"declared ports: {', '.join(further) or 'none'}"
+            )
+        self.port = port
+        self.service_ports = {"http": port, **{one: further[one] for one in service_ports}}
+        self.alb = ingress
+        self.longest_request_seconds = longest_request_seconds
+        self._replicas = replicas or (autoscaling.min_replicas if autoscaling else _REPLICAS)
+        if ingress:
+            ingress.check_longest_request(longest_request_seconds)
+        self.add_supporting_objects(self._callers())
+        self._add_deployment(autoscaled=autoscaling is not None)
+        self._add_service()
+        if ingress:
+            self.ingress = ingress.add_ingress(self, readiness)
+        if self._replicas > 1:
+            self._add_disruption_budget()
+        if autoscaling:
+            self._add_autoscaler(autoscaling)
+        self.chart.calls.offer(self)
 
     def _callers(self) -> list[Manifest]:
         _, *further = self.service_ports.values()

@@ -91,19 +91,18 @@ class SingleWriter(ProgramConstruct):
             program=program, port=port, ports=ports or {}, liveness=liveness, startup=startup
         )
         super().__init__(scope, name, own, options)
-        with self.declaration_errors():
-            if storage and storage.path in program.disks:
-                raise DeclarationError(f"{storage.path} is mounted twice; keep one")
-            self.add_supporting_objects()
-            if storage:
-                self.claim = self._add_claim(storage)
-            template = pod_template(
-                self,
-                annotations=DO_NOT_EVICT,
-                claim_path=storage.path if storage else None,
-                terminationGracePeriodSeconds=grace_seconds,
-            )
-            self.deployment = self.add_deployment(1, RECREATE, template)
+        if storage and storage.path in program.disks:
+            raise DeclarationError(f"{storage.path} is mounted twice; keep one")
+        self.add_supporting_objects()
+        if storage:
+            self.claim = self._add_claim(storage)
+        template = pod_template(
+            self,
+            annotations=DO_NOT_EVICT,
+            claim_path=storage.path if storage else None,
+            terminationGracePeriodSeconds=grace_seconds,
+        )
+        self.deployment = self.add_deployment(1, RECREATE, template)
 
     def _add_claim(self, storage: Storage) -> KubeObject:
         spec = {
@@ -152,21 +151,20 @@ class ScheduledJob(ProgramConstruct):
             options: Labels, placement, identity, init containers. Default: none.
         """
         super().__init__(scope, name, Container(program=program), options)
-        with self.declaration_errors():
-            _check_schedule(schedule)
-            self.add_supporting_objects()
-            job = _job_spec(self, retries, deadline_seconds, grace_seconds)
-            spec = {
-                "schedule": schedule,
-                "timeZone": "Etc/UTC",
-                "concurrencyPolicy": "Forbid",
-                "startingDeadlineSeconds": _START_WITHIN_SECONDS,
-                "successfulJobsHistoryLimit": _HISTORY,
-                "failedJobsHistoryLimit": _HISTORY,
-                "jobTemplate": {"spec": job},
-            }
-            annotations = self.controller_annotations({})
-            self.cron_job = self.add("batch/v1", "CronJob", spec, annotations=annotations)
+        _check_schedule(schedule)
+        self.add_supporting_objects()
+        job = _job_spec(self, retries, deadline_seconds, grace_seconds)
+        spec = {
+            "schedule": schedule,
+            "timeZone": "Etc/UTC",
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": _START_WITHIN_SECONDS,
+            "successfulJobsHistoryLimit": _HISTORY,
+            "failedJobsHistoryLimit": _HISTORY,
+            "jobTemplate": {"spec": job},
+        }
+        annotations = self.controller_annotations({})
+        self.cron_job = self.add("batch/v1", "CronJob", spec, annotations=annotations)
 
 
 @checked
@@ -207,30 +205,27 @@ class ReleaseJob(ProgramConstruct):
             options: Labels, placement, identity, init containers. Default: none.
         """
         super().__init__(scope, name, Container(program=program), options)
-        with self.declaration_errors():
-            self.add_supporting_objects()
-            secrets = dict.fromkeys((*self.external_secrets.values(), *self.shared_secrets))
-            for needed in (
-                self.service_account,
-                self.network_policy,
-                *self.config_maps.values(),
-                *(secret.external_secret for secret in secrets),
-            ):
-                needed.merge({"metadata": {"annotations": {WAVE: _NEEDED_WAVE}}})
-            hook = {
-                "argocd.argoproj.io/hook": "Sync",
-                "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
-                WAVE: _RELEASE_WAVE,
-            }
-            self.job = self.add(
-                "batch/v1",
-                "Job",
-                _job_spec(self, retries, deadline_seconds),
-                annotations=self.controller_annotations(hook),
-            )
-            self.service_account.derive_annotation(
-                FINGERPRINT, lambda: fingerprint(self.job.to_json())
-            )
+        self.add_supporting_objects()
+        secrets = dict.fromkeys((*self.external_secrets.values(), *self.shared_secrets))
+        for needed in (
+            self.service_account,
+            self.network_policy,
+            *self.config_maps.values(),
+            *(secret.external_secret for secret in secrets),
+        ):
+            needed.merge({"metadata": {"annotations": {WAVE: _NEEDED_WAVE}}})
+        hook = {
+            "argocd.argoproj.io/hook": "Sync",
+            "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+            WAVE: _RELEASE_WAVE,
+        }
+        self.job = self.add(
+            "batch/v1",
+            "Job",
+            _job_spec(self, retries, deadline_seconds),
+            annotations=self.controller_annotations(hook),
+        )
+        self.service_account.derive_annotation(FINGERPRINT, lambda: fingerprint(self.job.to_json()))
 
 
 def _job_spec(

@@ -82,8 +82,7 @@ class ProgramConstruct(ChartConstruct):
             "app.kubernetes.io/name": name,
             "app.kubernetes.io/component": self.component,
         }
-        with self.declaration_errors():
-            self._check_containers(sidecars or {})
+        self._check_containers(sidecars or {})
 
     def _check_containers(self, sidecars: Mapping[str, Container]) -> None:
         """The containers of a pod share its IP address and port names."""

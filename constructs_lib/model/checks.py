@@ -63,7 +63,8 @@ class Form:
 def checked(cls: type[_T]) -> type[_T]:
     """Make the constructor of a dataclass or Construct check its arguments.
 
-    It raises DeclarationError for a missing or unknown argument, or one of the wrong type.
+    It raises DeclarationError for a missing or unknown argument, or one of the wrong type. An error
+    inside of the constructor names the `location` of the object, if it has one.
     """
     construct: Callable[..., None] = cls.__init__
     compiled = functools.cache(functools.partial(_Arguments, cls, construct))
@@ -74,7 +75,10 @@ def checked(cls: type[_T]) -> type[_T]:
             compiled().validator.validate_python(ArgsKwargs((self, *args), kwargs))
         except ValidationError as error:
             raise DeclarationError(compiled().message(error)) from None
-        construct(self, *args, **kwargs)
+        try:
+            construct(self, *args, **kwargs)
+        except DeclarationError as error:
+            raise error.at(getattr(self, "location", None)) from error
 
     cls.__init__ = check_and_construct  # type: ignore[method-assign]
     return cls
