@@ -113,17 +113,15 @@ def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:
 def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
     for service, pin in platform.images.items():
         if pin.floats:
-            yield OpenItem(
-                image_item(service),
-                f"runs {pin.tag}: new builds are not rolled out, and rollbacks are not possible",
-                f"run `make pin SERVICE={service} SHA=<commit>`",
-            )
+            problem = ": new builds are not rolled out, and rollbacks are not possible"
+            commit = "<commit>"
         elif pin.digest is None:
-            yield OpenItem(
-                image_item(service),
-                f"runs {pin.tag} without a digest: the tag can be moved to another build",
-                f"run `make pin SERVICE={service} SHA={pin.tag.removeprefix('sha-')}`",
-            )
+            problem = " without a digest: the tag can be moved to another build"
+            commit = pin.tag.removeprefix("sha-")
+        else:
+            continue
+        remedy = f"run `make pin SERVICE={service} SHA={commit}`"
+        yield OpenItem(image_item(service), f"runs {pin.tag}{problem}", remedy)
 
 
 def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
@@ -137,21 +135,14 @@ def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
 
 def repository_items(installation: Installation, root: Path = _ROOT) -> list[OpenItem]:
     """The open items of the repository itself, which `open_items` leaves out."""
-    return [item for item in _repository(root) if item.name not in installation.settled]
-
-
-def _repository(root: Path) -> Iterator[OpenItem]:
+    found = []
     if not any(root.glob("LICENSE*")):
-        yield OpenItem(
-            "license",
-            "is not chosen: others have no permission to use the code",
-            "add a `LICENSE` file",
-        )
+        problem = "is not chosen: others have no permission to use the code"
+        found.append(OpenItem("license", problem, "add a `LICENSE` file"))
     owners = root / ".github" / "CODEOWNERS"
     rules = owners.read_text("utf-8").splitlines() if owners.exists() else []
     if all(not rule or rule.startswith("#") for rule in rules):
-        yield OpenItem(
-            "code owners",
-            "are not set: GitHub requests no review",
-            "name a team in `.github/CODEOWNERS`",
-        )
+        problem = "are not set: GitHub requests no review"
+        remedy = "name a team in `.github/CODEOWNERS`"
+        found.append(OpenItem("code owners", problem, remedy))
+    return [item for item in found if item.name not in installation.settled]

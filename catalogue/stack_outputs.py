@@ -72,21 +72,15 @@ def _checked(content: Any, region: str) -> StackOutputs:
             f"ExternalSecretsRoleArn {known.ExternalSecretsRoleArn!r} is not the ARN of an IAM "
             f"role. {_REMEDY}"
         )
-    _check_certificate(known.CertificateArn, region)
-    return known
-
-
-def _check_certificate(arn: str | None, region: str) -> None:
-    if arn is None:
-        return
-    certificate = _CERTIFICATE.fullmatch(arn)
-    if not certificate:
+    certificate = _CERTIFICATE.fullmatch(known.CertificateArn or "")
+    if known.CertificateArn is not None and not certificate:
         raise DeclarationError(
-            f"CertificateArn {arn!r} is not the ARN of an ACM certificate, "
+            f"CertificateArn {known.CertificateArn!r} is not the ARN of an ACM certificate, "
             f"arn:aws:acm:<region>:<account>:certificate/<id>. {_REMEDY}"
         )
-    if certificate["region"] != region:
+    if certificate and certificate["region"] != region:
         raise DeclarationError(
             f"the certificate is in {certificate['region']}, but the installation is in {region}; "
             f"a load balancer needs a certificate in its own region. {_REMEDY}"
         )
+    return known
