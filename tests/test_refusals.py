@@ -23,8 +23,8 @@ from constructs_lib.kubernetes import (
     ExternalSecret,
     Namespace,
     ScheduledJob,
+    SingleWriter,
     Storage,
-    WebService,
 )
 from constructs_lib.model import Host, HttpGet, Parameter, Pin, Probe, TcpSocket
 from tests.constructs_lib import declarations as base
@@ -45,14 +45,7 @@ def job(schedule: str) -> Declare:
 
 
 def named(name: str) -> Declare:
-    return lambda chart: WebService(
-        chart,
-        name,
-        program=replace(base.PROGRAM, image="one"),
-        port=80,
-        readiness=Probe(HttpGet("/")),
-        liveness=Probe(HttpGet("/")),
-    )
+    return lambda chart: SingleWriter(chart, name, program=base.ONE)
 
 
 alb = base.later(base.alb)
@@ -78,18 +71,17 @@ class Early(Chart):
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
-        (program(image="unknown"), "image 'unknown' is not pinned; add catalogue/images/unknown"),
+        (program(image="unknown"),
+         "chart/one: image 'unknown' is not pinned; add catalogue/images/unknown"),
         (lambda _: Pin("v1.2.3"), "'v1.2.3' is not a valid pin; write sha-"),
         (lambda _: Pin("sha-" + 40 * "a", "sha256:1"), "is not a valid pin"),
         (lambda _: Pin("sha-" + 40 * "a", ""), "is not a valid pin"),
         (lambda _: Pin("latest", f"sha256:{64 * 'a'}"), "pins a digest to a moving tag"),
-        (lambda _: Pin("sha-abc"), "'sha-abc' is not a valid pin"),
         (lambda _: Pin("sha-" + 40 * "A"), "is not a valid pin"),
         (resources(memory=("1Gi", "")), "has no limit"),
         (resources(memory=("1Gi", "512Mi")), "memory limit 512Mi is below the request 1Gi"),
         (resources(memory=("512m", "1Gi")), "memory '512m' is in thousandths of a byte; did you "
          "mean 512Mi?"),
-        (resources(memory=("512Mi", "1024m")), "memory '1024m' is in thousandths of a byte"),
         (resources(memory=("0.5", "1Gi")), "memory '0.5' is in thousandths of a byte; write it"),
         (resources(ephemeral_storage=("1m", "3Gi")), "ephemeral-storage '1m' is in thousandths"),
         (resources(memory=("1024Mi", "2Gi")), "'1024Mi' is not in canonical form; write '1Gi'"),
@@ -97,7 +89,6 @@ class Early(Chart):
         (service(readiness=Probe(TcpSocket())), "must be HTTP; declare readiness=Probe(HttpGet"),
         (job("daily"), "schedule 'daily' is not valid; write minute, hour"),
         (job("60 2 * * *"), "schedule '60 2 * * *' is not valid"),
-        (job("0 2 * *"), "schedule '0 2 * *' is not valid"),
         (job("0 2 * * 5#3"), "schedule '0 2 * * 5#3' is not valid"),
         (lambda _: Host("https://api.example.org/"), "is not a valid host name; write it"),
         (lambda _: Host("API.example.org"), "is not a valid host name"),
@@ -116,7 +107,6 @@ class Early(Chart):
         (program(args=("--api-key=sk_live_internal_key",)), "an argument looks like a secret"),
         (program(tmp="64m"), "/tmp '64m' is in thousandths of a byte; did you mean 64Mi?"),
         (lambda _: Storage(path="/a", size="1m"), "/a '1m' is in thousandths of a byte"),
-        (program(scratch={"/data": "1024Ki"}), "/data '1024Ki' is not in canonical form"),
         (program(scratch={"data": "1Mi"}), "'data' is not a valid mount path"),
         (lambda _: HttpGet("health"), "'health' is not a valid path; start it with a slash"),
         (lambda chart: base.single_writer(chart, liveness=Probe(HttpGet("/health"))),
@@ -154,11 +144,6 @@ def test_an_error_is_reported_with_its_line(declare: Declare, message: str) -> N
     (problem,) = problems
     assert message in problem
     assert re.search(r"\((tests|catalogue)/\S+\.py:\d+\)$", problem)
-
-
-def test_an_error_in_a_construct_names_its_path() -> None:
-    problems = errors_of(lambda: base.program(base.chart(), image="unknown"))
-    assert problems[0].startswith("chart/one: image 'unknown'")
 
 
 @pytest.mark.parametrize(
@@ -250,15 +235,12 @@ def charts(declare: Callable[[App], Any], **changes: Any) -> str:
 def two(app: App) -> None:
     """Two charts with the same service and host."""
     for name in ("first", "second"):
-        base.web_service(Chart(app, name, namespace="space"), program=_READS_ALL)
-
-
-_READS_ALL = replace(base.PROGRAM, secrets={"A": base.PASSWORD, "B": base.TOKEN}, image="one")
+        base.web_service(Chart(app, name, namespace="space"), program=base.READS_ALL)
 
 
 def one(app: App, **changes: Any) -> Chart:
     chart = Chart(app, "chart", namespace="space")
-    base.web_service(chart, program=_READS_ALL, **changes)
+    base.web_service(chart, program=base.READS_ALL, **changes)
     return chart
 
 
@@ -336,15 +318,13 @@ def test_malformed_stack_outputs_are_rejected(tmp_path: Path, content: str, mess
     assert message in problems[0]
 
 
-def test_the_shipped_example_is_ignored_in_another_region() -> None:
-    assert stack_outputs.load("us-east-1") == stack_outputs.StackOutputs()
-
-
 def test_stack_outputs_are_read_and_a_missing_file_is_empty(tmp_path: Path) -> None:
     file = tmp_path / "stack_outputs.json"
     assert stack_outputs.load("eu-central-1", file) == stack_outputs.StackOutputs()
     file.write_text(outputs(CertificateArn=_ARN, Region="eu-central-1"))
     assert stack_outputs.load("eu-central-1", file).CertificateArn == _ARN
+    # the example that the repository ships, in another region
+    assert stack_outputs.load("us-east-1") == stack_outputs.StackOutputs()
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,13 @@ _WEB: dict[str, Any] = {
 }
 
 
+def internal_service(to: Chart, name: str, **changes: Any) -> WebService:
+    """A web service without a load balancer."""
+    return WebService(to, name, **{**_WEB, **changes})
+
+
 def web_service(to: Chart, /, **changes: Any) -> WebService:
-    return WebService(to, "one", **{**_WEB, "program": PROGRAM, "ingress": ALB, **changes})
+    return internal_service(to, "one", **{"program": PROGRAM, "ingress": ALB, **changes})
 
 
 def single_writer(to: Chart, /, **changes: Any) -> SingleWriter:
@@ -189,8 +194,8 @@ def calls(to: Chart, /, **changes: Any) -> None:
     """Two callable services in two namespaces."""
     other = Chart(app_of(to), "other", namespace="other")
     for chart, name in ((to, "three"), (to, "four"), (other, "three")):
-        web = {**_WEB, "port": 8100 + len(name), "ports": {"metrics": 9090}}
-        WebService(chart, name, **web, service_ports=("metrics",))
+        ports: dict[str, Any] = {"port": 8100 + len(name), "ports": {"metrics": 9090}}
+        internal_service(chart, name, **ports, service_ports=("metrics",))
     program(to, egress=(Calls(**{"service": "three", **changes}),))
 
 

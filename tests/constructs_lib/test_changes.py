@@ -10,7 +10,7 @@ import pytest
 from cdk8s import JsonPatch
 from cdk8s_plus_27 import k8s
 
-from constructs_lib.errors import PlatformError, errors_of
+from constructs_lib.errors import errors_of
 from constructs_lib.kubernetes import (
     Application,
     AppProject,
@@ -217,21 +217,3 @@ def test_an_invalid_change_is_rejected_with_object_and_line(
     assert message in problems[0]
     assert re.search(r"\(tests/constructs_lib/test_changes\.py:\d+\)$", problems[0])
     assert str(service.deployment.to_json()) == before
-
-
-def test_the_rules_check_patched_objects() -> None:
-    chart = base.chart(base.SERVED)
-    service = web(chart, program=base.READS_ALL)
-    assert service.ingress
-    service.ingress.add_json_patch(JsonPatch.replace("/spec/rules/0/host", "two.example.org"))
-    problems = errors_of(base.app_of(chart).render)
-    assert any("serves two.example.org, which the certificate" in one for one in problems)
-    with pytest.raises(PlatformError):
-        base.app_of(chart).synth_yaml()
-
-
-def test_a_patched_object_is_written_as_patched() -> None:
-    chart = base.chart(base.SERVED)
-    web(chart, program=base.READS_ALL).deployment.merge({"spec": {"minReadySeconds": 7}})
-    (text,) = base.app_of(chart).render().values()
-    assert "minReadySeconds: 7" in text

@@ -24,7 +24,7 @@ from constructs_lib.kubernetes import (
 )
 from constructs_lib.manifests import capacity
 from constructs_lib.manifests.objects import Objects, pod_template
-from constructs_lib.model import Calls, Host, HttpGet, Manifest, Probe
+from constructs_lib.model import Calls, Host, Manifest
 from tests.constructs_lib import declarations as base
 
 
@@ -32,16 +32,6 @@ def pod(of: KubeObject) -> Manifest:
     template = pod_template(of.to_json())
     assert template
     return template
-
-
-def web(to: Chart, name: str, **changes: Any) -> WebService:
-    props: dict[str, Any] = {
-        "program": base.ONE,
-        "port": 8000,
-        "readiness": Probe(HttpGet("/")),
-        "liveness": Probe(HttpGet("/")),
-    }
-    return WebService(to, name, **{**props, **changes})
 
 
 def test_an_init_container_is_hardened_and_has_its_own_objects() -> None:
@@ -224,7 +214,8 @@ def test_a_call_opens_both_policies_for_one_port(
 
     def declare_callee() -> WebService:
         to = charts[namespace or "space"]
-        return web(to, "callee", ports={"metrics": 9090}, service_ports=("metrics",))
+        ports: dict[str, Any] = {"ports": {"metrics": 9090}, "service_ports": ("metrics",)}
+        return base.internal_service(to, "callee", **ports)
 
     early = declare_callee() if order == "callee first" else None
     caller = SingleWriter(charts["space"], "caller", program=program)
@@ -243,7 +234,7 @@ def test_a_port_of_a_sidecar_can_be_added_to_the_service() -> None:
 
 def calling(rule: Calls) -> Callable[[Chart], Any]:
     def declare(chart: Chart) -> None:
-        web(chart, "callee")
+        base.internal_service(chart, "callee")
         SingleWriter(chart, "one", program=base.program_with(egress=(rule,)))
 
     return declare
@@ -268,7 +259,7 @@ def shared(chart: Chart) -> None:
             idle_timeout_seconds=idle,
             group="shared",
         )
-        web(chart, name, ingress=ingress)
+        base.internal_service(chart, name, ingress=ingress)
 
 
 @pytest.mark.parametrize(
