@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatch, fnmatchcase
 from functools import cache, cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from constructs_lib.manifests.objects import (
     Key,
     Object,
     Objects,
+    at,
     is_cluster_scoped,
     is_known,
     selects,
@@ -47,55 +48,37 @@ class Sync:
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
-        self._synced: dict[Key, dict[Key, Object]] = {}
+        self.applications = {item.key: item for item in objects.of_kinds("Application")}
+        self._synced: dict[Key, list[Object]] = {}
 
     @cached_property
-    def applications(self) -> dict[Key, Object]:
-        found = self.objects.of_kinds("Application")
-        return {item.key: item for item in found if item.key.group == GROUP}
-
-    @cached_property
-    def owners(self) -> dict[str, Object]:
-        """The Application that syncs each file. Files without an Application are omitted."""
-        files = dict.fromkeys(item.file for item in self.objects)
-        return {file: owners[-1] for file in files if (owners := self.all_owners(file))}
-
-    def all_owners(self, file: str) -> list[Object]:
-        """All Applications that sync a file. More than one is a conflict."""
-        exact, others = self._by_file
-        return [*exact.get(file, ()), *(one for one in others if covers(one, file))]
-
-    @cached_property
-    def used(self) -> frozenset[Key]:
-        """The Applications that sync a file."""
-        files = dict.fromkeys(item.file for item in self.objects)
-        return frozenset(owner.key for file in files for owner in self.all_owners(file))
-
-    def owner(self, item: Object | None) -> Object | None:
-        """The Application that syncs an object."""
-        return self.owners.get(item.file) if item else None
-
-    def synced(self, application: Object) -> dict[Key, Object]:
-        """The objects that an Application syncs. It need not be one of them."""
-        if application.key not in self._synced:
-            self._synced[application.key] = {
-                item.key: item for item in self.objects if covers(application, item.file)
-            }
-        return self._synced[application.key]
-
-    @cached_property
-    def _by_file(self) -> tuple[dict[str, list[Object]], list[Object]]:
-        """The Applications for a single file, by file, and all others."""
+    def owners(self) -> dict[str, list[Object]]:
+        """The Applications that sync each file. More than one is a conflict."""
         exact: dict[str, list[Object]] = defaultdict(list)
         others = []
         for application in self.applications.values():
-            source = application.spec.get("source") or {}
-            include = (source.get("directory") or {}).get("include") or "*"
+            source = at(application.spec, "source")
+            include = at(source, "directory").get("include") or "*"
             if application.spec.get("sources") or _SPECIAL & {*include}:
                 others.append(application)
-            else:
+            else:  # found by its path, as comparing all files with all Applications is slow
                 exact[f"{source.get('path', '')}/{include}"].append(application)
-        return exact, others
+        return {
+            file: [*exact.get(file, ()), *(other for other in others if covers(other, file))]
+            for file in dict.fromkeys(item.file for item in self.objects)
+        }
+
+    def owner(self, item: Object | None) -> Object | None:
+        """The Application that syncs an object."""
+        owners = self.owners.get(item.file) if item else None
+        return owners[-1] if owners else None
+
+    def synced(self, application: Object) -> list[Object]:
+        """The objects that an Application syncs. It need not be one of them."""
+        if application.key not in self._synced:
+            inside = [item for item in self.objects if covers(application, item.file)]
+            self._synced[application.key] = inside
+        return self._synced[application.key]
 
 
 def cascades(application: Object) -> bool:
@@ -173,13 +156,6 @@ NUMBER = re.compile(r"[+-]?[0-9]+")
 _PHASES = {"PreSync": -1, "Sync": 0, "PostSync": 1}
 
 
-class Place(NamedTuple):
-    """The position of an object in a sync. Lower positions come first."""
-
-    phase: int
-    wave: int
-
-
 def hook_phases(item: Object) -> tuple[str, ...]:
     """The phases in which it runs as a hook; empty if it is not a hook."""
     stated = item.annotations.get(HOOK, "")
@@ -191,12 +167,14 @@ def release_phases(item: Object) -> tuple[str, ...]:
     return tuple(phase for phase in hook_phases(item) if phase in _PHASES)
 
 
-def place(item: Object) -> Place:
-    """The position of an object; the first one of several phases. An invalid wave counts as 0."""
+def place(item: Object) -> tuple[int, int]:
+    """The position of an object in a sync: its phase, the first of several, and its wave.
+
+    Lower positions come first. An invalid wave counts as 0.
+    """
     phases = [_PHASES[phase] for phase in release_phases(item)]
-    stated = item.annotations.get(WAVE, "0")
-    wave = int(stated) if NUMBER.fullmatch(stated) else 0
-    return Place(min(phases, default=0), wave)
+    wave = item.annotations.get(WAVE, "0")
+    return min(phases, default=0), int(wave) if NUMBER.fullmatch(wave) else 0
 
 
 def fingerprint(manifest: Manifest) -> str:
@@ -206,9 +184,7 @@ def fingerprint(manifest: Manifest) -> str:
 
 def releases(objects: Objects) -> Iterator[Workload]:
     """The hooks that run pods in a successful sync."""
-    for workload in workloads(objects):
-        if release_phases(workload):
-            yield workload
+    return filter(release_phases, workloads(objects))
 
 
 def needs(objects: Objects, release: Workload) -> Iterator[Object]:
@@ -219,25 +195,26 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     }
     secrets = {*release.secrets, *release.pull_secrets}
     for item in objects:
-        if item.file != release.file or item.namespace != release.namespace:
+        if (item.file, item.namespace) != (release.file, release.namespace):
             continue
-        if not is_known(item.key.group, item.kind):
-            continue
-        creates_secret = item.kind == "ExternalSecret" and secret_of(item.manifest) in secrets
-        isolates = item.kind == "NetworkPolicy" and selects(
-            item.spec.get("podSelector"), release.pod_labels
-        )
-        if creates_secret or isolates or item.key in names:
+        match item.kind if is_known(item.key.group, item.kind) else None:
+            case "ExternalSecret":
+                needed = secret_of(item.manifest) in secrets
+            case "NetworkPolicy":
+                needed = selects(item.spec.get("podSelector"), release.pod_labels)
+            case _:
+                needed = item.key in names
+        if needed:
             yield item
 
 
 def waiting(objects: Objects, release: Workload) -> Iterator[Workload]:
     """The workloads with the same image in the same sync, which must not run before the hook."""
     images = {repository(image) for image in release.images}
-    for workload in workloads(objects):
-        if (
-            workload.file == release.file
-            and not hook_phases(workload)
-            and images & {repository(image) for image in workload.images}
-        ):
-            yield workload
+    return (
+        workload
+        for workload in workloads(objects)
+        if workload.file == release.file
+        and not hook_phases(workload)
+        and images & {repository(image) for image in workload.images}
+    )

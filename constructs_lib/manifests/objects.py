@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from constructs_lib.model import Manifest
@@ -120,71 +123,17 @@ Kind = tuple[str, str]
 """API group (empty for the core group) and kind: `("apps", "Deployment")`."""
 
 
-def _kinds(by_group: Mapping[str, str]) -> frozenset[Kind]:
-    return frozenset((group, kind) for group, kinds in by_group.items() for kind in kinds.split())
-
-
+KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text("utf-8"))
+"""What is known of kinds."""
 GROUPS: Mapping[str, str] = {
     kind: group
-    for group, kind in _kinds(
-        {
-            "": """
-                ConfigMap LimitRange Namespace PersistentVolume PersistentVolumeClaim Pod
-                ReplicationController ResourceQuota Secret Service ServiceAccount""",
-            "apiextensions.k8s.io": "CustomResourceDefinition",
-            "apps": "DaemonSet Deployment ReplicaSet StatefulSet",
-            "argoproj.io": "AppProject Application Rollout",
-            "autoscaling": "HorizontalPodAutoscaler",
-            "batch": "CronJob Job",
-            "external-secrets.io": "ClusterSecretStore ExternalSecret",
-            "networking.k8s.io": "Ingress NetworkPolicy",
-            "policy": "PodDisruptionBudget",
-            "rbac.authorization.k8s.io": "ClusterRole ClusterRoleBinding Role RoleBinding",
-        }
-    )
+    for group, kinds in KINDS["kinds"].items()
+    for kind in chain.from_iterable(map(str.split, kinds))
 }
 """The API group of each kind whose fields are read. Other groups have kinds of the same names."""
-
-CLUSTER_SCOPED = _kinds(
-    {
-        "": "ComponentStatus Namespace Node PersistentVolume",
-        "admissionregistration.k8s.io": """
-            MutatingAdmissionPolicy MutatingAdmissionPolicyBinding MutatingWebhookConfiguration
-            ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding
-            ValidatingWebhookConfiguration""",
-        "apiextensions.k8s.io": "CustomResourceDefinition",
-        "apiregistration.k8s.io": "APIService",
-        "authentication.k8s.io": "SelfSubjectReview TokenReview",
-        "authorization.k8s.io": """
-            SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview""",
-        "certificates.k8s.io": "CertificateSigningRequest ClusterTrustBundle",
-        "flowcontrol.apiserver.k8s.io": "FlowSchema PriorityLevelConfiguration",
-        "internal.apiserver.k8s.io": "StorageVersion",
-        "networking.k8s.io": "ClusterCIDR IPAddress IngressClass ServiceCIDR",
-        "node.k8s.io": "RuntimeClass",
-        "rbac.authorization.k8s.io": "ClusterRole ClusterRoleBinding",
-        "resource.k8s.io": """
-            DeviceClass DeviceTaintRule ResourceClass ResourcePoolStatusRequest ResourceSlice""",
-        "scheduling.k8s.io": "PriorityClass",
-        "storage.k8s.io": """
-            CSIDriver CSINode StorageClass VolumeAttachment VolumeAttributesClass""",
-        "storagemigration.k8s.io": "StorageVersionMigration",
-        # cert-manager
-        "cert-manager.io": "ClusterIssuer",
-        # AWS Load Balancer Controller, and the Gateway API, which it implements
-        "elbv2.k8s.aws": "IngressClassParams",
-        "gateway.networking.k8s.io": "GatewayClass",
-        # External Secrets
-        "external-secrets.io": """
-            ClusterExternalSecret ClusterProviderClass ClusterPushSecret ClusterSecretStore""",
-        "generators.external-secrets.io": "ClusterGenerator",
-        # Karpenter, and the equivalents of both in EKS Auto Mode
-        "karpenter.k8s.aws": "EC2NodeClass",
-        "karpenter.sh": "NodeClaim NodeOverlay NodePool",
-        "eks.amazonaws.com": "IngressClassParams NodeClass",
-    }
+CLUSTER_SCOPED: frozenset[Kind] = frozenset(
+    (group, kind) for group, kinds in KINDS["cluster-scoped"].items() for kind in kinds
 )
-"""All cluster-scoped kinds of Kubernetes 1.27 to 1.37 and of common add-ons."""
 
 _POWERFUL_GROUPS = frozenset(
     {

@@ -22,12 +22,37 @@ class Reference(NamedTuple):
     """The field with the reference: `imagePullSecrets`, `volume data`."""
 
 
-def of_workload(workload: Workload) -> Iterator[Reference]:
-    """The references of its pods, except to the Secrets and ConfigMaps that they read."""
+def of_object(item: Object) -> Iterator[Reference]:
+    """The references of an object, except those of pods to the Secrets and ConfigMaps they read."""
+    if isinstance(item, Workload):
+        yield from _of_workload(item)
+    match item.kind:
+        case "ExternalSecret":
+            store = at(item.spec, "secretStoreRef")
+            kind = store.get("kind", "SecretStore")
+            namespace = item.namespace if kind == "SecretStore" else ""
+            if kind in ("ClusterSecretStore", "SecretStore"):
+                to = Key(item.key.group, kind, namespace, str(store.get("name")))
+                yield Reference(to, "secretStoreRef")
+        case "HorizontalPodAutoscaler":
+            yield Reference(scaled_by(item), "scaleTargetRef")
+        case "Ingress":
+            for to, _ in backends(item):
+                yield Reference(to, "a backend")
+            secrets = (tls.get("secretName") for tls in item.spec.get("tls") or ())
+            for secret in filter(None, secrets):
+                yield Reference(Key("", "Secret", item.namespace, secret), "tls")
+        case "RoleBinding" | "ClusterRoleBinding":
+            yield from _bound(item)
+        case "Application":
+            yield Reference(project_of(item), "project")
+
+
+def _of_workload(workload: Workload) -> Iterator[Reference]:
     pod, namespace = workload.pod, workload.namespace
-    account = pod.get("serviceAccountName") or "default"
-    if account != "default":
-        yield Reference(Key("", "ServiceAccount", namespace, account), "serviceAccountName")
+    if workload.account != "default":
+        to = Key("", "ServiceAccount", namespace, workload.account)
+        yield Reference(to, "serviceAccountName")
     for secret in workload.pull_secrets:
         yield Reference(Key("", "Secret", namespace, secret), "imagePullSecrets")
     for volume in workload.volumes:
@@ -44,33 +69,18 @@ def of_workload(workload: Workload) -> Iterator[Reference]:
         yield Reference(Key("", "Service", namespace, service), "serviceName")
 
 
-def of_object(item: Object) -> Iterator[Reference]:
-    """The references of an object without pods."""
-    match item.kind:
-        case "ExternalSecret":
-            reference = at(item.manifest, "spec", "secretStoreRef")
-            kind = reference.get("kind", "SecretStore")
-            if kind in ("ClusterSecretStore", "SecretStore"):
-                namespace = item.namespace if kind == "SecretStore" else ""
-                to = Key(item.key.group, kind, namespace, str(reference.get("name")))
-                yield Reference(to, "secretStoreRef")
-        case "HorizontalPodAutoscaler":
-            target = item.spec.get("scaleTargetRef") or {}
-            to = Key(
-                group(target), str(target.get("kind")), item.namespace, str(target.get("name"))
-            )
-            yield Reference(to, "scaleTargetRef")
-        case "Ingress":
-            for to, _ in backends(item):
-                yield Reference(to, "a backend")
-            for tls in item.spec.get("tls") or ():
-                if secret := tls.get("secretName"):
-                    yield Reference(Key("", "Secret", item.namespace, secret), "tls")
-        case "RoleBinding" | "ClusterRoleBinding":
-            yield from _bound(item)
-        case "Application":
-            to = Key(item.key.group, "AppProject", item.namespace, str(item.spec.get("project")))
-            yield Reference(to, "project")
+def project_of(application: Object) -> Key:
+    """The AppProject of an Application."""
+    project = str(application.spec.get("project"))
+    return Key(application.key.group, "AppProject", application.namespace, project)
+
+
+def scaled_by(autoscaler: Object) -> Key:
+    """The workload that a HorizontalPodAutoscaler scales."""
+    target = at(autoscaler.spec, "scaleTargetRef")
+    return Key(
+        group(target), str(target.get("kind")), autoscaler.namespace, str(target.get("name"))
+    )
 
 
 def _bound(item: Object) -> Iterator[Reference]:
@@ -142,21 +152,21 @@ def readers_of_secret(objects: Objects, namespace: str, secret: str) -> list[Wor
 
 
 @once_per_objects
-def keys_of(objects: Objects) -> Mapping[tuple[str, str], frozenset[str] | None]:
-    """The keys of all Secrets, plain or created by ExternalSecrets, by namespace and name.
+def keys_of(objects: Objects) -> Mapping[Key, frozenset[str] | None]:
+    """The keys of all ConfigMaps and Secrets, also of Secrets that ExternalSecrets create.
 
     None if the keys are known only in the cluster.
     """
-    found: dict[tuple[str, str], frozenset[str] | None] = {}
-    for item in objects.of_kinds("Secret"):
-        parts = (item.manifest.get(field) or {} for field in ("data", "stringData"))
-        found[item.namespace, item.name] = frozenset(key for part in parts for key in part)
+    found: dict[Key, frozenset[str] | None] = {}
+    for item in objects.of_kinds("ConfigMap", "Secret"):
+        parts = (at(item.manifest, field) for field in ("data", "binaryData", "stringData"))
+        found[item.key] = frozenset(key for part in parts for key in part)
     for item in objects.of_kinds("ExternalSecret"):
         template = _template(item.manifest).get("data")
         read = dict(remote_keys(item.manifest))
         unknown = EVERY_KEY in read or bool(item.spec.get("dataFrom"))
-        keys = None if unknown else frozenset(template or read)
-        found[item.namespace, secret_of(item.manifest)] = keys
+        secret = Key("", "Secret", item.namespace, secret_of(item.manifest))
+        found[secret] = None if unknown else frozenset(template or read)
     return found
 
 

@@ -2,23 +2,21 @@
 
 It is not a full schema; the API server checks much more. It catches broken JSON patches, included
 files and files in Git before other modules read them: a field that they read without checking its
-type belongs in fields.toml.
+type belongs in kinds.toml.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cronsim import CronSimError
 
-from constructs_lib.manifests.objects import group, is_known
+from constructs_lib.manifests.objects import GROUPS, KINDS, group, is_known
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
@@ -67,7 +65,7 @@ class Fields:
     """A mapping with some fields. Others are not checked, unless `*` states their shape."""
 
     def __init__(self, table: dict[str, Any]) -> None:
-        """Create it from a table of fields.toml."""
+        """Create it from a table of kinds.toml."""
         named = {name: shape for names, shape in table.items() for name in names.split()}
         self.shapes = {name.removesuffix("!"): _shape(shape) for name, shape in named.items()}
         self.required = [name.removesuffix("!") for name in named if name.endswith("!")]
@@ -90,13 +88,8 @@ class Fields:
 Shape = Scalar | Items | Fields
 
 
-@cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("fields.toml").read_text("utf-8"))
-
-
 def _shape(stated: Any) -> Shape:
-    """The shape that a value of fields.toml states."""
+    """The shape that a value of kinds.toml states."""
     if isinstance(stated, list):
         return Items(_shape(stated[0]))
     return _named(stated) if isinstance(stated, str) else Fields(stated)
@@ -104,16 +97,16 @@ def _shape(stated: Any) -> Shape:
 
 @cache
 def _named(name: str) -> Shape:
-    return _SCALARS.get(name) or _shape(_table()["shapes"][name])
+    return _SCALARS.get(name) or _shape(KINDS["shapes"][name])
 
 
 @cache
 def _of_kind(kind: str) -> Shape:
-    """The fields of a kind; of every kind if it is empty."""
+    """The fields of a known kind; those of every kind if it is empty."""
     if not kind:
-        return _shape(_table()["every"])
-    stated = (fields for kinds, fields in _table()["kinds"].items() if kind in kinds.split())
-    return _shape(next(stated, {}))
+        return _shape(KINDS["every"])
+    kinds = KINDS["kinds"][GROUPS[kind]]
+    return _shape(next(kinds[names] for names in kinds if kind in names.split()))
 
 
 def is_identified(manifest: object) -> bool:
@@ -217,4 +210,4 @@ _SCALARS = {
         "a list of strings", lambda value: isinstance(value, list) and all(map(_is_text, value))
     ),
 }
-"""The types that fields.toml names."""
+"""The types that kinds.toml names."""

@@ -14,7 +14,6 @@ from constructs_lib.manifests import capacity
 from constructs_lib.manifests.network import served_pods
 from constructs_lib.manifests.objects import (
     POD_TEMPLATES,
-    Key,
     Object,
     Objects,
     at,
@@ -23,6 +22,7 @@ from constructs_lib.manifests.objects import (
 from constructs_lib.manifests.references import (
     DOCKER_CONFIG,
     ImageReference,
+    scaled_by,
     secret_of,
     secret_type,
 )
@@ -199,10 +199,7 @@ def _pull_secrets(objects: Objects) -> dict[str, str]:
 @rule("HorizontalPodAutoscaler", risk="update", remedy="remove spec.replicas from the workload")
 def conflicting_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
-    spec = autoscaler.spec
-    target = at(spec, "scaleTargetRef")
-    group = str(target.get("apiVersion", "")).rpartition("/")[0]
-    key = Key(group, str(target.get("kind")), autoscaler.namespace, str(target.get("name")))
+    spec, key = autoscaler.spec, scaled_by(autoscaler)
     scaled = rendered.objects.get(key)
     if scaled and "replicas" in scaled.spec:
         yield f"{key} sets spec.replicas itself"

@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
-from constructs_lib.manifests.network import (
-    ACTION,
-    answers_itself,
-    backends,
-    is_listening,
-    paths,
-    port_of,
-)
-from constructs_lib.manifests.objects import (
-    Key,
-    Object,
-    Objects,
-    at,
-    once_per_objects,
-    selects,
-)
+from constructs_lib.manifests import network
+from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.references import (
     EVERY_KEY,
-    Reference,
     keys_of,
     of_object,
-    of_workload,
     remote_keys,
     secret_of,
 )
@@ -60,21 +43,21 @@ def _read_secrets(objects: Objects) -> set[tuple[str, str]]:
         for secret in (*workload.secrets, *workload.pull_secrets)
     }
     ingresses = objects.of_kinds("Ingress")
-    return of_pods | {(one.namespace, to.name) for one in ingresses for to, _ in of_object(one)}
+    return of_pods | {(to.namespace, to.name) for item in ingresses for to, _ in of_object(item)}
 
 
-def _dangling(references: Iterator[Reference], objects: Objects) -> Iterator[str]:
-    for to, what in references:
-        secret = to.kind == "Secret" and (to.namespace, to.name) in keys_of(objects)
-        if not secret and objects.get(to) is None:
-            yield f"{what} refers to {to}, which is not declared"
+def _dangling(item: Object, rendered: Rendered) -> Problems:
+    """The references of an object in a declared namespace to missing objects."""
+    if item.namespace in rendered.namespaces or item.kind == "Application":
+        for to, what in of_object(item):
+            if to not in keys_of(rendered.objects) and rendered.objects.get(to) is None:
+                yield f"{what} refers to {to}, which is not declared"
 
 
 @rule(PODS, risk="downtime", remedy="declare it, or correct the name")
 def dangling_pod_reference(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that refers to a missing object does not start."""
-    if workload.namespace in rendered.namespaces:
-        yield from _dangling(of_workload(workload), rendered.objects)
+    return _dangling(workload, rendered)
 
 
 @rule(PODS, risk="secret", remedy="declare it, or correct the name")
@@ -82,20 +65,15 @@ def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
     """A pod does not start if its Secret or ConfigMap, or a key of it, is missing."""
     if workload.namespace not in rendered.namespaces:
         return
-    secrets = keys_of(rendered.objects)
+    known = keys_of(rendered.objects)
     for read in workload.reads:
-        place = (workload.namespace, read.name)
-        item = rendered.objects.get(Key("", read.kind, *place))
-        keys: frozenset[str] | None = None
-        if read.kind == "Secret" and place in secrets:
-            keys = secrets[place]
-        elif item is not None:
-            parts = (at(item.manifest, field) for field in ("data", "binaryData"))
-            keys = frozenset(key for part in parts for key in part)
-        elif not read.optional:
-            yield f"reads the {read.kind} {read.name}, which is not declared"
+        source = Key("", read.kind, workload.namespace, read.name)
+        keys = known.get(source)
+        if read.optional:
             continue
-        if read.key and keys is not None and read.key not in keys and not read.optional:
+        if source not in known:
+            yield f"reads the {read.kind} {read.name}, which is not declared"
+        elif read.key and keys is not None and read.key not in keys:
             yield f"reads the key {read.key}, which does not exist in {read.kind} {read.name}"
 
 
@@ -107,8 +85,7 @@ def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
 )
 def dangling_reference(item: Object, rendered: Rendered) -> Problems:
     """An object that refers to a missing object has no effect."""
-    if item.namespace in rendered.namespaces or item.kind == "Application":
-        yield from _dangling(of_object(item), rendered.objects)
+    return _dangling(item, rendered)
 
 
 @rule("ExternalSecret", risk="secret", remedy="correct the ExternalSecret")
@@ -146,21 +123,21 @@ def dangling_service(service: Object, rendered: Rendered) -> Problems:
         )
     for port in service.spec.get("ports") or ():
         target, protocol = port.get("targetPort", port.get("port")), port.get("protocol", "TCP")
-        if not any(is_listening(workload, target, protocol) for workload in pods):
+        if not any(network.is_listening(workload, target, protocol) for workload in pods):
             yield f"port {port.get('port')} targets {target}, but no container listens on it"
 
 
 @rule("Ingress", risk="downtime", remedy="use a port of the Service")
 def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
     """Requests fail if the load balancer cannot forward them."""
-    for key, reference in backends(ingress):
+    for key, reference in network.backends(ingress):
         service = rendered.objects.get(key)
-        if service and port_of(service, reference) is None:
+        if service and network.port_of(service, reference) is None:
             port = reference.get("name", reference.get("number"))
             yield f"sends to port {port} of {key}, but that port does not exist"
-    for path in paths(ingress):
-        if answers_itself(path.backend):
-            annotation = f"{ACTION}{path.backend['service'].get('name')}"
+    for path in network.paths(ingress):
+        if network.answers_itself(path.backend):
+            annotation = f"{network.ACTION}{path.backend['service'].get('name')}"
             if not _is_json(ingress.annotations.get(annotation)):
                 yield Problem(
                     f"{path.host}{path.path} needs the annotation {annotation}, which is missing "

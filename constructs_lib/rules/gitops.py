@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from constructs_lib.manifests.argocd import (
-    FINGERPRINT,
-    GROUP,
-    NAMESPACE,
-    NUMBER,
-    WAVE,
-    cascades,
-    fingerprint,
-    hook_phases,
-    needs,
-    place,
-    protections,
-    refusals,
-    release_phases,
-    waiting,
-)
-from constructs_lib.manifests.objects import Key, Object, at
-from constructs_lib.manifests.references import DOCKER_CONFIG, secret_type
+from constructs_lib.manifests import argocd
+from constructs_lib.manifests.argocd import NAMESPACE, WAVE, place, release_phases
+from constructs_lib.manifests.objects import Object, at
+from constructs_lib.manifests.references import DOCKER_CONFIG, project_of, secret_type
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
@@ -40,7 +26,7 @@ def prunable_shared_object(item: Object, _: Rendered) -> Problems:
     """Removing a file by mistake must not delete a namespace, its data or its Secrets."""
     if item.kind == "ExternalSecret" and secret_type(item.manifest) != DOCKER_CONFIG:
         return
-    if missing := sorted(_PROTECTED - protections(item)):
+    if missing := sorted(_PROTECTED - argocd.protections(item)):
         contents = " with everything in it" if item.kind == "Namespace" else ""
         yield f"it can be pruned{contents} ({', '.join(missing)} is not set)"
 
@@ -83,8 +69,6 @@ def _unbounded(spec: Manifest) -> Problems:
 @rule("Application", risk="update", remedy="use the Application construct")
 def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
     """The cluster must match Git: no manual changes, no leftovers, no lost objects."""
-    if application.key.group != GROUP:
-        return
     spec = application.spec
     automated = at(spec, "syncPolicy", "automated")
     for field in ("prune", "selfHeal"):
@@ -100,10 +84,10 @@ def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
         yield f"reads {source.get('repoURL')}, which is not the platform's repository"
     if platform and source.get("targetRevision") != platform.revision:
         yield f"follows {source.get('targetRevision')}, which is not the platform's revision"
-    if platform and application.key not in rendered.sync.used:
+    if platform and not any(application in owners for owners in rendered.sync.owners.values()):
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
-    if folder_of_applications and cascades(application):
+    if folder_of_applications and argocd.cascades(application):
         yield Problem("deleting it would delete every Application", "remove its finalizer")
 
 
@@ -113,7 +97,7 @@ def unsynced_file(item: Object, rendered: Rendered) -> Problems:
     sync = rendered.sync
     if not sync.applications or not item.file:
         return
-    owners = sync.all_owners(item.file)
+    owners = sync.owners[item.file]
     if len(owners) != 1:
         names = ", ".join(owner.name for owner in owners)
         yield f"is synced by {names or 'no Application'}"
@@ -122,13 +106,9 @@ def unsynced_file(item: Object, rendered: Rendered) -> Problems:
 @rule(ALL, risk="update", remedy="allow it in the AppProject", needs_platform=True)
 def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
     """Argo CD does not sync objects that the AppProject does not allow."""
-    objects = rendered.objects
     owner = rendered.sync.owner(item)
-    if owner is None:
-        return
-    project = objects.get(Key(GROUP, "AppProject", owner.namespace, str(owner.spec.get("project"))))
-    if project is not None:
-        for text in refusals(item, project, {*rendered.namespaces, NAMESPACE}):
+    if owner and (project := rendered.objects.get(project_of(owner))):
+        for text in argocd.refusals(item, project, {*rendered.namespaces, NAMESPACE}):
             yield Problem(f"Argo CD does not sync it: {text}", remedy="")
 
 
@@ -172,18 +152,18 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
 def unordered_release(release: Workload, rendered: Rendered) -> Problems:
     """A build that starts before its migration ends may find an unexpected schema."""
     wave = release.annotations.get(WAVE, "0")
-    if not NUMBER.fullmatch(wave):
+    if not argocd.NUMBER.fullmatch(wave):
         yield Problem(f"its sync wave {wave!r} is not an integer", "Argo CD treats it as 0")
     phases = release_phases(release)
     if not phases:
         return
-    if "PreSync" in phases and any(needs(rendered.objects, release)):
+    if "PreSync" in phases and any(argocd.needs(rendered.objects, release)):
         yield Problem("runs in PreSync, before the sync creates its dependencies", "use Sync")
         return
-    for item in needs(rendered.objects, release):
+    for item in argocd.needs(rendered.objects, release):
         if place(item) >= place(release):
             yield f"runs before or together with {item.key}, which its pods need"
-    for other in waiting(rendered.objects, release):
+    for other in argocd.waiting(rendered.objects, release):
         if "PostSync" not in phases and place(other) <= place(release):
             yield f"runs after or together with {other.key}, which runs the same image"
 
@@ -193,10 +173,10 @@ def unsynced_release(release: Workload, rendered: Rendered) -> Problems:
     """Argo CD does not compare hooks, so a change to only the hook would not be synced."""
     if not release_phases(release):
         return
-    wanted = fingerprint(release.manifest)
+    wanted = argocd.fingerprint(release.manifest)
     if not any(
-        item.annotations.get(FINGERPRINT) == wanted
+        item.annotations.get(argocd.FINGERPRINT) == wanted
         for item in rendered.objects
-        if item.file == release.file and not hook_phases(item)
+        if item.file == release.file and not argocd.hook_phases(item)
     ):
-        yield f"no object in its file has the annotation {FINGERPRINT}: {wanted}"
+        yield f"no object in its file has the annotation {argocd.FINGERPRINT}: {wanted}"

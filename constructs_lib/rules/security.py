@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from constructs_lib.manifests.container import Container
-from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects
+from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.manifests.references import keys_of, repository
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
@@ -197,7 +197,7 @@ def mounted_api_token(workload: Workload, _: Rendered) -> Problems:
 @rule(PODS, risk="privilege", remedy="create a separate ServiceAccount for this workload")
 def shared_service_account(workload: Workload, rendered: Rendered) -> Problems:
     """With a shared ServiceAccount, a permission for one workload is granted to all."""
-    account = workload.pod.get("serviceAccountName") or "default"
+    account = workload.account
     users = _by_account(rendered.objects).get((workload.namespace, account), ())
     sharing = [str(other.key) for other in users if other.key != workload.key]
     if account == "default":
@@ -211,7 +211,7 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], list[Workload]]:
     """The workloads that name a ServiceAccount, by namespace and name."""
     found: dict[tuple[str, str], list[Workload]] = defaultdict(list)
     for workload in workloads(objects):
-        found[workload.namespace, workload.pod.get("serviceAccountName", "")].append(workload)
+        found[workload.namespace, workload.account].append(workload)
     return found
 
 
@@ -279,7 +279,7 @@ def _secrets_by_variable(container: Container, namespace: str, objects: Objects)
         f"{source.get('prefix') or ''}{key}": secret
         for source in container.sources
         for secret in (str(at(source, "secretRef").get("name")),)
-        for key in keys.get((namespace, secret)) or ()
+        for key in keys.get(Key("", "Secret", namespace, secret)) or ()
     }
 
 

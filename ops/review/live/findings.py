@@ -201,7 +201,7 @@ def _adopted(secret: Manifest, declared: Object) -> Iterator[tuple[Severity, str
         )
         yield HIGH, f"{text} its sync fails until the Secret is deleted"
     text = f"was created by hand: {owner} takes it over and sets its values from SSM"
-    provided = keys_of(Objects([declared]))[declared.namespace, secret["metadata"]["name"]]
+    (provided,) = keys_of(Objects([declared])).values()
     keys = data_keys(secret["metadata"])
     if keys is None or provided is None:
         yield HIGH, f"{text}; the review cannot see which keys it loses"
@@ -264,9 +264,8 @@ def _command(workload: Workload) -> list[tuple[object, object]]:
 @effect(risk="noise")
 def object_outside_dist(state: ClusterState, ours: Objects) -> Findings:
     """Argo CD does not change objects that are not in dist/."""
-    secrets = {Key("", "Secret", *place) for place in keys_of(ours)}
     for key in state.outside:
-        if key not in secrets:
+        if key not in keys_of(ours):
             syncing = " and ".join(state.trackers.get(key, ()))
             who = f"Application {syncing} syncs it" if syncing else "Argo CD does not change it"
             yield Finding(LOW, f"is not in dist/; {who}", key=key)
