@@ -6,7 +6,6 @@ survives if no rule reports it.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,7 @@ from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.model.waivers import Result
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
-from tests.mutants.editing import Edit
-from tests.mutants.edits import ADDITIONS, EDITS
+from tests.mutants.editing import added, broken, edits_of
 
 _API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
 _NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
@@ -135,22 +133,14 @@ def mutants() -> Iterator[Mutant]:
     """All edits of all objects, and all additions."""
     base = start()
     for index, item in enumerate(base):
-        for edit in EDITS:
-            for label, broken in _broken(edit, item):
-                objects = [*base[:index], *broken, *base[index + 1 :]]
-                yield Mutant(f"{item.key}: {label}", objects)
-    for label, manifest in ADDITIONS:
-        yield Mutant(f"added: {label}", [*base, Object.of(copy.deepcopy(manifest), _API)])
-
-
-def _broken(edit: Edit, item: Object) -> Iterator[tuple[str, list[Object]]]:
-    if edit.kinds and item.kind not in edit.kinds:
-        return
-    for label, broken in edit.apply(item.manifest):
-        if broken is None:
-            yield label, []
-        elif broken != item.manifest:
-            yield label, [Object.of(broken, item.file)]
+        for edit in edits_of(item.kind):
+            for label, manifest in broken(item.manifest, edit):
+                if manifest != item.manifest:
+                    changed = [Object.of(manifest, item.file)] if manifest else []
+                    objects = [*base[:index], *changed, *base[index + 1 :]]
+                    yield Mutant(f"{item.key}: {label}", objects)
+    for manifest in added():
+        yield Mutant(f"added: {manifest['kind']}", [*base, Object.of(manifest, _API)])
 
 
 def refusals(objects: Sequence[Object]) -> list[Result]:

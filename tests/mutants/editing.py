@@ -1,27 +1,82 @@
-"""Functions that break one field of an object."""
+"""Edits of rendered objects, as edits.yaml describes them."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from constructs_lib.manifests.objects import pod_template
+import yaml
+
+from constructs_lib.manifests.objects import POD_TEMPLATES, group
 from constructs_lib.model import Manifest
 
+Edit = str | dict[str, Any]
 Broken = Iterator[tuple[str, Manifest | None]]
 """A label and the broken object, or None if the object is removed."""
-ELSEWHERE = "elsewhere"
-_REMOVED = object()
+_CREATING = ("put", "append")
+"""The operations that also set a missing field."""
+EDITS: dict[str, list[Any]] = yaml.safe_load(Path(__file__).with_name("edits.yaml").read_text())
 
 
-@dataclass(frozen=True)
-class Edit:
-    """An edit of objects of some kinds; empty for all kinds."""
+def edits_of(kind: str) -> Iterator[Edit]:
+    """The edits of objects of a kind."""
+    for kinds, edits in EDITS.items():
+        if kind in kinds.split():
+            yield from edits
 
-    kinds: tuple[str, ...]
-    apply: Callable[[Manifest], Broken]
+
+def added() -> Iterator[Manifest]:
+    """The objects to add."""
+    metadata = {"name": "added", "namespace": "cerebro"}
+    return (copy.deepcopy({**content, "metadata": metadata}) for content in EDITS["added"])
+
+
+def broken(item: Manifest, edit: Edit) -> Broken:
+    """Apply an edit at each place that its path matches, each in a separate copy."""
+    if edit == "removed":
+        yield "removed", None
+    elif edit == "cut an exception":
+        yield from _without_an_exception(item)
+    elif edit == "open DNS to every address":
+        yield from _with_open_dns(item)
+    else:
+        words, value = (edit, None) if isinstance(edit, str) else next(iter(edit.items()))
+        operation, _, path = words.partition(" ")
+        yield from _edited(item, operation, path, value)
+
+
+def _edited(item: Manifest, operation: str, path: str, value: Any) -> Broken:
+    whole_path = _whole(path, item)
+    for index, (container, key) in enumerate(_find(item, whole_path)):
+        if isinstance(container, dict) and key not in container and operation not in _CREATING:
+            continue
+        edited = copy.deepcopy(item)
+        place, _ = list(_find(edited, whole_path))[index]
+        match operation:
+            case "put" | "become":
+                place[key] = copy.deepcopy(value)
+            case "append":
+                place[key] = [*(place.get(key) or ()), copy.deepcopy(value)]
+            case "twice":
+                place[key] = [*place[key], *place[key][:1]]
+            case "cut":
+                del place[key]
+        stated = "" if value is None else f" {value!r}"
+        yield f"{operation} {path.replace('*', str(index))}{stated}", edited
+
+
+def _whole(path: str, item: Manifest) -> str:
+    """The path of a field of the object, which may be in its pod template."""
+    template = POD_TEMPLATES.get((group(item), item["kind"]), ())
+    starts = {
+        "template": template,
+        "pod": (*template, "spec"),
+        "container": (*template, "spec", "containers", "*"),
+    }
+    first, *rest = path.split("/")
+    return "/".join([*starts.get(first, (first,)), *rest])
 
 
 def _find(item: Any, path: str) -> Iterator[tuple[Any, Any]]:
@@ -39,77 +94,32 @@ def _find(item: Any, path: str) -> Iterator[tuple[Any, Any]]:
             yield from _find(item[key], rest)
 
 
-def _changes(
-    path: str, change: Callable[[Any], Any], what: str, *, creates: bool = False
-) -> Callable[[Manifest], Broken]:
-    """Change each value at a path, each in a separate copy.
-
-    Args:
-        path: The path.
-        change: The new value, or _REMOVED, for a value; None for a missing one.
-        what: The label of the change.
-        creates: Whether it also sets a missing field.
-    """
-
-    def apply(item: Manifest) -> Broken:
-        for index, (place, key) in enumerate(_find(item, path)):
-            exists = isinstance(place, list) or key in place
-            if exists or creates:
-                broken = copy.deepcopy(item)
-                container, _ = list(_find(broken, path))[index]
-                value = change(container[key] if exists else None)
-                if value is _REMOVED:
-                    del container[key]
-                else:
-                    container[key] = copy.deepcopy(value)
-                yield f"{path.replace('*', str(index))} {what}", broken
-
-    return apply
+def _with_open_dns(policy: Manifest) -> Broken:
+    broken = copy.deepcopy(policy)
+    for rule in broken["spec"].get("egress") or ():
+        if any(port.get("port") == 53 for port in rule["ports"]):
+            del rule["to"]
+            yield "spec/egress (DNS) to removed", broken
 
 
-def put(path: str, value: Any) -> Callable[[Manifest], Broken]:
-    """Set a field, whether it exists or not."""
-    return _changes(path, lambda _: value, f"= {value!r}", creates=True)
+def _without_an_exception(policy: Manifest) -> Broken:
+    """Remove an exception, unless every rule with that exception also opens it."""
+    rules = [_ranges(rule) for rule in policy["spec"].get("egress") or ()]
+    excepted = {one for blocks in rules for ranges in blocks.values() for one in ranges}
+    for cidr in sorted(excepted):
+        if all(cidr in blocks for blocks in rules if any(cidr in of for of in blocks.values())):
+            continue
+        for number, blocks in enumerate(rules):
+            if any(cidr in of for of in blocks.values()):
+                broken = copy.deepcopy(policy)
+                for peer in broken["spec"]["egress"][number]["to"]:
+                    kept = [one for one in peer.get("ipBlock", {}).get("except", ()) if one != cidr]
+                    if kept:
+                        peer["ipBlock"]["except"] = kept
+                yield f"spec/egress/{number} except {cidr} removed", broken
 
 
-def become(path: str, value: Any) -> Callable[[Manifest], Broken]:
-    """Change an existing field."""
-    return _changes(path, lambda _: value, f"= {value!r}")
-
-
-def cut(path: str) -> Callable[[Manifest], Broken]:
-    """Remove an existing field or item."""
-    return _changes(path, lambda _: _REMOVED, "removed")
-
-
-def append(path: str, value: Any) -> Callable[[Manifest], Broken]:
-    """Add an item to a list, which is created if needed."""
-    return _changes(path, lambda items: [*(items or ()), value], f"+ {value!r}", creates=True)
-
-
-def twice(path: str) -> Callable[[Manifest], Broken]:
-    """Duplicate the first item of a list."""
-    return _changes(path, lambda items: [*items, *items[:1]], "twice")
-
-
-def removed(_: Manifest) -> Broken:
-    """Remove the object."""
-    yield "removed", None
-
-
-def in_pods(edit: Callable[[Manifest], Broken]) -> Callable[[Manifest], Broken]:
-    """Apply an edit to the pod template of a workload."""
-
-    def apply(item: Manifest) -> Broken:
-        template = pod_template(item)
-        if template is None:
-            return
-        for label, broken in edit(template):
-            whole = copy.deepcopy(item)
-            inner = pod_template(whole)
-            if inner is not None and broken is not None:
-                inner.clear()
-                inner.update(broken)
-                yield label, whole
-
-    return apply
+def _ranges(rule: Manifest) -> dict[str, list[str]]:
+    """The exceptions of each range in the peers of a rule."""
+    blocks = [peer["ipBlock"] for peer in rule.get("to") or () if "ipBlock" in peer]
+    return {block["cidr"]: block.get("except", []) for block in blocks}
