@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.objects import at
@@ -70,6 +71,26 @@ class Container(dict[str, Any]):
         """The lifecycle hooks that are set, by field."""
         lifecycle = at(self, "lifecycle")
         return {field: lifecycle[field] for field in _HOOKS if lifecycle.get(field)}
+
+    @property
+    def sleeps_before_stop(self) -> float:
+        """The seconds that its preStop hook sleeps; 0 if the command is not recognized."""
+        hook = at(self.hooks, "preStop")
+        if seconds := at(hook, "sleep").get("seconds"):
+            return float(seconds)
+        command = " ".join(map(str, at(hook, "exec").get("command") or ())).split()
+        for word, following in pairwise(command):
+            if word.rpartition("/")[2] == "sleep":
+                text = following.strip(";").removesuffix("s")
+                return float(text) if text.replace(".", "", 1).isdigit() else 0
+        return 0
+
+    @property
+    def may_start_for(self) -> int:
+        """The seconds until the startupProbe gives up, with the defaults of Kubernetes."""
+        probe = at(self, "startupProbe")
+        checks: int = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+        return checks + int(probe.get("initialDelaySeconds", 0))
 
 
 class ConfigSource(NamedTuple):

@@ -47,7 +47,7 @@ class PolicyRule(NamedTuple):
         return [peer["ipBlock"] for peer in self.peers if peer.get("ipBlock")]
 
     def has_port(self, port: int | str | None, protocol: str = "TCP") -> bool:
-        """Whether it includes a port; None stands for every port."""
+        """Whether it includes a port; None is every port."""
         return not self.ports or any(
             matches_port(stated, port) and stated.get("protocol", "TCP") == protocol
             for stated in self.ports

@@ -135,19 +135,6 @@ CLUSTER_SCOPED: frozenset[Kind] = frozenset(
     (group, kind) for group, kinds in KINDS["cluster-scoped"].items() for kind in kinds
 )
 
-_POWERFUL_GROUPS = frozenset(
-    {
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "certificates.k8s.io",
-        "rbac.authorization.k8s.io",
-    }
-)
-_POWERFUL: frozenset[Kind] = frozenset(
-    ("argoproj.io", kind) for kind in ("AppProject", "Application", "ApplicationSet")
-)
-
 _TEMPLATE = ("spec", "template")
 
 POD_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
@@ -201,12 +188,9 @@ def is_cluster_scoped(manifest: Manifest) -> bool:
 
 
 def gives_power(group: str, kind: str) -> bool:
-    """Whether a kind is privileged: it can affect the cluster or other namespaces.
-
-    A ServiceAccount is not, because only a binding grants it permissions.
-    """
-    one = (group, kind)
-    return group in _POWERFUL_GROUPS or one in CLUSTER_SCOPED or one in _POWERFUL
+    """Whether a kind is privileged: it can affect the cluster or other namespaces."""
+    privileged = KINDS["privileged"].get(group, ())
+    return kind in privileged or "*" in privileged or (group, kind) in CLUSTER_SCOPED
 
 
 def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:

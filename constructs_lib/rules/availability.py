@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from math import ceil
 from typing import Any
 
 from cronsim import CronSimError
 
-from constructs_lib.manifests import capacity
+from constructs_lib.manifests import capacity, references
 from constructs_lib.manifests.network import served_pods
-from constructs_lib.manifests.objects import (
-    POD_TEMPLATES,
-    Object,
-    Objects,
-    at,
-    once_per_objects,
-)
-from constructs_lib.manifests.references import (
-    DOCKER_CONFIG,
-    ImageReference,
-    scaled_by,
-    secret_of,
-    secret_type,
-)
+from constructs_lib.manifests.objects import POD_TEMPLATES, Object, Objects, at, once_per_objects
 from constructs_lib.manifests.workload import (
     Update,
     Workload,
@@ -33,7 +19,6 @@ from constructs_lib.manifests.workload import (
     selected,
     share,
 )
-from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount, spell, whole_bytes
 from constructs_lib.model.schedule import words
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
@@ -56,24 +41,12 @@ def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
     grace = workload.pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
     for container in workload.containers:
-        slept = _sleep(at(container.hooks, "preStop"))
+        slept = container.sleeps_before_stop
         if slept and slept >= grace:
             yield (
                 f"pods are killed while they drain: the preStop hook of {container} sleeps "
                 f"{slept:g} s, but the grace period is {grace} s"
             )
-
-
-def _sleep(hook: Manifest) -> float:
-    """The seconds that a hook sleeps, or 0 if its command is not recognized."""
-    if seconds := at(hook, "sleep").get("seconds"):
-        return float(seconds)
-    command = " ".join(map(str, at(hook, "exec").get("command") or ())).split()
-    for word, following in pairwise(command):
-        if word.rpartition("/")[2] == "sleep":
-            text = following.strip(";").removesuffix("s")
-            return float(text) if text.replace(".", "", 1).isdigit() else 0
-    return 0
 
 
 @rule(PODS, risk="downtime", remedy="add the probe")
@@ -100,14 +73,11 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
         return
     deadline = workload.spec.get("progressDeadlineSeconds", _PROGRESS_SECONDS)
     for container in workload.containers:
-        if probe := container.probes.get("startupProbe"):
-            waits = probe.get("initialDelaySeconds", 0)
-            waits += probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-            if waits >= deadline:
-                yield (
-                    f"{container} may take {waits} s to start, but the Deployment fails after "
-                    f"{deadline} s"
-                )
+        if "startupProbe" in container.probes and (waits := container.may_start_for) >= deadline:
+            yield (
+                f"{container} may take {waits} s to start, but the Deployment fails after "
+                f"{deadline} s"
+            )
 
 
 @rule(
@@ -121,15 +91,10 @@ def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
         return
     if workload.running > 1 and workload.may_be_missing:
         yield f"an update leaves {workload.may_be_missing} of {workload.running} pods missing"
-    claims = [
-        volume["persistentVolumeClaim"].get("claimName")
-        for volume in workload.volumes
-        if volume.get("persistentVolumeClaim")
-    ]
-    if claims and (workload.update is not Update.RECREATE or workload.running > 1):
-        yield Problem(
-            f"two pods would claim the volume {claims[0]}", "run one replica, updated by Recreate"
-        )
+    claims = [at(volume, "persistentVolumeClaim").get("claimName") for volume in workload.volumes]
+    if any(claims) and (workload.update is not Update.RECREATE or workload.running > 1):
+        text = f"two pods would claim the volume {next(filter(None, claims))}"
+        yield Problem(text, "run one replica, updated by Recreate")
 
 
 @rule(
@@ -172,16 +137,13 @@ def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
 @rule(PODS, risk="downtime", remedy="add it to imagePullSecrets")
 def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     """The registry is private: without the Secret, images cannot be pulled."""
-    secrets = _pull_secrets(rendered.objects)
-    secret = secrets.get(workload.namespace)
+    secrets, namespace = _pull_secrets(rendered.objects), workload.namespace
+    secret = secrets.get(namespace)
     if secrets and not secret and workload.pull_secrets:
-        yield Problem(
-            f"namespace {workload.namespace} has no pull secret for a registry", "declare one"
-        )
+        yield Problem(f"namespace {namespace} has no pull secret for a registry", "declare one")
+    hosts = {image: references.ImageReference.of(image).host for image in workload.images}
     registry = rendered.platform.registry.partition("/")[0] if rendered.platform else None
-    private = [
-        image for image in workload.images if registry in (None, ImageReference.of(image).host)
-    ]
+    private = [image for image, host in hosts.items() if registry in (None, host)]
     if secret and private and secret not in workload.pull_secrets:
         yield f"{private[0]} cannot be pulled without the Secret {secret}"
 
@@ -190,16 +152,16 @@ def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
 def _pull_secrets(objects: Objects) -> dict[str, str]:
     """The Secret for image pulls of each namespace."""
     return {
-        item.namespace: secret_of(item.manifest)
+        item.namespace: references.secret_of(item.manifest)
         for item in objects.of_kinds("ExternalSecret")
-        if secret_type(item.manifest) == DOCKER_CONFIG
+        if references.secret_type(item.manifest) == references.DOCKER_CONFIG
     }
 
 
 @rule("HorizontalPodAutoscaler", risk="update", remedy="remove spec.replicas from the workload")
 def conflicting_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
-    spec, key = autoscaler.spec, scaled_by(autoscaler)
+    spec, key = autoscaler.spec, references.scaled_by(autoscaler)
     scaled = rendered.objects.get(key)
     if scaled and "replicas" in scaled.spec:
         yield f"{key} sets spec.replicas itself"
@@ -221,9 +183,8 @@ def overlapping_jobs(job: Object, _: Rendered) -> Problems:
             "make it an Argo CD hook with hook-delete-policy: BeforeHookCreation",
         )
     if at(spec, "template", "spec").get("restartPolicy") not in ("Never", "OnFailure"):
-        yield Problem(
-            "the API server rejects restartPolicy values other than Never and OnFailure", "set one"
-        )
+        text = "the API server rejects restartPolicy values other than Never and OnFailure"
+        yield Problem(text, "set one")
 
 
 @rule("CronJob", risk="schedule", remedy="use five cron fields")
