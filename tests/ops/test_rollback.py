@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from constructs_lib.model import Pin
 from ops import pin
 from ops.commands import app
-from ops.rollback import Build, history
-from tests.ops.checkouts import commit, environment, git, ops
-from tests.ops.local_registry import ATTESTATION, LocalRegistry
+from ops.rollback import history
+from tests.ops.checkouts import commit, environment, git
+from tests.ops.conftest import DIGEST
 from tests.ops.session import Session
 
 FIRST, SECOND, THIRD, INNER = (40 * digit for digit in "abcd")
+SIMILAR = f"aa{SECOND}"[:40]
+MOVED = f"sha256:{64 * '2'}"
 PIN = "catalogue/images/nebula.pin"
 
 
@@ -25,39 +26,36 @@ def noon(day: int) -> datetime:
     return datetime(2026, 1, day, 12, tzinfo=UTC)
 
 
-def write(checkout: Path, build: str) -> None:
-    """Pin nebula to `build` in the catalogue and in dist/, and commit both."""
+def write(checkout: Path, *builds: str) -> None:
+    """Pin nebula to each build in turn, in the catalogue and in dist/, and commit it."""
     file = checkout / PIN
-    before = file.read_text().strip()
-    file.write_text(f"{build}\n")
-    for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # not every checkout has it
-        path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{build}"))
-    commit(checkout, f"Pin {build[:8]}")
-
-
-@pytest.fixture
-def past(own: Path) -> Path:
-    """A checkout with three pins of nebula in its history."""
-    for build in (FIRST, SECOND, THIRD):
-        write(own, f"sha-{build}")
-    return own
+    for build in builds:
+        before = file.read_text().strip()
+        file.write_text(f"{build}\n")
+        for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # not every checkout has it
+            path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{build}"))
+        commit(checkout, f"Pin {build[:8]}")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with only a pin."""
     checkout = tmp_path / "checkout"
-    monkeypatch.setattr(pin, "ROOT", checkout)
     (checkout / PIN).parent.mkdir(parents=True)
     (checkout / PIN).write_text("latest\n")
     git(checkout, "init", "--quiet")
     commit(checkout, "begin")
+    monkeypatch.setattr(pin, "ROOT", checkout)
     return checkout
 
 
+def rollback(*options: str) -> Result:
+    return CliRunner().invoke(app, ["rollback", "nebula", *options])
+
+
 def test_each_build_that_ran_is_listed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned = (f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{FIRST}", "no pin", "latest")
-    for day, build in enumerate(pinned, start=1):
+    builds = (f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{FIRST}", "no pin", "latest")
+    for day, build in enumerate(builds, start=1):
         monkeypatch.setenv("GIT_COMMITTER_DATE", noon(day).isoformat())
         write(folder, build)
     first, second = history("nebula")
@@ -68,8 +66,7 @@ def test_each_build_that_ran_is_listed_once(folder: Path, monkeypatch: pytest.Mo
 
 def test_pins_inside_a_merged_pull_request_are_not_listed(folder: Path) -> None:
     git(folder, "switch", "--quiet", "--create", "bump")
-    write(folder, f"sha-{INNER}")
-    write(folder, f"sha-{FIRST}")
+    write(folder, f"sha-{INNER}", f"sha-{FIRST}")
     git(folder, "switch", "--quiet", "-")
     git(folder, "merge", "--quiet", "--no-ff", "bump", "--message", "Merge the bump")
     (build,) = history("nebula")
@@ -86,96 +83,73 @@ def test_a_pin_that_was_removed_and_added_again(folder: Path) -> None:
     assert [build.commit for build in history("nebula")] == [SECOND, FIRST]
 
 
-def test_a_build_is_named_and_pinned(past: Path, server: LocalRegistry) -> None:
-    status, listed, _ = ops(past, "rollback", "nebula", "--json")
-    assert (status, [one["commit"] for one in json.loads(listed)]) == (0, [SECOND, FIRST])
-
-    status, _, wrong = ops(past, "rollback", "nebula", "--to", FIRST[:7])
-    assert status == 1
-    assert f"nebula:sha-{FIRST} does not exist" in wrong
-    assert (past / PIN).read_text() == f"sha-{THIRD}\n"
-
-    digest = server.push("gnosischain/nebula", f"sha-{FIRST}", ("linux", "arm64"))
-    status, said, printed = ops(past, "rollback", "nebula", "--to", FIRST[:7])
-    assert status == 0, printed
-    assert said.startswith(f"nebula: sha-{THIRD} -> sha-{FIRST}@{digest}\n")
-    assert f"gnosischain/nebula/compare/{FIRST}...{THIRD}" in printed
-    assert (past / PIN).read_text() == f"sha-{FIRST}@{digest}\n"
-    assert f"nebula:sha-{FIRST}@{digest}" in (past / "dist/crawlers/nebula.k8s.yaml").read_text()
+def test_a_build_is_named_and_pinned(checkout: Path) -> None:
+    write(checkout, f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{THIRD}")
+    listed = json.loads(rollback("--json").stdout)
+    assert [build["commit"] for build in listed] == [SECOND, FIRST]
+    done = rollback("--to", FIRST[:7])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"nebula: sha-{THIRD} -> sha-{FIRST}@{DIGEST}\n")
+    assert f"gnosischain/nebula/compare/{FIRST}...{THIRD}" in done.stderr
+    assert (checkout / PIN).read_text() == f"sha-{FIRST}@{DIGEST}\n"
+    manifest = (checkout / "dist/crawlers/nebula.k8s.yaml").read_text()
+    assert f"nebula:sha-{FIRST}@{DIGEST}" in manifest
 
 
-def test_a_rollback_restores_tag_and_digest_of_a_moved_tag(
-    own: Path, server: LocalRegistry
-) -> None:
-    tag = f"sha-{FIRST}"
-    first = server.push("gnosischain/nebula", tag, ("linux", "arm64"))
-    write(own, f"{tag}@{first}")
-    moved = server.push("gnosischain/nebula", tag, ("linux", "arm64"), ATTESTATION)
-    write(own, f"{tag}@{moved}")
-    write(own, f"sha-{SECOND}")
-    listed = json.loads(ops(own, "rollback", "nebula", "--json")[1])
-    assert [one["digest"] for one in listed] == [moved, first]
-    status, _, wrong = ops(own, "rollback", "nebula", "--to", FIRST[:7])
-    either = f"{moved[7:19]} or {first[7:19]}"
-    assert (status, f"was built more than once; pass a digest: {either}" in wrong) == (1, True)
-    assert ops(own, "rollback", "nebula", "--to", first)[0] == 0
-    assert (own / PIN).read_text() == f"{tag}@{first}\n"
+def test_a_rollback_restores_tag_and_digest_of_a_moved_tag(checkout: Path) -> None:
+    write(checkout, f"sha-{FIRST}@{DIGEST}", f"sha-{FIRST}@{MOVED}", f"sha-{SECOND}")
+    listed = json.loads(rollback("--json").stdout)
+    assert [build["digest"] for build in listed] == [MOVED, DIGEST]
+    either = f"{MOVED[7:19]} or {DIGEST[7:19]}"
+    done = rollback("--to", FIRST[:7])
+    assert f"was built more than once; pass a digest: {either}" in done.stderr
+    assert rollback("--to", DIGEST).exit_code == 0
+    assert (checkout / PIN).read_text() == f"sha-{FIRST}@{DIGEST}\n"
 
 
-def test_the_user_chooses_or_cancels(past: Path) -> None:
+def test_the_user_chooses_or_cancels(own: Path) -> None:
+    write(own, f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{THIRD}")
     question = "Roll back to which build: "
     start = ("rollback", "nebula", "--no-verify")
-    leaving, choosing = (Session(*start, environment=environment(past)) for _ in range(2))
+    leaving, choosing = (Session(*start, environment=environment(own)) for _ in range(2))
     leaving.answer(question, "3")
     leaving.wait_for("Error: enter a number from 1 to 2, or press Ctrl-C to cancel")
     leaving.interrupt(question)
     status, shown = leaving.ended()
     assert (status, "Nothing was changed." in shown) == (130, True)
-    assert (past / PIN).read_text() == f"sha-{THIRD}\n"
+    assert (own / PIN).read_text() == f"sha-{THIRD}\n"
 
     choosing.answer(question, "1")
     status, shown = choosing.ended()
     assert status == 0
     assert shown.index(SECOND[:12]) < shown.index(FIRST[:12]) < shown.index(question)
-    assert (past / PIN).read_text() == f"sha-{SECOND}\n"
-
-
-@pytest.fixture
-def builds(monkeypatch: pytest.MonkeyPatch) -> list[Build]:
-    """The builds in the history of this checkout, which may have uncommitted changes."""
-    found: list[Build] = []
-    monkeypatch.setattr("ops.pin.require_committed", lambda *_: None)
-    monkeypatch.setattr("ops.rollback.history", lambda _: found)
-    return found
+    assert (own / PIN).read_text() == f"sha-{SECOND}\n"
 
 
 @pytest.mark.parametrize(
-    ("past_builds", "arguments", "message"),
+    ("builds", "options", "message"),
     [
         ((), (), "the history has no other build of nebula"),
-        ((FIRST,), (), "the terminal is not interactive; nothing was changed. Pass --to"),
-        ((FIRST,), ("--to", "e"), "nebula was never pinned to e; `ops rollback nebula"),
-        ((FIRST, f"aa{SECOND}"[:40]), ("--to", "sha-a"),
+        ((FIRST, SECOND), (), "the terminal is not interactive; nothing was changed. Pass --to"),
+        ((FIRST, SECOND), ("--to", "e"), "nebula was never pinned to e; `ops rollback nebula"),
+        ((FIRST, SECOND), ("--to", "latest"), "nebula was never pinned to latest"),
+        ((FIRST, SECOND), ("--to", SECOND), f"nebula is already pinned to {SECOND}"),
+        ((SIMILAR, FIRST, SECOND), ("--to", "sha-a"),
          f"sha-a matches {FIRST[:12]} and aabbbbbbbbbb"),
-        ((FIRST,), ("--to", "latest"), "nebula was never pinned to latest"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_why(
-    builds: list[Build], past_builds: tuple[str, ...], arguments: tuple[str, ...], message: str
+    folder: Path, builds: tuple[str, ...], options: tuple[str, ...], message: str
 ) -> None:
-    builds += [Build(Pin(f"sha-{one}"), datetime.now(UTC), None, "") for one in past_builds]
-    done = CliRunner().invoke(app, ("rollback", "nebula", *arguments))
+    write(folder, *(f"sha-{build}" for build in builds))
+    done = rollback(*options)
     assert (done.exit_code, message in done.stderr) == (1, True), done.stderr
 
 
-def test_the_current_pin_is_refused(past: Path) -> None:
-    status, _, wrong = ops(past, "rollback", "nebula", "--to", THIRD)
-    assert (status, f"nebula is already pinned to {THIRD}" in wrong) == (1, True)
-    assert ops(past, "rollback", "nebule")[0] == 1
-
-
-def test_uncommitted_changes_are_refused_before_the_prompt(past: Path) -> None:
-    with (past / "dist" / "README.md").open("a") as file:
-        file.write("edited\n")
-    status, _, wrong = ops(past, "rollback", "nebula")
-    assert (status, "uncommitted changes: dist/README.md" in wrong) == (1, True)
+def test_an_unknown_service_and_uncommitted_changes_are_refused(folder: Path) -> None:
+    write(folder, f"sha-{FIRST}", f"sha-{SECOND}")
+    (folder / "dist").mkdir()
+    (folder / "dist" / "README.md").write_text("edited\n")
+    assert "uncommitted changes: dist/README.md" in rollback().stderr
+    done = CliRunner().invoke(app, ["rollback", "nebule"])
+    assert (done.exit_code, "'nebule' is not in catalogue/images" in done.stderr) == (1, True)
