@@ -14,7 +14,7 @@ from catalogue.platform import AnalyticsPlatform, current
 from ops import rendered, terminal
 from ops.aws import ParameterStore, Version
 from ops.checklist import prerequisites
-from ops.checklist.results import Outcome, Report, Results, not_checked, results_of
+from ops.checklist.results import Outcome, Report, Results, results_of
 from ops.checklist.services import CHECKS, Inputs
 from ops.cluster import Cluster
 from ops.commands import AsJson, Context, context_needs_cluster
@@ -100,7 +100,7 @@ def _reachable(context: str | None) -> Cluster:
 
 def _prerequisites(cluster: Cluster | OpsError) -> Results:
     if isinstance(cluster, OpsError):
-        return {"Cluster": [not_checked(cluster)]}
+        return {"Cluster": [Outcome.NOT_CHECKED(cluster)]}
     return results_of(prerequisites.CHECKS, cluster)
 
 

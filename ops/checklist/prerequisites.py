@@ -16,15 +16,7 @@ from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.references import ImageReference
 from constructs_lib.manifests.workload import Workload, workloads
 from ops import rendered
-from ops.checklist.results import (
-    Check,
-    CheckResult,
-    Outcome,
-    failed,
-    not_checked,
-    passed,
-    passed_if,
-)
+from ops.checklist.results import Check, CheckResult, Outcome, passed_if
 from ops.cluster import Cluster, SyncState
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
@@ -57,9 +49,9 @@ def _controller(image: str, without: str, cluster: Cluster) -> CheckResult:
         if reference := next((ref for ref in workload.images if _name(ref) == image), None):
             status = workload.manifest.get("status", {})
             if status.get("readyReplicas") or status.get("numberReady"):
-                return passed(f"{workload}, {reference}")
+                return Outcome.PASSED(f"{workload}, {reference}")
             state = "has no ready pod"
-    return failed(f"{image} {state}: {without}")
+    return Outcome.FAILED(f"{image} {state}: {without}")
 
 
 def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
@@ -69,12 +61,12 @@ def external_secrets(cluster: Cluster) -> Iterator[CheckResult]:
     served = [version.rpartition("/")[2] for version in api_versions]
     wanted = TARGET.external_secrets
     if wanted not in served:
-        yield failed(
+        yield Outcome.FAILED(
             f"it serves {', '.join(served) or 'nothing'}, but dist/ uses {wanted}; change "
             "external_secrets in catalogue/target.py"
         )
         return
-    yield passed(f"serves {', '.join(served)}; dist/ uses {wanted}")
+    yield Outcome.PASSED(f"serves {', '.join(served)}; dist/ uses {wanted}")
     (name,) = (item.name for item in rendered.objects().of_kinds("ClusterSecretStore"))
     store = cluster.get(f"{_EXTERNAL_SECRETS}/{wanted}", "ClusterSecretStore", name)
     state = SyncState.of(store) if store else None
@@ -90,12 +82,14 @@ def network_policies(cluster: Cluster) -> CheckResult:
     by_name = {plugin.name: plugin for plugin in _workloads(cluster, "DaemonSet")}
     for name, engine in _POLICY_ENGINES.items():
         if name in by_name:
-            return passed(f"by {engine}")
+            return Outcome.PASSED(f"by {engine}")
     if "aws-node" not in by_name:
-        return not_checked("unknown network plugin; test a connection that should be denied")
+        return Outcome.NOT_CHECKED(
+            "unknown network plugin; test a connection that should be denied"
+        )
     arguments = [container.arguments for container in by_name["aws-node"].containers]
     if "--enable-network-policy=true" not in chain.from_iterable(arguments):
-        return failed(
+        return Outcome.FAILED(
             "the VPC CNI does not enforce them: every pod may connect anywhere. Set "
             "enableNetworkPolicy in the configuration of the vpc-cni add-on"
         )
@@ -110,7 +104,7 @@ def network_policies(cluster: Cluster) -> CheckResult:
 def pod_identity(cluster: Cluster) -> CheckResult:
     """Check for the agent that gives External Secrets its role."""
     if INSTALLATION.oidc_provider_arn:
-        return CheckResult(Outcome.NOT_APPLICABLE, "the role trusts the cluster's OIDC provider")
+        return Outcome.NOT_APPLICABLE("the role trusts the cluster's OIDC provider")
     return _controller("eks-pod-identity-agent", "External Secrets gets no role", cluster)
 
 
@@ -118,7 +112,7 @@ def address_family(cluster: Cluster) -> CheckResult:
     """Check that the cluster is IPv4: the NetworkPolicies allow only IPv4 ranges."""
     first = _cluster_ip(cluster, "default", "kubernetes")
     if not first:
-        return not_checked("unknown, because the Service default/kubernetes does not exist")
+        return Outcome.NOT_CHECKED("unknown, because the Service default/kubernetes does not exist")
     return passed_if(
         isinstance(ip_address(first), IPv4Address),
         "IPv4",
@@ -133,7 +127,7 @@ def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
     allowed = dict.fromkeys(TARGET.dns_addresses, "which is in dns_addresses")
     service = _cluster_ip(cluster, "kube-system", "kube-dns")
     if ready:
-        yield passed(f"{len(ready)} pods with k8s-app=kube-dns")
+        yield Outcome.PASSED(f"{len(ready)} pods with k8s-app=kube-dns")
         if service:
             allowed.setdefault(service, "the cluster IP of kube-dns, which is allowed")
     caches = [
@@ -145,12 +139,12 @@ def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
     by_cache = [address for workload in caches for address in _addresses_of(workload)]
     on_nodes = dict.fromkeys(by_cache, "NodeLocal DNSCache") | _auto_mode(cluster, service)
     if caches and not by_cache:
-        yield not_checked(
+        yield Outcome.NOT_CHECKED(
             "NodeLocal DNSCache runs, but its DaemonSet has no -localip argument; compare its "
             "address with dns_addresses in catalogue/target.py"
         )
     elif not ready and not on_nodes:
-        yield failed(
+        yield Outcome.FAILED(
             "kube-system has no ready pod with k8s-app=kube-dns, and the cluster has neither "
             "NodeLocal DNSCache nor EKS Auto Mode: the NetworkPolicies allow no working DNS server"
         )
@@ -205,13 +199,15 @@ def addresses(name: str) -> set[str]:
 
 def _points_to(host: str, balancers: list[str]) -> CheckResult:
     if not balancers:
-        return failed(f"{host}: its Ingress has no load balancer yet")
+        return Outcome.FAILED(f"{host}: its Ingress has no load balancer yet")
     found = addresses(host)
     if not found:
-        return failed(f"{host} does not resolve from here; point it to {balancers[0]}")
+        return Outcome.FAILED(f"{host} does not resolve from here; point it to {balancers[0]}")
     expected = {address for balancer in balancers for address in addresses(balancer)}
     if not expected:
-        return not_checked(f"{host} resolves, but its load balancer {balancers[0]} does not")
+        return Outcome.NOT_CHECKED(
+            f"{host} resolves, but its load balancer {balancers[0]} does not"
+        )
     return passed_if(
         found & expected,
         f"{host} resolves to {balancers[0]}",

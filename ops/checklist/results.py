@@ -30,6 +30,10 @@ class Outcome(StrEnum):
     PASSED = "passed"
     NOT_APPLICABLE = "does not apply"
 
+    def __call__(self, detail: object) -> CheckResult:
+        """Return a result with this outcome."""
+        return CheckResult(self, str(detail))
+
 
 _MARKS = {
     Outcome.PASSED: ("✓", "green"),
@@ -53,21 +57,9 @@ class CheckResult:
         terminal.show(f"   {mark} {f'{who}: ' if who else ''}{self.detail}", style)
 
 
-def passed(detail: str) -> CheckResult:
-    return CheckResult(Outcome.PASSED, detail)
-
-
-def failed(detail: str) -> CheckResult:
-    return CheckResult(Outcome.FAILED, detail)
-
-
 def passed_if(condition: object, detail: str, problem: str) -> CheckResult:
     """Return a pass with `detail`, or a failure with `problem`."""
-    return passed(detail) if condition else failed(problem)
-
-
-def not_checked(why: object) -> CheckResult:
-    return CheckResult(Outcome.NOT_CHECKED, str(why))
+    return Outcome.PASSED(detail) if condition else Outcome.FAILED(problem)
 
 
 def required(read: T | OpsError) -> T:
@@ -90,14 +82,14 @@ def results_of(checks: Mapping[str, Check], *arguments: object) -> Results:
             results = check(*arguments)
             yield from [results] if isinstance(results, CheckResult) else results
         except OpsError as error:
-            yield not_checked(error)
+            yield Outcome.NOT_CHECKED(error)
 
     return {title: list(run(check)) for title, check in checks.items()}
 
 
 def failed_each(problems: Iterable[str], detail: str) -> list[CheckResult]:
     """Return one failure for each problem, or one pass with `detail`."""
-    return [failed(problem) for problem in problems] or [passed(detail)]
+    return [Outcome.FAILED(problem) for problem in problems] or [Outcome.PASSED(detail)]
 
 
 def worst(results: Iterable[CheckResult]) -> Outcome:
@@ -118,7 +110,7 @@ class Report:
     @property
     def outcome(self) -> Outcome:
         """The worst of all outcomes."""
-        every = [CheckResult(Outcome.OPEN, item.name) for item in self.open_items]
+        every = [Outcome.OPEN(item.name) for item in self.open_items]
         for checks in (*self.services.values(), self.prerequisites):
             every += chain.from_iterable(checks.values())
         return worst(every)

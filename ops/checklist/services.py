@@ -19,17 +19,7 @@ from constructs_lib.model.waivers import left
 from constructs_lib.rules import availability
 from constructs_lib.rules.model import Rendered, Rule, Violation
 from ops.aws import MISSING, Version
-from ops.checklist.results import (
-    Check,
-    CheckResult,
-    Outcome,
-    failed,
-    failed_each,
-    not_checked,
-    passed,
-    passed_if,
-    required,
-)
+from ops.checklist.results import Check, CheckResult, Outcome, failed_each, passed_if, required
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.rendered import parse
@@ -141,15 +131,15 @@ def check_image(reference: str, pinned: str | None) -> CheckResult:
     try:
         digest = registry.find(reference)
     except registry.ImageMissingError as error:
-        return failed(str(error))
+        return Outcome.FAILED(str(error))
     except registry.RegistryError as error:
-        return not_checked(error)
+        return Outcome.NOT_CHECKED(error)
     if pinned and digest != pinned:
-        return failed(
+        return Outcome.FAILED(
             f"{reference} was moved: it points to {digest[:19]}…, but {pinned[:19]}… is "
             "pinned and still runs. Find out who pushed it; `ops pin` pins the new digest"
         )
-    return passed(f"{reference} exists for arm64 ({digest[:19]}…)")
+    return Outcome.PASSED(f"{reference} exists for arm64 ({digest[:19]}…)")
 
 
 def _builds(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
@@ -158,11 +148,11 @@ def _builds(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
         file = ROOT / "docker" / image.rpartition("/")[2] / "Dockerfile"
         name = file.relative_to(ROOT)
         if not file.is_file():
-            yield failed(f"{name} is missing")
+            yield Outcome.FAILED(f"{name} is missing")
             continue
         platforms = [stage["platform"] for stage in _FROM.finditer(file.read_text("utf-8"))]
         if not platforms:
-            yield failed(f"{name} has no FROM instruction")
+            yield Outcome.FAILED(f"{name} has no FROM instruction")
             continue
         foreign = [platform for platform in platforms if platform not in _FIT]
         yield from failed_each(
@@ -177,11 +167,9 @@ def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that the registry has each image as `latest` and under its commit."""
     for pin in service.pins.values():
         if pin.floats:
-            yield CheckResult(Outcome.OPEN, "no commit is pinned, so the SHA tag cannot be checked")
+            yield Outcome.OPEN("no commit is pinned, so the SHA tag cannot be checked")
         elif pin.digest is None:
-            yield CheckResult(
-                Outcome.OPEN, f"{pin.tag} is pinned without its digest; `ops pin` adds it"
-            )
+            yield Outcome.OPEN(f"{pin.tag} is pinned without its digest; `ops pin` adds it")
     for image, pin in service.pins.items():
         for tag, digest in {"latest": None, pin.tag: pin.digest}.items():
             yield inputs.image(f"{image}:{tag}", digest)
@@ -191,12 +179,12 @@ def _manifests(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]
     """Check that the file in dist/ is what the code renders, and that Argo CD applied it."""
     path, text = f"dist/{service.path}", inputs.files.get(service.path)
     if text is None:
-        yield failed(f"{path} is missing; run `make synth`")
+        yield Outcome.FAILED(f"{path} is missing; run `make synth`")
     elif text != inputs.rendered[service.path]:
-        yield failed(f"{path} differs from what the code renders; run `make synth`")
+        yield Outcome.FAILED(f"{path} differs from what the code renders; run `make synth`")
     else:
         kinds = dict.fromkeys(item.kind for item in required(service.objects))
-        yield passed(f"{path}: {', '.join(kinds)}")
+        yield Outcome.PASSED(f"{path}: {', '.join(kinds)}")
     if inputs.cluster:
         found = inputs.cluster.get(*_APPLICATION, service.name, "argocd")
         status = (found or {}).get("status", {})
@@ -220,7 +208,7 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
     ]
     for path in dict.fromkeys(read):
         if path not in known:
-            yield failed(f"{path} is not in catalogue/parameters.py; run `make synth`")
+            yield Outcome.FAILED(f"{path} is not in catalogue/parameters.py; run `make synth`")
             continue
         stored = now.get(path, MISSING)
         state = state_of(known[path], stored)
@@ -257,7 +245,7 @@ def _resources(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
 def _probes(service: CheckedService, inputs: Inputs) -> CheckResult | list[CheckResult]:
     """Check for liveness probes, and for readiness probes on containers that serve requests."""
     if not service.running:
-        return CheckResult(Outcome.NOT_APPLICABLE, "it runs only jobs")
+        return Outcome.NOT_APPLICABLE("it runs only jobs")
     names = ", ".join(f"{workload.kind} {workload.name}" for workload in service.running)
     return inputs.follows(availability.missing_probe, service, names)
 
@@ -271,9 +259,9 @@ def _node_selector(service: CheckedService, inputs: Inputs) -> list[CheckResult]
 def _update(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that an update stops no pod before its replacement is ready."""
     if not service.running:
-        yield CheckResult(Outcome.NOT_APPLICABLE, "the next run uses the new image")
+        yield Outcome.NOT_APPLICABLE("the next run uses the new image")
     violations = inputs.violations(availability.unavailable_during_update, service)
-    yield from (failed(violation.message) for violation in violations)
+    yield from (Outcome.FAILED(violation.message) for violation in violations)
     with_gap = {violation.item for violation in violations}
     yield from (_without_gap(pod) for pod in service.running if str(pod.key) not in with_gap)
 
@@ -282,18 +270,18 @@ def _without_gap(workload: Workload) -> CheckResult:
     """Check what the rule leaves out: kinds other than Deployment, and Recreate with one pod."""
     name = f"{workload.kind} {workload.name}"
     if workload.update is Update.BY_HAND:
-        return failed(f"{name}: its pods must be replaced by hand")
+        return Outcome.FAILED(f"{name}: its pods must be replaced by hand")
     if workload.kind != "Deployment":
-        return failed(f"{name}: an update of a {workload.kind} stops old pods first")
+        return Outcome.FAILED(f"{name}: an update of a {workload.kind} stops old pods first")
     pods = pods_in_words(workload.replicas)
     if workload.update is Update.ROLLING:
         rolling = at(workload.manifest, "spec", "strategy", "rollingUpdate")
         surge, unavailable = rolling.get("maxSurge", "25%"), rolling.get("maxUnavailable", "25%")
-        return passed(f"{name}: {pods}, maxSurge {surge}, maxUnavailable {unavailable}")
+        return Outcome.PASSED(f"{name}: {pods}, maxSurge {surge}, maxUnavailable {unavailable}")
     if workload.autoscaler:
-        return failed(f"{name}: {pods}, and an update stops all of them first (Recreate)")
+        return Outcome.FAILED(f"{name}: {pods}, and an update stops all of them first (Recreate)")
     only_one = f"{name}: never runs two pods; an update has downtime (Recreate)"
-    return CheckResult(Outcome.NOT_APPLICABLE, only_one)
+    return Outcome.NOT_APPLICABLE(only_one)
 
 
 CHECKS: dict[str, Check] = {
