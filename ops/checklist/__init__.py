@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
@@ -19,8 +19,6 @@ from ops.checklist.services import CHECKS, Inputs
 from ops.cluster import Cluster
 from ops.commands import AsJson, Context, context_needs_cluster
 from ops.errors import OpsError, Status
-
-T = TypeVar("T")
 
 
 def checklist(
@@ -49,14 +47,14 @@ def checklist(
     """
     context_needs_cluster(context, cluster=cluster)
     with terminal.waiting("Checking ..."):
-        target = _query(lambda: _reachable(context), "--cluster", wanted=cluster)
+        target, on_cluster = _prerequisites(context) if cluster else (None, {})
         inputs = Inputs(
             platform=current(),
             files=rendered.files(),
             rendered=rendered.render(),
-            stored=_query(_stored, "--aws", wanted=aws),
+            stored=_stored(aws=aws),
             registry=registry,
-            cluster=target if isinstance(target, Cluster) else None,
+            cluster=target,
         )
         services = {checked.name: checked for checked in inputs.services()}
         if service and service not in services:
@@ -67,7 +65,7 @@ def checklist(
                 for name, checked in services.items()
                 if service in (None, name)
             },
-            _prerequisites(target) if cluster else {},
+            on_cluster,
             _open_items(inputs.platform, service),
         )
     if as_json:
@@ -79,29 +77,23 @@ def checklist(
     return Status.NOT_CHECKED if report.outcome is Outcome.NOT_CHECKED else Status.DONE
 
 
-def _query(source: Callable[[], T], option: str, *, wanted: bool) -> T | OpsError:
-    """Return the result of `source`, or why there is none: its option is missing, or it failed."""
+def _stored(*, aws: bool) -> Mapping[str, Version] | OpsError:
+    """Return the parameters in SSM, or why they are unknown."""
     try:
-        return source() if wanted else OpsError(f"pass {option}")
+        wanted = (parameter.path for parameter in Parameters)
+        return ParameterStore().read(wanted) if aws else OpsError("pass --aws")
     except OpsError as error:
         return error
 
 
-def _stored() -> dict[str, Version]:
-    return ParameterStore().read(parameter.path for parameter in Parameters)
-
-
-def _reachable(context: str | None) -> Cluster:
-    """Return the cluster after a successful request."""
-    cluster = Cluster(context)
-    cluster.request("GET", "/version")
-    return cluster
-
-
-def _prerequisites(cluster: Cluster | OpsError) -> Results:
-    if isinstance(cluster, OpsError):
-        return {"Cluster": [Outcome.NOT_CHECKED(cluster)]}
-    return results_of(prerequisites.CHECKS, cluster)
+def _prerequisites(context: str | None) -> tuple[Cluster | None, Results]:
+    """Return the cluster, None if it does not respond, and the results of its prerequisites."""
+    try:
+        cluster = Cluster(context)
+        cluster.request("GET", "/version")
+    except OpsError as error:
+        return None, {"Cluster": [Outcome.NOT_CHECKED(error)]}
+    return cluster, results_of(prerequisites.CHECKS, cluster)
 
 
 def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[OpenItem]:
