@@ -43,8 +43,7 @@ def deploy_secrets(
     """
     with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
         outputs = Path(folder, "outputs.json")
-        status = _deploy(outputs, cdk_arguments or [])
-        if status:
+        if status := _deploy(outputs, cdk_arguments or []):
             return status
         try:
             stack_outputs.load(INSTALLATION.region, outputs)
@@ -65,7 +64,7 @@ def deploy_secrets(
 def _deploy(outputs: Path, arguments: list[str]) -> int:
     require_credentials()
     _unprotect_failed_stack()
-    region = {"AWS_REGION": INSTALLATION.region, "AWS_DEFAULT_REGION": INSTALLATION.region}
+    region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), INSTALLATION.region)
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
     done = threading.Event()
     watcher = threading.Thread(target=_show_records, args=(done,), daemon=True)

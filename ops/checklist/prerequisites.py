@@ -17,7 +17,7 @@ from constructs_lib.manifests.references import ImageReference
 from constructs_lib.manifests.workload import Workload, workloads
 from ops import rendered
 from ops.checklist.results import Check, CheckResult, Outcome, passed_if
-from ops.cluster import Cluster, SyncState
+from ops.cluster import Cluster, SyncState, conditions
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
@@ -29,12 +29,8 @@ _DNS_POSITION = 10
 
 def nodes(cluster: Cluster) -> CheckResult:
     """Check for nodes that match the pods' node selector."""
-    ready = [
-        node
-        for node in cluster.items("v1", "Node", selector="kubernetes.io/arch=arm64")
-        for condition in node.get("status", {}).get("conditions", ())
-        if (condition["type"], condition["status"]) == ("Ready", "True")
-    ]
+    found = cluster.items("v1", "Node", selector="kubernetes.io/arch=arm64")
+    ready = [each for each in found if conditions(each).get("Ready", {}).get("status") == "True"]
     return passed_if(
         ready,
         f"{len(ready)} ready",

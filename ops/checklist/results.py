@@ -93,8 +93,8 @@ def failed_each(problems: Iterable[str], detail: str) -> list[CheckResult]:
 
 
 def worst(results: Iterable[CheckResult]) -> Outcome:
-    outcomes = {result.outcome for result in results}
-    return next((outcome for outcome in Outcome if outcome in outcomes), Outcome.NOT_APPLICABLE)
+    outcomes = (result.outcome for result in results)
+    return min(outcomes, key=list(Outcome).index, default=Outcome.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,8 @@ def check_image(reference: str, pinned: str | None) -> CheckResult:
 def _builds(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that each Dockerfile builds for arm64, and that the running image is built for it."""
     for image in service.pins:
-        file = ROOT / "docker" / image.rpartition("/")[2] / "Dockerfile"
-        name = file.relative_to(ROOT)
+        name = f"docker/{image.rpartition('/')[2]}/Dockerfile"
+        file = ROOT / name
         if not file.is_file():
             yield Outcome.FAILED(f"{name} is missing")
             continue
