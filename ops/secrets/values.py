@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,22 +24,22 @@ REGISTRY = "ghcr.io"
 
 def check(parameter: Parameters, value: SecretValue) -> None:
     """Raise OpsError for a value that the readers of `parameter` cannot use."""
+    text = value.text
     try:
-        _check(parameter, value.text)
+        size = len(text.encode())
+        _require(text.strip(), "it is empty")
+        # a reader put it in place of bytes
+        _require("\N{REPLACEMENT CHARACTER}" not in text, "it is not UTF-8 text")
+        _require(text != parameter.placeholder, "it is the placeholder")
+        _require(size <= LARGEST_BYTES, f"it has {size} bytes; the maximum is {LARGEST_BYTES}")
+        _CHECKS.get(parameter, _one_line)(text)
     except ValueError as error:
         raise OpsError(f"invalid value for {parameter.path}: {error}") from None
 
 
-def _check(parameter: Parameters, text: str) -> None:
-    if not text.strip():
-        raise ValueError("it is empty")
-    if "\N{REPLACEMENT CHARACTER}" in text:  # a reader put it in place of bytes
-        raise ValueError("it is not UTF-8 text")
-    if text == parameter.placeholder:
-        raise ValueError("it is the placeholder")
-    if len(text.encode()) > LARGEST_BYTES:
-        raise ValueError(f"it has {len(text.encode())} bytes; the maximum is {LARGEST_BYTES}")
-    _CHECKS.get(parameter, _one_line)(text)
+def _require(condition: object, problem: str) -> None:
+    if not condition:
+        raise ValueError(problem)
 
 
 def api_keys(text: str) -> dict[str, str]:
@@ -47,29 +48,24 @@ def api_keys(text: str) -> dict[str, str]:
     Raises ValueError if it is invalid, with the positions of entries instead of their keys.
     """
     entries = _json(text, _Entries)
-    if not isinstance(entries, _Entries):
-        raise ValueError(  # noqa: TRY004 as for invalid JSON
-            'it is not a JSON object: {"<key>": {"user": …, "tier": …, "org": …}, …}'
-        )
+    expected = 'it is not a JSON object: {"<key>": {"user": …, "tier": …, "org": …}, …}'
+    _require(isinstance(entries, _Entries), expected)
     tiers: dict[str, str] = {}
     for place, (key, entry) in enumerate(entries, start=1):
-        if not is_header_value(key):
-            raise ValueError(
-                f"the key of entry {place} is empty, begins or ends with a space, or has "
-                "characters that HTTP headers do not allow"
-            )
-        if key in tiers:
-            raise ValueError(f"entry {place} repeats an earlier key")
-        tier = dict(entry).get("tier") if isinstance(entry, _Entries) else entry
-        if tier not in TIERS:
-            raise ValueError(f"entry {place} has no valid tier ({', '.join(TIERS)})")
+        _require(
+            is_header_value(key),
+            f"the key of entry {place} is empty, begins or ends with a space, or has characters "
+            "that HTTP headers do not allow",
+        )
+        _require(key not in tiers, f"entry {place} repeats an earlier key")
+        tier: Any = dict(entry).get("tier") if isinstance(entry, _Entries) else entry
+        _require(tier in TIERS, f"entry {place} has no valid tier ({', '.join(TIERS)})")
         tiers[key] = tier
     return tiers
 
 
 def _api_key_registry(text: str) -> None:
-    if not api_keys(text):
-        raise ValueError("it has no keys, so no client could call the API")
+    _require(api_keys(text), "it has no keys, so no client could call the API")
 
 
 class _Entries(list[tuple[str, Any]]):
@@ -101,36 +97,30 @@ def _url(text: str) -> None:
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
     except ValueError:
         usable = False
-    if not usable or any(character.isspace() for character in text):
-        raise ValueError("it is not a URL; use https://host/path")
+    spaces = any(character.isspace() for character in text)
+    _require(usable and not spaces, "it is not a URL; use https://host/path")
 
 
 def _docker_config(text: str) -> None:
     content = _json(text, dict)
     logins = content.get("auths") if isinstance(content, dict) else None
-    login = logins.get(REGISTRY) if isinstance(logins, dict) else None
-    if not isinstance(login, dict):
-        raise ValueError(  # noqa: TRY004 as for invalid JSON
-            f'it has no login for {REGISTRY}: {{"auths": {{"{REGISTRY}": …}}}}'
-        )
-    if login.get("username") and login.get("password"):
-        return
-    try:
-        user, colon, password = base64.b64decode(login["auth"], validate=True).partition(b":")
-    except (KeyError, TypeError, binascii.Error):
-        user, colon, password = b"", b"", b""
-    if not (user and colon and password):
-        raise ValueError(
-            f"its login for {REGISTRY} has neither username and password nor auth, which is base64 "
-            "of user:password"
-        )
+    login: Any = logins.get(REGISTRY) if isinstance(logins, dict) else None
+    expected = f'it has no login for {REGISTRY}: {{"auths": {{"{REGISTRY}": …}}}}'
+    _require(isinstance(login, dict), expected)
+    user, password = login.get("username"), login.get("password")
+    if not (user and password):
+        with suppress(KeyError, TypeError, binascii.Error):
+            user, _, password = base64.b64decode(login["auth"], validate=True).partition(b":")
+    _require(
+        user and password,
+        f"its login for {REGISTRY} has neither username and password nor auth, which is base64 of "
+        "user:password",
+    )
 
 
 def _one_line(text: str) -> None:
-    if text != text.strip():
-        raise ValueError("it begins or ends with a space or a line break")
-    if not text.isprintable():
-        raise ValueError("it has line breaks or other invisible characters")
+    _require(text == text.strip(), "it begins or ends with a space or a line break")
+    _require(text.isprintable(), "it has line breaks or other invisible characters")
 
 
 _CHECKS: dict[Parameters, Callable[[str], object]] = {
