@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -80,15 +81,14 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
 
 def _unprotect_failed_stack() -> None:
     """Let cdk delete the empty, protected stack of a first deploy that failed."""
-    try:
+    # an error: the stack is missing, or access is denied, which cdk reports
+    with suppress(BotoCoreError, ClientError):
         client = boto3.client("cloudformation", region_name=INSTALLATION.region)
         stack = client.describe_stacks(StackName=stack_outputs.STACK)["Stacks"][0]
         if stack["StackStatus"] == "ROLLBACK_COMPLETE":
             client.update_termination_protection(
                 StackName=stack_outputs.STACK, EnableTerminationProtection=False
             )
-    except (BotoCoreError, ClientError):
-        return  # the stack is missing, or access is denied, which cdk reports
 
 
 def _show_records(done: threading.Event) -> None:

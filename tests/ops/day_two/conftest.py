@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 from catalogue.parameters import Parameters
 from charts import registry
 from constructs_lib.kubernetes import App
-from constructs_lib.model import Manifest
 from ops import jobs, rendered
 from ops.commands import app as commands
 from ops.secrets import rotation
@@ -38,11 +37,6 @@ def dist(app: App) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def objects(app: App) -> list[Manifest]:
-    return app.files().objects
-
-
-@pytest.fixture(scope="session")
 def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """One AWS emulator for all tests; its log must not contain values."""
     with needed_by_all(request, "the AWS emulator", running_emulator()) as running:
@@ -54,13 +48,7 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 class Account:
     """The parameters in an AWS account."""
 
-    emulator: Emulator
     ssm: Any
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment that points the commands to the account."""
-        return {**self.emulator.aws.environment, "AWS_MAX_ATTEMPTS": "1"}
 
     def put(self, parameter: Parameters, value: str, **options: Any) -> int:
         """Write a value as another user; return its version."""
@@ -87,10 +75,10 @@ class Account:
 @pytest.fixture
 def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """Every parameter as SecretsStack creates it, with its placeholder."""
-    made = Account(emulator, emulator.client("ssm"))
+    made = Account(emulator.client("ssm"))
     for parameter in Parameters:
         made.put(parameter, parameter.placeholder)
-    for name, value in made.environment.items():
+    for name, value in {**emulator.aws.environment, "AWS_MAX_ATTEMPTS": "1"}.items():
         monkeypatch.setenv(name, value)
     yield made
     for path in made.values():

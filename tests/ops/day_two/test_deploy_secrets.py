@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("credentials")
 
 OURS, OTHER = (f"arn:aws:acm:eu-central-1:123456789012:certificate/{name}" for name in "ab")
 Call = Callable[[dict[str, Any]], Answer]
+DENIED = {"__type": "AccessDeniedException", "message": "not yet"}
 
 
 class Aws:
@@ -56,7 +57,7 @@ def test_each_validation_record_is_printed_once(
         if look is None:
             done.set()
         if look == 0:
-            return 400, {"__type": "AccessDeniedException", "message": "not yet"}
+            return 400, DENIED
         found = {OURS: ours, OTHER: "other.example.org"}
         certificates = [{"CertificateArn": arn, "DomainName": host} for arn, host in found.items()]
         return 200, {"CertificateSummaryList": certificates}
@@ -73,25 +74,24 @@ def test_each_validation_record_is_printed_once(
     assert printed == [f"Create this DNS record for the certificate: _x.{ours}. CNAME _y.{ours}."]
 
 
+def keys(asked: dict[str, Any]) -> Answer:
+    """The keys of the parameters, one of which was adopted."""
+    (names,) = [one["Values"] for one in asked["ParameterFilters"]]
+    found = dict.fromkeys(names, "alias/aws/ssm") | {Parameters.API_KEYS.path: "alias/other"}
+    return 200, {"Parameters": [{"Name": name, "KeyId": key} for name, key in found.items()]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "printed"),
+    [
+        (keys, f"{Parameters.API_KEYS.path} is encrypted with alias/other, not with alias/aws/ssm"),
+        (lambda _: (400, DENIED), "cannot get the parameters' keys from SSM: the AWS credentials"),
+    ],
+)
 def test_a_parameter_under_another_key_is_named(
-    aws: Aws, capfd: pytest.CaptureFixture[str]
+    aws: Aws, capfd: pytest.CaptureFixture[str], answer: Call, printed: str
 ) -> None:
-    def described(asked: dict[str, Any]) -> Answer:
-        (names,) = [one["Values"] for one in asked["ParameterFilters"]]
-        adopted = Parameters.API_KEYS.path
-        keys = {name: "alias/other" if name == adopted else "alias/aws/ssm" for name in names}
-        found = [{"Name": name, "KeyId": key} for name, key in keys.items()]
-        return 200, {"Parameters": found}
-
-    aws.calls = {"DescribeParameters": described}
+    aws.calls = {"DescribeParameters": answer}
     deploy._report_keys()
-    assert capfd.readouterr().err.splitlines() == [
-        f"{Parameters.API_KEYS.path} is encrypted with alias/other, not with alias/aws/ssm"
-    ]
-
-
-def test_a_missing_permission_for_the_keys(aws: Aws, capfd: pytest.CaptureFixture[str]) -> None:
-    refusal = {"__type": "AccessDeniedException", "message": "no"}
-    aws.calls = {"DescribeParameters": lambda _: (400, refusal)}
-    deploy._report_keys()
-    assert capfd.readouterr().err.startswith("cannot get the parameters' keys from SSM: ")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(printed)
