@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from catalogue.parameters import Parameters
-from tests.ops.day_two.api_server import ApiServer
 from tests.ops.day_two.conftest import SECRET, Account
 from tests.ops.day_two.world import World
 from tests.ops.session import Session, command_lines
@@ -18,26 +17,18 @@ from tests.ops.session import Session, command_lines
 pytestmark = pytest.mark.deploy  # twenty commands, each takes seconds to start
 
 PASSWORD = Parameters.CLICKHOUSE_PASSWORD
-NEW, AGAIN, KEY = (
-    f"New value of {PASSWORD.path}: ",
-    "Repeat for confirmation: ",
-    "API key of tier3: ",
-)
+NEW, AGAIN = f"New value of {PASSWORD.path}: ", "Repeat for confirmation: "
+KEY = "API key of tier3: "
 
 Start = Callable[..., "Session"]
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def start(home: Path, world: World) -> Iterator[Start]:
+def start(tmp_path: Path, world: World) -> Iterator[Start]:
     """Starts commands; their output and files must not contain values."""
     assert world
+    home = tmp_path / "home"
+    home.mkdir()
     sessions: list[Session] = []
 
     def begin(*arguments: str) -> Session:
@@ -52,9 +43,7 @@ def start(home: Path, world: World) -> Iterator[Start]:
     assert not [content for content in left if SECRET.encode() in content]
 
 
-def test_ctrl_c_at_every_question_changes_nothing(
-    start: Start, account: Account, api: ApiServer
-) -> None:
+def test_ctrl_c_at_every_question_changes_nothing(start: Start, world: World) -> None:
     secret_set = ("secrets", "set", PASSWORD.path)
     rotate = ("secrets", "rotate", PASSWORD.path)
     run = ("jobs", "run", "click-runner-ember")
@@ -69,7 +58,7 @@ def test_ctrl_c_at_every_question_changes_nothing(
         (start(*run), (), "Run it now?"),
         (start("manifest", "refresh", "--ask-key"), (), KEY),
     ]
-    account.put(PASSWORD, f"{SECRET}-before")
+    world.account.put(PASSWORD, f"{SECRET}-before")
     for session, answers, question in dialogs:
         for asked, answer in answers:
             session.answer(asked, answer)
@@ -79,7 +68,7 @@ def test_ctrl_c_at_every_question_changes_nothing(
         assert (question, status) == (question, 130)
         assert "Interrupted. Nothing was changed." in shown
         assert "Traceback" not in shown
-    assert (account.version(PASSWORD), api.changes) == (2, [])
+    assert (world.account.version(PASSWORD), world.api.changes) == (2, [])
 
 
 def test_enter_declines(start: Start, account: Account) -> None:
@@ -100,9 +89,7 @@ CUT = "the terminal cuts a line at 4,095 bytes; pass the value with"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other terminals have other limits")
-def test_a_value_that_the_terminal_cuts_is_refused(
-    start: Start, account: Account, api: ApiServer
-) -> None:
+def test_a_value_that_the_terminal_cuts_is_refused(start: Start, world: World) -> None:
     long = f"{SECRET}-".ljust(5000, "x")
     typed = (
         long,
@@ -121,7 +108,7 @@ def test_a_value_that_the_terminal_cuts_is_refused(
         assert (value, status) == (value, 1)
         assert f"error: {CUT} {option} PATH" in shown
         assert "Traceback" not in shown
-    assert (account.version(PASSWORD), api.changes) == (1, [])
+    assert (world.account.version(PASSWORD), world.api.changes) == (1, [])
 
 
 def test_a_long_value_is_not_cut(start: Start, account: Account) -> None:
