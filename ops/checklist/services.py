@@ -27,10 +27,8 @@ from ops.secrets.parameters import REMEDIES, State, state_of, synced_secrets
 
 _APPLICATION = ("argoproj.io/v1alpha1", "Application")
 ROOT = Path(__file__).parents[2]
-_FROM = re.compile(
-    r"^FROM\s+(?:--platform=(?P<platform>\S+)\s+)?(?P<base>\S+)", re.MULTILINE | re.IGNORECASE
-)
-_FIT = (None, "$BUILDPLATFORM", "$TARGETPLATFORM", "linux/arm64")
+_FROM = re.compile(r"^FROM\s+(?:--platform=(\S+)\s+)?\S+", re.MULTILINE | re.IGNORECASE)
+_FIT = ("", "$BUILDPLATFORM", "$TARGETPLATFORM", "linux/arm64")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Inputs:
         for path, text in self.rendered.items():
             if pods := workloads(Objects.of(parse(path, text))):
                 name = path.rpartition("/")[2].removesuffix(".k8s.yaml")
-                images = dict.fromkeys(repository(image) for pod in pods for image in pod.images)
+                images = (repository(image) for pod in pods for image in pod.images)
                 pins = {
                     image: self.platform.images[image.rpartition("/")[2]]
                     for image in images
@@ -150,7 +148,7 @@ def _builds(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
         if not file.is_file():
             yield Outcome.FAILED(f"{name} is missing")
             continue
-        platforms = [stage["platform"] for stage in _FROM.finditer(file.read_text("utf-8"))]
+        platforms = _FROM.findall(file.read_text("utf-8"))
         if not platforms:
             yield Outcome.FAILED(f"{name} has no FROM instruction")
             continue
