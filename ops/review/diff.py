@@ -116,7 +116,7 @@ class Change:
         return self.object.key
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         if self.before is NOTHING:
             return "added"
         return "removed" if self.after is NOTHING else "changed"

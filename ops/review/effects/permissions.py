@@ -9,6 +9,7 @@ from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, shown
+from ops.review.effects.fields import FIELDS
 from ops.review.model import (
     HIGH,
     MEDIUM,
@@ -20,24 +21,7 @@ from ops.review.model import (
     listed,
 )
 
-_POD_FIELDS = {
-    "hostUsers",
-    "runtimeClassName",
-    "serviceAccount",
-    "serviceAccountName",
-    "shareProcessNamespace",
-}
-_CHECKED_BY_RULES = {
-    "add",
-    "allowPrivilegeEscalation",
-    "drop",
-    "path",
-    "privileged",
-    "readOnlyRootFilesystem",
-    "runAsNonRoot",
-    "type",
-}
-"""Fields of a security context or `hostPath` that rules of the synth check."""
+_PRIVILEGES = FIELDS["privileges"]
 _STANDARDS = ("privileged", "baseline", "restricted")
 """Pod Security levels, least strict first; a namespace without the label has the first."""
 _STANDARD_LABEL = "pod-security.kubernetes.io/"
@@ -53,7 +37,7 @@ def pod_privileges_changed(change: Change, _: Comparison) -> Findings:
     for field in change.at(*pod):
         inside = field.path[len(pod) :]
         secures = {"securityContext", "hostPath"}.intersection(inside)
-        if inside[0] in _POD_FIELDS or (secures and inside[-1] not in _CHECKED_BY_RULES):
+        if inside[0] in _PRIVILEGES["pod"] or (secures and inside[-1] not in _PRIVILEGES["rules"]):
             yield field_finding(MEDIUM, field)
 
 

@@ -101,7 +101,7 @@ class Server:
         resource = self.served.get(api_version, key.kind)
         if not resource:
             return None
-        accept = _METADATA if _kind(key) == SECRET else _OBJECTS
+        accept = _METADATA if key[:2] == SECRET else _OBJECTS
         response = self._request("GET", resource.path(key.name, key.namespace), accept=accept)
         named = {"apiVersion": api_version, "kind": key.kind}
         return {**response.content, **named} if response.accepted else None
@@ -165,7 +165,7 @@ class ClusterState:
     @cached_property
     def applications(self) -> dict[str, Manifest]:
         """Every Application, by name."""
-        return {key.name: item for key, item in self.stored.items() if _kind(key) == APPLICATION}
+        return {key.name: item for key, item in self.stored.items() if key[:2] == APPLICATION}
 
     @cached_property
     def trackers(self) -> dict[Key, list[str]]:
@@ -224,16 +224,12 @@ def key_of(manifest: Manifest) -> Key:
     return Declared.of(manifest).key
 
 
-def _kind(key: Key) -> Kind:
-    return key.group, key.kind
-
-
 def _listings(served: Discovery, declared: Objects) -> Iterator[tuple[Resource, str, bool]]:
     """The kinds in the namespaces of dist/, and its own kinds elsewhere.
 
     With each, whether the review needs whole objects; otherwise metadata is enough, or nothing.
     """
-    versions = {_kind(item.key): item.manifest["apiVersion"] for item in declared}
+    versions = {item.key[:2]: item.manifest["apiVersion"] for item in declared}
     resources = {
         kind: served.get(versions.get(kind, preferred.group_version), preferred.kind) or preferred
         for kind, preferred in served.preferred.items()
@@ -244,7 +240,7 @@ def _listings(served: Discovery, declared: Objects) -> Iterator[tuple[Resource, 
         for kind, resource in resources.items():
             if kind not in _CONTROLLER_KINDS:
                 yield resource, namespace, kind in {*versions, *READ_KINDS, SECRET}
-    elsewhere = {(item.namespace, _kind(item.key)) for item in declared}
+    elsewhere = {(item.namespace, item.key[:2]) for item in declared}
     for namespace, kind in sorted({*elsewhere, (NAMESPACE, APPLICATION)}):
         if namespace and namespace not in inside and kind in resources:
             yield resources[kind], namespace, True
@@ -276,7 +272,7 @@ def _leaving(
             if item:
                 stored[key] = item
                 yield key, application.name
-                if _kind(key) == APPLICATION:
+                if key[:2] == APPLICATION:
                     ours.append(key)
 
 
