@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from constructs_lib.manifests.objects import Key
 from ops.errors import OpsError, Status
@@ -24,20 +24,29 @@ class ReviewError(OpsError):
 class Risk(StrEnum):
     """The classes of findings, worst first; docs/review.md explains each."""
 
-    DELETE = "delete"
-    REPLACE = "replace"
-    DOWNTIME = "downtime"
-    PRIVILEGE = "privilege"
-    EXPOSURE = "exposure"
-    SECRET = "secret"  # noqa: S105 the name of a class
-    UNKNOWN = "unknown"
-    RESTART = "restart"
-    CAPACITY = "capacity"
-    SCHEDULE = "schedule"
-    IMAGE = "image"
-    UPDATE = "update"
-    CREATE = "create"
-    NOISE = "noise"
+    DELETE = "delete", "object", "removed"
+    REPLACE = "replace", "object", "to be replaced"
+    DOWNTIME = "downtime", "object", "with availability changes"
+    PRIVILEGE = "privilege", "object", "with privilege changes"
+    EXPOSURE = "exposure", "object", "with exposure changes"
+    SECRET = "secret", "object", "with secret changes"
+    UNKNOWN = "unknown", "object", "with unknown effect"
+    RESTART = "restart", "pod", "restarted"
+    CAPACITY = "capacity", "object", "with capacity changes"
+    SCHEDULE = "schedule", "schedule", "changed"
+    IMAGE = "image", "image", "changed"
+    UPDATE = "update", "object", "updated in place"
+    CREATE = "create", "object", "created"
+    NOISE = "noise", "object", "without effect"
+
+    noun: str
+    """What the first line of the report counts."""
+    happens: str
+
+    def __new__(cls, name: str, noun: str = "", happens: str = "") -> Self:
+        risk = str.__new__(cls, name)
+        risk._value_, risk.noun, risk.happens = name, noun, happens
+        return risk
 
 
 class Severity(StrEnum):

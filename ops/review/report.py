@@ -18,23 +18,6 @@ from ops.review.model import LOW, Finding, Findings, ReviewError, Risk, Severity
 from ops.review.revisions import Revision, differing
 
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
-_SUMMARY = {
-    Risk.DELETE: ("object", "removed"),
-    Risk.REPLACE: ("object", "to be replaced"),
-    Risk.DOWNTIME: ("object", "with availability changes"),
-    Risk.PRIVILEGE: ("object", "with privilege changes"),
-    Risk.EXPOSURE: ("object", "with exposure changes"),
-    Risk.SECRET: ("object", "with secret changes"),
-    Risk.UNKNOWN: ("object", "with unknown effect"),
-    Risk.RESTART: ("pod", "restarted"),
-    Risk.CAPACITY: ("object", "with capacity changes"),
-    Risk.SCHEDULE: ("schedule", "changed"),
-    Risk.IMAGE: ("image", "changed"),
-    Risk.UPDATE: ("object", "updated in place"),
-    Risk.CREATE: ("object", "created"),
-    Risk.NOISE: ("object", "without effect"),
-}
-"""What the first line counts, by class."""
 
 
 class Group(NamedTuple):
@@ -120,15 +103,15 @@ class Report:
 
     def _counts(self) -> Iterator[str]:
         effects = {effect.id for effect in EFFECTS}
-        for risk, (noun, happens) in _SUMMARY.items():
+        for risk in Risk:
             found = [finding for finding in self.findings if finding.risk is risk]
             # a rule about deletion says what could be deleted, not what is
             sure = [f for f in found if risk is not Risk.DELETE or f.rule in effects]
             keys = {finding.key for finding in sure}
             if count := sum(finding.pods for finding in sure) or len(keys):
-                yield f"{plural(count, noun)} {happens}"
+                yield f"{plural(count, risk.noun)} {risk.happens}"
             if others := {finding.key for finding in found} - keys:
-                yield f"{plural(len(others), noun)} that could be deleted"
+                yield f"{plural(len(others), risk.noun)} that could be deleted"
 
     @property
     def scope(self) -> str:
