@@ -15,8 +15,9 @@ from constructs_lib.model import Manifest
 from ops import takeover
 from ops.cluster.client import Response
 from ops.commands import app
+from tests.ops.day_two.api_server import place
 from tests.ops.review.edits import rendered
-from tests.ops.review.live.server import FakeServer, over_http, place
+from tests.ops.review.live.server import FakeServer, over_http
 from tests.ops.review.live.test_cluster import API, ARGOCD, DECLARED, find
 from tests.ops.review.test_revisions import Checkout
 
@@ -247,7 +248,7 @@ def test_undo_needs_a_valid_file(server: FakeServer, text: str | None) -> None:
 
 def test_a_refusal_of_the_cluster(server: FakeServer) -> None:
     path = place(find("AppProject argocd/gnosis-analytics"))
-    server.answers[f"PATCH {path}"] = Response(403, {"message": "no"})
+    server.responses[f"PATCH {path}"] = Response(403, {"message": "no"})
     assert refused(run("start", "--yes")) == (
         "the cluster refuses PATCH of AppProject argocd/gnosis-analytics: no"
     )

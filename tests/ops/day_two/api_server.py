@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -14,6 +15,7 @@ import yaml
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
+from constructs_lib.manifests.objects import is_cluster_scoped
 from tests.serving import Answer, JsonHandler, serving
 
 Object = dict[str, Any]
@@ -30,14 +32,20 @@ SERVED = {
     "networking.k8s.io/v1": ("Ingress",),
 }
 """The kinds that the commands use, by API version."""
-_CLUSTER_SCOPED = ("ClusterSecretStore", "Namespace", "Node", "SelfSubjectAccessReview")
 
 
 def path_of(kind: str, namespace: str, name: str) -> str:
-    """The URL path of an object."""
+    """The URL path of an object of one of these kinds."""
     version = next(version for version, kinds in SERVED.items() if kind in kinds)
-    inside = "" if kind in _CLUSTER_SCOPED else f"/namespaces/{namespace}"
-    return f"{_root(version)}{inside}/{_plural(kind)}/{name}"
+    metadata = {"namespace": namespace, "name": name}
+    return place({"apiVersion": version, "kind": kind, "metadata": metadata})
+
+
+def place(item: Object) -> str:
+    """The URL path of an object."""
+    namespace = "" if is_cluster_scoped(item) else item["metadata"].get("namespace")
+    inside = f"/namespaces/{namespace}" if namespace else ""
+    return f"{_root(item['apiVersion'])}{inside}/{_plural(item['kind'])}/{item['metadata']['name']}"
 
 
 def _root(version: str) -> str:
@@ -45,6 +53,8 @@ def _root(version: str) -> str:
 
 
 def _plural(kind: str) -> str:
+    if kind.endswith("y"):
+        return f"{kind.lower()[:-1]}ies"
     return f"{kind.lower()}{'es' if kind.endswith('s') else 's'}"
 
 
@@ -56,7 +66,7 @@ class ApiServer:
         """By path: `/api/v1/namespaces/cerebro/secrets/x`."""
         self.answers: dict[str, Answer] = {}
         """Responses by path, instead of the objects."""
-        self.served = dict(SERVED)
+        self.served: dict[str, Iterable[str]] = dict(SERVED)
         self.denied: set[tuple[str, str]] = set()
         """Verb and resource of each denied access review."""
         self.logs: dict[str, str] = {}
@@ -77,16 +87,25 @@ class ApiServer:
         if path == "/apis":
             groups = [{"groupVersion": one} for one in self.served if "/" in one]
             return {"groups": [{"versions": [one], "preferredVersion": one} for one in groups]}
-        kinds = next((self.served[one] for one in self.served if _root(one) == path), None)
-        if not kinds:
+        version = next((one for one in self.served if _root(one) == path), None)
+        if not version:
             return None
         return {
             "resources": [
-                {"kind": kind, "name": _plural(kind), "namespaced": kind not in _CLUSTER_SCOPED,
-                 "verbs": ["list"]}
-                for kind in kinds
+                {
+                    "kind": kind,
+                    "name": _plural(kind),
+                    "namespaced": not is_cluster_scoped({"apiVersion": version, "kind": kind}),
+                    "verbs": ["list"],
+                }
+                for kind in self.served[version]
             ]
-        }  # fmt: skip
+        }
+
+    def is_collection(self, path: str) -> bool:
+        """Whether a path ends with the name of a kind."""
+        kinds = (kind for kinds in self.served.values() for kind in kinds)
+        return path.rpartition("/")[2] in map(_plural, kinds)
 
     def collection(self, path: str, labels: str = "") -> list[Object]:
         """Return the objects directly below a path, of all namespaces if it has none."""
@@ -120,10 +139,8 @@ class _Handler(JsonHandler):
             self.send(200, state.logs[path.split("/")[-2]].encode())
         elif path in state.objects:
             self.answer(200, state.objects[path])
-        elif found := state.collection(path, query.get("labelSelector", "")):
-            self.answer(200, {"items": found})
-        elif path.rpartition("/")[2].endswith("s"):
-            self.answer(200, {"items": []})
+        elif state.is_collection(path):
+            self.answer(200, {"items": state.collection(path, query.get("labelSelector", ""))})
         else:
             self.answer(404, {"message": f"{path} not found"})
 
@@ -133,7 +150,7 @@ class _Handler(JsonHandler):
         if path in state.answers:
             self.answer(*state.answers[path])
             return
-        _merge(state.objects[path], body)
+        merge(state.objects[path], body)
         state.on_change(path)
         self.answer(200, state.objects[path])
 
@@ -185,12 +202,15 @@ class _Handler(JsonHandler):
         self.close_connection = True
 
 
-def _merge(item: Object, change: Object) -> None:
+def merge(item: Object, change: Object, *, remove: bool = False) -> None:
+    """Merge `change` into `item`; with `remove`, null removes a field."""
     for name, value in change.items():
         if isinstance(value, dict):
-            _merge(item.setdefault(name, {}), value)
+            merge(item.setdefault(name, {}), value, remove=remove)
+        elif value is None and remove:
+            item.pop(name, None)
         else:
-            item[name] = value
+            item[name] = deepcopy(value)
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from ops.review.load import of_cluster, read
 from ops.review.model import effects_of
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
+from tests.ops.day_two.api_server import place
 from tests.ops.review.edits import drop, rendered, revision
-from tests.ops.review.live.server import FakeServer, place
+from tests.ops.review.live.server import FakeServer
 
 HEAD = revision(rendered(), "the working tree")
 DECLARED: tuple[Manifest, ...] = tuple(item.manifest for item in of_cluster(read(HEAD)))
@@ -133,7 +134,7 @@ def test_refusals_and_warnings_of_the_api_server(
     key: str, response: Response, expected: str | None
 ) -> None:
     server = cluster()
-    server.answers[f"PATCH {place(find(key))}"] = response
+    server.responses[f"PATCH {place(find(key))}"] = response
     assert said(review(server), key) == ([expected] if expected else [])
 
 
@@ -343,7 +344,7 @@ def test_each_effect_can_be_found_by_its_id() -> None:
     inside = [one for one in DECLARED if one["metadata"].get("namespace") != "crawlers"]
     inside.remove(find("Namespace crawlers"))
     server = FakeServer([*DECLARED, WIDGET], [*inside, ARGOCD, *items])
-    server.answers = WIDGETS_DENIED | {
+    server.responses = WIDGETS_DENIED | {
         f"PATCH {place(find('Service cerebro/cerebro-api'))}": refused(422, "field is immutable"),
         f"PATCH {place(find('Service cerebro/cerebro-mcp'))}": refused(400, NO_DRY_RUN),
         f"PATCH {place(find(NAMESPACE))}": warning('unknown field "spec.typo"'),
@@ -381,7 +382,7 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
 
 def test_all_missing_permissions_are_reported_at_once() -> None:
     server = cluster()
-    server.answers = {
+    server.responses = {
         f"GET /api/v1/namespaces/{name}/secrets": denied("list", "secrets", namespace=name)
         for name in ("cerebro", "crawlers")
     } | {"GET /api/v1/namespaces/crawlers": denied("get", "namespaces")}
@@ -395,14 +396,16 @@ def test_all_missing_permissions_are_reported_at_once() -> None:
 
 def test_a_missing_permission_for_a_dry_run_is_reported() -> None:
     server = cluster()
-    server.answers[f"PATCH {place(find(API))}"] = denied("patch", "deployments", "apps", "cerebro")
+    server.responses[f"PATCH {place(find(API))}"] = denied(
+        "patch", "deployments", "apps", "cerebro"
+    )
     with pytest.raises(ClusterError, match="patch deployments"):
         review(server)
 
 
 def test_other_kinds_that_cannot_be_listed_are_reported() -> None:
     server = FakeServer([*DECLARED, WIDGET], [*DECLARED, ARGOCD])
-    server.answers = WIDGETS_DENIED
+    server.responses = WIDGETS_DENIED
     assert said(review(server), "Namespace cerebro") == [
         "unknown medium: other objects in it could not be checked: this context cannot list widgets"
     ]
