@@ -17,8 +17,7 @@ from ops.cluster.client import Response
 from ops.commands import app
 from tests.ops.day_two.api_server import place
 from tests.ops.review.edits import rendered
-from tests.ops.review.live.server import FakeServer, over_http
-from tests.ops.review.live.test_cluster import API, ARGOCD, DECLARED, find
+from tests.ops.review.live.server import API, ARGOCD, DECLARED, FakeServer, find, over_http
 from tests.ops.review.test_revisions import Checkout
 
 APPLICATION = "Application argocd/cerebro-api"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,43 +11,29 @@ import yaml
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from ops.cluster.client import Response
-from ops.errors import ClusterError
 from ops.review.formats import to_json
 from ops.review.live import findings
 from ops.review.live.report import compare
-from ops.review.load import of_cluster, read
 from ops.review.model import effects_of
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
 from tests.ops.day_two.api_server import place
 from tests.ops.review.edits import drop, rendered, revision
-from tests.ops.review.live.server import FakeServer
-
-HEAD = revision(rendered(), "the working tree")
-DECLARED: tuple[Manifest, ...] = tuple(item.manifest for item in of_cluster(read(HEAD)))
-ARGOCD: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}
-API = "Deployment cerebro/cerebro-api"
-NAMESPACE = "Namespace cerebro"
-
-
-def find(key: str) -> Manifest:
-    return deepcopy(next(one for one in DECLARED if str(Declared.of(one).key) == key))
-
-
-def cluster(*others: Manifest) -> FakeServer:
-    """A cluster in sync with dist/, with some objects replaced or added."""
-    return FakeServer(DECLARED, [*DECLARED, ARGOCD, *others])
-
-
-def review(server: FakeServer) -> Report:
-    report = compare(server, HEAD)  # type: ignore[arg-type]
-    assert server.changed == []
-    assert not any("/secrets" in path for path in server.whole)
-    return report
-
-
-def said(report: Report, key: str) -> list[str]:
-    return [f"{f.risk} {f.severity}: {f.text}" for f in report.findings if str(f.key) == key]
+from tests.ops.review.live.server import (
+    API,
+    ARGOCD,
+    DECLARED,
+    NAMESPACE,
+    FakeServer,
+    changed,
+    cluster,
+    find,
+    made,
+    refused,
+    review,
+    said,
+)
+from tests.ops.review.live.test_permissions import WIDGET, WIDGETS_DENIED
 
 
 def differences(report: Report) -> list[tuple[str, object]]:
@@ -57,37 +42,8 @@ def differences(report: Report) -> list[tuple[str, object]]:
     return [(str(each), each.before) for change in changes for each in change.differences]
 
 
-def made(kind: str, name: str, namespace: str = "crawlers", **fields: Any) -> Manifest:
-    versions = {manifest["kind"]: manifest["apiVersion"] for manifest in DECLARED}
-    metadata = {"name": name, "namespace": namespace, **fields.pop("metadata", {})}
-    return {"apiVersion": versions.get(kind, "v1"), "kind": kind, "metadata": metadata, **fields}
-
-
-def changed(key: str, change: Callable[[Manifest], object]) -> Manifest:
-    item = find(key)
-    change(item)
-    return item
-
-
-def refused(status: int, message: str, **details: Any) -> Response:
-    return Response(status, {"message": message, "details": details})
-
-
-def denied(verb: str, resource: str, group: str = "", namespace: str = "") -> Response:
-    place = f' in the namespace "{namespace}"' if namespace else ""
-    what = f'cannot {verb} resource "{resource}" in API group "{group}"{place}'
-    return refused(403, f'x is forbidden: User "x" {what}')
-
-
 def warning(text: str) -> Response:
     return Response(200, find(NAMESPACE), (text,))
-
-
-WIDGET = {"apiVersion": "x.example/v1", "kind": "Widget", "metadata": {"namespace": "a"}}
-WIDGETS_DENIED = {
-    f"GET /apis/x.example/v1/namespaces/{name}/widgets": denied("list", "widgets")
-    for name in ("cerebro", "crawlers")
-}
 
 
 def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
@@ -378,37 +334,6 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
     shown = to_json(report, diff) + diff.text
     assert "KEY" in shown
     assert not [one for one in ("aGlkZGVu", "Zm9ybWVy") if one in shown]
-
-
-def test_all_missing_permissions_are_reported_at_once() -> None:
-    server = cluster()
-    server.responses = {
-        f"GET /api/v1/namespaces/{name}/secrets": denied("list", "secrets", namespace=name)
-        for name in ("cerebro", "crawlers")
-    } | {"GET /api/v1/namespaces/crawlers": denied("get", "namespaces")}
-    missing = "get namespaces, list secrets in cerebro, list secrets in crawlers"
-    with pytest.raises(
-        ClusterError, match=f"lacks permissions .*: {missing}; bind the ClusterRole"
-    ):
-        review(server)
-    assert server.tried == []
-
-
-def test_a_missing_permission_for_a_dry_run_is_reported() -> None:
-    server = cluster()
-    server.responses[f"PATCH {place(find(API))}"] = denied(
-        "patch", "deployments", "apps", "cerebro"
-    )
-    with pytest.raises(ClusterError, match="patch deployments"):
-        review(server)
-
-
-def test_other_kinds_that_cannot_be_listed_are_reported() -> None:
-    server = FakeServer([*DECLARED, WIDGET], [*DECLARED, ARGOCD])
-    server.responses = WIDGETS_DENIED
-    assert said(review(server), "Namespace cerebro") == [
-        "unknown medium: other objects in it could not be checked: this context cannot list widgets"
-    ]
 
 
 def test_an_object_that_the_rules_cannot_read_is_reported() -> None:

@@ -15,8 +15,7 @@ from ops.cluster.client import Response
 from ops.commands import app
 from tests.ops.day_two.api_server import write_kubeconfig
 from tests.ops.review.edits import rendered
-from tests.ops.review.live.server import FakeServer, over_http
-from tests.ops.review.live.test_cluster import ARGOCD, DECLARED
+from tests.ops.review.live.server import ARGOCD, DECLARED, FakeServer, over_http
 from tests.ops.review.test_revisions import Checkout
 
 NOWHERE = "http://127.0.0.1:1"
