@@ -184,6 +184,10 @@ class Comparison:
         """The change of an object, without differences if it has none."""
         return self.changes.get(key, _NO_CHANGE)
 
+    def of_template(self, workload: Workload) -> tuple[Difference, ...]:
+        """The differences of its pod template."""
+        return self.change_of(workload.key).at(*TEMPLATE[workload.kind])
+
 
 def _is_of(key: Key, kinds: Sequence[str]) -> bool:
     """Whether an object has one of these kinds, and not one of the same name in another group."""

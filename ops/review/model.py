@@ -90,6 +90,30 @@ class Finding:
         named = self.text.endswith(f"[{self.rule}]")
         return self.text if named else f"{self.text} [{self.rule}]"
 
+    @classmethod
+    def of_field(cls, severity: Severity, field: Difference, label: str | None = None) -> Finding:
+        """A finding that shows a field before and after, under its path or a label."""
+        return cls(severity, f"{label or field}: {field.values(80)}", (field,))
+
+    @classmethod
+    def gains_and_losses(
+        cls,
+        before: Sequence[str],
+        after: Sequence[str],
+        words: tuple[str, str],
+        severities: tuple[Severity, Severity] = (HIGH, LOW),
+        explains: tuple[Difference, ...] = (),
+    ) -> Findings:
+        """A finding for the facts that only `after` has, and one for those that only `before` has.
+
+        `words` and `severities` are for the gain and the loss, in this order.
+        """
+        gained = [fact for fact in dict.fromkeys(after) if fact not in before]
+        lost = [fact for fact in dict.fromkeys(before) if fact not in after]
+        for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
+            if facts:
+                yield cls(severity, f"{introduction} {listed(facts, _MAX_FACTS, '; ')}", explains)
+
 
 Findings = Iterator[Finding]
 
@@ -150,26 +174,3 @@ def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     """The first names, and the number of the others."""
     few = separator.join(names[:most])
     return f"{few} and {len(names) - most} more" if len(names) > most else few
-
-
-def gains_and_losses(
-    before: Sequence[str],
-    after: Sequence[str],
-    words: tuple[str, str],
-    severities: tuple[Severity, Severity] = (HIGH, LOW),
-    explains: tuple[Difference, ...] = (),
-) -> Findings:
-    """A finding for the facts that only `after` has, and one for those that only `before` has.
-
-    `words` and `severities` are for the gain and the loss, in this order.
-    """
-    gained = [fact for fact in dict.fromkeys(after) if fact not in before]
-    lost = [fact for fact in dict.fromkeys(before) if fact not in after]
-    for facts, introduction, severity in zip((gained, lost), words, severities, strict=True):
-        if facts:
-            yield Finding(severity, f"{introduction} {listed(facts, _MAX_FACTS, '; ')}", explains)
-
-
-def field_finding(severity: Severity, field: Difference, label: str | None = None) -> Finding:
-    """A finding that shows a field before and after, under its path or a label."""
-    return Finding(severity, f"{label or field}: {field.values(80)}", (field,))

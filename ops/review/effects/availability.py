@@ -39,7 +39,7 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
     for workload in workloads(comparison.after):
         replaces_pods = workload.update in (Update.ROLLING, Update.RECREATE)
         if replaces_pods and workload.running and comparison.before.get(workload.key):
-            template = comparison.change_of(workload.key).at(*TEMPLATE[workload.kind])
+            template = comparison.of_template(workload)
             in_namespace = (name for space, name in changed if space == workload.namespace)
             reloaded = list(filter(workload.reloads, in_namespace))
             if template or reloaded:

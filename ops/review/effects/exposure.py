@@ -20,7 +20,7 @@ from constructs_lib.manifests.network import (
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.model import Manifest
 from ops.review.diff import ABSENT, Change, Comparison
-from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect, field_finding
+from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect
 
 LISTENERS = f"{ALB}listen-ports"
 REDIRECT = f"{ALB}ssl-redirect"
@@ -177,7 +177,7 @@ def load_balancer_changed(change: Change, _: Comparison) -> Findings:
             elif name.startswith(ACTION):
                 label = "response of the load balancer"
         if label:
-            yield field_finding(HIGH if name == REDIRECT else MEDIUM, field, label)
+            yield Finding.of_field(HIGH if name == REDIRECT else MEDIUM, field, label)
 
 
 @effect("Ingress", risk="exposure")

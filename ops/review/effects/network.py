@@ -13,19 +13,7 @@ from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Difference
 from ops.review.effects.exposure import UNREACHABLE, reachability
-from ops.review.model import (
-    HIGH,
-    LOW,
-    MEDIUM,
-    Finding,
-    Findings,
-    Risk,
-    Severity,
-    effect,
-    field_finding,
-    gains_and_losses,
-    listed,
-)
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 
 _INSIDE = "pods in the cluster"
 _CLIENTS = {
@@ -64,7 +52,7 @@ def service_ports_changed(change: Change, _: Comparison) -> Findings:
     fields = change.at("spec", "ports")
     was, now = _service_ports(change.before), _service_ports(change.after)
     words = ("now listens on", "no longer listens on")
-    yield from gains_and_losses(was, now, words, (MEDIUM, MEDIUM), fields)
+    yield from Finding.gains_and_losses(was, now, words, (MEDIUM, MEDIUM), fields)
     for field in fields:
         if field.path[-1] == "name":
             yield Finding(LOW, f"port name: {field.values(80)}", (field,), Risk.UPDATE)
@@ -83,7 +71,7 @@ def service_settings_changed(change: Change, _: Comparison) -> Findings:
     """Other pods serve a Service, or other addresses reach it."""
     for setting in _SERVICE_SETTINGS:
         for field in change.at("spec", setting):
-            yield field_finding(MEDIUM, field, f"spec.{setting}")
+            yield Finding.of_field(MEDIUM, field, f"spec.{setting}")
 
 
 class Allowed(NamedTuple):

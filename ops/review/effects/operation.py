@@ -16,17 +16,7 @@ from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import starts, words
 from ops.review.diff import ABSENT, PODS, Change, Comparison, Difference, shown, spell
 from ops.review.effects.removal import SIZE, shrinks
-from ops.review.model import (
-    HIGH,
-    LOW,
-    MEDIUM,
-    Finding,
-    Findings,
-    Severity,
-    effect,
-    field_finding,
-    listed,
-)
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Severity, effect, listed
 
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
@@ -131,7 +121,7 @@ def overlap_changed(change: Change, _: Comparison) -> Findings:
 def start_deadline_changed(change: Change, _: Comparison) -> Findings:
     """A run that starts later than the deadline is skipped."""
     for field in change.at("spec", "startingDeadlineSeconds"):
-        yield field_finding(LOW, field, "changes how many seconds late a run may start")
+        yield Finding.of_field(LOW, field, "changes how many seconds late a run may start")
 
 
 @effect("CronJob", risk="schedule")

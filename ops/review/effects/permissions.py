@@ -10,16 +10,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, shown
 from ops.review.effects.fields import FIELDS
-from ops.review.model import (
-    HIGH,
-    MEDIUM,
-    Finding,
-    Findings,
-    effect,
-    field_finding,
-    gains_and_losses,
-    listed,
-)
+from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect, listed
 
 _PRIVILEGES = FIELDS["privileges"]
 _STANDARDS = ("privileged", "baseline", "restricted")
@@ -38,7 +29,7 @@ def pod_privileges_changed(change: Change, _: Comparison) -> Findings:
         inside = field.path[len(pod) :]
         secures = {"securityContext", "hostPath"}.intersection(inside)
         if inside[0] in _PRIVILEGES["pod"] or (secures and inside[-1] not in _PRIVILEGES["rules"]):
-            yield field_finding(MEDIUM, field)
+            yield Finding.of_field(MEDIUM, field)
 
 
 @effect("Namespace", risk="privilege")
@@ -50,7 +41,7 @@ def pod_security_changed(change: Change, _: Comparison) -> Findings:
         if mode == label:
             continue
         if mode.endswith("-version"):
-            yield field_finding(MEDIUM, field)
+            yield Finding.of_field(MEDIUM, field)
             continue
         was, now = (_strictness(side.labels.get(label)) for side in (change.before, change.after))
         if mode != "enforce":
@@ -70,7 +61,7 @@ def application_source_changed(change: Change, _: Comparison) -> Findings:
     """Whoever can write to the source of an Application decides what runs."""
     for field in change.at("spec"):
         if _SOURCE_FIELDS.intersection(field.path):
-            yield field_finding(HIGH, field)
+            yield Finding.of_field(HIGH, field)
 
 
 def permissions(change: Change, of: Permissions, paths: Iterable[Path]) -> Findings:
@@ -84,7 +75,7 @@ def permissions(change: Change, of: Permissions, paths: Iterable[Path]) -> Findi
         for side in (change.before, change.after)
     )
     words = ("new permissions:", "removed permissions:")
-    yield from gains_and_losses(was, now, words, explains=change.among(*paths))
+    yield from Finding.gains_and_losses(was, now, words, explains=change.among(*paths))
 
 
 def _of_account(account: Object) -> Iterator[str]:

@@ -11,32 +11,12 @@ from typing import Any
 
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
-from ops.review.diff import (
-    ABSENT,
-    ANY_STATE,
-    ORDER,
-    TEMPLATE,
-    Change,
-    Comparison,
-    Difference,
-    shown,
-)
+from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison, Difference, shown
 from ops.review.effects.fields import FIELDS
 from ops.review.effects.permissions import permissions
 from ops.review.effects.removal import removal
 from ops.review.load import STACK_GROUP
-from ops.review.model import (
-    HIGH,
-    LOW,
-    MEDIUM,
-    Finding,
-    Findings,
-    Risk,
-    effect,
-    field_finding,
-    gains_and_losses,
-    listed,
-)
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, effect, listed
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
@@ -80,7 +60,7 @@ def parameters_changed(change: Change, comparison: Comparison) -> Findings:
     for name in moved:
         text = f"now reads {name} from {now[name]} instead of {was[name]}{stale}"
         yield Finding(MEDIUM, text, change.at(*_DATA, f"[{name}]"))
-    for finding in gains_and_losses(
+    for finding in Finding.gains_and_losses(
         [f"{was[name]} as {name}" for name in was if name not in moved],
         [f"{now[name]} as {name}" for name in now if name not in moved],
         ("now reads", "no longer reads"),
@@ -106,9 +86,7 @@ def _stale_readers(comparison: Comparison, item: Object) -> str:
     stale = [
         workload.name
         for workload in readers_of_secret(comparison.after, item.namespace, secret)
-        if workload.serves
-        and not workload.reloads(secret)
-        and not comparison.change_of(workload.key).at(*TEMPLATE[workload.kind])
+        if workload.serves and not workload.reloads(secret) and not comparison.of_template(workload)
     ]
     return f"; until restarted, the old value stays in {listed(stale)}" if stale else ""
 
@@ -142,7 +120,7 @@ def _paths(item: Object) -> list[str]:
 def secret_source_changed(change: Change, _: Comparison) -> Findings:
     """Values come from another store, or go to another Secret or template."""
     for field in change.among(*_SOURCES):
-        yield field_finding(MEDIUM, field)
+        yield Finding.of_field(MEDIUM, field)
 
 
 @effect("Secret", risk="secret")
