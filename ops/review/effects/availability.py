@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, releases, waiting
 from constructs_lib.manifests.network import backends, scheme
@@ -24,14 +23,8 @@ _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2
 """How many steps of a path name a cause, if more than one."""
 
 
-class Restart(NamedTuple):
-    """Why the pods of a workload restart."""
-
-    workload: Workload
-    template: tuple[Difference, ...]
-    """Differences of its pod template."""
-    secrets: list[str]
-    """Changed Secrets for which Reloader restarts it."""
+Restart = tuple[Workload, tuple[Difference, ...], list[str]]
+"""A workload, the differences of its pod template, and changed Secrets that make Reloader act."""
 
 
 def _restarts(comparison: Comparison) -> Iterator[Restart]:
@@ -43,14 +36,14 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
             in_namespace = (name for space, name in changed if space == workload.namespace)
             reloaded = list(filter(workload.reloads, in_namespace))
             if template or reloaded:
-                yield Restart(workload, template, reloaded)
+                yield workload, template, reloaded
 
 
-def _causes(restart: Restart) -> dict[str, str]:
+def _causes(workload: Workload, template: tuple[Difference, ...]) -> dict[str, str]:
     """Short names of the template's differences, by a key that is the same in all workloads."""
     causes = {}
-    for difference in restart.template:
-        path = difference.path[len(TEMPLATE[restart.workload.kind]) :]
+    for difference in template:
+        path = difference.path[len(TEMPLATE[workload.kind]) :]
         if path[0] == "spec":
             path = path[1:]
         if path[0] in ("containers", "initContainers"):
@@ -66,12 +59,13 @@ def _causes(restart: Restart) -> dict[str, str]:
 @effect(risk="restart")
 def pods_restart(comparison: Comparison) -> Findings:
     """Pods are replaced: their template changes, or Reloader restarts them for a new Secret."""
-    restarts = [(restart, _causes(restart)) for restart in _restarts(comparison)]
+    restarts = list(_restarts(comparison))
     files: dict[str, set[str]] = defaultdict(set)
-    for restart, causes in restarts:
-        for cause in causes:
-            files[cause].add(restart.workload.file)
-    for (workload, template, secrets), causes in restarts:
+    for workload, template, _ in restarts:
+        for cause in _causes(workload, template):
+            files[cause].add(workload.file)
+    for workload, template, secrets in restarts:
+        causes = _causes(workload, template)
         named = listed(list(dict.fromkeys(causes.values())), 4)
         if causes and all(len(files[cause]) > 1 for cause in causes):
             text = f"restarts only because of a shared change: {named}"

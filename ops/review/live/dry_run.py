@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from constructs_lib.manifests.objects import Key
-from constructs_lib.manifests.objects import Object as Declared
+from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
@@ -43,7 +42,7 @@ _IGNORED = ("force-sync", "kubernetes.io/metadata.name", *CONTROLLER_ANNOTATIONS
 class DryRun:
     """One object of dist/, and what a sync would do with it."""
 
-    declared: Declared
+    declared: Object
     stored: Manifest | None = None
     """As in the cluster; None if it does not exist."""
     before: Manifest | None = None
@@ -82,7 +81,7 @@ def dry_runs(server: Server, state: ClusterState) -> list[DryRun]:
     return runs
 
 
-def _dry_run(server: Server, declared: Declared, stored: Manifest | None) -> DryRun:
+def _dry_run(server: Server, declared: Object, stored: Manifest | None) -> DryRun:
     key, version = declared.key, declared.manifest["apiVersion"]
     resource = server.served.get(version, key.kind)
     if not resource:
@@ -114,7 +113,7 @@ def _dry_run(server: Server, declared: Declared, stored: Manifest | None) -> Dry
     )
 
 
-def _under_unused_name(declared: Declared, stored: Manifest | None) -> Manifest:
+def _under_unused_name(declared: Object, stored: Manifest | None) -> Manifest:
     """A manifest that can be created: Argo CD deletes the stored object first, a dry run cannot."""
     if not stored:
         return declared.manifest

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from constructs_lib.manifests.objects import Object as Declared
+from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from ops.review.diff import Path
 
@@ -49,7 +49,7 @@ _JOB_LABELS = (
 )
 
 
-def normalized(stored: Manifest, declared: Declared | None = None) -> Manifest:
+def normalized(stored: Manifest, declared: Object | None = None) -> Manifest:
     """A stored object without added fields, and without the values of a Secret.
 
     Argo CD's tracking label stays only if `declared` has it.

@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from constructs_lib.manifests.argocd import GROUP, NAMESPACE
-from constructs_lib.manifests.objects import GROUPS, Key, Kind, Objects
-from constructs_lib.manifests.objects import Object as Declared
+from constructs_lib.manifests.objects import GROUPS, Key, Kind, Object, Objects
 from constructs_lib.model import Manifest
 from ops.cluster.client import Client, Discovery, Resource, Response, in_parallel
 from ops.errors import ClusterError
@@ -114,14 +113,9 @@ class Server:
         body: Manifest | None = None,
         **query: str,
     ) -> Response:
-        """Dry-run the creation of an object, or a patch of it, as Argo CD.
+        """Dry-run a request of Argo CD: the creation of an object, or a patch with a content type.
 
-        Args:
-            resource: The kind of the object.
-            manifest: The object.
-            patch: The content type of the patch. Default: create the object.
-            body: The patch. Default: the object.
-            query: More parameters of the request.
+        The body of a patch is the object by default.
         """
         metadata = manifest["metadata"]
         path = resource.path(metadata["name"] if patch else None, metadata.get("namespace"))
@@ -221,7 +215,7 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
 
 
 def key_of(manifest: Manifest) -> Key:
-    return Declared.of(manifest).key
+    return Object.of(manifest).key
 
 
 def _listings(served: Discovery, declared: Objects) -> Iterator[tuple[Resource, str, bool]]:

@@ -13,8 +13,7 @@ from typing import Any
 import yaml
 
 from constructs_lib.manifests.argocd import covers
-from constructs_lib.manifests.objects import Object as Declared
-from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
@@ -85,13 +84,13 @@ def _runs_with_the_next_sync(run: DryRun, state: ClusterState) -> bool:
     return (
         HOOK in run.declared.annotations
         and not run.stored
-        and any(covers(Declared.of(app), run.declared.file) for app in state.applications.values())
+        and any(covers(Object.of(app), run.declared.file) for app in state.applications.values())
     )
 
 
 def _file_of(application: Manifest, files: Iterable[str]) -> str:
     """A file that an Application syncs, in dist/ if possible."""
-    item = Declared.of(application)
+    item = Object.of(application)
     source = item.spec.get("source") or {}
     include = (source.get("directory") or {}).get("include") or f"{item.name}.yaml"
     other = str(PurePosixPath(str(source.get("path") or "")) / include)
