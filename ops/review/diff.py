@@ -201,27 +201,25 @@ def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
     before, after = (ABSENT if value is None else value for value in (before, after))
     if before is after or (isinstance(before, str) and before == after):
         return
-    present = [value for value in (before, after) if value is not ABSENT]
-    if _are_all(dict, present):
-        for name in dict.fromkeys(name for value in present for name in value):
-            old, new = (None if value is ABSENT else value.get(name) for value in (before, after))
-            yield from compare(old, new, (*path, str(name)))
-    elif _are_all(list, present):
-        yield from _compare_lists(before, after, path)
+    old = _empty(after) if before is ABSENT else before
+    new = _empty(before) if after is ABSENT else after
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            yield from compare(old.get(name), new.get(name), (*path, str(name)))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _compare_lists(old, new, Difference(path, before, after))
     elif _as_stored(before, path) != _as_stored(after, path):
         yield Difference(path, before, after)
 
 
-def _are_all(kind: type, values: list[Any]) -> bool:
-    """Whether all values have a type. A single empty value has no fields to compare."""
-    return all(isinstance(value, kind) for value in values) and (
-        len(values) == 2 or bool(values[0])
-    )
+def _empty(other: Any) -> Any:
+    """What to compare with a field that the other side lacks; one that is empty has no fields."""
+    return type(other)() if other and isinstance(other, dict | list) else ABSENT
 
 
-def _compare_lists(before: Any, after: Any, path: Path) -> Iterator[Difference]:
+def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterator[Difference]:
     """Compare items with the same name; without names, items at the same place."""
-    old, new = ([] if value is ABSENT else value for value in (before, after))
+    path = whole.path
     field = next((f for f in _ITEM_NAMES if _identifies(f, old) and _identifies(f, new)), None)
     if field:
         formers, items = ({_name(item, field): item for item in value} for value in (old, new))
@@ -229,7 +227,7 @@ def _compare_lists(before: Any, after: Any, path: Path) -> Iterator[Difference]:
         formers, items = ({str(at): item for at, item in enumerate(v)} for v in (old, new))
     else:
         if old != new:
-            yield Difference(path, before, after)
+            yield whole
         return
     for name in dict.fromkeys([*formers, *items]):
         former, item = (named.get(name, ABSENT) for named in (formers, items))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -86,13 +85,14 @@ def _brief(image: ImageReference) -> str:
 def schedule_changed(change: Change, comparison: Comparison) -> Findings:
     """A job runs at other times, possibly together with others."""
     if fields := change.among(("spec", "schedule"), ("spec", "timeZone")):
+        job = change.after.spec
         others = [
             other.name
             for other in comparison.after.of_kinds("CronJob")
             if other.key != change.key
-            and other.spec.get("timeZone") == change.after.spec.get("timeZone")
+            and other.spec.get("timeZone") == job.get("timeZone")
             and not other.spec.get("suspend")
-            and _starts(change.after) & _starts(other)
+            and {*starts(job["schedule"])} & {*starts(other.spec["schedule"])}
         ]
         together = f"; starts at the same time as {listed(others)}" if others else ""
         yield Finding(MEDIUM, f"{_when(change.before)} → {_when(change.after)}{together}", fields)
@@ -102,10 +102,6 @@ def _when(job: Object) -> str:
     """`daily at 02:00 UTC`."""
     zone = job.spec.get("timeZone", "(time zone of the controller)").removeprefix("Etc/")
     return f"{words(job.spec['schedule'])} {zone}"
-
-
-def _starts(job: Object) -> set[datetime]:
-    return set(starts(job.spec["schedule"]))
 
 
 @effect("CronJob", risk="schedule")

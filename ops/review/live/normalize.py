@@ -86,12 +86,13 @@ def _drop(fields: Manifest, names: Iterable[str], within: str | None = None) -> 
 
 FieldPath = tuple[str, ...]
 """The steps of `fieldsV1`: `f:spec`; in lists, `k:{"name":"api"}` by keys and `v:"x"` by value."""
-Owners = Mapping[str, Mapping[FieldPath, None]]
-"""The fields that each manager owns: an ordered set, where parents precede their fields."""
 
 
-def owners(metadata: Manifest) -> Owners:
-    """The owners in `managedFields`, without those of subresources such as status."""
+def owners(metadata: Manifest) -> dict[str, dict[FieldPath, None]]:
+    """The fields that each manager in `managedFields` owns, parents before their fields.
+
+    Subresources such as status are left out.
+    """
     found: dict[str, dict[FieldPath, None]] = defaultdict(dict)
     for entry in metadata.get("managedFields") or ():
         if not entry.get("subresource"):
@@ -109,24 +110,24 @@ def _paths(tree: Mapping[str, Any], path: FieldPath = ()) -> Iterator[FieldPath]
 
 def exclusive_fields(manager: str, manifest: Manifest) -> list[Path]:
     """The fields that only this manager owns, in the notation of a review: `ports`, `[80,TCP]`."""
-    exclusive, _ = _exclusive(manager, manifest)
-    return [tuple(map(_spelled, path)) for path in exclusive]
+    return [tuple(map(_spelled, path)) for path in _exclusive(manager, manifest)[0]]
 
 
 def _exclusive(manager: str, manifest: Manifest) -> tuple[list[FieldPath], set[FieldPath]]:
     """The deepest fields or whole items that only this manager owns; all fields of the others."""
     found = owners(manifest["metadata"])
-    mine = found.get(manager, {})
-    others = {path for name, paths in found.items() if name != manager for path in paths}
+    mine = found.pop(manager, {})
+    others = {path for paths in found.values() for path in paths}
     parents = {path[:-1] for path in mine}
     items = {path for path in mine if path[-1].startswith("k:") and path not in others}
-    return [
+    deepest = [
         path
         for path in mine
         if path not in others
         and (path in items or path not in parents)
         and not any(path[:depth] in items for depth in range(1, len(path)))
-    ], others
+    ]
+    return deepest, others
 
 
 def _spelled(step: str) -> str:
