@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,14 +19,6 @@ from ops.review.report import Report
 from ops.review.revisions import Repository, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
-
-
-class Format(StrEnum):
-    """Output formats of the report."""
-
-    TERMINAL = "terminal"
-    MARKDOWN = "markdown"
-    JSON = "json"
 
 
 def review(
@@ -53,7 +44,9 @@ def review(
         ),
     ] = False,
     context: Context = None,
-    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TERMINAL,
+    format_: Annotated[
+        Literal["terminal", "markdown", "json"], typer.Option("--format", help="Output format.")
+    ] = "terminal",
     fail_on: Annotated[
         list[Risk] | None,
         typer.Option(help="Exit with status 1 if a finding has this class; repeatable."),
@@ -78,11 +71,11 @@ def review(
     except OpsError as error:  # of Git or the cluster, with another status
         raise ReviewError(str(error)) from error
     match format_:
-        case Format.TERMINAL:
+        case "terminal":
             to_terminal(report, raw, Console(highlight=False), whole_diff=diff)
-        case Format.MARKDOWN:
+        case "markdown":
             typer.echo(to_markdown(report, raw, full=full_report, limit=limit), nl=False)
-        case Format.JSON:
+        case "json":
             typer.echo(to_json(report, raw))
     if not (cluster or head or report.findings):
         _hint_at_synth(report.base.commit)

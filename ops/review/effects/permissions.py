@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
-from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, shown
+from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, State, shown
 from ops.review.effects.fields import FIELDS
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect, listed
 
@@ -75,7 +76,9 @@ def permissions(change: Change, of: Permissions, paths: Iterable[Path]) -> Findi
         for side in (change.before, change.after)
     )
     words = ("new permissions:", "removed permissions:")
-    yield from Finding.gains_and_losses(was, now, words, explains=change.among(*paths))
+    fields = change.among(*paths)
+    for finding in Finding.gains_and_losses(was, now, words, explains=fields):
+        yield replace(finding, key=change.key)
 
 
 def _of_account(account: Object) -> Iterator[str]:
@@ -155,10 +158,10 @@ def _of_provider(store: Object) -> Iterator[str]:
         yield f"read secrets through {name}: {shown(settings)}"
 
 
-_UNLESS_REMOVED = ("added", "changed")
+_UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
 _BINDING = (("subjects",), ("roleRef",))
-_PERMISSIONS: tuple[tuple[str, Sequence[str], Permissions, tuple[Path, ...]], ...] = (
+_PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
     ("AppProject", ["added"], _of_other_project_fields, ()),
     ("Application", ["added"], _of_application, ()),
@@ -178,9 +181,9 @@ _PERMISSIONS: tuple[tuple[str, Sequence[str], Permissions, tuple[Path, ...]], ..
 """Kind, when it is reported, what the object allows, and the fields that say so."""
 
 
-@effect(*{kind for kind, *_ in _PERMISSIONS}, risk="privilege", states=ANY_STATE)
-def permissions_changed(change: Change, _: Comparison) -> Findings:
+@effect(risk="privilege")
+def permissions_changed(comparison: Comparison) -> Findings:
     """Accounts, roles, projects, Applications and stores allow, sync or read more or less."""
     for kind, states, of, paths in _PERMISSIONS:
-        if change.key.kind == kind and change.state in states:
+        for change in comparison.changed([kind], states):
             yield from permissions(change, of, paths)
