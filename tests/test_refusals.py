@@ -21,9 +21,6 @@ from constructs_lib.kubernetes import (
     Chart,
     Container,
     ExternalSecret,
-    Namespace,
-    ScheduledJob,
-    SingleWriter,
     Storage,
 )
 from constructs_lib.model import Host, HttpGet, Parameter, Pin, Probe, TcpSocket
@@ -45,7 +42,7 @@ def job(schedule: str) -> Declare:
 
 
 def named(name: str) -> Declare:
-    return lambda chart: SingleWriter(chart, name, program=base.ONE)
+    return lambda chart: base.single_writer(chart, name)
 
 
 alb = base.later(base.alb)
@@ -102,8 +99,7 @@ class Early(Chart):
         (lambda _: Parameter("/other/one", "One", ""), "name it /<platform>/<area>/<name>"),
         (named("Upper"), "'Upper' is not a valid name"),
         (named("a" * 64), "at most 63 characters"),
-        (lambda c: ScheduledJob(c, "a" * 53, program=base.PROGRAM, schedule="0 2 * * *"),
-         "at most 52 characters"),
+        (lambda chart: base.scheduled_job(chart, "a" * 53), "at most 52 characters"),
         (program(args=("--api-key=sk_live_internal_key",)), "an argument looks like a secret"),
         (program(tmp="64m"), "/tmp '64m' is in thousandths of a byte; did you mean 64Mi?"),
         (lambda _: Storage(path="/a", size="1m"), "/a '1m' is in thousandths of a byte"),
@@ -133,9 +129,7 @@ class Early(Chart):
          "a construct is used before it is initialized; call super().__init__(...) first"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs an HTTP and an HTTPS listener"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
-        (lambda chart: Namespace(chart, "elsewhere", quota=base.QUOTA,
-                                 container_defaults=base.RESOURCES,
-                                 registry_credentials=base.TOKEN),
+        (lambda chart: base.namespace(chart, "elsewhere"),
          "is in a chart with namespace 'space'; use Chart(namespace='elsewhere')"),
     ],
 )  # fmt: skip

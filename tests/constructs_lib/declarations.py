@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from constructs_lib.kubernetes import (
     Alb,
@@ -43,6 +43,8 @@ from constructs_lib.model import (
 )
 from constructs_lib.model.platform import SettingLocations
 from constructs_lib.model.waivers import Waiver
+
+T = TypeVar("T")
 
 PASSWORD = Parameter("/cerebro/test/password", "A password", "placeholder")
 TOKEN = Parameter("/cerebro/test/token", "A token", "placeholder")
@@ -112,38 +114,37 @@ def program_with(**changes: Any) -> Program:
     return replace(PROGRAM, **changes)
 
 
-_WEB: dict[str, Any] = {
-    "program": ONE,
-    "port": 8000,
-    "readiness": Probe(HttpGet("/ready")),
-    "liveness": Probe(HttpGet("/live")),
-}
+def minimal(construct: Callable[..., T], *name: str, **props: Any) -> Callable[..., T]:
+    """A declaration with these props in a chart, and with changes."""
+    return lambda to, *other, **changes: construct(to, *(other or name), **{**props, **changes})
 
 
-def internal_service(to: Chart, name: str, **changes: Any) -> WebService:
-    """A web service without a load balancer."""
-    return WebService(to, name, **{**_WEB, **changes})
-
-
-def web_service(to: Chart, /, **changes: Any) -> WebService:
-    return internal_service(to, "one", **{"program": PROGRAM, "ingress": ALB, **changes})
-
-
-def single_writer(to: Chart, /, **changes: Any) -> SingleWriter:
-    return SingleWriter(to, "one", **{"program": PROGRAM, **changes})
-
-
-def scheduled_job(to: Chart, /, **changes: Any) -> ScheduledJob:
-    return ScheduledJob(to, "one", **{"program": PROGRAM, "schedule": "0 2 * * *", **changes})
-
-
-def release_job(to: Chart, /, **changes: Any) -> ReleaseJob:
-    return ReleaseJob(to, "one", **{"program": PROGRAM, **changes})
-
-
-def namespace(to: Chart, /, **changes: Any) -> Namespace:
-    props = {"quota": QUOTA, "container_defaults": RESOURCES, "registry_credentials": TOKEN}
-    return Namespace(to, "space", **{**props, **changes})
+internal_service = minimal(
+    WebService,
+    "one",
+    program=ONE,
+    port=8000,
+    readiness=Probe(HttpGet("/ready")),
+    liveness=Probe(HttpGet("/live")),
+)
+"""A web service without a load balancer."""
+web_service = minimal(internal_service, "one", program=PROGRAM, ingress=ALB)
+single_writer = minimal(SingleWriter, "one", program=PROGRAM)
+scheduled_job = minimal(ScheduledJob, "one", program=PROGRAM, schedule="0 2 * * *")
+release_job = minimal(ReleaseJob, "one", program=PROGRAM)
+namespace = minimal(
+    Namespace, "space", quota=QUOTA, container_defaults=RESOURCES, registry_credentials=TOKEN
+)
+external_secret = minimal(ExternalSecret, "one", keys={"PASSWORD": PASSWORD})
+store = minimal(ParameterStore, namespaces=("one",))
+project = minimal(
+    AppProject,
+    "one",
+    description="One",
+    namespaces=("one",),
+    powerful_kinds={"": ("Namespace",)},
+)
+application = minimal(Application, "one", project="one", folder="one", namespace="one")
 
 
 def later(declare: Callable[..., Any]) -> Callable[..., Callable[[Chart], Any]]:
@@ -206,25 +207,3 @@ def egress(to: Chart, /, **changes: Any) -> None:
 def sidecar(to: Chart, /, **changes: Any) -> None:
     side = Container(program=replace(PROGRAM, image="two"), port=9000)
     web_service(to, sidecars={"side": replace(side, **changes)})
-
-
-def external_secret(to: Chart, /, **changes: Any) -> None:
-    ExternalSecret(to, "one", **{"keys": {"PASSWORD": PASSWORD}, **changes})
-
-
-def store(to: Chart, /, **changes: Any) -> None:
-    ParameterStore(to, **{"namespaces": ("one",), **changes})
-
-
-def project(to: Chart, /, **changes: Any) -> AppProject:
-    props: dict[str, Any] = {
-        "description": "One",
-        "namespaces": ("one",),
-        "powerful_kinds": {"": ("Namespace",)},
-    }
-    return AppProject(to, "one", **{**props, **changes})
-
-
-def application(to: Chart, /, **changes: Any) -> None:
-    props: dict[str, Any] = {"project": "one", "folder": "one", "namespace": "one"}
-    Application(to, "one", **{**props, **changes})

@@ -12,16 +12,9 @@ from cdk8s_plus_27 import k8s
 
 from constructs_lib.errors import errors_of
 from constructs_lib.kubernetes import (
-    Application,
-    AppProject,
     Autoscaling,
     Chart,
-    ExternalSecret,
     KubeObject,
-    ParameterStore,
-    ReleaseJob,
-    ScheduledJob,
-    SingleWriter,
     Storage,
     WebService,
 )
@@ -45,16 +38,14 @@ def test_every_object_of_a_construct_is_an_attribute() -> None:
     chart = base.chart()
     program = base.program_with(secrets={"A": base.TOKEN}, files={"/etc/one.toml": "a = 1"})
     service = web(chart, program=program, autoscaling=Autoscaling(max_replicas=4))
-    writer = SingleWriter(
-        chart, "two", program=base.PROGRAM, storage=Storage(path="/a", size="1Gi")
-    )
-    job = ScheduledJob(chart, "three", program=base.ONE, schedule="0 2 * * *")
-    release = ReleaseJob(chart, "four", program=base.ONE)
-    secret = ExternalSecret(chart, "five", {"A": base.TOKEN})
+    writer = base.single_writer(chart, "two", storage=Storage(path="/a", size="1Gi"))
+    job = base.scheduled_job(chart, "three", program=base.ONE)
+    release = base.release_job(chart, "four", program=base.ONE)
+    secret = base.external_secret(chart, "five")
     namespace = base.namespace(chart)
-    store = ParameterStore(chart, namespaces=("space",))
-    project = AppProject(chart, "seven", description="", namespaces=("space",), powerful_kinds={})
-    application = Application(chart, "six", project="p", folder="f", namespace="space")
+    store = base.store(chart)
+    project = base.project(chart, "seven")
+    application = base.application(chart, "six")
     named = [
         service.service_account,
         service.external_secrets["one-secrets"].external_secret,

@@ -117,7 +117,7 @@ def test_options_reach_objects_pods_and_service_account() -> None:
         priority_class_name="high",
         role_arn="arn:aws:iam::111122223333:role/one",
     )
-    writer = SingleWriter(base.chart(), "one", program=base.PROGRAM, options=options)
+    writer = base.single_writer(base.chart(), options=options)
     deployment, account = writer.deployment.to_json(), writer.service_account.to_json()
     template = pod(writer.deployment)
     assert deployment["metadata"]["labels"]["team"] == "data"
@@ -299,9 +299,8 @@ def shared(chart: Chart) -> None:
         (lambda _: Toleration(), 'without key needs operator="Exists"'),
         (lambda _: Toleration(operator="Exists", value="a"), "has a value; remove it"),
         (lambda _: Toleration(key="a", toleration_seconds=5), 'needs effect="NoExecute"'),
-        (lambda chart: SingleWriter(
-            chart, "one", program=base.PROGRAM,
-            options=Options(pod_annotations={"karpenter.sh/do-not-disrupt": "false"})),
+        (lambda chart: base.single_writer(
+            chart, options=Options(pod_annotations={"karpenter.sh/do-not-disrupt": "false"})),
          "annotation karpenter.sh/do-not-disrupt is already 'true' and cannot be 'false'"),
         (alb(paths=()), "paths is empty, so nothing is served"),
         (alb(paths=("v1",)), "'v1' is not a valid path; start it with a slash"),
