@@ -11,6 +11,7 @@ from constructs import Construct, IConstruct
 
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
+from constructs_lib.manifests.objects import is_cluster_scoped
 from constructs_lib.model import Manifest, Pending
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import Folder, ObjectName
@@ -127,10 +128,11 @@ class ChartConstruct(Construct):
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
         finalizers: tuple[str, ...] = (),
-        namespaced: bool = True,
         **fields: Any,
     ) -> KubeObject:
         """Add an object, with the field names of Kubernetes. None omits a field.
+
+        It gets the namespace of the chart, unless its kind is cluster-scoped.
 
         Args:
             api_version: Its `apiVersion`.
@@ -140,17 +142,16 @@ class ChartConstruct(Construct):
             labels: Labels in addition to those of the construct and the chart.
             annotations: Its annotations.
             finalizers: Its finalizers.
-            namespaced: Whether it gets the namespace of the chart.
             fields: Other fields, such as `data`.
         """
+        kind_only = {"apiVersion": api_version, "kind": kind}
         metadata = {
             "name": name or self.name,
-            "namespace": self.chart.namespace if namespaced else None,
+            "namespace": None if is_cluster_scoped(kind_only) else self.chart.namespace,
             "labels": {**(labels or {}), **self.labels, **self.chart.labels},
             "annotations": annotations or None,
             "finalizers": finalizers or None,
         }
-        content = {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
-        added = KubeObject(self, {**content, **fields})
+        added = KubeObject(self, {**kind_only, "metadata": metadata, "spec": spec, **fields})
         self.chart.kube_objects.append(added)
         return added

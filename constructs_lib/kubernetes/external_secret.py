@@ -66,7 +66,6 @@ class ParameterSecret(ChartConstruct):
             },
             annotations=annotations,
         )
-        """The ExternalSecret."""
 
 
 @checked
@@ -136,7 +135,6 @@ class ParameterStore(ChartConstruct):
             "ClusterSecretStore",
             {"conditions": [{"namespaces": list(namespaces)}], "provider": {"aws": ssm}},
             annotations=PROTECTED,
-            namespaced=False,
         )
 
 

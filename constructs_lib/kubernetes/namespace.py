@@ -81,19 +81,14 @@ class Namespace(ChartConstruct):
         }
         if readiness_gates:
             labels["elbv2.k8s.aws/pod-readiness-gate-inject"] = "enabled"
-        self.namespace = self.add(
-            "v1", "Namespace", labels=labels, annotations=PROTECTED, namespaced=False
-        )
-        """The Namespace."""
+        self.namespace = self.add("v1", "Namespace", labels=labels, annotations=PROTECTED)
         self.resource_quota = self.add("v1", "ResourceQuota", {"hard": quota.hard()}, name="quota")
-        """The ResourceQuota."""
         limits = {
             "type": "Container",
             "defaultRequest": container_defaults.requests,
             "default": container_defaults.limits,
         }
         self.limit_range = self.add("v1", "LimitRange", {"limits": [limits]}, name="defaults")
-        """The LimitRange."""
         self.network_policy = self.add(
             "networking.k8s.io/v1", "NetworkPolicy", network.DENY_ALL, name="default-deny"
         )

@@ -34,9 +34,7 @@ class WebService(ProgramConstruct):
     component = "web"
 
     deployment: KubeObject
-    """The Deployment."""
     service: KubeObject
-    """The Service."""
     ingress: KubeObject | None = None
     """The Ingress; None without a load balancer."""
     disruption_budget: KubeObject | None = None

@@ -55,7 +55,6 @@ class SingleWriter(ProgramConstruct):
     component = "worker"
 
     deployment: KubeObject
-    """The Deployment."""
     claim: KubeObject | None = None
     """The PersistentVolumeClaim; None without storage."""
 
@@ -123,7 +122,6 @@ class ScheduledJob(ProgramConstruct):
     component = "job"
 
     cron_job: KubeObject
-    """The CronJob."""
 
     def __init__(
         self,
@@ -163,8 +161,7 @@ class ScheduledJob(ProgramConstruct):
             "failedJobsHistoryLimit": _HISTORY,
             "jobTemplate": {"spec": job},
         }
-        annotations = self.controller_annotations({})
-        self.cron_job = self.add("batch/v1", "CronJob", spec, annotations=annotations)
+        self.cron_job = self.add_controller("batch/v1", "CronJob", spec)
 
 
 @checked
@@ -219,12 +216,8 @@ class ReleaseJob(ProgramConstruct):
             "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
             WAVE: _RELEASE_WAVE,
         }
-        self.job = self.add(
-            "batch/v1",
-            "Job",
-            _job_spec(self, retries, deadline_seconds),
-            annotations=self.controller_annotations(hook),
-        )
+        spec = _job_spec(self, retries, deadline_seconds)
+        self.job = self.add_controller("batch/v1", "Job", spec, hook)
         self.service_account.derive_annotation(FINGERPRINT, lambda: fingerprint(self.job.to_json()))
 
 

@@ -107,9 +107,16 @@ class ProgramConstruct(ChartConstruct):
         prefix = self.name if container == self.main else f"{self.name}-{container}"
         return f"{prefix}-{suffix}"
 
-    def controller_annotations(self, annotations: Mapping[str, str]) -> Mapping[str, str]:
-        """These, and those of the options for the Deployment, CronJob or Job."""
-        return merged_annotations(annotations, self.options.annotations)
+    def add_controller(
+        self,
+        api_version: str,
+        kind: str,
+        spec: Manifest,
+        annotations: Mapping[str, str] | None = None,
+    ) -> KubeObject:
+        """Add the Deployment, CronJob or Job, with the annotations of the options."""
+        merged = merged_annotations(annotations or {}, self.options.annotations)
+        return self.add(api_version, kind, spec, annotations=merged)
 
     def add_supporting_objects(self, ingress: Sequence[Manifest] = ()) -> None:
         """Add the ServiceAccount, the ExternalSecrets, the ConfigMaps and the NetworkPolicy."""
@@ -190,5 +197,4 @@ class ProgramConstruct(ChartConstruct):
             else None,
             "template": template,
         }
-        annotations = self.controller_annotations(annotations or {})
-        return self.add("apps/v1", "Deployment", spec, annotations=annotations)
+        return self.add_controller("apps/v1", "Deployment", spec, annotations)
