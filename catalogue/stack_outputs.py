@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from constructs_lib.errors import DeclarationError
+from constructs_lib.model.names import ROLE_ARN
 
 FILE = Path(__file__).with_name("stack_outputs.json")
 STACK = "SecretsStack"
@@ -18,7 +19,6 @@ EXAMPLE_ACCOUNT = "111122223333"
 _CERTIFICATE = re.compile(
     r"arn:aws(?:-[a-z]+)*:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[0-9a-f-]{36}"
 )
-_ROLE = re.compile(r"arn:aws(?:-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def _checked(content: Any, region: str) -> StackOutputs:
             f"Region is {known.Region!r}, but the installation is in {region!r}; set region in "
             "catalogue/installation.py, or deploy the stack there"
         )
-    if known.ExternalSecretsRoleArn and not _ROLE.fullmatch(known.ExternalSecretsRoleArn):
+    if known.ExternalSecretsRoleArn and not ROLE_ARN.fullmatch(known.ExternalSecretsRoleArn):
         raise DeclarationError(
             f"ExternalSecretsRoleArn {known.ExternalSecretsRoleArn!r} is not the ARN of an IAM "
             f"role. {_REMEDY}"

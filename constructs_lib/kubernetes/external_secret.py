@@ -9,7 +9,7 @@ from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.chart import ChartConstruct
-from constructs_lib.model import ClusterTarget, Parameter
+from constructs_lib.model import Parameter
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import ObjectName, Variable
 
@@ -51,12 +51,12 @@ class ParameterSecret(ChartConstruct):
         """
         super().__init__(scope, name)
         self.keys = dict(keys)
-        target = self.platform.target
+        version = self.platform.target.external_secrets
         self.external_secret = self.add(
-            _api_version(target),
+            f"external-secrets.io/{version}",
             "ExternalSecret",
             {
-                "refreshInterval": _REFRESH[target.external_secrets],
+                "refreshInterval": _REFRESH[version],
                 "secretStoreRef": {"name": STORE, "kind": "ClusterSecretStore"},
                 "target": {"name": name, "creationPolicy": "Owner", "template": template},
                 "data": [
@@ -131,12 +131,8 @@ class ParameterStore(ChartConstruct):
         super().__init__(scope, STORE)
         ssm = {"service": "ParameterStore", "region": self.platform.region}
         self.cluster_secret_store = self.add(
-            _api_version(self.platform.target),
+            f"external-secrets.io/{self.platform.target.external_secrets}",
             "ClusterSecretStore",
             {"conditions": [{"namespaces": list(namespaces)}], "provider": {"aws": ssm}},
             annotations=PROTECTED,
         )
-
-
-def _api_version(target: ClusterTarget) -> str:
-    return f"external-secrets.io/{target.external_secrets}"

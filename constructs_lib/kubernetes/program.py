@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from constructs_lib.model import (
 )
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import (
+    ROLE_ARN,
     FilePath,
     MountPath,
     ObjectName,
@@ -32,7 +32,6 @@ from constructs_lib.model.names import (
 )
 from constructs_lib.model.quantity import amount, check_bytes, spell
 
-_ROLE = re.compile(r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 _MOST_CONFIGURATION_BYTES = 1_000_000
 """The limit of a ConfigMap is 1 MiB, including names."""
 
@@ -259,7 +258,7 @@ class Options:
             raise DeclarationError(
                 "kubernetes.io/arch is arm64 for every pod, because the images are; remove it"
             )
-        if self.role_arn is not None and not _ROLE.fullmatch(self.role_arn):
+        if self.role_arn is not None and not ROLE_ARN.fullmatch(self.role_arn):
             raise DeclarationError(
                 f"role_arn {self.role_arn!r} is not the ARN of an IAM role; write "
                 "arn:aws:iam::<account>:role/<name>"
