@@ -132,17 +132,9 @@ class ChartConstruct(Construct):
     ) -> KubeObject:
         """Add an object, with the field names of Kubernetes. None omits a field.
 
-        It gets the namespace of the chart, unless its kind is cluster-scoped.
-
-        Args:
-            api_version: Its `apiVersion`.
-            kind: Its `kind`.
-            spec: Its `spec`. Default: none.
-            name: Its name. Default: that of the construct.
-            labels: Labels in addition to those of the construct and the chart.
-            annotations: Its annotations.
-            finalizers: Its finalizers.
-            fields: Other fields, such as `data`.
+        It has the name of the construct unless `name` is set, the labels of the construct and the
+        chart, and the namespace of the chart unless its kind is cluster-scoped. `fields` are those
+        besides `spec`, such as `data`.
         """
         kind_only = {"apiVersion": api_version, "kind": kind}
         metadata = {

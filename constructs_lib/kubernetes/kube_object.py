@@ -186,9 +186,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[s
 def _merged_value(old: Any, new: Any, path: str, field: str) -> Any:
     if old is None:
         return _new(new, path)
-    if isinstance(old, Mapping) != isinstance(new, Mapping) or (
-        isinstance(old, list) != isinstance(new, list)
-    ):
+    if _shape(old) != _shape(new):
         raise DeclarationError(
             f"{path} is {_shape(old)}, but {_shape(new)} in the fragment; use the same type"
         )
