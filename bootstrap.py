@@ -5,8 +5,6 @@ standard library is available here. pip's own settings (pip.conf and PIP_* varia
 uv: the index, certificates, proxy and time-out.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import os
@@ -61,7 +59,7 @@ class Step:
         name: str,
         command: list[str],
         env: Mapping[str, str],
-        then: Callable[[], Step] | None = None,
+        then: "Callable[[], Step] | None" = None,
     ) -> None:
         self.name = name
         self.command = command

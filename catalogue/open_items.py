@@ -1,7 +1,5 @@
 """The settings that the operator has not provided yet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

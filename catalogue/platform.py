@@ -1,7 +1,5 @@
 """The platform of this repository, built from the catalogue."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The outputs of `cdk deploy SecretsStack`, committed as a file for the manifests."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

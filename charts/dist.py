@@ -1,7 +1,5 @@
 """Renders dist/ and reports the changes."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

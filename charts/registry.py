@@ -1,7 +1,5 @@
 """The list of charts, and their rendering."""
 
-from __future__ import annotations
-
 from functools import partial
 from importlib import import_module
 from pathlib import Path

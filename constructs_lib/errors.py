@@ -1,7 +1,5 @@
 """Errors in a declaration, reported on one line, with the line of the chart that caused them."""
 
-from __future__ import annotations
-
 import difflib
 import os
 import re
@@ -36,7 +34,7 @@ class DeclarationError(ValueError):
         self.message = message
         self.where = where
 
-    def at(self, where: object) -> DeclarationError:
+    def at(self, where: object) -> "DeclarationError":
         """The same error, located at `where` unless it already has a location."""
         return self if self.where else DeclarationError(self.message, where=where)
 

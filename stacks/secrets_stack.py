@@ -1,7 +1,5 @@
 """SecretsStack."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from aws_cdk import CfnOutput, Environment, RemovalPolicy, Stack

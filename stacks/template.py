@@ -3,8 +3,6 @@
 `python -m stacks.template` writes the snapshot of the template.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Set-up: uv follows pip's settings, and a failure ends it with the output of the command."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Dockerfiles and charts agree on user, ports, health checks and writable paths."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Adds docs/examples to a copy of this repository, as described in its README."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

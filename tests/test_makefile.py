@@ -1,7 +1,5 @@
 """Values on the command line of make reach the commands as they are."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

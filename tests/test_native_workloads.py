@@ -1,7 +1,5 @@
 """The overview, the checklist and the secrets commands also handle native workloads."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

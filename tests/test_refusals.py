@@ -1,7 +1,5 @@
 """Invalid declarations are rejected with their location and what to do."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable

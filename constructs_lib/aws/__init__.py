@@ -2,8 +2,6 @@
 and the IAM role of External Secrets, which reads them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The App: all charts of one platform, validated together before they are written."""
 
-from __future__ import annotations
-
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Argo CD Applications and AppProjects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any

@@ -1,7 +1,5 @@
 """Kubernetes Secrets from SSM parameters, synced by the External Secrets Operator."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Kubernetes objects created by constructs, and how charts patch them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A namespace with its quota, limits and policies."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from constructs import Construct

@@ -1,7 +1,5 @@
 """The props that all kinds of workload share: programs, containers, placement, autoscaling."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A web service with replicas behind a Service, updated without lost requests."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from constructs import Construct

@@ -1,7 +1,5 @@
 """Workloads that no one calls: a single writer, and jobs that run on a schedule or a release."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

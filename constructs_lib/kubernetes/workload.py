@@ -1,7 +1,5 @@
 """The base of all four kinds of workload."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 

@@ -1,11 +1,9 @@
 """Immutable types shared by the catalogue, the charts and the constructs."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import KW_ONLY, dataclass
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model.checks import Between, checked
@@ -74,7 +72,7 @@ class Pin:
             raise DeclarationError(f"{self} pins a digest to a moving tag; write sha-<commit>")
 
     @classmethod
-    def parse(cls, text: str) -> Pin:
+    def parse(cls, text: str) -> Self:
         """Parse the content of a pin file. Raises DeclarationError if it is malformed."""
         tag, at, digest = text.strip().partition("@")
         return cls(tag, digest if at else None)

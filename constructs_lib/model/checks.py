@@ -5,8 +5,6 @@ for a thousand web services. typeguard and beartype do not check every item of a
 pydantic takes four times as long to import.
 """
 
-from __future__ import annotations
-
 import difflib
 import functools
 import inspect

@@ -1,7 +1,5 @@
 """The forms of names in Kubernetes, DNS and POSIX, and the detection of secrets."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from ipaddress import ip_network

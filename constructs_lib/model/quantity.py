@@ -1,7 +1,5 @@
 """Kubernetes quantities: parsing, and their canonical form."""
 
-from __future__ import annotations
-
 import re
 from fractions import Fraction
 from functools import cache

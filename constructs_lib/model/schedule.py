@@ -1,7 +1,5 @@
 """Cron schedules: descriptions and start times."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache

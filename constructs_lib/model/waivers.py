@@ -12,8 +12,6 @@ A check is the name of a rule, or `<scanner>:<identifier>`. An object is written
 `Kind namespace/name`; `*` matches any text.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Minimal declarations of each construct, for tests to modify."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date

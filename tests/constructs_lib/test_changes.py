@@ -1,7 +1,5 @@
 """The objects of a construct are attributes and can be patched."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Every constructor checks its arguments against their annotations."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Any string is rendered unchanged or rejected with a clear message."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Native cdk8s constructs work in our charts and are checked by the rules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

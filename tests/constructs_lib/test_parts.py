@@ -1,7 +1,5 @@
 """Init containers, files, additional ports, autoscaling, placement, hosts and calls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

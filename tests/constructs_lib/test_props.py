@@ -1,7 +1,5 @@
 """Every prop has an effect on the rendered objects."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Release jobs run in order, and a change to only the job is synced."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

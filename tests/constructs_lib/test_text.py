@@ -1,7 +1,5 @@
 """The API server reads strings as declared."""
 
-from __future__ import annotations
-
 from itertools import product
 from unicodedata import category
 

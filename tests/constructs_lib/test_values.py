@@ -1,7 +1,5 @@
 """Quantities, names and the detection of secrets."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import pytest

@@ -1,7 +1,5 @@
 """A waiver without a reason, a date or a matching finding is rejected with its line."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from pathlib import Path

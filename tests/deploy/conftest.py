@@ -1,7 +1,5 @@
 """One emulator for all deploy tests, empty at the start of each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

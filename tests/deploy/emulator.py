@@ -1,7 +1,5 @@
 """An AWS emulator in its own process."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterator

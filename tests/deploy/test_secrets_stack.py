@@ -1,7 +1,5 @@
 """SecretsStack deployed to an emulator: values that an operator has set are never lost."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The template of SecretsStack matches its snapshot and fulfills its requirements."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

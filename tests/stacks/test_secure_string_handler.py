@@ -1,7 +1,5 @@
 """The Lambda function with a stubbed client, for cases that the emulator does not support."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
