@@ -35,16 +35,11 @@ DERIVED = (
 
 def unlisted() -> list[Path]:
     """The Python files next to the charts that CHARTS does not list."""
-    listed = {Path(*chart.partition(":")[0].split(".")[1:]) for chart in (*CHARTS, *DERIVED)}
-    here = Path(__file__).parent
-    files = {
-        file for folder in {one.parent for one in listed} for file in here.glob(f"{folder}/*.py")
-    }
-    return sorted(
-        file
-        for file in files
-        if not file.stem.startswith("_") and file.relative_to(here).with_suffix("") not in listed
-    )
+    modules = [chart.partition(":")[0] for chart in (*CHARTS, *DERIVED)]
+    root = Path(__file__).parents[1]
+    listed = {root / f"{module.replace('.', '/')}.py" for module in modules}
+    folders = {file.parent for file in listed if file.exists()}
+    return sorted({file for folder in folders for file in folder.glob("[!_]*.py")} - listed)
 
 
 def build(platform: AnalyticsPlatform) -> App:
