@@ -21,11 +21,12 @@ from constructs_lib.model.checks import checked
 from constructs_lib.model.names import (
     ROLE_ARN,
     FilePath,
+    LabelKey,
     MountPath,
     ObjectName,
     PortName,
     Variable,
-    check_label,
+    check_label_value,
     looks_secret,
 )
 from constructs_lib.model.quantity import amount, check_bytes, spell
@@ -223,20 +224,20 @@ class Options:
     Raises DeclarationError for invalid names, and for settings that the workload sets itself.
     """
 
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[LabelKey, str] = field(default_factory=dict)
     """Labels for every object of the workload, including pods."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[LabelKey, str] = field(default_factory=dict)
     """Annotations for the Deployment, CronJob or Job."""
-    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_labels: Mapping[LabelKey, str] = field(default_factory=dict)
     """Labels for the pods only."""
-    pod_annotations: Mapping[str, str] = field(default_factory=dict)
+    pod_annotations: Mapping[LabelKey, str] = field(default_factory=dict)
     """Annotations for the pods only."""
     init_containers: Mapping[ObjectName, Program] = field(default_factory=dict)
     """Init containers by name, in order. They have the same security context and volume claims as
     the containers."""
     tolerations: tuple[Toleration, ...] = ()
     """Tolerations of the pods."""
-    node_selector: Mapping[str, str] = field(default_factory=dict)
+    node_selector: Mapping[LabelKey, str] = field(default_factory=dict)
     """Required node labels, in addition to `kubernetes.io/arch: arm64`."""
     priority_class_name: ObjectName | None = None
     """A PriorityClass of the cluster. None: the cluster's default."""
@@ -246,9 +247,7 @@ class Options:
     def __post_init__(self) -> None:
         for labels in (self.labels, self.pod_labels, self.node_selector):
             for key, value in labels.items():
-                check_label(key, value)
-        for key in (*self.annotations, *self.pod_annotations):
-            check_label(key)
+                check_label_value(key, value)
         for key in (*self.labels, *self.pod_labels):
             if key == "app" or key.startswith("app.kubernetes.io/"):
                 raise DeclarationError(f"label {key} is set by the workload; remove it")

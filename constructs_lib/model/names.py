@@ -56,6 +56,14 @@ Variable = Annotated[
     str,
     Form(r"[A-Z_][A-Z0-9_]*", "is not a valid environment variable name; use A-Z, 0-9 and _"),
 ]
+LabelKey = Annotated[
+    str,
+    Form(
+        r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?",
+        "is not a valid label or annotation key; use name or prefix/name with letters, digits and "
+        "._-, at most 63 characters",
+    ),
+]
 ParameterPath = Annotated[
     str,
     Form(
@@ -65,9 +73,6 @@ ParameterPath = Annotated[
 ]
 
 ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
-_LABEL_KEY = re.compile(
-    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SECRET_NAME = re.compile(
     r"(^|_)(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEYS?|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$"
@@ -97,13 +102,8 @@ def check_ranges(ranges: Iterable[str], name: str) -> None:
             raise DeclarationError(f"{name}: {error}; write it like 10.0.1.0/24") from error
 
 
-def check_label(key: str, value: str = "") -> None:
-    """Reject an invalid label or annotation key, and an invalid label value."""
-    if not _LABEL_KEY.fullmatch(key):
-        raise DeclarationError(
-            f"{key!r} is not a valid label or annotation key; use name or prefix/name with "
-            "letters, digits and ._-, at most 63 characters"
-        )
+def check_label_value(key: str, value: str) -> None:
+    """Reject a value that a label cannot have."""
     if not _LABEL_VALUE.fullmatch(value):
         raise DeclarationError(
             f"{value!r} is not a valid value for the label {key}; use letters, digits and ._-, at "
