@@ -26,11 +26,11 @@ def _render() -> tuple[dict[str, str], str]:
     # importing the catalogue or a chart raises the errors in its module
     from catalogue.platform import current
     from charts import registry
-    from constructs_lib.rules import scorecard
+    from constructs_lib import rules
 
     platform = current()
     files = registry.build(platform).validate()
-    page = scorecard.render(files.rendered, files.violations, platform.waivers)
+    page = rules.page(files.rendered, files.violations, platform.waivers)
     return registry.write(files, platform), page
 
 

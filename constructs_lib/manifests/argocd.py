@@ -12,12 +12,12 @@ from functools import cache, cached_property
 from typing import Any
 
 from constructs_lib.manifests.objects import (
+    GROUPS,
     Key,
     Object,
     Objects,
     at,
     is_cluster_scoped,
-    is_known,
     selects,
 )
 from constructs_lib.manifests.references import repository, secret_of
@@ -197,7 +197,7 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     for item in objects:
         if (item.file, item.namespace) != (release.file, release.namespace):
             continue
-        match item.kind if is_known(item.key.group, item.kind) else None:
+        match item.kind if GROUPS.get(item.kind) == item.key.group else None:
             case "ExternalSecret":
                 needed = secret_of(item.manifest) in secrets
             case "NetworkPolicy":

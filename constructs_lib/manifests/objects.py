@@ -111,7 +111,7 @@ class Objects:
     def _by_kind(self) -> dict[str, list[Object]]:
         kinds: dict[str, list[Object]] = {}
         for item in self.every:
-            if is_known(item.key.group, item.key.kind):
+            if GROUPS.get(item.kind) == item.key.group:
                 kinds.setdefault(item.key.kind, []).append(item)
         return kinds
 
@@ -121,7 +121,6 @@ once_per_objects = lru_cache(maxsize=8)
 
 Kind = tuple[str, str]
 """API group (empty for the core group) and kind: `("apps", "Deployment")`."""
-
 
 KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text("utf-8"))
 """What is known of kinds."""
@@ -135,18 +134,16 @@ CLUSTER_SCOPED: frozenset[Kind] = frozenset(
     (group, kind) for group, kinds in KINDS["cluster-scoped"].items() for kind in kinds
 )
 
-_TEMPLATE = ("spec", "template")
-
 POD_TEMPLATES: Mapping[Kind, tuple[str, ...]] = {
     ("", "Pod"): (),
-    ("", "ReplicationController"): _TEMPLATE,
-    ("apps", "DaemonSet"): _TEMPLATE,
-    ("apps", "Deployment"): _TEMPLATE,
-    ("apps", "ReplicaSet"): _TEMPLATE,
-    ("apps", "StatefulSet"): _TEMPLATE,
-    ("argoproj.io", "Rollout"): _TEMPLATE,
-    ("batch", "CronJob"): ("spec", "jobTemplate", *_TEMPLATE),
-    ("batch", "Job"): _TEMPLATE,
+    ("", "ReplicationController"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("argoproj.io", "Rollout"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
 }
 """The path to the pod template, by kind. A Pod is its own template."""
 
@@ -175,11 +172,6 @@ def pod_template(manifest: Manifest) -> Manifest | None:
         return None
     template = at(manifest, *path)
     return template if template.get("spec") else None
-
-
-def is_known(group: str, kind: str) -> bool:
-    """Whether the fields of a kind are read."""
-    return GROUPS.get(kind) == group
 
 
 def is_cluster_scoped(manifest: Manifest) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from cronsim import CronSimError
 
-from constructs_lib.manifests.objects import GROUPS, KINDS, group, is_known
+from constructs_lib.manifests.objects import GROUPS, KINDS, group
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
@@ -127,8 +127,10 @@ def malformed(manifest: Manifest, *, parses: bool = False) -> Iterator[str]:
         parses: Whether values of the right type that cannot be parsed count as well. Default: no.
     """
     found = [*_of_kind("").problems(manifest, parses=parses)]
-    if (not found or is_identified(manifest)) and is_known(group(manifest), manifest["kind"]):
-        found += _of_kind(manifest["kind"]).problems(manifest, parses=parses)
+    if not found or is_identified(manifest):
+        kind = manifest["kind"]
+        if GROUPS.get(kind) == group(manifest):
+            found += _of_kind(kind).problems(manifest, parses=parses)
     for problem in dict.fromkeys(found):
         yield problem.removeprefix(".") if problem.startswith(".") else f"it{problem}"
 

@@ -96,11 +96,8 @@ class Quoting:
 
 def quoted(text: str) -> str:
     """A string as a double-quoted YAML scalar on one line."""
-    return f'"{_ESCAPED.sub(_escape, text)}"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    return _SHORT.get(match[0]) or f"\\u{ord(match[0]):04x}"
+    escaped = _ESCAPED.sub(lambda char: _SHORT.get(char[0]) or f"\\u{ord(char[0]):04x}", text)
+    return f'"{escaped}"'
 
 
 def unwritable(objects: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:

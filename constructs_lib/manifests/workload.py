@@ -114,6 +114,11 @@ class Workload(Object):
         return [*map(Container, self.pod.get("initContainers") or ()), *self.containers]
 
     @property
+    def ephemeral_containers(self) -> list[Container]:
+        """The containers that someone added to a running Pod, to debug it."""
+        return list(map(Container, self.pod.get("ephemeralContainers") or ()))
+
+    @property
     def named_containers(self) -> dict[str, Manifest]:
         """All containers by name."""
         return {container["name"]: container for container in self.every_container}

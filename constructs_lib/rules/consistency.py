@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from constructs_lib.manifests import network
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.references import (
@@ -14,7 +12,7 @@ from constructs_lib.manifests.references import (
     secret_of,
 )
 from constructs_lib.manifests.workload import Workload, behind, selected, workloads
-from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, parsed, repeated, rule
 
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
 _PROBED_PORTS = ("httpGet", "tcpSocket", "grpc")
@@ -138,19 +136,12 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
     for path in network.paths(ingress):
         if network.answers_itself(path.backend):
             annotation = f"{network.ACTION}{path.backend['service'].get('name')}"
-            if not _is_json(ingress.annotations.get(annotation)):
+            if not isinstance(parsed(ingress.annotations.get(annotation, "")), dict):
                 yield Problem(
                     f"{path.host}{path.path} needs the annotation {annotation}, which is missing "
                     "or not JSON",
                     "add it",
                 )
-
-
-def _is_json(text: str | None) -> bool:
-    try:
-        return isinstance(json.loads(text or ""), dict)
-    except ValueError:
-        return False
 
 
 @rule(

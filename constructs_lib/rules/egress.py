@@ -8,19 +8,8 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from constructs_lib.manifests.network import (
-    NOT_PUBLIC,
-    PEERS,
-    PRIVATE,
-    Peer,
-    PolicyRule,
-    as_range,
-    directions,
-    is_within,
-    isolating,
-    matches_port,
-    policy_rules,
-)
+from constructs_lib.manifests import network
+from constructs_lib.manifests.network import Peer, PolicyRule, is_within, policy_rules
 from constructs_lib.manifests.objects import Key, Object, Objects, selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
@@ -51,11 +40,11 @@ def open_private_address(policy: Object, rendered: Rendered) -> Problems:
         others = [block for block in opened.blocks if not _is_resolver(block, opened, rendered)]
         named = {block.get("cidr") for block in others}
         for block in others:
-            for closed in NOT_PUBLIC:
+            for closed in network.NOT_PUBLIC:
                 if closed not in named and _covers(block, closed):
                     yield f"opens {closed} with {block.get('cidr')}"
         anyone = () if opened.peers else ("every address",)
-        if any(port.get("port") and matches_port(port, _DNS) for port in opened.ports):
+        if any(port.get("port") and network.matches_port(port, _DNS) for port in opened.ports):
             for place in (*anyone, *named):
                 yield Problem(
                     f"opens DNS to {place}, which allows data exfiltration",
@@ -79,7 +68,7 @@ def _is_resolver(block: Mapping[str, Any], opened: PolicyRule, rendered: Rendere
 
 def _covers(block: Mapping[str, Any], addresses: str) -> bool:
     """Whether a block overlaps a range that its exceptions do not fully exclude."""
-    return as_range(block["cidr"]).overlaps(as_range(addresses)) and not any(
+    return network.as_range(block["cidr"]).overlaps(network.as_range(addresses)) and not any(
         is_within(addresses, cidr) for cidr in block.get("except") or ()
     )
 
@@ -92,7 +81,7 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
 )
 def blocked_dns(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that cannot reach DNS cannot resolve host names."""
-    policies = isolating(rendered.objects).get((workload.key, "Egress"))
+    policies = network.isolating(rendered.objects).get((workload.key, "Egress"))
     if policies is None:
         return
     rules = [opened for policy in policies for opened in policy_rules(policy, "Egress")]
@@ -137,15 +126,16 @@ class Combination(NamedTuple):
 
 def _combinations(objects: Objects) -> Iterator[Combination]:
     """Each policy, then each set of policies that select the same pods, by direction."""
-    for direction in PEERS:
+    for direction in network.PEERS:
         rules = {
             policy: policy_rules(policy, direction)
             for policy in objects.of_kinds("NetworkPolicy")
-            if direction in directions(policy.manifest) and policy.spec.get(direction.lower())
+            if direction in network.directions(policy.manifest)
+            and policy.spec.get(direction.lower())
         }
         sets = dict.fromkeys(
             tuple(policy for policy in policies if policy in rules)
-            for (_, of_direction), policies in isolating(objects).items()
+            for (_, of_direction), policies in network.isolating(objects).items()
             if of_direction == direction
         )
         for policies in (*((policy,) for policy in rules), *(p for p in sets if len(p) > 1)):
@@ -193,7 +183,7 @@ def _conflicts(blocks: tuple[Block, ...]) -> tuple[str, ...]:
         "exceptions of one to the other"
         for pair in combinations(blocks, 2)
         if any(exceptions for _, exceptions in pair)
-        for wide, narrow in [sorted(pair, key=lambda block: as_range(block[0]).prefixlen)]
+        for wide, narrow in [sorted(pair, key=lambda block: network.as_range(block[0]).prefixlen)]
         if _share_exceptions(wide, narrow)
     ]
     return (*outside, *apart)
@@ -236,12 +226,12 @@ def _most_ports(rules: list[PolicyRule]) -> int:
     if sum(len(opened.ports or [{}]) for opened in rules) <= _MOST_PORTS:
         return 0
     selectors = [peer for opened in rules for peer in opened.peers if "ipBlock" not in peer]
-    ranges = {_EVERY_ADDRESS, *PRIVATE, *(cidr for cidr, _ in _blocks(rules))}
+    ranges = {_EVERY_ADDRESS, *network.PRIVATE, *(cidr for cidr, _ in _blocks(rules))}
     return max(
         len(_ports_to(cidr, peer, rules))
         for cidr in ranges
         for peer in [None, *selectors]
-        if not peer or any(is_within(cidr, private) for private in PRIVATE)
+        if not peer or any(is_within(cidr, private) for private in network.PRIVATE)
     )
 
 
@@ -274,7 +264,7 @@ def _dropped(opened: PolicyRule) -> Problems:
                 opened.policy,
             )
     for block in opened.blocks:
-        if as_range(block["cidr"]).version != _IPV4:
+        if network.as_range(block["cidr"]).version != _IPV4:
             yield Problem(
                 f"contains {block['cidr']}, but this platform supports only IPv4 clusters",
                 "remove it",

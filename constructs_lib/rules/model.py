@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.workload import Workload, workloads
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Pending
 from constructs_lib.model.waivers import Result
 
@@ -44,11 +45,6 @@ class Rendered:
     """The path of every file, including files without objects."""
     odd: frozenset[str] | None = None
     """The files with unusual text, which `unwritable-text` checks; None for all."""
-
-    @property
-    def pods(self) -> tuple[Workload, ...]:
-        """All workloads."""
-        return workloads(self.objects)
 
     @cached_property
     def namespaces(self) -> frozenset[str]:
@@ -118,7 +114,7 @@ class Rule:
         """The objects or workloads that it checks; empty if it checks all together."""
         match self.kinds:
             case ("pods",):
-                return rendered.pods
+                return workloads(rendered.objects)
             case ("all",):
                 return rendered.objects.every
         return list(rendered.objects.of_kinds(*self.kinds))
@@ -203,6 +199,14 @@ def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
     return tuple(
         value for module in modules for value in vars(module).values() if isinstance(value, Rule)
     )
+
+
+def parsed(text: str) -> Any:
+    """The content of JSON; None for other text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def repeated(values: Iterable[object]) -> list[object]:

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from constructs_lib.manifests.network import (
-    PEERS,
-    Peer,
-    PolicyRule,
-    directions,
-    is_listening,
-    isolating,
-    policy_rules,
-    ports_from_outside,
-    selects_pods,
-)
+from constructs_lib.manifests import network
+from constructs_lib.manifests.network import PEERS, Peer, PolicyRule, policy_rules, selects_pods
 from constructs_lib.manifests.objects import Object, Objects, at, selects
 from constructs_lib.manifests.workload import Workload, selected
 from constructs_lib.model import Manifest
@@ -25,7 +16,7 @@ _INSIDE = ("ClusterIP", "ExternalName")
 @rule(PODS, risk="exposure", remedy="select its pods with a NetworkPolicy of both policyTypes")
 def non_isolated_pod(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
-    policies = isolating(rendered.objects)
+    policies = network.isolating(rendered.objects)
     if (workload.key, "Ingress") not in policies:
         yield "every pod can connect to its pods"
     if (workload.key, "Egress") not in policies:
@@ -44,7 +35,7 @@ def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
         direction
         for policy in rendered.objects.of_kinds("NetworkPolicy")
         if policy.namespace == namespace.name and not policy.spec.get("podSelector")
-        for direction in directions(policy.manifest)
+        for direction in network.directions(policy.manifest)
         if not policy_rules(policy, direction)
     }
     for direction in PEERS:
@@ -61,7 +52,7 @@ def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
 def unrestricted_direction(policy: Object, _: Rendered) -> Problems:
     """A direction missing from policyTypes stays open unless another policy closes it."""
     for direction in PEERS:
-        if direction not in directions(policy.manifest):
+        if direction not in network.directions(policy.manifest):
             yield f"does not restrict {direction.lower()}"
 
 
@@ -80,7 +71,7 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
             number, protocol = port.get("port"), port.get("protocol", "TCP")
             if number is None or port.get("endPort"):
                 yield f"opens {'every port' if number is None else 'a range of ports'}"
-            elif not all(is_listening(pod, number, protocol) for pod in pods):
+            elif not all(network.is_listening(pod, number, protocol) for pod in pods):
                 yield f"opens port {number}, but no container listens on it"
             elif not (opened.peers and all(map(selects_pods, opened.peers))) and not all(
                 _is_from_outside(objects, pod, number) for pod in pods
@@ -90,7 +81,7 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
 
 
 def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> bool:
-    numbers = ports_from_outside(objects).get(workload.key, ())
+    numbers = network.ports_from_outside(objects).get(workload.key, ())
     names = {own.get("name") for own in workload.ports if own["containerPort"] in numbers}
     return port in numbers or port in names
 
@@ -140,7 +131,7 @@ def one_sided_connection(policy: Object, rendered: Rendered) -> Problems:
 
 def _admits(objects: Objects, target: Workload, sources: list[Workload], port: Manifest) -> bool:
     """Whether the policies of a workload admit all sources on a port."""
-    policies = isolating(objects).get((target.key, "Ingress"))
+    policies = network.isolating(objects).get((target.key, "Ingress"))
     if not policies:
         return True
     admitting = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 
@@ -12,26 +11,17 @@ from constructs_lib.manifests.network import ALB, SCHEME, hosts
 from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
 from constructs_lib.manifests.text import unwritable
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.model.names import check_ranges
-from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
+from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, parsed, rule
 
 _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
 _ATTRIBUTES = f"{ALB}load-balancer-attributes"
 _INBOUND = f"{ALB}inbound-cidrs"
 _SECURITY_GROUPS = f"{ALB}security-groups"
-_OF_A_LOAD_BALANCER = (
-    "scheme",
-    "load-balancer-attributes",
-    "inbound-cidrs",
-    "ip-address-type",
-    "subnets",
-)
-_LOGS = {
-    "access_logs.s3": "access logs",
-    "connection_logs.s3": "connection logs",
-    "health_check_logs.s3": "health check logs",
-}
-"""Attribute prefixes by log type."""
+_SHARED = ("scheme", "load-balancer-attributes", "inbound-cidrs", "ip-address-type", "subnets")
+"""The settings of a load balancer, which all Ingresses of a group share."""
+_LOGS = ("access_logs", "connection_logs", "health_check_logs")
 _SCHEMES = ("internal", "internet-facing")
 _TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
 
@@ -175,7 +165,7 @@ def unused_pin(rendered: Rendered) -> Problems:
     platform = rendered.required_platform
     used = {
         repository(image).removeprefix(f"{platform.registry}/")
-        for workload in rendered.pods
+        for workload in workloads(rendered.objects)
         for image in workload.images
     }
     for service in sorted(set(platform.images) - used):
@@ -194,7 +184,9 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
         yield "does not use the platform's certificate (certificate-arn)"
     if notes.get(SCHEME) not in _SCHEMES:
         yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
-    protocols = _protocols(notes.get(f"{ALB}listen-ports", "[]"))
+    listeners = parsed(notes.get(f"{ALB}listen-ports", ""))
+    ports = [port for port in listeners or () if isinstance(port, dict)]
+    protocols = {protocol for port in ports for protocol in port}
     if "HTTPS" not in protocols:
         yield "does not listen on HTTPS (listen-ports)"
     if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:
@@ -210,15 +202,6 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
         yield Problem("sets its ingress class twice, which the API server rejects", "keep one")
 
 
-def _protocols(listeners: str) -> set[str]:
-    try:
-        ports = json.loads(listeners)
-    except ValueError:
-        return set()
-    ports = ports if isinstance(ports, list) else ()
-    return {protocol for port in ports if isinstance(port, dict) for protocol in port}
-
-
 @rule(risk="exposure", remedy="set the same value", needs_platform=True)
 def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
     """The controller rejects different load balancer settings within one Ingress group."""
@@ -228,15 +211,12 @@ def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
             groups[name].append(item)
     for name, ingresses in groups.items():
         sharing = ", ".join(str(ingress.key) for ingress in ingresses)
-        for what in _OF_A_LOAD_BALANCER:
+        for what in _SHARED:
             values = {ingress.annotations.get(f"{ALB}{what}") for ingress in ingresses}
             if what == "inbound-cidrs":
                 values.discard(None)  # unset: the controller uses the value of the others
             if len(values) > 1:
-                yield Problem(
-                    f"{sharing} share the load balancer {name}, but differ in {what}",
-                    "set the same value",
-                )
+                yield f"{sharing} share the load balancer {name}, but differ in {what}"
 
 
 @rule(
@@ -250,7 +230,8 @@ def incomplete_load_balancer_logs(ingress: Object, _: Rendered) -> Problems:
     stated = {
         name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)
     }
-    for prefix, what in _LOGS.items():
+    for logs in _LOGS:
+        prefix, what = f"{logs}.s3", logs.replace("_", " ")
         enabled = stated.get(f"{prefix}.enabled") == "true"
         if enabled and not stated.get(f"{prefix}.bucket"):
             yield f"enables {what}, but sets no bucket"

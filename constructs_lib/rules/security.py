@@ -68,7 +68,7 @@ def pod_security_baseline(workload: Workload, _: Rendered) -> Problems:
         if name.startswith(_SECCOMP) and str(value) == "unconfined":
             yield f"the annotation {name} disables seccomp"
     yield from (f"the pod {text}" for text in _unconfined(workload.security))
-    for container in _with_ephemeral(workload):
+    for container in (*workload.every_container, *workload.ephemeral_containers):
         yield from (f"{container} {text}" for text in _unconfined(container.security))
         yield from (f"{container} {text}" for text in _of_container(container))
 
@@ -114,11 +114,6 @@ def _of_container(container: Container) -> Iterator[str]:
                 yield f"has a probe or hook that connects to another host ({handler}.host)"
 
 
-def _with_ephemeral(workload: Workload) -> list[Container]:
-    ephemeral = workload.pod.get("ephemeralContainers") or ()
-    return [*workload.every_container, *map(Container, ephemeral)]
-
-
 @rule(
     PODS,
     risk="privilege",
@@ -132,7 +127,7 @@ def pod_security_restricted(workload: Workload, _: Rendered) -> Problems:
             yield f"volume {volume.get('name')} has a type that is not allowed ({min(kinds)})"
     if shared.get("runAsUser") == 0:
         yield "the pod runs as root (runAsUser: 0)"
-    for container in _with_ephemeral(workload):
+    for container in (*workload.every_container, *workload.ephemeral_containers):
         own = container.security
         if own.get("allowPrivilegeEscalation") is not False:
             yield f"{container} may gain privileges (allowPrivilegeEscalation is not false)"
@@ -198,7 +193,7 @@ def mounted_api_token(workload: Workload, _: Rendered) -> Problems:
 def shared_service_account(workload: Workload, rendered: Rendered) -> Problems:
     """With a shared ServiceAccount, a permission for one workload is granted to all."""
     account = workload.account
-    users = _by_account(rendered.objects).get((workload.namespace, account), ())
+    users = _by_account(rendered.objects)[workload.namespace, account]
     sharing = [str(other.key) for other in users if other.key != workload.key]
     if account == "default":
         yield "runs as the default ServiceAccount of the namespace"
@@ -246,13 +241,12 @@ def rbac_object(_item: Object, _: Rendered) -> Problems:
 )
 def secret_in_git(secret: Object, _: Rendered) -> Problems:
     """Everyone with read access to the repository can read the Secret."""
-    if secret.kind == "ConfigMap":
-        for key, value in at(secret.manifest, "data").items():
-            if looks_secret(key, str(value)):
-                yield f"{key} looks like a secret"
+    data = at(secret.manifest, "data")
+    if secret.kind == "Secret":
+        keys = sorted([*data, *at(secret.manifest, "stringData")])
+        yield f"stores {', '.join(keys) or 'nothing'} in Git"
         return
-    keys = [key for field in ("data", "stringData") for key in at(secret.manifest, field)]
-    yield f"stores {', '.join(sorted(keys)) or 'nothing'} in Git"
+    yield from (f"{key} looks like a secret" for key in data if looks_secret(key, str(data[key])))
 
 
 @rule(PODS, risk="secret", remedy="read it from a Secret")
@@ -301,10 +295,8 @@ def unpinned_image(workload: Workload, rendered: Rendered) -> Problems:
             yield f"{container} runs {what}, which is not an image of {platform.registry}"
         elif image != f"{registry}/{name}:{pin}":
             where = platform.locations.pin.format(service=name)
-            yield Problem(
-                f"{container} runs {image}, but {where} pins {pin}", "use the pinned build"
-            )
+            text = f"{container} runs {image}, but {where} pins {pin}"
+            yield Problem(text, "use the pinned build")
         elif pin.floats and container.get("imagePullPolicy", "Always") != "Always":
-            yield Problem(
-                f"{container} runs `latest`, but does not always pull it", "remove imagePullPolicy"
-            )
+            text = f"{container} runs `latest`, but does not always pull it"
+            yield Problem(text, "remove imagePullPolicy")

@@ -18,10 +18,10 @@ import yaml
 from charts import dist
 from constructs_lib import rules
 from constructs_lib.manifests.objects import Object, pod_template
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
-from constructs_lib.rules import RULES
+from constructs_lib.rules import EXAMPLES, RULES, check_sets, page
 from constructs_lib.rules.model import Rendered, Rule, rules_of
-from constructs_lib.rules.scorecard import EXAMPLES, check_sets, render
 from tests.mutants import platform, rendered, start
 
 CHECKS = {
@@ -121,14 +121,14 @@ def test_every_public_check_is_covered_by_rules_or_left_out_for_a_reason() -> No
 
 
 def test_the_page_shows_examples_counts_objects_and_lists_waivers() -> None:
-    page = render(rendered(start()), [], platform().waivers)
-    _, _, section = page.partition("\n### writable-root-filesystem\n")
+    text = page(rendered(start()), [], platform().waivers)
+    _, _, section = text.partition("\n### writable-root-filesystem\n")
     section, _, _ = section.partition("\n### ")
-    assert f"{len(rendered(start()).pods)} objects" in section
+    assert f"{len(workloads(rendered(start()).objects))} objects" in section
     assert "bad: {container.securityContext.readOnlyRootFilesystem: false}\n" in section
-    assert "### Pod Security Standard `restricted`\n\n18 of 18 checks are covered." in page
+    assert "### Pod Security Standard `restricted`\n\n18 of 18 checks are covered." in text
     for waiver in platform().waivers:
-        assert waiver.reason in page
+        assert waiver.reason in text
 
 
 def test_the_rules_run_once_per_synth(monkeypatch: pytest.MonkeyPatch) -> None:
