@@ -103,3 +103,10 @@ def parse(files: dict[str, str]) -> Iterator[Manifest]:
     for path, text in files.items():
         if path.endswith(".yaml"):
             yield from yaml.safe_load_all(text)
+
+
+def manifest(kind: str, spec: Manifest, name: str = "one", namespace: str = "space") -> Manifest:
+    """An object of a kind such as `apps/v1/Deployment`."""
+    version, _, kind = kind.rpartition("/")
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}

@@ -23,13 +23,10 @@ LOAD_BALANCER = Endpoint("10.0.50.7")
 """An address in a subnet of the load balancers."""
 PUBLIC = Endpoint("93.184.216.34")
 PRIVATE = {
-    cidr: Endpoint(address)
-    for cidr, address in {
-        "10/8": "10.9.9.9",
-        "100.64/10": "100.64.9.9",
-        "172.16/12": "172.31.9.9",
-        "192.168/16": "192.168.9.9",
-    }.items()
+    "10/8": Endpoint("10.9.9.9"),
+    "100.64/10": Endpoint("100.64.9.9"),
+    "172.16/12": Endpoint("172.31.9.9"),
+    "192.168/16": Endpoint("192.168.9.9"),
 }
 METADATA = Endpoint("169.254.169.254")
 KUBE_DNS = Endpoint("10.0.0.10", "kube-system", {"k8s-app": "kube-dns"})
@@ -190,23 +187,17 @@ def _dns(app: str, pod: Endpoint, *, auto_mode: bool) -> Iterator[Question]:
 
 
 def _outside(app: str, pod: Endpoint, place: str, address: Endpoint) -> Iterator[Question]:
-    for what, port, protocol, listed in _intended(app, place):
+    everywhere = app == CRAWLER and place == "public"
+    node = app in BEACON | EXECUTION
+    for what, port, protocol, listed in (
+        ("ClickHouse", 8443, "TCP", app in CLICKHOUSE or everywhere),
+        ("ClickHouse, native", 9440, "TCP", app == CRAWLER),
+        ("web servers and nodes", 443, "TCP", node or (place == "public" and app in PUBLIC_HTTPS)),
+        ("execution nodes", 8545, "TCP", app in EXECUTION or everywhere),
+        ("beacon nodes", 5052, "TCP", app in BEACON or everywhere),
+        ("SSH", 22, "TCP", everywhere),
+        ("30303/UDP", 30303, "UDP", everywhere),
+    ):
         declares = _opens(app, port, protocol, public=place == "public")
         expected = listed if app in LISTED else declares
         yield Question(f"{app} -> {what}, {place}", pod, address, port, expected, protocol)
-
-
-def _intended(app: str, place: str) -> Iterator[tuple[str, int, str, bool]]:
-    """Each target with its port, its protocol and the answer for a listed workload."""
-    everywhere = app == CRAWLER and place == "public"
-    node = app in BEACON | EXECUTION
-    for what, port, expected in (
-        ("ClickHouse", 8443, app in CLICKHOUSE or everywhere),
-        ("ClickHouse, native", 9440, app == CRAWLER),
-        ("web servers and nodes", 443, node or (place == "public" and app in PUBLIC_HTTPS)),
-        ("execution nodes", 8545, app in EXECUTION or everywhere),
-        ("beacon nodes", 5052, app in BEACON or everywhere),
-        ("SSH", 22, everywhere),
-    ):
-        yield what, port, "TCP", expected
-    yield "30303/UDP", 30303, "UDP", everywhere

@@ -20,6 +20,7 @@ from constructs_lib.manifests.objects import (
     pod_template,
 )
 from constructs_lib.model import Manifest
+from tests.conftest import manifest
 
 
 def peak(objects: list[Manifest]) -> dict[str, capacity.Amounts]:
@@ -30,13 +31,6 @@ def quotas(objects: list[Manifest]) -> dict[str, capacity.Amounts]:
     return capacity.quotas(Objects.of(objects))
 
 
-def thing(kind: str, spec: Manifest, namespace: str = "ns") -> Manifest:
-    """An object of a kind such as `apps/v1/Deployment`."""
-    version, _, name = kind.rpartition("/")
-    metadata = {"name": "it", "namespace": namespace}
-    return {"apiVersion": version, "kind": name, "metadata": metadata, "spec": spec}
-
-
 def holding(**requests: Any) -> Manifest:
     """A container."""
     return {"name": "one", "resources": {"requests": requests}}
@@ -45,17 +39,17 @@ def holding(**requests: Any) -> Manifest:
 def pods(kind: str, /, **spec: Any) -> Manifest:
     """A workload with one core per pod, so that the number of cores is the number of pods."""
     template = {"spec": {"containers": [holding(cpu=1)]}}
-    return thing(kind, {"template": template, **spec})
+    return manifest(kind, {"template": template, **spec})
 
 
 def cron(job: Manifest, **spec: Any) -> Manifest:
     inner = pods("batch/v1/Job", **job)["spec"]
-    return thing("batch/v1/CronJob", {"jobTemplate": {"spec": inner}, **spec})
+    return manifest("batch/v1/CronJob", {"jobTemplate": {"spec": inner}, **spec})
 
 
 def scaler(kind: str, most: int) -> Manifest:
-    spec = {"scaleTargetRef": {"kind": kind, "name": "it"}, "maxReplicas": most}
-    return thing("autoscaling/v2/HorizontalPodAutoscaler", spec)
+    spec = {"scaleTargetRef": {"kind": kind, "name": "one"}, "maxReplicas": most}
+    return manifest("autoscaling/v2/HorizontalPodAutoscaler", spec)
 
 
 def rolling(surge: Any) -> Manifest:
@@ -69,7 +63,7 @@ RECREATE = {"type": "Recreate"}
 @pytest.mark.parametrize(
     ("count", "objects"),
     [
-        (1, [thing("v1/Pod", {"containers": [holding(cpu="1")]})]),
+        (1, [manifest("v1/Pod", {"containers": [holding(cpu="1")]})]),
         (3, [pods(DEPLOYMENT)]),  # old, new, and 25% of one rounded up
         (3, [pods(DEPLOYMENT, strategy={})]),
         (22 + 3, [pods(DEPLOYMENT, replicas=11)]),
@@ -97,7 +91,7 @@ RECREATE = {"type": "Recreate"}
     ],
 )
 def test_peak_pods(count: int, objects: list[Manifest]) -> None:
-    assert peak(objects) == {"ns": {"pods": count, "requests.cpu": count}}
+    assert peak(objects) == {"space": {"pods": count, "requests.cpu": count}}
 
 
 SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
@@ -145,7 +139,7 @@ SIDECAR = {**holding(cpu=2), "restartPolicy": "Always"}
     ],
 )
 def test_the_effective_requests_and_limits_of_a_pod(asked: Manifest, pod: Manifest) -> None:
-    (sums,) = peak([thing("v1/Pod", pod)]).values()
+    (sums,) = peak([manifest("v1/Pod", pod)]).values()
     assert sums == {"pods": 1, **asked}
 
 
@@ -158,19 +152,19 @@ def test_a_limit_range_sets_the_defaults_of_containers() -> None:
     }
     limits = [{"type": "Pod", "max": {"cpu": 99}}, bounds]
     containers = [{"name": "bare"}, {"resources": {"limits": {"cpu": 3}}}]
-    pod = thing("v1/Pod", {"containers": containers})
+    pod = manifest("v1/Pod", {"containers": containers})
     asked = {"pods": 1, "requests.cpu": 4, "requests.memory": 16}
-    assert peak([pod, thing("v1/LimitRange", {"limits": limits})]) == {
-        "ns": {**asked, "limits.cpu": 7, "limits.memory": 16}
+    assert peak([pod, manifest("v1/LimitRange", {"limits": limits})]) == {
+        "space": {**asked, "limits.cpu": 7, "limits.memory": 16}
     }
-    elsewhere = thing("v1/LimitRange", {"limits": limits}, "elsewhere")
-    assert peak([pod, elsewhere])["ns"]["requests.cpu"] == 3
+    elsewhere = manifest("v1/LimitRange", {"limits": limits}, namespace="elsewhere")
+    assert peak([pod, elsewhere])["space"]["requests.cpu"] == 3
 
 
 @pytest.mark.parametrize("quantity", ["", "a lot", True])
 def test_an_invalid_quantity_names_its_object(quantity: object) -> None:
-    with pytest.raises(DeclarationError, match=r"Pod ns/it: .* is not a valid quantity"):
-        peak([thing("v1/Pod", {"containers": [holding(cpu=quantity)]})])
+    with pytest.raises(DeclarationError, match=r"Pod space/one: .* is not a valid quantity"):
+        peak([manifest("v1/Pod", {"containers": [holding(cpu=quantity)]})])
 
 
 def test_quotas_are_the_smallest_of_each_resource() -> None:
@@ -180,10 +174,10 @@ def test_quotas_are_the_smallest_of_each_resource() -> None:
         {"hard": {"pods": 1}, "scopes": ["Terminating"]},
         {"hard": None},
     ]
-    assert quotas([thing("v1/ResourceQuota", spec) for spec in specs]) == {
-        "ns": {"requests.cpu": 1.5, "pods": 10}
+    assert quotas([manifest("v1/ResourceQuota", spec) for spec in specs]) == {
+        "space": {"requests.cpu": 1.5, "pods": 10}
     }
-    assert quotas([thing("v1/ResourceQuota", {})]) == {"ns": {}}
+    assert quotas([manifest("v1/ResourceQuota", {})]) == {"space": {}}
 
 
 def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
@@ -191,13 +185,13 @@ def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
     template = {"spec": {"volumes": [{"ephemeral": {"volumeClaimTemplate": claim}}]}}
     spec = {"replicas": 3, "template": template, "volumeClaimTemplates": [claim]}
     objects = [
-        thing("v1/PersistentVolumeClaim", claim["spec"]),
-        thing("apps/v1/StatefulSet", spec),
+        manifest("v1/PersistentVolumeClaim", claim["spec"]),
+        manifest("apps/v1/StatefulSet", spec),
     ]
     asked = {"persistentvolumeclaims": 7, "pods": 3}
-    assert peak(objects) == {"ns": asked}
-    objects.append(thing("v1/ResourceQuota", {"hard": {"requests.storage": "1Ti"}}))
-    assert peak(objects) == {"ns": {**asked, "requests.storage": 14 * 2**30}}
+    assert peak(objects) == {"space": asked}
+    objects.append(manifest("v1/ResourceQuota", {"hard": {"requests.storage": "1Ti"}}))
+    assert peak(objects) == {"space": {**asked, "requests.storage": 14 * 2**30}}
 
 
 @pytest.mark.parametrize(
@@ -205,10 +199,10 @@ def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:
     [
         pods("batch.volcano.sh/v1alpha1/Job"),
         pods("serving.example.org/v1/Deployment"),
-        thing("argoproj.io/v1alpha1/Rollout", {"workloadRef": {"name": "it"}}),
-        thing(DEPLOYMENT, {}),
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "it"}},
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "it"}},
+        manifest("argoproj.io/v1alpha1/Rollout", {"workloadRef": {"name": "one"}}),
+        manifest(DEPLOYMENT, {}),
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "one"}},
     ],
 )
 def test_objects_without_pods_use_nothing(item: Manifest) -> None:
@@ -244,5 +238,5 @@ def test_privileged_kinds() -> None:
     harmless = ("", "ServiceAccount"), ("argoproj.io", "Rollout"), ("apps", "Deployment")
     assert all(gives_power(*one) for one in powerful)
     assert not any(gives_power(*one) for one in harmless)
-    assert is_cluster_scoped(thing("storage.k8s.io/v1/StorageClass", {}))
-    assert not is_cluster_scoped(thing("example.org/v1/Namespace", {}))
+    assert is_cluster_scoped(manifest("storage.k8s.io/v1/StorageClass", {}))
+    assert not is_cluster_scoped(manifest("example.org/v1/Namespace", {}))

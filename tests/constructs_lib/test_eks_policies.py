@@ -17,14 +17,16 @@ from constructs_lib.model import ClusterTarget, Manifest
 from constructs_lib.rules import RULES
 from constructs_lib.rules.egress import differing_on_eks
 from constructs_lib.rules.model import Rendered, Rule
+from tests.conftest import manifest
 from tests.constructs_lib import declarations as base
 from tests.network import Connection, Opening, eks, kubernetes
+
+POLICY = "networking.k8s.io/v1/NetworkPolicy"
 
 
 def openings(rules: list[Manifest], *, selects: bool = False) -> list[Opening]:
     """Rules evaluated for a host, or for a pod that every selector matches."""
-    metadata = {"name": "policy", "namespace": "space"}
-    policy = Object.of({"kind": "NetworkPolicy", "metadata": metadata, "spec": {"egress": rules}})
+    policy = Object.of(manifest(POLICY, {"egress": rules}))
     return [
         Opening.of(rule, selects=selects and any("podSelector" in peer for peer in rule.peers))
         for rule in policy_rules(policy, "Egress")
@@ -129,21 +131,11 @@ def messages(*policies: Manifest, rules: Iterable[Rule] = RULES) -> list[str]:
     """What the rules report for policies that select one pod."""
     pod = {"metadata": {"labels": {"app": "one"}}, "spec": {"containers": [{"name": "one"}]}}
     selected = {"podSelector": {"matchLabels": {"app": "one"}}}
-    specs: dict[str, list[Manifest]] = {
-        "apps/v1/Deployment": [{"template": pod}],
-        "networking.k8s.io/v1/NetworkPolicy": [selected | policy for policy in policies],
-    }
-    objects = Objects.of(
-        {
-            "apiVersion": kind.rpartition("/")[0],
-            "kind": kind.rpartition("/")[2],
-            "metadata": {"name": str(place), "namespace": "space"},
-            "spec": spec,
-        }
-        for kind, specs_of_kind in specs.items()
-        for place, spec in enumerate(specs_of_kind)
-    )
-    rendered = Rendered(objects)
+    objects = [
+        manifest("apps/v1/Deployment", {"template": pod}, "0"),
+        *(manifest(POLICY, selected | policy, str(n)) for n, policy in enumerate(policies)),
+    ]
+    rendered = Rendered(Objects.of(objects))
     return [found.message for rule in rules for found in rule.violations(rendered)]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from constructs_lib.manifests.network import IngressPath, paths, paths_by_rule
@@ -15,6 +13,7 @@ from constructs_lib.manifests.references import (
     secret_keys,
 )
 from constructs_lib.model import Manifest
+from tests.conftest import manifest
 
 
 def test_an_omitted_host_path_and_type_are_read_as_the_controller_reads_them() -> None:
@@ -30,25 +29,14 @@ def test_an_omitted_host_path_and_type_are_read_as_the_controller_reads_them() -
         ],
         "defaultBackend": default,
     }
-    metadata = {"name": "one", "namespace": "space"}
-    manifest = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata}
-    ingress = Object.of({**manifest, "spec": spec})
+    ingress = Object.of(manifest("networking.k8s.io/v1/Ingress", spec))
     every_host = IngressPath("", "/", "ImplementationSpecific", service)
     of_host = IngressPath("example.org", "/a", "Exact", service)
     assert list(paths_by_rule(ingress)) == [[every_host], [of_host]]
     assert list(paths(ingress)) == [every_host, of_host, IngressPath("", "/", "Prefix", default)]
 
 
-def external_secret(**spec: Any) -> Manifest:
-    metadata = {"name": "one", "namespace": "space"}
-    return {
-        "apiVersion": "external-secrets.io/v1",
-        "kind": "ExternalSecret",
-        "metadata": metadata,
-        "spec": spec,
-    }
-
-
+SYNCED = "external-secrets.io/v1/ExternalSecret"
 DATA = [{"secretKey": "A", "remoteRef": {"key": "/a"}}]
 
 
@@ -75,18 +63,13 @@ DATA = [{"secretKey": "A", "remoteRef": {"key": "/a"}}]
     ],
 )
 def test_the_parameter_of_each_key_of_a_secret(spec: Manifest, parameters: dict[str, str]) -> None:
-    assert secret_keys(external_secret(**spec)) == parameters
+    assert secret_keys(manifest(SYNCED, spec)) == parameters
 
 
 def test_a_workload_that_starts_without_a_secret_reads_it_too() -> None:
     container = {"name": "one", "envFrom": [{"secretRef": {"name": "one", "optional": True}}]}
-    workload = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "one", "namespace": "space"},
-        "spec": {"template": {"spec": {"containers": [container]}}},
-    }
-    objects = Objects.of([external_secret(), workload])
+    workload = manifest("apps/v1/Deployment", {"template": {"spec": {"containers": [container]}}})
+    objects = Objects.of([manifest(SYNCED, {}), workload])
     assert [str(reader) for reader in readers_of_secret(objects, "space", "one")] == ["space/one"]
     assert readers_of_secret(objects, "space", "two") == []
 

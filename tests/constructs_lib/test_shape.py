@@ -13,6 +13,7 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import is_identified, malformed, unreadable
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered
+from tests.conftest import manifest
 from tests.mutants import platform, start
 
 WRONG: tuple[Any, ...] = (
@@ -30,24 +31,24 @@ def paths(content: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
             yield from paths(inner, (*path, step))
 
 
-def copied(manifest: dict[str, Any], path: tuple[str | int, ...]) -> tuple[dict[str, Any], Any]:
+def copied(item: dict[str, Any], path: tuple[str | int, ...]) -> tuple[dict[str, Any], Any]:
     """A copy, and the mapping or list in it that contains the field."""
-    broken = copy.deepcopy(manifest)
+    broken = copy.deepcopy(item)
     place: Any = broken
     for step in path[:-1]:
         place = place[step]
     return broken, place
 
 
-def broken_fields(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in paths(manifest):
+def broken_fields(item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in paths(item):
         name = ".".join(map(str, path))
         for wrong in WRONG:
-            broken, place = copied(manifest, path)
+            broken, place = copied(item, path)
             if type(place[path[-1]]) is not type(wrong):
                 place[path[-1]] = wrong
                 yield f"{name} = {wrong!r}", broken
-        broken, place = copied(manifest, path)
+        broken, place = copied(item, path)
         del place[path[-1]]
         yield f"no {name}", broken
 
@@ -68,14 +69,8 @@ def test_a_broken_field_crashes_no_rule(item: Object) -> None:
 
 
 def test_a_kind_of_another_group_is_not_read_as_ours() -> None:
-    manifest = {
-        "apiVersion": "serving.knative.dev/v1",
-        "kind": "Service",
-        "metadata": {"name": "one", "namespace": "space"},
-        "spec": {"ports": "8000", "type": "LoadBalancer"},
-    }
-    assert [*malformed(manifest), unreadable(manifest)] == [None]
-    assert list(Objects.of([manifest]).of_kinds("Service")) == []
-    assert list(malformed(manifest | {"apiVersion": "v1"})) == [
-        "spec.ports is not a list of mappings"
-    ]
+    spec = {"ports": "8000", "type": "LoadBalancer"}
+    other = manifest("serving.knative.dev/v1/Service", spec)
+    assert [*malformed(other), unreadable(other)] == [None]
+    assert list(Objects.of([other]).of_kinds("Service")) == []
+    assert list(malformed(manifest("v1/Service", spec))) == ["spec.ports is not a list of mappings"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -26,6 +26,7 @@ from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.model.waivers import Result
 from constructs_lib.rules import violations
 from constructs_lib.rules.model import Rendered
+from tests.conftest import manifest
 from tests.mutants.editing import added, broken, edits_of
 
 _API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
@@ -45,10 +46,10 @@ class Mutant:
 def start() -> tuple[Object, ...]:
     """The base of every mutant; it has no violations."""
     found = [
-        Object.of(manifest, f"{DIST}/{path}")
+        Object.of(content, f"{DIST}/{path}")
         for path, text in sorted(read(FOLDER).items())
         if path.endswith(".yaml")
-        for manifest in yaml.load_all(text, yaml.CSafeLoader)
+        for content in yaml.load_all(text, yaml.CSafeLoader)
     ]
     for item in found:
         _extend_limits(item)
@@ -94,19 +95,13 @@ def _of_other_kinds(found: Sequence[Object]) -> Iterator[Object]:
         yield Object.of(_renamed(own[supporting], "scaled", ingress=False), _API)
     yield Object.of(scaled, _API)
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "scaled"}
-    yield Object.of(
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": "scaled", "namespace": "cerebro"},
-            "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3},
-        },
-        _API,
-    )
+    spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}
+    scaler = manifest("autoscaling/v2/HorizontalPodAutoscaler", spec, "scaled", "cerebro")
+    yield Object.of(scaler, _API)
 
 
-def _renamed(manifest: Manifest, name: str, *, ingress: bool = True) -> Manifest:
-    text = yaml.dump(manifest).replace(": cerebro-api\n", f": {name}\n")
+def _renamed(item: Manifest, name: str, *, ingress: bool = True) -> Manifest:
+    text = yaml.dump(item).replace(": cerebro-api\n", f": {name}\n")
     text = text.replace("cerebro-api-secrets", "cerebro-mcp-secrets").replace(
         f"name: {name}\n        ports:", "name: cerebro-api\n        ports:"
     )
@@ -134,13 +129,13 @@ def mutants() -> Iterator[Mutant]:
     base = start()
     for index, item in enumerate(base):
         for edit in edits_of(item.kind):
-            for label, manifest in broken(item.manifest, edit):
-                if manifest != item.manifest:
-                    changed = [Object.of(manifest, item.file)] if manifest else []
+            for label, edited in broken(item.manifest, edit):
+                if edited != item.manifest:
+                    changed = [Object.of(edited, item.file)] if edited else []
                     objects = [*base[:index], *changed, *base[index + 1 :]]
                     yield Mutant(f"{item.key}: {label}", objects)
-    for manifest in added():
-        yield Mutant(f"added: {manifest['kind']}", [*base, Object.of(manifest, _API)])
+    for item in map(Object.of, added()):
+        yield Mutant(f"added: {item.kind}", [*base, replace(item, file=_API)])
 
 
 def refusals(objects: Sequence[Object]) -> list[Result]:
