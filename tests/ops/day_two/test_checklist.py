@@ -206,7 +206,7 @@ def test_images_are_looked_up_in_the_registry(inputs: Inputs, server: LocalRegis
     assert f"{tag} was moved: it points to" in moved
     by_tag = [outcome for outcome, _ in looked_up({image: Pin(tag)})]
     assert by_tag == [PASSED, OPEN, PASSED, PASSED]
-    server.token_status = 500
+    server.answers["/token"] = (500, b"")
     assert {outcome for outcome, _ in looked_up({image: Pin(tag, digest)})} == {NOT_CHECKED}
 
 
