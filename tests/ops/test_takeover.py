@@ -60,6 +60,13 @@ def refused(done: Result) -> str:
     return line.removeprefix("error: ")
 
 
+def started(server: FakeServer, *present: str, name: str = "cerebro-api") -> None:
+    """Start the takeover of an Application; objects of dist/ are then in the cluster."""
+    assert run("start", "--yes", name=name).exit_code == 0
+    server.changed.clear()
+    server.stored |= {place(find(key)): find(key) for key in present}
+
+
 def test_start_saves_the_objects_and_applies_without_automated_sync(server: FakeServer) -> None:
     bodies: list[Manifest] = []
     exchange = server.exchange
@@ -91,11 +98,6 @@ def test_start_asks_first_and_overwrites_no_file(server: FakeServer) -> None:
     assert run("start", "--yes", "--saved", "other.yaml").exit_code == 0
 
 
-def test_start_refuses_an_existing_application(server: FakeServer) -> None:
-    server.stored[place(find(APPLICATION))] = find(APPLICATION)
-    assert "is already in the cluster; `ops takeover sync` syncs it" in refused(run("start"))
-
-
 @pytest.mark.parametrize("command", ["start", "sync", "undo"])
 def test_an_unknown_application(server: FakeServer, command: str) -> None:
     assert "dist/ has no Application nothing; use one of: aws-ssm, " in refused(
@@ -110,34 +112,36 @@ def synced(phase: str, sync: str = "Synced", health: str = "Healthy") -> Manifes
     return {**find(APPLICATION), "status": status}
 
 
+@pytest.mark.parametrize(
+    ("command", "stored", "problem"),
+    [
+        ("sync", synced("Failed", "OutOfSync"),
+         "the sync failed: one or more objects failed to apply"),
+        ("sync", None,
+         "Application cerebro-api is not in the cluster; `ops takeover start cerebro-api` "),
+        ("start", synced("Succeeded"),
+         "Application cerebro-api is already in the cluster; `ops takeover sync` syncs it"),
+    ],
+)  # fmt: skip
+def test_the_state_of_the_application(
+    server: FakeServer, command: str, stored: Manifest | None, problem: str
+) -> None:
+    if stored:
+        server.stored[place(stored)] = stored
+    assert refused(run(command, "--yes")).startswith(problem)
+    assert len(server.changed) == (command == "sync" and stored is not None)
+
+
 def test_sync_waits_for_the_end(server: FakeServer) -> None:
     server.stored[place(find(APPLICATION))] = synced("Succeeded", health="Degraded")
     done = run("sync", "--yes")
-    assert done.exit_code == 0
-    assert done.stdout == "cerebro-api: Synced and Degraded.\n"
+    assert (done.exit_code, done.stdout) == (0, "cerebro-api: Synced and Degraded.\n")
     assert server.changed == [f"PATCH {place(find(APPLICATION))}"]
 
 
-@pytest.mark.parametrize(
-    ("stored", "problem"),
-    [
-        (synced("Failed", "OutOfSync"), "the sync failed: one or more objects failed to apply"),
-        (None, "Application cerebro-api is not in the cluster; `ops takeover start cerebro-api` "),
-    ],
-)
-def test_a_failed_sync(server: FakeServer, stored: Manifest | None, problem: str) -> None:
-    if stored:
-        server.stored[place(stored)] = stored
-    assert refused(run("sync", "--yes")).startswith(problem)
-    assert len(server.changed) == bool(stored)
-
-
 def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer) -> None:
-    assert run("start", "--yes").exit_code == 0
-    server.changed.clear()
     others = [f"Application argocd/{name}" for name in ("aws-ssm", "namespace-crawlers")]
-    for key in (APPLICATION, ACCOUNT, EXTERNAL_SECRET, *others):
-        server.stored[place(find(key))] = find(key)
+    started(server, APPLICATION, ACCOUNT, EXTERNAL_SECRET, *others)
     done = run("undo", "--yes")
     assert done.exit_code == 0
     assert f"restores 1 object, and deletes {ACCOUNT}, {EXTERNAL_SECRET}.\n" in done.stderr
@@ -156,28 +160,19 @@ def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer
 @pytest.mark.parametrize(
     ("name", "kept", "line"),
     [
-        (
-            "namespace-crawlers",
-            "Namespace crawlers",
-            "Namespace crawlers: deleting it deletes everything in it; `kubectl delete namespace "
-            "crawlers`",
-        ),
-        (
-            "ip-crawler",
-            CLAIM,
-            f"{CLAIM}: deleting it may delete its data; `kubectl delete persistentvolumeclaim "
-            "ip-crawler --namespace crawlers`",
-        ),
+        ("namespace-crawlers", "Namespace crawlers",
+         "Namespace crawlers: deleting it deletes everything in it; `kubectl delete namespace "
+         "crawlers`"),
+        ("ip-crawler", CLAIM,
+         f"{CLAIM}: deleting it may delete its data; `kubectl delete persistentvolumeclaim "
+         "ip-crawler --namespace crawlers`"),
     ],
-)
+)  # fmt: skip
 def test_undo_keeps_namespaces_and_claims(
     server: FakeServer, name: str, kept: str, line: str
 ) -> None:
     server.stored.pop(place(find(kept)), None)
-    assert run("start", "--yes", name=name).exit_code == 0
-    server.changed.clear()
-    for item in takeover.Takeover(name, None).declared:
-        server.stored[place(item.manifest)] = item.manifest
+    started(server, *(str(item.key) for item in takeover.Takeover(name, None).declared), name=name)
     done = run("undo", "--yes", name=name)
     assert done.exit_code == 0
     assert f"Keeps {kept}.\n" in done.stderr
@@ -193,13 +188,10 @@ CUSTOM = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": 
     ("item", "effect"),
     [
         (CUSTOM, "may delete what belongs to it; `kubectl delete cluster.postgresql.cnpg.io db`"),
-        (
-            find(APPLICATION),
-            "may delete all objects that it syncs; `kubectl delete application.argoproj.io "
-            "cerebro-api --namespace argocd`",
-        ),
+        (find(APPLICATION), "may delete all objects that it syncs; `kubectl delete "
+         "application.argoproj.io cerebro-api --namespace argocd`"),
     ],
-)
+)  # fmt: skip
 def test_undo_keeps_what_takes_other_objects_along(item: Manifest, effect: str) -> None:
     assert takeover._kind(Declared.of(item)) not in takeover._REMOVABLE
     assert effect in takeover._how_to_remove(Declared.of(item))
@@ -216,32 +208,33 @@ def test_undo_keeps_what_takes_other_objects_along(item: Manifest, effect: str) 
 def test_undo_is_refused_while_a_later_application_exists(
     server: FakeServer, name: str, later: str, remedy: str
 ) -> None:
-    assert run("start", "--yes", name=name).exit_code == 0
-    server.changed.clear()
-    application = find(f"Application argocd/{later}")
-    server.stored[place(application)] = application
+    started(server, f"Application argocd/{later}", name=name)
     error = refused(run("undo", "--yes", name=name))
     assert error.startswith(f"Application {later} is in the cluster")
     assert error.endswith(remedy)
     assert server.changed == []
 
 
-@pytest.mark.parametrize("cut", ["apiVersion", "cerebro-api`, restored", "# 1 object"])
-def test_undo_needs_the_whole_file_of_its_application(server: FakeServer, cut: str) -> None:
-    assert run("start", "--yes").exit_code == 0
-    server.changed.clear()
-    text = Path(SAVED).read_text("utf-8")
-    for broken in ("", text.partition(cut)[0], text.replace("start cerebro-api", "start nebula")):
-        Path(SAVED).write_text(broken, "utf-8")
-        assert refused(run("undo", "--yes")).startswith(SAVED)
-    assert server.changed == []
-
-
-@pytest.mark.parametrize("text", [None, "one: [", "- text", "kind: Deployment"])
-def test_undo_needs_a_valid_file(server: FakeServer, text: str | None) -> None:
-    if text:
-        Path(SAVED).write_text(text)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda _: "",
+        lambda _: "one: [",
+        lambda _: "- text",
+        lambda _: "kind: Deployment",
+        lambda text: text.partition("apiVersion")[0],
+        lambda text: text.partition("cerebro-api`, restored")[0],
+        lambda text: text.replace("start cerebro-api", "start nebula"),
+    ],
+)
+def test_undo_needs_the_whole_file_of_its_application(
+    server: FakeServer, edit: Callable[[str], str]
+) -> None:
+    started(server)
+    Path(SAVED).write_text(edit(Path(SAVED).read_text("utf-8")), "utf-8")
     assert refused(run("undo", "--yes")).startswith(SAVED)
+    Path(SAVED).unlink()
+    assert refused(run("undo", "--yes")).startswith(f"{SAVED} cannot be read: No such file")
     assert server.changed == []
 
 
