@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ops.errors import OpsError
@@ -14,27 +15,32 @@ class GitError(OpsError):
 
 
 class Git:
-    """Git in one folder. Every method raises GitError if Git cannot be run."""
+    """Git in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, *command: str, feed: bytes = b"") -> bytes:
-        """Return the output of a command. Raises GitError if the command fails."""
-        done = self._run(*command, feed=feed)
-        if done.returncode:
-            reason = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
-            raise GitError(f"git {command[0]} failed: {reason}")
-        return done.stdout
+        """Return the output of a command. Raises GitError if it fails, or Git is missing."""
+        try:
+            return subprocess.run(
+                ["git", *command], cwd=self.folder, input=feed, capture_output=True, check=True
+            ).stdout
+        except FileNotFoundError as error:
+            raise GitError("git is not installed, or not on the PATH; install it") from error
+        except subprocess.CalledProcessError as error:
+            reason = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+            raise GitError(f"git {command[0]} failed: {reason}") from error
 
     def ask(self, *command: str) -> str:
         """Return the output as text, without the trailing line break. Raises GitError as `read`."""
         return self.read(*command).decode("utf-8", "replace").rstrip("\n")
 
     def attempt(self, *command: str) -> str | None:
-        """Return the output as text, or None if the command fails."""
-        done = self._run(*command)
-        return None if done.returncode else done.stdout.decode("utf-8", "replace").rstrip("\n")
+        """Return the output as `ask`, or None if the command fails."""
+        with suppress(GitError):
+            return self.ask(*command)
+        return None
 
     def contents(self, names: Iterable[str]) -> Iterator[bytes | None]:
         """Yield the content of each blob, from one process; None if it is not a blob."""
@@ -52,11 +58,3 @@ class Git:
     def is_shallow(self) -> bool:
         """Whether the clone lacks part of the history."""
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
-
-    def _run(self, *command: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(
-                ["git", *command], cwd=self.folder, input=feed, capture_output=True, check=False
-            )
-        except FileNotFoundError as error:
-            raise GitError("git is not installed, or not on the PATH; install it") from error

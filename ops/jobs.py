@@ -173,12 +173,10 @@ def run(
     if not cron_job:
         raise OpsError(f"{chosen} is not in the cluster of context {cluster.context}")
     _free_name(cluster, chosen)
-    next_run = (
-        "It is suspended, so it has no scheduled runs."
-        if cron_job["spec"].get("suspend")
-        else f"Its next scheduled run starts {chosen.next_in_words()}, and does not wait "
-        "for this one."
-    )
+    when = chosen.next_in_words()
+    next_run = f"Its next scheduled run starts {when}, and does not wait for this one."
+    if cron_job["spec"].get("suspend"):
+        next_run = "It is suspended, so it has no scheduled runs."
     terminal.info(f"{chosen}, in the cluster of context {cluster.context}. {next_run}")
     terminal.confirm("Run it now?", yes=yes)
     name = _free_name(cluster, chosen)  # again: a run may have started during the prompt
@@ -201,18 +199,15 @@ def _with_last_runs(cluster: Cluster) -> list[ScheduledJob]:
     listed = _scheduled()
     namespaces = sorted({job.namespace for job in listed})
     cluster.require(*namespaces)
-    present = {
-        (namespace, item["metadata"]["name"]): item
-        for namespace in namespaces
-        for item in cluster.items(*CRON_JOB, namespace)
-    }
-    last: dict[tuple[str, str], JobRun] = {}
+    live: dict[str, Manifest] = {}
+    last: dict[str, JobRun] = {}
     for namespace in namespaces:
+        for item in cluster.items(*CRON_JOB, namespace):
+            live[f"{namespace}/{item['metadata']['name']}"] = item
         past = map(JobRun.of, cluster.items(*JOB, namespace))
         started = sorted((run.started, run) for run in past if run.started)
-        last |= {(namespace, run.cron_job): run for _, run in started}
-    places = [(job, (job.namespace, job.name)) for job in listed]
-    return [replace(job, live=present.get(at, {}), last=last.get(at)) for job, at in places]
+        last |= {f"{namespace}/{run.cron_job}": run for _, run in started}
+    return [replace(job, live=live.get(str(job), {}), last=last.get(str(job))) for job in listed]
 
 
 def _find(name: str) -> ScheduledJob:
@@ -298,8 +293,7 @@ def _follow(cluster: Cluster, namespace: str, name: str) -> None:
         raise CanceledError(f"\nInterrupted. {continues}.") from None
     except ClusterError as error:
         raise OpsError(f"{error}. {continues}") from error
-    measured = ended.ended and ended.started and ended.ended - ended.started
-    took = humanize.precisedelta(measured) if measured else ""
+    took = ended.ended and ended.started and humanize.precisedelta(ended.ended - ended.started)
     if ended.outcome == "failed":
         raise OpsError(f"{namespace}/{name} failed after {took}: {ended.message}")
     terminal.info(f"{namespace}/{name} succeeded after {took}.")

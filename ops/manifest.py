@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -19,6 +18,7 @@ from constructs_lib.manifests.workload import Workload, behind
 from ops import rendered, terminal
 from ops.aws import ParameterStore
 from ops.cluster import Cluster
+from ops.cluster.client import json_object
 from ops.commands import Context, SecretCommand, context_needs_cluster
 from ops.errors import ClusterError, OpsError, Status
 from ops.secrets.values import api_keys
@@ -28,6 +28,7 @@ app = typer.Typer(add_completion=False, help="Refresh the dbt manifest of cerebr
 
 TIER = "tier3"
 """The tier that a refresh requires."""
+ADDRESS = f"https://{Hosts.API.fqdn}"
 PATH = "/v1/system/manifest/refresh"
 _INTERVAL = "DBT_MANIFEST_REFRESH_INTERVAL_SECONDS"
 _HEADER = "X-API-Key"
@@ -104,11 +105,7 @@ class RefreshResult(NamedTuple):
     @classmethod
     def of(cls, who: str, status: int, body: str) -> RefreshResult:
         """Read a response. A pod returns 200 even if it does not have the newest manifest."""
-        try:
-            parsed = json.loads(body)
-        except ValueError:
-            parsed = None
-        content = parsed if isinstance(parsed, dict) else {}
+        content = json_object(body) or {}
         detail, models = content.get("detail") or "", content.get("models", "?")
         if status != 200:
             hint = _STATUS_HELP.get(status, "check its log")
@@ -117,11 +114,6 @@ class RefreshResult(NamedTuple):
             return cls(f"{who}: {content['status']}, {models} models", succeeded=True)
         reason = detail or "no reason given"
         return cls(f"{who}: not refreshed, still {models} models: {reason}")
-
-
-def address() -> str:
-    """Return the public URL of cerebro-api."""
-    return f"https://{Hosts.API.fqdn}"
 
 
 def _api() -> Workload:
@@ -163,22 +155,21 @@ def _key_from_ssm() -> SecretValue:
 
 
 def _in_one_pod(key: SecretValue) -> RefreshResult:
-    url = address()
     try:
-        with terminal.waiting(f"Querying {url} ..."):
+        with terminal.waiting(f"Querying {ADDRESS} ..."):
             answer = requests.post(
-                url + PATH,
+                ADDRESS + PATH,
                 headers={_HEADER: key.text},
                 timeout=(5, _SECONDS + 5),
                 allow_redirects=False,  # a redirect could leak the key
             )
     except requests.Timeout:
         problem = f"no answer within {_SECONDS} s; check the network, or try --cluster"
-        return RefreshResult(f"{url}: {problem}")
+        return RefreshResult(f"{ADDRESS}: {problem}")
     except requests.RequestException as error:
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        return RefreshResult(f"{url}: cannot be reached: {reason}")
-    return RefreshResult.of(url, answer.status_code, answer.text)
+        return RefreshResult(f"{ADDRESS}: cannot be reached: {reason}")
+    return RefreshResult.of(ADDRESS, answer.status_code, answer.text)
 
 
 def _in_every_pod(cluster: Cluster, api: Workload, key: SecretValue) -> Iterator[RefreshResult]:

@@ -82,8 +82,7 @@ def _pin(service: str, commit: str, digest: str | None, *, verify: bool) -> list
 
     Without `verify` and `digest`, the digest stays if the tag does not change.
     """
-    pins = images.load(ROOT / PINS)
-    require_known(service, pins)
+    pins = load_pins(service)
     if not _COMMIT.fullmatch(commit):
         raise OpsError(
             f"{commit!r} is not a full commit (40 lowercase hex digits); run `git rev-parse` "
@@ -116,10 +115,12 @@ def _pin(service: str, commit: str, digest: str | None, *, verify: bool) -> list
     ]
 
 
-def require_known(service: str, pins: Mapping[str, Pin]) -> None:
-    """Raise OpsError if the service has no pin."""
+def load_pins(service: str) -> dict[str, Pin]:
+    """Return all pins. Raises OpsError if the service has none."""
+    pins = images.load(ROOT / PINS)
     if service not in pins:
-        raise OpsError(f"{service!r} is not in catalogue/images; use one of: {', '.join(pins)}")
+        raise OpsError(f"{service!r} is not in {PINS}; use one of: {', '.join(pins)}")
+    return pins
 
 
 def require_committed(service: str) -> None:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import humanize
 import typer
 
-from catalogue import images
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.references import repository
+from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Pin
 from ops import pin, rendered, terminal
 from ops.commands import AsJson
@@ -21,7 +21,8 @@ from ops.git import Git
 from ops.pin import Service, Verify
 
 _FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))
-_SHOWN_DIGITS = 12
+_SHOWN = 12
+"""Digits of a commit or digest."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,11 @@ class Build:
         return self.pin.tag.removeprefix("sha-")
 
     @property
-    def digits(self) -> str:
+    def short_commit(self) -> str:
+        return self.commit[:_SHOWN]
+
+    @property
+    def digest(self) -> str:
         """The hexadecimal digits of its digest; empty if only the tag was pinned."""
         return (self.pin.digest or "").removeprefix("sha256:")
 
@@ -89,9 +94,7 @@ def rollback(
     """
     if to and (only_list or as_json):
         raise typer.BadParameter("--to cannot be combined with --list or --json")
-    pins = images.load(pin.ROOT / pin.PINS)
-    pin.require_known(service, pins)
-    pinned = pins[service]
+    pinned = pin.load_pins(service)[service]
     current = (pinned, replace(pinned, digest=None))
     earlier = [build for build in history(service) if build.pin not in current]
     if as_json:
@@ -145,14 +148,10 @@ def history(service: str) -> list[Build]:
 def _show(service: str, pinned: Pin, earlier: list[Build]) -> None:
     terminal.show(f"{service} is pinned to {pinned}. Earlier builds:")
     rows = [
-        (str(number), _short(build.commit), _short(build.digits) or "-", build.ran, build.pinned_by)
+        (str(number), build.short_commit, build.digest[:_SHOWN] or "-", build.ran, build.pinned_by)
         for number, build in enumerate(earlier, start=1)
     ]
     terminal.show_table("", "Build", "Digest", "Pinned, UTC", "By", rows=rows)
-
-
-def _short(digits: str) -> str:
-    return digits[:_SHOWN_DIGITS]
 
 
 def _matching(service: str, pinned: Pin, earlier: list[Build], asked: str) -> Build:
@@ -160,16 +159,16 @@ def _matching(service: str, pinned: Pin, earlier: list[Build], asked: str) -> Bu
     found = [
         build
         for build in earlier
-        if build.commit.startswith(start) or build.digits.startswith(start)
+        if build.commit.startswith(start) or build.digest.startswith(start)
     ]
-    commits = dict.fromkeys(build.commit for build in found)
+    commits = dict.fromkeys(build.short_commit for build in found)
     if len(found) == 1:
         return found[0]
     if len(commits) == 1:
-        digests = " or ".join(_short(build.digits) or "-" for build in found)
+        digests = " or ".join(build.digest[:_SHOWN] or "-" for build in found)
         raise OpsError(f"{asked} was built more than once; pass a digest: {digests}")
     if found:
-        raise OpsError(f"{asked} matches {' and '.join(map(_short, commits))}; pass more digits")
+        raise OpsError(f"{asked} matches {' and '.join(commits)}; pass more digits")
     if pinned.tag.startswith(f"sha-{start}"):
         raise OpsError(f"{service} is already pinned to {asked}; nothing was changed")
     raise OpsError(
@@ -186,13 +185,9 @@ def _describe_change(service: str, pinned: Pin, build: Build) -> None:
         source = image.removeprefix("ghcr.io/")
         newer = pinned.tag.removeprefix("sha-")
         terminal.info(f"This reverts https://github.com/{source}/compare/{build.commit}...{newer}")
-    migrations = [
-        job.name
-        for job in rendered.objects().of_kinds("Job")  # they run at every sync
-        for container in job.spec["template"]["spec"]["containers"]
-        if repository(container["image"]) == image
-    ]
-    if migrations:
+    jobs = [item for item in workloads(rendered.objects()) if item.kind == "Job"]
+    migrations = [job.name for job in jobs if image in map(repository, job.images)]
+    if migrations:  # they run at every sync
         terminal.warn(
             f"{', '.join(migrations)} will run again, from that build. Database changes by later "
             "migrations remain."

@@ -105,7 +105,7 @@ class Client:
         with self._translated_errors():
             options = {"query_params": query, "body": body, "header_params": headers}
             answer = self._send(method, path, _SECONDS, **options)
-            content = _json_object(answer.data)
+            content = json_object(answer.data)
         # a proxy or a login page: API servers send JSON, or an error as plain text
         is_page = "html" in str(answer.headers.get("Content-Type"))
         if content is None and (answer.status < 300 or is_page):
@@ -153,7 +153,7 @@ class Client:
         with self._translated_errors():
             answer = self._send("GET", path, query_params={"follow": "true"})
             if answer.status >= 300:
-                message = (_json_object(answer.data) or {}).get("message", "")
+                message = (json_object(answer.data) or {}).get("message", "")
                 raise self._refusal(answer.status, message, f"GET {path}")
             for line in answer:
                 yield line.decode("utf-8", "replace").removesuffix("\n")
@@ -230,7 +230,8 @@ class Client:
         return StatusError(text.rstrip(": "), status)
 
 
-def _json_object(text: bytes) -> Manifest | None:
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """Parse a JSON object; None if the text is not one."""
     try:
         content = json.loads(text)
     except ValueError:

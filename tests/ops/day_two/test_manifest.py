@@ -38,7 +38,7 @@ def cerebro_api(monkeypatch: pytest.MonkeyPatch, api: ApiServer) -> Iterator[Api
     """The stub, at the public address and in both pods."""
     made = Api()
     with serving(posted(made)) as address:
-        monkeypatch.setattr(manifest, "address", lambda: address)
+        monkeypatch.setattr(manifest, "ADDRESS", address)
         for number in range(2):
             api.forwards[f"cerebro-api-1-{number}"] = int(urlsplit(address).port or 0)
         yield made
@@ -117,7 +117,7 @@ def test_no_answer_and_no_key(
         in run(*REFRESH, given=f"{SECRET}\nx").stderr
     )
     assert cerebro_api.asked == []
-    monkeypatch.setattr(manifest, "address", lambda: "http://127.0.0.1:1")
+    monkeypatch.setattr(manifest, "ADDRESS", "http://127.0.0.1:1")
     assert "http://127.0.0.1:1: cannot be reached" in run.refused(*REFRESH, given=KEY)
 
 
