@@ -122,7 +122,7 @@ def kubeconform(say: Say) -> list[Result]:
     """Run kubeconform over all files, for each Kubernetes version, with the schemas of the CRDs."""
     definitions = [file for program in DEFINITIONS for file in crds(program)]
     with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
-        own, custom = schemas.write(Path(folder), definitions, manifests())
+        own, custom = schemas.write(Path(folder), definitions)
         locations = ("-schema-location", own, "-schema-location", custom)
         options = ("-strict", "-verbose", "-output=json", *locations, "-kubernetes-version")
         command = (provide(KUBECONFORM, say), *options)

@@ -17,59 +17,42 @@ CUSTOM = "{{.Group}}_{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 _SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 
 
-def write(folder: Path, crds: Iterable[Path], manifests: Iterable[str]) -> tuple[str, ...]:
-    """Write the schemas; returns kubeconform's locations for Kubernetes and for CRDs."""
-    for crd in crds:
-        _write_custom(crd, folder)
-    kinds = _kinds(manifests)
+def write(folder: Path, crds: Iterable[Path]) -> tuple[str, str]:
+    """Write the schemas; return kubeconform's locations for Kubernetes and for CRDs."""
     for version in VERSIONS:
-        _write_own(version, folder, kinds)
+        _write_own(_SCHEMAS / f"v{version}-local-strict", folder / f"v{version}")
+    for crd in crds:
+        for definition in yaml.safe_load_all(crd.read_text("utf-8")):
+            _write_custom(definition["spec"], folder)
     return f"{folder}/{OWN}", f"{folder}/{CUSTOM}"
 
 
-def _kinds(manifests: Iterable[str]) -> set[tuple[str, str, str]]:
-    """Group, kind and version of every object."""
-    found = set()
-    for path in manifests:
-        for item in yaml.load_all(Path(path).read_text("utf-8"), yaml.CSafeLoader):
-            group, _, version = item["apiVersion"].rpartition("/")
-            found.add((group, item["kind"], version))
-    return found
+def _write_own(source: Path, target: Path) -> None:
+    """Write the schemas of Kubernetes' own kinds, which refer to their definitions by URL."""
+    target.mkdir()
+    here = target.as_uri()
+    for file in source.iterdir():
+        text = file.read_text("utf-8").replace("https://kubernetes.io/api", here)
+        (target / file.name).write_text(text.replace('"/api/', f'"{here}/'))
 
 
-def _write_own(version: str, folder: Path, kinds: Iterable[tuple[str, str, str]]) -> None:
-    """Write the schemas of Kubernetes' own kinds, each with its definitions."""
-    source = _SCHEMAS / f"v{version}-local-strict"
-    shared = {"$defs": json.loads((source / "_definitions.json").read_text("utf-8"))["$defs"]}
-    (folder / f"v{version}").mkdir()
-    for group, kind, api_version in kinds:
-        short = f"-{group.partition('.')[0]}" if group else ""
-        file = source / f"{kind.lower()}{short}-{api_version}.json"
-        if file.exists():
-            schema = json.loads(file.read_text("utf-8").replace("/api/_definitions.json#", "#"))
-            schema.pop("$id", None)
-            (folder / f"v{version}" / file.name).write_text(json.dumps({**schema, **shared}))
-
-
-def _write_custom(crd: Path, folder: Path) -> None:
+def _write_custom(spec: dict[str, Any], folder: Path) -> None:
     """Write the schema of each version of a custom resource, without unknown fields."""
-    for definition in yaml.safe_load_all(crd.read_text("utf-8")):
-        spec = definition["spec"]
-        for version in spec["versions"]:
-            schema = version["schema"]["openAPIV3Schema"]
-            name = f"{spec['group']}_{spec['names']['kind'].lower()}_{version['name']}.json"
-            _close(schema)
-            (folder / name).write_text(json.dumps(schema))
+    for version in spec["versions"]:
+        schema = version["schema"]["openAPIV3Schema"]
+        name = f"{spec['group']}_{spec['names']['kind'].lower()}_{version['name']}.json"
+        _close(schema)
+        (folder / name).write_text(json.dumps(schema))
 
 
 def _close(schema: Any) -> None:
     """Forbid fields that are not in the schema."""
     if isinstance(schema, list):
-        for one in schema:
-            _close(one)
+        for item in schema:
+            _close(item)
     if not isinstance(schema, dict):
         return
     if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
         schema.setdefault("additionalProperties", False)
-    for one in schema.values():
-        _close(one)
+    for item in schema.values():
+        _close(item)
