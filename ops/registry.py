@@ -15,6 +15,8 @@ from constructs_lib.manifests.references import ImageReference
 from docker import auth
 from ops.errors import OpsError
 
+_PLATFORM = "linux/arm64"
+_SECONDS: float = 10
 _MANIFESTS = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
@@ -41,25 +43,25 @@ class ImageMissingError(RegistryError):
     """The image does not exist, or not for the platform."""
 
 
-def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: float = 10) -> str:
-    """Return the digest `sha256:…` of an image, of its index if it has one.
+def find(reference: str) -> str:
+    """Return the digest `sha256:…` of an image for arm64, of its index if it has one.
 
     `reference` is `<registry>/<repository>:<tag>`; with `@<digest>`, the digest is requested
     instead of the tag. Uses Docker's credentials (`docker login`), or none. Like Docker, uses HTTP
     for a registry on the loopback interface and HTTPS for any other.
 
-    Raises ImageMissingError if the image does not exist for the platform, and RegistryError if
-    that cannot be determined.
+    Raises ImageMissingError if the image does not exist for arm64, and RegistryError if that cannot
+    be determined.
     """
     image = ImageReference.of(reference)
-    repository = _Repository(image.repository, timeout_seconds)
+    repository = _Repository(image.repository)
     answer = repository.manifest(image.digest or image.build)
     try:
         found = repository.platforms(answer.json())
-        if platform not in found:
+        if _PLATFORM not in found:
             built = f", only for {', '.join(sorted(found))}" if found else ""
-            raise ImageMissingError(f"{reference} is not built for {platform}{built}")
-        if child := found[platform]:
+            raise ImageMissingError(f"{reference} is not built for {_PLATFORM}{built}")
+        if child := found[_PLATFORM]:
             repository.manifest(child)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RegistryError(f"{reference} cannot be read as an image: {error!r}") from error
@@ -69,12 +71,11 @@ def find(reference: str, platform: str = "linux/arm64", *, timeout_seconds: floa
 class _Repository:
     """One repository of a registry, with one login."""
 
-    def __init__(self, name: str, timeout_seconds: float) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
         self._host, _, path = name.partition("/")
         local = self._host.partition(":")[0] in ("localhost", "127.0.0.1")
         self._url = f"{'http' if local else 'https'}://{self._host}/v2/{path}"
-        self._timeout = timeout_seconds
         self._session = requests.Session()
         self._session.auth = lambda request: request  # ignore the user's ~/.netrc
         for scheme in ("http://", "https://"):
@@ -145,10 +146,10 @@ class _Repository:
 
     def _request(self, url: str, **options: Any) -> requests.Response:
         try:
-            return self._session.get(url, timeout=self._timeout, **options)
+            return self._session.get(url, timeout=_SECONDS, **options)
         except requests.Timeout as error:
             raise RegistryError(
-                f"{self._host} did not respond within {self._timeout:g} s; try again"
+                f"{self._host} did not respond within {_SECONDS:g} s; try again"
             ) from error
         except requests.RequestException as error:
             reason = getattr(error.args[0], "reason", error) if error.args else error
