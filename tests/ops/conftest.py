@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from catalogue.platform import AnalyticsPlatform
-from charts import registry as charts
-from charts.output import replace_dir
 from ops import pin, registry
-from tests.ops.checkouts import CODE, commit, copy
+from tests.ops.checkouts import copy
 from tests.ops.local_registry import LocalRegistry, local_registry
 
 DIGEST = f"sha256:{64 * '1'}"
@@ -35,16 +31,4 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     checkout = copy(("catalogue/images", "dist"), tmp_path / "checkout")
     monkeypatch.setattr(pin, "ROOT", checkout)
     monkeypatch.setattr(registry, "find", lambda image: image.partition("@")[2] or DIGEST)
-    return checkout
-
-
-@pytest.fixture
-def own(tmp_path: Path, server: LocalRegistry, platform: AnalyticsPlatform) -> Path:
-    """A committed copy of everything a command needs, with images in the local registry."""
-    checkout = copy(CODE, tmp_path / "checkout")
-    declared = checkout / "catalogue/platform.py"
-    declared.write_text(declared.read_text().replace("ghcr.io/", f"{server.host}/"))
-    images = platform.registry.replace("ghcr.io/", f"{server.host}/")
-    replace_dir(charts.render(replace(platform, registry=images)), checkout / "dist")
-    commit(checkout, "images of another registry")
     return checkout

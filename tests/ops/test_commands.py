@@ -17,7 +17,7 @@ from ops.commands import app
 from ops.errors import CanceledError, OpsError, Status
 from ops.review.model import ReviewError
 from tests.conftest import run
-from tests.ops.checkouts import ops
+from tests.ops.checkouts import CODE, copy, ops
 
 
 def noted(error: Exception, note: str) -> Exception:
@@ -88,7 +88,8 @@ def test_an_empty_context_is_not_the_current_one(command: list[str]) -> None:
     assert len(CONTEXT_COMMANDS) > 8
 
 
-def test_an_invalid_setting_prints_one_line(own: Path) -> None:
+def test_an_invalid_setting_prints_one_line(tmp_path: Path) -> None:
+    own = copy(CODE, tmp_path / "checkout")
     settings = own / "catalogue" / "installation.py"
     settings.write_text(settings.read_text().replace('"eu-central-1"', '"Frankfurt"'))
     status, said, wrong = ops(own, "secrets", "status")

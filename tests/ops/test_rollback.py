@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from ops import pin
 from ops.commands import app
 from ops.rollback import history
-from tests.ops.checkouts import commit, environment, git
+from tests.ops.checkouts import CODE, commit, copy, environment, git
 from tests.ops.conftest import DIGEST
 from tests.ops.session import Session
 
@@ -107,7 +107,8 @@ def test_a_rollback_restores_tag_and_digest_of_a_moved_tag(checkout: Path) -> No
     assert (checkout / PIN).read_text() == f"sha-{FIRST}@{DIGEST}\n"
 
 
-def test_the_user_chooses_or_cancels(own: Path) -> None:
+def test_the_user_chooses_or_cancels(tmp_path: Path) -> None:
+    own = copy(CODE, tmp_path / "checkout")
     write(own, f"sha-{FIRST}", f"sha-{SECOND}", f"sha-{THIRD}")
     question = "Roll back to which build: "
     start = ("rollback", "nebula", "--no-verify")
