@@ -87,10 +87,10 @@ def refresh(
         report(result.message.replace(key.text, "***"))  # a response may repeat it
     if not cluster:
         (container,) = api.containers
-        (seconds,) = (one["value"] for one in container["env"] if one["name"] == _INTERVAL)
+        variables = {variable["name"]: variable.get("value") for variable in container["env"]}
         terminal.info(
-            f"Queried one pod. Each pod fetches the manifest every {seconds} s; --cluster "
-            "refreshes all of them now."
+            f"Queried one pod. Each pod fetches the manifest every {variables[_INTERVAL]} s; "
+            "--cluster refreshes all of them now."
         )
     return Status.DONE if all(result.succeeded for result in results) else Status.FAILED
 

@@ -174,8 +174,8 @@ class PodState:
 
     @classmethod
     def of(cls, pod: Manifest) -> PodState:
-        status = pod.get("status", {})
-        states = [one.get("state", {}) for one in status.get("containerStatuses", ())]
+        containers = pod.get("status", {}).get("containerStatuses", ())
+        states = [container.get("state", {}) for container in containers]
         starts = [
             datetime.fromisoformat(state["running"]["startedAt"])
             for state in states

@@ -295,7 +295,7 @@ class Discovery:
     @cached_property
     def _all(self) -> dict[str, dict[str, Resource] | None]:
         """The resources of every API version; None if they are unknown."""
-        named = [one["groupVersion"] for group in self._groups for one in group["versions"]]
+        named = [entry["groupVersion"] for group in self._groups for entry in group["versions"]]
         return dict(zip(named, in_parallel(self._read_if_up, named), strict=True))
 
     def _read_if_up(self, api_version: str) -> dict[str, Resource] | None:

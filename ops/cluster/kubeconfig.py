@@ -80,7 +80,7 @@ def _name_and_cluster(file: str, context: str | None) -> tuple[str, str]:
             f"({_harmless(error, 'it is not a valid kubeconfig')}); run `aws eks update-kubeconfig "
             "--name <cluster>`, or choose a context with --context"
         ) from None
-    known = {one["name"]: one for one in contexts}
+    known = {entry["name"]: entry for entry in contexts}
     chosen = current if context is None else known.get(context)
     if not chosen:
         raise ClusterError(
