@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from ops.cluster import Cluster
@@ -15,23 +12,11 @@ from tests.ops.day_two.world import World
 BATCH, METRICS = "/apis/batch/v1", "metrics.k8s.io/v1beta1"
 
 
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
-
-
 @pytest.mark.usefixtures("world")
-def test_only_the_needed_api_versions_are_read_once(
-    api: ApiServer, run: Run, temporary: Path
-) -> None:
+def test_only_the_needed_api_versions_are_read_once(api: ApiServer, run: Run) -> None:
     assert run("jobs").exit_code == 0
     roots = [path for path in api.reads if "/namespaces" not in path]
     assert roots == ["/api/v1", BATCH]
-    assert list(temporary.iterdir()) == []  # as the library's own discoverers cache them
 
 
 def test_a_kind_that_is_not_served_has_no_objects(world: World, run: Run) -> None:
