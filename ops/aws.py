@@ -1,4 +1,4 @@
-"""A client for the SSM Parameter Store, with readable AWS errors."""
+"""The parameters in SSM, with readable AWS errors: each function raises OpsError."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
@@ -65,74 +65,69 @@ MISSING = Version(0, SecretValue(""), "", None)
 """The current version of a parameter that does not exist."""
 
 
-class ParameterStore:
-    """The parameters in the installation's region, with the credentials of the environment.
+@cache
+def client() -> SSMClient:
+    """Return the client for the installation's region, with the credentials of the environment."""
+    config = Config(connect_timeout=5, read_timeout=20)
+    return boto3.Session().client("ssm", region_name=INSTALLATION.region, config=config)
 
-    Every method raises OpsError.
+
+def read(paths: Iterable[str], *, described: bool = False) -> dict[str, Version]:
+    """Return the current version of the existing parameters by path, decrypted.
+
+    With `described`, another request adds the author, key and tier.
     """
+    answers: dict[str, Mapping[str, Any]] = {}
+    for batch in _batches(paths, 10):
+        with _translate_errors("ssm:GetParameters"):
+            answer = client().get_parameters(Names=batch, WithDecryption=True)
+        answers |= {known["Name"]: known for known in answer["Parameters"]}
+    metadata = describe(answers) if described else {}
+    return {
+        path: Version.of({**metadata.get(path, {}), **answer}) for path, answer in answers.items()
+    }
 
-    region = INSTALLATION.region
 
-    def read(self, paths: Iterable[str], *, described: bool = False) -> dict[str, Version]:
-        """Return the current version of the existing parameters by path, decrypted.
+def describe(paths: Iterable[str]) -> dict[str, ParameterMetadataTypeDef]:
+    """Return the metadata of the existing parameters by path."""
+    found: dict[str, ParameterMetadataTypeDef] = {}
+    for batch in _batches(paths, 50):
+        with _translate_errors("ssm:DescribeParameters"):
+            pages = client().get_paginator("describe_parameters")
+            for page in pages.paginate(ParameterFilters=[{"Key": "Name", "Values": batch}]):
+                found.update((known["Name"], known) for known in page["Parameters"])
+    return found
 
-        With `described`, another request adds the author, key and tier.
-        """
-        answers: dict[str, Mapping[str, Any]] = {}
-        for batch in _batches(paths, 10):
-            with _translate_errors("ssm:GetParameters"):
-                answer = self._client.get_parameters(Names=batch, WithDecryption=True)
-            answers |= {known["Name"]: known for known in answer["Parameters"]}
-        metadata = self.describe(answers) if described else {}
+
+def history(path: str) -> dict[int, Version]:
+    """Return the versions that SSM still keeps by number, oldest first."""
+    with _translate_errors("ssm:GetParameterHistory"):
+        pages = client().get_paginator("get_parameter_history")
         return {
-            path: Version.of({**metadata.get(path, {}), **answer})
-            for path, answer in answers.items()
+            version["Version"]: Version.of(version)
+            for page in pages.paginate(Name=path, WithDecryption=True)
+            for version in page["Parameters"]
         }
 
-    def describe(self, paths: Iterable[str]) -> dict[str, ParameterMetadataTypeDef]:
-        """Return the metadata of the existing parameters by path."""
-        found: dict[str, ParameterMetadataTypeDef] = {}
-        for batch in _batches(paths, 50):
-            with _translate_errors("ssm:DescribeParameters"):
-                pages = self._client.get_paginator("describe_parameters")
-                for page in pages.paginate(ParameterFilters=[{"Key": "Name", "Values": batch}]):
-                    found.update((known["Name"], known) for known in page["Parameters"])
-        return found
 
-    def history(self, path: str) -> dict[int, Version]:
-        """Return the versions that SSM still keeps by number, oldest first."""
-        with _translate_errors("ssm:GetParameterHistory"):
-            pages = self._client.get_paginator("get_parameter_history")
-            return {
-                version["Version"]: Version.of(version)
-                for page in pages.paginate(Name=path, WithDecryption=True)
-                for version in page["Parameters"]
-            }
+def put(path: str, value: SecretValue, now: Version) -> int:
+    """Write a new version of an existing SecureString and return its number.
 
-    def put(self, path: str, value: SecretValue, now: Version) -> int:
-        """Write a new version of an existing SecureString and return its number.
-
-        `now` is the current, described version. Keeps its KMS key unless the installation sets one;
-        AWS would use the account's default key. A value over 4 KB moves to the advanced tier.
-        """
-        request: PutParameterRequestTypeDef = {
-            "Name": path,
-            "Value": value.text,
-            "Type": SECURE,
-            "Overwrite": True,
-        }
-        if key := INSTALLATION.kms_key_arn or now.key:
-            request["KeyId"] = key
-        if needs_advanced_tier(value) or now.tier != "Standard":
-            request["Tier"] = "Intelligent-Tiering"
-        with _translate_errors("ssm:PutParameter"):
-            return self._client.put_parameter(**request)["Version"]
-
-    @cached_property
-    def _client(self) -> SSMClient:
-        """Created on first use: a missing AWS profile raises only here."""
-        config = Config(connect_timeout=5, read_timeout=20)
-        return boto3.Session().client("ssm", region_name=self.region, config=config)
+    `now` is the current, described version. Keeps its KMS key unless the installation sets one;
+    AWS would use the account's default key. A value over 4 KB moves to the advanced tier.
+    """
+    request: PutParameterRequestTypeDef = {
+        "Name": path,
+        "Value": value.text,
+        "Type": SECURE,
+        "Overwrite": True,
+    }
+    if key := INSTALLATION.kms_key_arn or now.key:
+        request["KeyId"] = key
+    if needs_advanced_tier(value) or now.tier != "Standard":
+        request["Tier"] = "Intelligent-Tiering"
+    with _translate_errors("ssm:PutParameter"):
+        return client().put_parameter(**request)["Version"]
 
 
 def require_credentials() -> None:

@@ -20,8 +20,7 @@ from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from charts import output
 from constructs_lib.errors import DeclarationError
-from ops import terminal
-from ops.aws import ParameterStore, require_credentials
+from ops import aws, terminal
 from ops.errors import OpsError
 
 _POLL_SECONDS = 10
@@ -63,7 +62,7 @@ def deploy_secrets(
 
 
 def _deploy(outputs: Path, arguments: list[str]) -> int:
-    require_credentials()
+    aws.require_credentials()
     _unprotect_failed_stack()
     region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), INSTALLATION.region)
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
@@ -128,7 +127,7 @@ def _report_keys() -> None:
     """Print the adopted parameters that use another KMS key than the installation's."""
     wanted = INSTALLATION.kms_key_arn or "alias/aws/ssm"
     try:
-        found = ParameterStore().describe(parameter.path for parameter in Parameters)
+        found = aws.describe(parameter.path for parameter in Parameters)
     except OpsError as error:
         terminal.warn(f"cannot get the parameters' keys from SSM: {error}")
         return

@@ -11,12 +11,12 @@ import requests
 import typer
 
 from catalogue.hosts import Hosts
+from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib.manifests.network import paths
 from constructs_lib.manifests.objects import Key
 from constructs_lib.manifests.workload import Workload, behind
-from ops import rendered, terminal
-from ops.aws import ParameterStore
+from ops import aws, rendered, terminal
 from ops.cluster import Cluster
 from ops.cluster.client import json_object
 from ops.commands import Context, SecretCommand, context_needs_cluster
@@ -137,10 +137,10 @@ def _given_key(file: Path | None) -> SecretValue:
 
 
 def _key_from_ssm() -> SecretValue:
-    path, store = Parameters.API_KEYS.path, ParameterStore()
-    stored = store.read([path]).get(path)
+    path = Parameters.API_KEYS.path
+    stored = aws.read([path]).get(path)
     if not stored:
-        raise OpsError(f"{path} does not exist in {store.region}; pass a key with --ask-key")
+        raise OpsError(f"{path} does not exist in {INSTALLATION.region}; pass a key with --ask-key")
     try:
         tiers = api_keys(stored.value.text)
     except ValueError as error:

@@ -12,7 +12,7 @@ from catalogue.open_items import OpenItem
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform, current
 from ops import rendered, terminal
-from ops.aws import ParameterStore, Version
+from ops.aws import Version, read
 from ops.checklist import prerequisites
 from ops.checklist.results import Outcome, Report, Results, results_of
 from ops.checklist.services import CHECKS, Inputs
@@ -81,7 +81,7 @@ def _stored(*, aws: bool) -> Mapping[str, Version] | OpsError:
     """Return the parameters in SSM, or why they are unknown."""
     try:
         wanted = (parameter.path for parameter in Parameters)
-        return ParameterStore().read(wanted) if aws else OpsError("pass --aws")
+        return read(wanted) if aws else OpsError("pass --aws")
     except OpsError as error:
         return error
 

@@ -195,7 +195,6 @@ def _manifests(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]
 
 
 def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
-    """Check that the service's parameters are set in SSM."""
     known = {parameter.path: parameter for parameter in Parameters}
     secrets, now = service.secrets, required(inputs.stored)
     read = [
@@ -234,7 +233,6 @@ def _external_secrets(service: CheckedService, inputs: Inputs) -> Iterator[Check
 
 
 def _resources(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
-    """Check that every container has requests and limits."""
     count = sum(len(workload.every_container) for workload in service.workloads)
     detail = f"set on {plural(count, 'container')}"
     return inputs.follows(availability.unbounded_resources, service, detail)
@@ -249,7 +247,6 @@ def _probes(service: CheckedService, inputs: Inputs) -> CheckResult | list[Check
 
 
 def _node_selector(service: CheckedService, inputs: Inputs) -> list[CheckResult]:
-    """Check that every pod selects arm64 nodes."""
     detail = f"set on {plural(len(service.workloads), 'pod template')}"
     return inputs.follows(availability.wrong_architecture, service, detail)
 

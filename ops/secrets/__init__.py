@@ -10,7 +10,6 @@ import typer
 from catalogue.parameters import Parameters
 from constructs_lib.model.text import plural
 from ops import terminal
-from ops.aws import ParameterStore
 from ops.cluster import Cluster
 from ops.commands import AsJson, Context, SecretCommand, Yes, context_needs_cluster
 from ops.errors import Status
@@ -68,7 +67,7 @@ def status(
     checked.
     """
     context_needs_cluster(context, cluster=cluster)
-    found = parameters.statuses(ParameterStore(), Cluster(context) if cluster else None)
+    found = parameters.statuses(Cluster(context) if cluster else None)
     if as_json:
         terminal.show_json([parameter.as_json() for parameter in found])
     else:
@@ -95,16 +94,15 @@ def set_value(
     another user wrote at the same time (it stays in the history).
     """
     _one_source(file, version)
-    store = ParameterStore()
-    subject = writing.look_up(store, parameter)
-    value = writing.new_value(store, subject, file, version)
+    subject = writing.look_up(parameter)
+    value = writing.new_value(subject, file, version)
     if value == subject.stored.value:
         terminal.show(f"{subject.path} already has this value: version {subject.stored.number}.")
         return
     writing.describe(subject, value)
     writing.consequences(subject.readers)
     confirm(f"Write a new version of {subject.path}?", yes=yes)
-    number = writing.write(store, subject, value)
+    number = writing.write(subject, value)
     terminal.show(f"{subject.path} is set: version {number}.")
 
 
@@ -119,7 +117,7 @@ def import_values(*, context: Context = None, yes: Yes = False) -> Status:
     Exit status: 0 done, 1 a value was refused or could not be chosen, 130
     interrupted, with a list of the imported values.
     """
-    outcomes = writing.import_from(Cluster(context), ParameterStore(), yes=yes).values()
+    outcomes = writing.import_from(Cluster(context), yes=yes).values()
     counts = parameters.tally(writing.ImportOutcome, outcomes)
     terminal.show(f"{plural(len(outcomes), 'parameter')}: {counts}.")
     return Status.FAILED if writing.ImportOutcome.REFUSED in outcomes else Status.DONE
@@ -157,12 +155,11 @@ def rotate(
     if resume and (file or version is not None):
         raise typer.BadParameter("--continue uses the value in SSM; omit --file and --version")
     _one_source(file, version)
-    store = ParameterStore()
-    subject = writing.look_up(store, parameter)
+    subject = writing.look_up(parameter)
     target = Cluster(context)
     affected = rotation.reachable(target, subject.readers)
     now = subject.stored
-    value = now.value if resume else writing.new_value(store, subject, file, version)
+    value = now.value if resume else writing.new_value(subject, file, version)
     check(subject.parameter, value)
     writing.describe(subject, value)
     rotation.plan(affected, target.context)
@@ -171,14 +168,13 @@ def rotate(
         number = now.number
     else:
         try:
-            number = writing.write(store, subject, value)
+            number = writing.write(subject, value)
         except writing.OverwroteError:
             terminal.info(
                 "Nothing was restarted. Decide which value is right, then pass `--continue`."
             )
             raise
     return rotation.Rotation(
-        store,
         target,
         parameters.ValueInCluster(affected, value, target.secret, target.pods),
         version=number,

@@ -13,8 +13,8 @@ from catalogue.parameters import Parameters
 from constructs_lib.manifests.objects import Object, Objects, once_per_objects
 from constructs_lib.manifests.references import secret_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
-from ops import rendered, terminal
-from ops.aws import MISSING, SECURE, ParameterStore, Version
+from ops import aws, rendered, terminal
+from ops.aws import MISSING, SECURE, Version
 
 if TYPE_CHECKING:
     from ops.cluster import Cluster, PodState, Secret
@@ -248,9 +248,9 @@ class ParameterStatus:
         }
 
 
-def statuses(store: ParameterStore, cluster: Cluster | None) -> list[ParameterStatus]:
+def statuses(cluster: Cluster | None) -> list[ParameterStatus]:
     """Return the status of every parameter. Raises OpsError if AWS or the cluster fails."""
-    stored = store.read([parameter.path for parameter in Parameters], described=True)
+    stored = aws.read([parameter.path for parameter in Parameters], described=True)
     objects, pending = rendered.objects(), rendered.pending()
     lookups = (cache(cluster.secret), cache(cluster.pods)) if cluster else None
     """Cached, because parameters share Secrets and pods."""

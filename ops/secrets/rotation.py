@@ -12,8 +12,8 @@ import humanize
 
 from constructs_lib.manifests.workload import Update, Workload
 from constructs_lib.model.text import plural
-from ops import terminal
-from ops.aws import MISSING, ParameterStore
+from ops import aws, terminal
+from ops.aws import MISSING
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.secrets.parameters import Readers, SyncedSecret, ValueInCluster, update_mode
@@ -93,7 +93,6 @@ class Rotation:
     pods started with it.
     """
 
-    store: ParameterStore
     cluster: Cluster
     value: ValueInCluster
     version: int
@@ -131,7 +130,7 @@ class Rotation:
 
     def _require_newest(self) -> None:
         path = self.readers.path
-        newest = self.store.read([path]).get(path, MISSING).number
+        newest = aws.read([path]).get(path, MISSING).number
         if newest != self.version:
             now = f"SSM now has version {newest}" if newest else "it was deleted"
             raise OpsError(
@@ -204,7 +203,6 @@ class Rotation:
                 time.sleep(POLL_SECONDS)
 
     def _report(self) -> None:
-        """Print the result for every reader."""
         terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
         outcomes = dict.fromkeys(self._done, "already up to date")
         outcomes |= dict.fromkeys(self._restarted, "restarted")

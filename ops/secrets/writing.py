@@ -10,10 +10,11 @@ from pathlib import Path
 
 import typer
 
+from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib.manifests.workload import Update
-from ops import rendered, terminal
-from ops.aws import MISSING, AwsUnreachableError, ParameterStore, needs_advanced_tier
+from ops import aws, rendered, terminal
+from ops.aws import MISSING, AwsUnreachableError, needs_advanced_tier
 from ops.cluster import Cluster
 from ops.errors import CanceledError, OpsError, Status
 from ops.secrets.parameters import REMEDIES, ParameterStatus, Readers, State, readers, state_of
@@ -32,7 +33,7 @@ class OverwroteError(OpsError):
     status = Status.OVERWROTE
 
 
-def look_up(store: ParameterStore, name: str) -> ParameterStatus:
+def look_up(name: str) -> ParameterStatus:
     """Return the writable parameter with this path; `/cerebro/` is optional. Raises OpsError."""
     path = name if name.startswith("/") else f"/cerebro/{name}"
     known = {parameter.path: parameter for parameter in Parameters}
@@ -40,9 +41,9 @@ def look_up(store: ParameterStore, name: str) -> ParameterStatus:
         close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "`ops secrets status` lists them"
         raise OpsError(f"the parameter is not in catalogue/parameters.py; {hint}")
-    stored = store.read([path], described=True).get(path, MISSING)
+    stored = aws.read([path], described=True).get(path, MISSING)
     problems = {
-        State.MISSING: f"does not exist in {store.region}",
+        State.MISSING: f"does not exist in {INSTALLATION.region}",
         State.NOT_SECURE: f"is a {stored.type}, which cannot become a SecureString",
     }
     if (state := state_of(known[path], stored)) in problems:
@@ -50,14 +51,12 @@ def look_up(store: ParameterStore, name: str) -> ParameterStatus:
     return ParameterStatus(known[path], readers(path, rendered.objects()), stored)
 
 
-def new_value(
-    store: ParameterStore, subject: ParameterStatus, file: Path | None, version: int | None
-) -> SecretValue:
+def new_value(subject: ParameterStatus, file: Path | None, version: int | None) -> SecretValue:
     """Return the validated value: of an earlier version, or from the user."""
     if version is None:
         value = secret_value(f"New value of {subject.path}", file)
     else:
-        history = store.history(subject.path)
+        history = aws.history(subject.path)
         if version not in history:
             raise OpsError(
                 f"{subject.path} has no version {version}; its history has versions "
@@ -68,7 +67,7 @@ def new_value(
     return value
 
 
-def write(store: ParameterStore, subject: ParameterStatus, value: SecretValue) -> int:
+def write(subject: ParameterStatus, value: SecretValue) -> int:
     """Write a new version and return its number.
 
     SSM has no conditional writes, so a concurrent write shows only in the returned number. Then
@@ -76,12 +75,12 @@ def write(store: ParameterStore, subject: ParameterStatus, value: SecretValue) -
     """
     unsure = _UNSURE
     try:
-        number = store.put(subject.path, value, subject.stored)
+        number = aws.put(subject.path, value, subject.stored)
         unsure = (
             f"Your value is version {number}. It is unknown whether another user wrote a version "
             f"between it and version {subject.stored.number}"
         )
-        _require_no_other_write(store, subject, value, number)
+        _require_no_other_write(subject, value, number)
     except AwsUnreachableError as error:
         raise OpsError(f"{error}. {_UNSURE}") from error
     except KeyboardInterrupt:
@@ -90,9 +89,7 @@ def write(store: ParameterStore, subject: ParameterStatus, value: SecretValue) -
     return number
 
 
-def _require_no_other_write(
-    store: ParameterStore, subject: ParameterStatus, value: SecretValue, number: int
-) -> None:
+def _require_no_other_write(subject: ParameterStatus, value: SecretValue, number: int) -> None:
     """Raise OverwroteError if another user wrote between the lookup and version `number`.
 
     A version with the same value is ours: a request that was repeated because its response was
@@ -105,7 +102,7 @@ def _require_no_other_write(
         )
     between = range(subject.stored.number + 1, number)
     try:
-        history = store.history(subject.path) if between else {}
+        history = aws.history(subject.path) if between else {}
     except OpsError:
         history = {}
     others = [history.get(other, replace(MISSING, number=other)) for other in between]
@@ -176,14 +173,10 @@ Candidates = dict[SecretValue, str]
 """Values in the cluster, each with its places: `Secret cerebro/cerebro-api-secrets, key A`."""
 
 
-def import_from(
-    cluster: Cluster, store: ParameterStore, *, yes: bool
-) -> dict[Parameters, ImportOutcome]:
+def import_from(cluster: Cluster, *, yes: bool) -> dict[Parameters, ImportOutcome]:
     """Import confirmed values one by one, after checking that all parameters can be written."""
     found = _candidates(cluster)
-    subjects = {
-        parameter: look_up(store, parameter.path) for parameter, values in found.items() if values
-    }
+    subjects = {parameter: look_up(parameter.path) for parameter, values in found.items() if values}
     if subjects and not yes and not terminal.is_interactive():
         raise OpsError(
             "the terminal is not interactive; nothing was changed. Pass --yes to import the values "
@@ -192,7 +185,7 @@ def import_from(
     outcomes = dict.fromkeys(found, ImportOutcome.ABSENT)
     try:
         for parameter, subject in subjects.items():
-            outcomes[parameter] = _import(store, subject, found[parameter], yes=yes)
+            outcomes[parameter] = _import(subject, found[parameter], yes=yes)
     except typer.Abort:
         imported = ", ".join(
             parameter.path
@@ -220,9 +213,7 @@ def _candidates(cluster: Cluster) -> dict[Parameters, Candidates]:
     return found
 
 
-def _import(
-    store: ParameterStore, subject: ParameterStatus, values: Candidates, *, yes: bool
-) -> ImportOutcome:
+def _import(subject: ParameterStatus, values: Candidates, *, yes: bool) -> ImportOutcome:
     value = _choose(subject, values, yes=yes)
     if not value:
         return ImportOutcome.REFUSED
@@ -244,7 +235,7 @@ def _import(
     if not confirmed and (yes or not terminal.ask_yes_or_no(question)):
         terminal.show(f"{path}: {ImportOutcome.KEPT}")
         return ImportOutcome.KEPT
-    number = write(store, subject, value)
+    number = write(subject, value)
     terminal.show(f"{path}: {ImportOutcome.IMPORTED} as version {number}")
     return ImportOutcome.IMPORTED
 

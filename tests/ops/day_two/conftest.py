@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from catalogue.parameters import Parameters
 from charts import registry
 from constructs_lib.kubernetes import App
-from ops import jobs, rendered
+from ops import aws, jobs, rendered
 from ops.commands import app as commands
 from ops.secrets import rotation
 from tests import fixed
@@ -136,6 +136,7 @@ class Run:
 
     def __call__(self, *arguments: str, given: str | bytes = "") -> Result:
         """Return the result of `python -m ops <arguments>`, with `given` on standard input."""
+        aws.client.cache_clear()  # the environment may have changed
         result = CliRunner().invoke(commands, arguments, input=given)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception

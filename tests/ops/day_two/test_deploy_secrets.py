@@ -11,6 +11,7 @@ import pytest
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
 from ops import deploy
+from ops.aws import client
 from tests.serving import Answer, JsonHandler, posted, serving
 
 pytestmark = pytest.mark.usefixtures("credentials")
@@ -34,6 +35,7 @@ class Aws:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     made = Aws()
+    client.cache_clear()
     with serving(posted(made)) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         yield made

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import Result
 
 from catalogue.parameters import Parameters
-from ops.aws import ParameterStore, Version
+from ops import aws
+from ops.aws import Version
 from ops.errors import OpsError
 from ops.secrets.values import api_keys, check
 from ops.terminal import SecretValue
@@ -50,7 +51,7 @@ def test_it_prints_the_readers_and_keeps_key_and_type(account: Account, run: Run
         "longer than 4 KB",
     ):
         assert part in done.stderr
-    (written,) = ParameterStore().read([KEYS.path], described=True).values()
+    (written,) = aws.read([KEYS.path], described=True).values()
     assert (written.key, written.tier) == ("alias/of-the-operator", "Intelligent-Tiering")
 
 
@@ -125,15 +126,15 @@ def test_a_version_between_the_lookup_and_the_write(
     status: int,
     message: str,
 ) -> None:
-    write = ParameterStore.put
+    write = aws.put
 
-    def put(store: ParameterStore, path: str, mine: SecretValue, now: Version) -> int:
+    def put(path: str, mine: SecretValue, now: Version) -> int:
         account.put(PASSWORD, theirs)
-        return write(store, path, mine, now)
+        return write(path, mine, now)
 
-    monkeypatch.setattr(ParameterStore, "put", put)
+    monkeypatch.setattr(aws, "put", put)
     if not is_listed:
-        monkeypatch.setattr(ParameterStore, "history", lambda *_: {})
+        monkeypatch.setattr(aws, "history", lambda _: {})
     done = set_to(run, PASSWORD, MINE)
     assert (done.exit_code, account.version(PASSWORD), account.value(PASSWORD)) == (status, 3, MINE)
     assert message in done.stderr
