@@ -17,34 +17,27 @@ from tests.serving import QuietHandler, posted, serving
 NOWHERE = "http://127.0.0.1:1"
 
 
+REFUSAL = "User: arn is not authorized to perform: ssm:GetParameters on resource: x because …"
+
+
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize(
-    ("status", "code", "message", "sentence"),
+    ("status", "answer", "sentence"),
     [
-        (400, "ThrottlingException", "Rate exceeded", "AWS throttles requests"),
-        (400, "ExpiredTokenException", "expired", "the AWS credentials have expired; log in again"),
-        (400, "UnrecognizedClientException", "invalid", "AWS rejects the credentials"),
-        (
-            400,
-            "AccessDeniedException",
-            "User: arn is not authorized to perform: ssm:GetParameters on resource: x because …",
-            "the AWS credentials lack the permission ssm:GetParameters; add it",
-        ),
-        (400, "AccessDeniedException", "KMS", "lack the permission ssm:GetParameters"),
-        (400, "ParameterMaxVersionLimitExceeded", "label", "AWS rejects ssm:GetParameters: Para"),
-        (500, "InternalServerError", "", "AWS has an internal error (InternalServerError)"),
-        (400, "Unheard", "of", "AWS rejects ssm:GetParameters: Unheard: of"),
+        (400, "ThrottlingException Rate exceeded", "AWS throttles requests"),
+        (400, "ExpiredTokenException expired", "the AWS credentials have expired; log in again"),
+        (400, "UnrecognizedClientException invalid", "AWS rejects the credentials"),
+        (400, f"AccessDeniedException {REFUSAL}", "lack the permission ssm:GetParameters; add it"),
+        (400, "AccessDeniedException KMS", "the AWS credentials lack the permission ssm:GetParam"),
+        (400, "ParameterMaxVersionLimitExceeded label", "AWS rejects ssm:GetParameters: Parameter"),
+        (500, "InternalServerError ", "AWS has an internal error (InternalServerError)"),
+        (400, "Unheard of", "AWS rejects ssm:GetParameters: Unheard: of"),
     ],
 )
 def test_errors_of_aws(
-    run: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    status: int,
-    code: str,
-    message: str,
-    sentence: str,
+    run: Run, monkeypatch: pytest.MonkeyPatch, status: int, answer: str, sentence: str
 ) -> None:
+    code, _, message = answer.partition(" ")
     with serving(posted(lambda _: (status, {"__type": code, "message": message}))) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         assert sentence in run.refused("secrets", "status")
