@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 from rich.console import Console
@@ -107,63 +109,43 @@ _RESERVE = 400
 """For the line that lists what is left out."""
 
 
-class Comment:
-    """Text with a length limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit - _RESERVE
-        self._parts: list[str] = []
-        self._cut: list[str] = []
-        """Descriptions of what did not fit."""
-
-    def add(self, *texts: str, noun: str = "") -> None:
-        """Add the texts that fit, and count the others."""
-        cut = 0
-        for text in texts:
-            if _length(text) > self._left:
-                cut += 1
-                continue
-            self._parts.append(text)
-            self._left -= _length(text)
-        if cut and noun:
-            self._cut.append(plural(cut, noun))
-
-    def add_diff(self, diff: RawDiff) -> None:
-        """Add as much of the diff as fits, collapsed."""
-        fence = "`" * max(3, _backticks(diff.text) + 1)
-        title = f"Raw diff: {diff}"
-        kept, left = "", self._left - _length(_collapsed(title, f"{fence}diff\n{fence}\n"))
-        for line in diff.text.splitlines(keepends=True):
-            left -= _length(line)
-            if left < 0:
-                self._cut.append("the rest of the raw diff")
-                break
-            kept += line
-        if kept:
-            self.add(_collapsed(title, f"{fence}diff\n{kept}{fence}\n"))
-
-    def text(self, full: str) -> str:
-        """The text, and a reference to the full report if something did not fit."""
-        note = f"\n> Does not fit into a comment: {', '.join(self._cut)}. Full report: {full}\n"
-        return "".join(self._parts) + (note if self._cut else "")
-
-
 def to_markdown(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> str:
     """A GitHub comment with at most `limit` characters, which escapes all values.
 
-    `full` is where the full report is.
+    It counts what does not fit, and refers to `full` for it.
     """
-    comment = Comment(limit)
     alert = _ALERTS[report.severity]
-    comment.add(f"{MARKER}\n> [!{alert}]\n> **{_prose(report.verdict)}**\n")
-    if report.findings:
-        comment.add(f"\n{_prose(report.scope)}\n\n| | Class | Object | What happens |\n|-|-|-|-|\n")
-        comment.add(*map(_row, report.groups), noun="row")
-        if report.capacity:
-            comment.add(_collapsed("Capacity at peak", f"{_capacity_rows(report)}\n"))
-        comment.add(*_services(report), noun="service")
-        comment.add_diff(diff)
-    return comment.text(full)
+    text = f"{MARKER}\n> [!{alert}]\n> **{_prose(report.verdict)}**\n"
+    if not report.findings:
+        return text
+    text += f"\n{_prose(report.scope)}\n\n| | Class | Object | What happens |\n|-|-|-|-|\n"
+    parts = [*((_row(group), "row") for group in report.groups), (_capacity(report), "")]
+    parts += ((service, "service") for service in _services(report))
+    hidden: Counter[str] = Counter()
+    left = limit - _RESERVE - _length(text)
+    for part, noun in parts:
+        if _length(part) <= left:
+            text += part
+            left -= _length(part)
+        elif noun:
+            hidden[noun] += 1
+    cut = [plural(count, noun) for noun, count in hidden.items()]
+    shown_diff, fits = _fitting(diff, left)
+    cut += [] if fits else ["the rest of the raw diff"]
+    note = f"\n> Does not fit into a comment: {', '.join(cut)}. Full report: {full}\n"
+    return f"{text}{shown_diff}{note if cut else ''}"
+
+
+def _fitting(diff: RawDiff, limit: int) -> tuple[str, bool]:
+    """As much of the diff as fits, collapsed, and whether all of it does."""
+    fence = "`" * max(3, _backticks(diff.text) + 1)
+    title = f"Raw diff: {diff}"
+    lines = diff.text.splitlines(keepends=True)
+    left = limit - _length(_collapsed(title, f"{fence}diff\n{fence}\n"))
+    ends = accumulate(map(_length, lines))
+    kept = lines[: sum(end <= left for end in ends)]
+    text = _collapsed(title, f"{fence}diff\n{''.join(kept)}{fence}\n") if kept else ""
+    return text, len(kept) == len(lines)
 
 
 def _row(group: Group) -> str:
@@ -171,12 +153,15 @@ def _row(group: Group) -> str:
     return f"| {_SIGNS[group.severity]} | `{group.risk}` | {names} | {text} |\n"
 
 
-def _capacity_rows(report: Report) -> str:
-    rows = (
+def _capacity(report: Report) -> str:
+    if not report.capacity:
+        return ""
+    rows = "".join(
         f"| {_prose(namespace)} | {' | '.join(amounts)} |\n"
         for namespace, *amounts, _ in report.capacity
     )
-    return f"| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n{''.join(rows)}"
+    headings = "| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n"
+    return _collapsed("Capacity at peak", f"{headings}{rows}\n")
 
 
 def _services(report: Report) -> Iterator[str]:
