@@ -1,6 +1,5 @@
 """The overview, the checklist and the secrets commands also handle native workloads."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,7 @@ _TEMPLATE = _OBJECTS[0]["spec"]["template"]
 
 @pytest.fixture
 def files(tmp_path: Path, platform: AnalyticsPlatform) -> ChartFiles:
-    app = App(replace(platform))
+    app = App(platform)
     file = tmp_path / "native.yaml"
     file.write_text(yaml.safe_dump_all(_OBJECTS))
     cdk8s.Include(Chart(app, "native", namespace="cerebro"), "native", url=str(file))

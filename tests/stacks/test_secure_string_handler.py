@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -41,19 +42,12 @@ def ssm(monkeypatch: pytest.MonkeyPatch) -> Any:
 def answer(monkeypatch: pytest.MonkeyPatch) -> Any:
     sent: dict[str, Any] = {}
 
-    class Response:
-        def close(self) -> None: ...
-
-    def urlopen(request: Any, **_: Any) -> Response:
+    def urlopen(request: Any, **_: Any) -> Mock:
         sent.update(json.loads(request.data))
-        return Response()
+        return Mock()
 
     monkeypatch.setattr(subject.urllib.request, "urlopen", urlopen)
     return sent
-
-
-def history(*versions: dict[str, Any]) -> dict[str, Any]:
-    return {"Parameters": list(versions)}
 
 
 def exists(ssm: Any, **newest: Any) -> None:
@@ -62,7 +56,7 @@ def exists(ssm: Any, **newest: Any) -> None:
     older = {"Type": "String"}
     ssm.add_response(
         "get_parameter_history",
-        history(older, newest),
+        {"Parameters": [older, newest]},
         {"Name": _WANTED["Name"], "WithDecryption": False},
     )
 
