@@ -17,13 +17,6 @@ from constructs_lib.model.text import plural
 
 ANY_HOST = "any host"
 """In place of the host of a rule without one."""
-_GANTT = (
-    "gantt",
-    "  dateFormat HH:mm",
-    "  axisFormat %H:%M",
-    "  tickInterval 2hour",
-    "  todayMarker off",
-)
 _MOST_STARTS = 6
 """A job with more starts per day is drawn as one bar over the whole day."""
 
@@ -180,7 +173,8 @@ def _qualified(chart: ChartFile, name: str) -> str:
 
 def day(inventory: Inventory) -> str:
     """A Gantt chart of job starts, in UTC."""
-    lines = list(_GANTT)
+    axis = ("dateFormat HH:mm", "axisFormat %H:%M", "tickInterval 2hour", "todayMarker off")
+    lines = ["gantt", *(f"  {setting}" for setting in axis)]
     section = ""
     for chart, job in inventory.of("CronJob"):
         if chart.name != section:

@@ -178,10 +178,8 @@ def overlapping_jobs(job: Object, _: Rendered) -> Problems:
             yield "a run may start while the previous one is running (concurrencyPolicy: Allow)"
         spec = at(spec, "jobTemplate", "spec")
     elif not remade_with_each_sync(job):
-        yield Problem(
-            "the API server does not allow changes to an existing Job",
-            "make it an Argo CD hook with hook-delete-policy: BeforeHookCreation",
-        )
+        text = "the API server does not allow changes to an existing Job"
+        yield Problem(text, "make it an Argo CD hook with hook-delete-policy: BeforeHookCreation")
     if at(spec, "template", "spec").get("restartPolicy") not in ("Never", "OnFailure"):
         text = "the API server rejects restartPolicy values other than Never and OnFailure"
         yield Problem(text, "set one")

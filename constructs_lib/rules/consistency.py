@@ -116,9 +116,8 @@ def dangling_service(service: Object, rendered: Rendered) -> Problems:
         return
     if len({workload.key for workload in pods if workload.serves}) > 1:
         names = ", ".join(str(workload.key) for workload in pods)
-        yield Problem(
-            f"its selector matches pods of several workloads ({names})", "use a unique label"
-        )
+        text = f"its selector matches pods of several workloads ({names})"
+        yield Problem(text, "use a unique label")
     for port in service.spec.get("ports") or ():
         target, protocol = port.get("targetPort", port.get("port")), port.get("protocol", "TCP")
         if not any(network.is_listening(workload, target, protocol) for workload in pods):
@@ -156,9 +155,8 @@ def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
         return
     selector = at(workload.spec, "selector")
     if not selects(selector, workload.pod_labels):
-        yield Problem(
-            "its selector does not match its own pods", "correct the labels of the template"
-        )
+        text = "its selector does not match its own pods"
+        yield Problem(text, "correct the labels of the template")
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
         yield "its selector matches every pod"
 

@@ -52,9 +52,8 @@ def open_private_address(policy: Object, rendered: Rendered) -> Problems:
                 )
         reaches = anyone or any(_covers(block, f"{_METADATA}/32") for block in others)
         if reaches and opened.has_port(_METADATA_PORT):
-            yield Problem(
-                f"opens instance metadata ({_METADATA})", f"list ports other than {_METADATA_PORT}"
-            )
+            text = f"opens instance metadata ({_METADATA})"
+            yield Problem(text, f"list ports other than {_METADATA_PORT}")
 
 
 def _is_resolver(block: Mapping[str, Any], opened: PolicyRule, rendered: Rendered) -> bool:
@@ -265,8 +264,5 @@ def _dropped(opened: PolicyRule) -> Problems:
             )
     for block in opened.blocks:
         if network.as_range(block["cidr"]).version != _IPV4:
-            yield Problem(
-                f"contains {block['cidr']}, but this platform supports only IPv4 clusters",
-                "remove it",
-                opened.policy,
-            )
+            text = f"contains {block['cidr']}, but this platform supports only IPv4 clusters"
+            yield Problem(text, "remove it", opened.policy)

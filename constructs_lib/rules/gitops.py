@@ -56,10 +56,8 @@ def _unbounded(spec: Manifest) -> Problems:
     for destination in spec.get("destinations") or ():
         namespace, server = destination.get("namespace", "*"), destination.get("server")
         if "*" in namespace or server != _CLUSTER:
-            yield Problem(
-                f"syncs into namespace {destination.get('namespace')} of {server}",
-                f"use a namespace of {_CLUSTER}",
-            )
+            text = f"syncs into namespace {destination.get('namespace')} of {server}"
+            yield Problem(text, f"use a namespace of {_CLUSTER}")
     for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
         for allowed in spec.get(field) or ():
             if "*" in (allowed.get("kind", "*"), allowed.get("group", "*")):
@@ -132,9 +130,8 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     provider = at(store.spec, "provider", "aws")
     region = rendered.platform.region if rendered.platform else provider.get("region")
     if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
-        yield Problem(
-            f"does not read the parameters of {region}", "use the ParameterStore of that region"
-        )
+        text = f"does not read the parameters of {region}"
+        yield Problem(text, "use the ParameterStore of that region")
     if not any(rendered.objects.of_kinds("Namespace")):
         return
     for namespace in sorted(reading - served):

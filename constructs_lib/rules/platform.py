@@ -79,10 +79,8 @@ def duplicate_object(rendered: Rendered) -> Problems:
         declared[item.key].append(item.file)
     for key, files in declared.items():
         if len(files) > 1:
-            yield Problem(
-                f"{key} is declared {len(files)} times, in {', '.join(files)}",
-                "rename one of the workloads",
-            )
+            text = f"{key} is declared {len(files)} times, in {', '.join(files)}"
+            yield Problem(text, "rename one of the workloads")
 
 
 @rule(
@@ -102,10 +100,8 @@ def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
     """Argo CD would create a mistyped namespace without quota, policies or pull secret."""
     declared = rendered.namespaces
     if declared and item.namespace and item.namespace not in {*declared, ARGO_CD}:
-        yield Problem(
-            f"is in namespace {item.namespace}, which is not declared",
-            f"the declared namespaces are {', '.join(sorted(declared))}",
-        )
+        text = f"is in namespace {item.namespace}, which is not declared"
+        yield Problem(text, f"the declared namespaces are {', '.join(sorted(declared))}")
 
 
 @rule(risk="exposure", remedy="correct the hosts", needs_platform=True)
@@ -123,14 +119,11 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
                 yield Problem(f"Ingress {title} serves every host", "set the host of each rule")
     for host, ingresses in served.items():
         if len(ingresses) > 1:
-            yield Problem(
-                f"host {host} is served by {', '.join(ingresses)}", "use a separate host for each"
-            )
+            text = f"host {host} is served by {', '.join(ingresses)}"
+            yield Problem(text, "use a separate host for each")
         if host not in platform.hosts:
-            yield Problem(
-                f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover",
-                f"add it to {where}",
-            )
+            text = f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover"
+            yield Problem(text, f"add it to {where}")
     for host in platform.hosts:
         if host not in served:
             yield Problem(f"no Ingress serves the host {host} in {where}", "remove it")
@@ -153,10 +146,8 @@ def mismatching_parameters(rendered: Rendered) -> Problems:
     for path in sorted(known - read - pending):
         yield Problem(f"parameter {path} is not read by any service", f"remove it from {where}")
     for path in sorted((read | pending) - known):
-        yield Problem(
-            f"parameter {path} is read, but not declared, so the stack does not create it",
-            f"add it to {where}",
-        )
+        text = f"parameter {path} is read, but not declared, so the stack does not create it"
+        yield Problem(text, f"add it to {where}")
 
 
 @rule(risk="update", remedy="remove the pin", needs_platform=True)
@@ -169,10 +160,8 @@ def unused_pin(rendered: Rendered) -> Problems:
         for image in workload.images
     }
     for service in sorted(set(platform.images) - used):
-        yield Problem(
-            f"{platform.locations.pin.format(service=service)} pins an image that no pod runs",
-            f"list its chart in {platform.locations.charts}, or remove the pin",
-        )
+        text = f"{platform.locations.pin.format(service=service)} pins an image that no pod runs"
+        yield Problem(text, f"list its chart in {platform.locations.charts}, or remove the pin")
 
 
 @rule("Ingress", risk="exposure", remedy="use the Alb construct")
@@ -249,10 +238,8 @@ def invalid_inbound_ranges(ingress: Object, _: Rendered) -> Problems:
     if _INBOUND not in ingress.annotations:
         return
     if _SECURITY_GROUPS in ingress.annotations:
-        yield Problem(
-            "the controller ignores inbound-cidrs because security-groups is set",
-            "remove one of them (inbound-cidrs with Alb(inbound_cidrs=()))",
-        )
+        text = "the controller ignores inbound-cidrs because security-groups is set"
+        yield Problem(text, "remove one of them (inbound-cidrs with Alb(inbound_cidrs=()))")
     ranges = [cidr.strip() for cidr in ingress.annotations[_INBOUND].split(",")]
     try:
         check_ranges(ranges, "inbound-cidrs")
