@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
 
 from constructs_lib.manifests.objects import selects
+from tests.conftest import manifest
 from tests.network import Endpoint, Network
 
 WEB = Endpoint("10.0.1.1", "cerebro", {"app": "web"}, {("http", "TCP"): 8000})
@@ -24,14 +23,8 @@ NAMESPACES = [
 
 def network(*specs: str, namespace: str = "cerebro") -> Network:
     """A cluster with one policy per spec, all in one namespace."""
-    policies: list[dict[str, Any]] = [
-        {
-            "kind": "NetworkPolicy",
-            "metadata": {"name": "policy", "namespace": namespace},
-            "spec": yaml.safe_load(spec),
-        }
-        for spec in specs
-    ]
+    kind = "networking.k8s.io/v1/NetworkPolicy"
+    policies = [manifest(kind, yaml.safe_load(spec), namespace=namespace) for spec in specs]
     return Network([*NAMESPACES, *policies])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
 from constructs_lib.model import Manifest, Pin
 from overview import FILE
+from tests.conftest import run
 
 _BUMPS = ("cerebro-api", "cerebro-mcp")  # adjacent on the page
 
@@ -52,13 +52,9 @@ def test_two_bumps_merge(platform: AnalyticsPlatform, tmp_path: Path) -> None:
     versions = {"ours": bumped(_BUMPS[0]), "base": bumped(), "theirs": bumped(_BUMPS[1])}
     for name, text in versions.items():
         (tmp_path / name).write_text(text, "utf-8")
-    merged = subprocess.run(
-        ["git", "merge-file", "--stdout", *versions],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,  # the exit status is the number of conflicts
-    )
-    assert merged.stdout.decode("utf-8") == bumped(*_BUMPS)
+    merged = run("git", "merge-file", "--stdout", *versions, folder=tmp_path)
+    assert merged.returncode == 0  # the number of conflicts
+    assert merged.stdout == bumped(*_BUMPS)
 
 
 def test_an_open_item_is_on_the_page_until_it_is_set(

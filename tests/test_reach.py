@@ -44,12 +44,8 @@ def endpoints(manifests: Sequence[Manifest]) -> dict[str, Endpoint]:
     }
 
 
-def committed() -> list[Manifest]:
-    return [item.manifest for item in start()]
-
-
 def test_dist_is_the_same_for_kubernetes_and_eks() -> None:
-    manifests = committed()
+    manifests = [item.manifest for item in start()]
     pods = endpoints(manifests)
     assert pods.keys() >= LISTED
     asked = list(questions(pods))
@@ -75,7 +71,7 @@ def test_a_configured_platform_is_the_same_for_kubernetes_and_eks() -> None:
 
 def test_the_old_form_differs_and_is_rejected() -> None:
     """With a rule without peers and one with exceptions, ClickHouse over PrivateLink fails."""
-    manifests = copy.deepcopy(committed())
+    manifests = [copy.deepcopy(item.manifest) for item in start()]
     policies = [one for one in manifests if one["kind"] == "NetworkPolicy"]
     for rule in (rule for policy in policies for rule in policy["spec"].get("egress", [])):
         if {"ipBlock": {"cidr": "10.0.0.0/8"}} in rule["to"]:  # those of Egress(to="anywhere")
@@ -112,7 +108,7 @@ def variants(rule: Manifest) -> Iterator[Manifest]:
 @pytest.mark.parametrize("app", ["cerebro-api", "nebula", "cryo-indexer"])
 def test_every_change_that_causes_a_difference_is_rejected(app: str) -> None:
     """Compares both evaluations for each connection, independently of the rule."""
-    manifests = committed()
+    manifests = [item.manifest for item in start()]
     pods = endpoints(manifests)
     asked = [one for one in questions({app: pods[app]}) if one.source == pods[app]]
     places = [Endpoint(f"{cidr.partition('/')[0].removesuffix('.0')}.77") for cidr in NOT_PUBLIC]

@@ -14,6 +14,7 @@ import pytest
 
 from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
+from constructs_lib.manifests.objects import Object
 from constructs_lib.model import ClusterTarget, Manifest
 from tests.conftest import ROOT, parse, run
 
@@ -28,7 +29,7 @@ def problems(objects: list[Manifest]) -> list[str]:
     """The errors of the schemas and CRD validators. Every object is checked."""
     custom = [o for o in objects if o["apiVersion"].partition("/")[0] in _CUSTOM]
     found = [
-        f"{name(o)}: {message}"
+        f"{Object.of(o).key}: {message}"
         for o, message in zip(custom, _custom(custom), strict=True)
         if message
     ]
@@ -41,7 +42,7 @@ def problems(objects: list[Manifest]) -> list[str]:
                     kubernetes_validate.ValidationError,
                     kubernetes_validate.SchemaNotFoundError,
                 ) as error:
-                    found.append(f"{name(core)} on {version}: {error}")
+                    found.append(f"{Object.of(core).key} on {version}: {error}")
     return found
 
 
@@ -51,10 +52,6 @@ def _custom(objects: list[Manifest]) -> list[str | None]:
     assert done.returncode == 0, done.stderr
     messages: list[str | None] = json.loads(done.stdout)
     return messages
-
-
-def name(item: Manifest) -> str:
-    return f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,6 @@ def peak(objects: list[Manifest]) -> dict[str, capacity.Amounts]:
     return capacity.peak(Objects.of(objects))
 
 
-def quotas(objects: list[Manifest]) -> dict[str, capacity.Amounts]:
-    return capacity.quotas(Objects.of(objects))
-
-
 def holding(**requests: Any) -> Manifest:
     """A container."""
     return {"name": "one", "resources": {"requests": requests}}
@@ -174,10 +170,9 @@ def test_quotas_are_the_smallest_of_each_resource() -> None:
         {"hard": {"pods": 1}, "scopes": ["Terminating"]},
         {"hard": None},
     ]
-    assert quotas([manifest("v1/ResourceQuota", spec) for spec in specs]) == {
-        "space": {"requests.cpu": 1.5, "pods": 10}
-    }
-    assert quotas([manifest("v1/ResourceQuota", {})]) == {"space": {}}
+    objects = Objects.of(manifest("v1/ResourceQuota", spec) for spec in specs)
+    assert capacity.quotas(objects) == {"space": {"requests.cpu": 1.5, "pods": 10}}
+    assert capacity.quotas(Objects.of([manifest("v1/ResourceQuota", {})])) == {"space": {}}
 
 
 def test_volumes_are_counted_and_their_bytes_if_a_quota_limits_them() -> None:

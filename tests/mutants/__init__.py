@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -33,8 +33,7 @@ _API = f"{DIST}/cerebro/cerebro-api.k8s.yaml"
 _NEW_KINDS = ("StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
 
 
-@dataclass(frozen=True)
-class Mutant:
+class Mutant(NamedTuple):
     """The objects with one broken field."""
 
     name: str
