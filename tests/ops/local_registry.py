@@ -39,18 +39,15 @@ class LocalRegistry:
         entries = [
             {
                 "mediaType": _MANIFEST,
-                "digest": self._manifest(repository, platform),
+                "digest": self.push_manifest(repository, platform),
                 "platform": {"os": platform[0], "architecture": platform[1]},
             }
             for platform in platforms
         ]
         return self._put(repository, "manifests", {"mediaType": _INDEX, "manifests": entries}, tag)
 
-    def push_single(self, repository: str, tag: str, platform: Platform) -> str:
+    def push_manifest(self, repository: str, platform: Platform, *tags: str) -> str:
         """Push one manifest without an index; return its digest."""
-        return self._manifest(repository, platform, tag)
-
-    def _manifest(self, repository: str, platform: Platform, *tags: str) -> str:
         facts = {"os": platform[0], "architecture": platform[1]}
         config = {"digest": self._put(repository, "blobs", facts)}
         return self._put(repository, "manifests", {"mediaType": _MANIFEST, "config": config}, *tags)

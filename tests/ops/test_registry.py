@@ -27,7 +27,7 @@ def image(server: LocalRegistry) -> str:
 
 def test_an_image_is_found_by_tag_or_digest_with_a_token(server: LocalRegistry) -> None:
     index = server.push(REPOSITORY, "sha-1", ARM64, ATTESTATION)
-    single = server.push_single(REPOSITORY, "single", ARM64)
+    single = server.push_manifest(REPOSITORY, ARM64, "single")
     repository = f"{server.host}/{REPOSITORY}"
     assert find(f"{repository}:sha-1") == index
     assert server.asked == [f"repository:{REPOSITORY}:pull"]
@@ -56,10 +56,6 @@ def _pushed(tag: str, *platforms: tuple[str, str]) -> Prepare:
     return lambda server: server.push(REPOSITORY, tag, *platforms)
 
 
-def _single_amd64(server: LocalRegistry) -> None:
-    server.push_single(REPOSITORY, "sha-1", AMD64)
-
-
 def _missing_child(server: LocalRegistry) -> None:
     server.push(REPOSITORY, "sha-1", ARM64)
     _, index = server.answers[f"/v2/{REPOSITORY}/manifests/sha-1"]
@@ -82,7 +78,11 @@ def _answers(status: int, body: bytes, path: str = f"/v2/{REPOSITORY}/manifests/
         (lambda _: None, ImageMissingError, "cerebro-api:sha-1 does not exist"),
         (_pushed("sha-2", ARM64), ImageMissingError, "cerebro-api:sha-1 does not exist"),
         (_pushed("sha-1", AMD64, ATTESTATION), ImageMissingError, ONLY_AMD64),
-        (_single_amd64, ImageMissingError, ONLY_AMD64),
+        (
+            lambda server: server.push_manifest(REPOSITORY, AMD64, "sha-1"),
+            ImageMissingError,
+            ONLY_AMD64,
+        ),
         (_pushed("sha-1", ATTESTATION), ImageMissingError, "is not built for linux/arm64$"),
         (_missing_child, ImageMissingError, r"cerebro-api@sha256:\w{64} does not exist"),
         (_private, RegistryError, r"\(403\): it does not exist or is private; .* `docker login"),

@@ -27,8 +27,6 @@ SAVED = "saved-cerebro-api.yaml"
 CLAIM = "PersistentVolumeClaim crawlers/ip-crawler"
 NAMESPACES = [find("Namespace cerebro"), find("Namespace crawlers"), ARGOCD]
 
-Run = Callable[..., Result]
-
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
