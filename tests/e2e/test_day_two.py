@@ -15,7 +15,6 @@ from local_cluster.processes import eventually
 from ops.secrets.parameters import Readers, readers
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed
-from tests.ops.session import command_lines
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 RPC = Parameters.EXECUTION_RPC_URL
@@ -112,7 +111,8 @@ def test_an_interrupted_rotation_can_continue(
         rotate = ("secrets", "rotate", RPC.path, "--yes")
         command = installation.session(*rotate, "--file", str(file))
         command.wait_for("Waiting for crawlers/cryo-indexer")
-        seen = command_lines()
+        seen = command.command_lines()
+        assert RPC.path in seen
         command.interrupt(" to restart")
         status, printed = command.ended()
         assert status == 130

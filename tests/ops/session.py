@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -54,19 +56,19 @@ class Session:
         self._child.close()
         return self._child.exitstatus, self.shown.getvalue()
 
+    def command_lines(self) -> str:
+        """Return the command lines of the program and of what it runs: every user can read them."""
+        group = self._child.pid  # of its processes; other tests may run at the same time
+        if not Path("/proc/self/cmdline").exists():
+            listing = ["ps", "-A", "-o", "pgid=,args="]
+            shown = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+            return "\n".join(row for row in shown.splitlines() if row.split()[0] == str(group))
+        seen = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended
+                if os.getpgid(int(folder.name)) == group:
+                    seen.append((folder / "cmdline").read_text("utf-8", "replace"))
+        return "\n".join(seen)
+
     def kill(self) -> None:
         self._child.close(force=True)
-
-
-def command_lines() -> str:
-    """Return the command line of every visible process."""
-    listing = ["ps", "-eo", "args"]
-    if not Path("/proc/self/cmdline").exists():
-        return subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-    seen = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            seen.append(file.read_text("utf-8", "replace"))
-        except OSError:
-            continue  # it has ended
-    return "\n".join(seen)
