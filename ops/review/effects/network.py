@@ -21,12 +21,6 @@ _CLIENTS = {
     "NodePort": "clients that can reach a node",
 }
 """Who can reach a Service, by type; by default, pods."""
-_SERVICE_SETTINGS = (
-    "externalIPs",
-    "externalTrafficPolicy",
-    "loadBalancerSourceRanges",
-    "selector",
-)
 _ANYONE = "any address"
 _EVERY_PORT = "all ports"
 _DIRECTIONS = {"Ingress": "be reached from", "Egress": "connect to"}
@@ -69,7 +63,7 @@ def _service_ports(service: Object) -> list[str]:
 @effect("Service", risk="exposure")
 def service_settings_changed(change: Change, _: Comparison) -> Findings:
     """Other pods serve a Service, or other addresses reach it."""
-    for setting in _SERVICE_SETTINGS:
+    for setting in ("externalIPs", "externalTrafficPolicy", "loadBalancerSourceRanges", "selector"):
         for field in change.at("spec", setting):
             yield Finding.of_field(MEDIUM, field, f"spec.{setting}")
 

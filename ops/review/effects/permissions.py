@@ -44,17 +44,14 @@ def pod_security_changed(change: Change, _: Comparison) -> Findings:
         if mode.endswith("-version"):
             yield Finding.of_field(MEDIUM, field)
             continue
-        was, now = (_strictness(side.labels.get(label)) for side in (change.before, change.after))
+        levels = (change.before.labels.get(label), change.after.labels.get(label))
+        was, now = (_STANDARDS.index(level) if level in _STANDARDS else 0 for level in levels)
         if mode != "enforce":
             result = "violations are only reported"
         else:
             result = "pods may do more" if now < was else "pods that do more are rejected"
         text = f"Pod Security {mode}: {_STANDARDS[was]} → {_STANDARDS[now]}; {result}"
         yield Finding(HIGH if now < was else MEDIUM, text, (field,))
-
-
-def _strictness(level: str | None) -> int:
-    return _STANDARDS.index(level) if level in _STANDARDS else 0
 
 
 @effect("Application", risk="privilege")
