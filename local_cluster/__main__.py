@@ -1,7 +1,5 @@
 """`make cluster`: runs the platform on this machine until it is interrupted."""
 
-from __future__ import annotations
-
 import signal
 from types import FrameType
 from typing import NoReturn

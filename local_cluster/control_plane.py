@@ -4,8 +4,6 @@ The platform is installed with SecretsStack and the root Application, or by hand
 of the deployment page, and their Secrets.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The command of `make cluster`: starts a cluster, prints instructions, syncs dist/."""
 
-from __future__ import annotations
-
 import select
 import sys
 import time

@@ -1,7 +1,5 @@
 """The commands, one module each, their shared options, and the report of their errors."""
 
-from __future__ import annotations
-
 import sys
 from pkgutil import resolve_name
 from typing import Annotated, Any, ClassVar

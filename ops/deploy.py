@@ -1,7 +1,5 @@
 """`ops deploy-secrets`: deploy SecretsStack, and save its outputs."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import tempfile

@@ -1,7 +1,5 @@
 """Exit statuses and errors of the commands, which `ops.commands` reports."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 

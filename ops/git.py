@@ -1,7 +1,5 @@
 """A wrapper of Git."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """`ops pin`: pin the image of a service, and render dist/ with it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A client for OCI image registries: whether an image exists, and for which platforms."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 from urllib.request import parse_http_list, parse_keqv_list

@@ -1,7 +1,5 @@
 """`ops rollback`: pin an earlier build of a service, from the Git history."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime

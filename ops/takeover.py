@@ -1,7 +1,5 @@
 """`ops takeover`: hand a running platform over to Argo CD, one Application at a time."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 Secret values are read here, and neither shown nor logged.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Renders dist/README.md, an overview of the rendered objects."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 

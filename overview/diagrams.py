@@ -1,7 +1,5 @@
 """Mermaid diagrams."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Shared fixtures: the committed files, and a rendering of the charts."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import subprocess

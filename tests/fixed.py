@@ -3,8 +3,6 @@
 Their figures and lists stay the same when a service is added to charts/registry.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -3,8 +3,6 @@
 libyaml, from which that parser was ported, finds the scalars; this module interprets plain ones.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

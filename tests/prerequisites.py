@@ -1,7 +1,5 @@
 """Ends a test run if a resource that all tests need does not start."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar

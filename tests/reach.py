@@ -4,8 +4,6 @@ The answers for the workloads of CLICKHOUSE and CRAWLER are listed here. Those f
 from what their charts declare, so that a new service needs no entry.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """Small HTTP servers on the loopback interface, for the duration of a block."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -1,7 +1,5 @@
 """GitHub runs every tier of CI and reports failed nightly runs. Each check detects a gap."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 

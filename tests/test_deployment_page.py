@@ -4,8 +4,6 @@ The exceptions are read from the first table of docs/decisions.md. The test rend
 settings: images on `latest`, the default cluster target.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

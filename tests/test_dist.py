@@ -1,7 +1,5 @@
 """dist/ matches the charts, and rendering is atomic."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The evaluator of the tests follows the NetworkPolicy documentation, one rule per test."""
 
-from __future__ import annotations
-
 import pytest
 import yaml
 

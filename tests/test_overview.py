@@ -1,7 +1,5 @@
 """dist/README.md is complete, and does not cause merge conflicts."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The connections that the rendered NetworkPolicies allow, by Kubernetes and by EKS."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Every object is valid for the API servers of an old and a new cluster."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import replace

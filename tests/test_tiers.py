@@ -1,7 +1,5 @@
 """A tier lists all missing prerequisites before it builds, and stops if a program fails."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

@@ -6,8 +6,6 @@ GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_TOKEN, RUN (the run ID), HEAD (owne
 HEAD_SHA.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

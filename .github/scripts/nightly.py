@@ -6,8 +6,6 @@ Needs only Python and gh. Reads GH_TOKEN, NEEDS (the results of the jobs, from G
 `toJSON(needs)`) and RUN_URL.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

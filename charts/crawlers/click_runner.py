@@ -1,7 +1,5 @@
 """click-runner: SQL jobs that import third-party data into ClickHouse."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Argo CD Applications: which objects they sync, prune and protect."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

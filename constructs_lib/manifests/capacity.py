@@ -3,8 +3,6 @@
 Handles any valid object, not only ours. Omitted fields count with the API server's defaults.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

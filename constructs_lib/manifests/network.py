@@ -1,7 +1,5 @@
 """NetworkPolicies: directions, peers and address ranges. Routes from a host to a container port."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache

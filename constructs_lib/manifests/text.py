@@ -5,8 +5,6 @@ rejects unescaped DEL and C1 controls. It reads double-quoted strings with escap
 for characters that cannot be passed to a process.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -3,8 +3,6 @@
 Each rule is a function with the decorator `rule` in one of the modules below.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections import Counter

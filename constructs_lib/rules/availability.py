@@ -1,7 +1,5 @@
 """Rules for availability and capacity: rollouts, node drains, probes, jobs, resources, quotas."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from math import ceil

@@ -1,7 +1,5 @@
 """Rules for consistency between objects: references, selectors, ports, probes and volumes."""
 
-from __future__ import annotations
-
 from constructs_lib.manifests import network
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.references import (

@@ -1,7 +1,5 @@
 """Rules for egress policies: pods reach what they need and nothing else, on every plugin."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

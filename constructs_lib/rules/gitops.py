@@ -1,7 +1,5 @@
 """Rules for Argo CD (sync, projects, pruning, release jobs) and secret stores."""
 
-from __future__ import annotations
-
 from constructs_lib.manifests import argocd
 from constructs_lib.manifests.argocd import NAMESPACE, WAVE, place, release_phases
 from constructs_lib.manifests.objects import Object, at

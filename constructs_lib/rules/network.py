@@ -1,7 +1,5 @@
 """Rules for network policies and Services: only declared connections are open."""
 
-from __future__ import annotations
-
 from constructs_lib.manifests import network
 from constructs_lib.manifests.network import PEERS, Peer, PolicyRule, policy_rules, selects_pods
 from constructs_lib.manifests.objects import Object, Objects, at, selects

@@ -1,7 +1,5 @@
 """Rules for files, namespaces, parameters, hosts and load balancers of the platform."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 

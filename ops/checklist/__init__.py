@@ -1,7 +1,5 @@
 """`ops checklist`: check that everything the services need is in place."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated
 

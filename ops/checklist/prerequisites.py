@@ -1,7 +1,5 @@
 """The checks of the cluster's prerequisites."""
 
-from __future__ import annotations
-
 import re
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The checks of one service: its files here, and what SSM, the registry and the cluster have."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Requests to an API server, with timeouts and readable errors."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket

@@ -1,7 +1,5 @@
 """A context of the kubeconfig, and its credentials. Messages contain none of them."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re

@@ -1,7 +1,5 @@
 """Compare two revisions object by object and field by field."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The report for a terminal, as a GitHub comment, and as JSON."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """Parse dist/ and the stack's template into objects."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator

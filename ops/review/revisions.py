@@ -1,7 +1,5 @@
 """The files of a commit or of the working tree, and their raw diff."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 import tempfile

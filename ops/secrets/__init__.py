@@ -1,7 +1,5 @@
 """`ops secrets`: manage the parameters in SSM, and roll out new values."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

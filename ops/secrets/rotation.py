@@ -1,7 +1,5 @@
 """Roll out a value from SSM to every pod that reads it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace

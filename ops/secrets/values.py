@@ -1,7 +1,5 @@
 """Validation of secret values before they are written. Messages never contain the value."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

@@ -1,7 +1,5 @@
 """Write new values to SSM: from the user, from its history, or from the Secrets of a cluster."""
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import replace
 from enum import StrEnum

@@ -11,8 +11,6 @@ Runs alternate, so that a slow machine affects all of them equally. Prints media
 in the last line.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """A repository with 301 changed objects out of 700, and a minimal program to compare with."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The time from a clone to the rendered dist/, and the time pip alone takes to install the same."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

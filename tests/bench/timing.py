@@ -1,7 +1,5 @@
 """Runs one command and measures it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

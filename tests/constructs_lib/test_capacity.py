@@ -1,7 +1,5 @@
 """Peak usage of any Kubernetes object, and the properties of kinds."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterator

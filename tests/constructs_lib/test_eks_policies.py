@@ -1,7 +1,5 @@
 """How EKS's network plugin evaluates policies, and which policies are rejected because of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 

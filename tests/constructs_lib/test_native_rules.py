@@ -1,7 +1,5 @@
 """The rules also check native objects. test_rules.py tests each rule."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

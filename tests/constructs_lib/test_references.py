@@ -1,7 +1,5 @@
 """What objects refer to: hosts and backends, Secrets and their keys, images."""
 
-from __future__ import annotations
-
 import pytest
 
 from constructs_lib.manifests.network import IngressPath, paths, paths_by_rule

@@ -1,7 +1,5 @@
 """Every rule has a reason, a remedy and examples, and every public check a rule or a reason."""
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A field that is missing or of a wrong type is reported by name; it never crashes a rule."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from typing import Any

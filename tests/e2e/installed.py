@@ -1,7 +1,5 @@
 """The platform on a real control plane, with what tests change and observe."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

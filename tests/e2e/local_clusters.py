@@ -1,7 +1,5 @@
 """Runs `make cluster` in a separate checkout."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """`ops checklist --cluster` checks services, controllers and DNS resolvers of a cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """`ops` commands on a real control plane: secrets, jobs, and errors of the API server."""
 
-from __future__ import annotations
-
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path

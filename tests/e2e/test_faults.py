@@ -1,7 +1,5 @@
 """After every fault, nothing is lost, and the cluster returns to the committed state."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """`make cluster`: it gets ready, syncs changes, and removes everything when interrupted."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Releases through git: rolling updates, single writers, and migrations before new builds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

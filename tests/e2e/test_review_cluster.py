@@ -1,7 +1,5 @@
 """`ops review --cluster` predicts the changes of a sync."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The root Application installs everything as declared, without drift, for both cluster targets."""
 
-from __future__ import annotations
-
 import pytest
 
 from constructs_lib.kubernetes.app import to_yaml

@@ -1,7 +1,5 @@
 """Takes over the platform of the deployment page by the steps in docs/takeover.md."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

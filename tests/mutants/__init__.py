@@ -4,8 +4,6 @@ The base is dist/ as committed, plus a workload of each kind that dist/ does not
 survives if no rule reports it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """`python -m tests.mutants`: break every field, and print which mutants survive the rules."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections import Counter

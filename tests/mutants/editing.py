@@ -1,7 +1,5 @@
 """Edits of rendered objects, as edits.yaml describes them."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from pathlib import Path

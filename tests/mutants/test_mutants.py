@@ -1,7 +1,5 @@
 """Every mutant is rejected. tests/constructs_lib/test_rules.py tests each rule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Checkouts of this repository, for commands that change them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

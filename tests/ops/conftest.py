@@ -1,7 +1,5 @@
 """Fixtures for several commands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

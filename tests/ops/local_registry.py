@@ -1,7 +1,5 @@
 """A small image registry on the loopback interface: manifests, blobs, and a token service."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """A command in its own terminal, with a simulated user."""
 
-from __future__ import annotations
-
 import io
 import os
 import subprocess

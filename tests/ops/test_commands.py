@@ -1,7 +1,5 @@
 """The entry point of the commands."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path

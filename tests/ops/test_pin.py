@@ -1,7 +1,5 @@
 """A pin changes only that image, or nothing."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """The registry client, against a local registry."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

@@ -1,7 +1,5 @@
 """Commands read dist/ without Node. Only the checklist renders the charts, to compare dist/."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

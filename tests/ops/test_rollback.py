@@ -1,7 +1,5 @@
 """Rolling back to an earlier build."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`ops takeover`: refusals, and the order of changes in the cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

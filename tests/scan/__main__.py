@@ -1,7 +1,5 @@
 """`python -m tests.scan`: run the scanners, and compare their findings with the waivers."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -5,8 +5,6 @@ environment, because its requirements conflict. cdk-nag and cfn-lint are in the 
 requirements.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Writes the JSON schemas for kubeconform from pinned packages and CRDs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The output of scanners is parsed, and findings and waivers must match."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date
 

@@ -1,7 +1,5 @@
 """A fake GitHub runner with fake gh, docker and cdk programs, and the real git."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Tests of comment.py, with a fake of GitHub's API."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Iterator

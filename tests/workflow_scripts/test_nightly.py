@@ -1,7 +1,5 @@
 """Tests of nightly.py, which keeps an issue open while the nightly run fails."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The review comment: what review-comment.yml runs on a pull request that wants to write it."""
 
-from __future__ import annotations
-
 import base64
 import re
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """Tests of the shell scripts of the workflows, and of scripts inside workflow files."""
 
-from __future__ import annotations
-
 import pytest
 
 from catalogue.installation import INSTALLATION

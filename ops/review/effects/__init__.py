@@ -3,8 +3,6 @@
 The modules declare the effects: functions from a change, or from all changes, to findings.
 """
 
-from __future__ import annotations
-
 from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH

@@ -1,7 +1,5 @@
 """`restart` and `downtime`: which pods restart, what stops, and what a release job holds up."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterator

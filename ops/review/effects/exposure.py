@@ -1,7 +1,5 @@
 """`exposure` by Ingresses: which URLs reach which Service, and from where."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """`update` and `unknown`: what the review knows about fields, for those that no effect explains."""
 
-from __future__ import annotations
-
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """`image`, `schedule` and `capacity`: what runs, when, and how much of the quotas it needs."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

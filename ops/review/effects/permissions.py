@@ -1,7 +1,5 @@
 """`privilege`: the permissions of pods, service accounts, Argo CD and others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 

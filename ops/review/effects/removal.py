@@ -1,7 +1,5 @@
 """`create`, `delete` and `replace`: new objects, deleted objects, and immutable fields."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 The next `cdk deploy` makes the changes of the stack's template.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Dry runs: what Argo CD's next sync would do with each object of dist/."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Findings about a cluster that a comparison of the objects cannot show."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator

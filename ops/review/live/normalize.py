@@ -1,7 +1,5 @@
 """Stored objects: who owns their fields, and what the API server and controllers add to them."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping

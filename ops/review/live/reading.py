@@ -1,7 +1,5 @@
 """What a review reads from the API server, and the dry runs that it requests."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

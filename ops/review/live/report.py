@@ -3,8 +3,6 @@
 Read the cluster, dry-run the sync of each object, write both states as revisions, and report.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath

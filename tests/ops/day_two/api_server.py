@@ -1,7 +1,5 @@
 """An API server for the commands, which stores objects by path."""
 
-from __future__ import annotations
-
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator

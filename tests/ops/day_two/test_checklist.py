@@ -1,7 +1,5 @@
 """Every item of the checklist passes, fails, or is not checked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The token of the kubeconfig: as kubectl sends it, and never in a message."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

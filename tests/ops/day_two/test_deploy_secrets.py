@@ -1,7 +1,5 @@
 """What `ops deploy-secrets` prints in addition to the deployment."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The kinds that the cluster serves are asked for when a command needs them."""
 
-from __future__ import annotations
-
 import pytest
 
 from ops.cluster import Cluster

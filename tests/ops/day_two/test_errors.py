@@ -1,7 +1,5 @@
 """Every refusal of AWS or the cluster becomes one message and a status."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`ops secrets import`: from the Secrets of a cluster into SSM, value by value."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Scheduled jobs, and runs by hand: never two at once."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 

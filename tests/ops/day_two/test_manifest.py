@@ -1,7 +1,5 @@
 """Refreshing the manifest, through the load balancer or in every pod."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every value that only the operator knows is an open item until it is set."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Every prerequisite of the cluster passes if present, and fails if missing; where DNS answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any

@@ -1,7 +1,5 @@
 """Prompts: hidden input, and Ctrl-C without a change."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A rotation updates every reader, and continues after a failure."""
 
-from __future__ import annotations
-
 from base64 import b64decode
 from collections.abc import Callable
 

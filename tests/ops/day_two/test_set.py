@@ -1,7 +1,5 @@
 """Setting a value in SSM: what is refused, without repeating it, and concurrent writes."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A usage error does not repeat a secret value that was typed as an argument."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

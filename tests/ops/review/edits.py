@@ -5,8 +5,6 @@ a list, `[http]` the item with this value in one of its fields, `[+]` a new item
 constructs_lib/rules/examples.yaml, `pod` is the pod spec, and `container` its first container.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """What Argo CD does with objects that are removed from dist/."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.ops.review.edits import Edit, Files, drop, rendered, review, together, unchanged, write

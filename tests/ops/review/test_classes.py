@@ -1,7 +1,5 @@
 """Each class and effect of the review, by the cases in tests/ops/review/cases."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from functools import cache

@@ -1,7 +1,5 @@
 """The three formats of a report, with any values."""
 
-from __future__ import annotations
-
 import html
 import io
 import json

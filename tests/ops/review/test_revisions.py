@@ -1,7 +1,5 @@
 """Reading commits and the working tree, and errors."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

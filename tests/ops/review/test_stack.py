@@ -1,7 +1,5 @@
 """SecretsStack: what the next `cdk deploy` does, and templates that cannot be read."""
 
-from __future__ import annotations
-
 import json
 from copy import deepcopy
 from dataclasses import replace

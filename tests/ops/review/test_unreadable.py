@@ -1,7 +1,5 @@
 """Broken files lead to an error or a finding, never to `No change`."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator

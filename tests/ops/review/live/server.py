@@ -1,7 +1,5 @@
 """An API server that dry-runs requests, as a review needs, and a cluster with dist/."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """`ops review --cluster`: findings about a cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

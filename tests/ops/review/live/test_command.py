@@ -1,7 +1,5 @@
 """`python -m ops review --cluster` over HTTP: errors of the cluster."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Field ownership, and objects without the fields of one manager."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

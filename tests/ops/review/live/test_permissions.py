@@ -1,7 +1,5 @@
 """`ops review --cluster` with missing permissions."""
 
-from __future__ import annotations
-
 import pytest
 
 from ops.errors import ClusterError
