@@ -55,7 +55,8 @@ def synth() -> int:
     changes = [f"{mark} {folder / path}" for mark, path in replace_dir(files, folder)]
     if folder.resolve() == FOLDER and _update(SCORECARD, scorecard):
         changes.append(f"~ {os.path.relpath(SCORECARD)}")
-    print(*changes, sep="\n", end="\n" * bool(changes))
+    for change in changes:
+        print(change)
     objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
     outcome = "changes are listed above" if changes else "no changes"
     print(f"{folder}: {objects} objects in {len(files)} files; {outcome}")

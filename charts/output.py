@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catalogue.parameters import Parameters
 from constructs_lib.model import Pending
 
 if TYPE_CHECKING:
@@ -112,6 +111,9 @@ def pending_text(files: ChartFiles) -> str:
 
 def read_pending(text: str) -> dict[Pending, str]:
     """The workloads in its text, each with its chart. Raises KeyError, TypeError or ValueError."""
+    # not above, because charts/dist.py imports this file before it reports errors in the catalogue
+    from catalogue.parameters import Parameters
+
     return {
         Pending(
             entry["name"],

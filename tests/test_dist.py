@@ -154,6 +154,16 @@ def test_a_typo_in_a_chart_is_reported_with_its_line(
     assert "charts/cerebro/cerebro_api.py" in line
 
 
+def test_an_error_in_the_catalogue_is_reported_with_its_line(checkout: Path) -> None:
+    edit(checkout / "catalogue/parameters.py", "/cerebro/clickhouse/host", "/cerebro/host")
+    done = synth(checkout)
+    assert done.returncode == 1
+    (line, summary) = done.stderr.splitlines()
+    assert line.startswith("error: '/cerebro/host' is not a valid parameter path; ")
+    assert re.search(r"\(catalogue/parameters\.py:\d+\)$", line)
+    assert summary == "1 error; dist/ is unchanged"
+
+
 def test_the_file_of_a_removed_service_is_deleted(checkout: Path) -> None:
     edit(checkout / "charts/registry.py", '    "charts.crawlers.nebula:Nebula",\n', "")
     (checkout / "catalogue" / "images" / "nebula.pin").unlink()
