@@ -66,6 +66,9 @@ class Early(Chart):
 @pytest.mark.parametrize(
     ("declare", "message"),
     [
+        (program(image="Upper"), "chart/one: 'Upper' is not a valid name"),
+        (service(sidecars={"Upper": Container(program=base.ONE)}),
+         "chart/one: 'Upper' is not a valid name"),
         (program(image="unknown"),
          "chart/one: image 'unknown' is not pinned; add catalogue/images/unknown"),
         (lambda _: Pin("v1.2.3"), "'v1.2.3' is not a valid pin; write sha-"),

@@ -46,7 +46,7 @@ class Program:
 
     resources: Resources
     """Requests and limits."""
-    image: ObjectName | None = None
+    image: str | None = None
     """Service name of the image's pin. Default: the name of the workload."""
     command: tuple[str, ...] = ()
     """Replaces the image's ENTRYPOINT. Default: the image's ENTRYPOINT."""

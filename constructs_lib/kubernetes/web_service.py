@@ -56,7 +56,7 @@ class WebService(ProgramConstruct):
         autoscaling: Autoscaling | None = None,
         ingress: Alb | None = None,
         longest_request_seconds: Positive = 30,
-        sidecars: Mapping[ObjectName, Container] | None = None,
+        sidecars: Mapping[str, Container] | None = None,
         options: Options | None = None,
     ) -> None:
         """Declare the service and all its objects.

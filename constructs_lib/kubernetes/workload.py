@@ -19,6 +19,7 @@ from constructs_lib.kubernetes.pod import (
 )
 from constructs_lib.kubernetes.program import Container, Options
 from constructs_lib.model import Calls, Manifest
+from constructs_lib.model.names import OBJECT_NAME
 
 DO_NOT_EVICT = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -84,6 +85,8 @@ class ProgramConstruct(ChartConstruct):
 
     def _check_containers(self, sidecars: Mapping[str, Container]) -> None:
         """The containers of a pod share its IP address and port names."""
+        for container in self.every_container:
+            OBJECT_NAME.check(container)
         if self.main in sidecars:
             raise DeclarationError(
                 f"sidecar {self.main!r} has the name of the main container; rename it"

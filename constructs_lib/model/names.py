@@ -18,7 +18,8 @@ def _name(longest: int) -> Form:
     )
 
 
-ObjectName = Annotated[str, _name(63)]
+OBJECT_NAME = _name(63)
+ObjectName = Annotated[str, OBJECT_NAME]
 CronJobName = Annotated[str, _name(52)]
 """Shorter, because the names of its Jobs add a suffix."""
 PortName = Annotated[str, _name(15)]
