@@ -16,7 +16,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic_core import ArgsKwargs, SchemaValidator, ValidationError, core_schema
+from pydantic_core import (
+    ArgsKwargs,
+    ErrorDetails,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+)
 
 from constructs_lib.errors import DeclarationError
 
@@ -106,8 +112,12 @@ class _Arguments:
         )
 
     def message(self, error: ValidationError) -> str:
-        """The most obvious error of a call: unknown names first, then missing, then wrong types."""
-        errors = error.errors(include_url=False)
+        """The most obvious error of a call.
+
+        Unknown names come first, then missing ones, then wrong types, then strings of a wrong form.
+        """
+        # the sort is stable: of each type, the first error stays the first
+        errors = sorted(error.errors(include_url=False), key=_is_of_form)
         for problem in errors:
             if problem["type"] == "unexpected_keyword_argument":
                 return self._unknown(str(problem["loc"][0]))
@@ -120,21 +130,17 @@ class _Arguments:
             for problem in errors
             if problem["type"].startswith("missing") and len(problem["loc"]) == 1
         ]
-        first = errors[0]["loc"][0]
-        parameter = self._parameter(first)
+        first = errors[0]
+        parameter = self._parameter(first["loc"][0])
         if missing and (parameter.name != "scope" or missing[0] == "scope"):
             *others, last = missing
             return f"{self._name} requires {', '.join(others)}{' and ' if others else ''}{last}"
-        innermost = max(
-            (problem for problem in errors if problem["loc"][0] == first),
-            key=lambda problem: len(problem["loc"]),
-        )
-        if innermost["type"] == "value_error":  # of a Form
-            return str(innermost["ctx"]["error"])
+        if _is_of_form(first):
+            return str(first["ctx"]["error"])
         hint = self._hints[parameter.name]
         # pydantic-core locates a missing item inside of its tuple
-        path = innermost["loc"][1 : -1 if innermost["type"] == "missing" else None]
-        mismatch = _mismatch(parameter.name, hint, path, innermost["input"])
+        path = first["loc"][1 : -1 if first["type"] == "missing" else None]
+        mismatch = _mismatch(parameter.name, hint, path, first["input"])
         return f"{self._name}.{mismatch}"
 
     def _props(self) -> Iterator[str]:
@@ -159,6 +165,11 @@ class _Arguments:
         return f"{self._name} has no prop {name!r}; {hint}"
 
 
+def _is_of_form(problem: ErrorDetails) -> bool:
+    """Whether it is the error of a Form."""
+    return problem["type"] == "value_error"
+
+
 @functools.cache
 def _validator(hint: Any) -> SchemaValidator:
     return SchemaValidator(_schema(hint))
@@ -174,6 +185,7 @@ _PLAIN: dict[Any, tuple[core_schema.CoreSchema, str]] = {
     types.NoneType: (core_schema.none_schema(), "None"),
     bool: (core_schema.bool_schema(strict=True), "True or False"),
     int: (core_schema.int_schema(strict=True), "an integer"),
+    float: (core_schema.float_schema(strict=True), "a number"),
     str: (core_schema.str_schema(strict=True), "a string"),
 }
 """The schema of an annotation, and its description."""
@@ -253,7 +265,8 @@ def _remedy(hint: Any, value: Any) -> str:
             if isinstance(value, list):
                 return "; write it in parentheses"
             item, *others = get_args(one)
-            if others == [Ellipsis] and fits(item, value):
+            of_any_form = str if isinstance(_mark(item), Form) else item
+            if others == [Ellipsis] and fits(of_any_form, value):
                 return "; write a one-item tuple as (x,)"
     return ""
 

@@ -75,6 +75,8 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
      "ExternalSecret.scope must be a Construct, not the string 'one'"),
     (program(env={"A": 5}), "Program.env['A'] must be a string, not the number 5"),
     (program(env={1: "a"}), "Program.env: a key must be a string, not the number 1"),
+    (program(env={"A": 5, 1: "a"}), "Program.env['A'] must be a string, not the number 5"),
+    (program(env={"a": "1"}, args=5), "Program.args must be a tuple of strings, not the number 5"),
     (program(env=["A=1"]), "Program.env must be a mapping of strings to strings, not a list"),
     (program(secrets={"A": "/cerebro/a/b"}),
      "secrets['A'] must be a Parameter, not the passed value "
@@ -93,6 +95,8 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
      "Alb.scheme must be 'internet-facing' or 'internal', not the string 'internet'"),
     (alb(listeners=("HTTPS", "TCP")),
      "Alb.listeners[1] must be 'HTTP' or 'HTTPS', not the string 'TCP'"),
+    (alb(paths="v1"),
+     "Alb.paths must be a tuple of strings, not the string 'v1'; write a one-item tuple as (x,)"),
     (alb(idle_timeout_seconds=9999), "an integer from 1 to 4000, not the number 9999"),
     (alb(deregistration_delay_seconds=-1), "an integer from 0 to 3600, not the number -1"),
     (of(Egress, 443),
@@ -162,6 +166,7 @@ def test_a_custom_constructor_is_checked_against_its_own_annotations() -> None:
 KINDS: list[tuple[Any, Any, Any]] = [
     (int, 1, True),
     (bool, True, 1),
+    (float, 2, "2.5"),
     (str, "a", b"a"),
     (int | None, None, "a"),
     (Path, Path("a"), "a"),
