@@ -49,8 +49,13 @@ class JobRun(NamedTuple):
     def of(cls, job: Manifest) -> JobRun:
         metadata, status = job["metadata"], job.get("status", {})
         owners = metadata.get("ownerReferences", ())
-        failed = conditions(job).get("Failed", {})
-        end = failed or conditions(job).get("Complete", {})
+        reached = {
+            kind: condition
+            for kind, condition in conditions(job).items()
+            if condition["status"] == "True"
+        }
+        failed = reached.get("Failed", {})
+        end = failed or reached.get("Complete", {})
         return cls(
             name=metadata["name"],
             cron_job=next((owner["name"] for owner in owners if owner["kind"] == "CronJob"), ""),
@@ -205,8 +210,8 @@ def _with_last_runs(cluster: Cluster) -> list[ScheduledJob]:
         for item in cluster.items(*CRON_JOB, namespace):
             live[f"{namespace}/{item['metadata']['name']}"] = item
         past = map(JobRun.of, cluster.items(*JOB, namespace))
-        started = sorted((run.started, run) for run in past if run.started)
-        last |= {f"{namespace}/{run.cron_job}": run for _, run in started}
+        for _, run in sorted((run.started, run) for run in past if run.started):
+            last[f"{namespace}/{run.cron_job}"] = run
     return [replace(job, live=live.get(str(job), {}), last=last.get(str(job))) for job in listed]
 
 
@@ -293,10 +298,12 @@ def _follow(cluster: Cluster, namespace: str, name: str) -> None:
         raise CanceledError(f"\nInterrupted. {continues}.") from None
     except ClusterError as error:
         raise OpsError(f"{error}. {continues}") from error
-    took = ended.ended and ended.started and humanize.precisedelta(ended.ended - ended.started)
+    result = f"{namespace}/{name} {ended.outcome}"
+    if ended.ended and ended.started:  # a Job that failed before its start has no start time
+        result += f" after {humanize.precisedelta(ended.ended - ended.started)}"
     if ended.outcome == "failed":
-        raise OpsError(f"{namespace}/{name} failed after {took}: {ended.message}")
-    terminal.info(f"{namespace}/{name} succeeded after {took}.")
+        raise OpsError(f"{result}: {ended.message}")
+    terminal.info(f"{result}.")
 
 
 def _watch(cluster: Cluster, namespace: str, name: str) -> JobRun:
@@ -335,11 +342,11 @@ def _read(
             raise
         time.sleep(POLL_SECONDS)
         return _read(cluster, namespace, name, retries - 1)
-    starts = [
-        (pod["metadata"]["name"], begun["startedAt"])
-        for pod in pods
-        for container in pod.get("status", {}).get("containerStatuses", ())
-        for begun in map(container.get("state", {}).get, ("running", "terminated"))
-        if begun and begun.get("startedAt")  # null if the node lost the container
-    ]
+    starts = []
+    for pod in pods:
+        for container in pod.get("status", {}).get("containerStatuses", ()):
+            state = container.get("state", {})
+            begun = state.get("running") or state.get("terminated") or {}
+            if begun.get("startedAt"):  # null if the node lost the container
+                starts.append((pod["metadata"]["name"], begun["startedAt"]))
     return JobRun.of(job) if job else None, starts

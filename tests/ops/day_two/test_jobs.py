@@ -104,8 +104,18 @@ def test_a_job_that_fails_ends_with_a_status(ending: list[str], run: Run) -> Non
 
 
 @pytest.mark.usefixtures("world")
+def test_a_job_that_fails_before_its_start_has_no_duration(api: ApiServer, run: Run) -> None:
+    def fail(path: str) -> None:
+        api.objects[path]["status"] = {"conditions": status(0, 0, "Failed")["conditions"]}
+
+    api.on_change = fail
+    assert run.refused(*RUN) == f"crawlers/{NAME}-manual-1 failed: BackoffLimitExceeded"
+
+
+@pytest.mark.usefixtures("world")
 def test_a_second_run_is_refused(api: ApiServer, run: Run) -> None:
-    api.objects[f"{JOBS}/running"] = job("running", 10)
+    running = api.objects[f"{JOBS}/running"] = job("running", 10, 5)
+    running["status"]["conditions"][0]["status"] = "False"  # it has not ended yet
     assert f"crawlers/{NAME} is already running: running, started 10 minutes ago" in run.refused(
         *RUN
     )
