@@ -5,6 +5,7 @@ waits for: the address of an Ingress. Load balancers and disks do not exist, so 
 traffic and storage.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -39,14 +40,19 @@ class Aws:
 
 
 def provision(cluster: Cluster) -> None:
-    """Create the volumes of scheduled claims, and delete released ones."""
+    """Create the volumes of scheduled claims, and delete released ones.
+
+    It is called repeatedly, so a change that the API server does not accept is made later.
+    """
     for claim in cluster.list("PersistentVolumeClaim"):
         scheduled = "volume.kubernetes.io/selected-node" in claim["metadata"].get("annotations", {})
         if claim["status"]["phase"] == "Pending" and scheduled:
-            cluster.apply(_volume(claim))
+            with suppress(AssertionError):
+                cluster.apply(_volume(claim))
     for volume in cluster.list("PersistentVolume"):
         if volume["status"]["phase"] == "Released":
-            cluster.delete("PersistentVolume", volume["metadata"]["name"])
+            with suppress(AssertionError):
+                cluster.delete("PersistentVolume", volume["metadata"]["name"])
 
 
 def _volume(claim: Manifest) -> Manifest:

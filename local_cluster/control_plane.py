@@ -29,6 +29,7 @@ from local_cluster.aws import Aws, provision
 from local_cluster.installing import SETS, Say, crds, provide, redis_server
 from local_cluster.kubernetes import Cluster, define, start_api_server, start_controllers
 from local_cluster.processes import Processes, eventually, free_port, repeating
+from ops.cluster import SyncState
 from ops.secrets.parameters import SyncedSecret
 
 PAGE = Path(__file__).with_name("deployment_page")
@@ -124,29 +125,42 @@ class ControlPlane:
 
     def wait_for_secrets(self) -> None:
         """Wait until every ExternalSecret is SecretSynced."""
-        synced = ("--for=condition=Ready", "--timeout=60s")
-        self.cluster.kubectl("wait", *synced, "externalsecrets", "--all", "--all-namespaces")
+
+        def synced() -> bool:
+            stored = {
+                f"{item['metadata']['namespace']}/{item['metadata']['name']}": SyncState.of(item)
+                for item in self.cluster.list("ExternalSecret")
+            }
+            others = [
+                f"{name}: {state.message}" for name, state in stored.items() if not state.ready
+            ]
+            assert not others, "; ".join(others)
+            return bool(stored)
+
+        eventually("every ExternalSecret SecretSynced", synced)
 
 
 def _secrets(page: list[Manifest], declared: list[Manifest]) -> Iterator[Manifest]:
     """The Secrets that the page's pods read, with a value for each key in dist/."""
+    synced = {
+        (source.namespace, source.secret): (source.paths, secret_type(external.manifest))
+        for external in Objects.of(declared).of_kinds("ExternalSecret")
+        for source in [SyncedSecret.of(external)]
+    }
     read = {
         (workload.namespace, name)
         for workload in workloads(Objects.of(page))
         for name in (*workload.secrets, *workload.pull_secrets)
     }
-    for external in Objects.of(declared).of_kinds("ExternalSecret"):
-        synced = SyncedSecret.of(external)
-        if (synced.namespace, synced.secret) in read:
-            yield {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": synced.secret, "namespace": synced.namespace},
-                "type": secret_type(external.manifest),
-                "stringData": {
-                    key: _VALUES.get(path, f"by-hand{path}") for key, path in synced.paths.items()
-                },
-            }
+    for namespace, name in sorted(read):
+        paths, kind = synced[namespace, name]
+        yield {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": namespace},
+            "type": kind,
+            "stringData": {key: _VALUES.get(path, f"by-hand{path}") for key, path in paths.items()},
+        }
 
 
 @contextmanager

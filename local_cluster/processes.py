@@ -119,7 +119,7 @@ class Processes(dict[str, Process]):
     """The processes of a control plane by name, in start order."""
 
     def __init__(self, folder: Path, programs: dict[str, Path] | None = None) -> None:
-        """None at first.
+        """Start none yet.
 
         Args:
             folder: Directory for logs and data.

@@ -154,7 +154,7 @@ def undo(
     known = {takeover.application.key, *(item.key for item in former)}
     added = takeover.live_among(item for item in takeover.declared if item.key not in known)
     removable = [item for item in added if _kind(item) in _REMOVABLE]
-    kept = [item for item in added if item not in removable]
+    kept = [item for item in added if _kind(item) not in _REMOVABLE]
     terminal.info(
         f"Removes Application {application}, restores {plural(len(former), 'object')}, and deletes "
         f"{_listed(removable) or 'nothing'}.{f' Keeps {_listed(kept)}.' if kept else ''}"

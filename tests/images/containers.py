@@ -141,9 +141,11 @@ class Container(AbstractContextManager["Container"]):
 
         Raises AssertionError on timeout.
         """
-        health, state = self.image.health, "healthy" if self.image.health else "running"
+        health = self.image.health
+        state = "healthy" if health else "running"
         while (passed := time.monotonic() - self._started) < seconds and not self.ended:
-            if self.exec(health).returncode == 0 if health else self.output:
+            up = self.exec(health).returncode == 0 if health else bool(self.output)
+            if up:
                 return f"{state} after {passed:.1f} s"
             time.sleep(_POLL_SECONDS)
         how = f"exited before it was {state}" if self.ended else f"not {state} in {seconds:.0f} s"

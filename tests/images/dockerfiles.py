@@ -18,8 +18,8 @@ from dockerfile_parse.util import WordSplitter
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 
-#: The label with the absolute paths that an image writes to, separated by commas.
 WRITABLE_PATHS_LABEL = "io.gnosis.writable-paths"
+"""The label with the absolute paths that an image writes to, separated by commas."""
 
 _FLAGS = re.compile(r"(?:--[\w-]+=\S+\s+)*")
 _SHELL_FORM = {"CMD", "ENTRYPOINT", "RUN", "SHELL"}
