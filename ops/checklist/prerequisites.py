@@ -40,7 +40,7 @@ def _controller(image: str, without: str, cluster: Cluster) -> CheckResult:
     """Check that a workload with this image, from any registry, has a ready pod."""
     state = "is not in the cluster"
     for workload in (workload for kind in _KINDS for workload in _workloads(cluster, kind)):
-        if reference := next((ref for ref in workload.images if _name(ref) == image), None):
+        if reference := _reference(workload, image):
             status = workload.manifest.get("status", {})
             if status.get("readyReplicas") or status.get("numberReady"):
                 return Outcome.PASSED(f"{workload}, {reference}")
@@ -128,7 +128,7 @@ def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
         workload
         for workload in _workloads(cluster, "DaemonSet")
         if workload.namespace == "kube-system"
-        if workload.name == "node-local-dns" or "k8s-dns-node-cache" in map(_name, workload.images)
+        if workload.name == "node-local-dns" or _reference(workload, "k8s-dns-node-cache")
     ]
     by_cache = [address for workload in caches for address in _addresses_of(workload)]
     on_nodes = dict.fromkeys(by_cache, "NodeLocal DNSCache") | _auto_mode(cluster, service)
@@ -164,11 +164,11 @@ def _addresses_of(cache: Workload) -> Iterator[str]:
 
 def _auto_mode(cluster: Cluster, service: str | None) -> dict[str, str]:
     """Return the cluster DNS address if EKS Auto Mode nodes answer it."""
-    first = _cluster_ip(cluster, "default", "kubernetes")
-    if first and not service:
+    if not cluster.items("v1", "Node", selector="eks.amazonaws.com/compute-type=auto"):
+        return {}
+    if not service and (first := _cluster_ip(cluster, "default", "kubernetes")):
         service = str(ip_address(first) + _DNS_POSITION - 1)
-    nodes = cluster.items("v1", "Node", selector="eks.amazonaws.com/compute-type=auto")
-    return {service: "EKS Auto Mode"} if service and nodes else {}
+    return {service: "EKS Auto Mode"} if service else {}
 
 
 def public_dns(cluster: Cluster) -> Iterator[CheckResult]:
@@ -215,8 +215,13 @@ def _workloads(cluster: Cluster, kind: str) -> tuple[Workload, ...]:
     return workloads(Objects.of({**item, **served} for item in cluster.items("apps/v1", kind)))
 
 
-def _name(image: str) -> str:
-    return ImageReference.of(image).name
+def _reference(workload: Workload, name: str) -> str | None:
+    """Return the image with this name, if a container runs it.
+
+    Init containers do not count: that of dex has the image of Argo CD.
+    """
+    images = (container.get("image", "") for container in workload.containers)
+    return next((image for image in images if ImageReference.of(image).name == name), None)
 
 
 def _cluster_ip(cluster: Cluster, namespace: str, service: str) -> str | None:
