@@ -140,18 +140,22 @@ class Report:
 
     def show(self, *, details: bool) -> None:
         """Print a table and what did not pass or, with `details`, every result."""
-        titles = next(iter(self.services.values()))
+        checks = next(iter(self.services.values()))
         if not details:
             rows = [
-                (service, *(_MARKS[worst(results)][0] for results in checks.values()))
-                for service, checks in self.services.items()
+                (service, *(_MARKS[worst(results)][0] for results in found.values()))
+                for service, found in self.services.items()
             ]
-            numbers = map(str, range(1, len(titles) + 1))
+            numbers = map(str, range(1, len(checks) + 1))
             terminal.show_table("Service", *numbers, rows=rows)
             terminal.show()
-        for number, title in enumerate(titles, start=1):
+        for number, (title, results) in enumerate(checks.items(), start=1):
             terminal.show(f"{number}  {title}")
-            self._show_results(title, details=details)
+            if details:
+                for result in results:
+                    result.show()
+            else:
+                self._show_problems(title)
         terminal.show()
         if self.prerequisites:
             terminal.show("Cluster prerequisites")
@@ -164,18 +168,16 @@ class Report:
         marks = ", ".join(f"{mark} {outcome}" for outcome, (mark, _) in _MARKS.items())
         terminal.show(f"{marks}. Overall: {self.outcome}.")
 
-    def _show_results(self, title: str, *, details: bool) -> None:
-        """Print each result of a check once, with its services unless `details`."""
+    def _show_problems(self, title: str) -> None:
+        """Print each result of a check that did not pass once, with its services."""
         found = defaultdict(list)
         for service, checks in self.services.items():
             for result in dict.fromkeys(checks[title]):
-                found[result].append(service)
+                if result.outcome not in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
+                    found[result].append(service)
         for result, services in found.items():
-            if details:
-                result.show()
-            elif result.outcome not in (Outcome.PASSED, Outcome.NOT_APPLICABLE):
-                everywhere = len(services) == len(self.services)
-                result.show("all services" if everywhere else ", ".join(services))
+            everywhere = len(services) == len(self.services)
+            result.show("all services" if everywhere else ", ".join(services))
 
     def _show_open_items(self) -> None:
         mark, style = _MARKS[Outcome.OPEN]

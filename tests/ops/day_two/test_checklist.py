@@ -17,10 +17,10 @@ from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Pin
 from ops import rendered
 from ops.checklist import services
-from ops.checklist.results import CheckResult, Outcome, results_of
+from ops.checklist.results import CheckResult, Outcome, Report, results_of
 from ops.checklist.services import CHECKS, CheckedService, Inputs
 from tests import fixed
-from tests.ops.day_two.api_server import Object
+from tests.ops.day_two.api_server import ApiServer, Object
 from tests.ops.day_two.conftest import SECRET, Account, Run
 from tests.ops.day_two.world import World
 from tests.ops.local_registry import LocalRegistry
@@ -70,11 +70,19 @@ def test_the_status_distinguishes_failed_from_not_checked(
     assert f"dist/{NEBULA} differs from what the code renders; run `make synth`" in failing.stdout
 
 
-def test_an_unknown_service(run: Run) -> None:
-    done = run("checklist", "nebulla")
-    assert done.exit_code == 1
-    known = done.stderr.partition("service nebulla not found; use one of: ")[2]
-    assert set(known.strip().split(", ")) == set(fixed.platform().images)
+def test_an_unknown_service(api: ApiServer, run: Run) -> None:
+    message = run.refused("checklist", "nebulla", "--cluster")
+    known = message.partition("service nebulla not found; use one of: ")[2]
+    assert set(known.split(", ")) == set(fixed.platform().images)
+    assert api.reads == ["/version"]  # before the prerequisites
+
+
+def test_the_details_list_equal_results(capfd: pytest.CaptureFixture[str]) -> None:
+    report = Report({"nebula": {"Image is pushed": 2 * [OPEN("no commit is pinned")]}}, {}, [])
+    for details, lines in ((True, 2), (False, 1)):
+        report.show(details=details)
+        assert capfd.readouterr().out.count("no commit is pinned") == lines
+    assert len(report.as_json()["services"]["nebula"][0]["findings"]) == 2
 
 
 @pytest.fixture
