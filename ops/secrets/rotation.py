@@ -99,6 +99,8 @@ class Rotation:
     """How long a workload may take to replace its pods."""
     _done: set[SyncedSecret | Workload] = field(default_factory=set)
     """The Secrets with the value, and the workloads whose pods have it."""
+    _checked: set[SyncedSecret] = field(default_factory=set)
+    """The Secrets that were read, with or without the value."""
     _restarted: set[Workload] = field(default_factory=set)
 
     @property
@@ -138,8 +140,13 @@ class Rotation:
 
     def _sync(self) -> None:
         """Make External Secrets read the parameter, and wait until every Secret has it."""
-        left = [synced for synced in self.readers.secrets if self.value.problem(synced)]
-        self._done.update(set(self.readers.secrets).difference(left))
+        left = []
+        for synced in self.readers.secrets:
+            if self.value.problem(synced):
+                left.append(synced)
+            else:
+                self._done.add(synced)
+            self._checked.add(synced)
         for synced in left:
             self.cluster.sync_now(synced.namespace, synced.name)
 
@@ -214,9 +221,11 @@ class Rotation:
     def _report_state(self) -> None:
         """Print the progress, and how to continue."""
         secrets, restarted, done = self.readers.secrets, self.readers.restarted(), self._done
+        without = self._checked - done
         terminal.info(f"SSM has the value as version {self.version}.")
         _list("Secrets with the value", (s for s in secrets if s in done))
-        _list("Secrets without the value", (s for s in secrets if s not in done))
+        _list("Secrets without the value", (s for s in secrets if s in without))
+        _list("Secrets not checked yet", (s for s in secrets if s not in self._checked))
         _list("Restarted, or already up to date", (w for w in restarted if w in done))
         _list("Not restarted yet", (w for w in restarted if w not in done))
         terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")

@@ -127,6 +127,20 @@ def test_a_stopped_external_secrets_is_named_after_a_timeout(
     assert world.restarts == []
 
 
+def test_a_secret_that_could_not_be_read_is_not_known_to_lack_the_value(
+    world: World, rotate: Rotate
+) -> None:
+    path = world.path("Secret", "cerebro", "cerebro-mcp-secrets")
+    world.api.answers[path] = (403, {"message": "no"})
+    first, others = "cerebro/cerebro-api-secrets", "Secrets not checked yet: cerebro/cerebro-mcp"
+    done = rotate(PASSWORD, SECRET, status=1)
+    assert f"Secrets without the value: {first}.\n{others}" in done.stderr
+    world.sync_all()
+    done = rotate(PASSWORD, status=1)
+    assert f"Secrets with the value: {first}.\n{others}" in done.stderr
+    assert world.restarts == []
+
+
 @pytest.mark.parametrize(
     "missing",
     ["patch deployments", "get secrets", "list pods", "patch externalsecrets", "ExternalSecret"],
