@@ -46,6 +46,8 @@ def look_up(name: str) -> ParameterStatus:
     }
     if (state := state_of(known[path], stored)) in problems:
         raise OpsError(f"{path} {problems[state]}; {REMEDIES[state]}")
+    if not stored.key:  # a write would encrypt it with the default key
+        raise OpsError(f"SSM does not list {path} and its key yet; try again in a minute")
     return ParameterStatus(known[path], readers(path, rendered.objects()), stored)
 
 
@@ -215,8 +217,8 @@ def _import(subject: ParameterStatus, values: Candidates, *, yes: bool) -> Impor
     value = _choose(subject, values, yes=yes)
     if not value:
         return ImportOutcome.REFUSED
-    path, places, stored = subject.path, values[value], subject.stored
-    if value == stored.value:
+    path, places = subject.path, values[value]
+    if value == subject.stored.value:
         terminal.show(f"{path}: {ImportOutcome.SAME} ({places})")
         return ImportOutcome.SAME
     try:
@@ -224,18 +226,24 @@ def _import(subject: ParameterStatus, values: Candidates, *, yes: bool) -> Impor
     except OpsError as error:
         terminal.warn(f"{path}: {error} ({places}); set it with `ops secrets set`")
         return ImportOutcome.REFUSED
-    question, confirmed = f"Import {path} from {places}?", yes
-    if subject.state is State.SET:  # overwritten only after a prompt
-        state = f"{path} has another value, {subject.last_change} (version {stored.number})"
-        question, confirmed = f"{state}. Overwrite it from {places}?", False
-        if yes:
-            terminal.warn(f"{state}; run again without --yes to decide.")
-    if not confirmed and (yes or not terminal.ask_yes_or_no(question)):
+    if not _confirmed(subject, places, yes=yes):
         terminal.show(f"{path}: {ImportOutcome.KEPT}")
         return ImportOutcome.KEPT
     number = write(subject, value)
     terminal.show(f"{path}: {ImportOutcome.IMPORTED} as version {number}")
     return ImportOutcome.IMPORTED
+
+
+def _confirmed(subject: ParameterStatus, places: str, *, yes: bool) -> bool:
+    """Return whether to write. Existing values are overwritten only after a prompt."""
+    if subject.state is not State.SET:
+        return yes or terminal.ask_yes_or_no(f"Import {subject.path} from {places}?")
+    state = f"{subject.path} has another value, {subject.last_change}"
+    state = f"{state} (version {subject.stored.number})"
+    if yes:
+        terminal.warn(f"{state}; run again without --yes to decide.")
+        return False
+    return terminal.ask_yes_or_no(f"{state}. Overwrite it from {places}?")
 
 
 def _choose(subject: ParameterStatus, values: Candidates, *, yes: bool) -> SecretValue | None:

@@ -100,6 +100,15 @@ def test_a_refused_value_changes_nothing(
     assert account.values() == before
 
 
+def test_a_parameter_without_a_known_key_is_not_written(
+    account: Account, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "describe", lambda _: {})
+    arguments = ("secrets", "set", PASSWORD.path, *GIVEN)
+    assert "SSM does not list" in run.refused(*arguments, given=SECRET)
+    assert account.version(PASSWORD) == 1
+
+
 MINE, THEIRS = f"{SECRET}-mine", f"{SECRET}-theirs"
 
 
