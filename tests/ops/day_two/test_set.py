@@ -3,13 +3,14 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import Result
 
 from catalogue.parameters import Parameters
 from ops import aws
-from ops.aws import Version
+from ops.aws import AwsUnreachableError, Version
 from ops.errors import OpsError
 from ops.secrets.values import api_keys, check
 from ops.terminal import SecretValue
@@ -146,6 +147,40 @@ def test_a_version_between_the_lookup_and_the_write(
     assert (done.exit_code, account.version(PASSWORD), account.value(PASSWORD)) == (status, 3, MINE)
     assert message in done.stderr
     assert ("another user wrote" in done.stderr) == (status == 4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "end", "status", "message"),
+    [
+        ("put", AwsUnreachableError("no answer"), 1, "no answer. It is unknown whether the value"),
+        ("put", KeyboardInterrupt(), 130, "It is unknown whether the value was written; run this"),
+        ("history", KeyboardInterrupt(), 130, "Your value is version 3. It is unknown whether ano"),
+    ],
+)
+def test_a_write_without_an_answer(
+    account: Account,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    asked: str,
+    end: BaseException,
+    status: int,
+    message: str,
+) -> None:
+    write = aws.put
+
+    def put(*arguments: Any) -> int:
+        account.put(PASSWORD, THEIRS)
+        return write(*arguments)
+
+    def ends(*_: object) -> None:
+        raise end
+
+    monkeypatch.setattr(aws, "put", put)
+    monkeypatch.setattr(aws, asked, ends)
+    done = set_to(run, PASSWORD, MINE)
+    assert done.exit_code == status
+    assert message in done.stderr
 
 
 NESTED = "it is not a JSON object" if sys.version_info >= (3, 13) else "it is nested too deeply"
