@@ -79,9 +79,12 @@ def refresh(
     context_needs_cluster(context, cluster=cluster)
     if ask_key and key_file:
         raise typer.BadParameter("--ask-key and --key-file are mutually exclusive")
-    api = _api()
+    api, port = _api()
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
-    results = list(_in_every_pod(Cluster(context), api, key)) if cluster else [_in_one_pod(key)]
+    if cluster:
+        results = list(_in_every_pod(Cluster(context), api, port, key))
+    else:
+        results = [_in_one_pod(key)]
     for result in results:
         report = terminal.show if result.succeeded else terminal.fail
         report(result.message.replace(key.text, "***"))  # a response may repeat it
@@ -116,8 +119,8 @@ class RefreshResult(NamedTuple):
         return cls(f"{who}: not refreshed, still {models} models: {reason}")
 
 
-def _api() -> Workload:
-    """Return the workload behind the API's host."""
+def _api() -> tuple[Workload, int]:
+    """Return the workload behind the API's host, and the port of its pods."""
     objects = rendered.objects()
     service = next(
         objects.objects[Key("", "Service", ingress.namespace, path.backend["service"]["name"])]
@@ -126,7 +129,7 @@ def _api() -> Workload:
         if (path.host, path.path) == (Hosts.API.fqdn, "/")
     )
     (workload,) = behind(objects, service)
-    return workload
+    return workload, service.spec["ports"][0]["targetPort"]
 
 
 def _given_key(file: Path | None) -> SecretValue:
@@ -172,16 +175,17 @@ def _in_one_pod(key: SecretValue) -> RefreshResult:
     return RefreshResult.of(ADDRESS, answer.status_code, answer.text)
 
 
-def _in_every_pod(cluster: Cluster, api: Workload, key: SecretValue) -> Iterator[RefreshResult]:
+def _in_every_pod(
+    cluster: Cluster, api: Workload, port: int, key: SecretValue
+) -> Iterator[RefreshResult]:
     cluster.require(api.namespace)
     pods = cluster.pods(api.namespace, api.selector)
     if not pods:
         raise OpsError(f"{api} has no pods in context {cluster.context}")
-    (port,) = api.ports
     for pod in (state.name for state in pods):
         with terminal.waiting(f"Querying {pod} ..."):
             try:
-                with cluster.forwarded(api.namespace, pod, port["containerPort"]) as connection:
+                with cluster.forwarded(api.namespace, pod, port) as connection:
                     connection.settimeout(_SECONDS)
                     http = HTTPConnection(Hosts.API.fqdn)
                     http.sock = connection
