@@ -35,7 +35,7 @@ class Git:
         return self.read(*command).decode("utf-8", "replace").rstrip("\n")
 
     def attempt(self, *command: str) -> str | None:
-        """Return the output as `ask`, or None if the command fails."""
+        """Return the output as `ask`, or None if the command fails, or Git is missing."""
         with suppress(GitError):
             return self.ask(*command)
         return None

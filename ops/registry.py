@@ -55,7 +55,7 @@ def find(reference: str) -> str:
     repository = _Repository(image.repository)
     answer = repository.manifest(image.digest or image.build)
     try:
-        found = repository.platforms(answer.json())
+        found = repository.platforms(_json(answer))
         if _PLATFORM not in found:
             built = f", only for {', '.join(sorted(found))}" if found else ""
             raise ImageMissingError(f"{reference} is not built for {_PLATFORM}{built}")
@@ -98,8 +98,8 @@ class _Repository:
         if "manifests" in manifest:
             entries = [(entry["platform"], entry["digest"]) for entry in manifest["manifests"]]
             return {_platform(p): digest for p, digest in entries if p["os"] != "unknown"}
-        config = self._get("blobs", manifest["config"]["digest"], "*/*").json()
-        return {_platform(config): None}
+        config = self._get("blobs", manifest["config"]["digest"], "*/*")
+        return {_platform(_json(config)): None}
 
     def _get(self, kind: str, key: str, accept: str) -> requests.Response:
         """Return the registry's response, after a login if required."""
@@ -127,9 +127,9 @@ class _Repository:
         answer = self._request(realm, params=asked, auth=_credentials(self._host))
         self._check(what, answer)
         try:
-            content = answer.json()
+            content = _json(answer)
             token = content.get("token") or content["access_token"]
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError) as error:
             raise RegistryError(f"{realm} returned no token") from error
         self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -160,6 +160,13 @@ def _digest(answer: requests.Response) -> str:
 
 def _platform(facts: dict[str, Any]) -> str:
     return f"{facts['os']}/{facts['architecture']}"
+
+
+def _json(answer: requests.Response) -> dict[str, Any]:
+    content = answer.json()
+    if not isinstance(content, dict):
+        raise ValueError("the response is not a JSON object")  # noqa: TRY004 as for bad JSON
+    return content
 
 
 def _credentials(host: str) -> tuple[str, str] | None:

@@ -89,7 +89,7 @@ def _answers(status: int, body: bytes, path: str = f"/v2/{REPOSITORY}/manifests/
         (_answers(418, b""), RegistryError, "returned 418 for"),
         (_answers(401, b""), RegistryError, r"denies access to .* \(401\)"),
         (_answers(200, b"<html>"), RegistryError, "cannot be read as an image"),
-        (_answers(200, b"[]"), RegistryError, "cannot be read as an image"),
+        (_answers(200, b"[]"), RegistryError, "as an image: .*the response is not a JSON object"),
         (_answers(200, b"{}"), RegistryError, "cannot be read as an image"),
         (_answers(200, b'{"manifests": [1]}'), RegistryError, "cannot be read as an image"),
     ],
