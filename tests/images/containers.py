@@ -66,7 +66,9 @@ class Container(AbstractContextManager["Container"]):
     def __init__(
         self, name: str, image: ImageConfig, root: Path, program: Program, scratch: Path
     ) -> None:
-        self.image, self._root, self._program = image, root, program
+        self.image = image
+        self._root = root
+        self._program = program
         self._name = f"{name}-{os.getpid()}"
         self._bundle = scratch / self._name
         self._log, self._pid_file = self._bundle / "output.log", self._bundle / "pid"
@@ -160,7 +162,8 @@ class Container(AbstractContextManager["Container"]):
 
     def stop(self, grace_seconds: float) -> float:
         """Sends the image's stop signal; returns the seconds until the program exits."""
-        start, stop_signal = time.monotonic(), self.image.stop_signal
+        start = time.monotonic()
+        stop_signal = self.image.stop_signal
         subprocess.run([*self._runc, "kill", self._name, stop_signal], check=True)
         try:
             self._process.wait(grace_seconds)

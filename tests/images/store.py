@@ -44,10 +44,11 @@ class Store:
     def __init__(self, cache: Path, scratch: Path, *, cached: bool) -> None:
         """A store without working containers of interrupted runs; `cached` keeps layers."""
         self.scratch = scratch
-        self._logs, temporary = cache / "logs", cache / "tmp"
+        self._logs = cache / "logs"
+        temporary = cache / "tmp"  # for buildah's cache mounts
         for folder in (self._logs, temporary):
             folder.mkdir(parents=True, exist_ok=True)
-        self._environment = os.environ | {"TMPDIR": str(temporary)}  # for buildah's cache mounts
+        self._environment = os.environ | {"TMPDIR": str(temporary)}
         driver = _driver(scratch)
         self._buildah = ["nice", "-n", "19", "buildah", f"--storage-driver={driver}"]
         self._buildah += [f"--root={cache / 'storage'}", f"--runroot={scratch / 'storage'}"]

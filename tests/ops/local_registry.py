@@ -74,7 +74,8 @@ def local_registry() -> Iterator[LocalRegistry]:
                 if registry.login and authorization != f"Basic {login}":
                     status, body = 403, b'{"errors": [{"code": "DENIED"}]}'
             elif authorization != f"Bearer {_TOKEN}":
-                status, body, scope = 401, b"", url.path.removeprefix("/v2/").rsplit("/", 2)[0]
+                status, body = 401, b""
+                scope = url.path.removeprefix("/v2/").rsplit("/", 2)[0]
                 headers["WWW_Authenticate"] = (
                     f'Bearer realm="http://{registry.host}/token",service="{registry.host}",'
                     f'scope="repository:{scope}:pull"'
