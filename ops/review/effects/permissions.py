@@ -27,7 +27,8 @@ def pod_privileges_changed(change: Change, _: Comparison) -> Findings:
     for field in change.at(*pod):
         inside = field.path[len(pod) :]
         secures = {"securityContext", "hostPath"}.intersection(inside)
-        if inside[0] in _PRIVILEGES["pod"] or (secures and inside[-1] not in _PRIVILEGES["rules"]):
+        of_pod = inside and inside[0] in _PRIVILEGES["pod"]  # empty: an empty pod spec
+        if of_pod or (secures and inside[-1] not in _PRIVILEGES["rules"]):
             yield Finding.of_field(MEDIUM, field)
 
 

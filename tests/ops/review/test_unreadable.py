@@ -115,6 +115,16 @@ def test_the_pods_of_a_kind_of_another_api_group_are_unknown() -> None:
     assert said(review({"a/one.yaml": text}, {"a/one.yaml": changed})) == {"unknown DaemonSet one"}
 
 
+def test_an_empty_pod_spec_is_compared() -> None:
+    text = (
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: one}\nspec:\n"
+        "  schedule: '0 1 * * *'\n  jobTemplate: {spec: {template: {metadata: {labels: {a: b}}"
+    )
+    without, empty = {"one.yaml": text + "}}}\n"}, {"one.yaml": text + ", spec: {}}}}\n"}
+    for before, after in ((without, empty), (empty, without)):
+        assert said(review(before, after)) == {"unknown CronJob one"}
+
+
 def test_a_duplicate_object_is_reported_with_both_files() -> None:
     files = {**rendered(), "cerebro/copy.k8s.yaml": rendered()[FILE]}
     with pytest.raises(
