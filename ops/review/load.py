@@ -188,7 +188,7 @@ def _of_stack(text: str) -> Iterator[Object]:
     for section, entries in template.items():
         for name, entry in (entries if isinstance(entries, dict) else {section: entries}).items():
             content = entry if isinstance(entry, dict) else {"Value": entry}
-            if not isinstance(content.get("Properties", {}), dict):
+            if not isinstance(content.get("Properties"), dict | None):
                 raise ValueError(f"the Properties of {name} are not a mapping")  # noqa: TRY004
             kind = str(content.get("Type")) if section == "Resources" else section
             manifest = {"metadata": {"name": name}, **content}

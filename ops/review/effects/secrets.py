@@ -233,9 +233,9 @@ def _of_policies(item: Object) -> Iterator[str]:
 
 def _of_policy(document: Any) -> Iterator[str]:
     """What an IAM policy allows or denies, per statement and resource; other shapes as they are."""
-    statements = document.get("Statement") if isinstance(document, dict) else None
-    for statement in _as_list(statements or document or []):
-        if not isinstance(statement, dict) or not statements:
+    statements = document.get("Statement", document) if isinstance(document, dict) else document
+    for statement in _as_list(statements or []):
+        if statement is document or not isinstance(statement, dict):
             yield _as_text(statement)
             continue
         who, condition = statement.get("Principal"), statement.get("Condition")

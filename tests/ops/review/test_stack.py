@@ -196,6 +196,13 @@ def test_a_template_that_cannot_be_read_is_refused(text: str, problem: str) -> N
         Report(before, replace(before, files={**before.files, STACK: text}))
 
 
+@pytest.mark.parametrize("properties", [None, {}, {"PolicyDocument": {"Statement": []}}])
+def test_a_role_without_statements_has_no_permissions(properties: dict[str, Any] | None) -> None:
+    role = {"Type": "AWS::IAM::Role", "Properties": properties}
+    found = said(TEMPLATE, edited("Resources.One", role))
+    assert found == {(LOW, "create One", "the next `cdk deploy` creates it")}
+
+
 @pytest.mark.parametrize(
     "policies",
     [
