@@ -54,9 +54,10 @@ class PolicyRule(NamedTuple):
 
 def policy_rules(policy: Object, direction: str) -> list[PolicyRule]:
     """The rules of a NetworkPolicy in a direction."""
-    rules = policy.spec.get(direction.lower()) or ()
-    field = PEERS[direction]
-    return [PolicyRule(policy, rule.get(field) or (), rule.get("ports") or ()) for rule in rules]
+    return [
+        PolicyRule(policy, rule.get(PEERS[direction]) or (), rule.get("ports") or ())
+        for rule in policy.spec.get(direction.lower()) or ()
+    ]
 
 
 def directions(policy: Manifest) -> list[str]:
