@@ -1,7 +1,7 @@
 """Cases: an edit of charts or of `dist/`, and every finding that the review must report for it.
 
-A text is a short fragment that survives rewording: a field, a value or the id of a rule; or the
-whole text, in one case of each effect.
+A text is a short fragment that survives rewording: a field, a value or the id of a rule. After `= `
+it is the whole text of the finding, to assert the words.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ class Expected(NamedTuple):
         return cls(severity, risk, name, str(text))
 
     def matches(self, finding: Finding) -> bool:
+        says = self.text in finding.sentence
+        if self.text.startswith("= "):
+            says = self.text.removeprefix("= ") == finding.text
         return (
             (finding.severity, finding.risk) == (self.severity, self.risk)
             and str(finding.key) == self.object
-            and self.text in finding.sentence
+            and says
         )
 
 
