@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from constructs_lib.manifests.network import directions, is_within, policy_rules
-from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
-from constructs_lib.manifests.workload import workloads
+from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
+from constructs_lib.manifests.workload import selected, workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Difference
 from ops.review.effects.exposure import UNREACHABLE, reachability
@@ -95,25 +95,25 @@ class Pods(NamedTuple):
 def connections_changed(comparison: Comparison) -> Findings:
     """NetworkPolicies, or new labels of pods, allow other connections of existing pods."""
     for policy in comparison.changed(["NetworkPolicy"], ANY_STATE):
-        selected = list(_selected(comparison, policy))
-        yield from _connections(comparison, policy.key, selected, policy.at("spec"))
+        pods = list(_selected(comparison, policy))
+        yield from _connections(comparison, policy.key, pods, policy.at("spec"))
     for change in comparison.changed(PODS):
         before, after = change.workloads
         if before.pod_labels != after.pod_labels:
-            selected = [Pods(after.name, before.pod_labels, after.pod_labels)]
-            yield from _connections(comparison, change.key, selected)
+            pods = [Pods(after.name, before.pod_labels, after.pod_labels)]
+            yield from _connections(comparison, change.key, pods)
 
 
 def _connections(
     comparison: Comparison,
     key: Key,
-    selected: list[Pods],
+    affected: list[Pods],
     explains: tuple[Difference, ...] = (),
 ) -> Findings:
     """What some pods can do that they could not, and the reverse."""
     for direction, verb in _DIRECTIONS.items():
         names: dict[tuple[Severity, str], list[str]] = defaultdict(list)
-        for pods in selected:
+        for pods in affected:
             was = _allowed(comparison.before, key.namespace, pods.before, direction)
             now = _allowed(comparison.after, key.namespace, pods.after, direction)
             if opened := _beyond(now, was):
@@ -131,34 +131,48 @@ def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
 def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
     """Pods on both sides that a policy selects, before or after."""
     policies = [policy for policy in (change.before, change.after) if policy is not NOTHING]
-    selected = [
-        workload
-        for workload in workloads(comparison.after)
-        if any(_selects(policy, workload.namespace, workload.pod_labels) for policy in policies)
-    ]
-    for workload in selected:
-        if comparison.before.get(workload.key):
+    keys = {
+        workload.key
+        for policy in policies
+        for workload in selected(comparison.after, policy.namespace, policy.spec.get("podSelector"))
+    }
+    for workload in workloads(comparison.after) if keys else ():
+        if workload.key in keys and comparison.before.get(workload.key):
             yield Pods(workload.name, workload.pod_labels, workload.pod_labels)
     labels = at(change.object.spec, "podSelector").get("matchLabels") or {}
     if not labels:
         sides = (comparison.before, comparison.after)
         if all(change.key.namespace in side.namespaces for side in sides):
             yield Pods("all other pods in the namespace", {}, {})
-    elif not selected and change.state == "changed":
+    elif not keys and change.state == "changed":
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
         yield Pods(name, labels, labels)
 
 
-def _selects(policy: Object, namespace: str, labels: Labels) -> bool:
-    return policy.namespace == namespace and selects(policy.spec.get("podSelector"), labels)
+@once_per_objects
+def _by_label(objects: Objects) -> Mapping[tuple[str, str, str], list[tuple[int, Object]]]:
+    """The NetworkPolicies with their number, by namespace and the first label that they match."""
+    policies: dict[tuple[str, str, str], list[tuple[int, Object]]] = defaultdict(list)
+    for number, policy in enumerate(objects.of_kinds("NetworkPolicy")):
+        labels = at(policy.spec, "podSelector").get("matchLabels") or {"": ""}
+        name, label = next(iter(labels.items()))
+        policies[policy.namespace, name, label].append((number, policy))
+    return policies
 
 
 def _allowed(objects: Objects, namespace: str, labels: Labels, direction: str) -> list[Allowed]:
     """What all policies of a namespace together allow for some pods."""
+    index = _by_label(objects)
+    numbered = [
+        policy
+        for label in [("", ""), *labels.items()]
+        for policy in index.get((namespace, *label), ())
+    ]
     selecting = [
         policy
-        for policy in objects.of_kinds("NetworkPolicy")
-        if _selects(policy, namespace, labels) and direction in directions(policy.manifest)
+        for _, policy in sorted(numbered)
+        if selects(policy.spec.get("podSelector"), labels)
+        and direction in directions(policy.manifest)
     ]
     if not selecting:
         return [Allowed(_ANYONE, _EVERY_PORT)]
