@@ -15,11 +15,13 @@ import yaml
 
 from charts import dist
 from constructs_lib import rules
-from constructs_lib.manifests.objects import Object, pod_template
+from constructs_lib.errors import RuleError
+from constructs_lib.manifests.objects import Object, Objects, pod_template
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.rules import EXAMPLES, RULES, check_sets, page
-from constructs_lib.rules.model import Rendered, Rule, rules_of
+from constructs_lib.rules.model import PODS, Rendered, Rule, rules_of
+from tests.conftest import manifest
 from tests.mutants import platform, rendered, start
 
 CHECKS = {
@@ -54,12 +56,12 @@ def test_no_module_with_rules_is_left_out() -> None:
 
 def edited(item: Object, fields: Manifest) -> Object:
     """The object with other fields, as examples.yaml describes them."""
-    manifest = copy.deepcopy(item.manifest)
-    pod = (pod_template(manifest) or {}).get("spec", {})
+    content = copy.deepcopy(item.manifest)
+    pod = (pod_template(content) or {}).get("spec", {})
     starts = {"pod": pod, "container": next(iter(pod.get("containers", ())), {})}
     for path, value in fields.items():
         steps = [name or key for name, key in STEP.findall(path)]
-        place: Any = starts.get(steps[0], manifest)
+        place: Any = starts.get(steps[0], content)
         last = steps[-1]
         for step, following in pairwise(steps[1:] if steps[0] in starts else steps):
             if isinstance(place, list):
@@ -72,7 +74,7 @@ def edited(item: Object, fields: Manifest) -> Object:
             place.pop(last, None)
         else:
             place[last if isinstance(place, dict) else int(last)] = value
-    return Object.of(manifest, item.file)
+    return Object.of(content, item.file)
 
 
 def inputs(row: dict[str, Any], edit: Any) -> Iterator[Rendered]:
@@ -127,6 +129,17 @@ def test_the_page_shows_examples_counts_objects_and_lists_waivers() -> None:
     assert "### Pod Security Standard `restricted`\n\n18 of 18 checks are covered." in text
     for waiver in platform().waivers:
         assert waiver.reason in text
+
+
+def test_a_rule_that_cannot_find_its_objects_crashes_on_the_platform() -> None:
+    unreadable = Object.of(manifest("apps/v1/Deployment", {}) | {"spec": "text"})
+    objects = Rendered(Objects([unreadable]))
+    rule = next(rule for rule in RULES if rule.kinds == (PODS,))
+    crashes: list[RuleError] = []
+    assert list(rule.violations(objects, crashes)) == []
+    assert [(crash.rule, crash.item) for crash in crashes] == [(rule.name, None)]
+    with pytest.raises(RuleError, match=f"rule {rule.name} crashed on the platform"):
+        list(rule.violations(objects))
 
 
 def test_the_rules_run_once_per_synth(monkeypatch: pytest.MonkeyPatch) -> None:
