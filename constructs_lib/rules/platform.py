@@ -172,7 +172,8 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
     if notes.get(SCHEME) not in _SCHEMES:
         yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
     listeners = parsed(notes.get(f"{ALB}listen-ports", ""))
-    ports = [port for port in listeners or () if isinstance(port, dict)]
+    listeners = listeners if isinstance(listeners, list) else ()
+    ports = [port for port in listeners if isinstance(port, dict)]
     protocols = {protocol for port in ports for protocol in port}
     if "HTTPS" not in protocols:
         yield "does not listen on HTTPS (listen-ports)"

@@ -22,6 +22,12 @@ spec:
   template: {spec: {containers: [{name: one, image: one}]}}
 """
 INGRESS = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: native}, spec: %s}"
+LISTENING = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: native, annotations: {alb.ingress.kubernetes.io/listen-ports: "443"}}
+spec: {}
+"""
 READER = """
 apiVersion: external-secrets.io/v1beta1
 kind: ExternalSecret
@@ -70,6 +76,7 @@ def plain(chart: Chart) -> cdk8s.Chart:
         (same, INGRESS % "{rules: [{host: two.example.org}]}",
          "Ingress space/native serves two.example.org, which the certificate does not cover"),
         (same, INGRESS % "{rules: [{}]}", "Ingress space/native serves every host"),
+        (same, LISTENING, "(construct chart/native): does not listen on HTTPS"),
         (same, STRAY, "is in namespace nowhere, which is not declared; the declared namespaces"),
         (same, READER, "parameter /a/b/c is read, but not declared"),
         (same, JOB, "'whenever' is not a valid schedule"),
