@@ -66,6 +66,11 @@ class Sync:
             for file in dict.fromkeys(item.file for item in self.objects)
         }
 
+    @cached_property
+    def used(self) -> frozenset[Key]:
+        """The Applications that sync a file."""
+        return frozenset(owner.key for owners in self.owners.values() for owner in owners)
+
     def owner(self, item: Object | None) -> Object | None:
         """The Application that syncs an object."""
         owners = self.owners.get(item.file) if item else None
@@ -195,14 +200,13 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     for item in objects:
         if (item.file, item.namespace) != (release.file, release.namespace):
             continue
-        match item.kind if GROUPS.get(item.kind) == item.key.group else None:
-            case "ExternalSecret":
-                needed = secret_of(item.manifest) in secrets
-            case "NetworkPolicy":
-                needed = selects(item.spec.get("podSelector"), release.pod_labels)
-            case _:
-                needed = item.key in names
-        if needed:
+        if GROUPS.get(item.kind) != item.key.group:
+            continue
+        creates_secret = item.kind == "ExternalSecret" and secret_of(item.manifest) in secrets
+        isolates = item.kind == "NetworkPolicy" and selects(
+            item.spec.get("podSelector"), release.pod_labels
+        )
+        if creates_secret or isolates or item.key in names:
             yield item
 
 
