@@ -101,10 +101,13 @@ def _named(name: str) -> Shape:
 
 
 @cache
+def _of_every_kind() -> Shape:
+    return _shape(KINDS["every"])
+
+
+@cache
 def _of_kind(kind: str) -> Shape:
-    """The fields of a known kind; those of every kind if it is empty."""
-    if not kind:
-        return _shape(KINDS["every"])
+    """The fields of a known kind."""
     kinds = KINDS["kinds"][GROUPS[kind]]
     return _shape(next(kinds[names] for names in kinds if kind in names.split()))
 
@@ -126,7 +129,7 @@ def malformed(manifest: Manifest, *, parses: bool = False) -> Iterator[str]:
         manifest: An object.
         parses: Whether values of the right type that cannot be parsed count as well. Default: no.
     """
-    found = [*_of_kind("").problems(manifest, parses=parses)]
+    found = [*_of_every_kind().problems(manifest, parses=parses)]
     if not found or is_identified(manifest):
         kind = manifest["kind"]
         if GROUPS.get(kind) == group(manifest):

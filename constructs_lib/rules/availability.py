@@ -89,9 +89,13 @@ def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
         return
     if workload.running > 1 and workload.may_be_missing:
         yield f"an update leaves {workload.may_be_missing} of {workload.running} pods missing"
-    claims = [at(volume, "persistentVolumeClaim").get("claimName") for volume in workload.volumes]
-    if any(claims) and (workload.update is not Update.RECREATE or workload.running > 1):
-        text = f"two pods would claim the volume {next(filter(None, claims))}"
+    claims = [
+        claim.get("claimName")
+        for volume in workload.volumes
+        if (claim := at(volume, "persistentVolumeClaim"))
+    ]
+    if claims and (workload.update is not Update.RECREATE or workload.running > 1):
+        text = f"two pods would claim the volume {claims[0]}"
         yield Problem(text, "run one replica, updated by Recreate")
 
 
@@ -135,7 +139,8 @@ def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
 @rule(PODS, risk="downtime", remedy="add it to imagePullSecrets")
 def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     """The registry is private: without the Secret, images cannot be pulled."""
-    secrets, namespace = _pull_secrets(rendered.objects), workload.namespace
+    namespace = workload.namespace
+    secrets = _pull_secrets(rendered.objects)
     secret = secrets.get(namespace)
     if secrets and not secret and workload.pull_secrets:
         yield Problem(f"namespace {namespace} has no pull secret for a registry", "declare one")

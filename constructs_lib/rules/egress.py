@@ -135,7 +135,8 @@ def _combinations(objects: Objects) -> Iterator[Combination]:
             for (_, of_direction), policies in network.isolating(objects).items()
             if of_direction == direction
         )
-        for policies in (*((policy,) for policy in rules), *(p for p in sets if len(p) > 1)):
+        single = [(policy,) for policy in rules]
+        for policies in (*single, *(several for several in sets if len(several) > 1)):
             together = [opened for policy in policies for opened in rules[policy]]
             yield Combination(direction, list(policies), together)
 
@@ -150,7 +151,8 @@ def differing_on_eks(rendered: Rendered) -> Problems:
     reported: dict[tuple[str, Key], set[str]] = defaultdict(set)
     for combination in _combinations(rendered.objects):
         of_each = [reported[combination.direction, policy.key] for policy in combination.policies]
-        known, texts = set().union(*of_each), _conflicts(_blocks(combination.rules))
+        known = set().union(*of_each)
+        texts = _conflicts(_blocks(combination.rules))
         yield from (combination.problem(text) for text in texts if text not in known)
         for of_policy in of_each:
             of_policy.update(texts)
