@@ -61,6 +61,8 @@ def _edited(item: Manifest, operation: str, path: str, value: Any) -> Broken:
                 place[key] = [*place[key], *place[key][:1]]
             case "cut":
                 del place[key]
+            case _:
+                raise ValueError(f"edits.yaml has an unknown operation: {operation}")
         stated = "" if value is None else f" {value!r}"
         yield f"{operation} {path.replace('*', str(index))}{stated}", edited
 
