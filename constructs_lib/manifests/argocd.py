@@ -198,7 +198,7 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     }
     secrets = {*release.secrets, *release.pull_secrets}
     for item in objects:
-        if (item.file, item.namespace) != (release.file, release.namespace):
+        if item.file != release.file or item.namespace != release.namespace:
             continue
         if GROUPS.get(item.kind) != item.key.group:
             continue
