@@ -38,7 +38,8 @@ _POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 _FIRST_SYNTH = """
-import os, subprocess, sys, tempfile
+import os, signal, subprocess, sys, tempfile
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the synth too, as Ctrl-C does
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 with tempfile.TemporaryDirectory() as folder:
     os.environ["CDK8S_OUTDIR"] = folder

@@ -100,6 +100,29 @@ def test_what_the_synth_imports_is_compiled_despite_errors(
     assert Path(native.cached or "").is_file()
 
 
+WAITING = """
+import os, pathlib, time
+pathlib.Path("started.new").write_text(f"{os.getpid()} {os.environ['CDK8S_OUTDIR']}")
+os.rename("started.new", "started")
+time.sleep(600)
+"""
+
+
+def test_if_another_step_fails_the_first_synth_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.py").write_text(WAITING, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    wait_and_fail = "until test -e started; do sleep 0.1; done; exit 3"
+    failing = bootstrap.Step("failing", ["sh", "-c", wait_and_fail], os.environ)
+    with pytest.raises(SystemExit, match="installing failing failed with status 3"):
+        bootstrap.finish(bootstrap.compiling(), failing)
+    process, folder = (tmp_path / "started").read_text("utf-8").split()
+    assert not Path(folder).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process), 0)
+
+
 def test_a_setting_of_pip_reaches_uv(tmp_path: Path) -> None:
     """Without an index, uv finds no package that is not installed yet, and says so."""
     wanted = tmp_path / "requirements.txt"
