@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from constructs_lib.errors import DeclarationError
@@ -128,13 +128,10 @@ def _container(
     own = [workload.own(name, SECRETS)] if program.secrets else []
     secrets = [*own, *(secret.name for secret in program.shared_secrets)]
     ports = container.all_ports.items()
-    mounts = [
-        {"name": volume, **mount}
-        for volume, _, mounts in _volumes_of(workload, name, program)
-        for mount in mounts
-    ]
+    mounts = _mounts(_disks(workload, name, program))
     if claim_path:
         mounts.append({"name": workload.name, "mountPath": claim_path})
+    mounts += _mounts(_files(workload, name, program))
     # exec, because the Kubernetes 1.27 API has no sleep action
     sleep = {"preStop": {"exec": {"command": ["sleep", str(pre_stop_seconds)]}}}
     return {
@@ -158,14 +155,28 @@ def _container(
     }
 
 
-def _volumes_of(
-    workload: ProgramConstruct, name: str, program: Program
-) -> Iterator[tuple[str, Manifest, list[Manifest]]]:
-    """The volumes of a container: name, source and mounts of each."""
-    prefix = "" if name == workload.main else f"{name}-"
+_Volume = tuple[str, Manifest, list[Manifest]]
+"""The name, source and mounts of a volume of one container."""
+
+
+def _mounts(volumes: Iterable[_Volume]) -> list[Manifest]:
+    return [{"name": volume, **mount} for volume, _, mounts in volumes for mount in mounts]
+
+
+def _prefix(workload: ProgramConstruct, name: str) -> str:
+    """The prefix of the volumes of any but the main container."""
+    return "" if name == workload.main else f"{name}-"
+
+
+def _disks(workload: ProgramConstruct, name: str, program: Program) -> Iterator[_Volume]:
+    prefix = _prefix(workload, name)
     for path, size in program.disks.items():
         volume = path.strip("/").replace("/", "-")  # `/app/logs` becomes `app-logs`
         yield f"{prefix}{volume}", {"emptyDir": {"sizeLimit": size}}, [{"mountPath": path}]
+
+
+def _files(workload: ProgramConstruct, name: str, program: Program) -> Iterator[_Volume]:
+    prefix = _prefix(workload, name)
     config_map = {"name": workload.own(name, CONFIG), "defaultMode": _READ_BY_GROUP}
     secret = {"secretName": workload.own(name, SECRET_FILES), "defaultMode": _READ_BY_GROUP}
     for volume, source, files in (
@@ -174,21 +185,18 @@ def _volumes_of(
     ):
         if files:
             # by subPath, so that a file does not hide the rest of its folder
-            yield (
-                f"{prefix}{volume}",
-                source,
-                [
-                    {"mountPath": path, "subPath": file_key(path), "readOnly": True}
-                    for path in files
-                ],
-            )
+            mounts = [
+                {"mountPath": path, "subPath": file_key(path), "readOnly": True} for path in files
+            ]
+            yield f"{prefix}{volume}", source, mounts
 
 
 def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifest]:
     volumes = [
         (volume, source)
+        for volumes_of in (_disks, _files)
         for name, container in workload.every_container.items()
-        for volume, source, _ in _volumes_of(workload, name, container.program)
+        for volume, source, _ in volumes_of(workload, name, container.program)
     ]
     if claim_path:
         claim = {"claimName": workload.name}

@@ -17,6 +17,7 @@ from constructs_lib.kubernetes import (
     KubeObject,
     Options,
     SingleWriter,
+    Storage,
     Toleration,
     WebService,
 )
@@ -30,6 +31,19 @@ def pod(of: KubeObject) -> Manifest:
     template = pod_template(of.to_json())
     assert template
     return template
+
+
+def test_disks_come_before_the_claim_and_files() -> None:
+    """Another order would restart the pods of every such service."""
+    program = base.program_with(files={"/etc/one.toml": "a"}, scratch={"/data": "1Mi"})
+    options = Options(init_containers={"first": base.ONE})
+    storage = Storage(path="/claim", size="1Gi")
+    writer = base.single_writer(base.chart(), program=program, options=options, storage=storage)
+    spec = pod(writer.deployment)["spec"]
+    mounts = [mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]]
+    assert mounts == ["/tmp", "/data", "/claim", "/etc/one.toml"]
+    volumes = [volume["name"] for volume in spec["volumes"]]
+    assert volumes == ["tmp", "data", "first-tmp", "config-files", "one"]
 
 
 def test_an_init_container_is_hardened_and_has_its_own_objects() -> None:
