@@ -186,8 +186,9 @@ class App(cdk8s.App):
         finally:
             self._rules.run_by_cdk8s = True
         files = self.files()
-        if refused := [*self.calls.undeclared(), *files.problems(), *refused]:
-            raise PlatformError(one_line(problem) for problem in refused)
+        problems = [*self.calls.undeclared(), *files.problems(), *refused]
+        if problems:
+            raise PlatformError(one_line(problem) for problem in problems)
         return files
 
     def _refused_by_cdk8s(self) -> Iterator[str]:
