@@ -82,7 +82,9 @@ def checked(cls: type[_T]) -> type[_T]:
         try:
             construct(self, *args, **kwargs)
         except DeclarationError as error:
-            raise error.at(getattr(self, "location", None)) from error
+            located = error.at(getattr(self, "location", None))
+            # with its traceback, for the line in a constructor outside of this package
+            raise located.with_traceback(error.__traceback__) from error
 
     cls.__init__ = check_and_construct  # type: ignore[method-assign]
     return cls

@@ -1,5 +1,6 @@
 """Every constructor checks its arguments against their annotations."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import pytest
+from constructs import Construct
 
 from catalogue.hosts import Hosts
 from catalogue.parameters import Parameters
@@ -165,6 +167,20 @@ def test_a_custom_constructor_is_checked_against_its_own_annotations() -> None:
     assert _Spelled("four") == _Spelled(text="nine")
     with pytest.raises(DeclarationError, match=r"_Spelled\.text must be a string, not the number"):
         _Spelled(4)  # type: ignore[arg-type]
+
+
+@checked
+class _Team(Construct):
+    def __init__(self, scope: Construct) -> None:
+        super().__init__(scope, "team")
+        Program(resources=base.RESOURCES, env={"API_TOKEN": "x"})
+
+
+def test_an_error_inside_of_a_checked_constructor_names_the_line_in_it() -> None:
+    (problem,) = errors_of(lambda: _Team(base.chart()))
+    line = inspect.unwrap(_Team.__init__).__code__.co_firstlineno + 2
+    assert "API_TOKEN looks like a secret" in problem
+    assert problem.endswith(f"(tests/constructs_lib/test_checks.py:{line})")
 
 
 KINDS: list[tuple[Any, Any, Any]] = [
