@@ -17,10 +17,13 @@ from constructs_lib import kubernetes
 from constructs_lib.errors import DeclarationError, errors_of
 from constructs_lib.kubernetes import (
     Alb,
+    Autoscaling,
     Chart,
+    Container,
     ExternalSecret,
     Program,
     SingleWriter,
+    Storage,
     WebService,
 )
 from constructs_lib.model import Calls, Egress, HttpGet, Probe, Resources
@@ -115,6 +118,8 @@ MISTAKES: list[tuple[Callable[[Chart], Any], str]] = [
      "Probe.check must be a HttpGet or a TcpSocket or a Command, not the string '/ready'"),
     (of(Probe, HttpGet("/"), period_seconds=0),
      "Probe.period_seconds must be an integer of at least 1 or None, not the"),
+    (of(Container, program=base.PROGRAM, port=-1), "Container.port must be an integer from 1"),
+    (of(Autoscaling, max_replicas=0), "Autoscaling.max_replicas must be an integer of at least 1"),
     (on(SingleWriter, "one", program=base.PROGRAM, grace_seconds=-5),
      "SingleWriter.grace_seconds must be an integer of at least 0"),
     (on(Chart, "one", namespace=5), "Chart.namespace must be a string or None, not the number 5"),
@@ -131,6 +136,49 @@ def test_a_wrong_type_or_range_is_reported_in_one_line(
     assert message in problem
     assert "\n" not in problem
     assert re.search(r"\(tests/\S+\.py:\d+\)$", problem)
+
+
+options = base.later(base.options)
+NAMED = (
+    base.web_service,
+    base.single_writer,
+    base.scheduled_job,
+    base.release_job,
+    base.namespace,
+    base.external_secret,
+    base.project,
+    base.application,
+)
+MALFORMED: list[Callable[[Chart], Any]] = [
+    *(lambda chart, declare=declare: declare(chart, "A") for declare in NAMED),
+    on(Chart, "A"),
+    on(Chart, "one", namespace="A"),
+    on(Chart, "one", folder="../a"),
+    program(env={"a": "1"}),
+    program(secrets={"a": base.TOKEN}),
+    program(files={"a": "b"}),
+    program(secret_files={"a": base.TOKEN}),
+    program(scratch={"a": "1Mi"}),
+    service(ports={"a" * 16: 9090}),
+    alb(paths=("a",)),
+    alb(denied_paths=("a",)),
+    alb(group="A"),
+    options(labels={"a b": "c"}),
+    options(annotations={"a b": "c"}),
+    options(pod_labels={"a b": "c"}),
+    options(pod_annotations={"a b": "c"}),
+    options(node_selector={"a b": "c"}),
+    options(init_containers={"A": base.ONE}),
+    options(priority_class_name="A"),
+    of(HttpGet, "a"),
+    of(Storage, path="a", size="1Gi"),
+]
+
+
+@pytest.mark.parametrize("declare", MALFORMED)
+def test_a_string_of_the_wrong_form_is_rejected(declare: Callable[[Chart], Any]) -> None:
+    (problem,) = errors_of(lambda: declare(base.chart()))
+    assert " is not a valid " in problem
 
 
 @pytest.mark.parametrize("name", [name for name in kubernetes.__all__ if name not in _READ_ONLY])
