@@ -1,7 +1,10 @@
 """Output and prompts: results go to standard output, everything else to standard error.
 
-Secret values are read here, and neither shown nor logged.
+Secret values are read here, and neither shown nor logged. Rich is slow to import, and some commands
+do not use it, so the functions import it.
 """
+
+from __future__ import annotations
 
 import json
 import sys
@@ -10,16 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import humanize
 import typer
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Column, Table
-from rich.text import Text
 
 from ops.errors import CanceledError, OpsError, Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 STANDARD_INPUT = Path("-")
 LINE_BYTES = 4095 if sys.platform == "linux" else 1023  # macOS and BSD: MAX_CANON, less the Enter
@@ -29,6 +31,8 @@ _WIDE = 160
 
 
 def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
     piped = not _is_terminal(sys.stderr if stderr else sys.stdout)
     return Console(
         stderr=stderr, width=_WIDE if piped else None, highlight=False, markup=False, emoji=False
@@ -45,6 +49,8 @@ def show_json(content: Any) -> None:
 
 
 def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
+    from rich.table import Column, Table
+
     first, *others = columns
     headings = [Column(first, no_wrap=True), *(Column(one, overflow="fold") for one in others)]
     table = Table(*headings, title=title, title_justify="left", box=None, pad_edge=False)
@@ -57,6 +63,9 @@ def show_grid(
     rows: Iterable[tuple[str | Text, ...]], *, indent: int, gap: int, style: str = ""
 ) -> None:
     """Print names or marks, in this style, each with a text beside it."""
+    from rich.padding import Padding
+    from rich.table import Column, Table
+
     columns = Column(no_wrap=True, style=style), Column(overflow="fold")
     grid = Table.grid(*columns, padding=(0, gap, 0, 0))
     for row in rows:
@@ -91,6 +100,8 @@ def waiting(what: str) -> Iterator[None]:
 
 def when(time: datetime | None) -> str:
     """`3 hours ago`, `in 2 days`; `never` for None."""
+    import humanize
+
     if time is None:
         return "never"
     return humanize.naturaltime(time, when=datetime.now(UTC))

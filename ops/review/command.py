@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from catalogue.installation import INSTALLATION
 from ops import terminal
 from ops.commands import Context, context_needs_cluster
 from ops.errors import OpsError, Status
 from ops.git import Git
-from ops.review.formats import LIMIT, to_json, to_markdown, to_terminal
+from ops.review.formats import LIMIT, to_json, to_markdown
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
-from ops.review.revisions import Repository, raw_diff
+from ops.review.revisions import RawDiff, Repository, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
 
@@ -70,7 +69,7 @@ def review(
         raise ReviewError(str(error)) from error
     match format_:
         case "terminal":
-            to_terminal(report, raw, Console(highlight=False), whole_diff=diff)
+            _to_terminal(report, raw, whole_diff=diff)
         case "markdown":
             typer.echo(to_markdown(report, raw, full=full_report, limit=limit), nl=False)
         case "json":
@@ -96,6 +95,14 @@ def _of_revisions(base: str | None, head: str | None) -> Report:
     at = Repository(Path.cwd())
     before = at.revision(base) if base else at.merge_base(INSTALLATION.revision)
     return Report(before, at.revision(head))
+
+
+def _to_terminal(report: Report, raw: RawDiff, *, whole_diff: bool) -> None:
+    from rich.console import Console  # slow to import
+
+    from ops.review.terminal import to_terminal
+
+    to_terminal(report, raw, Console(highlight=False), whole_diff=whole_diff)
 
 
 def _hint_at_synth(base: str | None) -> None:

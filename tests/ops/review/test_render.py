@@ -13,9 +13,10 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from ops.review.formats import LIMIT, to_json, to_markdown, to_terminal
+from ops.review.formats import LIMIT, to_json, to_markdown
 from ops.review.report import Report
 from ops.review.revisions import RawDiff, raw_diff
+from ops.review.terminal import to_terminal
 from tests.bench.services import app
 from tests.conftest import ROOT
 from tests.ops.review.edits import (
