@@ -122,6 +122,7 @@ class Inputs:
 
 @cache
 def check_image(reference: str, pinned: str | None) -> CheckResult:
+    """Check an image in the registry, once for all services."""
     from ops import registry  # its libraries take a second to import
 
     try:

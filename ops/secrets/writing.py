@@ -108,7 +108,8 @@ def _require_no_other_write(subject: ParameterStatus, value: SecretValue, number
     others = [history.get(other, replace(MISSING, number=other)) for other in between]
     if theirs := [other for other in others if other.value != value]:
         named = (
-            f"version {other.number} by {other.author}".removesuffix(" by ") for other in theirs
+            f"version {other.number}" + (f" by {other.author}" if other.author else "")
+            for other in theirs
         )
         raise OverwroteError(
             f"another user wrote {subject.path} at the same time: {' and '.join(named)}. Your "

@@ -86,7 +86,7 @@ GIVEN = ("--file", "-", "--yes")
         (
             (HOST.path, "--version", "9", "--yes"),
             "",
-            "no version 9; its history has versions 1 to 1",
+            "no version 9; its history has versions 1 to 2",
         ),
     ],
 )
@@ -96,6 +96,7 @@ def test_a_refused_value_changes_nothing(
     for parameter in (PASSWORD, USER):
         account.ssm.delete_parameter(Name=parameter.path)
     account.put(USER, "plain", Type="String", Overwrite=False)
+    account.put(HOST, "clickhouse.example.org")
     before = account.values()
     assert message in run.refused("secrets", "set", *arguments, given=given)
     assert account.values() == before
