@@ -20,10 +20,8 @@ from ops.errors import CanceledError, ClusterError, OpsError, StatusError, Unrea
 
 POLL_SECONDS = 2.0
 CRON_JOB, JOB = ("batch/v1", "CronJob"), ("batch/v1", "Job")
-FROM_CRON_JOB = "cronjob.kubernetes.io/instantiate"
-"""The annotation of a Job that was started by hand."""
-_MOST_FAILURES = 5
-"""Failed requests in a row before following a Job stops: API servers have short outages."""
+FROM_CRON_JOB = "cronjob.kubernetes.io/instantiate"  # the annotation of a run by hand
+_RETRIES = 5  # of a request, while following a Job: API servers have short outages
 
 app = typer.Typer(
     add_completion=False,
@@ -328,7 +326,7 @@ def _watch(cluster: Cluster, namespace: str, name: str) -> JobRun:
 
 
 def _read(
-    cluster: Cluster, namespace: str, name: str, retries: int = _MOST_FAILURES
+    cluster: Cluster, namespace: str, name: str, retries: int = _RETRIES
 ) -> tuple[JobRun | None, list[tuple[str, str]]]:
     """Return a Job, and the pod and time of the latest start of each of its containers.
 
