@@ -23,6 +23,7 @@ def test_the_base_has_no_violations() -> None:
     assert refusals(start()) == []
 
 
+@pytest.mark.no_cover  # several times slower, and each rule has a test of its own
 def test_every_mutant_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     broken = list(chosen())
     survivors = [mutant.name for mutant in broken if not refusals(mutant.objects)]
