@@ -139,8 +139,9 @@ def single_pod_serves_host(comparison: Comparison) -> Findings:
 def _hosts_of_one_pod(objects: Objects) -> dict[Key, list[str]]:
     """The internet-facing hosts of each workload with one pod."""
     hosts: dict[Key, list[str]] = defaultdict(list)
-    public = [one for one in objects.of_kinds("Ingress") if scheme(one) == "internet-facing"]
-    for ingress in public:
+    for ingress in objects.of_kinds("Ingress"):
+        if scheme(ingress) != "internet-facing":
+            continue
         services = {key for key, _ in backends(ingress)}
         pods = [
             workload.key

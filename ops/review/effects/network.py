@@ -136,7 +136,7 @@ def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
         for policy in policies
         for workload in selected(comparison.after, policy.namespace, policy.spec.get("podSelector"))
     }
-    for workload in workloads(comparison.after) if keys else ():
+    for workload in workloads(comparison.after):
         if workload.key in keys and comparison.before.get(workload.key):
             yield Pods(workload.name, workload.pod_labels, workload.pod_labels)
     labels = at(change.object.spec, "podSelector").get("matchLabels") or {}

@@ -174,9 +174,10 @@ def resource_changed(change: Change, _: Comparison) -> Findings:
     """The next `cdk deploy` updates a resource in place, or replaces it."""
     kind = change.key.kind
     for field in change.differences:
+        known = _OTHER_FIELDS.get(field.path[0]) if "::" in kind else _SECTIONS.get(kind)
         if field.path[0] == "Properties":
             yield from _property_changed(change.after, field)
-        elif known := _OTHER_FIELDS.get(field.path[0]) if "::" in kind else _SECTIONS.get(kind):
+        elif known:
             severity, text = known
             yield Finding(severity, f"{text}: {_old_and_new(field)}", (field,))
 
