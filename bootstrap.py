@@ -39,7 +39,7 @@ _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 _FIRST_SYNTH = """
 import os, signal, subprocess, sys, tempfile
-signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the synth too, as Ctrl-C does
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the synth too, and waits for it
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 with tempfile.TemporaryDirectory() as folder:
     os.environ["CDK8S_OUTDIR"] = folder
