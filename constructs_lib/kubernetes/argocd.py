@@ -129,13 +129,12 @@ class Application(ChartConstruct):
             cascade: Whether deleting the Application deletes its objects. Default: yes.
         """
         super().__init__(scope, name)
-        source: dict[str, Any] = {
+        source = {
             "repoURL": self.platform.repository,
             "targetRevision": self.platform.revision,
             "path": f"{DIST}/{folder}",
+            "directory": {"include": file} if file else None,
         }
-        if file:
-            source["directory"] = {"include": file}
         spec = {
             "project": project,
             "source": source,
