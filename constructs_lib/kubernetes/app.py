@@ -248,17 +248,14 @@ class _Rules:
 
 
 def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
-    own = chart.kube_objects if isinstance(chart, Chart) else []
-    objects = [one.to_json() for one in own]
-    owners = [one.owner for one in own]
-    for native in natives:
-        objects.append(_written(native))
-        owners.append(native)
     if isinstance(chart, Chart):
-        name, path, pending = chart.name, chart.path, chart.pending
+        own, name, path, pending = chart.kube_objects, chart.name, chart.path, chart.pending
     else:
+        own = []
         name = cdk8s.Names.to_dns_label(chart)
         path, pending = f"{chart.namespace or 'cluster'}/{name}.k8s.yaml", []
+    objects = [*(one.to_json() for one in own), *map(_written, natives)]
+    owners = [*(one.owner for one in own), *natives]
     described = "" if type(chart) in (Chart, cdk8s.Chart) else inspect.getdoc(type(chart)) or ""
     description = described.partition("\n\n")[0].replace("\n", " ")
     return ChartFile(chart, name, path, chart.namespace, description, objects, owners, pending)
