@@ -94,10 +94,11 @@ class Alb:
 
     def _check_routes(self) -> None:
         for path in self.paths:
-            if denied := [one for one in self.denied_paths if _is_below(path, one)]:
-                raise DeclarationError(
-                    f"path {path} is below the denied path {denied[0]}; remove one of them"
-                )
+            for denied in self.denied_paths:
+                if path != denied and path.startswith(f"{denied.rstrip('/')}/"):
+                    raise DeclarationError(
+                        f"path {path} is below the denied path {denied}; remove one of them"
+                    )
         if not self.paths:
             raise DeclarationError('paths is empty, so nothing is served; write ("/",)')
         routes = [*self.paths, *self.denied_paths]
@@ -188,10 +189,6 @@ class Alb:
             },
             annotations=self.ingress_annotations(web.platform, readiness.check.path),
         )
-
-
-def _is_below(path: str, prefix: str) -> bool:
-    return path != prefix and path.startswith(f"{prefix.rstrip('/')}/")
 
 
 def _merged(key: str, ours: str, theirs: str) -> str:
