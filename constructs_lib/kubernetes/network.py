@@ -28,28 +28,24 @@ DENY_ALL: Manifest = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
 def allow(
-    selector: Manifest,
-    *,
-    dns_addresses: tuple[str, ...],
-    egress: Iterable[Egress],
-    ingress: Sequence[Manifest],
+    workload: ProgramConstruct, egress: Iterable[Egress], ingress: Sequence[Manifest]
 ) -> Manifest:
-    """Allow DNS, `egress` and `ingress` for the selected pods."""
+    """Allow DNS, `egress` and `ingress` for the pods of a workload."""
     dns = {
         "to": [
             {
                 "namespaceSelector": _namespace("kube-system"),
                 "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
             },
-            *(_block(f"{address}/32") for address in dns_addresses),
+            *(_block(f"{address}/32") for address in workload.platform.target.dns_addresses),
         ],
         "ports": [_port(53, "UDP"), _port(53)],
     }
     return {
-        "podSelector": selector,
+        "podSelector": workload.selector,
         "policyTypes": ["Ingress", "Egress"],
         "ingress": ingress or None,
-        "egress": [dns, *(_egress_rule(rule) for rule in dict.fromkeys(egress))],
+        "egress": [dns, *map(_egress_rule, egress)],
     }
 
 

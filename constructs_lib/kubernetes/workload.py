@@ -133,12 +133,8 @@ class ProgramConstruct(ChartConstruct):
         egress = dict.fromkeys(
             rule for one in self.every_container.values() for rule in one.program.egress
         )
-        policy = network.allow(
-            self.selector,
-            dns_addresses=self.platform.target.dns_addresses,
-            egress=[rule for rule in egress if not isinstance(rule, Calls)],
-            ingress=ingress,
-        )
+        connections = [rule for rule in egress if not isinstance(rule, Calls)]
+        policy = network.allow(self, connections, ingress)
         self.network_policy = self.add("networking.k8s.io/v1", "NetworkPolicy", policy)
         for rule in egress:
             if isinstance(rule, Calls):
