@@ -131,9 +131,8 @@ def _port(app: str) -> int:
 
 
 def _egress(app: str) -> list[Egress | Calls]:
-    one = declared()[app]
-    programs = (each.program for each in (one.containers | one.init_containers).values())
-    return [rule for program in programs for rule in program.egress]
+    programs = declared()[app].programs
+    return [rule for program in programs.values() for rule in program.egress]
 
 
 def _opens(app: str, port: int, protocol: str = "TCP", *, public: bool) -> bool:

@@ -86,8 +86,8 @@ def pod_template(
             "securityContext": _POD_SECURITY,
             "topologySpreadConstraints": [spread] if spread_over_zones else None,
             "initContainers": [
-                _container(workload, name, container, claim_path)
-                for name, container in workload.init_containers.items()
+                _container(workload, name, Container(program=program), claim_path)
+                for name, program in options.init_containers.items()
             ]
             or None,
             "containers": [
@@ -195,8 +195,8 @@ def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifes
     volumes = [
         (volume, source)
         for volumes_of in (_disks, _files)
-        for name, container in workload.every_container.items()
-        for volume, source, _ in volumes_of(workload, name, container.program)
+        for name, program in workload.programs.items()
+        for volume, source, _ in volumes_of(workload, name, program)
     ]
     if claim_path:
         claim = {"claimName": workload.name}

@@ -69,11 +69,11 @@ class ProgramConstruct(ChartConstruct):
         self.main = container.program.image or name
         """The name of the main container."""
         self.containers = {self.main: container, **(sidecars or {})}
-        self.init_containers = {
-            init: Container(program=program)
-            for init, program in self.options.init_containers.items()
+        self.programs = {
+            **{container: one.program for container, one in self.containers.items()},
+            **self.options.init_containers,
         }
-        self.every_container = {**self.containers, **self.init_containers}
+        """The programs of its containers and init containers."""
         self.selector: Manifest = {"matchLabels": {"app": name}}
         self.labels = {
             **self.options.labels,
@@ -85,13 +85,13 @@ class ProgramConstruct(ChartConstruct):
 
     def _check_containers(self, sidecars: Mapping[str, Container]) -> None:
         """The containers of a pod share its IP address and port names."""
-        for container in self.every_container:
+        for container in self.programs:
             OBJECT_NAME.check(container)
         if self.main in sidecars:
             raise DeclarationError(
                 f"sidecar {self.main!r} has the name of the main container; rename it"
             )
-        if both := sorted(self.containers.keys() & self.init_containers.keys()):
+        if both := sorted(self.containers.keys() & self.options.init_containers.keys()):
             raise DeclarationError(f"container {both[0]!r} is also an init container; rename one")
         declared = [pair for one in self.containers.values() for pair in one.all_ports.items()]
         for what, values in (
@@ -130,9 +130,7 @@ class ProgramConstruct(ChartConstruct):
         )
         self._add_secrets()
         self._add_config_maps()
-        egress = dict.fromkeys(
-            rule for one in self.every_container.values() for rule in one.program.egress
-        )
+        egress = dict.fromkeys(rule for one in self.programs.values() for rule in one.egress)
         connections = [rule for rule in egress if not isinstance(rule, Calls)]
         policy = network.allow(self, connections, ingress)
         self.network_policy = self.add("networking.k8s.io/v1", "NetworkPolicy", policy)
@@ -142,8 +140,7 @@ class ProgramConstruct(ChartConstruct):
 
     def _add_secrets(self) -> None:
         added: dict[str, ParameterSecret] = {}
-        for container, declared in self.every_container.items():
-            program = declared.program
+        for container, program in self.programs.items():
             if program.secrets:
                 name = self.own(container, SECRETS)
                 added[name] = ExternalSecret(self, name, program.secrets)
@@ -155,10 +152,10 @@ class ProgramConstruct(ChartConstruct):
 
     def _add_config_maps(self) -> None:
         added = {}
-        for container, declared in self.every_container.items():
-            if not declared.program.files:
+        for container, program in self.programs.items():
+            if not program.files:
                 continue
-            texts = declared.program.configuration
+            texts = program.configuration
             data = {file_key(path): text for path, text in texts.items()}
             if len(data) < len(texts):
                 raise DeclarationError(
@@ -171,8 +168,7 @@ class ProgramConstruct(ChartConstruct):
     @cached_property
     def shared_secrets(self) -> list[ExternalSecret]:
         """The ExternalSecrets that its containers share with other workloads."""
-        programs = (container.program for container in self.every_container.values())
-        return [secret for program in programs for secret in program.shared_secrets]
+        return [secret for program in self.programs.values() for secret in program.shared_secrets]
 
     def add_deployment(
         self,
