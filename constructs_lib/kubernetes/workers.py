@@ -92,7 +92,12 @@ class SingleWriter(ProgramConstruct):
             raise DeclarationError(f"{storage.path} is mounted twice; keep one")
         self.add_supporting_objects()
         if storage:
-            self.claim = self._add_claim(storage)
+            claim = {
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": self.platform.storage_class,
+                "resources": {"requests": {"storage": storage.size}},
+            }
+            self.claim = self.add("v1", "PersistentVolumeClaim", claim)
         template = pod_template(
             self,
             annotations=DO_NOT_EVICT,
@@ -100,14 +105,6 @@ class SingleWriter(ProgramConstruct):
             terminationGracePeriodSeconds=grace_seconds,
         )
         self.deployment = self.add_deployment(1, RECREATE, template)
-
-    def _add_claim(self, storage: Storage) -> KubeObject:
-        spec = {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": self.platform.storage_class,
-            "resources": {"requests": {"storage": storage.size}},
-        }
-        return self.add("v1", "PersistentVolumeClaim", spec)
 
 
 @checked
