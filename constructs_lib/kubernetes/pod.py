@@ -60,6 +60,10 @@ def pod_template(
         fields: Other fields of the pod spec, with their names in Kubernetes.
     """
     options = workload.options
+    # with a hash of the configuration files, so that a change restarts the pods
+    data = {name: one.to_json()["data"] for name, one in workload.config_maps.items()}
+    checksum = {"checksum/config": fingerprint(data)} if data else {}
+    own = {**checksum, **(annotations or {})}
     spread = {
         "maxSkew": 1,
         "topologyKey": "topology.kubernetes.io/zone",
@@ -72,7 +76,7 @@ def pod_template(
     return {
         "metadata": {
             "labels": {**workload.labels, **options.pod_labels},
-            "annotations": _annotations(workload, annotations or {}) or None,
+            "annotations": merged_annotations(own, options.pod_annotations) or None,
         },
         "spec": {
             "serviceAccountName": workload.name,
@@ -98,13 +102,6 @@ def pod_template(
             **fields,
         },
     }
-
-
-def _annotations(workload: ProgramConstruct, annotations: Mapping[str, str]) -> dict[str, str]:
-    """With a hash of the configuration files, so that a change restarts the pods."""
-    data = {name: one.to_json()["data"] for name, one in workload.config_maps.items()}
-    checksum = {"checksum/config": fingerprint(data)} if data else {}
-    return merged_annotations({**checksum, **annotations}, workload.options.pod_annotations)
 
 
 def merged_annotations(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
