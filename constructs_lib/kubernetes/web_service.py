@@ -11,7 +11,7 @@ from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.pod import pod_template
 from constructs_lib.kubernetes.program import Autoscaling, Container, Options, Program
 from constructs_lib.kubernetes.workload import RECREATE, ProgramConstruct
-from constructs_lib.model import Manifest, Port, Positive, Probe
+from constructs_lib.model import Port, Positive, Probe
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import ObjectName
 
@@ -108,7 +108,14 @@ class WebService(ProgramConstruct):
         self._replicas = replicas or (autoscaling.min_replicas if autoscaling else _REPLICAS)
         if ingress:
             ingress.check_longest_request(longest_request_seconds)
-        self.add_supporting_objects(self._callers())
+        _, *further_ports = self.service_ports.values()
+        callers = [
+            network.from_ranges(port, self.platform.alb_subnets)
+            if ingress
+            else network.from_namespace(port),
+            *map(network.from_namespace, further_ports),
+        ]
+        self.add_supporting_objects(callers)
         self._add_deployment(autoscaled=autoscaling is not None)
         self._add_service()
         if ingress:
@@ -118,15 +125,6 @@ class WebService(ProgramConstruct):
         if autoscaling:
             self._add_autoscaler(autoscaling)
         self.chart.calls.offer(self)
-
-    def _callers(self) -> list[Manifest]:
-        _, *further = self.service_ports.values()
-        return [
-            network.from_ranges(self.port, self.platform.alb_subnets)
-            if self.alb
-            else network.from_namespace(self.port),
-            *(network.from_namespace(port) for port in further),
-        ]
 
     def _add_deployment(self, *, autoscaled: bool) -> None:
         several = self._replicas > 1 or autoscaled
