@@ -160,20 +160,14 @@ def _mounts(volumes: Iterable[_Volume]) -> list[Manifest]:
     return [{"name": volume, **mount} for volume, _, mounts in volumes for mount in mounts]
 
 
-def _prefix(workload: ProgramConstruct, name: str) -> str:
-    """The prefix of the volumes of any but the main container."""
-    return "" if name == workload.main else f"{name}-"
-
-
 def _disks(workload: ProgramConstruct, name: str, program: Program) -> Iterator[_Volume]:
-    prefix = _prefix(workload, name)
     for path, size in program.disks.items():
-        volume = path.strip("/").replace("/", "-")  # `/app/logs` becomes `app-logs`
-        yield f"{prefix}{volume}", {"emptyDir": {"sizeLimit": size}}, [{"mountPath": path}]
+        folder = path.strip("/").replace("/", "-")  # `/app/logs` becomes `app-logs`
+        volume = workload.prefixed(name, folder)
+        yield volume, {"emptyDir": {"sizeLimit": size}}, [{"mountPath": path}]
 
 
 def _files(workload: ProgramConstruct, name: str, program: Program) -> Iterator[_Volume]:
-    prefix = _prefix(workload, name)
     config_map = {"name": workload.own(name, CONFIG), "defaultMode": _READ_BY_GROUP}
     secret = {"secretName": workload.own(name, SECRET_FILES), "defaultMode": _READ_BY_GROUP}
     for volume, source, files in (
@@ -185,7 +179,7 @@ def _files(workload: ProgramConstruct, name: str, program: Program) -> Iterator[
             mounts = [
                 {"mountPath": path, "subPath": file_key(path), "readOnly": True} for path in files
             ]
-            yield f"{prefix}{volume}", source, mounts
+            yield workload.prefixed(name, volume), source, mounts
 
 
 def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifest]:

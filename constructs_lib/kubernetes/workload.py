@@ -105,8 +105,11 @@ class ProgramConstruct(ChartConstruct):
 
     def own(self, container: str, suffix: str) -> str:
         """The name of an object of one container: `one-secrets`, `one-sidecar-secrets`."""
-        prefix = self.name if container == self.main else f"{self.name}-{container}"
-        return f"{prefix}-{suffix}"
+        return f"{self.name}-{self.prefixed(container, suffix)}"
+
+    def prefixed(self, container: str, name: str) -> str:
+        """The name, after that of the container unless it is the main container."""
+        return name if container == self.main else f"{container}-{name}"
 
     def add_controller(
         self,
