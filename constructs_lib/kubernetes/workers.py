@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from constructs import Construct
-from cronsim import CronSim, CronSimError
+from cronsim import CronSimError
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
@@ -18,13 +17,13 @@ from constructs_lib.model import Manifest, NotNegative, Port, Positive, Probe
 from constructs_lib.model.checks import checked
 from constructs_lib.model.names import CronJobName, MountPath, ObjectName
 from constructs_lib.model.quantity import check_bytes
+from constructs_lib.model.schedule import words
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
 _START_WITHIN_SECONDS = 1800
 _NEEDED_WAVE, _RELEASE_WAVE = "-2", "-1"
 """Argo CD sync waves. The default wave is 0."""
-_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @checked
@@ -144,7 +143,14 @@ class ScheduledJob(ProgramConstruct):
             options: Labels, placement, identity, init containers. Default: none.
         """
         super().__init__(scope, name, Container(program=program), options)
-        _check_schedule(schedule)
+        try:
+            # which also accepts names and macros; it refuses an empty text
+            words(schedule if _FIVE_FIELDS.fullmatch(schedule) else "")
+        except CronSimError as error:
+            raise DeclarationError(
+                f"schedule {schedule!r} is not valid; write minute, hour, day of month, month and "
+                'day of week with digits, * / , and -, such as "0 2 * * *" for daily at 02:00 UTC'
+            ) from error
         self.add_supporting_objects()
         job = _job_spec(self, retries, deadline_seconds, grace_seconds)
         spec = {
@@ -233,14 +239,3 @@ def _job_spec(
             terminationGracePeriodSeconds=grace_seconds,
         ),
     }
-
-
-def _check_schedule(schedule: str) -> None:
-    """Reject anything but five cron fields."""
-    try:
-        CronSim(schedule if _FIVE_FIELDS.fullmatch(schedule) else "", _ANY_DAY)
-    except CronSimError as error:
-        raise DeclarationError(
-            f"schedule {schedule!r} is not valid; write minute, hour, day of month, month and day "
-            'of week with digits, * / , and -, such as "0 2 * * *" for daily at 02:00 UTC'
-        ) from error
