@@ -129,6 +129,9 @@ class Alb:
     def ingress_annotations(self, platform: Platform, health_check_path: str) -> dict[str, str]:
         """The annotations of the Ingress."""
         ports = {"HTTP": 80, "HTTPS": 443}
+        admitted = self.inbound_cidrs
+        if admitted is None:
+            admitted = platform.vpc_cidrs if self.scheme == "internal" else ()
         options: dict[str, str | None] = {
             "scheme": self.scheme,
             "target-type": "ip",
@@ -137,7 +140,7 @@ class Alb:
             "ssl-redirect": "443" if self.ssl_redirect else None,
             "ssl-policy": _TLS_POLICY if "HTTPS" in self.listeners else None,
             "healthcheck-path": health_check_path,
-            "inbound-cidrs": ",".join(self._admitted(platform)) or None,
+            "inbound-cidrs": ",".join(admitted) or None,
             "load-balancer-attributes": ",".join(self._attributes(platform)),
             "target-group-attributes": (
                 f"deregistration_delay.timeout_seconds={self.deregistration_delay_seconds}"
@@ -151,11 +154,6 @@ class Alb:
         if platform.target.ingress_class == "annotation":
             return {"kubernetes.io/ingress.class": "alb", **named}
         return named
-
-    def _admitted(self, platform: Platform) -> tuple[str, ...]:
-        if self.inbound_cidrs is not None:
-            return self.inbound_cidrs
-        return platform.vpc_cidrs if self.scheme == "internal" else ()
 
     def _attributes(self, platform: Platform) -> Iterator[str]:
         yield f"idle_timeout.timeout_seconds={self.idle_timeout_seconds}"
