@@ -184,13 +184,12 @@ class ProgramConstruct(ChartConstruct):
         starts = [one.startup.patience_seconds for one in self.containers.values() if one.startup]
         # so that a rollout does not fail during a startup probe
         deadline = max(starts, default=0) + _PLACING_SECONDS
+        is_longer = deadline > _KUBERNETES_DEADLINE_SECONDS
         spec = {
             "replicas": replicas,
             "strategy": strategy,
             "selector": self.selector,
-            "progressDeadlineSeconds": deadline
-            if deadline > _KUBERNETES_DEADLINE_SECONDS
-            else None,
+            "progressDeadlineSeconds": deadline if is_longer else None,
             "template": template,
         }
         return self.add_controller("apps/v1", "Deployment", spec, annotations)
