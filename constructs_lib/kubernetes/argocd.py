@@ -20,7 +20,6 @@ CLUSTER = "https://kubernetes.default.svc"
 _COMPARE = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
 """Compute diffs in the API server: Argo CD's built-in schemas are those of one Kubernetes version
 and report objects with newer fields as Unknown."""
-_CASCADE = "resources-finalizer.argocd.argoproj.io"
 
 # Reloader and `kubectl rollout restart` set an annotation to restart pods. Ignored by field
 # manager: ignoring it by JSON pointer leaves an empty map, which is again a difference.
@@ -142,7 +141,7 @@ class Application(ChartConstruct):
             "ignoreDifferences": _WRITTEN_BY_OTHERS,
             "syncPolicy": _SYNC_POLICY,
         }
-        finalizers = (_CASCADE,) if cascade else ()
+        finalizers = ("resources-finalizer.argocd.argoproj.io",) if cascade else ()
         self.application = self.add(
             API_VERSION, "Application", spec, annotations=_COMPARE, finalizers=finalizers
         )

@@ -31,9 +31,6 @@ from constructs_lib.model.names import (
 )
 from constructs_lib.model.quantity import amount, check_bytes, spell
 
-_MOST_CONFIGURATION_BYTES = 1_000_000
-"""The limit of a ConfigMap is 1 MiB, including names."""
-
 
 @checked
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +132,7 @@ class Program:
                     "under secret_files with a Parameter"
                 )
         size = sum(len(text.encode(errors="surrogatepass")) for text in texts.values())
-        if size > _MOST_CONFIGURATION_BYTES:
+        if size > 1_000_000:  # the limit of a ConfigMap is 1 MiB, including names
             raise DeclarationError(
                 f"{', '.join(texts)} exceed 1 MB, the limit of a ConfigMap; build large files into "
                 "the image"

@@ -16,7 +16,6 @@ from constructs_lib.model.checks import checked
 from constructs_lib.model.names import ObjectName
 
 _ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-_REPLICAS = 2
 _LEAVE_ENDPOINTS_SECONDS = 5
 """preStop delay without a load balancer, for kube-proxy to remove the pod. Our estimate."""
 
@@ -105,7 +104,7 @@ class WebService(ProgramConstruct):
         self.service_ports = {"http": port, **{one: further[one] for one in service_ports}}
         self.alb = ingress
         self.longest_request_seconds = longest_request_seconds
-        self._replicas = replicas or (autoscaling.min_replicas if autoscaling else _REPLICAS)
+        self._replicas = replicas or (autoscaling.min_replicas if autoscaling else 2)
         if ingress:
             ingress.check_longest_request(longest_request_seconds)
         _, *further_ports = self.service_ports.values()

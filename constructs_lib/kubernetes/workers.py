@@ -21,7 +21,6 @@ from constructs_lib.model.schedule import words
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
-_START_WITHIN_SECONDS = 1800
 _NEEDED_WAVE, _RELEASE_WAVE = "-2", "-1"
 """Argo CD sync waves. The default wave is 0."""
 
@@ -157,7 +156,7 @@ class ScheduledJob(ProgramConstruct):
             "schedule": schedule,
             "timeZone": "Etc/UTC",
             "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": _START_WITHIN_SECONDS,
+            "startingDeadlineSeconds": 1800,
             "successfulJobsHistoryLimit": _HISTORY,
             "failedJobsHistoryLimit": _HISTORY,
             "jobTemplate": {"spec": job},

@@ -28,11 +28,6 @@ DO_NOT_EVICT = {
 """For pods that a cluster autoscaler must not move, because their work would be lost."""
 RECREATE: Manifest = {"type": "Recreate"}
 
-_KUBERNETES_DEADLINE_SECONDS = 600
-"""The default of `progressDeadlineSeconds`."""
-_PLACING_SECONDS = 300
-"""Time until the containers of a pod start: new node, disk, image pull."""
-
 
 class ProgramConstruct(ChartConstruct):
     """A workload and its supporting objects: ServiceAccount, ExternalSecrets, NetworkPolicy, ….
@@ -182,9 +177,10 @@ class ProgramConstruct(ChartConstruct):
     ) -> KubeObject:
         """Add the Deployment; without `replicas`, an autoscaler sets them."""
         starts = [one.startup.patience_seconds for one in self.containers.values() if one.startup]
-        # so that a rollout does not fail during a startup probe
-        deadline = max(starts, default=0) + _PLACING_SECONDS
-        is_longer = deadline > _KUBERNETES_DEADLINE_SECONDS
+        # so that a rollout does not fail during a startup probe, which begins up to 300 seconds
+        # after the pod is created: new node, disk, image pull
+        deadline = max(starts, default=0) + 300
+        is_longer = deadline > 600  # the default of Kubernetes
         spec = {
             "replicas": replicas,
             "strategy": strategy,
