@@ -47,7 +47,7 @@ class ProgramConstruct(ChartConstruct):
     """Its own ExternalSecrets, by the name of their Secret."""
     config_maps: Mapping[str, KubeObject]
     """The ConfigMaps of its configuration files, by name."""
-    service_ports: Mapping[str, int]
+    service_ports: Mapping[str, int] = {}
     """The ports of its Service by name; empty without one."""
 
     def __init__(
@@ -59,7 +59,6 @@ class ProgramConstruct(ChartConstruct):
         sidecars: Mapping[str, Container] | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self.service_ports = {}
         self.options = options or Options()
         self.main = container.program.image or name
         """The name of the main container."""
