@@ -20,7 +20,6 @@ USER = 1000
 _LONGEST_NAME = 63
 SECRETS, CONFIG, SECRET_FILES = "secrets", "config", "secret-files"
 """Suffixes of the Secret with a container's variables, and of the objects with its files."""
-_CONFIG_VOLUME = "config-files"
 _READ_BY_GROUP = 0o440
 
 _POD_SECURITY = {
@@ -171,7 +170,7 @@ def _files(workload: ProgramConstruct, name: str, program: Program) -> Iterator[
     config_map = {"name": workload.own(name, CONFIG), "defaultMode": _READ_BY_GROUP}
     secret = {"secretName": workload.own(name, SECRET_FILES), "defaultMode": _READ_BY_GROUP}
     for volume, source, files in (
-        (_CONFIG_VOLUME, {"configMap": config_map}, program.files),
+        ("config-files", {"configMap": config_map}, program.files),
         (SECRET_FILES, {"secret": secret}, program.secret_files),
     ):
         if files:

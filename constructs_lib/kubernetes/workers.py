@@ -21,8 +21,6 @@ from constructs_lib.model.schedule import words
 
 _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
-_NEEDED_WAVE, _RELEASE_WAVE = "-2", "-1"
-"""Argo CD sync waves. The default wave is 0."""
 
 
 @checked
@@ -210,11 +208,11 @@ class ReleaseJob(ProgramConstruct):
             *self.config_maps.values(),
             *(secret.external_secret for secret in secrets),
         ):
-            needed.merge({"metadata": {"annotations": {WAVE: _NEEDED_WAVE}}})
+            needed.merge({"metadata": {"annotations": {WAVE: "-2"}}})
         hook = {
             "argocd.argoproj.io/hook": "Sync",
             "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
-            WAVE: _RELEASE_WAVE,
+            WAVE: "-1",  # after what the job needs; the default wave is 0
         }
         spec = _job_spec(self, retries, deadline_seconds)
         self.job = self.add_controller("batch/v1", "Job", spec, hook)
