@@ -69,9 +69,7 @@ def pod_template(
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": workload.selector,
     }
-    shares_processes = any(
-        container.program.ignores_sigterm for container in workload.containers.values()
-    )
+    shares_processes = any(one.program.ignores_sigterm for one in workload.containers.values())
     return {
         "metadata": {
             "labels": {**workload.labels, **options.pod_labels},
