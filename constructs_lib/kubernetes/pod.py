@@ -181,15 +181,15 @@ def _files(workload: ProgramConstruct, name: str, program: Program) -> Iterator[
 
 def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifest]:
     volumes = [
-        (volume, source)
+        {"name": volume, **source}
         for volumes_of in (_disks, _files)
         for name, program in workload.programs.items()
         for volume, source, _ in volumes_of(workload, name, program)
     ]
     if claim_path:
         claim = {"claimName": workload.name}
-        volumes.append((workload.name, {"persistentVolumeClaim": claim}))
-    names = [name for name, _ in volumes]
+        volumes.append({"name": workload.name, "persistentVolumeClaim": claim})
+    names = [volume["name"] for volume in volumes]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DeclarationError(
             f"two volumes of its pod have the name {repeated[0]}, derived from their paths; "
@@ -200,7 +200,7 @@ def _volumes(workload: ProgramConstruct, claim_path: str | None) -> list[Manifes
             f"the volume name {long[0]} has more than {_LONGEST_NAME} characters; use a "
             "shorter path or name"
         )
-    return [{"name": name, **source} for name, source in volumes]
+    return volumes
 
 
 def file_key(path: str) -> str:
