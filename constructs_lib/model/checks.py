@@ -12,7 +12,7 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -96,8 +96,9 @@ class _Arguments:
     def __init__(self, cls: type, construct: Callable[..., None]) -> None:
         self._name = cls.__name__
         self._parameters = list(inspect.signature(construct).parameters.values())
+        self._props = [parameter.name for parameter in self._parameters[1:]]
         self._hints = typing.get_type_hints(cls, include_extras=True)
-        if not {*self._props()} <= self._hints.keys():  # not the fields of the class
+        if not {*self._props} <= self._hints.keys():  # not the fields of the class
             self._hints = typing.get_type_hints(construct, include_extras=True)
         schemas = [self._schema(parameter) for parameter in self._parameters]
         self.validator = SchemaValidator(core_schema.arguments_schema(schemas))
@@ -128,42 +129,34 @@ class _Arguments:
             if problem["type"] == "unexpected_positional_argument":
                 return self._too_many()
         missing = [
-            self._parameter(problem["loc"][0]).name
+            self._at(problem["loc"][0])
             for problem in errors
             if problem["type"].startswith("missing") and len(problem["loc"]) == 1
         ]
         first = errors[0]
-        parameter = self._parameter(first["loc"][0])
-        if missing and (parameter.name != "scope" or missing[0] == "scope"):
+        name = self._at(first["loc"][0])
+        if missing and (name != "scope" or missing[0] == "scope"):
             *others, last = missing
             return f"{self._name} requires {', '.join(others)}{' and ' if others else ''}{last}"
         if _is_of_form(first):
             return str(first["ctx"]["error"])
-        hint = self._hints[parameter.name]
         # pydantic-core locates a missing item inside of its tuple
         path = first["loc"][1 : -1 if first["type"] == "missing" else None]
-        mismatch = _mismatch(parameter.name, hint, path, first["input"])
-        return f"{self._name}.{mismatch}"
-
-    def _props(self) -> Iterator[str]:
-        return (one.name for one in self._parameters[1:])
+        return f"{self._name}.{_mismatch(name, self._hints[name], path, first['input'])}"
 
     def _too_many(self) -> str:
         kind = inspect.Parameter.KEYWORD_ONLY
-        by_name = [one.name for one in self._parameters if one.kind is kind]
-        if by_name:
-            named = ", ".join(by_name)
-            return f"{self._name} accepts props only by keyword; write {named} as name=value"
-        return f"{self._name} accepts only {', '.join(self._props())}; remove the others"
+        if by_name := ", ".join(one.name for one in self._parameters if one.kind is kind):
+            return f"{self._name} accepts props only by keyword; write {by_name} as name=value"
+        return f"{self._name} accepts only {', '.join(self._props)}; remove the others"
 
-    def _parameter(self, place: int | str) -> inspect.Parameter:
-        if isinstance(place, int):
-            return self._parameters[place]
-        return next(one for one in self._parameters if one.name == place)
+    def _at(self, place: int | str) -> str:
+        """The name of the parameter at a location that pydantic-core reports."""
+        return self._parameters[place].name if isinstance(place, int) else place
 
     def _unknown(self, name: str) -> str:
-        alike = difflib.get_close_matches(name, self._props(), 1)
-        hint = f"did you mean {alike[0]!r}?" if alike else f"use one of {', '.join(self._props())}"
+        alike = difflib.get_close_matches(name, self._props, 1)
+        hint = f"did you mean {alike[0]!r}?" if alike else f"use one of {', '.join(self._props)}"
         return f"{self._name} has no prop {name!r}; {hint}"
 
 
@@ -172,14 +165,9 @@ def _is_of_form(problem: ErrorDetails) -> bool:
     return problem["type"] == "value_error"
 
 
-@functools.cache
-def _validator(hint: Any) -> SchemaValidator:
-    return SchemaValidator(_schema(hint))
-
-
 def fits(hint: Any, value: Any) -> bool:
     """Whether a value matches an annotation."""
-    return _validator(hint).isinstance_python(value)
+    return SchemaValidator(_schema(hint)).isinstance_python(value)
 
 
 _PLAIN: dict[Any, tuple[core_schema.CoreSchema, str]] = {
@@ -204,17 +192,16 @@ def _schema(hint: Any) -> core_schema.CoreSchema:
         return _PLAIN[hint][0]
     if (only := _without_none(hint)) is not hint:
         return core_schema.nullable_schema(_schema(only))
-    if get_args(hint):
-        return _schema_of_parts(get_origin(hint), get_args(hint))
-    if not inspect.isclass(hint):
-        raise TypeError(f"the annotation {hint!r} is not supported; extend _schema")
-    return core_schema.is_instance_schema(hint)
+    if inspect.isclass(hint):
+        return core_schema.is_instance_schema(hint)
+    return _schema_of_parts(hint)
 
 
-def _schema_of_parts(origin: Any, arguments: tuple[Any, ...]) -> core_schema.CoreSchema:
+def _schema_of_parts(hint: Any) -> core_schema.CoreSchema:
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         return core_schema.literal_schema(list(arguments))
-    repeated = arguments[-1] is Ellipsis
+    repeated = arguments[-1:] == (Ellipsis,)
     parts = [_schema(part) for part in (arguments[:-1] if repeated else arguments)]
     if origin in _UNIONS:
         return core_schema.union_schema([*parts], mode="left_to_right")
@@ -225,7 +212,7 @@ def _schema_of_parts(origin: Any, arguments: tuple[Any, ...]) -> core_schema.Cor
     if origin is tuple:
         variadic = 0 if repeated else None
         return core_schema.tuple_schema(parts, variadic_item_index=variadic, strict=True)
-    raise TypeError(f"the annotation {origin!r} is not supported; extend _schema_of_parts")
+    raise TypeError(f"the annotation {hint!r} is not supported; extend _schema_of_parts")
 
 
 def _mark(hint: Any) -> Between | Form | None:
