@@ -98,10 +98,8 @@ def find_in_scopes(construct: IConstruct, attribute: str, kind: type[_T], otherw
 
     Raises DeclarationError with the message `otherwise` if none has it.
     """
-    scope: IConstruct | None = construct
-    while scope:
+    for scope in reversed(construct.node.scopes):
         found = getattr(scope, attribute, None)
         if isinstance(found, kind):
             return found
-        scope = scope.node.scope
     raise DeclarationError(otherwise, where=construct.node.path)
