@@ -14,9 +14,7 @@ TRACEBACK = "TRACEBACK"
 _PYTHON = ("<", sysconfig.get_path("stdlib"))
 _NO_DECLARATION = (*_PYTHON, str(Path(__file__).parent), sysconfig.get_path("purelib"))
 """How the file names of Python, this package and installed packages start."""
-_NO_INSTANCE = "Don't know how to convert object to JSON"  # message of jsii
 _T = TypeVar("_T")
-_SAME_NAME = "There is already a Construct with name"  # message of constructs
 
 
 class DeclarationError(ValueError):
@@ -143,9 +141,9 @@ def _message(error: BaseException) -> str:
         return "the chart calls sys.exit; raise an exception instead"
     lines = [line.strip(" ├╰│─") for line in str(error).splitlines() if line.strip()]
     text = " ".join(lines)
-    if _NO_INSTANCE in text:
+    if "Don't know how to convert object to JSON" in text:  # jsii
         return "a construct is used before it is initialized; call super().__init__(...) first"
-    if text.startswith(_SAME_NAME):
+    if text.startswith("There is already a Construct with name"):  # constructs
         return f"{text}; rename one"
     if type(error.__cause__).__name__ == "JavaScriptError":  # by name: importing jsii is slow
         return f"cdk8s: {_node_message(lines)}"
