@@ -31,10 +31,8 @@ _UV_VARIABLES = {
     "keyring-provider": "UV_KEYRING_PROVIDER",
 }
 """The uv variable for each pip setting: docs.astral.sh/uv/reference/environment."""
-_TRUE = {"1", "on", "t", "true", "y", "yes"}
 _SECTIONS = ("global", "install", ":env:")
 """The sections of `pip config list` that apply to `pip install`; a later one wins."""
-_POLL_SECONDS = 0.1
 _CLEAR = "\r\033[K"
 """Clears the line that moves."""
 _FIRST_SYNTH = """
@@ -119,11 +117,6 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
     return {"UV_SYSTEM_CERTS": "1", **variables, **environment, "VIRTUAL_ENV": sys.prefix}
 
 
-def uv_options(settings: Mapping[str, str]) -> list[str]:
-    """The options for what uv reads from no variable."""
-    return ["--no-index"] if settings.get("no-index", "").lower() in _TRUE else []
-
-
 def pinned(package: str, file: str) -> str:
     """The requirement `package==version` of a requirements file."""
     found = re.search(rf"^{package}==\S+", Path(file).read_text("utf-8"), re.MULTILINE)
@@ -153,7 +146,7 @@ def finish(*steps: Step) -> None:
                 shown, line = line, f"  {names} … {elapsed:.0f} s"
                 if line != shown:
                     print(f"{_CLEAR}{line}", end="", flush=True)
-            time.sleep(_POLL_SECONDS)
+            time.sleep(0.1)
     finally:
         print(end=_CLEAR * moving, flush=True)
         for step in started:
@@ -182,7 +175,9 @@ def main() -> None:
     settings = pip_settings(config.stdout)
     env = uv_environment(settings, os.environ)
     hashed = ["install", "--require-hashes"]
-    install = [sys.executable, "-m", "uv", "pip", *hashed, *uv_options(settings)]
+    install = [sys.executable, "-m", "uv", "pip", *hashed]
+    if settings.get("no-index", "").lower() in {"1", "on", "t", "true", "y", "yes"}:
+        install.append("--no-index")  # uv reads it from no variable
     packages = [*install, "--requirement", file]
     if not arguments.npm:
         finish(Step(file, packages, env))
