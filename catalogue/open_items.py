@@ -41,9 +41,9 @@ def open_items(
     found = [
         *_settings(platform),
         *_certificate(platform.certificate_arn),
-        *_hosts(hosts),
+        *(_host(host.fqdn) for host in hosts if host.fqdn in EXAMPLE_HOSTS),
         *_images(platform),
-        *_jobs(pending),
+        *(_job(job) for job in pending),
     ]
     settled = platform.installation.settled
     if unknown := settled.keys() - {item.name for item in found} - _REPOSITORY:
@@ -98,14 +98,9 @@ def _certificate(arn: str | None) -> Iterator[OpenItem]:
     yield OpenItem("certificate", consequence, "run `make deploy-secrets`, then `make synth`")
 
 
-def _hosts(hosts: Iterable[Host]) -> Iterator[OpenItem]:
-    for host in hosts:
-        if host.fqdn in EXAMPLE_HOSTS:
-            yield OpenItem(
-                f"host {host.fqdn}",
-                "is an example, used by the certificate and an Ingress",
-                "set the real name in `catalogue/hosts.py`",
-            )
+def _host(name: str) -> OpenItem:
+    consequence = "is an example, used by the certificate and an Ingress"
+    return OpenItem(f"host {name}", consequence, "set the real name in `catalogue/hosts.py`")
 
 
 def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
@@ -122,13 +117,9 @@ def _images(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
         yield OpenItem(image_item(service), f"runs {pin.tag}{problem}", remedy)
 
 
-def _jobs(pending: Iterable[Pending]) -> Iterator[OpenItem]:
-    for job in pending:
-        yield OpenItem(
-            job.name,
-            f"is not rendered: {', '.join(job.settings)} is not set",
-            "set it in `catalogue/installation.py`",
-        )
+def _job(job: Pending) -> OpenItem:
+    consequence = f"is not rendered: {', '.join(job.settings)} is not set"
+    return OpenItem(job.name, consequence, "set it in `catalogue/installation.py`")
 
 
 def repository_items(installation: Installation, root: Path = _ROOT) -> list[OpenItem]:
