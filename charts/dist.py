@@ -15,14 +15,7 @@ SCORECARD = FOLDER.with_name("docs") / "rules.md"
 
 
 def render() -> tuple[dict[str, str], str]:
-    """The files of dist/, text by path, and the text of docs/rules.md.
-
-    Raises PlatformError for errors in a declaration.
-    """
-    return result_of(_render)
-
-
-def _render() -> tuple[dict[str, str], str]:
+    """The files of dist/, text by path, and the text of docs/rules.md."""
     # importing the catalogue or a chart raises the errors in its module
     from catalogue.platform import current
     from charts import registry
@@ -41,7 +34,7 @@ def synth() -> int:
     """
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
-        files, scorecard = render()
+        files, scorecard = result_of(render)
     except RuleError as error:
         print(f"error: {error}; correct the rule. {folder}/ {_state(folder)}", file=sys.stderr)
         raise
@@ -53,8 +46,12 @@ def synth() -> int:
         print(f"{errors}; {folder}/ {_state(folder)}", file=sys.stderr)
         return 1
     changes = [f"{mark} {folder / path}" for mark, path in replace_dir(files, folder)]
-    if folder.resolve() == FOLDER and _update(SCORECARD, scorecard):
-        changes.append(f"~ {os.path.relpath(SCORECARD)}")
+    if folder.resolve() == FOLDER:
+        before = SCORECARD.read_text("utf-8") if SCORECARD.exists() else ""
+        SCORECARD.parent.mkdir(exist_ok=True)
+        replace_file(SCORECARD, scorecard)
+        if scorecard != before:
+            changes.append(f"~ {os.path.relpath(SCORECARD)}")
     for change in changes:
         print(change)
     objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
@@ -68,14 +65,6 @@ def _state(folder: Path) -> str:
     if OUTPUT in os.environ and not any(folder.glob("*")):
         return f"was emptied by cdk8s; restore it with `git checkout {folder}`"
     return "is unchanged"
-
-
-def _update(file: Path, text: str) -> bool:
-    """Write a file, and return whether it changed."""
-    before = file.read_text("utf-8") if file.exists() else ""
-    file.parent.mkdir(exist_ok=True)
-    replace_file(file, text)
-    return text != before
 
 
 def _report_unlisted() -> None:
