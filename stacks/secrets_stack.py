@@ -52,23 +52,21 @@ class SecretsStack(Stack):
             cluster_name=installation.cluster_name,
             oidc_provider_arn=installation.oidc_provider_arn,
         )
-        certificate = self._certificate([host.fqdn for host in hosts], installation.hosted_zone_id)
+        zone_id = installation.hosted_zone_id
+        zone = zone_id and route53.HostedZone.from_hosted_zone_id(self, "zone", zone_id)
+        name, *others = (host.fqdn for host in hosts)
+        certificate = acm.Certificate(
+            self,
+            "certificate",
+            domain_name=name,
+            subject_alternative_names=others,
+            validation=acm.CertificateValidation.from_dns(zone or None),
+        )
+        # Changed names create a new certificate; the load balancers use the old one until synced.
+        certificate.apply_removal_policy(RemovalPolicy.RETAIN)
         # The certificate waits for its DNS validation; the parameters must not wait for it.
         certificate.node.add_dependency(strings)
 
         CfnOutput(self, "CertificateArn", value=certificate.certificate_arn)
         CfnOutput(self, "ExternalSecretsRoleArn", value=reader.role.role_arn)
         CfnOutput(self, "Region", value=self.region)
-
-    def _certificate(self, names: list[str], zone_id: str | None) -> acm.Certificate:
-        zone = zone_id and route53.HostedZone.from_hosted_zone_id(self, "zone", zone_id)
-        certificate = acm.Certificate(
-            self,
-            "certificate",
-            domain_name=names[0],
-            subject_alternative_names=names[1:],
-            validation=acm.CertificateValidation.from_dns(zone or None),
-        )
-        # Changed names create a new certificate; the load balancers use the old one until synced.
-        certificate.apply_removal_policy(RemovalPolicy.RETAIN)
-        return certificate
