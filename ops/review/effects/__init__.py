@@ -66,22 +66,18 @@ def _violations(
 ) -> tuple[dict[tuple[Key | None, str], Violation], dict[tuple[str, Key | None], RuleError]]:
     """Violations by object and text, and crashes by rule and object."""
     rendered = Rendered(Objects(of_cluster(objects)))
+    on_both_sides = comparison.before.objects.keys() & comparison.after.objects.keys()
     crashes: list[RuleError] = []
-    violations = {
-        (violation.object.key if violation.object else None, violation.text): violation
-        for rule in RULES_OF_THE_SYNTH
-        # the fingerprint is that of the rendered job, without the API server's defaults
-        if not (comparison.stored and rule is unsynced_release)
-        for violation in rule.violations(rendered, crashes)
-        if not (rule.reviewed_by_field and _is_on_both_sides(comparison, violation))
-    }
+    violations = {}
+    for rule in RULES_OF_THE_SYNTH:
+        if comparison.stored and rule is unsynced_release:
+            continue  # the fingerprint is that of the rendered job, without the server's defaults
+        for violation in rule.violations(rendered, crashes):
+            key = violation.object.key if violation.object else None
+            # effects compare the fields of an object on both sides
+            if not rule.reviewed_by_field or (key and key not in on_both_sides):
+                violations[key, violation.text] = violation
     return violations, {(crash.rule, crash.item): crash for crash in crashes}
-
-
-def _is_on_both_sides(comparison: Comparison, violation: Violation) -> bool:
-    """Whether its object, if it has one, is on both sides: effects compare its fields."""
-    item = violation.object
-    return not item or bool(comparison.before.get(item.key) and comparison.after.get(item.key))
 
 
 def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Finding:
