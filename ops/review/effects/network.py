@@ -83,12 +83,8 @@ class Allowed(NamedTuple):
         )
 
 
-class Pods(NamedTuple):
-    """Some pods, with their labels before and after."""
-
-    name: str
-    before: Labels
-    after: Labels
+Pods = tuple[str, Labels, Labels]
+"""The name of some pods, and their labels before and after."""
 
 
 @effect(risk="exposure")
@@ -100,7 +96,7 @@ def connections_changed(comparison: Comparison) -> Findings:
     for change in comparison.changed(PODS):
         before, after = change.workloads
         if before.pod_labels != after.pod_labels:
-            pods = [Pods(after.name, before.pod_labels, after.pod_labels)]
+            pods = [(after.name, before.pod_labels, after.pod_labels)]
             yield from _connections(comparison, change.key, pods)
 
 
@@ -113,13 +109,13 @@ def _connections(
     """What some pods can do that they could not, and the reverse."""
     for direction, verb in _DIRECTIONS.items():
         names: dict[tuple[Severity, str], list[str]] = defaultdict(list)
-        for pods in affected:
-            was = _allowed(comparison.before, key.namespace, pods.before, direction)
-            now = _allowed(comparison.after, key.namespace, pods.after, direction)
+        for name, before, after in affected:
+            was = _allowed(comparison.before, key.namespace, before, direction)
+            now = _allowed(comparison.after, key.namespace, after, direction)
             if opened := _beyond(now, was):
-                names[HIGH, f"can now {verb} {_spelled(opened)}"].append(pods.name)
+                names[HIGH, f"can now {verb} {_spelled(opened)}"].append(name)
             if closed := _beyond(was, now):
-                names[MEDIUM, f"can no longer {verb} {_spelled(closed)}"].append(pods.name)
+                names[MEDIUM, f"can no longer {verb} {_spelled(closed)}"].append(name)
         for (severity, text), of_pods in names.items():
             yield Finding(severity, f"{listed(of_pods)} {text}", explains, key=key)
 
@@ -130,23 +126,23 @@ def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
 
 def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
     """Pods on both sides that a policy selects, before or after."""
-    policies = [policy for policy in (change.before, change.after) if policy is not NOTHING]
     keys = {
         workload.key
-        for policy in policies
+        for policy in (change.before, change.after)
+        if policy is not NOTHING
         for workload in selected(comparison.after, policy.namespace, policy.spec.get("podSelector"))
     }
     for workload in workloads(comparison.after):
         if workload.key in keys and comparison.before.get(workload.key):
-            yield Pods(workload.name, workload.pod_labels, workload.pod_labels)
+            yield workload.name, workload.pod_labels, workload.pod_labels
     labels = at(change.object.spec, "podSelector").get("matchLabels") or {}
     if not labels:
         sides = (comparison.before, comparison.after)
         if all(change.key.namespace in side.namespaces for side in sides):
-            yield Pods("all other pods in the namespace", {}, {})
+            yield "all other pods in the namespace", {}, {}
     elif not keys and change.state == "changed":
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
-        yield Pods(name, labels, labels)
+        yield name, labels, labels
 
 
 @once_per_objects
