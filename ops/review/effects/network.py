@@ -77,10 +77,13 @@ class Allowed(NamedTuple):
     def within(self, other: Allowed) -> bool:
         """Whether `other` allows at least as much."""
         protocol = self.port.partition(" ")[0]
-        ports = (self.port, f"all {protocol} ports", _EVERY_PORT)
-        return other.port in ports and (
-            other.peer in (self.peer, _ANYONE) or _is_part(self.peer, other.peer)
-        )
+        if other.port not in (self.port, f"all {protocol} ports", _EVERY_PORT):
+            return False
+        if other.peer in (self.peer, _ANYONE):
+            return True
+        with suppress(ValueError):  # pods, or `other` has exceptions
+            return is_within(self.peer.partition(" ")[0], other.peer)
+        return False
 
 
 Pods = tuple[str, Labels, Labels]
@@ -208,13 +211,6 @@ def _port(port: Manifest) -> str:
         return f"all {protocol} ports"
     last = f"-{port['endPort']}" if port.get("endPort") else ""
     return f"{protocol} {port['port']}{last}"
-
-
-def _is_part(addresses: str, of: str) -> bool:
-    """Whether a range is within another one that has no exceptions."""
-    with suppress(ValueError):
-        return is_within(addresses.partition(" ")[0], of)
-    return False
 
 
 def _spelled(allowed: list[Allowed]) -> str:
