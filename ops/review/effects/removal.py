@@ -68,11 +68,6 @@ class Removal:
             return Outcome(deleted=True, why=f"Argo CD deletes it together with {owner.key}")
         return self._pruned(self.after.applications.get(owner.key, owner), item)
 
-    def moved(self, item: Object) -> tuple[Key, Key] | None:
-        """The old and the new Application of an object; None if it has not moved."""
-        was, now = self.before.owner(item), self.after.owner(self.after.objects.get(item.key))
-        return (was.key, now.key) if was and now and was.key != now.key else None
-
     def _is_deleted(self, application: Object) -> bool:
         if application.key not in self._deleted:
             self._deleted[application.key] = False  # ends the recursion of a cycle
@@ -204,14 +199,10 @@ def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
 def selector_mismatched(change: Change, _: Comparison) -> Findings:
     """The API server refuses a workload whose selector does not match its pods."""
     labels = change.at(*change.template, "metadata", "labels")
-    if labels and not selects(
-        change.after.spec.get("selector"), Workload.read(change.after).pod_labels
-    ):
-        text = (
-            "the API server refuses it, so the sync fails: spec.selector does not match the pod "
-            "labels"
-        )
-        yield Finding(HIGH, text, labels)
+    after = Workload.read(change.after)
+    if labels and not selects(after.spec.get("selector"), after.pod_labels):
+        refused = "the API server refuses it, so the sync fails"
+        yield Finding(HIGH, f"{refused}: spec.selector does not match the pod labels", labels)
 
 
 @effect(risk="downtime")
@@ -249,12 +240,14 @@ def _served(definition: Object | None) -> list[str]:
 @effect(risk="replace")
 def object_moved(comparison: Comparison) -> Findings:
     """The Application that loses an object may delete it before the other creates it."""
+    sync = removal(comparison)
     for item in comparison.before:
-        if applications := removal(comparison).moved(item):
-            was, now = (application.name for application in applications)
+        was = sync.before.owner(item)
+        now = sync.after.owner(comparison.after.get(item.key))
+        if was and now and was.key != now.key:
             text = (
-                f"moves from Application {was} to {now}: if {was} syncs first, it deletes the "
-                f"object, and {now} recreates it"
+                f"moves from Application {was.name} to {now.name}: if {was.name} syncs first, it "
+                f"deletes the object, and {now.name} recreates it"
             )
             yield Finding(HIGH, text, key=item.key)
 
