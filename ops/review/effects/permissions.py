@@ -156,6 +156,7 @@ def _of_provider(store: Object) -> Iterator[str]:
 
 _UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
+_ACCOUNT = (("automountServiceAccountToken",), ("metadata", "annotations", ROLE))
 _BINDING = (("subjects",), ("roleRef",))
 _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
@@ -167,12 +168,7 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], 
     ("ClusterSecretStore", ["added"], _of_provider, ()),
     ("Role", ANY_STATE, _of_role, (("rules",),)),
     ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
-    (
-        "ServiceAccount",
-        ANY_STATE,
-        _of_account,
-        (("automountServiceAccountToken",), ("metadata", "annotations", ROLE)),
-    ),
+    ("ServiceAccount", ANY_STATE, _of_account, _ACCOUNT),
 )
 """Kind, when it is reported, what the object allows, and the fields that say so."""
 

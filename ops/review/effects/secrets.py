@@ -18,13 +18,6 @@ from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, effect,
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
-_SOURCES = (
-    ("spec", "secretStoreRef"),
-    ("spec", "target"),
-    ("spec", "dataFrom"),
-    ("spec", "provider"),
-)
-_HARMLESS = ("Description", "Tags")
 _POLICIES = tuple(
     ("Properties", field)
     for field in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
@@ -117,8 +110,9 @@ def _paths(item: Object) -> list[str]:
 @effect("ExternalSecret", "ClusterSecretStore", "SecretStore", risk="secret")
 def secret_source_changed(change: Change, _: Comparison) -> Findings:
     """Values come from another store, or go to another Secret or template."""
-    for field in change.among(*_SOURCES):
-        yield Finding.of_field(MEDIUM, field)
+    for source in ("secretStoreRef", "target", "dataFrom", "provider"):
+        for field in change.at("spec", source):
+            yield Finding.of_field(MEDIUM, field)
 
 
 @effect("Secret", risk="secret")
@@ -195,7 +189,7 @@ def _property_changed(item: Object, field: Difference) -> Findings:
     elif name in FIELDS["stack"]["replaced"].get(kind, ()):
         risk, severity = Risk.REPLACE, HIGH
         text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(field)}"
-    elif name in (*FIELDS["stack"]["updated"].get(kind, ()), *_HARMLESS):
+    elif name in (*FIELDS["stack"]["updated"].get(kind, ()), "Description", "Tags"):
         risk, severity = Risk.UPDATE, LOW
         text = f"the next `cdk deploy` updates it in place: {name}"
     else:
