@@ -52,22 +52,18 @@ def _describe(was: str, now: str) -> tuple[Severity, str]:
     if before.digest and not after.digest:
         return MEDIUM, f"{tags}: no longer pinned to a digest; the tag can move"
     if before.tag and before.tag == after.tag:
-        return _of_one_tag(tags, before.digest[:19], after.digest[:19])
+        pin = f"{after.digest[:19]}…"
+        if before.digest:
+            pins = f"{before.digest[:19]}… → {pin}"
+            return HIGH, f"{tags}: another build under the same tag ({pins})"
+        return LOW, f"{tags}: now pinned to its digest ({pin})"
     ours = _OURS.fullmatch(after.repository)
     old, new = (
         match[1] if (match := _COMMIT.fullmatch(image.tag)) else "" for image in (before, after)
     )
-    if ours and old and new:
-        return LOW, f"{tags}: https://github.com/{ours['source']}/compare/{old}...{new}"
-    source = f": https://github.com/{ours['source']}/commit/{new}" if ours and new else ""
+    page = f"compare/{old}...{new}" if old else f"commit/{new}"
+    source = f": https://github.com/{ours['source']}/{page}" if ours and new else ""
     return LOW, f"{tags}{', now pinned' if _floats(before) else ''}{source}"
-
-
-def _of_one_tag(tag: str, was: str, now: str) -> tuple[Severity, str]:
-    """The same tag with a new or another digest."""
-    if was:
-        return HIGH, f"{tag}: another build under the same tag ({was}… → {now}…)"
-    return LOW, f"{tag}: now pinned to its digest ({now}…)"
 
 
 def _floats(image: ImageReference) -> bool:
