@@ -91,9 +91,8 @@ class Removal:
         return Outcome(deleted=not why, why=why or "Argo CD prunes it")
 
 
-@lru_cache(maxsize=1)
-def removal(comparison: Comparison) -> Removal:
-    return Removal(comparison)
+removal = lru_cache(maxsize=1)(Removal)
+"""The Removal of a comparison, kept for all effects."""
 
 
 @effect(*(kind for _, kind in KNOWN_KINDS), risk="create", states=("added",))
