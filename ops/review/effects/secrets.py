@@ -86,18 +86,14 @@ def _stale_readers(comparison: Comparison, item: Object) -> str:
 def parameter_missing(comparison: Comparison) -> Findings:
     """An ExternalSecret cannot read a parameter that SecretsStack does not create."""
     created = {parameter_of(item) for item in comparison.after} - {None}
-    was, now = (
-        {item.key: _paths(item) for item in side.of_kinds("ExternalSecret")}
-        for side in (comparison.before, comparison.after)
-    )
-    known = created.union(*was.values())
-    for key, paths in now.items() if created else ():
-        if missing := [path for path in paths if path not in known]:
+    known = created.union(*map(_paths, comparison.before.of_kinds("ExternalSecret")))
+    for item in comparison.after.of_kinds("ExternalSecret") if created else ():
+        if missing := [path for path in _paths(item) if path not in known]:
             text = (
                 f"reads {listed(missing)}, which SecretsStack does not create; run `make template` "
                 "to render the stack"
             )
-            yield Finding(HIGH, text, key=key)
+            yield Finding(HIGH, text, key=item.key)
 
 
 def _paths(item: Object) -> list[str]:
