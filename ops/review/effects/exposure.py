@@ -38,10 +38,6 @@ _SETTINGS = {
     f"{ALB}wafv2-acl-arn": "web application firewall",
 }
 """Annotations that decide who can reach a host, and how."""
-_ROUTING = (
-    *((*_ANNOTATIONS, name) for name in (SCHEME, LISTENERS, REDIRECT)),
-    ("spec", "rules"),
-)
 UNREACHABLE = "not reachable"
 _ANY_HOST = "*"
 _OWN_RESPONSES = ("fixed-response", "redirect")
@@ -123,12 +119,13 @@ def reachability(former: str, latter: str, urls: str = "") -> str:
 def _url_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:
     """A finding that explains the routing of an Ingress, and new and removed actions."""
     change = comparison.change_of(key)
-    actions = (
+    annotations = (
         field
         for field in change.at(*_ANNOTATIONS)
-        if field.path[-1].startswith(ACTION) and ABSENT in (field.before, field.after)
+        if field.path[-1] in (SCHEME, LISTENERS, REDIRECT)
+        or (field.path[-1].startswith(ACTION) and ABSENT in (field.before, field.after))
     )
-    return Finding(severity, text, (*change.among(*_ROUTING), *actions), key=key)
+    return Finding(severity, text, (*annotations, *change.at("spec", "rules")), key=key)
 
 
 @effect("Ingress", risk="unknown", states=("added", "changed"))
