@@ -39,9 +39,6 @@ _SETTINGS = {
 }
 """Annotations that decide who can reach a host, and how."""
 UNREACHABLE = "not reachable"
-_ANY_HOST = "*"
-_OWN_RESPONSES = ("fixed-response", "redirect")
-"""The actions that reach no Service."""
 _UNKNOWN_ACTION = "the action"
 _SERVICE = "Service "
 
@@ -196,7 +193,7 @@ def _rules(ingress: Object) -> Iterator[tuple[str, list[HostPath]]]:
     """The host of each rule, and its paths in order."""
     for rule in paths_by_rule(ingress):
         yield (
-            rule[0].host or _ANY_HOST,
+            rule[0].host or "*",
             [HostPath(path.path, path.type, _target(ingress, path.backend)) for path in rule],
         )
 
@@ -208,7 +205,7 @@ def _target(ingress: Object, backend: Manifest) -> str:
         port = at(service, "port")
         return f"{_SERVICE}{service['name']}:{port.get('number', port.get('name'))}"
     action = ingress.annotations.get(f"{ACTION}{service.get('name')}", "")
-    if any(f'"{kind}"' in action for kind in _OWN_RESPONSES):
+    if '"fixed-response"' in action or '"redirect"' in action:
         return "the load balancer"
     return f"{_UNKNOWN_ACTION} {service.get('name')} {action}".rstrip()
 
