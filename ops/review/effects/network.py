@@ -162,22 +162,18 @@ def _by_label(objects: Objects) -> Mapping[tuple[str, str, str], list[tuple[int,
 def _allowed(objects: Objects, namespace: str, labels: Labels, direction: str) -> list[Allowed]:
     """What all policies of a namespace together allow for some pods."""
     index = _by_label(objects)
-    numbered = [
-        policy
+    selecting = sorted(
+        (number, policy)
         for label in [("", ""), *labels.items()]
-        for policy in index.get((namespace, *label), ())
-    ]
-    selecting = [
-        policy
-        for _, policy in sorted(numbered)
+        for number, policy in index.get((namespace, *label), ())
         if selects(policy.spec.get("podSelector"), labels)
         and direction in directions(policy.manifest)
-    ]
+    )
     if not selecting:
         return [Allowed(_ANYONE, _EVERY_PORT)]
     return [
         Allowed(peer, port)
-        for policy in selecting
+        for _, policy in selecting
         for rule in policy_rules(policy, direction)
         for peer in map(_peer, rule.peers or [{}])
         for port in map(_port, rule.ports or [{}])
