@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
 from constructs_lib.manifests import capacity
@@ -152,13 +153,10 @@ def demands(comparison: Comparison) -> Iterator[Demand]:
             before, after = old.get(resource, _NONE), new.get(resource, _NONE)
             quota = quotas.get(resource)
             if before != after:
-                is_bytes = capacity.is_bytes(resource)
-                was_text, now_text, limit = (
-                    "" if total is None else readable(total, binary=is_bytes)
-                    for total in (before, after, quota)
-                )
+                text = partial(readable, binary=capacity.is_bytes(resource))
+                limit = "" if quota is None else text(quota)
                 exceeds = quota is not None and after > quota
-                yield Demand(namespace, resource, was_text, now_text, limit, exceeds)
+                yield Demand(namespace, resource, text(before), text(after), limit, exceeds)
 
 
 @once_per_objects
@@ -193,10 +191,8 @@ def demand_changed(comparison: Comparison) -> Findings:
 @effect("ResourceQuota", risk="capacity")
 def quota_changed(change: Change, comparison: Comparison) -> Findings:
     """A namespace may use more or less; below its peak demand, new pods are rejected."""
-    totals, quotas = (
-        amounts(comparison.after).get(change.key.namespace, {})
-        for amounts in (_sums, capacity.quotas)
-    )
+    totals = _sums(comparison.after).get(change.key.namespace, {})
+    quotas = capacity.quotas(comparison.after).get(change.key.namespace, {})
     for field in change.at("spec"):
         resource = field.path[-1]
         if resource in quotas and totals.get(resource, _NONE) > quotas[resource]:
