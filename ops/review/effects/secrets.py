@@ -175,22 +175,18 @@ def resource_changed(change: Change, _: Comparison) -> Findings:
 def _property_changed(item: Object, field: Difference) -> Findings:
     kind, name = item.kind, "".join(field.path[1:2])
     if name == "Name" and parameter_of(item):
-        risk, severity = Risk.SECRET, MEDIUM
         text = f"creates SSM parameter {field.after} with a placeholder; set its value"
         if field.before is not ABSENT:
             text += f"; {field.before} stays in AWS"
+        yield Finding(MEDIUM, text, (field,), Risk.SECRET)
     elif (kind, name) == ("AWS::Lambda::Function", "Role"):
-        risk, severity = Risk.PRIVILEGE, HIGH
         text = f"runs as another IAM role: {_old_and_new(field)}"
+        yield Finding(HIGH, text, (field,), Risk.PRIVILEGE)
     elif name in FIELDS["stack"]["replaced"].get(kind, ()):
-        risk, severity = Risk.REPLACE, HIGH
         text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(field)}"
+        yield Finding(HIGH, text, (field,), Risk.REPLACE)
     elif name in (*FIELDS["stack"]["updated"].get(kind, ()), "Description", "Tags"):
-        risk, severity = Risk.UPDATE, LOW
-        text = f"the next `cdk deploy` updates it in place: {name}"
-    else:
-        return
-    yield Finding(severity, text, (field,), risk)
+        yield Finding(LOW, f"the next `cdk deploy` updates it in place: {name}", (field,))
 
 
 def _old_and_new(difference: Difference) -> str:
