@@ -19,8 +19,6 @@ from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, liste
 
 _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2}
 """How many steps of a path name a cause, if more than one."""
-
-
 Restart = tuple[Workload, tuple[Difference, ...], list[str]]
 """A workload, the differences of its pod template, and changed Secrets that make Reloader act."""
 

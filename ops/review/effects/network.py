@@ -140,8 +140,7 @@ def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
             yield workload.name, workload.pod_labels, workload.pod_labels
     labels = at(change.object.spec, "podSelector").get("matchLabels") or {}
     if not labels:
-        sides = (comparison.before, comparison.after)
-        if all(change.key.namespace in side.namespaces for side in sides):
+        if change.key.namespace in comparison.before.namespaces & comparison.after.namespaces:
             yield "all other pods in the namespace", {}, {}
     elif not keys and change.state == "changed":
         name = "pods " + listed([f"{name}={label}" for name, label in labels.items()])
