@@ -166,8 +166,15 @@ def object_kept(comparison: Comparison) -> Findings:
 def immutable_field_changed(change: Change, _: Comparison) -> Findings:
     """The API server refuses the change, so the sync fails until the object is deleted."""
     fixed = tuple(field for field in change.differences if _is_immutable(change, field))
-    if fixed and not (change.key.kind == "Job" and remade_with_each_sync(change.after)):
-        yield Finding(HIGH, _refused(change, fixed), fixed)
+    if not fixed or (change.key.kind == "Job" and remade_with_each_sync(change.after)):
+        return
+    fields = ", ".join(dict.fromkeys(".".join(field.path[:2]) for field in fixed))
+    refused = "to shrink the volume" if fixed[0].path == SIZE else f"to change {fields}"
+    cost = _DELETION_COST.get(change.key.kind, "")
+    text = f"the API server refuses {refused}: the sync fails until the object is deleted{cost}"
+    if {"Force=true", "Replace=true"} <= protections(change.after):
+        text = f"{fields} cannot change: Argo CD deletes and recreates the object (Force=true)"
+    yield Finding(HIGH, text, fixed)
 
 
 def _is_immutable(change: Change, difference: Difference) -> bool:
@@ -183,15 +190,6 @@ def shrinks(difference: Difference) -> bool:
     if ABSENT in (difference.before, difference.after):
         return False
     return amount(str(difference.after)) < amount(str(difference.before))
-
-
-def _refused(change: Change, fixed: tuple[Difference, ...]) -> str:
-    fields = ", ".join(dict.fromkeys(".".join(field.path[:2]) for field in fixed))
-    if {"Force=true", "Replace=true"} <= protections(change.after):
-        return f"{fields} cannot change: Argo CD deletes and recreates the object (Force=true)"
-    refused = "to shrink the volume" if fixed[0].path == SIZE else f"to change {fields}"
-    cost = _DELETION_COST.get(change.key.kind, "")
-    return f"the API server refuses {refused}: the sync fails until the object is deleted{cost}"
 
 
 @effect(*CONTROLLERS, risk="replace")
