@@ -45,10 +45,9 @@ def _causes(workload: Workload, template: tuple[Difference, ...]) -> dict[str, s
         if path[0] in ("containers", "initContainers"):
             path = path[2:]  # the container does not matter
         is_item = len(path) > 1 and path[1].startswith("[")
-        values = json.dumps(
-            [path, difference.before, difference.after], default=str, sort_keys=True
-        )
-        causes[values] = spell(path[: 2 if is_item else _STEPS.get(path[0], 1)])
+        values = [path, difference.before, difference.after]
+        cause = json.dumps(values, default=str, sort_keys=True)
+        causes[cause] = spell(path[: 2 if is_item else _STEPS.get(path[0], 1)])
     return causes
 
 

@@ -69,12 +69,8 @@ def effect_unknown(comparison: Comparison, explained: set[Difference]) -> Findin
     """The review has no rule for this field or kind: find out its effect."""
     for change in comparison.changes.values():
         key = change.key
-        unknown = [
-            field
-            for field in change.differences
-            if field not in explained and not _effect(change, field)
-        ]
-        if unknown:
+        rest = (field for field in change.differences if field not in explained)
+        if unknown := [field for field in rest if not _effect(change, field)]:
             yield _finding(HIGH, "effect unknown", change, unknown)
         is_known = key.group == STACK_GROUP or (key.group, key.kind) in KNOWN_KINDS
         if change.state == "added" and not is_known:
