@@ -104,10 +104,7 @@ def connections_changed(comparison: Comparison) -> Findings:
 
 
 def _connections(
-    comparison: Comparison,
-    key: Key,
-    affected: list[Pods],
-    explains: tuple[Difference, ...] = (),
+    comparison: Comparison, key: Key, affected: list[Pods], explains: tuple[Difference, ...] = ()
 ) -> Findings:
     """What some pods can do that they could not, and the reverse."""
     for direction, verb in _DIRECTIONS.items():
