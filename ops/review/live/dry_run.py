@@ -1,8 +1,9 @@
 """Dry runs: what Argo CD's next sync would do with each object of dist/."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from constructs_lib.manifests.objects import Key, Object
@@ -53,10 +54,10 @@ class DryRun:
     """Other versions of its kind, if the server does not serve the one in dist/."""
     in_missing_namespace: bool = False
     """Whether its namespace does not exist yet; `after` is then the manifest of dist/."""
-    taken_over: tuple[tuple[str, str], ...] = ()
-    """Manager and field, for fields that Argo CD takes over by force."""
-    left: tuple[tuple[str, str], ...] = ()
-    """Manager and field, for fields that dist/ does not set and that stay."""
+    taken_over: Mapping[str, list[str]] = field(default_factory=dict)
+    """By manager, the fields that Argo CD takes over by force."""
+    left: Mapping[str, list[str]] = field(default_factory=dict)
+    """By manager, the fields that dist/ does not set and that stay."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -91,7 +92,7 @@ def _dry_run(server: Server, declared: Object, stored: Manifest | None) -> DryRu
         response = server.dry_run(resource, _under_unused_name(declared, stored))
     else:
         response = server.dry_run(resource, declared.manifest, APPLY_PATCH, force="false")
-    taken_over = tuple(_conflicts(response))
+    taken_over = _conflicts(response)
     if taken_over:
         response = server.dry_run(resource, declared.manifest, APPLY_PATCH, force="true")
     if response.accepted and stored:
@@ -106,7 +107,7 @@ def _dry_run(server: Server, declared: Object, stored: Manifest | None) -> DryRu
     return result(
         after=after,
         taken_over=taken_over,
-        left=tuple(_left(response.content)),
+        left=_left(response.content),
         warnings=response.warnings,
     )
 
@@ -137,18 +138,20 @@ def _migrated(server: Server, resource: Resource, response: Response, stored: Ma
     return Response(again.status, again.content, (*response.warnings, *again.warnings))
 
 
-def _conflicts(response: Response) -> Iterator[tuple[str, str]]:
-    """Manager and field, for fields with another value than in dist/."""
+def _conflicts(response: Response) -> dict[str, list[str]]:
+    """By manager, the fields with another value than in dist/."""
+    fields = defaultdict(list)
     details = response.content.get("details") or {} if response.status == 409 else {}
     for cause in details.get("causes") or ():
         if match := _CONFLICT.search(cause.get("message", "")):
-            yield match["manager"], str(cause.get("field", "")).removeprefix(".")
+            fields[match["manager"]].append(str(cause.get("field", "")).removeprefix("."))
+    return fields
 
 
-def _left(content: Manifest) -> Iterator[tuple[str, str]]:
-    """Manager and field, for fields that neither Argo CD nor a controller set."""
-    for manager in owners(content["metadata"]):
-        if manager not in (ARGO_CD, CLIENT_SIDE_APPLY) and not _CONTROLLERS.fullmatch(manager):
-            for path in exclusive_fields(manager, content):
-                if path[-1] not in _IGNORED:
-                    yield manager, spell(path)
+def _left(content: Manifest) -> dict[str, list[str]]:
+    """By manager, the fields that neither Argo CD nor a controller set."""
+    return {
+        manager: [spell(p) for p in exclusive_fields(manager, content) if p[-1] not in _IGNORED]
+        for manager in owners(content["metadata"])
+        if manager not in (ARGO_CD, CLIENT_SIDE_APPLY) and not _CONTROLLERS.fullmatch(manager)
+    }

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from constructs_lib.manifests.network import paths
 from constructs_lib.manifests.objects import Key, Object, Objects, at
@@ -107,18 +107,12 @@ def object_not_compared(run: DryRun) -> Findings:
 @effect(risk="update")
 def fields_of_others(run: DryRun) -> Findings:
     """Fields that others set stay, or Argo CD takes them over."""
-    for manager, fields in _by_manager(run.taken_over):
-        yield Finding(LOW, f"Argo CD takes over fields from {manager}: {fields}")
-    for manager, fields in _by_manager(run.left):
-        text = f"fields set by {manager} stay, because dist/ does not set them: {fields}"
-        yield Finding(MEDIUM, text)
-
-
-def _by_manager(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    fields: dict[str, list[str]] = defaultdict(list)
-    for manager, name in pairs:
-        fields[manager].append(name)
-    return ((manager, listed(names, _MOST)) for manager, names in fields.items())
+    for manager, fields in run.taken_over.items():
+        yield Finding(LOW, f"Argo CD takes over fields from {manager}: {listed(fields, _MOST)}")
+    for manager, fields in run.left.items():
+        if fields:
+            text = f"fields set by {manager} stay, because dist/ does not set them"
+            yield Finding(MEDIUM, f"{text}: {listed(fields, _MOST)}")
 
 
 @effect(risk="update")
