@@ -190,18 +190,12 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
     lists = in_parallel(
         lambda listing: server.list_objects(*listing[:2], whole=listing[2]), listings
     )
-    unlisted = [
-        resource.name
-        for (resource, *_), items in zip(listings, lists, strict=True)
-        if items is None
-    ]
+    answers = zip(listings, lists, strict=True)
+    unlisted = [resource.name for (resource, *_), items in answers if items is None]
     stored = {key_of(item): item for items in lists for item in items or ()}
     named = [item for item in declared if not item.namespace and item.key not in stored]
-    for manifest in in_parallel(
-        lambda item: server.get(item.manifest["apiVersion"], item.key), named
-    ):
-        if manifest:
-            stored[key_of(manifest)] = manifest
+    found = in_parallel(lambda item: server.get(item.manifest["apiVersion"], item.key), named)
+    stored |= {key_of(item): item for item in found if item}
     leaving = dict(_leaving(server, declared, stored))
     server.check_permissions()
     return ClusterState(
