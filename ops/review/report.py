@@ -31,14 +31,6 @@ class Group(NamedTuple):
     """` (2 pods)` if some restart."""
     sentence: str
 
-    @classmethod
-    def of(cls, findings: list[Finding]) -> Group:
-        first = findings[0]
-        pods = sum(finding.pods for finding in findings)
-        names = _named([finding.key for finding in findings])
-        restarted = f" ({plural(pods, 'pod')})" if pods else ""
-        return cls(first.risk, first.severity, names, restarted, first.sentence)
-
 
 class Report:
     """What happens between two revisions."""
@@ -74,10 +66,16 @@ class Report:
     @cached_property
     def groups(self) -> list[Group]:
         """The findings, merged where they say the same about several objects."""
-        groups: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
+        alike: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
         for finding in self.findings:
-            groups[finding.risk, finding.severity, finding.sentence].append(finding)
-        return list(map(Group.of, groups.values()))
+            alike[finding.risk, finding.severity, finding.sentence].append(finding)
+        groups = []
+        for (risk, severity, sentence), found in alike.items():
+            count = sum(finding.pods for finding in found)
+            pods = f" ({plural(count, 'pod')})" if count else ""
+            names = _named([finding.key for finding in found])
+            groups.append(Group(risk, severity, names, pods, sentence))
+        return groups
 
     @cached_property
     def capacity(self) -> list[Demand]:
