@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -45,18 +45,15 @@ class Report:
         self.base, self.head = base, head
         self.comparison = Comparison(read(base), read(head), stored=head.stored)
         self.changed_files = differing(base, head)
-        self._added: list[Finding] = []
+        self.added: list[Finding] = []
+        """Findings from other sources; complete before any property is read."""
         self.incomplete: str | None = None
         """Why some objects could not be compared, and what to do; None if all could."""
-
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Add findings from other sources, before any property is read."""
-        self._added.extend(findings)
 
     @cached_property
     def findings(self) -> list[Finding]:
         """All findings, worst first."""
-        found = [*findings(self.comparison), *self._added]
+        found = [*findings(self.comparison), *self.added]
         explained = {field for finding in found for field in finding.explains}
         found += field_updated(self.comparison, explained)
         found += effect_unknown(self.comparison, explained)

@@ -38,7 +38,8 @@ def compare(client: Client, head: Revision) -> Report:
     state = read_cluster(server, declared)
     runs = dry_runs(server, state)
     report = Report(*_revisions(state, runs, head, client.context))
-    report.add(cluster_findings(state, runs, report.comparison.before, report.comparison.after))
+    before, after = report.comparison.before, report.comparison.after
+    report.added += cluster_findings(state, runs, before, after)
     report.incomplete = unserved(runs)
     return report
 
