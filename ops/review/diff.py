@@ -144,9 +144,6 @@ class Change:
         return tuple(dict.fromkeys(fields))
 
 
-_NO_CHANGE = Change(NOTHING, NOTHING)
-
-
 class Comparison:
     """The objects of two revisions, and their changes."""
 
@@ -180,7 +177,7 @@ class Comparison:
 
     def change_of(self, key: Key) -> Change:
         """The change of an object, without differences if it has none."""
-        return self.changes.get(key, _NO_CHANGE)
+        return self.changes.get(key, Change(NOTHING, NOTHING))
 
     def of_template(self, workload: Workload) -> tuple[Difference, ...]:
         """The differences of its pod template."""
