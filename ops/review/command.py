@@ -13,7 +13,7 @@ from ops.git import Git
 from ops.review.formats import LIMIT, to_json, to_markdown
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
-from ops.review.revisions import RawDiff, Repository, raw_diff
+from ops.review.revisions import Repository, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
 
@@ -69,7 +69,11 @@ def review(
         raise ReviewError(str(error)) from error
     match format_:
         case "terminal":
-            _to_terminal(report, raw, whole_diff=diff)
+            from rich.console import Console  # slow to import
+
+            from ops.review.terminal import to_terminal
+
+            to_terminal(report, raw, Console(highlight=False), whole_diff=diff)
         case "markdown":
             typer.echo(to_markdown(report, raw, full=full_report, limit=limit), nl=False)
         case "json":
@@ -95,14 +99,6 @@ def _of_revisions(base: str | None, head: str | None) -> Report:
     at = Repository(Path.cwd())
     before = at.revision(base) if base else at.merge_base(INSTALLATION.revision)
     return Report(before, at.revision(head))
-
-
-def _to_terminal(report: Report, raw: RawDiff, *, whole_diff: bool) -> None:
-    from rich.console import Console  # slow to import
-
-    from ops.review.terminal import to_terminal
-
-    to_terminal(report, raw, Console(highlight=False), whole_diff=whole_diff)
 
 
 def _hint_at_synth(base: str | None) -> None:
