@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from constructs_lib.manifests.argocd import DIST
 from constructs_lib.model.text import plural
 from ops.git import Git
 from ops.review.model import ReviewError
 
-DIST = "dist"
 STACK = "stacks/SecretsStack.template.json"
 _FORMER_STACK = "tests/snapshots/SecretsStack.template.json"
 """The path in older commits."""
