@@ -192,10 +192,10 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
     )
     answers = zip(listings, lists, strict=True)
     unlisted = [resource.name for (resource, *_), items in answers if items is None]
-    stored = {key_of(item): item for items in lists for item in items or ()}
+    stored = {Object.of(item).key: item for items in lists for item in items or ()}
     named = [item for item in declared if not item.namespace and item.key not in stored]
     found = in_parallel(lambda item: server.get(item.manifest["apiVersion"], item.key), named)
-    stored |= {key_of(item): item for item in found if item}
+    stored |= {Object.of(item).key: item for item in found if item}
     leaving = dict(_leaving(server, declared, stored))
     server.check_permissions()
     return ClusterState(
@@ -204,10 +204,6 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
         leaving=leaving,
         unlisted=(*dict.fromkeys(unlisted), *server.served.silent),
     )
-
-
-def key_of(manifest: Manifest) -> Key:
-    return Object.of(manifest).key
 
 
 def _listings(served: Discovery, declared: Objects) -> Iterator[tuple[Resource, str, bool]]:
