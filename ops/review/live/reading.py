@@ -10,7 +10,7 @@ from typing import Any
 from constructs_lib.manifests.argocd import GROUP, NAMESPACE
 from constructs_lib.manifests.objects import GROUPS, Key, Kind, Object, Objects
 from constructs_lib.model import Manifest
-from ops.cluster.client import Client, Discovery, Resource, Response, in_parallel
+from ops.cluster.client import JSON, Client, Discovery, Resource, Response, in_parallel
 from ops.errors import ClusterError
 
 ARGO_CD = "argocd-controller"
@@ -39,7 +39,6 @@ _CONTROLLER_KINDS: frozenset[Kind] = frozenset(
 """Kinds that only controllers write."""
 _DEFAULT_OBJECTS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 _OF_SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
-_OBJECTS = "application/json"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
@@ -77,7 +76,7 @@ class Server:
         Only their metadata, unless the review needs `whole` objects; of Secrets, also the type.
         """
         secrets = (resource.group, resource.kind) == SECRET
-        accept = _TABLE if secrets else _OBJECTS if whole else _METADATA_LIST
+        accept = _TABLE if secrets else JSON if whole else _METADATA_LIST
         request = self._request if whole else self.client.exchange
         response = request("GET", resource.path(namespace=namespace), accept=accept)
         if not response.accepted:
@@ -98,7 +97,7 @@ class Server:
         resource = self.served.get(api_version, key.kind)
         if not resource:
             return None
-        accept = _METADATA if key[:2] == SECRET else _OBJECTS
+        accept = _METADATA if key[:2] == SECRET else JSON
         response = self._request("GET", resource.path(key.name, key.namespace), accept=accept)
         named = {"apiVersion": api_version, "kind": key.kind}
         return {**response.content, **named} if response.accepted else None
@@ -123,7 +122,7 @@ class Server:
             path,
             query=query,
             body=body or manifest,
-            content_type=patch or _OBJECTS,
+            content_type=patch or JSON,
         )
 
     def _request(self, method: str, path: str, **options: Any) -> Response:
