@@ -4,7 +4,6 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -24,8 +23,6 @@ _STATES = {"changed": "", "added": ": new", "removed": ": removed"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&$])")
 _LINK = re.compile(r"(https?://[\w./:-]*[\w/-])")
 _LONG = 200
-_RESERVE = 400
-"""For the line that lists what is left out."""
 
 
 def to_markdown(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT) -> str:
@@ -39,9 +36,9 @@ def to_markdown(report: Report, diff: RawDiff, *, full: str, limit: int = LIMIT)
         return text
     text += f"\n{_prose(report.scope)}\n\n| | Class | Object | What happens |\n|-|-|-|-|\n"
     parts = [*((_row(group), "row") for group in report.groups), (_capacity(report), "")]
-    parts += ((service, "service") for service in _services(report))
+    parts += ((_service(*service), "service") for service in report.services.items())
     hidden: Counter[str] = Counter()
-    left = limit - _RESERVE - _length(text)
+    left = limit - 400 - _length(text)  # for the line on what is left out
     for part, noun in parts:
         if _length(part) <= left:
             text += part
@@ -83,10 +80,9 @@ def _capacity(report: Report) -> str:
     return _collapsed("Capacity at peak", f"{headings}{rows}\n")
 
 
-def _services(report: Report) -> Iterator[str]:
-    for file, changes in report.services.items():
-        summary = f"<code>{html.escape(file)}</code>: {plural(len(changes), 'object')}"
-        yield _collapsed(summary, f"{''.join(map(_object, changes))}\n")
+def _service(file: str, changes: list[Change]) -> str:
+    summary = f"<code>{html.escape(file)}</code>: {plural(len(changes), 'object')}"
+    return _collapsed(summary, f"{''.join(map(_object, changes))}\n")
 
 
 def _object(change: Change) -> str:
