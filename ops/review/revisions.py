@@ -15,7 +15,6 @@ from ops.review.model import ReviewError
 STACK = "stacks/SecretsStack.template.json"
 _FORMER_STACK = "tests/snapshots/SecretsStack.template.json"
 """The path in older commits."""
-WORKING_TREE = "the working tree"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ class Repository:
             for file in files
             if file.is_file()
         )
-        return _decoded(WORKING_TREE, None, contents)
+        return _decoded("the working tree", None, contents)
 
     def merge_base(self, branch: str) -> Revision:
         """The merge base of HEAD and `branch`, or its remote-tracking branch."""

@@ -16,8 +16,6 @@ from ops.review.revisions import RawDiff
 _STYLES = {Severity.HIGH: "bold red", Severity.MEDIUM: "bold yellow", Severity.LOW: "green"}
 _MARKS = {"changed": ("~", "yellow"), "added": ("+", "green"), "removed": ("-", "red")}
 _LINES = {"+": "green", "-": "red", "@": "cyan"}
-_MAX_FIELDS = 12
-_SHORT = 60
 
 
 def to_terminal(report: Report, diff: RawDiff, console: Console, *, whole_diff: bool) -> None:
@@ -76,8 +74,8 @@ def _show_object(change: Change, console: Console) -> None:
     mark, style = _MARKS[change.state]
     console.print(Text(f"{mark} {change.key}", style=style))
     fields = [
-        Text.assemble((f"{change.brief(field)}: ", "dim"), field.values(_SHORT))
-        for field in change.differences[:_MAX_FIELDS]
+        Text.assemble((f"{change.brief(field)}: ", "dim"), field.values(60))
+        for field in change.differences[:12]
     ]
     if hidden := len(change.differences) - len(fields):
         fields.append(Text(f"and {plural(hidden, 'more field')}", style="dim"))

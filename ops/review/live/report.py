@@ -25,9 +25,6 @@ from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Revision
 
-OUTSIDE = "outside-dist"
-"""The folder for objects that are not in dist/."""
-
 
 def compare(client: Client, head: Revision) -> Report:
     """Report what a sync of `head` would do; changes nothing. Raises ClusterError."""
@@ -70,7 +67,7 @@ def _revisions(
     for key, item in state.outside.items():
         if (key.group, key.kind) in READ_KINDS and not unreadable(item):
             for side in (before, after):
-                side[f"{OUTSIDE}/{key.namespace}.yaml"].append(normalized(item))
+                side[f"outside-dist/{key.namespace}.yaml"].append(normalized(item))
     name = f"the cluster of context {context}"
     return (
         Revision(name=name, commit=None, files=_texts(before), stored=True),
