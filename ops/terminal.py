@@ -23,20 +23,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-STANDARD_INPUT = Path("-")
 LINE_BYTES = 4095 if sys.platform == "linux" else 1023  # macOS and BSD: MAX_CANON, less the Enter
 """The longest line that a terminal passes on, in bytes; it drops the rest without an error."""
-_WIDE = 160
-"""Table width in a file or pipe, in columns."""
 
 
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
     piped = not _is_terminal(sys.stderr if stderr else sys.stdout)
-    return Console(
-        stderr=stderr, width=_WIDE if piped else None, highlight=False, markup=False, emoji=False
-    )
+    width = 160 if piped else None  # tables in a file or pipe are wide
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(line: str = "", style: str | None = None) -> None:
@@ -45,7 +41,7 @@ def show(line: str = "", style: str | None = None) -> None:
 
 
 def show_json(content: Any) -> None:
-    print(json.dumps(content, indent=2, default=_plain))
+    print(json.dumps(content, indent=2, default=datetime.isoformat))
 
 
 def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
@@ -160,7 +156,7 @@ def secret_value(
     Strips one trailing line break. `option` is the command-line option that passes `file`, for
     error messages. Raises OpsError if the value cannot be read.
     """
-    if file == STANDARD_INPUT:
+    if file == Path("-"):
         if is_interactive():
             raise OpsError(
                 f"standard input is a terminal, which would show the value; omit {option} for a "
@@ -232,7 +228,3 @@ def _interruptible() -> Iterator[None]:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()  # None if it was closed
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
