@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import ParameterMetadataTypeDef, PutParameterRequestTypeDef
 
 SECURE: Literal["SecureString"] = "SecureString"
-STANDARD_BYTES = 4096
-"""The maximum size of a standard-tier parameter."""
 LARGEST_BYTES = 8192
 """The maximum size of an advanced-tier parameter. AWS charges for this tier."""
 
@@ -121,9 +119,8 @@ def put(path: str, value: SecretValue, now: Version) -> int:
         "Value": value.text,
         "Type": SECURE,
         "Overwrite": True,
+        "KeyId": INSTALLATION.kms_key_arn or now.key,
     }
-    if key := INSTALLATION.kms_key_arn or now.key:
-        request["KeyId"] = key
     if needs_advanced_tier(value) or now.tier != "Standard":
         request["Tier"] = "Intelligent-Tiering"
     with _translate_errors("ssm:PutParameter"):
@@ -138,7 +135,7 @@ def require_credentials() -> None:
 
 
 def needs_advanced_tier(value: SecretValue) -> bool:
-    return len(value.text.encode()) > STANDARD_BYTES
+    return len(value.text.encode()) > 4096  # the maximum of the standard tier
 
 
 def _batches(paths: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -158,7 +155,12 @@ def _translate_errors(permission: str = "") -> Iterator[None]:
         ) from error
     except boto.ClientError as error:
         raise OpsError(_explain_response(error, permission)) from error
-    except _NO_CREDENTIALS as error:
+    except (
+        boto.NoCredentialsError,
+        boto.PartialCredentialsError,
+        boto.CredentialRetrievalError,
+        boto.ProfileNotFound,
+    ) as error:
         raise OpsError(
             f"no AWS credentials found ({_first_line(error)}); log in, for example with "
             "`aws sso login`, and set AWS_PROFILE"
@@ -195,10 +197,4 @@ _EXPIRED = "the AWS credentials have expired; log in again, for example with `aw
 _NOT_ACCEPTED = (
     "AuthFailure|IncompleteSignature|InvalidClientTokenId|InvalidSignatureException"
     "|SignatureDoesNotMatch|UnrecognizedClientException"
-)
-_NO_CREDENTIALS = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.CredentialRetrievalError,
-    boto.ProfileNotFound,
 )
