@@ -5,14 +5,8 @@ from pkgutil import resolve_name
 from typing import Annotated, Any, ClassVar
 
 import typer
-from typer._click.core import Context as UsageContext  # Typer exports little of its Click
-from typer._click.exceptions import (
-    BadOptionUsage,
-    BadParameter,
-    MissingParameter,
-    NoSuchOption,
-    UsageError,
-)
+from typer._click import exceptions  # Typer exports little of its Click
+from typer._click.core import Context as UsageContext
 from typer.core import TyperCommand, TyperGroup
 
 from constructs_lib.errors import PlatformError, explain, is_refusal
@@ -130,18 +124,19 @@ class SecretCommand(TyperCommand):
             return super().parse_args(ctx, args)
         except OwnBadParameter:
             raise
-        except UsageError as error:
-            raise UsageError(f"{_problem(error, ctx)} {self.hint}.", ctx) from None
+        except exceptions.UsageError as error:
+            raise exceptions.UsageError(f"{_problem(error, ctx)} {self.hint}.", ctx) from None
 
 
-def _problem(error: UsageError, ctx: UsageContext) -> str:
+def _problem(error: exceptions.UsageError, ctx: UsageContext) -> str:
     match error:
-        case NoSuchOption():
+        case exceptions.NoSuchOption():
             close = " or ".join(sorted(error.possibilities or ()))
             return f"No such option; did you mean {close}?" if close else "No such option."
-        case MissingParameter() | BadOptionUsage():  # these name only options that exist
+        case exceptions.MissingParameter() | exceptions.BadOptionUsage():
+            # these name only options that exist
             return error.format_message()
-        case BadParameter(param=param) if param:
+        case exceptions.BadParameter(param=param) if param:
             kind = param.display_type(ctx)
             return f"Invalid value for {param.get_error_hint()}, which takes {kind}."
     return "Unexpected arguments."
