@@ -11,7 +11,6 @@ import humanize
 from constructs_lib.manifests.workload import Update, Workload
 from constructs_lib.model.text import plural
 from ops import aws, terminal
-from ops.aws import MISSING
 from ops.cluster import Cluster
 from ops.errors import OpsError, Status
 from ops.secrets.parameters import Readers, SyncedSecret, ValueInCluster, update_mode
@@ -61,15 +60,13 @@ def reachable(cluster: Cluster, affected: Readers) -> Readers:
                 f"the cluster has no ExternalSecret {synced}; nothing was changed. Let Argo CD "
                 "sync first, or correct external_secrets in catalogue/target.py"
             )
-    missing = [
-        workload
-        for workload in affected.workloads
-        if workload.kind == "Deployment"
-        and cluster.is_rolled_out(workload.namespace, workload.name) is None
-    ]
-    for workload in missing:
-        terminal.warn(f"{workload} is not in the cluster; skipped.")
-    present = (workload for workload in affected.workloads if workload not in missing)
+    present = []
+    for workload in affected.workloads:
+        name = workload.namespace, workload.name
+        if workload.kind == "Deployment" and cluster.is_rolled_out(*name) is None:
+            terminal.warn(f"{workload} is not in the cluster; skipped.")
+        else:
+            present.append(workload)
     return replace(affected, workloads=tuple(present))
 
 
@@ -99,8 +96,8 @@ class Rotation:
     """How long a workload may take to replace its pods."""
     _done: set[SyncedSecret | Workload] = field(default_factory=set)
     """The Secrets with the value, and the workloads whose pods have it."""
-    _checked: set[SyncedSecret] = field(default_factory=set)
-    """The Secrets that were read, with or without the value."""
+    _outdated: list[SyncedSecret] = field(default_factory=list)
+    """The Secrets that did not have the value at first."""
     _restarted: set[Workload] = field(default_factory=set)
 
     @property
@@ -130,7 +127,7 @@ class Rotation:
 
     def _require_newest(self) -> None:
         path = self.readers.path
-        newest = aws.read([path]).get(path, MISSING).number
+        newest = aws.read([path]).get(path, aws.MISSING).number
         if newest != self.version:
             now = f"SSM now has version {newest}" if newest else "it was deleted"
             raise OpsError(
@@ -140,14 +137,12 @@ class Rotation:
 
     def _sync(self) -> None:
         """Make External Secrets read the parameter, and wait until every Secret has it."""
-        left = []
         for synced in self.readers.secrets:
             if self.value.problem(synced):
-                left.append(synced)
+                self._outdated.append(synced)
             else:
                 self._done.add(synced)
-            self._checked.add(synced)
-        for synced in left:
+        for synced in self._outdated:
             self.cluster.sync_now(synced.namespace, synced.name)
 
         def pending_reason(synced: SyncedSecret) -> str | None:
@@ -157,9 +152,9 @@ class Rotation:
             state = self.cluster.sync(synced.namespace, synced.name)
             return f"External Secrets has not synced {synced}: {state and state.message}"
 
-        if left:
+        if self._outdated:
             what = "External Secrets to read the new value"
-            self._wait_for(what, left, pending_reason, SYNC_SECONDS)
+            self._wait_for(what, self._outdated, pending_reason, SYNC_SECONDS)
             time.sleep(POLL_SECONDS)  # start times have whole seconds
 
     def _restart_outdated(self, workloads: list[Workload]) -> None:
@@ -221,11 +216,11 @@ class Rotation:
     def _report_state(self) -> None:
         """Print the progress, and how to continue."""
         secrets, restarted, done = self.readers.secrets, self.readers.restarted(), self._done
-        without = self._checked - done
+        checked = {*done, *self._outdated}
         terminal.info(f"SSM has the value as version {self.version}.")
         _list("Secrets with the value", (s for s in secrets if s in done))
-        _list("Secrets without the value", (s for s in secrets if s in without))
-        _list("Secrets not checked yet", (s for s in secrets if s not in self._checked))
+        _list("Secrets without the value", (s for s in self._outdated if s not in done))
+        _list("Secrets not checked yet", (s for s in secrets if s not in checked))
         _list("Restarted, or already up to date", (w for w in restarted if w in done))
         _list("Not restarted yet", (w for w in restarted if w not in done))
         terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")
