@@ -11,9 +11,7 @@ from ops import terminal
 from ops.cluster import Cluster
 from ops.commands import AsJson, Context, SecretCommand, Yes, context_needs_cluster
 from ops.errors import Status
-from ops.secrets import parameters, rotation, writing
-from ops.secrets.values import check
-from ops.terminal import confirm
+from ops.secrets import parameters, rotation, values, writing
 
 app = typer.Typer(
     add_completion=False,
@@ -99,7 +97,7 @@ def set_value(
         return
     writing.describe(subject, value)
     writing.consequences(subject.readers)
-    confirm(f"Write a new version of {subject.path}?", yes=yes)
+    terminal.confirm(f"Write a new version of {subject.path}?", yes=yes)
     number = writing.write(subject, value)
     terminal.show(f"{subject.path} is set: version {number}.")
 
@@ -158,20 +156,15 @@ def rotate(
     affected = rotation.reachable(target, subject.readers)
     now = subject.stored
     value = now.value if resume else writing.new_value(subject, file, version)
-    check(subject.parameter, value)
+    values.check(subject.parameter, value)
     writing.describe(subject, value)
     rotation.plan(affected, target.context)
-    confirm(f"Rotate {subject.path}?", yes=yes)
-    if value == now.value:
-        number = now.number
-    else:
-        try:
-            number = writing.write(subject, value)
-        except writing.OverwroteError:
-            terminal.info(
-                "Nothing was restarted. Decide which value is right, then pass `--continue`."
-            )
-            raise
+    terminal.confirm(f"Rotate {subject.path}?", yes=yes)
+    try:
+        number = now.number if value == now.value else writing.write(subject, value)
+    except writing.OverwroteError:
+        terminal.info("Nothing was restarted. Decide which value is right, then pass `--continue`.")
+        raise
     return rotation.Rotation(
         target,
         parameters.ValueInCluster(affected, value, target.secret, target.pods),

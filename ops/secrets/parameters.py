@@ -14,7 +14,6 @@ from constructs_lib.manifests.objects import Object, Objects, once_per_objects
 from constructs_lib.manifests.references import secret_keys, secret_of
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from ops import aws, rendered, terminal
-from ops.aws import MISSING, SECURE, Version
 
 if TYPE_CHECKING:
     from ops.cluster import Cluster, PodState, Secret
@@ -162,10 +161,10 @@ REMEDIES = {
 }
 
 
-def state_of(parameter: Parameters, stored: Version) -> State:
-    if stored is MISSING:
+def state_of(parameter: Parameters, stored: aws.Version) -> State:
+    if stored is aws.MISSING:
         return State.MISSING
-    if stored.type != SECURE:
+    if stored.type != aws.SECURE:
         return State.NOT_SECURE
     return State.PLACEHOLDER if stored.value.text == parameter.placeholder else State.SET
 
@@ -176,7 +175,7 @@ class ParameterStatus:
 
     parameter: Parameters
     readers: Readers
-    stored: Version
+    stored: aws.Version
     awaited_by: Sequence[str] = ()
     """The workloads that will read it once they are rendered."""
     outdated: Sequence[str] | None = None
@@ -256,14 +255,14 @@ def statuses(cluster: Cluster | None) -> list[ParameterStatus]:
     """Cached, because parameters share Secrets and pods."""
 
     def status(parameter: Parameters) -> ParameterStatus:
-        now, read = stored.get(parameter.path, MISSING), readers(parameter.path, objects)
+        now, read = stored.get(parameter.path, aws.MISSING), readers(parameter.path, objects)
         return ParameterStatus(
             parameter,
             read,
             now,
             [workload.name for workload in pending if parameter in workload.parameters],
             ValueInCluster(read, now.value, *lookups).problems()
-            if lookups and now is not MISSING
+            if lookups and now is not aws.MISSING
             else None,
         )
 

@@ -12,7 +12,6 @@ from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from constructs_lib.manifests.workload import Update
 from ops import aws, rendered, terminal
-from ops.aws import MISSING, AwsUnreachableError, needs_advanced_tier
 from ops.cluster import Cluster
 from ops.errors import CanceledError, OpsError, Status
 from ops.secrets.parameters import REMEDIES, ParameterStatus, Readers, State, readers, state_of
@@ -39,7 +38,7 @@ def look_up(name: str) -> ParameterStatus:
         close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "`ops secrets status` lists them"
         raise OpsError(f"the parameter is not in catalogue/parameters.py; {hint}")
-    stored = aws.read([path], described=True).get(path, MISSING)
+    stored = aws.read([path], described=True).get(path, aws.MISSING)
     problems = {
         State.MISSING: f"does not exist in {INSTALLATION.region}",
         State.NOT_SECURE: f"is a {stored.type}, which cannot become a SecureString",
@@ -81,7 +80,7 @@ def write(subject: ParameterStatus, value: SecretValue) -> int:
             f"between it and version {subject.stored.number}"
         )
         _require_no_other_write(subject, value, number)
-    except AwsUnreachableError as error:
+    except aws.AwsUnreachableError as error:
         raise OpsError(f"{error}. {_UNSURE}") from error
     except KeyboardInterrupt:
         terminal.info(f"\n{unsure}.")
@@ -105,7 +104,7 @@ def _require_no_other_write(subject: ParameterStatus, value: SecretValue, number
         history = aws.history(subject.path) if between else {}
     except OpsError:
         history = {}
-    others = [history.get(other, replace(MISSING, number=other)) for other in between]
+    others = [history.get(other, replace(aws.MISSING, number=other)) for other in between]
     if theirs := [other for other in others if other.value != value]:
         named = (
             f"version {other.number}" + (f" by {other.author}" if other.author else "")
@@ -120,12 +119,11 @@ def _require_no_other_write(subject: ParameterStatus, value: SecretValue, number
 
 def describe(subject: ParameterStatus, value: SecretValue) -> None:
     """Print the parameter that will be written, and its current state."""
-    is_set = subject.state is State.SET
     terminal.info(
         f"{subject.path} ({subject.parameter.description}): version {subject.stored.number}, "
-        f"{subject.last_change if is_set else 'the placeholder'}"
+        f"{subject.last_change if subject.state is State.SET else 'the placeholder'}"
     )
-    if needs_advanced_tier(value) and subject.stored.tier == "Standard":
+    if aws.needs_advanced_tier(value) and subject.stored.tier == "Standard":
         terminal.warn(
             "The value is longer than 4 KB, so the parameter moves to the advanced tier: AWS "
             "charges for it monthly, and it cannot move back."
