@@ -95,8 +95,7 @@ def _url(text: str) -> None:
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
     except ValueError:
         usable = False
-    spaces = any(character.isspace() for character in text)
-    _require(usable and not spaces, "it is not a URL; use https://host/path")
+    _require(usable and " " not in text, "it is not a URL; use https://host/path")
 
 
 def _docker_config(text: str) -> None:
