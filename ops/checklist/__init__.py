@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from catalogue import open_items
-from catalogue.open_items import OpenItem
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform, current
 from ops import rendered, terminal
@@ -103,7 +102,7 @@ def _prerequisites(cluster: Cluster | OpsError | None) -> Results:
     return results_of(prerequisites.CHECKS, cluster)
 
 
-def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[OpenItem]:
+def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[open_items.OpenItem]:
     """Return the open items; with a service, without those of other services."""
     pending = rendered.pending()
     items = open_items.open_items(platform, pending)

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from ipaddress import IPv4Address, ip_address
-from itertools import chain
 
 from catalogue.hosts import Hosts
 from catalogue.installation import INSTALLATION
@@ -21,8 +20,6 @@ _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
 _EXTERNAL_SECRETS = "external-secrets.io"
 _KINDS = ("Deployment", "DaemonSet", "StatefulSet")
-_DNS_POSITION = 10
-"""EKS gives DNS the tenth address of the service range; the Service `kubernetes` has the first."""
 
 
 def nodes(cluster: Cluster) -> CheckResult:
@@ -81,8 +78,8 @@ def network_policies(cluster: Cluster) -> CheckResult:
         return Outcome.NOT_CHECKED(
             "unknown network plugin; test a connection that should be denied"
         )
-    arguments = [container.arguments for container in by_name["aws-node"].containers]
-    if "--enable-network-policy=true" not in chain.from_iterable(arguments):
+    containers = by_name["aws-node"].containers
+    if not any("--enable-network-policy=true" in each.arguments for each in containers):
         return Outcome.FAILED(
             "the VPC CNI does not enforce them: every pod may connect anywhere. Set "
             "enableNetworkPolicy in the configuration of the vpc-cni add-on"
@@ -143,14 +140,13 @@ def cluster_dns(cluster: Cluster) -> Iterator[CheckResult]:
             "NodeLocal DNSCache nor EKS Auto Mode: the NetworkPolicies allow no working DNS server"
         )
     missing = [address for address in on_nodes if address not in allowed]
-    setting = ", ".join(f'"{address}"' for address in (*TARGET.dns_addresses, *missing))
-    comma = "" if ", " in setting else ","
+    setting = str((*TARGET.dns_addresses, *missing)).replace("'", '"')
     for address, by in on_nodes.items():
         yield passed_if(
             address in allowed,
             f"{by} answers at {address}, {allowed.get(address)}",
             f"{by} answers at {address}, which the NetworkPolicies block: all pods would lose DNS. "
-            f"Set dns_addresses=({setting}{comma}) in catalogue/target.py, and run `make synth`",
+            f"Set dns_addresses={setting} in catalogue/target.py, and run `make synth`",
         )
 
 
@@ -167,7 +163,8 @@ def _auto_mode(cluster: Cluster, service: str | None) -> dict[str, str]:
     if not cluster.items("v1", "Node", selector="eks.amazonaws.com/compute-type=auto"):
         return {}
     if not service and (first := _cluster_ip(cluster, "default", "kubernetes")):
-        service = str(ip_address(first) + _DNS_POSITION - 1)
+        # EKS gives DNS the tenth address of the service range; `kubernetes` has the first
+        service = str(ip_address(first) + 9)
     return {service: "EKS Auto Mode"} if service else {}
 
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
@@ -112,7 +111,7 @@ class Report:
         """The worst of all outcomes."""
         every = [Outcome.OPEN(item.name) for item in self.open_items]
         for checks in (*self.services.values(), self.prerequisites):
-            every += chain.from_iterable(checks.values())
+            every += [result for results in checks.values() for result in results]
         return worst(every)
 
     def as_json(self) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from ops.errors import OpsError
 from ops.rendered import parse
 from ops.secrets.parameters import REMEDIES, State, state_of, synced_secrets
 
-_APPLICATION = ("argoproj.io/v1alpha1", "Application")
 ROOT = Path(__file__).parents[2]
 _FROM = re.compile(r"^FROM\s+(?:--platform=(\S+)\s+)?\S+", re.MULTILINE | re.IGNORECASE)
 _FIT = ("", "$BUILDPLATFORM", "$TARGETPLATFORM", "linux/arm64")
@@ -183,7 +182,7 @@ def _manifests(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]
         kinds = dict.fromkeys(item.kind for item in required(service.objects))
         yield Outcome.PASSED(f"{path}: {', '.join(kinds)}")
     if inputs.cluster:
-        found = inputs.cluster.get(*_APPLICATION, service.name, "argocd")
+        found = inputs.cluster.get("argoproj.io/v1alpha1", "Application", service.name, "argocd")
         status = (found or {}).get("status", {})
         sync = status.get("sync", {}).get("status", "not in the cluster")
         health = status.get("health", {}).get("status", "unknown")
