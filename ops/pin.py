@@ -1,11 +1,11 @@
 """`ops pin`: pin the image of a service, and render dist/ with it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -18,8 +18,6 @@ from constructs_lib.node import prepare_jsii
 from ops import registry
 from ops.errors import OpsError
 from ops.git import Git
-
-T = TypeVar("T")
 
 ROOT = Path(images.__file__).parents[2]
 PINS = "catalogue/images"
@@ -87,7 +85,7 @@ def _pin(service: str, commit: str, digest: str | None, *, verify: bool) -> list
             f"in the repository of {service}"
         )
     before, after = pins[service], Pin(f"sha-{commit}", digest)
-    platform = _of_charts(lambda charts: charts.current())
+    platform = result_of(lambda: _charts().current())
     name = f"{platform.registry}/{service}"
     reference = f"{name}:{after}"
     if verify:
@@ -95,7 +93,7 @@ def _pin(service: str, commit: str, digest: str | None, *, verify: bool) -> list
     elif digest is None and after.tag == before.tag:
         after = before
     pinned = replace(platform, images={**pins, service: after})
-    present, rendered = output.read(ROOT / "dist"), _of_charts(lambda charts: charts.render(pinned))
+    present, rendered = output.read(ROOT / "dist"), result_of(lambda: _charts().render(pinned))
     if before == after and present == rendered:
         return [f"{service} is already pinned to {after}; nothing changed."]
     require_committed(service)
@@ -132,19 +130,12 @@ def require_committed(service: str) -> None:
         )
 
 
-def _of_charts(use: Callable[[ModuleType], T]) -> T:
-    """Return the result of `use` with the module of all charts.
+def _charts() -> ModuleType:
+    """Return the module of all charts. Errors in the declarations may appear on import."""
+    prepare_jsii()
+    from charts import registry as charts
 
-    Raises PlatformError with every error in the declarations, which may appear on import.
-    """
-
-    def run() -> T:
-        prepare_jsii()
-        from charts import registry as charts
-
-        return use(charts)
-
-    return result_of(run)
+    return charts
 
 
 def _require_only_image_changes(
