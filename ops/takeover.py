@@ -1,6 +1,5 @@
 """`ops takeover`: hand a running platform over to Argo CD, one Application at a time."""
 
-import os
 import time
 from collections.abc import Iterable
 from copy import deepcopy
@@ -278,13 +277,9 @@ def _require_undoable(takeover: Takeover) -> None:
 
 def _write(file: Path, application: str, objects: list[Manifest]) -> None:
     """Save objects. Raises OpsError if the file exists: it may be the only backup."""
-
-    def private(path: str, flags: int) -> int:
-        return os.open(path, flags, 0o600)  # a manifest applied by hand may have a password
-
     try:
-        with open(file, "x", encoding="utf-8", opener=private) as opened:
-            opened.write(_header(application, len(objects)) + yaml.safe_dump_all(objects))
+        file.touch(0o600, exist_ok=False)  # a manifest applied by hand may have a password
+        file.write_text(_header(application, len(objects)) + yaml.safe_dump_all(objects), "utf-8")
     except FileExistsError as error:
         raise OpsError(
             f"{file} already exists and may be needed for `undo`; delete it, or pass another "
