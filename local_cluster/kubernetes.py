@@ -16,6 +16,7 @@ from kubernetes.dynamic.resource import ResourceList
 from catalogue.installation import INSTALLATION
 from constructs_lib.model import Manifest
 from local_cluster.processes import Processes, eventually, output
+from ops.cluster import is_ready
 
 ZONES = tuple(f"{INSTALLATION.region}{letter}" for letter in "abc")
 
@@ -124,7 +125,7 @@ def start_controllers(processes: Processes, cluster: Cluster) -> None:
     # an arm64 node in each zone, and an amd64 node that pods must not run on
     arm64 = (_node(f"arm64-{zone}", "arm64", zone) for zone in ZONES)
     cluster.apply(*arm64, _node("amd64", "amd64", ZONES[0]))
-    processes.start("kwok", ready=lambda: all(map(_is_ready, cluster.list("Node"))))
+    processes.start("kwok", ready=lambda: all(map(is_ready, cluster.list("Node"))))
 
 
 def _node(name: str, architecture: str, zone: str) -> Manifest:
@@ -143,8 +144,3 @@ def _node(name: str, architecture: str, zone: str) -> Manifest:
         "metadata": {"name": name, "labels": labels},
         "status": {"allocatable": capacity, "capacity": capacity},
     }
-
-
-def _is_ready(node: Manifest) -> bool:
-    conditions = node["status"].get("conditions", ())
-    return ("Ready", "True") in [(state["type"], state["status"]) for state in conditions]

@@ -14,7 +14,7 @@ from constructs_lib.manifests.references import ImageReference
 from constructs_lib.manifests.workload import Workload, workloads
 from ops import rendered
 from ops.checklist.results import Check, CheckResult, Outcome, passed_if
-from ops.cluster import Cluster, SyncState, conditions
+from ops.cluster import Cluster, SyncState, is_ready
 
 _POLICY_ENGINES = {"calico-node": "Calico", "cilium": "Cilium"}
 """Network plugins that always enforce NetworkPolicies, by DaemonSet."""
@@ -25,7 +25,7 @@ _KINDS = ("Deployment", "DaemonSet", "StatefulSet")
 def nodes(cluster: Cluster) -> CheckResult:
     """Check for nodes that match the pods' node selector."""
     found = cluster.items("v1", "Node", selector="kubernetes.io/arch=arm64")
-    ready = [each for each in found if conditions(each).get("Ready", {}).get("status") == "True"]
+    ready = list(filter(is_ready, found))
     return passed_if(
         ready,
         f"{len(ready)} ready",

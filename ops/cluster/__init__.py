@@ -140,9 +140,8 @@ class Secret:
             key: SecretValue(b64decode(text).decode("utf-8", "replace"))
             for key, text in (manifest.get("data") or {}).items()
         }
-        return cls(
-            values, max(written, default=datetime.fromisoformat(metadata["creationTimestamp"]))
-        )
+        created = datetime.fromisoformat(metadata["creationTimestamp"])
+        return cls(values, max(written, default=created))
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class SyncState:
     def of(cls, manifest: Manifest) -> SyncState:
         ready = conditions(manifest).get("Ready", {})
         reason, message = ready.get("reason", ""), ready.get("message", "never synced")
-        return cls(ready.get("status") == "True", f"{reason}: {message}".removeprefix(": "))
+        return cls(is_ready(manifest), f"{reason}: {message}".removeprefix(": "))
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ class PodState:
             pod["metadata"]["name"],
             datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
             min(starts) if every else None,
-            conditions(pod).get("Ready", {}).get("status") == "True",
+            is_ready(pod),
             next((reason for reason in reasons if reason in _STUCK_REASONS), ""),
         )
 
@@ -196,3 +195,8 @@ def conditions(manifest: Manifest) -> dict[str, Manifest]:
     """Return the conditions of an object, by type."""
     listed = manifest.get("status", {}).get("conditions", ())
     return {condition["type"]: condition for condition in listed}
+
+
+def is_ready(manifest: Manifest) -> bool:
+    """Whether the condition Ready of an object is true."""
+    return bool(conditions(manifest).get("Ready", {}).get("status") == "True")
