@@ -18,7 +18,6 @@ from ops.errors import OpsError
 from ops.git import Git
 from ops.pin import Service, Verify
 
-_FIELDS = "%x00".join(("%h", "%cI", "%an", "%s"))
 _SHOWN = 12
 """Digits of a commit or digest."""
 
@@ -127,7 +126,8 @@ def history(service: str) -> list[Build]:
     invalid pins. Raises GitError.
     """
     git, path = Git(pin.ROOT), f"{pin.PINS}/{service}.pin"
-    log = git.ask("log", "--first-parent", "--no-show-signature", f"--format={_FIELDS}", "--", path)
+    fields = "--format=%h%x00%cI%x00%an%x00%s"
+    log = git.ask("log", "--first-parent", "--no-show-signature", fields, "--", path)
     changes = [line.split("\0") for line in log.split("\n") if line]
     contents = git.contents(f"{commit}:./{path}" for commit, *_ in changes)
     builds: dict[Pin, Build] = {}
