@@ -62,20 +62,19 @@ class Program:
         return f"{self.source}@v{self.version}"
 
     @property
-    def key(self) -> str:
-        """The name of the cache directory; it depends on source, flags, and machine type."""
+    def folder(self) -> Path:
+        """The cache directory of the built program and its custom resource definitions.
+
+        Its name depends on source, flags, and machine type.
+        """
         if isinstance(self.source, Path):
             pin = "".join((self.source / file).read_text() for file in ("go.mod", "go.sum"))
         else:
             pin = f"{self.module} {self.checksum}"
         build = (pin, self.package, self.variables, self.crds)
         facts = repr((build, platform.system(), platform.machine()))
-        return f"{self.name}-{self.version}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
-
-    @property
-    def folder(self) -> Path:
-        """The cache directory of the built program and its custom resource definitions."""
-        return cache_folder() / self.key
+        digest = hashlib.sha256(facts.encode()).hexdigest()[:12]
+        return cache_folder() / f"{self.name}-{self.version}-{digest}"
 
 
 def _kubernetes(name: str, version: str) -> Program:
