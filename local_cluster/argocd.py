@@ -8,9 +8,9 @@ import os
 import shutil
 import ssl
 import subprocess
-import threading
 from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -139,10 +139,9 @@ def serving(repository: Path, url: str, certificate: Path) -> Iterator[Manifest]
         prefix = address.path
 
     Handler.tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadPoolExecutor(1) as thread, ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.1,))
-        thread.start()
+        thread.submit(server.serve_forever, 0.1)
         try:
             labels = {"argocd.argoproj.io/secret-type": "repository"}
             proxy = f"http://127.0.0.1:{server.server_port}"
@@ -155,7 +154,6 @@ def serving(repository: Path, url: str, certificate: Path) -> Iterator[Manifest]
             }
         finally:
             server.shutdown()
-            thread.join()
 
 
 @dataclass(frozen=True)
