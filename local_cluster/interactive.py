@@ -84,10 +84,8 @@ def _step(line: str) -> None:
 def _print_instructions(control_plane: ControlPlane, page: str, seconds: float) -> None:
     """Print how to access the cluster."""
     folder = control_plane.processes.folder
-    variables = {
-        "KUBECONFIG": str(control_plane.cluster.kubeconfig),
-        **control_plane.aws.environment,
-    }
+    kubeconfig = str(control_plane.cluster.kubeconfig)
+    variables = {"KUBECONFIG": kubeconfig, **control_plane.aws.environment}
     lines = (f"export {name}={value}\n" for name, value in variables.items())
     (folder / "env").write_text("".join(lines))
     say(f"\nReady in {seconds:.0f} s. In another terminal:\n")
