@@ -20,8 +20,6 @@ APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 _DEPLOYMENT = ("apps/v1", "Deployment")
 _EXTERNAL_SECRET = (f"external-secrets.io/{TARGET.external_secrets}", "ExternalSecret")
-_ACCESS_REVIEW = ("authorization.k8s.io/v1", "SelfSubjectAccessReview")
-_RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _STUCK_REASONS = (
     "CrashLoopBackOff",
     "CreateContainerConfigError",
@@ -68,7 +66,7 @@ class Cluster(Client):
     def may(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """Return whether the API server would allow a request, from an access review."""
         asked = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
-        version, kind = _ACCESS_REVIEW
+        version, kind = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
         review = {"apiVersion": version, "kind": kind, "spec": {"resourceAttributes": asked}}
         path = self.resource(version, kind).path()
         return bool(self.request("POST", path, body=review)["status"]["allowed"])
@@ -101,8 +99,8 @@ class Cluster(Client):
 
     def restart(self, namespace: str, name: str) -> None:
         """Replace the pods of a Deployment, following its update strategy."""
-        note = {_RESTARTED: datetime.now(UTC).isoformat(timespec="seconds")}
-        template = {"metadata": {"annotations": note}}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
         self._merge(_DEPLOYMENT, namespace, name, {"spec": {"template": template}})
 
     def pods(self, namespace: str, selector: str, *, ending: bool = False) -> list[PodState]:
