@@ -24,7 +24,7 @@ from ops.errors import ClusterError, OpsError, Status
 from ops.secrets.values import api_keys
 from ops.terminal import SecretValue, is_header_value, secret_value
 
-app = typer.Typer(add_completion=False, help="Refresh the dbt manifest of cerebro-api.")
+app = typer.Typer(add_completion=False)
 
 TIER = "tier3"
 """The tier that a refresh requires."""
