@@ -47,11 +47,7 @@ class JobRun(NamedTuple):
     def of(cls, job: Manifest) -> JobRun:
         metadata, status = job["metadata"], job.get("status", {})
         owners = metadata.get("ownerReferences", ())
-        reached = {
-            kind: condition
-            for kind, condition in conditions(job).items()
-            if condition["status"] == "True"
-        }
+        reached = {kind: one for kind, one in conditions(job).items() if one["status"] == "True"}
         failed = reached.get("Failed", {})
         end = failed or reached.get("Complete", {})
         return cls(
