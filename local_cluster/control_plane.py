@@ -127,13 +127,9 @@ class ControlPlane:
         """Wait until every ExternalSecret is SecretSynced."""
 
         def synced() -> bool:
-            stored = {
-                f"{item['metadata']['namespace']}/{item['metadata']['name']}": SyncState.of(item)
-                for item in self.cluster.list("ExternalSecret")
-            }
-            others = [
-                f"{name}: {state.message}" for name, state in stored.items() if not state.ready
-            ]
+            stored = Objects.of(self.cluster.list("ExternalSecret")).every
+            states = [(item, SyncState.of(item.manifest)) for item in stored]
+            others = [f"{item.key}: {state.message}" for item, state in states if not state.ready]
             assert not others, "; ".join(others)
             return bool(stored)
 
@@ -201,7 +197,8 @@ def running_control_plane(
         cluster.apply(proxy)
         for name in ("redis", "argocd-repo-server", CONTROLLER):
             processes.start(name)
-        _start_external_secrets(processes, aws, external_secrets)
+        live = (f"--live-addr=127.0.0.1:{free_port()}",) if external_secrets == "v1" else ()
+        processes.start("external-secrets", *live, environment=aws.environment)
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
         platform = replace(current(), target=_TARGETS[external_secrets])
@@ -210,12 +207,6 @@ def running_control_plane(
         control_plane.write_dist()
         repository.commit("Render the platform")
         yield control_plane
-
-
-def _start_external_secrets(processes: Processes, aws: Aws, served: str) -> None:
-    live = (f"--live-addr=127.0.0.1:{free_port()}",) if served == "v1" else ()
-    endpoints = {"AWS_SSM_ENDPOINT": aws.endpoint, "AWS_STS_ENDPOINT": aws.endpoint}
-    processes.start("external-secrets", *live, environment={**aws.environment, **endpoints})
 
 
 def _explain(processes: Processes, _: object, error: BaseException | None, __: object) -> None:
