@@ -16,9 +16,9 @@ from ops.errors import OpsError
 _PLATFORM = "linux/arm64"
 _SECONDS: float = 10
 _MANIFESTS = (
-    "application/vnd.oci.image.index.v1+json,"
-    "application/vnd.docker.distribution.manifest.list.v2+json,"
-    "application/vnd.oci.image.manifest.v1+json,"
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json"
 )
 _RETRIES = Retry(
