@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
+from constructs_lib.errors import errors_of
 from constructs_lib.kubernetes import (
     Alb,
     App,
@@ -108,6 +109,11 @@ def objects(chart: Chart) -> list[Manifest]:
     return app_of(chart).files().of(chart).objects
 
 
+def refusals(chart: Chart) -> list[str]:
+    """Why the App of a chart is not rendered."""
+    return errors_of(app_of(chart).render)
+
+
 def program_with(**changes: Any) -> Program:
     return replace(PROGRAM, **changes)
 
@@ -143,6 +149,12 @@ project = minimal(
     powerful_kinds={"": ("Namespace",)},
 )
 application = minimal(Application, "one", project="one", folder="one", namespace="one")
+
+
+def accepted(**platform: Any) -> tuple[Chart, WebService]:
+    """A chart with one web service, without violations, on a platform with changes."""
+    to = chart(replace(SERVED, **platform))
+    return to, web_service(to, program=READS_ALL)
 
 
 def later(declare: Callable[..., Any]) -> Callable[..., Callable[[Chart], Any]]:

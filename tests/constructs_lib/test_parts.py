@@ -339,5 +339,5 @@ def shared(chart: Chart) -> None:
 )  # fmt: skip
 def test_an_invalid_declaration_is_rejected(declare: Callable[[Chart], Any], message: str) -> None:
     chart = base.chart()
-    problems = errors_of(lambda: declare(chart)) or errors_of(base.app_of(chart).render)
+    problems = errors_of(lambda: declare(chart)) or base.refusals(chart)
     assert any(message in problem for problem in problems), problems

@@ -77,20 +77,16 @@ def test_a_quoted_scalar_is_one_printable_line() -> None:
     [("a\0b", "contains U+0000 (NUL)"), ("\ud800", "contains U+D800 (a surrogate)")],
 )
 def test_an_impossible_character_is_rejected_with_its_field(value: str, message: str) -> None:
-    chart = base.chart(base.SERVED)
-    web = base.web_service(chart, program=base.READS_ALL)
+    chart, web = base.accepted()
     web.deployment.merge({"metadata": {"annotations": {"a": value}}})
-    with pytest.raises(PlatformError) as refused:
-        base.app_of(chart).render()
-    (problem,) = refused.value.problems
+    (problem,) = base.refusals(chart)
     assert "Deployment space/one" in problem
     assert f"metadata.annotations.a: {message}" in problem
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, float("inf"), float("nan"), 1e300])
 def test_a_number_that_would_change_is_rejected(number: float) -> None:
-    chart = base.chart(base.SERVED)
-    web = base.web_service(chart, program=base.READS_ALL)
+    chart, web = base.accepted()
     web.deployment.merge({"spec": {"revisionHistoryLimit": number}})
     with pytest.raises(PlatformError, match=r"spec.revisionHistoryLimit: .* write it as a string"):
         base.app_of(chart).render()

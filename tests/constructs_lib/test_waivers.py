@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from constructs_lib.errors import DeclarationError, PlatformError
+from constructs_lib.errors import DeclarationError
 from constructs_lib.model import waivers
 from constructs_lib.model.waivers import Waiver
 from tests.constructs_lib import declarations as base
@@ -31,15 +31,10 @@ _WRITABLE = Waiver(
 
 def render(*accepted: Waiver, writable: bool = True) -> list[str]:
     """The problems of a web service with a writable root file system."""
-    chart = base.chart(replace(base.SERVED, waivers=accepted))
-    web = base.web_service(chart, program=base.READS_ALL)
+    chart, web = base.accepted(waivers=accepted)
     context = {"name": "one", "securityContext": {"readOnlyRootFilesystem": not writable}}
     web.deployment.merge({"spec": {"template": {"spec": {"containers": [context]}}}})
-    try:
-        base.app_of(chart).render()
-    except PlatformError as error:
-        return list(error.problems)
-    return []
+    return base.refusals(chart)
 
 
 def test_a_violation_names_rule_object_construct_and_remedy() -> None:
