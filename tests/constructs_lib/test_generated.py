@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import cdk8s
@@ -10,15 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.errors import DeclarationError, PlatformError, explain
-from constructs_lib.kubernetes import App, Chart, Options, Platform, ScheduledJob
-from constructs_lib.model import Egress, Host, HttpGet, Parameter, Pin, Probe, Resources
+from constructs_lib.kubernetes import App, Chart, Options, Platform, WebService
+from constructs_lib.model import Egress, Host, HttpGet, Parameter, Pin, Probe
 from tests.constructs_lib import declarations as base
 from tests.kubernetes_yaml import read
 
 _EXAMPLES = 84
 """Examples per prop, so that there are more than 2,000 in all."""
-
-
 _ODD = st.sampled_from(
     [
         *("0o17", "0B1", "1e3", ".5", "1_0", "yes", "null", "~", "<<", "2001-01-01", "0x1F", "-"),
@@ -41,15 +40,7 @@ def _platform(*images: str, **changes: Any) -> Platform:
     return replace(base.PLATFORM, **{"hosts": (), "parameters": (), "images": pins, **changes})
 
 
-def _job(chart: Chart, **changes: Any) -> None:
-    name = changes.pop("name", "one")
-    schedule = changes.pop("schedule", "0 2 * * *")
-    options = changes.pop("options", None)
-    program = replace(base.ONE, **changes)
-    ScheduledJob(chart, name, program=program, schedule=schedule, options=options)
-
-
-def _web(chart: Chart, **changes: Any) -> Any:
+def _web(chart: Chart, **changes: Any) -> WebService:
     return base.web_service(chart, program=base.ONE, **changes)
 
 
@@ -73,28 +64,44 @@ def _of_a_web_service(valid: str, declare: Callable[[Chart, str], object]) -> _P
     return _Prop(valid, declare, lambda _: _platform("one", hosts=base.PLATFORM.hosts))
 
 
+def _of_a_job(valid: str, props: Callable[[str], dict[str, Any]]) -> _Prop:
+    minimal = partial(base.scheduled_job, program=base.ONE)
+    return _Prop(valid, lambda chart, text: minimal(chart, **props(text)))
+
+
+def _of_a_program(valid: str, props: Callable[[str], dict[str, Any]]) -> _Prop:
+    return _of_a_job(valid, lambda text: {"program": replace(base.ONE, **props(text))})
+
+
+def _merged(annotations: Callable[[str], dict[str, str]]) -> _Prop:
+    def declare(chart: Chart, text: str) -> None:
+        _web(chart).deployment.merge({"metadata": {"annotations": annotations(text)}})
+
+    return _of_a_web_service("0o17", declare)
+
+
+def _parameter(path: str) -> Parameter:
+    return Parameter(path, "One", "two")
+
+
 _PROPS = {
-    "name": _Prop("one", lambda chart, text: _job(chart, name=text)),
-    "schedule": _Prop("0 2 * * *", lambda chart, text: _job(chart, schedule=text)),
-    "image": _Prop("one", lambda chart, text: _job(chart, image=text)),
-    "variable": _Prop("A_B", lambda chart, text: _job(chart, env={text: "b"})),
-    "value": _Prop("0o17", lambda chart, text: _job(chart, env={"A": text})),
-    "argument": _Prop("0o17", lambda chart, text: _job(chart, args=(text,))),
-    "command": _Prop("0o17", lambda chart, text: _job(chart, command=(text,))),
-    "content": _Prop("0o17", lambda chart, text: _job(chart, files={"/etc/a": text})),
-    "file": _Prop("/etc/one.toml", lambda chart, text: _job(chart, files={text: "b"})),
-    "disk": _Prop("/data", lambda chart, text: _job(chart, scratch={text: "1Mi"})),
-    "size": _Prop("2Mi", lambda chart, text: _job(chart, scratch={"/data": text})),
-    "cpu": _Prop(
-        "100m",
-        lambda chart, text: _job(
-            chart, resources=Resources(cpu=(text, "1"), memory=("1Mi", "1Mi"))
-        ),
+    "name": _Prop("one", lambda chart, text: base.scheduled_job(chart, text, program=base.ONE)),
+    "schedule": _of_a_job("0 2 * * *", lambda text: {"schedule": text}),
+    "image": _of_a_program("one", lambda text: {"image": text}),
+    "variable": _of_a_program("A_B", lambda text: {"env": {text: "b"}}),
+    "value": _of_a_program("0o17", lambda text: {"env": {"A": text}}),
+    "argument": _of_a_program("0o17", lambda text: {"args": (text,)}),
+    "command": _of_a_program("0o17", lambda text: {"command": (text,)}),
+    "content": _of_a_program("0o17", lambda text: {"files": {"/etc/a": text}}),
+    "file": _of_a_program("/etc/one.toml", lambda text: {"files": {text: "b"}}),
+    "disk": _of_a_program("/data", lambda text: {"scratch": {text: "1Mi"}}),
+    "size": _of_a_program("2Mi", lambda text: {"scratch": {"/data": text}}),
+    "cpu": _of_a_program(
+        "100m", lambda text: {"resources": replace(base.RESOURCES, cpu=(text, "1"))}
     ),
-    "parameter": _Prop(
-        "/one/two/three",
-        lambda chart, text: _job(chart, secrets={"A": Parameter(text, "One", "two")}),
-        lambda text: _platform("one", parameters=(Parameter(text, "One", "two").path,)),
+    "parameter": replace(
+        _of_a_program("/one/two/three", lambda text: {"secrets": {"A": _parameter(text)}}),
+        platform=lambda text: _platform("one", parameters=(_parameter(text).path,)),
     ),
     "host": _Prop(
         "two.example.org",
@@ -105,31 +112,15 @@ _PROPS = {
         "/0o17: a #b", lambda chart, text: _web(chart, readiness=Probe(HttpGet(text)))
     ),
     "port name": _of_a_web_service("http-2", lambda chart, text: _web(chart, ports={text: 9090})),
-    "label": _Prop(
-        "0o17", lambda chart, text: _job(chart, options=Options(labels={"example.org/a": text}))
-    ),
-    "annotation": _Prop(
-        "0o17", lambda chart, text: _job(chart, options=Options(annotations={text: "a"}))
-    ),
-    "note": _Prop(
-        "0o17", lambda chart, text: _job(chart, options=Options(pod_annotations={"a": text}))
-    ),
-    "port": _Prop(
+    "label": _of_a_job("0o17", lambda text: {"options": Options(labels={"example.org/a": text})}),
+    "annotation": _of_a_job("0o17", lambda text: {"options": Options(annotations={text: "a"})}),
+    "note": _of_a_job("0o17", lambda text: {"options": Options(pod_annotations={"a": text})}),
+    "port": _of_a_program(
         "",
-        lambda chart, text: _job(chart, egress=(Egress((text,)),)),  # type: ignore[arg-type]
+        lambda text: {"egress": (Egress((text,)),)},  # type: ignore[arg-type]
     ),
-    "merged value": _of_a_web_service(
-        "0o17",
-        lambda chart, text: _web(chart).deployment.merge(
-            {"metadata": {"annotations": {"a": text}}}
-        ),
-    ),
-    "merged key": _of_a_web_service(
-        "0o17",
-        lambda chart, text: _web(chart).deployment.merge(
-            {"metadata": {"annotations": {text: "a"}}}
-        ),
-    ),
+    "merged value": _merged(lambda text: {"a": text}),
+    "merged key": _merged(lambda text: {text: "a"}),
     "native": _Prop("0o17", _native, lambda _: _platform()),
     "native patch": _Prop(
         "0o17",
