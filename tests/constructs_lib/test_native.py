@@ -31,17 +31,16 @@ spec: {template: {spec: {containers: [{name: one, image: one}], restartPolicy: N
 """
 
 
+def named(name: str) -> cdk8s.ApiObjectMetadata:
+    return cdk8s.ApiObjectMetadata(name=name)
+
+
 class Gateway(cdk8s.ApiObject):
     """A class like those that `cdk8s import` generates for a CRD."""
 
     def __init__(self, scope: constructs.Construct, name: str, **spec: Any) -> None:
-        super().__init__(
-            scope,
-            name,
-            api_version="example.org/v1",
-            kind="Gateway",
-            metadata=cdk8s.ApiObjectMetadata(name=name),
-        )
+        kind = {"api_version": "example.org/v1", "kind": "Gateway"}
+        super().__init__(scope, name, **kind, metadata=named(name))
         self.add_json_patch(JsonPatch.add("/spec", spec))
 
 
@@ -59,32 +58,26 @@ class Later:
         return {"written": "later"}
 
 
+def config_map(
+    chart: cdk8s.Chart, name: str, data: dict[str, str] | None = None
+) -> k8s.KubeConfigMap:
+    return k8s.KubeConfigMap(chart, name, metadata=k8s.ObjectMeta(name=name), data=data)
+
+
 def native(chart: Chart, folder: Path) -> None:
     """Declare one object of each native form."""
     included = folder / "included.yaml"
     included.write_text(_INCLUDED)
-    last = k8s.KubeConfigMap(
-        chart, "l1", metadata=k8s.ObjectMeta(name="l1"), data={"zone": "a", "first": "b"}
-    )
-    plus.ConfigMap(chart, "l2", metadata=cdk8s.ApiObjectMetadata(name="l2"), data={"a": "b"})
-    plain = cdk8s.ApiObject(
-        chart,
-        "plain",
-        api_version="v1",
-        kind="Endpoints",
-        metadata=cdk8s.ApiObjectMetadata(name="plain"),
-    )
+    last = config_map(chart, "l1", data={"zone": "a", "first": "b"})
+    plus.ConfigMap(chart, "l2", metadata=named("l2"), data={"a": "b"})
+    endpoints = {"api_version": "v1", "kind": "Endpoints"}
+    plain = cdk8s.ApiObject(chart, "plain", **endpoints, metadata=named("plain"))
     plain.add_json_patch(JsonPatch.add("/subsets", [{"ports": [{"port": 80}]}]))
     cdk8s.Include(chart, "include", url=str(included))
     Gateway(chart, "imported", host="one.example.org")
     ThirdParty(chart, "third-party")
-    cdk8s.ApiObject(
-        chart,
-        "lazy",
-        api_version="v1",
-        kind="Secret",
-        metadata=cdk8s.ApiObjectMetadata(name="lazy"),
-    ).metadata.add("ownedBy", cdk8s.Lazy.any(Later()))
+    lazy = cdk8s.ApiObject(chart, "lazy", api_version="v1", kind="Secret", metadata=named("lazy"))
+    lazy.metadata.add("ownedBy", cdk8s.Lazy.any(Later()))
     k8s.KubeClusterRole(chart, "role", metadata=k8s.ObjectMeta(name="role"), rules=[])
     last.add_dependency(plain)
 
@@ -135,9 +128,7 @@ def valid(app: App, folder: Path) -> Chart:
     """A valid chart with native objects."""
     chart = Chart(app, "chart", namespace="space")
     native(chart, folder)
-    base.web_service(
-        chart, program=replace(base.PROGRAM, secrets={"A": base.PASSWORD, "B": base.TOKEN})
-    )
+    base.web_service(chart, program=base.READS_ALL)
     return chart
 
 
@@ -149,7 +140,7 @@ def test_every_kind_of_synth_has_the_same_result(tmp_path: Path) -> None:
     chart = valid(app, tmp_path)
     cdk8s.Chart(app, "plain", namespace="space")
     other = cdk8s.Chart(app, "other", namespace="space")
-    k8s.KubeConfigMap(other, "one", metadata=k8s.ObjectMeta(name="other"))
+    config_map(other, "other")
     files = app.render()
     assert [*files] == [f"space/{name}.k8s.yaml" for name in ("chart", "plain", "other")]
     app.synth()
@@ -166,9 +157,7 @@ def test_every_kind_of_synth_has_the_same_result(tmp_path: Path) -> None:
 def test_dependencies_order_charts_and_native_objects() -> None:
     app = App(base.PLATFORM)
     first, second = (Chart(app, name, namespace="space") for name in ("first", "second"))
-    maps = [
-        k8s.KubeConfigMap(first, name, metadata=k8s.ObjectMeta(name=name)) for name in ("a", "b")
-    ]
+    maps = [config_map(first, name) for name in ("a", "b")]
     maps[0].add_dependency(maps[1])
     first.add_dependency(second)
     files = app.files()
@@ -181,9 +170,9 @@ def test_nested_charts_are_separate_files_in_a_stable_order() -> None:
     outer = Chart(app, "outer", namespace="space")
     base.web_service(outer, program=base.READS_ALL)
     inner = Chart(outer, "inner", namespace="space")
-    plus.ConfigMap(inner, "l2", metadata=cdk8s.ApiObjectMetadata(name="l2"))
+    plus.ConfigMap(inner, "l2", metadata=named("l2"))
     plain = cdk8s.Chart(inner, "plain", namespace="space")
-    k8s.KubeConfigMap(plain, "l1", metadata=k8s.ObjectMeta(name="l1"))
+    config_map(plain, "l1")
     first, second = app.render(), app.render()
     assert [*first] == [*second]
     assert [*first] == [
@@ -219,12 +208,9 @@ def test_custom_validations_are_reported_like_rules(tmp_path: Path) -> None:
     chart.node.find_child("l1").node.add_validation(Complaint())
     with pytest.raises(PlatformError) as refused:
         app.render()
-    ours = (
-        "no Ingress serves the host unserved.example.org in catalogue/hosts.py; remove it "
-        "[mismatching-hosts]"
-    )
     assert refused.value.problems == (
-        ours,
+        "no Ingress serves the host unserved.example.org in catalogue/hosts.py; remove it "
+        "[mismatching-hosts]",
         "chart/l1: is too small by far",
         "chart/l1: is too large",
     )
