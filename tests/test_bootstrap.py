@@ -1,7 +1,6 @@
 """Set-up: uv follows pip's settings, and a failure ends it with the output of the command."""
 
 import os
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bootstrap
-from tests.conftest import ROOT
+from tests.conftest import run
 
 CONFIG = """\
 :env:.default-timeout='30'
@@ -54,13 +53,9 @@ def test_pip_prints_its_settings_as_they_are_read(tmp_path: Path) -> None:
         "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
         "PIP_INDEX_URL": "https://index.example/simple",
     }
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    pip = (sys.executable, "-m", "pip")
+    listed = run(*pip, "config", "list", environment={**os.environ, **variables})
+    assert listed.returncode == 0, listed.stderr
     environment = bootstrap.uv_environment(bootstrap.pip_settings(listed.stdout), {})
     assert environment["ALL_PROXY"] == "http://proxy.example:3128"
     assert environment["UV_DEFAULT_INDEX"] == "https://index.example/simple"
@@ -127,17 +122,11 @@ def test_a_setting_of_pip_reaches_uv(tmp_path: Path) -> None:
     """Without an index, uv finds no package that is not installed yet, and says so."""
     wanted = tmp_path / "requirements.txt"
     wanted.write_text("not-installed==1 --hash=sha256:" + "0" * 64 + "\n", "utf-8")
-    run = subprocess.run(
-        [sys.executable, "bootstrap.py", str(wanted)],
-        cwd=ROOT,
-        env={**os.environ, "PIP_NO_INDEX": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 1
-    assert "not found in the provided package locations" in " ".join(run.stderr.split())
-    assert f"error: installing {wanted} failed with status 1" in run.stderr
+    environment = {**os.environ, "PIP_NO_INDEX": "1"}
+    done = run(sys.executable, "bootstrap.py", wanted, environment=environment)
+    assert done.returncode == 1
+    assert "not found in the provided package locations" in " ".join(done.stderr.split())
+    assert f"error: installing {wanted} failed with status 1" in done.stderr
 
 
 def test_a_package_that_is_not_pinned_is_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from constructs_lib.model.waivers import Result
 from local_cluster.installing import Say, cache_folder, crds, provide
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 from tests.scan import schemas
 from tests.scan.programs import DEFINITIONS, GITLEAKS, KUBE_SCORE, KUBECONFORM
 from tests.scan.schemas import VERSIONS
@@ -44,9 +44,7 @@ def manifests() -> list[str]:
 def _report(*command: str | Path) -> Any:
     """The JSON that a scanner prints. Its exit status only signals findings."""
     environment = {**os.environ, "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run(*command, environment=environment)
     if not done.stdout.strip():
         raise RuntimeError(f"{command[0]} printed nothing: {done.stderr.strip()}")
     return json.loads(done.stdout)
