@@ -49,12 +49,8 @@ class TestComment:
 
     @pytest.fixture
     def github(self, runner: Runner) -> Iterator[type[GitHub]]:
-        class Fresh(GitHub):
-            artifact = b""
-            comments: ClassVar[list[dict[str, Any]]] = []
-            written: ClassVar[list[tuple[str, str, str]]] = []
-
-        with serving(Fresh) as address:
+        GitHub.comments, GitHub.written = [], []
+        with serving(GitHub) as address:
             runner.environment = {
                 "GITHUB_API_URL": address,
                 "GITHUB_SERVER_URL": "https://github.com",
@@ -65,7 +61,7 @@ class TestComment:
                 "HEAD_SHA": COMMIT,
                 "NO_PROXY": "127.0.0.1",
             }
-            yield Fresh
+            yield GitHub
 
     def comment(self, runner: Runner, github: type[GitHub], text: str) -> str:
         file = io.BytesIO()
