@@ -14,13 +14,7 @@ from catalogue.installation import Installation
 from catalogue.platform import AnalyticsPlatform
 from charts import registry
 from constructs_lib.errors import DeclarationError, PlatformError, errors_of
-from constructs_lib.kubernetes import (
-    App,
-    Chart,
-    Container,
-    ExternalSecret,
-    Storage,
-)
+from constructs_lib.kubernetes import App, Chart, Container, ExternalSecret, Storage
 from constructs_lib.model import Host, HttpGet, Parameter, Pin, Probe, TcpSocket
 from tests.constructs_lib import declarations as base
 

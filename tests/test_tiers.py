@@ -11,14 +11,7 @@ import pytest
 
 from local_cluster import installing
 from local_cluster.control_plane import running_control_plane
-from local_cluster.installing import (
-    ETCD,
-    GO,
-    TOOLS,
-    Prerequisite,
-    PrerequisiteError,
-    require,
-)
+from local_cluster.installing import ETCD, GO, TOOLS, Prerequisite, PrerequisiteError, require
 from local_cluster.processes import ProcessFailedError
 from tests.conftest import ROOT, run
 from tests.images import __main__ as images

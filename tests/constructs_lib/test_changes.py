@@ -9,13 +9,7 @@ from cdk8s import JsonPatch
 from cdk8s_plus_27 import k8s
 
 from constructs_lib.errors import errors_of
-from constructs_lib.kubernetes import (
-    Autoscaling,
-    Chart,
-    KubeObject,
-    Storage,
-    WebService,
-)
+from constructs_lib.kubernetes import Autoscaling, Chart, KubeObject, Storage, WebService
 from tests.constructs_lib import declarations as base
 
 _POD = ("spec", "template", "spec")
