@@ -24,7 +24,7 @@ WRITABLE_PATHS_LABEL = "io.gnosis.writable-paths"
 _FLAGS = re.compile(r"(?:--[\w-]+=\S+\s+)*")
 _SHELL_FORM = {"CMD", "ENTRYPOINT", "RUN", "SHELL"}
 """Outside of the exec form, the rest of these is one command for the shell."""
-_LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(?P<port>\d+)(?P<path>/[^\s'\"]*)")
+_LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)(/[^\s'\"]*)")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Stage:
     base: str
     name: str | None
     start: Instruction
-    instructions: tuple[Instruction, ...]
+    instructions: list[Instruction] = field(default_factory=list)
 
     def all(self, name: str) -> tuple[Instruction, ...]:
         return tuple(i for i in self.instructions if i.name == name)
@@ -95,8 +95,7 @@ class Image:
 
 def health_urls(command: str) -> tuple[HealthUrl, ...]:
     """The local URLs that a command requests."""
-    matches = _LOCAL_URL.finditer(command)
-    return tuple(HealthUrl(int(match["port"]), match["path"]) for match in matches)
+    return tuple(HealthUrl(int(port), path) for port, path in _LOCAL_URL.findall(command))
 
 
 def services() -> tuple[str, ...]:
@@ -153,20 +152,15 @@ def _words_of(name: str, rest: str) -> tuple[tuple[str, ...], bool]:
 
 def _stages(text: str) -> tuple[Stage, ...]:
     arguments: dict[str, str] = {}
-    stages: list[tuple[Instruction, list[Instruction]]] = []
+    stages: list[Stage] = []
     for instruction in _instructions(text):
         if instruction.name == "FROM":
-            stages.append((instruction, []))
+            base, *alias = instruction.words
+            base = re.sub(r"\$\{?(\w+)\}?", lambda m: arguments.get(m[1], m[0]), base)
+            stages.append(Stage(base, alias[1] if alias else None, instruction))
         elif stages:
-            stages[-1][1].append(instruction)
+            stages[-1].instructions.append(instruction)
         elif instruction.name == "ARG":
-            arguments |= dict(word.split("=", 1) for word in instruction.words if "=" in word)
-    return tuple(
-        Stage(
-            base=re.sub(r"\$\{?(\w+)\}?", lambda m: arguments.get(m[1], m[0]), start.words[0]),
-            name=start.words[2] if len(start.words) == 3 else None,
-            start=start,
-            instructions=tuple(instructions),
-        )
-        for start, instructions in stages
-    )
+            given = (word.partition("=") for word in instruction.words if "=" in word)
+            arguments.update({name: value for name, _, value in given})
+    return tuple(stages)
