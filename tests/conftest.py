@@ -100,7 +100,7 @@ def parse(files: dict[str, str]) -> Iterator[Manifest]:
     """The objects in rendered files."""
     for path, text in files.items():
         if path.endswith(".yaml"):
-            yield from yaml.safe_load_all(text)
+            yield from yaml.load_all(text, yaml.CSafeLoader)
 
 
 def manifest(kind: str, spec: Manifest, name: str = "one", namespace: str = "space") -> Manifest:

@@ -39,16 +39,14 @@ class Endpoint:
     def pod(cls, pod: Fields, namespace: str | None = None) -> Endpoint:
         """The endpoint of a Pod, or of a pod template in `namespace`."""
         metadata = pod.get("metadata", {})
-        ports = [
-            port for container in pod["spec"]["containers"] for port in container.get("ports", ())
-        ]
         return cls(
             ip=pod.get("status", {}).get("podIP"),
             namespace=namespace or metadata["namespace"],
             labels=metadata.get("labels", {}),
             named_ports={
                 (port["name"], port.get("protocol", "TCP")): port["containerPort"]
-                for port in ports
+                for container in pod["spec"]["containers"]
+                for port in container.get("ports", ())
                 if "name" in port
             },
         )

@@ -179,7 +179,7 @@ def _dns(app: str, pod: Endpoint, *, auto_mode: bool) -> Iterator[Question]:
         ("another resolver of the node", OTHER_RESOLVER, False),
     ):
         for protocol in ("UDP", "TCP"):
-            yield Question(f"{app} -> {name}", pod, resolver, 53, expected, protocol)
+            yield Question(f"{app} -> {name}, {protocol}", pod, resolver, 53, expected, protocol)
         yield Question(f"{app} -> {name}, 9153", pod, resolver, 9153, expected=False)
 
 
