@@ -142,11 +142,7 @@ namespace = minimal(
 external_secret = minimal(ExternalSecret, "one", keys={"PASSWORD": PASSWORD})
 store = minimal(ParameterStore, namespaces=("one",))
 project = minimal(
-    AppProject,
-    "one",
-    description="One",
-    namespaces=("one",),
-    powerful_kinds={"": ("Namespace",)},
+    AppProject, "one", description="One", namespaces=("one",), powerful_kinds={"": ("Namespace",)}
 )
 application = minimal(Application, "one", project="one", folder="one", namespace="one")
 
@@ -192,8 +188,6 @@ def toleration(to: Chart, /, **changes: Any) -> None:
     props = {"key": "one", "value": "one", "effect": "NoExecute"}
     if changes.get("operator") == "Exists":
         del props["value"]
-    if "effect" in changes:
-        props["effect"] = changes["effect"]
     options(to, tolerations=(Toleration(**{**props, **changes}),))
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from constructs_lib.errors import errors_of
 from constructs_lib.kubernetes import (
-    Alb,
     App,
     Autoscaling,
     Chart,
@@ -57,10 +56,7 @@ def test_an_init_container_is_hardened_and_has_its_own_objects() -> None:
     assert container["envFrom"] == [{"secretRef": {"name": "one-first-secrets"}}]
     assert container["securityContext"] == spec["containers"][0]["securityContext"]
     assert "lifecycle" not in container
-    assert {one["name"] for one in container["volumeMounts"]} == {
-        "first-tmp",
-        "first-config-files",
-    }
+    assert {one["name"] for one in container["volumeMounts"]} == {"first-tmp", "first-config-files"}
     assert service.config_maps["one-first-config"].to_json()["data"] == {"etc_init.toml": "a"}
     annotations = service.deployment.to_json()["metadata"]["annotations"]
     assert annotations == {"secret.reloader.stakater.com/reload": "one-first-secrets"}
@@ -263,14 +259,9 @@ def chart_in(**changes: Any) -> Callable[[Chart], Any]:
 
 
 def shared(chart: Chart) -> None:
-    for name, idle in (("one", 60), ("two", 90)):
-        ingress = Alb(
-            host=Host(f"{name}.example.org"),
-            scheme="internal",
-            keep_alive_seconds=None,
-            idle_timeout_seconds=idle,
-            group="shared",
-        )
+    for name, idle in (("one", 60), ("two", 50)):
+        host = Host(f"{name}.example.org")
+        ingress = replace(base.ALB, host=host, idle_timeout_seconds=idle, group="shared")
         base.internal_service(chart, name, ingress=ingress)
 
 

@@ -14,9 +14,7 @@ from constructs_lib.rules.model import Rendered
 from tests.conftest import manifest
 from tests.mutants import platform, start
 
-WRONG: tuple[Any, ...] = (
-    "text", 7, ["a"], [None], [{"a": "b"}], {"a": 1},
-)  # fmt: skip
+WRONG: tuple[Any, ...] = ("text", 7, ["a"], [None], [{"a": "b"}], {"a": 1})
 ONE_OF_EACH = list({item.kind: item for item in start()}.values())
 
 
