@@ -14,16 +14,11 @@ from constructs_lib.model import Manifest
 _RBAC = "rbac.authorization.k8s.io"
 
 
-class Reference(NamedTuple):
-    """A reference to another object, which must exist."""
+def of_object(item: Object) -> Iterator[tuple[Key, str]]:
+    """The objects that must exist for an object, each with the field that refers to it.
 
-    to: Key
-    what: str
-    """The field with the reference: `imagePullSecrets`, `volume data`."""
-
-
-def of_object(item: Object) -> Iterator[Reference]:
-    """The references of an object, except those of pods to the Secrets and ConfigMaps they read."""
+    The Secrets and ConfigMaps that pods read are omitted.
+    """
     if isinstance(item, Workload):
         yield from _of_workload(item)
     match item.kind:
@@ -32,41 +27,37 @@ def of_object(item: Object) -> Iterator[Reference]:
             kind = store.get("kind", "SecretStore")
             namespace = item.namespace if kind == "SecretStore" else ""
             if kind in ("ClusterSecretStore", "SecretStore"):
-                to = Key(item.key.group, kind, namespace, str(store.get("name")))
-                yield Reference(to, "secretStoreRef")
+                yield Key(item.key.group, kind, namespace, str(store.get("name"))), "secretStoreRef"
         case "HorizontalPodAutoscaler":
-            yield Reference(scaled_by(item), "scaleTargetRef")
+            yield scaled_by(item), "scaleTargetRef"
         case "Ingress":
             for to, _ in backends(item):
-                yield Reference(to, "a backend")
+                yield to, "a backend"
             secrets = (tls.get("secretName") for tls in item.spec.get("tls") or ())
             for secret in filter(None, secrets):
-                yield Reference(Key("", "Secret", item.namespace, secret), "tls")
+                yield Key("", "Secret", item.namespace, secret), "tls"
         case "RoleBinding" | "ClusterRoleBinding":
             yield from _bound(item)
         case "Application":
-            yield Reference(project_of(item), "project")
+            yield project_of(item), "project"
 
 
-def _of_workload(workload: Workload) -> Iterator[Reference]:
+def _of_workload(workload: Workload) -> Iterator[tuple[Key, str]]:
     pod, namespace = workload.pod, workload.namespace
     if workload.account != "default":
-        to = Key("", "ServiceAccount", namespace, workload.account)
-        yield Reference(to, "serviceAccountName")
+        yield Key("", "ServiceAccount", namespace, workload.account), "serviceAccountName"
     for secret in workload.pull_secrets:
-        yield Reference(Key("", "Secret", namespace, secret), "imagePullSecrets")
+        yield Key("", "Secret", namespace, secret), "imagePullSecrets"
     for volume in workload.volumes:
         if claim := at(volume, "persistentVolumeClaim").get("claimName"):
-            to = Key("", "PersistentVolumeClaim", namespace, claim)
-            yield Reference(to, f"volume {volume.get('name')}")
+            yield Key("", "PersistentVolumeClaim", namespace, claim), f"volume {volume.get('name')}"
     priority = pod.get("priorityClassName")
     if priority and not priority.startswith("system-"):
-        to = Key("scheduling.k8s.io", "PriorityClass", "", priority)
-        yield Reference(to, "priorityClassName")
+        yield Key("scheduling.k8s.io", "PriorityClass", "", priority), "priorityClassName"
     if runtime := pod.get("runtimeClassName"):
-        yield Reference(Key("node.k8s.io", "RuntimeClass", "", runtime), "runtimeClassName")
+        yield Key("node.k8s.io", "RuntimeClass", "", runtime), "runtimeClassName"
     if workload.kind == "StatefulSet" and (service := workload.spec.get("serviceName")):
-        yield Reference(Key("", "Service", namespace, service), "serviceName")
+        yield Key("", "Service", namespace, service), "serviceName"
 
 
 def project_of(application: Object) -> Key:
@@ -83,14 +74,14 @@ def scaled_by(autoscaler: Object) -> Key:
     )
 
 
-def _bound(item: Object) -> Iterator[Reference]:
+def _bound(item: Object) -> Iterator[tuple[Key, str]]:
     role = item.manifest.get("roleRef") or {}
     namespace = item.namespace if role.get("kind") == "Role" else ""
-    yield Reference(Key(_RBAC, str(role.get("kind")), namespace, str(role.get("name"))), "roleRef")
+    yield Key(_RBAC, str(role.get("kind")), namespace, str(role.get("name"))), "roleRef"
     for subject in item.manifest.get("subjects") or ():
         if subject.get("kind") == "ServiceAccount":
             of = subject.get("namespace") or item.namespace
-            yield Reference(Key("", "ServiceAccount", of, str(subject.get("name"))), "subjects")
+            yield Key("", "ServiceAccount", of, str(subject.get("name"))), "subjects"
 
 
 DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
