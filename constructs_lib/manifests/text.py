@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from constructs_lib.model import Manifest
@@ -98,30 +98,25 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def unwritable(objects: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
-    """The values that cannot be written to a file, with their object and field."""
-    for item in objects:
-        for path, problem in _unwritable(item, ""):
-            yield item, f"{path.removeprefix('.')}: {problem}"
-
-
-def _unwritable(content: Any, path: str) -> Iterator[tuple[str, str]]:
+def unwritable(content: Any, path: str = "") -> Iterator[str]:
+    """The values of an object that cannot be written to a file, with their field."""
+    field = path.removeprefix(".")
     match content:
         case str():
             if found := _IMPOSSIBLE.search(content):
                 name = unicodedata.name(found[0], "NUL" if found[0] == "\0" else "a surrogate")
                 sign = f"U+{ord(found[0]):04X} ({name})"
-                yield path, f"contains {sign}, which cannot be passed to a process; remove it"
+                yield f"{field}: contains {sign}, which cannot be passed to a process; remove it"
         case dict():
             for key, one in content.items():
-                yield from _unwritable(key, f"{path} (a key)")
-                yield from _unwritable(one, f"{path}.{key}")
+                yield from unwritable(key, f"{path} (a key)")
+                yield from unwritable(one, f"{path}.{key}")
         case list():
             for place, one in enumerate(content):
-                yield from _unwritable(one, f"{path}[{place}]")
+                yield from unwritable(one, f"{path}[{place}]")
         case bool():
             return
         case float() if not math.isfinite(content):
-            yield path, f"{content} is not a valid JSON number; write it as a string"
+            yield f"{field}: {content} is not a valid JSON number; write it as a string"
         case int() | float() if abs(content) > _LARGEST:
-            yield path, f"{content} is too large for a number; write it as a string"
+            yield f"{field}: {content} is too large for a number; write it as a string"

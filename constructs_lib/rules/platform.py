@@ -29,7 +29,7 @@ def unwritable_text(item: Object, rendered: Rendered) -> Problems:
     """Text must reach the API server exactly as it was declared."""
     if rendered.odd is not None and item.file not in rendered.odd:
         return
-    yield from (Problem(text, remedy="") for _, text in unwritable([item.manifest]))
+    yield from (Problem(text, remedy="") for text in unwritable(item.manifest))
 
 
 @rule(

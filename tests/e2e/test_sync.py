@@ -111,7 +111,7 @@ def test_unusual_text_is_stored_unchanged(installation: Installed, claim: Claime
         texts = {f"text-{number}": text for number, text in enumerate([*MISREAD, *ORDINARY])}
         place = {"name": "texts", "namespace": "cerebro"}
         item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": place, "data": texts}
-        assert not list(unwritable([item]))
+        assert not list(unwritable(item))
         cluster = installation.cluster
         cluster.kubectl("create", "--filename=-", stdin=to_yaml([item]))
         stored = cluster.get("ConfigMap", **place)
