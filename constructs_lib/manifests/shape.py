@@ -101,11 +101,6 @@ def _named(name: str) -> Shape:
 
 
 @cache
-def _of_every_kind() -> Shape:
-    return _shape(KINDS["every"])
-
-
-@cache
 def _of_kind(kind: str) -> Shape:
     """The fields of a known kind."""
     kinds = KINDS["kinds"][GROUPS[kind]]
@@ -129,7 +124,7 @@ def malformed(manifest: Manifest, *, parses: bool = False) -> Iterator[str]:
         manifest: An object.
         parses: Whether values of the right type that cannot be parsed count as well. Default: no.
     """
-    found = [*_of_every_kind().problems(manifest, parses=parses)]
+    found = [*_named("every-kind").problems(manifest, parses=parses)]
     if not found or is_identified(manifest):
         kind = manifest["kind"]
         if GROUPS.get(kind) == group(manifest):
@@ -145,7 +140,8 @@ def unreadable(manifest: Any) -> str | None:
 
 def _is_missing(name: str, mapping: dict[str, Any]) -> bool:
     content = mapping.get(name)
-    return content is None or (content == "" and name not in _MAY_BE_EMPTY)
+    # the name of the core API group is empty
+    return content is None or (content == "" and name != "group")
 
 
 def _quantity(value: Any) -> None:
@@ -194,8 +190,6 @@ def _is_number_or_text(value: Any) -> bool:
 _MAX_QUANTITY_LENGTH = 40
 _NUMBER_OR_PERCENTAGE = re.compile(r"[0-9]{1,9}%?")
 _BRACES = re.compile(r"\{[^{}]*\}")
-_MAY_BE_EMPTY = {"group"}
-"""Required fields that may be an empty string, as the name of the core API group is."""
 
 _SCALARS = {
     "boolean": Scalar("a boolean", lambda value: isinstance(value, bool)),
