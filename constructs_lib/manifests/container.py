@@ -110,9 +110,6 @@ class ConfigSource(NamedTuple):
         for field, kind in _SOURCES.items():
             reference = at(place, field)
             if name := reference.get("secretName") or reference.get("name"):
-                keys = [
-                    reference.get("key"),
-                    *(item["key"] for item in reference.get("items") or ()),
-                ]
-                for key in keys:
+                items = reference.get("items") or ()
+                for key in (reference.get("key"), *(item["key"] for item in items)):
                     yield cls(kind, name, key, bool(reference.get("optional")))

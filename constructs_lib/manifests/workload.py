@@ -167,11 +167,9 @@ class Workload(Object):
 
     def reloads(self, secret: str) -> bool:
         """Whether Reloader restarts it when the Secret changes."""
-        if secret in self.reloaded:
-            return True
         automatic = self.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
         needed = (read.name for read in self.reads if read.kind == "Secret" and not read.optional)
-        return automatic and secret in needed
+        return secret in self.reloaded or (automatic and secret in needed)
 
     @property
     def reloaded(self) -> tuple[str, ...]:
