@@ -24,11 +24,6 @@ from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 ARCHITECTURE = "arm64"
 """The architecture of the nodes and of every image (deployment page: Graviton)."""
 _ARCH = "kubernetes.io/arch"
-_GRACE_SECONDS = 30
-"""The Kubernetes default of `terminationGracePeriodSeconds`."""
-_PROGRESS_SECONDS = 600
-"""The Kubernetes default of `progressDeadlineSeconds`."""
-_MANDATORY = ("cpu", "memory", "ephemeral-storage")
 _IN_BYTES = re.compile(r"(^|\.)(memory|storage|ephemeral-storage|sizeLimit)$|(^|\.)hugepages-")
 
 
@@ -37,7 +32,7 @@ _IN_BYTES = re.compile(r"(^|\.)(memory|storage|ephemeral-storage|sizeLimit)$|(^|
 )
 def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
-    grace = workload.pod.get("terminationGracePeriodSeconds", _GRACE_SECONDS)
+    grace = workload.pod.get("terminationGracePeriodSeconds", 30)  # the default
     for container in workload.containers:
         slept = container.sleeps_before_stop
         if slept and slept >= grace:
@@ -69,7 +64,7 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
     """A Deployment must not be marked as failed while its pod can still start."""
     if workload.kind != "Deployment":
         return
-    deadline = workload.spec.get("progressDeadlineSeconds", _PROGRESS_SECONDS)
+    deadline = workload.spec.get("progressDeadlineSeconds", 600)  # the default
     for container in workload.containers:
         if "startupProbe" in container.probes and (waits := container.may_start_for) >= deadline:
             yield (
@@ -203,7 +198,7 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
     """Limits protect other containers on the node; the scheduler needs the requests."""
     for container in workload.every_container:
         requests, limits = container.requests, container.limits
-        for name in _MANDATORY:
+        for name in ("cpu", "memory", "ephemeral-storage"):
             if name not in requests or name not in limits:
                 missing = "request" if name not in requests else "limit"
                 yield f"{container} has no {missing} for {name}"

@@ -13,8 +13,6 @@ from constructs_lib.manifests.workload import Workload, behind, selected, worklo
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, parsed, repeated, rule
 
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
-_PROBED_PORTS = ("httpGet", "tcpSocket", "grpc")
-_PORT_NAMES = ("name", "containerPort")
 
 
 @rule(
@@ -201,9 +199,10 @@ def ineffective_spread(workload: Workload, _: Rendered) -> Problems:
 def undeclared_probe_port(workload: Workload, _: Rendered) -> Problems:
     """A probe of a port that no program listens on always fails."""
     for container in workload.every_container:
-        declared = {port.get(field) for port in container.ports for field in _PORT_NAMES}
+        names = ("name", "containerPort")
+        declared = {port.get(field) for port in container.ports for field in names}
         for field, probe in container.probes.items():
-            for handler in _PROBED_PORTS:
+            for handler in ("httpGet", "tcpSocket", "grpc"):
                 port = at(probe, handler).get("port")
                 if port is not None and port not in declared:
                     yield f"{container}: {field} uses undeclared port {port}"

@@ -17,7 +17,6 @@ _METADATA = "169.254.169.254"
 _METADATA_PORT = 80
 _DNS = 53
 _KUBE_DNS = "the pods of kube-dns"
-_IPV4 = 4
 _EVERY_ADDRESS = "0.0.0.0/0"
 _MOST_PORTS = 24
 """Maximum pairs of port and protocol per range in the EKS network plugin. It drops the others."""
@@ -263,6 +262,6 @@ def _dropped(opened: PolicyRule) -> Problems:
                 opened.policy,
             )
     for block in opened.blocks:
-        if network.as_range(block["cidr"]).version != _IPV4:
+        if network.as_range(block["cidr"]).version != 4:
             text = f"contains {block['cidr']}, but this platform supports only IPv4 clusters"
             yield Problem(text, "remove it", opened.policy)

@@ -14,13 +14,9 @@ from constructs_lib.model.names import check_ranges
 from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, parsed, rule
 
 _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
-_ATTRIBUTES = f"{ALB}load-balancer-attributes"
 _INBOUND = f"{ALB}inbound-cidrs"
-_SECURITY_GROUPS = f"{ALB}security-groups"
 _SHARED = ("scheme", "load-balancer-attributes", "inbound-cidrs", "ip-address-type", "subnets")
 """The settings of a load balancer, which all Ingresses of a group share."""
-_LOGS = ("access_logs", "connection_logs", "health_check_logs")
-_SCHEMES = ("internal", "internet-facing")
 _TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
 
 
@@ -169,7 +165,7 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
     certificate = rendered.platform.certificate_arn if rendered.platform else None
     if certificate and notes.get(f"{ALB}certificate-arn") != certificate:
         yield "does not use the platform's certificate (certificate-arn)"
-    if notes.get(SCHEME) not in _SCHEMES:
+    if notes.get(SCHEME) not in ("internal", "internet-facing"):
         yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
     listeners = parsed(notes.get(f"{ALB}listen-ports", ""))
     listeners = listeners if isinstance(listeners, list) else ()
@@ -214,11 +210,11 @@ def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
 )
 def incomplete_load_balancer_logs(ingress: Object, _: Rendered) -> Problems:
     """AWS rejects logs without a bucket; a bucket without enabled logs stays empty."""
-    pairs = ingress.annotations.get(_ATTRIBUTES, "").split(",")
+    pairs = ingress.annotations.get(f"{ALB}load-balancer-attributes", "").split(",")
     stated = {
         name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)
     }
-    for logs in _LOGS:
+    for logs in ("access_logs", "connection_logs", "health_check_logs"):
         prefix, what = f"{logs}.s3", logs.replace("_", " ")
         enabled = stated.get(f"{prefix}.enabled") == "true"
         if enabled and not stated.get(f"{prefix}.bucket"):
@@ -236,7 +232,7 @@ def invalid_inbound_ranges(ingress: Object, _: Rendered) -> Problems:
     """The controller ignores inbound-cidrs if security-groups is set."""
     if _INBOUND not in ingress.annotations:
         return
-    if _SECURITY_GROUPS in ingress.annotations:
+    if f"{ALB}security-groups" in ingress.annotations:
         text = "the controller ignores inbound-cidrs because security-groups is set"
         yield Problem(text, "remove one of them (inbound-cidrs with Alb(inbound_cidrs=()))")
     ranges = [cidr.strip() for cidr in ingress.annotations[_INBOUND].split(",")]

@@ -17,7 +17,6 @@ from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ROLE = "eks.amazonaws.com/role-arn"
 """The ServiceAccount annotation with the IAM role."""
-_NODE_NAMESPACES = ("hostIPC", "hostNetwork", "hostPID")
 _VOLUMES = {
     "configMap",
     "csi",
@@ -51,7 +50,6 @@ _SYSCTLS = frozenset(
 _CONFINED = ("RuntimeDefault", "Localhost")
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _SECCOMP = ("seccomp.security.alpha.kubernetes.io/", "container.seccomp.security.alpha")
-_HANDLERS = ("httpGet", "tcpSocket")
 _LABELS = "pod-security.kubernetes.io/"
 _RBAC = ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
 
@@ -73,7 +71,7 @@ def pod_security_baseline(workload: Workload, _: Rendered) -> Problems:
 
 def _of_node(workload: Workload) -> Iterator[str]:
     """What a pod shares with its node."""
-    for field in _NODE_NAMESPACES:
+    for field in ("hostIPC", "hostNetwork", "hostPID"):
         if workload.pod.get(field):
             yield f"{field} shares a namespace of the node"
     for volume in workload.volumes:
@@ -107,7 +105,7 @@ def _of_container(container: Container) -> Iterator[str]:
         if port.get("hostPort"):
             yield f"uses port {port['hostPort']} of its node (hostPort)"
     for action in (*container.probes.values(), *container.hooks.values()):
-        for handler in _HANDLERS:
+        for handler in ("httpGet", "tcpSocket"):
             if at(action, handler).get("host"):
                 yield f"has a probe or hook that connects to another host ({handler}.host)"
 
