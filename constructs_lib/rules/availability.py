@@ -84,13 +84,10 @@ def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
         return
     if workload.running > 1 and workload.may_be_missing:
         yield f"an update leaves {workload.may_be_missing} of {workload.running} pods missing"
-    claims = [
-        claim.get("claimName")
-        for volume in workload.volumes
-        if (claim := at(volume, "persistentVolumeClaim"))
-    ]
-    if claims and (workload.update is not Update.RECREATE or workload.running > 1):
-        text = f"two pods would claim the volume {claims[0]}"
+    claims = filter(None, (at(volume, "persistentVolumeClaim") for volume in workload.volumes))
+    claim = next(claims, None)
+    if claim and (workload.update is not Update.RECREATE or workload.running > 1):
+        text = f"two pods would claim the volume {claim.get('claimName')}"
         yield Problem(text, "run one replica, updated by Recreate")
 
 
