@@ -182,13 +182,11 @@ def day(inventory: Inventory) -> str:
     return _fenced(lines) if section else ""
 
 
-def _bars(name: str, schedule: str) -> Iterator[str]:
+def _bars(name: str, schedule: str) -> list[str]:
     times = dict.fromkeys(f"{start:%H:%M}" for start in starts(schedule))
     if len(times) > _MOST_STARTS:
-        yield f"  {name}, {words(schedule).replace(':', '.')} :active, 00:00, 24h"
-        return
-    for time in times:
-        yield f"  {name} :{time}, 30m"
+        return [f"  {name}, {words(schedule).replace(':', '.')} :active, 00:00, 24h"]
+    return [f"  {name} :{time}, 30m" for time in times]
 
 
 def _fenced(lines: list[str]) -> str:
