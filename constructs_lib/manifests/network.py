@@ -104,6 +104,7 @@ def as_range(cidr: str) -> Range:
         raise DeclarationError(f"{error}; correct the range") from error
 
 
+@cache
 def is_within(part: str, whole: str) -> bool:
     """Whether a CIDR range is within another one. Raises DeclarationError."""
     inner, outer = as_range(part), as_range(whole)

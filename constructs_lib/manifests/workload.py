@@ -165,11 +165,12 @@ class Workload(Object):
         """The name of the ServiceAccount of its pods."""
         return self.pod.get("serviceAccountName") or "default"
 
-    def reloads(self, secret: str) -> bool:
-        """Whether Reloader restarts it when the Secret changes."""
-        automatic = self.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
+    @cached_property
+    def reloads(self) -> frozenset[str]:
+        """The Secrets whose change makes Reloader restart it."""
         needed = (read.name for read in self.reads if read.kind == "Secret" and not read.optional)
-        return secret in self.reloaded or (automatic and secret in needed)
+        automatic = self.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
+        return frozenset((*self.reloaded, *(needed if automatic else ())))
 
     @property
     def reloaded(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
         if replaces_pods and workload.running and comparison.before.get(workload.key):
             template = comparison.of_template(workload)
             in_namespace = (name for space, name in changed if space == workload.namespace)
-            reloaded = list(filter(workload.reloads, in_namespace))
+            reloaded = [name for name in in_namespace if name in workload.reloads]
             if template or reloaded:
                 yield workload, template, reloaded
 

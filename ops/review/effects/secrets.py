@@ -74,11 +74,9 @@ def _parameters(item: Object) -> dict[str, str]:
 def _stale_readers(comparison: Comparison, item: Object) -> str:
     """Workloads that keep the old value until they restart."""
     secret = secret_of(item.manifest)
-    stale = [
-        workload.name
-        for workload in readers_of_secret(comparison.after, item.namespace, secret)
-        if workload.serves and not workload.reloads(secret) and not comparison.of_template(workload)
-    ]
+    readers = readers_of_secret(comparison.after, item.namespace, secret)
+    kept = (reader for reader in readers if reader.serves and secret not in reader.reloads)
+    stale = [reader.name for reader in kept if not comparison.of_template(reader)]
     return f"; until restarted, the old value stays in {listed(stale)}" if stale else ""
 
 
