@@ -95,7 +95,9 @@ CIDRS = st.sampled_from(
     ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.1.0.0/16", "10.1.2.3/32", "255.0.0.0/8"]
 )
 BLOCK = st.fixed_dictionaries({"cidr": CIDRS, "except": st.lists(CIDRS, max_size=2)})
-PEER = st.one_of(st.just({"podSelector": {}}), st.fixed_dictionaries({"ipBlock": BLOCK}))
+PEER: st.SearchStrategy[Manifest] = st.one_of(
+    st.just({"podSelector": {}}), st.fixed_dictionaries({"ipBlock": BLOCK})
+)
 PORT = st.builds(
     lambda port, end: {"port": port, "endPort": port + end}, st.integers(1, 4), st.integers(0, 2)
 )
