@@ -194,6 +194,13 @@ def test_a_mistake_at_module_level_names_its_line(
     assert problem.endswith(f"({file}:3)")
 
 
+@pytest.mark.parametrize("attribute", ["namespace", "labels"])
+def test_a_chart_has_no_empty_values_before_it_is_initialized(attribute: str) -> None:
+    chart = Chart.__new__(Chart)
+    with pytest.raises(AttributeError):
+        getattr(chart, attribute)
+
+
 def test_a_construct_outside_of_an_app_or_chart_is_rejected() -> None:
     app = App(base.PLATFORM)
     with pytest.raises(DeclarationError, match="is not in a Chart"):

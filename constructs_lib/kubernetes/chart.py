@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import cdk8s
@@ -29,12 +30,6 @@ class Chart(cdk8s.Chart):
     both.
     """
 
-    # These two replace properties of cdk8s, to avoid a message to Node per access.
-    namespace: str | None = None
-    """The namespace of the objects; None for a cluster-scoped chart."""
-    labels: Mapping[str, str] = {}
-    """The labels of every object."""
-
     def __init__(
         self,
         scope: Construct,
@@ -57,8 +52,8 @@ class Chart(cdk8s.Chart):
         """
         self.platform = Platform.of(scope)
         self.name = name
-        self.namespace = namespace
-        self.labels = {
+        self._namespace = namespace
+        self._labels = {
             "app.kubernetes.io/managed-by": "cdk8s",
             "app.kubernetes.io/part-of": self.platform.name,
             **(labels or {}),
@@ -67,7 +62,7 @@ class Chart(cdk8s.Chart):
             scope,
             name,
             namespace=namespace,
-            labels=self.labels,
+            labels=self._labels,
             disable_resource_name_hashes=disable_resource_name_hashes,
         )
         self.path = f"{folder or namespace or 'cluster'}/{name}.k8s.yaml"
@@ -76,6 +71,19 @@ class Chart(cdk8s.Chart):
         self.pending: list[Pending] = []
         self.calls = find_in_scopes(scope, "calls", CallDirectory, "is not in an App(platform)")
         """Calls inside the cluster, for all charts of the App."""
+
+    # These two override the properties of cdk8s, to avoid a message to Node per access. Cached,
+    # because Node would call back a plain property.
+
+    @cached_property
+    def namespace(self) -> str | None:
+        """The namespace of the objects; None for a cluster-scoped chart."""
+        return self._namespace
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of every object."""
+        return self._labels
 
     @property
     def chart(self) -> Self:
