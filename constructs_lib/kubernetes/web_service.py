@@ -116,24 +116,11 @@ class WebService(ProgramConstruct):
         ]
         self.add_supporting_objects(callers)
         self._add_deployment(autoscaled=autoscaling is not None)
-        service = {
-            "type": "ClusterIP",
-            "selector": {"app": name},
-            "ports": [
-                {"name": one, "port": number, "targetPort": number, "protocol": "TCP"}
-                for one, number in self.service_ports.items()
-            ],
-        }
-        self.service = self.add("v1", "Service", service)
+        self._add_service()
         if ingress:
             self.ingress = ingress.add_ingress(self, readiness)
         if self._replicas > 1:
-            budget = {
-                "maxUnavailable": 1,
-                "selector": self.selector,
-                "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            }
-            self.disruption_budget = self.add("policy/v1", "PodDisruptionBudget", budget)
+            self._add_disruption_budget()
         if autoscaling:
             self._add_autoscaler(autoscaling)
         self.chart.calls.offer(self)
@@ -152,6 +139,22 @@ class WebService(ProgramConstruct):
         replicas = None if autoscaled else self._replicas
         strategy = _ROLLING if several else RECREATE
         self.deployment = self.add_deployment(replicas, strategy, template, reload)
+
+    def _add_service(self) -> None:
+        ports = [
+            {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
+            for name, port in self.service_ports.items()
+        ]
+        spec = {"type": "ClusterIP", "selector": {"app": self.name}, "ports": ports}
+        self.service = self.add("v1", "Service", spec)
+
+    def _add_disruption_budget(self) -> None:
+        spec = {
+            "maxUnavailable": 1,
+            "selector": self.selector,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        }
+        self.disruption_budget = self.add("policy/v1", "PodDisruptionBudget", spec)
 
     def _add_autoscaler(self, autoscaling: Autoscaling) -> None:
         metrics = [
