@@ -140,9 +140,10 @@ def _matches(pattern: str, name: str) -> bool:
 def _expanded(pattern: str) -> tuple[str, ...]:
     """Expand `{a,b}.yaml` to `a.yaml` and `b.yaml`; with too many alternatives, return it as is."""
     whole = [pattern]
-    while match := next(filter(None, map(_ALTERNATIVES.search, whole)), None):
+    while any(_ALTERNATIVES.search(one) for one in whole):
         if len(whole) > _MOST_ALTERNATIVES:
             return (pattern,)
+        match = next(found for one in whole if (found := _ALTERNATIVES.search(one)))
         before, after = match.string[: match.start()], match.string[match.end() :]
         whole.remove(match.string)
         whole += [f"{before}{one}{after}" for one in match[1].split(",")]
