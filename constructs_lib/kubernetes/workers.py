@@ -141,7 +141,7 @@ class ScheduledJob(ProgramConstruct):
         """
         super().__init__(scope, name, Container(program=program), options)
         try:
-            # which also accepts names and macros; it refuses an empty text
+            # names and macros, which `words` accepts, are refused like an empty text
             words(schedule if _FIVE_FIELDS.fullmatch(schedule) else "")
         except CronSimError as error:
             raise DeclarationError(
