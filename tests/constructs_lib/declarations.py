@@ -90,7 +90,7 @@ NATIVE = Waiver(
     reason="What a test includes is the smallest that renders",
     expires=date(2999, 1, 1),
 )
-"""Pod spec for native objects."""
+"""Accepts what the smallest native objects violate."""
 QUOTA = Quota(resources=Resources(cpu=("1", "2"), memory=("1Gi", "2Gi")), pods=10)
 
 
