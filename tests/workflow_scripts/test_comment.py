@@ -1,105 +1,78 @@
-"""Tests of comment.py, with a fake of GitHub's API."""
+"""Tests of comment.py, with a fake gh that answers from files."""
 
-import io
+import json
 import zipfile
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from tests.serving import JsonHandler, serving
 from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
 
-
-class GitHub(JsonHandler):
-    """The part of GitHub's API that the script uses."""
-
-    artifact: ClassVar[bytes]
-    comments: ClassVar[list[dict[str, Any]]]
-    written: ClassVar[list[tuple[str, str, str]]]
-
-    def do_GET(self) -> None:  # noqa: N802 name from http.server
-        if self.path.startswith("/blobs/"):
-            assert "Authorization" not in self.headers
-            return self.send(200, self.artifact)
-        assert self.headers["Authorization"] == "Bearer a-token"
-        path = self.path.removeprefix("/repos/gnosischain/deployments/")
-        if path == "actions/artifacts/5/zip":
-            return self.send(302, b"", Location="/blobs/5")
-        pull = {"number": 7, "head": {"sha": COMMIT}}
-        moved = {"number": 8, "head": {"sha": 40 * "d"}}
-        contents: dict[str, Any] = {
-            "actions/runs/3/artifacts?name=comment": {"artifacts": [{"id": 5}]},
-            "pulls?state=open&head=fork%3Amain": [pull, moved],
-            "issues/7/comments?per_page=100&page=1": self.comments[:100],
-            "issues/7/comments?per_page=100&page=2": self.comments[100:],
-        }
-        return self.answer(200, contents[path])
-
-    def do_POST(self) -> None:  # noqa: N802 name from http.server
-        path = self.path.rpartition("deployments/")[2]
-        self.written.append((self.command, path, self.body()["body"]))
-        self.answer(200, {})
-
-    do_PATCH = do_POST  # noqa: N815 name from http.server
+REPOSITORY = "repos/gnosischain/deployments"
+MARKER = "<!-- what this pull request does -->"
+OTHER = {"id": 1, "user": {"login": "someone"}, "body": "a question"}
 
 
-class TestComment:
-    MARKER = "<!-- what this pull request does -->"
+@pytest.fixture
+def github(runner: Runner) -> Runner:
+    runner.program("gh", 'case "$*" in *--input=-) cat > written ;; *) cat "$2" ;; esac')
+    runner.environment = {
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "gnosischain/deployments",
+        "RUN": "3",
+        "HEAD": "fork:main",
+        "HEAD_SHA": COMMIT,
+    }
+    return runner
 
-    @pytest.fixture
-    def github(self, runner: Runner) -> Iterator[type[GitHub]]:
-        GitHub.comments, GitHub.written = [], []
-        with serving(GitHub) as address:
-            runner.environment = {
-                "GITHUB_API_URL": address,
-                "GITHUB_SERVER_URL": "https://github.com",
-                "GITHUB_REPOSITORY": "gnosischain/deployments",
-                "GITHUB_TOKEN": "a-token",
-                "RUN": "3",
-                "HEAD": "fork:main",
-                "HEAD_SHA": COMMIT,
-                "NO_PROXY": "127.0.0.1",
-            }
-            yield GitHub
 
-    def comment(self, runner: Runner, github: type[GitHub], text: str) -> str:
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("comment.md", text)
-        github.artifact = file.getvalue()
-        status, stdout, stderr = runner.run(SCRIPTS / "comment.py")
-        assert status == 0, stderr
-        return stdout
+def comment(github: Runner, text: str, *comments: dict[str, Any]) -> str:
+    """Run the script on a pull request with these comments; returns the new body."""
+    pulls = [{"number": 7, "head": {"sha": COMMIT}}, {"number": 8, "head": {"sha": 40 * "d"}}]
+    answers: dict[str, Any] = {
+        "actions/runs/3/artifacts?name=comment": {"artifacts": [{"id": 5}]},
+        "pulls?state=open&head=fork%3Amain": pulls,
+        "issues/7/comments?per_page=100": [comments[:100], comments[100:]],
+    }
+    github.write({f"{REPOSITORY}/{path}": json.dumps(one) for path, one in answers.items()})
+    archive = github.folder / REPOSITORY / "actions" / "artifacts" / "5" / "zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("comment.md", text)
+    status, stdout, stderr = github.run(SCRIPTS / "comment.py")
+    written = github.folder / "written"
+    assert (status, stdout) == (0, "Commented on #7.\n" if written.exists() else ""), stderr
+    return str(json.loads(written.read_text())["body"]) if written.exists() else ""
 
-    def test_the_first_run_posts(self, runner: Runner, github: type[GitHub]) -> None:
-        github.comments += [
-            {"id": 1, "user": {"login": "someone"}, "body": f"{self.MARKER}\nforged"},
-            {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "something else"},
-        ]
-        assert self.comment(runner, github, "`$(id)` ü") == "Commented on #7.\n"
-        assert github.written == [("POST", "issues/7/comments", f"{self.MARKER}\n`$(id)` ü")]
 
-    def test_a_later_run_updates(self, runner: Runner, github: type[GitHub]) -> None:
-        other = {"id": 1, "user": {"login": "someone"}, "body": "a question"}
-        ours = {"id": 9, "user": {"login": "github-actions[bot]"}, "body": f"{self.MARKER}\nold"}
-        github.comments += [*[other] * 120, ours]
-        self.comment(runner, github, "new")
-        assert github.written == [("PATCH", "issues/comments/9", f"{self.MARKER}\nnew")]
+def test_the_first_run_posts(github: Runner) -> None:
+    forged = {"id": 1, "user": {"login": "someone"}, "body": f"{MARKER}\nforged"}
+    another = {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "something else"}
+    assert comment(github, "`$(id)` ü", forged, another) == f"{MARKER}\n`$(id)` ü"
+    assert github.calls[-1] == f"gh api {REPOSITORY}/issues/7/comments --method=POST --input=-"
 
-    def test_a_text_that_is_too_long_becomes_a_link(
-        self, runner: Runner, github: type[GitHub]
-    ) -> None:
-        self.comment(runner, github, 70_000 * "x")
-        ((_, _, body),) = github.written
-        assert body == (
-            f"{self.MARKER}\nThe text is too long for a comment. See the artifact of "
-            "https://github.com/gnosischain/deployments/actions/runs/3."
-        )
 
-    def test_a_pull_request_with_newer_commits_is_skipped(
-        self, runner: Runner, github: type[GitHub]
-    ) -> None:
-        runner.environment["HEAD_SHA"] = 40 * "e"
-        assert self.comment(runner, github, "old") == ""
-        assert github.written == []
+def test_a_later_run_updates(github: Runner) -> None:
+    ours = {"id": 9, "user": {"login": "github-actions[bot]"}, "body": f"{MARKER}\nold"}
+    assert comment(github, "new", *[OTHER] * 120, ours) == f"{MARKER}\nnew"
+    path = f"{REPOSITORY}/issues/7/comments?per_page=100"
+    assert github.calls[-2] == f"gh api {path} --paginate --slurp"
+    assert github.calls[-1] == f"gh api {REPOSITORY}/issues/comments/9 --method=PATCH --input=-"
+
+
+def test_a_text_that_is_too_long_becomes_a_link(github: Runner) -> None:
+    assert comment(github, 70_000 * "x") == (
+        f"{MARKER}\nThe text is too long for a comment. See the artifact of "
+        "https://github.com/gnosischain/deployments/actions/runs/3."
+    )
+
+
+def test_a_pull_request_with_newer_commits_is_skipped(github: Runner) -> None:
+    github.environment["HEAD_SHA"] = 40 * "e"
+    assert comment(github, "old") == ""
+
+
+def test_an_error_of_gh_fails_the_job(github: Runner) -> None:
+    github.program("gh", "echo HTTP 403 >&2; exit 1")
+    path = "actions/runs/3/artifacts?name=comment"
+    assert github.run(SCRIPTS / "comment.py") == (1, "", f"error: gh api {path}: HTTP 403\n")
