@@ -6,24 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
+import jsonpatch
+
 from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
-from ops.cluster import APPLY_PATCH, MERGE_PATCH
+from ops.cluster import APPLY_PATCH
 from ops.cluster.client import Resource, Response, in_parallel
 from ops.review.diff import spell
 from ops.review.live.normalize import (
     CLIENT_SIDE_APPLY,
     CONTROLLER_ANNOTATIONS,
     exclusive_fields,
-    merge_patch,
     normalized,
     owners,
     without,
 )
 from ops.review.live.reading import ARGO_CD, ClusterState, Server
 
+_JSON_PATCH = "application/json-patch+json"
 _CONFLICT = re.compile(r'conflict with "(?P<manager>[^"]+)"')
 _DRY_RUN_SUFFIX = "-review"
 """Suffix of the name for the dry run of a Job that already exists."""
@@ -125,10 +127,10 @@ def _migrated(server: Server, resource: Resource, response: Response, stored: Ma
     if CLIENT_SIDE_APPLY not in owners(response.content["metadata"]):
         return response
     left = without(CLIENT_SIDE_APPLY, response.content)
-    patch = merge_patch(normalized(stored), normalized(left))
+    patch = jsonpatch.make_patch(normalized(stored), normalized(left)).patch
     if not patch:
         return response
-    again = server.dry_run(resource, stored, MERGE_PATCH, patch)
+    again = server.dry_run(resource, stored, _JSON_PATCH, patch)
     if again.accepted:
         again.content["metadata"]["managedFields"] = [
             entry

@@ -176,14 +176,3 @@ def data_keys(metadata: Manifest) -> frozenset[str] | None:
     paths = [path for fields in owners(metadata).values() for path in fields if path[0] == "f:data"]
     keys = frozenset(path[1].removeprefix("f:") for path in paths if len(path) == 2)
     return keys if paths else None
-
-
-def merge_patch(before: Any, after: Any) -> Any:
-    """The JSON merge patch from one object to another."""
-    if not (isinstance(before, dict) and isinstance(after, dict)):
-        return after
-    patch = dict.fromkeys(before.keys() - after.keys())
-    for name, value in after.items():
-        if name not in before or before[name] != value:
-            patch[name] = merge_patch(before.get(name), value)
-    return patch

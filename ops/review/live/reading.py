@@ -107,7 +107,7 @@ class Server:
         resource: Resource,
         manifest: Manifest,
         patch: str | None = None,
-        body: Manifest | None = None,
+        body: Manifest | list[Manifest] | None = None,
         **query: str,
     ) -> Response:
         """Dry-run a request of Argo CD: the creation of an object, or a patch with a content type.

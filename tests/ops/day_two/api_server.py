@@ -200,13 +200,11 @@ class _Handler(JsonHandler):
         self.close_connection = True
 
 
-def merge(item: Object, change: Object, *, remove: bool = False) -> None:
-    """Merge `change` into `item`; with `remove`, null removes a field."""
+def merge(item: Object, change: Object) -> None:
+    """Merge `change` into `item`."""
     for name, value in change.items():
         if isinstance(value, dict):
-            merge(item.setdefault(name, {}), value, remove=remove)
-        elif value is None and remove:
-            item.pop(name, None)
+            merge(item.setdefault(name, {}), value)
         else:
             item[name] = deepcopy(value)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import jsonpatch
+
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
 from ops.cluster.client import Response
@@ -97,7 +99,10 @@ class FakeServer(ApiServer):
         if named and f"/api/v1/namespaces/{namespace}" not in self.stored:
             return Response(404, {"message": f'namespaces "{namespace}" not found'})
         item = deepcopy(self.stored.get(path, {}))
-        merge(item, options.get("body") or {}, remove="merge" in options.get("content_type", ""))
+        if "json-patch" in options.get("content_type", ""):
+            jsonpatch.apply_patch(item, options["body"], in_place=True)
+        else:
+            merge(item, options.get("body") or {})
         return Response(200 if path in self.stored else 201, item)
 
 

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from ops.review.diff import spell
 from ops.review.live.normalize import (
     CLIENT_SIDE_APPLY,
     data_keys,
     exclusive_fields,
-    merge_patch,
     without,
 )
 
@@ -90,18 +87,3 @@ def test_the_keys_of_a_secret_are_read_without_its_values() -> None:
     assert data_keys(metadata) == frozenset({"USER", "PASSWORD"})
     assert data_keys({"managedFields": managed(one={"f:type": {}})}) is None
     assert data_keys({}) is None
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "patch"),
-    [
-        ({"a": 1}, {"a": 1}, {}),
-        ({"a": 1}, {}, {"a": None}),
-        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}, {"a": {"b": 3, "c": None}}),
-        ({"a": [1, 2]}, {"a": [1]}, {"a": [1]}),
-        ({}, {"a": {"b": 1}}, {"a": {"b": 1}}),
-        ({"a": "text"}, {"a": {"b": 1}}, {"a": {"b": 1}}),
-    ],
-)
-def test_a_merge_patch_makes_one_object_of_another(before: Any, after: Any, patch: Any) -> None:
-    assert merge_patch(before, after) == patch
