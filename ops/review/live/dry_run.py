@@ -84,9 +84,9 @@ def dry_runs(server: Server, state: ClusterState) -> list[DryRun]:
 
 def _dry_run(server: Server, declared: Object, stored: Manifest | None) -> DryRun:
     key, version = declared.key, declared.manifest["apiVersion"]
-    resource = server.served.get(version, key.kind)
+    resource = server.client.resources.get(version, key.kind)
     if not resource:
-        versions = tuple(server.served.versions((key.group, key.kind)))
+        versions = tuple(server.client.resources.versions((key.group, key.kind)))
         return DryRun(declared=declared, served_versions=versions)
     before = normalized(stored, declared) if stored else None
     result = partial(DryRun, declared=declared, stored=stored, before=before)

@@ -64,10 +64,6 @@ class Server:
                 f"{', '.join(sorted(self.missing))}; bind the ClusterRole in docs/review.md"
             )
 
-    @cached_property
-    def served(self) -> Discovery:
-        return Discovery(self.client)
-
     def list_objects(
         self, resource: Resource, namespace: str, *, whole: bool
     ) -> list[Manifest] | None:
@@ -94,7 +90,7 @@ class Server:
 
     def get(self, api_version: str, key: Key) -> Manifest | None:
         """An object, of a Secret only metadata; None if it does not exist or is not served."""
-        resource = self.served.get(api_version, key.kind)
+        resource = self.client.resources.get(api_version, key.kind)
         if not resource:
             return None
         accept = _METADATA if key[:2] == SECRET else JSON
@@ -185,7 +181,7 @@ class ClusterState:
 
 def read_cluster(server: Server, declared: Objects) -> ClusterState:
     """Read the cluster. Raises ClusterError with every missing permission."""
-    listings = list(_listings(server.served, declared))
+    listings = list(_listings(server.client.resources, declared))
     lists = in_parallel(
         lambda listing: server.list_objects(*listing[:2], whole=listing[2]), listings
     )
@@ -201,7 +197,7 @@ def read_cluster(server: Server, declared: Objects) -> ClusterState:
         declared=declared,
         stored=stored,
         leaving=leaving,
-        unlisted=(*dict.fromkeys(unlisted), *server.served.silent),
+        unlisted=(*dict.fromkeys(unlisted), *server.client.resources.silent),
     )
 
 
@@ -246,7 +242,7 @@ def _leaving(
     seen = {item.key for item in declared}
     for application in ours:  # the loop appends to it
         for key, version in _tracked(stored.get(application, {})):
-            if key in seen or not server.served.get(version, key.kind):
+            if key in seen or not server.client.resources.get(version, key.kind):
                 continue
             seen.add(key)
             item = stored.get(key) or server.get(version, key)

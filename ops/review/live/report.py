@@ -6,7 +6,6 @@ Read the cluster, dry-run the sync of each object, write both states as revision
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 import yaml
 
@@ -25,6 +24,8 @@ from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Revision
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 def compare(client: Client, head: Revision) -> Report:
     """Report what a sync of `head` would do; changes nothing. Raises ClusterError."""
@@ -39,11 +40,6 @@ def compare(client: Client, head: Revision) -> Report:
     report.added += cluster_findings(state, runs, before, after)
     report.incomplete = unserved(runs)
     return report
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    def ignore_aliases(self, _: Any) -> bool:
-        return True
 
 
 def _revisions(
@@ -95,6 +91,6 @@ def _file_of(application: Manifest, files: Iterable[str]) -> str:
 
 def _texts(files: dict[str, list[Manifest]]) -> dict[str, str]:
     return {
-        file: yaml.dump_all(items, Dumper=_Dumper, allow_unicode=True, width=100)
+        file: yaml.dump_all(items, Dumper=_DUMPER, allow_unicode=True, width=100)
         for file, items in files.items()
     }

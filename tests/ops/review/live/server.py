@@ -12,7 +12,7 @@ import jsonpatch
 
 from constructs_lib.manifests.objects import Object
 from constructs_lib.model import Manifest
-from ops.cluster.client import Response
+from ops.cluster.client import Discovery, Response
 from ops.errors import StatusError
 from ops.review.live.report import compare
 from ops.review.load import of_cluster, read
@@ -45,6 +45,7 @@ class FakeServer(ApiServer):
         for item in kinds:
             served[item["apiVersion"]].add(item["kind"])
         self.served = {version: sorted(served[version]) for version in sorted(served)}
+        self.resources = Discovery(self)  # type: ignore[arg-type]
         self.stored = self.objects
         self.stored |= {place(item): deepcopy(item) for item in stored}
         self.responses: dict[str, Response] = {}
