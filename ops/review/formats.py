@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import accumulate
 from typing import Any
 
-from constructs_lib.model.text import plural
+from constructs_lib.model.text import plural, table
 from ops.review.diff import ABSENT, Change, Difference, shown
 from ops.review.model import Severity
 from ops.review.report import Group, Report
@@ -72,12 +72,9 @@ def _row(group: Group) -> str:
 def _capacity(report: Report) -> str:
     if not report.capacity:
         return ""
-    rows = "".join(
-        f"| {_prose(namespace)} | {' | '.join(amounts)} |\n"
-        for namespace, *amounts, _ in report.capacity
-    )
-    headings = "| Namespace | Resource | Before | After | Quota |\n|-|-|-:|-:|-:|\n"
-    return _collapsed("Capacity at peak", f"{headings}{rows}\n")
+    headings = ("Namespace", "Resource", "Before", "After", "Quota")
+    rows = ((_prose(namespace), *amounts) for namespace, *amounts, _ in report.capacity)
+    return _collapsed("Capacity at peak", f"{table(headings, rows, right=3)}\n")
 
 
 def _service(file: str, changes: list[Change]) -> str:
