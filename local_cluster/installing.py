@@ -7,8 +7,6 @@ and Argo CD are always built, because program and custom resource definitions mu
 version.
 
 Each tier lists all missing prerequisites in one message before it builds anything.
-
-`python -m local_cluster.installing` builds all missing programs and prints their paths.
 """
 
 import fcntl
@@ -20,7 +18,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -315,13 +312,3 @@ PREREQUISITES = (
     ),
 )
 """The prerequisites of `make e2e`."""
-
-
-if __name__ == "__main__":
-    try:
-        require("e2e", PREREQUISITES)
-        for needed in PROGRAMS:
-            print(f"{needed.name} {needed.version}: {provide(needed, print)}", flush=True)
-        print(f"redis-server: {redis_server()}")
-    except PrerequisiteError as error:
-        sys.exit(f"error: {error}")

@@ -49,7 +49,6 @@ def put(folder: Path, name: str, prints: str) -> None:
     ("tier", "command", "status", "missing"),
     [
         ("e2e", PYTEST, 4, GO_AND_GIT),
-        ("e2e", ("local_cluster.installing",), 1, GO_AND_GIT),
         ("images", ("tests.images",), 1, TOOLS_OF_IMAGES),
         ("scan", ("tests.scan",), 2, GO_ALONE),
         ("scan", ("tests.scan", "kubeconform"), 2, GO_ALONE),
