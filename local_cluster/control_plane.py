@@ -25,10 +25,9 @@ from constructs_lib.manifests.references import secret_type
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import ClusterTarget, Manifest
 from local_cluster.argocd import CONTROLLER, ArgoCd, GitRepository, serving
-from local_cluster.aws import Aws, provision
 from local_cluster.installing import SETS, Say, crds, provide, redis_server
 from local_cluster.kubernetes import Cluster, define, start_api_server, start_controllers
-from local_cluster.processes import Processes, eventually, free_port, repeating
+from local_cluster.processes import Processes, eventually, free_port
 from ops.cluster import SyncState
 from ops.secrets.parameters import SyncedSecret
 
@@ -62,7 +61,6 @@ class ControlPlane:
     processes: Processes
     """By name: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok, ministack,
     redis, argocd-repo-server, argocd-application-controller, external-secrets."""
-    aws: Aws
     argocd: ArgoCd
     repository: GitRepository
     dist: Dist
@@ -93,7 +91,7 @@ class ControlPlane:
             self.wait_for_secrets()
 
     def _cdk(self, command: str, *arguments: str) -> None:
-        environment = {**os.environ, **self.aws.environment}
+        environment = {**os.environ, **self.processes.aws_variables}
         process = self.processes.start(f"cdk-{command}", *arguments, environment=environment)
         if process.wait():
             raise process.failed("failed")
@@ -181,7 +179,7 @@ def running_control_plane(
             running.callback(processes.stop)
         running.push(partial(_explain, processes))
         start_api_server(processes)
-        aws = Aws(processes)
+        processes.start("ministack")
         processes["kube-apiserver"].wait_until_ready()
         cluster = Cluster(processes.kubeconfig)
         defined = (program for program in SETS[external_secrets] if program.crds)
@@ -191,19 +189,18 @@ def running_control_plane(
         with defer_signals():
             served = serving(repository.path, current().repository, processes.certificate)
             proxy = running.enter_context(served)
-            running.enter_context(repeating(partial(provision, cluster), every=0.5))
         for file in _INSTALLED:
             cluster.apply(*yaml.safe_load_all(file.read_text()))
         cluster.apply(proxy)
         for name in ("redis", "argocd-repo-server", CONTROLLER):
             processes.start(name)
         live = (f"--live-addr=127.0.0.1:{free_port()}",) if external_secrets == "v1" else ()
-        processes.start("external-secrets", *live, environment=aws.environment)
+        processes.start("external-secrets", *live, environment=processes.aws_variables)
         processes.wait_until_ready()
         say(f"control plane ({external_secrets}) ready in {time.monotonic() - started:.0f} s")
         platform = replace(current(), target=_TARGETS[external_secrets])
         dist = dist or (lambda: render(platform))
-        control_plane = ControlPlane(cluster, processes, aws, ArgoCd(cluster), repository, dist)
+        control_plane = ControlPlane(cluster, processes, ArgoCd(cluster), repository, dist)
         control_plane.write_dist()
         repository.commit("Render the platform")
         yield control_plane

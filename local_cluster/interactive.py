@@ -85,7 +85,7 @@ def _print_instructions(control_plane: ControlPlane, page: str, seconds: float) 
     """Print how to access the cluster."""
     folder = control_plane.processes.folder
     kubeconfig = str(control_plane.cluster.kubeconfig)
-    variables = {"KUBECONFIG": kubeconfig, **control_plane.aws.environment}
+    variables = {"KUBECONFIG": kubeconfig, **control_plane.processes.aws_variables}
     lines = (f"export {name}={value}\n" for name, value in variables.items())
     (folder / "env").write_text("".join(lines))
     say(f"\nReady in {seconds:.0f} s. In another terminal:\n")

@@ -8,12 +8,10 @@ import signal
 import socket
 import subprocess
 import sysconfig
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +22,7 @@ import yaml
 from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
+from catalogue.installation import INSTALLATION
 from charts.output import defer_signals
 
 T = TypeVar("T")
@@ -32,8 +31,6 @@ NOT_ANSWERING = (ApiException, HTTPError, ConnectionError)
 """Client errors while the API server is down, starting or overloaded."""
 _TABLE = Path(__file__).with_name("processes.yaml")
 _SECONDS_TO_START = 60
-_SECONDS_TO_END = 10
-"""How long a process may take to stop after SIGTERM before it is killed."""
 _LOG_WIDTH = 300
 """Longer log lines are truncated; some programs log whole objects."""
 
@@ -87,16 +84,9 @@ class Process:
         if self._running.poll() is None:
             os.killpg(self._running.pid, number)
 
-    def wait(self, seconds: float | None = None) -> int:
-        """The exit status. Raises TimeoutExpired if the process does not exit in time."""
-        return self._running.wait(seconds)
-
-    def stop(self) -> None:
-        """Send SIGTERM, and SIGKILL if the process does not exit in time."""
-        self.send(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self.wait(_SECONDS_TO_END)
-        self.kill()
+    def wait(self) -> int:
+        """The exit status."""
+        return self._running.wait()
 
     def kill(self) -> None:
         self.send(signal.SIGKILL)
@@ -149,7 +139,8 @@ class Processes(dict[str, Process]):
         """
 
         def fill(template: str) -> str:
-            return template.format(folder=self.folder, here=_TABLE.parent, port=self.ports)
+            places = {"folder": self.folder, "here": _TABLE.parent, "region": INSTALLATION.region}
+            return template.format(**places, port=self.ports)
 
         row = self._table[name]
         program, *words = map(fill, shlex.split(row["command"]))
@@ -172,6 +163,18 @@ class Processes(dict[str, Process]):
                 ready or (lambda: not url or answers(url, self.certificate)),
             )
         return self[name]
+
+    @property
+    def aws_variables(self) -> dict[str, str]:
+        """Environment variables that point AWS clients, including `cdk`, to the emulator."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.ports['ministack']}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": INSTALLATION.region,
+            "AWS_DEFAULT_REGION": INSTALLATION.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
     def wait_until_ready(self) -> None:
         """Wait until every process is ready."""
@@ -252,26 +255,3 @@ def eventually(what: str, check: Callable[[], T], within: float = 60, every: flo
         if time.monotonic() > deadline:
             raise AssertionError(f"timeout after {within:.0f} s: {what}; last result: {last}")
         time.sleep(every)
-
-
-@contextmanager
-def repeating(action: Callable[[], None], every: float) -> Iterator[None]:
-    """Call an action every `every` seconds while the block runs.
-
-    Errors are raised at the end of the block, except those of an unavailable API server.
-    """
-    ended = threading.Event()
-
-    def repeat() -> None:
-        while not ended.wait(every):
-            # the API server is down or the object has changed: the next call retries
-            with suppress(*NOT_ANSWERING):
-                action()
-
-    with ThreadPoolExecutor(1) as thread:
-        repeated = thread.submit(repeat)
-        try:
-            yield
-        finally:
-            ended.set()
-        repeated.result()

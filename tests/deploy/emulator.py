@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from local_cluster.aws import Aws
+import boto3
+
 from local_cluster.processes import Processes
 from tests.conftest import ROOT, run
 
@@ -18,17 +19,20 @@ from tests.conftest import ROOT, run
 class Emulator:
     """ministack on a free loopback port."""
 
-    aws: Aws
+    processes: Processes
 
     def client(self, service: str) -> Any:
-        return self.aws.client(service)
+        """A client of boto3."""
+        variables = self.processes.aws_variables
+        session: Any = boto3.Session("test", "test", region_name=variables["AWS_REGION"])
+        return session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"])
 
     def run(self, command: list[str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
         """Run a command of a checkout against the emulator."""
         path = f"{ROOT / '.venv' / 'bin'}:{ROOT / 'node_modules' / '.bin'}:{os.environ['PATH']}"
         environment = {
             **os.environ,
-            **self.aws.environment,
+            **self.processes.aws_variables,
             "PATH": path,
             "PYTHONPATH": str(folder),
         }
@@ -37,7 +41,7 @@ class Emulator:
     @property
     def log(self) -> str:
         """Return the emulator's own log."""
-        return self.aws.process.log.read_text("utf-8", "replace")
+        return self.processes["ministack"].log.read_text("utf-8", "replace")
 
 
 @contextmanager
@@ -46,8 +50,7 @@ def running_emulator() -> Iterator[Emulator]:
     with TemporaryDirectory(prefix="ministack-") as folder:
         processes = Processes(Path(folder).resolve())
         try:
-            aws = Aws(processes)
-            aws.process.wait_until_ready()
-            yield Emulator(aws)
+            processes.start("ministack").wait_until_ready()
+            yield Emulator(processes)
         finally:
             processes.stop()

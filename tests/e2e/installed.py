@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import yaml
 from constructs_lib.model import Manifest
 from local_cluster.control_plane import ControlPlane
 from tests.conftest import ROOT, run
+from tests.deploy.emulator import Emulator
 from tests.ops.session import Session
 
 NAMESPACES = ("cerebro", "crawlers")
@@ -55,7 +57,7 @@ class Installed(ControlPlane):
     def _environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
         return {
             **os.environ,
-            **self.aws.environment,
+            **self.processes.aws_variables,
             "PYTHONPATH": str(ROOT),
             "KUBECONFIG": str(kubeconfig or self.cluster.kubeconfig),
         }
@@ -151,14 +153,16 @@ class Installed(ControlPlane):
 
     def put_parameter(self, path: str, value: str) -> None:
         """Create or overwrite a SecureString."""
-        ssm = self.aws.client("ssm")
+        ssm = Emulator(self.processes).client("ssm")
         ssm.put_parameter(Name=path, Value=value, Type="SecureString", Overwrite=True)
 
     @contextmanager
     def aws_unreachable(self) -> Iterator[None]:
         """Refuse connections to AWS while the block runs; all values are kept."""
-        self.aws.process.stop()
+        emulator = self.processes["ministack"]
+        emulator.send(signal.SIGTERM)  # it writes its state
+        emulator.wait()
         try:
             yield
         finally:
-            self.aws.process.restart()
+            emulator.restart()

@@ -1,12 +1,14 @@
 """Samples pods and endpoints during a rollout."""
 
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from local_cluster.kubernetes import Cluster
-from local_cluster.processes import repeating
+from local_cluster.processes import NOT_ANSWERING
 
 _EVERY_SECONDS = 0.1
 
@@ -41,6 +43,29 @@ class Samples:
             f"({self.most_pods} with terminating ones) in {self.count} samples, "
             f"at most {self.longest_gap:.1f} s apart"
         )
+
+
+@contextmanager
+def repeating(action: Callable[[], None], every: float) -> Iterator[None]:
+    """Call an action every `every` seconds while the block runs.
+
+    Errors are raised at the end of the block, except those of an unavailable API server.
+    """
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(every):
+            # the API server is down or the object has changed: the next call retries
+            with suppress(*NOT_ANSWERING):
+                action()
+
+    with ThreadPoolExecutor(1) as thread:
+        repeated = thread.submit(repeat)
+        try:
+            yield
+        finally:
+            ended.set()
+        repeated.result()
 
 
 @contextmanager

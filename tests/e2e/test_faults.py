@@ -6,6 +6,7 @@ import pytest
 
 from catalogue.parameters import Parameters
 from local_cluster.processes import eventually
+from tests.deploy.emulator import Emulator
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed
 from tests.e2e.test_releases import APP, message, release
@@ -46,7 +47,7 @@ def test_a_parameter_is_missing(installation: Installed, claim: Claimed) -> None
 
     with claim("A parameter is missing: Secret and pods stay, an event names it") as measured:
         pods, secret = installation.running(), installation.cluster.get("Secret", *_SECRET)
-        installation.aws.client("ssm").delete_parameter(Name=path)
+        Emulator(installation.processes).client("ssm").delete_parameter(Name=path)
         installation.fail_to_sync_secret(*_SECRET)
         measured(eventually("the event", event)[:100])
         assert installation.cluster.get("Secret", *_SECRET) == secret

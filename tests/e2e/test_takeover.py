@@ -22,7 +22,7 @@ from constructs_lib.model import Manifest
 from local_cluster.argocd import ArgoCd
 from local_cluster.control_plane import PAGE
 from local_cluster.kubernetes import Cluster
-from local_cluster.processes import eventually, repeating
+from local_cluster.processes import eventually
 from ops.cluster import Cluster as Operators
 from ops.review.live.dry_run import dry_runs
 from ops.review.live.normalize import normalized
@@ -33,7 +33,7 @@ from tests.conftest import ROOT, edit, parse
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import NAMESPACES, Identity
 from tests.e2e.local_clusters import READY, running
-from tests.e2e.sampling import Samples, sampled
+from tests.e2e.sampling import Samples, repeating, sampled
 from tests.e2e.test_review_cluster import differences, findings, texts
 
 GUIDE = ROOT / "docs" / "takeover.md"

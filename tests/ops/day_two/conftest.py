@@ -78,7 +78,7 @@ def account(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acc
     made = Account(emulator.client("ssm"))
     for parameter in Parameters:
         made.put(parameter, parameter.placeholder)
-    for name, value in {**emulator.aws.environment, "AWS_MAX_ATTEMPTS": "1"}.items():
+    for name, value in {**emulator.processes.aws_variables, "AWS_MAX_ATTEMPTS": "1"}.items():
         monkeypatch.setenv(name, value)
     yield made
     for path in made.values():
