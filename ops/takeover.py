@@ -19,7 +19,7 @@ from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster
 from ops.cluster.client import Resource, in_parallel
 from ops.commands import Context, Yes
 from ops.errors import ClusterError, OpsError
-from ops.review.live.normalize import LAST_APPLIED, normalized
+from ops.review.live.dry_run import LAST_APPLIED, normalized
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository
 

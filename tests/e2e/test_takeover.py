@@ -24,8 +24,7 @@ from local_cluster.control_plane import PAGE
 from local_cluster.kubernetes import Cluster
 from local_cluster.processes import eventually
 from ops.cluster import Cluster as Operators
-from ops.review.live.dry_run import dry_runs
-from ops.review.live.normalize import normalized
+from ops.review.live.dry_run import dry_runs, normalized
 from ops.review.live.reading import Server, read_cluster
 from ops.review.load import of_cluster, read
 from ops.review.revisions import Repository

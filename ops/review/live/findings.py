@@ -10,8 +10,7 @@ from constructs_lib.manifests.references import keys_of, repository, secret_of, 
 from constructs_lib.manifests.workload import Update, Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
-from ops.review.live.dry_run import DryRun
-from ops.review.live.normalize import TRACKING_ANNOTATION, data_keys
+from ops.review.live.dry_run import TRACKING_ANNOTATION, DryRun, data_keys
 from ops.review.live.reading import SECRET, ClusterState
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 

@@ -15,9 +15,8 @@ from constructs_lib.manifests.shape import unreadable
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
 from ops.cluster.client import Client
-from ops.review.live.dry_run import DryRun, dry_runs
+from ops.review.live.dry_run import DryRun, dry_runs, normalized
 from ops.review.live.findings import cluster_findings, unserved
-from ops.review.live.normalize import normalized
 from ops.review.live.reading import READ_KINDS, ClusterState, Server, read_cluster
 from ops.review.load import of_cluster, read
 from ops.review.model import ReviewError

@@ -3,12 +3,7 @@
 from typing import Any
 
 from ops.review.diff import spell
-from ops.review.live.normalize import (
-    CLIENT_SIDE_APPLY,
-    data_keys,
-    exclusive_fields,
-    without,
-)
+from ops.review.live.dry_run import CLIENT_SIDE_APPLY, data_keys, exclusive_fields, without
 
 CONTAINER = 'k:{"name":"api"}'
 
