@@ -4,24 +4,19 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import yaml
-from kubernetes import config
-from kubernetes.client import ApiException
-from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ResourceNotFoundError
-from kubernetes.dynamic.resource import ResourceList
 
 from catalogue.installation import INSTALLATION
 from constructs_lib.model import Manifest
 from local_cluster.processes import Processes, eventually, output
 from ops.cluster import is_ready
+from ops.cluster.client import Client, Discovery, Resource
 
 ZONES = tuple(f"{INSTALLATION.region}{letter}" for letter in "abc")
 
 
-class Cluster:
+class Cluster(Client):
     """Reads and writes objects as plain dicts, with the permissions of a cluster administrator.
 
     A kind is written as in a manifest ("Deployment", "ExternalSecret"). If several groups or
@@ -29,40 +24,31 @@ class Cluster:
     """
 
     def __init__(self, kubeconfig: Path) -> None:
+        super().__init__(kubeconfig=str(kubeconfig))
         self.kubeconfig = kubeconfig
-        connect: Any = config.new_client_from_config
-        discover: Any = DynamicClient
-        cache = kubeconfig.with_name("discovery.json")
-        self._client = discover(connect(str(kubeconfig)), str(cache))
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """The object, or None if it does not exist."""
         resource = self._resource(kind)
         assert namespace or not resource.namespaced, f"{kind} {name} needs a namespace"
-        try:
-            stored: Manifest = resource.get(name=name, namespace=namespace).to_dict()
-        except ApiException as error:
-            if error.status == 404:
-                return None
-            raise
-        return stored
+        return self.read(resource.path(name, namespace))
 
     def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Manifest]:
         """The objects of a kind that match a label selector, in one namespace or all."""
         resource = self._resource(kind)
-        stored = resource.get(namespace=namespace, label_selector=selector).to_dict()
+        path = resource.path(namespace=namespace)
+        stored = self.request("GET", path, query={"labelSelector": selector})
         # items of a list have no apiVersion and kind
         named = {"apiVersion": resource.group_version, "kind": kind}
         return [{**named, **item} for item in stored["items"]]
 
-    def _resource(self, kind: str) -> Any:
-        try:
-            served = self._client.resources.search(kind=kind)
-        except ResourceNotFoundError:  # its custom resource definitions are not served yet
-            served = []
-        kinds = [resource for resource in served if not isinstance(resource, ResourceList)]
-        assert kinds, f"the API server does not serve {kind}"
-        return min(kinds, key=lambda resource: (not resource.preferred, resource.group != ""))
+    def _resource(self, kind: str) -> Resource:
+        if not any(name == kind for _, name in self.resources.preferred):
+            self.resources = Discovery(self)  # it may be served since the last time
+        served = (found for found in self.resources.preferred.values() if found.kind == kind)
+        resource = next(served, None)
+        assert resource, f"the API server does not serve {kind}"
+        return resource
 
     def apply(self, *objects: Manifest) -> None:
         """Server-side apply with forced conflicts."""

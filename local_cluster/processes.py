@@ -19,16 +19,14 @@ from urllib.parse import urlsplit
 
 import urllib3
 import yaml
-from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
 from catalogue.installation import INSTALLATION
 from charts.output import defer_signals
+from ops.errors import ClusterError
 
 T = TypeVar("T")
 
-NOT_ANSWERING = (ApiException, HTTPError, ConnectionError)
-"""Client errors while the API server is down, starting or overloaded."""
 _TABLE = Path(__file__).with_name("processes.yaml")
 _SECONDS_TO_START = 60
 _LOG_WIDTH = 300
@@ -250,7 +248,7 @@ def eventually(what: str, check: Callable[[], T], within: float = 60, every: flo
             if result := check():
                 return result
             last = repr(result)
-        except (AssertionError, *NOT_ANSWERING) as error:
+        except (AssertionError, ClusterError) as error:
             last = str(error)
         if time.monotonic() > deadline:
             raise AssertionError(f"timeout after {within:.0f} s: {what}; last result: {last}")

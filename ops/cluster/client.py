@@ -76,16 +76,17 @@ class Response:
 class Client:
     """One API server, in one context of the kubeconfig. Every method raises ClusterError."""
 
-    def __init__(self, context: str | None = None) -> None:
+    def __init__(self, context: str | None = None, kubeconfig: str | None = None) -> None:
         """Connect.
 
         Args:
             context: A context of the kubeconfig. Default: its current context.
+            kubeconfig: Its path. Default: $KUBECONFIG, or ~/.kube/config.
         """
         # takes a third of a second to import, and most commands do not need it
         from ops.cluster.kubeconfig import connect
 
-        self.context, self._api = connect(context)
+        self.context, self._api = connect(context, kubeconfig)
         self.resources = Discovery(self)
 
     def exchange(

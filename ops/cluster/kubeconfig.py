@@ -34,12 +34,12 @@ _HARMLESS = re.compile(
 a key that was pasted as a path, or the output of a credential plugin."""
 
 
-def connect(context: str | None) -> tuple[str, Any]:
+def connect(context: str | None, file: str | None = None) -> tuple[str, Any]:
     """Return the name of a context, by default the current one, and its API client.
 
     Raises ClusterError if the kubeconfig is missing, invalid, or of another cluster.
     """
-    file = os.environ.get("KUBECONFIG", "~/.kube/config")
+    file = file or os.environ.get("KUBECONFIG", "~/.kube/config")
     name, cluster = _name_and_cluster(file, context)
     configuration: Any = _Credentials(name)
     configuration.keep_alive = True  # a log may be silent for hours

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from local_cluster.kubernetes import Cluster
-from local_cluster.processes import NOT_ANSWERING
+from ops.errors import ClusterError
 
 _EVERY_SECONDS = 0.1
 
@@ -56,7 +56,7 @@ def repeating(action: Callable[[], None], every: float) -> Iterator[None]:
     def repeat() -> None:
         while not ended.wait(every):
             # the API server is down or the object has changed: the next call retries
-            with suppress(*NOT_ANSWERING):
+            with suppress(ClusterError):
                 action()
 
     with ThreadPoolExecutor(1) as thread:
