@@ -1,4 +1,6 @@
-"""The evaluator of the tests follows the NetworkPolicy documentation, one rule per test."""
+"""The evaluator of the tests follows the NetworkPolicy documentation, one rule per case."""
+
+from typing import Any
 
 import pytest
 import yaml
@@ -8,10 +10,13 @@ from tests.conftest import manifest
 from tests.network import Endpoint, Network
 
 WEB = Endpoint("10.0.1.1", "cerebro", {"app": "web"}, {("http", "TCP"): 8000})
-WORKER = Endpoint("10.0.1.2", "crawlers", {"app": "worker"})
+BESIDE = Endpoint("10.0.1.9", "cerebro")
+WORKER = Endpoint("10.0.1.2", "crawlers", {"app": "worker"}, {("http", "TCP"): 8080})
 OTHER_WORKER = Endpoint("10.0.1.3", "crawlers", {"app": "other"})
+PENDING = Endpoint(None, "crawlers")
 LOAD_BALANCER = Endpoint("10.0.9.9")
 INTERNET = Endpoint("8.8.8.8")
+IPV6 = Endpoint("2001:db8::1")
 
 NAMESPACES = [
     {"kind": "Namespace", "metadata": {"name": "cerebro", "labels": {"team": "api"}}},
@@ -19,102 +24,73 @@ NAMESPACES = [
 ]
 
 
-def network(*specs: str, namespace: str = "cerebro") -> Network:
-    """A cluster with one policy per spec, all in one namespace."""
+def network(*specs: str) -> Network:
+    """A cluster with one policy per spec, all in the namespace cerebro."""
     kind = "networking.k8s.io/v1/NetworkPolicy"
-    policies = [manifest(kind, yaml.safe_load(spec), namespace=namespace) for spec in specs]
+    policies = [manifest(kind, yaml.safe_load(spec), namespace="cerebro") for spec in specs]
     return Network([*NAMESPACES, *policies])
 
 
 DENY_ALL = "{podSelector: {}, policyTypes: [Ingress, Egress]}"
+FROM = "{podSelector: {}, ingress: [{from: [%s]}]}"
+TO = "{podSelector: {}, policyTypes: [Egress], egress: [%s]}"
+BY_NAME = FROM % "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: crawlers}}%s}"
+
+CASES: list[tuple[str, list[str], list[Any], list[Any]]] = [
+    ("without a policy everything is allowed",
+     [], [(WORKER, WEB, 8000), (INTERNET, WEB, 22, "UDP")], []),
+    ("a policy affects only its namespace",
+     [DENY_ALL], [(WORKER, OTHER_WORKER, 443)], [(WORKER, WEB, 8000), (WEB, WORKER, 443)]),
+    ("a policy affects only its directions",
+     ["{podSelector: {}, policyTypes: [Ingress]}"], [(WEB, WORKER, 443)], [(WORKER, WEB, 8000)]),
+    ("a policy affects only its pods",
+     ["{podSelector: {matchLabels: {app: api}}, policyTypes: [Ingress, Egress]}"],
+     [(WORKER, WEB, 8000)], []),
+    ("policy types default to ingress",
+     ["{podSelector: {}}"], [(WEB, INTERNET, 443)], [(INTERNET, WEB, 8000)]),
+    ("policy types default to egress, too, where it has rules",
+     ["{podSelector: {}, egress: [{ports: [{port: 443}]}]}"],
+     [(WEB, INTERNET, 443)], [(WEB, INTERNET, 80), (INTERNET, WEB, 8000)]),
+    ("policies add up",
+     [DENY_ALL, "{podSelector: {}, ingress: [{}]}"], [(WORKER, WEB, 8000)], [(WEB, WORKER, 443)]),
+    ("both ends must allow a connection",
+     ["{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}]}"],
+     [(WORKER, WEB, 8000)], [(BESIDE, WEB, 8000)]),
+    ("a pod reaches itself", [DENY_ALL], [(WEB, WEB, 8000)], []),
+    ("an IP block has addresses",
+     [FROM % "{ipBlock: {cidr: 10.0.9.0/24}}"],
+     [(LOAD_BALANCER, WEB, 8000)], [(INTERNET, WEB, 8000)]),
+    ("an IP block has exceptions",
+     [TO % "{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 192.168.0.0/16]}}]}"],
+     [(WEB, INTERNET, 9000, "UDP")], [(WEB, WORKER, 443), (WEB, IPV6, 443)]),
+    ("no IP block matches a pod without an address",
+     [FROM % "{ipBlock: {cidr: 0.0.0.0/0}}"], [(WORKER, WEB, 8000)], [(PENDING, WEB, 8000)]),
+    ("a pod selector alone is for the namespace of the policy",
+     [FROM % "{podSelector: {}}"],
+     [(BESIDE, WEB, 8000)], [(WORKER, WEB, 8000), (INTERNET, WEB, 8000)]),
+    ("a namespace has its name as a label",
+     [BY_NAME % ""], [(WORKER, WEB, 8000)], [(BESIDE, WEB, 8000)]),
+    ("pod and namespace selectors of one peer must both match",
+     [BY_NAME % ", podSelector: {matchLabels: {app: worker}}"],
+     [(WORKER, WEB, 8000)], [(OTHER_WORKER, WEB, 8000)]),
+    ("one of two peers must match",
+     [FROM % "{namespaceSelector: {matchLabels: {team: api}}}, {ipBlock: {cidr: 8.8.8.8/32}}"],
+     [(INTERNET, WEB, 8000), (BESIDE, WEB, 8000)], [(WORKER, WEB, 8000)]),
+    ("a named port is that of the target",
+     [TO % "{ports: [{port: http}]}"], [(WEB, WORKER, 8080)], [(WEB, INTERNET, 8080)]),
+]  # fmt: skip
 
 
-def test_without_a_policy_everything_is_allowed() -> None:
-    assert network().allows(WORKER, WEB, 8000)
-    assert network().allows(INTERNET, WEB, 22, "UDP")
-
-
-def test_a_policy_affects_only_its_directions_pods_and_namespace() -> None:
-    closed = network(DENY_ALL)
-    assert not closed.allows(WORKER, WEB, 8000)
-    assert not closed.allows(WEB, WORKER, 443)
-    assert closed.allows(WORKER, OTHER_WORKER, 443)
-    ingress_only = network("{podSelector: {}, policyTypes: [Ingress]}")
-    assert ingress_only.allows(WEB, WORKER, 443)
-    others = network("{podSelector: {matchLabels: {app: api}}, policyTypes: [Ingress, Egress]}")
-    assert others.allows(WORKER, WEB, 8000)
-
-
-def test_policy_types_default_to_ingress_and_to_egress_where_it_has_rules() -> None:
-    assert network("{podSelector: {}}").allows(WEB, INTERNET, 443)
-    with_egress = network("{podSelector: {}, egress: [{ports: [{port: 443}]}]}")
-    assert with_egress.allows(WEB, INTERNET, 443)
-    assert not with_egress.allows(WEB, INTERNET, 80)
-    assert not with_egress.allows(INTERNET, WEB, 8000)
-
-
-def test_policies_add_up() -> None:
-    opened = network(DENY_ALL, "{podSelector: {}, ingress: [{}]}")
-    assert opened.allows(WORKER, WEB, 8000)
-    assert not opened.allows(WEB, INTERNET, 443)
-
-
-def test_both_ends_must_allow_a_connection() -> None:
-    only_ingress_is_open = network(
-        "{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{}]}", namespace="crawlers"
-    )
-    assert not only_ingress_is_open.allows(WORKER, OTHER_WORKER, 443)
-
-
-def test_a_pod_reaches_itself() -> None:
-    assert network(DENY_ALL).allows(WEB, WEB, 8000)
-
-
-def test_ip_blocks_and_their_exceptions() -> None:
-    subnets = network("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.9.0/24}}]}]}")
-    assert subnets.allows(LOAD_BALANCER, WEB, 8000)
-    assert not subnets.allows(INTERNET, WEB, 8000)
-    public = network(
-        "{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: "
-        "{cidr: 0.0.0.0/0, except: [10.0.0.0/8, 192.168.0.0/16]}}]}]}"
-    )
-    assert public.allows(WEB, INTERNET, 9000, "UDP")
-    assert not public.allows(WEB, WORKER, 443)
-    assert not public.allows(WEB, Endpoint("2001:db8::1"), 443)
-
-
-def test_no_ip_block_matches_a_pod_without_an_address() -> None:
-    anywhere = network("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}")
-    assert not anywhere.allows(Endpoint(None, "crawlers"), WEB, 8000)
-
-
-def test_pod_and_namespace_selectors_of_one_peer_must_both_match() -> None:
-    pods_beside = network("{podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}")
-    assert pods_beside.allows(Endpoint("10.0.1.9", "cerebro"), WEB, 8000)
-    assert not pods_beside.allows(WORKER, WEB, 8000)
-    assert not pods_beside.allows(INTERNET, WEB, 8000)
-    by_name = (
-        "{podSelector: {}, ingress: [{from: [{namespaceSelector: "
-        "{matchLabels: {kubernetes.io/metadata.name: crawlers}}%s}]}]}"
-    )
-    assert network(by_name % "").allows(WORKER, WEB, 8000)
-    one_app = network(by_name % ", podSelector: {matchLabels: {app: worker}}")
-    assert one_app.allows(WORKER, WEB, 8000)
-    assert not one_app.allows(OTHER_WORKER, WEB, 8000)
-
-
-def test_one_of_two_peers_must_match() -> None:
-    either = network(
-        "{podSelector: {}, ingress: [{from: ["
-        "{namespaceSelector: {matchLabels: {team: api}}}, {ipBlock: {cidr: 8.8.8.8/32}}]}]}"
-    )
-    assert either.allows(INTERNET, WEB, 8000)
-    assert either.allows(Endpoint("10.0.1.9", "cerebro"), WEB, 8000)
-    assert not either.allows(WORKER, WEB, 8000)
+@pytest.mark.parametrize(
+    ("policies", "allowed", "denied"), [pytest.param(*case, id=rule) for rule, *case in CASES]
+)
+def test_connections(policies: list[str], allowed: list[Any], denied: list[Any]) -> None:
+    cluster = network(*policies)
+    assert [one for one in (*allowed, *denied) if cluster.allows(*one)] == allowed
 
 
 def test_labels_of_an_unknown_namespace_are_not_guessed() -> None:
-    any_namespace = network("{podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}")
+    any_namespace = network(FROM % "{namespaceSelector: {}}")
     with pytest.raises(ValueError, match="no Namespace object for elsewhere"):
         any_namespace.allows(Endpoint("10.0.1.9", "elsewhere"), WEB, 8000)
 
@@ -134,15 +110,6 @@ def test_ports(port: str, allowed: set[tuple[int, str]]) -> None:
     opened = network(f"{{podSelector: {{}}, ingress: [{{ports: [{port}]}}]}}")
     tried = [(number, protocol) for number in (7999, 8000) for protocol in ("TCP", "UDP")]
     assert {one for one in tried if opened.allows(INTERNET, WEB, *one)} == allowed
-
-
-def test_a_named_port_is_the_targets() -> None:
-    to_http = network(
-        "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: http}]}]}",
-        namespace="crawlers",
-    )
-    assert to_http.allows(WORKER, WEB, 8000)
-    assert not to_http.allows(WORKER, INTERNET, 8000)
 
 
 @pytest.mark.parametrize(
