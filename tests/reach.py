@@ -1,7 +1,6 @@
 """The intended connections: questions for every workload, and the expected answers.
 
-The answers for the workloads of CLICKHOUSE and CRAWLER are listed here. Those for others follow
-from what their charts declare, so that a new service needs no entry.
+The answers follow from what the charts declare, so that a new service needs no entry.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,33 +30,6 @@ KUBE_DNS = Endpoint("10.0.0.10", "kube-system", {"k8s-app": "kube-dns"})
 NODE_CACHE = Endpoint("169.254.20.10")
 AUTO_MODE = Endpoint("172.20.0.10")
 OTHER_RESOLVER = Endpoint("169.254.20.25")
-
-WEB = {"cerebro-api": 8000, "cerebro-mcp": 8000, "metrics-dashboard": 8080}
-CRAWLER = "nebula"
-BEACON = {"beacon-indexer-realtime", "beacon-indexer-validators"}
-EXECUTION = {"cryo-indexer", "cryo-indexer-auto-maintain"}
-PUBLIC_HTTPS = {
-    *BEACON,
-    *EXECUTION,
-    CRAWLER,
-    "cerebro-api",
-    "cerebro-mcp",
-    "click-runner-coingecko",
-    "click-runner-cow",
-    "click-runner-defillama",
-    "click-runner-governance-forum",
-    "click-runner-governance-snapshot",
-    "ip-crawler",
-}
-CLICKHOUSE = {
-    *PUBLIC_HTTPS - {CRAWLER},
-    "beacon-indexer-migrations",
-    "beacon-indexer-transform",
-    "click-runner-ember",
-    "cryo-indexer-migrations",
-    "metrics-dashboard",
-}
-LISTED = CLICKHOUSE | {CRAWLER}
 
 
 @dataclass(frozen=True)
@@ -93,7 +65,7 @@ def questions(
             )
         for other, target in pods.items():
             if other != app:
-                called = not {app, other} <= LISTED and _calls(app, other, subnets=subnets)
+                called = _calls(app, other, subnets=subnets)
                 yield Question(f"{app} -> {other}", pod, target, _port(other), called)
 
 
@@ -114,18 +86,15 @@ def declared() -> dict[str, ProgramConstruct]:
 
 def behind_load_balancers() -> dict[str, int]:
     """The ports that load balancers call, by workload."""
-    others = {
+    return {
         name: one.port
         for name, one in declared().items()
-        if name not in LISTED and isinstance(one, WebService) and one.alb
+        if isinstance(one, WebService) and one.alb
     }
-    return WEB | others
 
 
 def _port(app: str) -> int:
     """The port of the program, or one that is closed."""
-    if app in LISTED:
-        return WEB.get(app, 9090)
     main = next(iter(declared()[app].containers.values()))
     return main.port or 9090
 
@@ -184,17 +153,14 @@ def _dns(app: str, pod: Endpoint, *, auto_mode: bool) -> Iterator[Question]:
 
 
 def _outside(app: str, pod: Endpoint, place: str, address: Endpoint) -> Iterator[Question]:
-    everywhere = app == CRAWLER and place == "public"
-    node = app in BEACON | EXECUTION
-    for what, port, protocol, listed in (
-        ("ClickHouse", 8443, "TCP", app in CLICKHOUSE or everywhere),
-        ("ClickHouse, native", 9440, "TCP", app == CRAWLER),
-        ("web servers and nodes", 443, "TCP", node or (place == "public" and app in PUBLIC_HTTPS)),
-        ("execution nodes", 8545, "TCP", app in EXECUTION or everywhere),
-        ("beacon nodes", 5052, "TCP", app in BEACON or everywhere),
-        ("SSH", 22, "TCP", everywhere),
-        ("30303/UDP", 30303, "UDP", everywhere),
+    for what, port, protocol in (
+        ("ClickHouse", 8443, "TCP"),
+        ("ClickHouse, native", 9440, "TCP"),
+        ("web servers and nodes", 443, "TCP"),
+        ("execution nodes", 8545, "TCP"),
+        ("beacon nodes", 5052, "TCP"),
+        ("SSH", 22, "TCP"),
+        ("30303/UDP", 30303, "UDP"),
     ):
         declares = _opens(app, port, protocol, public=place == "public")
-        expected = listed if app in LISTED else declares
-        yield Question(f"{app} -> {what}, {place}", pod, address, port, expected, protocol)
+        yield Question(f"{app} -> {what}, {place}", pod, address, port, declares, protocol)
