@@ -21,11 +21,11 @@ from collections import defaultdict
 from itertools import product
 from pathlib import Path
 
-from tests.bench import review, setup
+from tests.bench import review
 from tests.bench.services import app, names
-from tests.bench.timing import timed
+from tests.bench.timing import setup, timed
+from tests.conftest import ROOT
 
-_ROOT = Path(__file__).parents[2]
 _TURNS = 3
 """How often a round repeats commands that take a second or less."""
 _FOLDERS = ("dist", "ours", "theirs", "hundred", "changes")
@@ -61,8 +61,8 @@ def run(command: list[str], folder: Path, checkout: Path) -> tuple[float, float]
     environment = {
         **os.environ,
         "CDK8S_OUTDIR": str(folder),
-        "NODE_PATH": str(_ROOT / "node_modules"),
-        "PYTHONPATH": str(_ROOT),
+        "NODE_PATH": str(ROOT / "node_modules"),
+        "PYTHONPATH": str(ROOT),
     }
     return timed(command, checkout, environment)
 
@@ -104,13 +104,13 @@ def main() -> None:
             for name, (command, place, times) in commands.items():
                 if turn < times:
                     print(f"\rround {number + 1} of {rounds}: {name:<12}", end="", file=sys.stderr)
-                    checkout = folder[place] if place == "changes" else _ROOT
+                    checkout = folder[place] if place == "changes" else ROOT
                     took, megabytes = run(command, folder[place], checkout)
                     seconds[name].append(took)
                     peak = max(peak, megabytes) if name == "platform" else peak
         compare(folder["ours"], folder["theirs"])
         print("\rset-up, once", end="", file=sys.stderr)
-        seconds |= {name: [took] for name, took in setup.measure(Path(workshop)).items()}
+        seconds |= setup(Path(workshop))
     print(file=sys.stderr)
     median = {name: statistics.median(taken) for name, taken in seconds.items()}
     for name, value in median.items():
