@@ -13,10 +13,12 @@ from local_cluster import installing
 from local_cluster.control_plane import running_control_plane
 from local_cluster.installing import ETCD, GO, TOOLS, Prerequisite, PrerequisiteError, require
 from local_cluster.processes import ProcessFailedError
-from tests.conftest import ROOT, run
+from tests.conftest import run
 from tests.images import __main__ as images
 from tests.scan.programs import NEEDED
 from tests.scan.scanners import SCANNERS
+
+pytest_plugins = ("pytester",)
 
 GO_ALONE = "  Go 1.26 or newer: https://go.dev/dl\n"
 GO_AND_GIT = f"{GO_ALONE}  git: apt install git, or brew install git\n"
@@ -160,46 +162,34 @@ def test_every_scanner_declares_its_programs() -> None:
     assert NEEDED.keys() == SCANNERS.keys()
 
 
-CONFTEST = """
+NEEDING_AN_EMULATOR = """
 from contextlib import contextmanager
 import pytest
 from tests.prerequisites import needed_by_all
 
 @contextmanager
 def emulator():
-    if {broken}:
-        raise RuntimeError("no port is free")
-    yield "running"
+    raise RuntimeError("no port is free")
+    yield
 
 @pytest.fixture(scope="session")
 def running(request):
     with needed_by_all(request, "the emulator", emulator()) as one:
         yield one
-"""
-TESTS = """
-import pytest
 
 @pytest.mark.parametrize("number", range(36))
 def test_it(running, number):
-    assert running == "running"
+    pass
 """
 
 
-@pytest.mark.parametrize(
-    ("broken", "status", "outcome"), [(True, 1, "1 error in"), (False, 0, "36 passed in")]
-)
-def test_a_program_that_fails_to_start_ends_the_run(
-    tmp_path: Path, *, broken: bool, status: int, outcome: str
-) -> None:
-    (tmp_path / "conftest.py").write_text(CONFTEST.format(broken=broken))
-    (tmp_path / "test_it.py").write_text(TESTS)
-    options = ("-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", str(tmp_path))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = run(sys.executable, *options, environment=environment, folder=tmp_path)
-    assert done.returncode == status, done.stdout
-    assert outcome in done.stdout
-    ended = "the emulator does not start, but all tests need it !!"
-    assert (ended in done.stdout, "RuntimeError: no port is free" in done.stdout) == (broken,) * 2
+def test_a_program_that_fails_to_start_ends_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(NEEDING_AN_EMULATOR)
+    done = pytester.runpytest()
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(
+        ["*RuntimeError: no port is free", "*the emulator does not start, but all tests need it !*"]
+    )
 
 
 def test_a_control_plane_that_fails_to_start_shows_its_logs(
