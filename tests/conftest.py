@@ -4,7 +4,9 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from constructs_lib.kubernetes import App
 from constructs_lib.model import Manifest
 
 ROOT = Path(__file__).parents[1]
+T = TypeVar("T")
 
 
 def pytest_configure() -> None:
@@ -43,6 +46,20 @@ def app(platform: AnalyticsPlatform) -> App:
 def objects(committed: dict[str, str]) -> list[Manifest]:
     """All objects in dist/."""
     return list(parse(committed))
+
+
+@contextmanager
+def needed_by_all(
+    request: pytest.FixtureRequest, what: str, starting: AbstractContextManager[T]
+) -> Iterator[T]:
+    """Start a resource that all tests need; if that fails, the run ends with the error."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(starting)
+        except Exception:
+            request.session.shouldfail = f"{what} does not start, but all tests need it"
+            raise
+        yield running
 
 
 def run(

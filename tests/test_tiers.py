@@ -165,7 +165,7 @@ def test_every_scanner_declares_its_programs() -> None:
 NEEDING_AN_EMULATOR = """
 from contextlib import contextmanager
 import pytest
-from tests.prerequisites import needed_by_all
+from tests.conftest import needed_by_all
 
 @contextmanager
 def emulator():

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from catalogue.stack_outputs import STACK
-from tests.conftest import copy_checkout, edit
+from tests.conftest import copy_checkout, edit, needed_by_all
 from tests.deploy.emulator import Emulator, running_emulator
-from tests.prerequisites import needed_by_all
 
 
 @pytest.fixture(scope="session")

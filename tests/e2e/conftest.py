@@ -17,10 +17,9 @@ import pytest
 
 from local_cluster.control_plane import ControlPlane, running_control_plane
 from local_cluster.installing import PREREQUISITES, PrerequisiteError, Say, require
-from tests.conftest import copy_checkout
+from tests.conftest import copy_checkout, needed_by_all
 from tests.e2e.installed import Installed
 from tests.e2e.report import Claim, state_of, table
-from tests.prerequisites import needed_by_all
 
 _DEFAULT = "v1beta1"
 _CLAIMS = pytest.StashKey[list[Claim]]()

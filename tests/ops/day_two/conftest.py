@@ -17,10 +17,10 @@ from ops import aws, jobs, rendered
 from ops.commands import app as commands
 from ops.secrets import rotation
 from tests import fixed
+from tests.conftest import needed_by_all
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.day_two.api_server import ApiServer, running_api_server
 from tests.ops.day_two.world import World
-from tests.prerequisites import needed_by_all
 
 SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
 
