@@ -1,4 +1,4 @@
-"""Tests of comment.py, with a fake gh that answers from files."""
+"""Tests of comment.py, with a fake gh that answers from files, and of nightly.py."""
 
 import json
 import zipfile
@@ -9,6 +9,7 @@ import pytest
 from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner
 
 REPOSITORY = "repos/gnosischain/deployments"
+RUN = "https://github.com/gnosischain/deployments/actions/runs/3"
 MARKER = "<!-- what this pull request does -->"
 OTHER = {"id": 1, "user": {"login": "someone"}, "body": "a question"}
 
@@ -61,10 +62,8 @@ def test_a_later_run_updates(github: Runner) -> None:
 
 
 def test_a_text_that_is_too_long_becomes_a_link(github: Runner) -> None:
-    assert comment(github, 70_000 * "x") == (
-        f"{MARKER}\nThe text is too long for a comment. See the artifact of "
-        "https://github.com/gnosischain/deployments/actions/runs/3."
-    )
+    link = f"{MARKER}\nThe text is too long for a comment. See the artifact of {RUN}."
+    assert comment(github, 70_000 * "x") == link
 
 
 def test_a_pull_request_with_newer_commits_is_skipped(github: Runner) -> None:
@@ -72,7 +71,45 @@ def test_a_pull_request_with_newer_commits_is_skipped(github: Runner) -> None:
     assert comment(github, "old") == ""
 
 
-def test_an_error_of_gh_fails_the_job(github: Runner) -> None:
+def test_an_error_of_gh_fails_the_comment(github: Runner) -> None:
     github.program("gh", "echo HTTP 403 >&2; exit 1")
     path = "actions/runs/3/artifacts?name=comment"
     assert github.run(SCRIPTS / "comment.py") == (1, "", f"error: gh api {path}: HTTP 403\n")
+
+
+TITLE = "The nightly run fails"
+LIST = "gh issue list --state open --limit 1000 --json number,title,author"
+OTHERS = [
+    {"number": 5, "title": TITLE, "author": {"is_bot": False, "login": "someone"}},
+    {"number": 6, "title": "Another", "author": {"is_bot": True, "login": "app/dependabot"}},
+]
+OURS = {"number": 7, "title": TITLE, "author": {"is_bot": True, "login": "app/github-actions"}}
+OPENED = f"gh issue create --title {TITLE} --body {RUN} failed. Failed jobs: e2e."
+
+
+@pytest.mark.parametrize(
+    ("issues", "results", "calls"),
+    [
+        (OTHERS, {"lint": "success", "e2e": "failure"}, [OPENED]),
+        (OTHERS, {"lint": "success", "e2e": "cancelled"}, [OPENED]),  # codespell:ignore cancelled
+        (OTHERS, {"lint": "success", "e2e": "skipped"}, [OPENED]),
+        ([*OTHERS, OURS], {"scan": "failure", "lint": "success", "e2e": "failure"},
+         [f"gh issue comment 7 --body {RUN} failed. Failed jobs: scan, e2e."]),
+        ([*OTHERS, OURS], {"e2e": "success"}, [f"gh issue close 7 --comment {RUN} passed."]),
+        (OTHERS, {"e2e": "success"}, []),
+    ],
+)  # fmt: skip
+def test_an_issue_is_open_while_the_nightly_run_fails(
+    runner: Runner, issues: list[dict[str, Any]], results: dict[str, str], calls: list[str]
+) -> None:
+    runner.program("gh", f"[ \"$2\" = list ] && echo '{json.dumps(issues)}'; exit 0")
+    needs = {name: {"result": result, "outputs": {}} for name, result in results.items()}
+    status, _, stderr = runner.run(SCRIPTS / "nightly.py", NEEDS=json.dumps(needs), RUN_URL=RUN)
+    assert status == 0, stderr
+    assert runner.calls == [LIST, *calls]
+
+
+def test_an_error_of_gh_fails_nightly(runner: Runner) -> None:
+    runner.program("gh", "echo HTTP 403 >&2; exit 1")
+    done = runner.run(SCRIPTS / "nightly.py", NEEDS="{}", RUN_URL=RUN)
+    assert done == (1, "", "error: gh issue list: HTTP 403\n")
