@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import kubernetes_validate
 import pytest
+from jsonpatch import apply_patch
 
 from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
@@ -80,18 +81,15 @@ def test_every_cluster_target_renders_valid_objects(
 @pytest.mark.parametrize(
     ("kind", "path", "value", "message"),
     [
-        ("Deployment", ("spec", "replicaz"), 2, "replicaz"),
-        ("Ingress", ("spec", "rules"), "api", "rules"),
-        ("ExternalSecret", ("spec", "target", "creationPolicy"), "Mine", "creationPolicy"),
-        ("Application", ("spec", "project"), None, "project"),
+        ("Deployment", "/spec/replicaz", 2, "replicaz"),
+        ("Ingress", "/spec/rules", "api", "rules"),
+        ("ExternalSecret", "/spec/target/creationPolicy", "Mine", "creationPolicy"),
+        ("Application", "/spec/project", None, "project"),
     ],
 )
 def test_an_invalid_object_is_detected(
-    objects: list[Manifest], kind: str, path: tuple[str, ...], value: Any, message: str
+    objects: list[Manifest], kind: str, path: str, value: Any, message: str
 ) -> None:
-    broken = json.loads(json.dumps(next(o for o in objects if o["kind"] == kind)))
-    inner = broken
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
+    valid = next(o for o in objects if o["kind"] == kind)
+    broken = apply_patch(valid, [{"op": "add", "path": path, "value": value}])
     assert any(message in problem for problem in problems([broken]))

@@ -1,14 +1,16 @@
 """A field that is missing or of a wrong type is reported by name; it never crashes a rule."""
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonpatch import apply_patch
+from jsonpointer import escape
 
 from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import is_identified, malformed, unreadable
+from constructs_lib.model import Manifest
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered
 from tests.conftest import manifest
@@ -18,35 +20,25 @@ WRONG: tuple[Any, ...] = ("text", 7, ["a"], [None], [{"a": "b"}], {"a": 1})
 ONE_OF_EACH = list({item.kind: item for item in start()}.values())
 
 
-def paths(content: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every field, and the first item of every list."""
+def fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Path and value of every field, and of the first item of every list."""
     steps = content.items() if isinstance(content, dict) else enumerate(content[:1])
     for step, inner in steps:
-        yield (*path, step)
+        place = f"{path}/{escape(str(step))}"
+        yield place, inner
         if isinstance(inner, dict | list):
-            yield from paths(inner, (*path, step))
+            yield from fields(inner, place)
 
 
-def copied(item: dict[str, Any], path: tuple[str | int, ...]) -> tuple[dict[str, Any], Any]:
-    """A copy, and the mapping or list in it that contains the field."""
-    broken = copy.deepcopy(item)
-    place: Any = broken
-    for step in path[:-1]:
-        place = place[step]
-    return broken, place
-
-
-def broken_fields(item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in paths(item):
-        name = ".".join(map(str, path))
-        for wrong in WRONG:
-            broken, place = copied(item, path)
-            if type(place[path[-1]]) is not type(wrong):
-                place[path[-1]] = wrong
-                yield f"{name} = {wrong!r}", broken
-        broken, place = copied(item, path)
-        del place[path[-1]]
-        yield f"no {name}", broken
+def broken_fields(item: Manifest) -> Iterator[tuple[str, Manifest]]:
+    for path, value in fields(item):
+        changes = [
+            {"op": "replace", "path": path, "value": wrong}
+            for wrong in WRONG
+            if type(value) is not type(wrong)
+        ]
+        for change in (*changes, {"op": "remove", "path": path}):
+            yield str(change), apply_patch(item, [change])
 
 
 @pytest.mark.parametrize("item", ONE_OF_EACH, ids=lambda item: item.kind)
