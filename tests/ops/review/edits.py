@@ -1,4 +1,4 @@
-"""Edits of charts and of dist/, and their review. Objects and fields are named as in a report.
+"""Edits of dist/, and their review. Objects and fields are named as in a report.
 
 For example `Deployment cerebro/cerebro-api` and `spec.ports[http].port`. `[0]` is the first item of
 a list, `[http]` the item with this value in one of its fields, `[+]` a new item. As in
@@ -6,24 +6,20 @@ constructs_lib/rules/examples.yaml, `pod` is the pod spec, and `container` its f
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache, partial
-from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import yaml
 
 from charts import registry
 from constructs_lib.manifests.objects import POD_TEMPLATES, Object, group
-from constructs_lib.model import ClusterTarget, Pin
+from constructs_lib.model import Pin
 from ops.review.report import Report
 from ops.review.revisions import STACK, Revision
 from tests import fixed
-from tests.conftest import ROOT
 
 Files = dict[str, str]
 """dist/ as text by path below it, and the template of SecretsStack by its whole path."""
@@ -60,12 +56,12 @@ _QUOTAS = {
 @cache
 def rendered() -> Files:
     """dist/ before an edit."""
-    return _render(fixed.CHARTS)
+    return _render(PLATFORM.images)
 
 
-def _render(charts: tuple[str, ...], **changes: Any) -> Files:
-    with fixed.only(charts):
-        files = registry.render(replace(PLATFORM, **changes))
+def _render(images: Mapping[str, Pin]) -> Files:
+    with fixed.only():
+        files = registry.render(replace(PLATFORM, images=images))
     for namespace, quota in _QUOTAS.items():
         path = f"cluster/namespace-{namespace}.k8s.yaml"
         for resource, hard in quota.items():
@@ -120,44 +116,22 @@ def write(service: str, *changes: tuple[str, str]) -> Edit:
     return edit
 
 
-def drop(service: str, *kinds: str) -> Edit:
-    """Delete some kinds from `dist/<service>.k8s.yaml`, or the whole file."""
-
-    def edit(files: Files) -> Files:
-        path = f"{service}.k8s.yaml"
-        documents = files[path].split(_SEPARATOR)
-        kept = [text for text in documents if named(text).partition(" ")[0] not in kinds]
-        assert len(kept) < len(documents) or not kinds, f"{path} has no {kinds}"
-        rest = {other: text for other, text in files.items() if other != path}
-        return {**rest, path: _SEPARATOR.join(kept)} if kinds else rest
-
-    return edit
-
-
-@cache
-def _declared(chart: str, old: str, new: str) -> Files:
-    """Render everything with another `charts/<chart>.py`."""
-    source = (ROOT / "charts" / f"{chart}.py").read_text("utf-8")
-    assert old in source, f"{chart}.py has no {old!r}"
-    name = f"charts.{chart.replace('/', '.')}"
-    edited = ModuleType(name)
-    exec(compile(source.replace(old, new), f"{name}.py", "exec"), vars(edited))  # noqa: S102 our own
-    with patch.dict(sys.modules, {name: edited}):
-        return _render(fixed.CHARTS)
-
-
-def without(chart: str, image: str) -> Edit:
-    """Remove a chart from the registry, and its image from the catalogue."""
-    charts = tuple(entry for entry in fixed.CHARTS if not entry.endswith(f":{chart}"))
-    images = {name: pin for name, pin in PLATFORM.images.items() if name != image}
-    return lambda _: _render(charts, images=images)
-
-
 def pin(service: str, tag: str) -> Edit:
     """Pin an image. `sha-a@sha256:1` means a commit and a digest of only these digits."""
     tag = re.sub(r"(?<=sha-)(\w)(?=@|$)", 40 * r"\1", tag)
     tag = re.sub(r"(?<=sha256:)(\w)$", 64 * r"\1", tag)
-    return lambda _: _render(fixed.CHARTS, images={**PLATFORM.images, service: Pin.parse(tag)})
+    return lambda _: _pinned(service, tag)
+
+
+@cache
+def _pinned(service: str, tag: str) -> Files:
+    return _render({**PLATFORM.images, service: Pin.parse(tag)})
+
+
+def _file(path: str, text: str | None) -> Edit:
+    """Write a file, or delete it with None."""
+    written = {} if text is None else {path: text}
+    return lambda files: {name: files[name] for name in files if name != path} | written
 
 
 def set_field(name: str, path: str, value: Any) -> Edit:
@@ -263,20 +237,9 @@ def _step(target: str, change: Any) -> Edit:
 
 _VERBS: Mapping[str, Callable[[str, Any], Edit]] = {
     "add": lambda file, manifests: together(*(add(file, manifest) for manifest in manifests)),
-    "chart": lambda chart, change: lambda _: _declared(chart, *next(iter(change.items()))),
-    "drop": lambda service, kinds: drop(service, *kinds),
-    "file": lambda path, text: lambda files: {**files, path: text},
+    "file": _file,
     "pin": pin,
-    "platform": lambda _, settings: lambda _: _render(fixed.CHARTS, **_settings(**settings)),
-    "remove": lambda service, _: without(service.capitalize(), service),
     "reorder": lambda file, _: _reordered(file),
     "reverse": lambda name, path: _change(name, lambda item: _field(item, path).reverse()),
     "write": lambda service, changes: write(service, *changes.items()),
 }
-
-
-def _settings(target: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
-    """Fields of the Platform."""
-    of_target = {"target": ClusterTarget(**target)} if target else {}
-    lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
-    return {**settings, **lists, **of_target}

@@ -32,6 +32,11 @@ def test_the_review_reports_exactly_the_expected_findings(case: Case) -> None:
     assert not problems, "\n".join(problems)
 
 
+def test_nothing_is_deleted_when_dist_is_lost() -> None:
+    texts = {found.text for found in review(rendered(), {}).findings if found.risk == "delete"}
+    assert all(text.startswith("stays in the cluster: ") for text in texts)
+
+
 def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing_replicas(item: Object, _: Rendered) -> Problems:
         yield f"runs {item.spec['replicas']} pods"

@@ -1,4 +1,4 @@
-"""Cases: an edit of charts or of `dist/`, and every finding that the review must report for it.
+"""Cases: an edit of `dist/`, and every finding that the review must report for it.
 
 A text is a short fragment that survives rewording: a field, a value or the id of a rule. After `= `
 it is the whole text of the finding, to assert the words.
