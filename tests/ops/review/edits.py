@@ -6,17 +6,17 @@ constructs_lib/rules/examples.yaml, `pod` is the pod spec, and `container` its f
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import yaml
 
 from charts import registry
 from constructs_lib.manifests.objects import POD_TEMPLATES, Object, group
-from constructs_lib.model import Pin
+from constructs_lib.model import Manifest, Pin
 from ops.review.report import Report
 from ops.review.revisions import STACK, Revision
 from tests import fixed
@@ -84,11 +84,6 @@ def said(report: Report) -> set[str]:
     return {f"{finding.risk} {finding.key}" for finding in report.findings}
 
 
-def _reordered(file: str) -> Edit:
-    """Reverse the order of the objects in a file."""
-    return lambda files: {**files, file: _SEPARATOR.join(reversed(files[file].split(_SEPARATOR)))}
-
-
 def unchanged(files: Files) -> Files:
     return files
 
@@ -102,88 +97,56 @@ def together(*edits: Edit) -> Edit:
     return edit
 
 
-def write(service: str, *changes: tuple[str, str]) -> Edit:
-    """Edit `dist/<service>.k8s.yaml`: replace every match of each `old`."""
+def editing(steps: Mapping[str, Any]) -> Edit:
+    """The edit that a case describes: a verb or an object in each step, and what changes."""
+    return together(*(_step(target, change) for target, change in steps.items()))
+
+
+def _step(target: str, change: Any) -> Edit:
+    verb, _, rest = target.partition(" ")
+    return _VERBS[verb](rest, change) if verb in _VERBS else _objects(target, change)
+
+
+def _objects(name: str, change: Mapping[str, Any] | None) -> Edit:
+    """Set fields of the objects of a name, which may have wildcards; None deletes the objects.
+
+    The text of all others remains as it is.
+    """
 
     def edit(files: Files) -> Files:
-        path = f"{service}.k8s.yaml"
-        text = files[path]
-        for old, new in changes:
-            assert re.search(old, text), f"{path} has no {old!r}"
-            text = re.sub(old, new, text)
-        return {**files, path: text}
+        edited = {
+            file: _SEPARATOR.join(_documents(text, name, change))
+            for file, text in files.items()
+            if file.endswith(".yaml")
+        }
+        assert edited.items() - files.items(), f"dist/ has no {name}, or it is already so"
+        return files | edited
 
     return edit
 
 
-def pin(service: str, tag: str) -> Edit:
-    """Pin an image. `sha-a@sha256:1` means a commit and a digest of only these digits."""
-    tag = re.sub(r"(?<=sha-)(\w)(?=@|$)", 40 * r"\1", tag)
-    tag = re.sub(r"(?<=sha256:)(\w)$", 64 * r"\1", tag)
-    return lambda _: _pinned(service, tag)
+def _documents(text: str, name: str, change: Mapping[str, Any] | None) -> Iterator[str]:
+    for document in text.split(_SEPARATOR):
+        if not fnmatchcase(named(document), name):
+            yield document
+        elif change is not None:
+            manifest = yaml.safe_load(document)
+            for path, value in change.items():
+                _set(manifest, path, value)
+            yield yaml.safe_dump(manifest, sort_keys=False)
 
 
-@cache
-def _pinned(service: str, tag: str) -> Files:
-    return _render({**PLATFORM.images, service: Pin.parse(tag)})
-
-
-def _file(path: str, text: str | None) -> Edit:
-    """Write a file, or delete it with None."""
-    written = {} if text is None else {path: text}
-    return lambda files: {name: files[name] for name in files if name != path} | written
-
-
-def set_field(name: str, path: str, value: Any) -> Edit:
+def _set(manifest: Any, path: str, value: Any) -> None:
     """Set a field to another value, or remove it with None."""
-
-    def change(manifest: Any) -> None:
-        parent, last = _find(manifest, path)
-        if last == "+":
-            parent.append(value)
-        elif value is None:
-            del parent[last]
-        else:
-            unchanged = isinstance(parent, dict) and parent.get(last) == value
-            assert not unchanged, f"{name} already has {path}: {value}"
-            parent[last] = value
-
-    return _change(name, change)
-
-
-def delete(*names: str) -> Edit:
-    """Delete objects; their files remain."""
-    return together(*(partial(_replaced, name, change=None) for name in names))
-
-
-def add(file: str, manifest: Mapping[str, Any]) -> Edit:
-    """Append an object to a file."""
-    text = _SEPARATOR + yaml.safe_dump(dict(manifest), sort_keys=False)
-    return lambda files: {**files, file: files[file] + text}
-
-
-def _change(name: str, change: Callable[[Any], None]) -> Edit:
-    """Edit objects; the text of all others remains as it is."""
-    return lambda files: _replaced(name, files, change=change)
-
-
-def _replaced(name: str, files: Files, change: Callable[[Any], None] | None) -> Files:
-    """The files with other objects of some name, which may have wildcards; None deletes them."""
-    found = False
-    for file, text in files.items():
-        documents = text.split(_SEPARATOR) if file.endswith(".yaml") else []
-        kept = []
-        for document in documents:
-            if not fnmatchcase(named(document), name):
-                kept.append(document)
-            elif change:
-                manifest = yaml.safe_load(document)
-                change(manifest)
-                kept.append(yaml.safe_dump(manifest, sort_keys=False))
-        if kept != documents:
-            files, found = {**files, file: _SEPARATOR.join(kept)}, True
-    assert found, f"dist/ has no {name}"
-    return files
+    parent, last = _find(manifest, path)
+    if last == "+":
+        parent.append(value)
+    elif value is None:
+        del parent[last]
+    else:
+        same = isinstance(parent, dict) and parent.get(last) == value
+        assert not same, f"an object already has {path}: {value}"
+        parent[last] = value
 
 
 @cache
@@ -191,11 +154,6 @@ def named(document: str) -> str:
     """`Deployment cerebro/cerebro-api`."""
     manifest = yaml.safe_load(document)
     return str(Object.of(manifest).key) if manifest else ""
-
-
-def _field(manifest: Any, path: str) -> Any:
-    parent, last = _find(manifest, path)
-    return parent[last]
 
 
 def _find(manifest: Any, path: str) -> tuple[Any, str | int]:
@@ -221,25 +179,54 @@ def _key(parent: Any, step: str) -> str | int:
     )
 
 
-def read(steps: Mapping[str, Any]) -> Edit:
-    """The edit that a case describes: a verb or an object in each step, and what changes."""
-    return together(*(_step(target, change) for target, change in steps.items()))
+def _add(file: str, manifests: Iterable[Manifest]) -> Edit:
+    """Append objects to a file."""
+    texts = (yaml.safe_dump(manifest, sort_keys=False) for manifest in manifests)
+    added = "".join(_SEPARATOR + text for text in texts)
+    return lambda files: {**files, file: files[file] + added}
 
 
-def _step(target: str, change: Any) -> Edit:
-    verb, _, rest = target.partition(" ")
-    if verb in _VERBS:
-        return _VERBS[verb](rest, change)
-    if change is None:
-        return delete(target)
-    return together(*(set_field(target, path, value) for path, value in change.items()))
+def _file(path: str, text: str | None) -> Edit:
+    """Write a file, or delete it with None."""
+    written = {} if text is None else {path: text}
+    return lambda files: {name: files[name] for name in files if name != path} | written
+
+
+def _pin(service: str, tag: str) -> Edit:
+    """Pin an image. `sha-a@sha256:1` means a commit and a digest of only these digits."""
+    tag = re.sub(r"(?<=sha-)(\w)(?=@|$)", 40 * r"\1", tag)
+    tag = re.sub(r"(?<=sha256:)(\w)$", 64 * r"\1", tag)
+    return lambda _: _pinned(service, tag)
+
+
+@cache
+def _pinned(service: str, tag: str) -> Files:
+    return _render({**PLATFORM.images, service: Pin.parse(tag)})
+
+
+def _reorder(file: str, _: None) -> Edit:
+    """Reverse the order of the objects in a file."""
+    return lambda files: {**files, file: _SEPARATOR.join(reversed(files[file].split(_SEPARATOR)))}
+
+
+def _write(service: str, changes: Mapping[str, str]) -> Edit:
+    """Replace every match of regular expressions in `dist/<service>.k8s.yaml`."""
+
+    def edit(files: Files) -> Files:
+        path = f"{service}.k8s.yaml"
+        text = files[path]
+        for old, new in changes.items():
+            text, count = re.subn(old, new, text)
+            assert count, f"{path} has no {old!r}"
+        return {**files, path: text}
+
+    return edit
 
 
 _VERBS: Mapping[str, Callable[[str, Any], Edit]] = {
-    "add": lambda file, manifests: together(*(add(file, manifest) for manifest in manifests)),
+    "add": _add,
     "file": _file,
-    "pin": pin,
-    "reorder": lambda file, _: _reordered(file),
-    "reverse": lambda name, path: _change(name, lambda item: _field(item, path).reverse()),
-    "write": lambda service, changes: write(service, *changes.items()),
+    "pin": _pin,
+    "reorder": _reorder,
+    "write": _write,
 }

@@ -14,7 +14,7 @@ from ops.review.model import Finding, Risk, effects_of
 from tests.conftest import ROOT
 from tests.ops.review import cases, test_stack
 from tests.ops.review.cases import Case
-from tests.ops.review.edits import rendered, review, write
+from tests.ops.review.edits import editing, rendered, review
 
 CASES = [*cases.CASES, *test_stack.CASES]
 EFFECTS = {effect.id: effect.reason for effect in (*effects.EFFECTS, *effects_of(report))}
@@ -43,7 +43,7 @@ def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.Monkey
 
     broken = rule("Deployment", risk="update", remedy="set them")
     monkeypatch.setattr(effects, "RULES_OF_THE_SYNTH", (broken(missing_replicas),))
-    edit = write("cerebro/cerebro-api", ("  replicas: 2\n", ""))
+    edit = editing({"Deployment cerebro/cerebro-api": {"spec.replicas": None}})
     reported = [(f.severity, f.rule, f.text) for f in review(rendered(), edit(rendered())).findings]
     text = "effect unknown: rule missing-replicas cannot read it (KeyError: 'replicas')"
     assert ("high", "missing-replicas", text) in reported

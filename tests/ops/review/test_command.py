@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ops.commands import app
-from tests.ops.review.edits import rendered, write
+from tests.ops.review.edits import editing, rendered
 from tests.ops.review.test_revisions import Checkout
 
-STOPPED = write("cerebro/cerebro-api", ("replicas: 2", "replicas: 0"))
+STOPPED = editing({"Deployment cerebro/cerebro-api": {"spec.replicas": 0}})
 
 
 @pytest.fixture

@@ -19,18 +19,7 @@ from ops.review.revisions import RawDiff, raw_diff
 from ops.review.terminal import to_terminal
 from tests.bench.services import app
 from tests.conftest import ROOT
-from tests.ops.review.edits import (
-    Edit,
-    Files,
-    add,
-    delete,
-    pin,
-    rendered,
-    review,
-    together,
-    unchanged,
-    write,
-)
+from tests.ops.review.edits import Edit, Files, editing, rendered, review, together, unchanged
 
 NASTY = "a|b ```x``` ` </details> <script>alert(1)</script> @team [x](y) *z* \\\\| ~~~"
 
@@ -69,9 +58,9 @@ def screen(report: Report, *, whole_diff: bool = False) -> str:
 
 REPORTS: dict[str, tuple[Callable[[], Files], Edit]] = {
     "no change": (rendered, unchanged),
-    "noise": (rendered, write("cluster/aws-ssm", (r"\A", "# the store\n"))),
-    "a pin": (rendered, pin("cerebro-api", "sha-a")),
-    "nasty values": (rendered, write("cerebro/cerebro-api", ('"300"', f"'{NASTY}'"))),
+    "noise": (rendered, editing({"write cluster/aws-ssm": {r"\A": "# the store\n"}})),
+    "a pin": (rendered, editing({"pin cerebro-api": "sha-a"})),
+    "nasty values": (rendered, editing({"write cerebro/cerebro-api": {'"300"': f"'{NASTY}'"}})),
     "everything": (many, changed_everywhere),
     "the first commit": (dict, lambda _: rendered()),
 }
@@ -139,7 +128,7 @@ def test_a_terminal_shows_80_columns(report: Report) -> None:
 
 
 def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
-    edit = write("cerebro/cerebro-api", ("replicas: 2", "replicas: 0"), ('"300"', '"600"'))
+    edit = editing({"write cerebro/cerebro-api": {"replicas: 2": "replicas: 0", '"300"': '"600"'}})
     shown = screen(review(rendered(), edit(rendered())), whole_diff=True)
     order = [
         "High risk",
@@ -153,10 +142,8 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
     assert all(shown.index(one) < shown.index(other) for one, other in pairwise(order))
 
 
-UNPROTECTED = add(
-    "cluster/namespace-cerebro.k8s.yaml",
-    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "open"}},
-)
+OPEN = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "open"}}
+UNPROTECTED = editing({"add cluster/namespace-cerebro.k8s.yaml": [OPEN]})
 
 
 @pytest.mark.parametrize(
@@ -168,9 +155,9 @@ UNPROTECTED = add(
         (REPORTS["a pin"][1], "Low risk: 2 pods restarted, 1 image changed."),
         (REPORTS["nasty values"][1], "Low risk: 2 pods restarted."),
         (UNPROTECTED, "High risk: 1 object that could be deleted, "),
-        (write("cluster/aws-ssm", ("Prune=false,Delete=false", "Delete=false")),
+        (editing({"write cluster/aws-ssm": {"Prune=false,Delete=false": "Delete=false"}}),
          "High risk: 1 object that could be deleted"),
-        (together(UNPROTECTED, delete("PersistentVolumeClaim crawlers/ip-crawler")),
+        (together(UNPROTECTED, editing({"PersistentVolumeClaim crawlers/ip-crawler": None})),
          "High risk: 1 object removed, 1 object that could be deleted, "),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from ops.review.report import Report
 from ops.review.revisions import STACK
 from tests.conftest import ROOT
 from tests.ops.review.cases import Case, Expected
-from tests.ops.review.edits import Edit, rendered, review, revision, set_field, together, unchanged
+from tests.ops.review.edits import Edit, editing, rendered, review, revision, together, unchanged
 
 TEMPLATE: dict[str, Any] = json.loads((ROOT / STACK).read_text("utf-8"))
 
@@ -80,7 +80,7 @@ def changed(path: str, content: Any, *expects: tuple[str, str, str]) -> Case:
 def reading(name: str, path: str, value: Any, *texts: str) -> Case:
     """A case in which an ExternalSecret reads another parameter."""
     findings = zip(("high secret", "medium secret"), (SECRETS, SECRETS), texts, strict=True)
-    return case(name, TEMPLATE, TEMPLATE, *findings, edit=set_field(SECRETS, path, value))
+    return case(name, TEMPLATE, TEMPLATE, *findings, edit=editing({SECRETS: {path: value}}))
 
 
 DEPLOY = "the next `cdk deploy`"

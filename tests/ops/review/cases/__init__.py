@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from ops.review.model import Finding
-from tests.ops.review.edits import Edit, Files, named, read, unchanged
+from tests.ops.review.edits import Edit, Files, editing, named, unchanged
 
 _FOLDER = Path(__file__).parent
 
@@ -95,10 +95,10 @@ def _cases(file: Path) -> list[Case]:
     return [
         Case(
             name,
-            read(row.get("edit", {})),
+            editing(row.get("edit", {})),
             list(map(Expected.of, row.get("expect", ()))),
             row.get("others", False),
-            read(row.get("base", {})),
+            editing(row.get("base", {})),
         )
         for name, row in rows.items()
     ]

@@ -16,7 +16,7 @@ from ops.review.model import effects_of
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
 from tests.ops.day_two.api_server import place
-from tests.ops.review.edits import delete, rendered, revision
+from tests.ops.review.edits import editing, rendered, revision
 from tests.ops.review.live.server import (
     API,
     ARGOCD,
@@ -309,7 +309,7 @@ def test_each_effect_can_be_found_by_its_id() -> None:
 
 
 def test_a_secret_in_a_namespace_outside_dist_is_read_without_its_type() -> None:
-    head = revision(delete("Namespace cerebro")(rendered()))
+    head = revision(editing({"Namespace cerebro": None})(rendered()))
     tracked = find("Application argocd/cerebro-api")
     tracked["status"] = application("", secret(*GIVEN))["status"]
     report = compare(cluster(secret(*GIVEN), tracked), head)  # type: ignore[arg-type]
