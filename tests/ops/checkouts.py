@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.conftest import ROOT, run
@@ -20,19 +21,37 @@ def git(checkout: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def create(checkout: Path, files: Mapping[str, str] | None = None) -> Path:
+    """Create a repository with a branch `main`, and these files in dist/, committed if given."""
+    checkout.mkdir(exist_ok=True)
+    git(checkout, "init", "--quiet", "--initial-branch=main")
+    if files:
+        commit(checkout, files)
+    return checkout
+
+
 def copy(names: tuple[str, ...], checkout: Path) -> Path:
     """Create a repository with a copy of these folders, committed."""
     for name in names:
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    git(checkout, "init", "--quiet")
-    commit(checkout, "as it is")
+    commit(create(checkout))
     return checkout
 
 
-def commit(checkout: Path, message: str) -> None:
-    """Commit all changes."""
+def write(checkout: Path, files: Mapping[str, str]) -> None:
+    """Write files to dist/."""
+    for path, text in files.items():
+        file = checkout / "dist" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+
+
+def commit(checkout: Path, files: Mapping[str, str] | None = None) -> str:
+    """Write files to dist/, and commit all changes; return the commit."""
+    write(checkout, files or {})
     git(checkout, "add", "--all")
-    git(checkout, "commit", "--quiet", "--message", message)
+    git(checkout, "commit", "--quiet", "--allow-empty", "--message=change")
+    return git(checkout, "rev-parse", "HEAD")
 
 
 def environment(checkout: Path) -> dict[str, str]:

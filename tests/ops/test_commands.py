@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from constructs_lib.errors import DeclarationError, PlatformError
 from ops import rollback
@@ -16,6 +15,7 @@ from ops.errors import CanceledError, OpsError, Status
 from ops.review.model import ReviewError
 from tests.conftest import run
 from tests.ops.checkouts import CODE, copy, ops
+from tests.ops.conftest import invoke
 
 
 def noted(error: Exception, note: str) -> Exception:
@@ -54,7 +54,7 @@ def test_how_a_command_ends(
         return end
 
     monkeypatch.setattr(rollback, "rollback", command)
-    done = CliRunner().invoke(app, ["rollback"])
+    done = invoke("rollback")
     assert (done.exit_code, done.stdout) == (status, "")
     assert done.stderr.startswith(shown)
     assert bool(done.stderr) == bool(shown)
@@ -63,7 +63,7 @@ def test_how_a_command_ends(
 def test_a_bug_is_not_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollback, "rollback", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        CliRunner().invoke(app, ["rollback"], catch_exceptions=False)
+        invoke("rollback")
 
 
 def with_context(command: Any, *names: str) -> Iterator[list[str]]:
@@ -81,7 +81,7 @@ CONTEXT_COMMANDS = list(with_context(typer.main.get_command(app)))
 @pytest.mark.parametrize("command", CONTEXT_COMMANDS, ids=" ".join)
 def test_an_empty_context_is_not_the_current_one(command: list[str]) -> None:
     for option in (["--context", ""], ["--context= "]):
-        done = CliRunner().invoke(app, [*command, *option])
+        done = invoke(*command, *option)
         assert done.exit_code == 2
         assert "the name is empty; omit --context" in " ".join(done.stderr.split())
     assert len(CONTEXT_COMMANDS) > 8

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from charts import registry as charts
 from charts.output import read, replace_dir
@@ -15,11 +14,10 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import fingerprint
 from constructs_lib.manifests.references import repository
 from ops import pin, registry
-from ops.commands import app
 from ops.errors import OpsError
 from tests.conftest import parse
 from tests.ops.checkouts import commit, git
-from tests.ops.conftest import DIGEST
+from tests.ops.conftest import DIGEST, invoke
 
 OLD, NEW = 40 * "a", 40 * "b"
 _FINGERPRINT = re.compile(r'checksum/job: "?\w{64}"?')
@@ -32,14 +30,14 @@ def files(checkout: Path) -> dict[str, str]:
 
 def bump(service: str, commit: str, *options: str) -> list[str]:
     """Return the lines that `ops pin` prints."""
-    done = CliRunner().invoke(app, ["pin", *options, "--", service, commit])
+    done = invoke("pin", *options, "--", service, commit)
     assert done.exit_code == 0, done.output
     return done.stdout.splitlines()
 
 
 def refused(service: str, commit: str, *options: str) -> str:
     """Return the errors of `ops pin`."""
-    done = CliRunner().invoke(app, ["pin", *options, "--", service, commit])
+    done = invoke("pin", *options, "--", service, commit)
     assert (done.exit_code, done.stdout) == (1, "")
     errors, nothing, after = done.stderr.partition("Nothing was changed.\n")
     assert (bool(nothing), after) == (True, "")
@@ -88,7 +86,7 @@ def test_a_rollback_restores_every_byte(checkout: Path) -> None:
     for build in (OLD, NEW, OLD):
         bump("cryo-indexer", build)
         states.append(files(checkout))
-        commit(checkout, build)
+        commit(checkout)
     assert states[0] == states[2] != states[1]
     assert _UNCHANGED in bump("cryo-indexer", OLD)[0]
     assert files(checkout) == states[2]
@@ -99,7 +97,7 @@ def test_bumps_of_two_services_merge(checkout: Path) -> None:
     for service, branch in (("nebula", "one"), ("cerebro-api", "other")):
         git(checkout, "switch", "--quiet", "--create", branch, start)
         bump(service, NEW)
-        commit(checkout, service)
+        commit(checkout)
     git(checkout, "merge", "one", "--message", "both")
     for service in ("nebula", "cerebro-api"):
         assert _UNCHANGED in bump(service, NEW)[0]
@@ -123,7 +121,7 @@ def _staged(checkout: Path) -> None:
 def _not_rendered(checkout: Path) -> None:
     with (checkout / "dist/cerebro/cerebro-mcp.k8s.yaml").open("a") as file:
         file.write("# edited\n")
-    commit(checkout, "edited by hand")
+    commit(checkout)
 
 
 def _no_repository(checkout: Path) -> None:
@@ -260,7 +258,7 @@ def test_a_reported_digest_is_pinned(checkout: Path, monkeypatch: pytest.MonkeyP
     assert said[1] == f"{image} is in the registry, for linux/arm64"
     assert (checkout / "catalogue/images/nebula.pin").read_text() == f"sha-{NEW}@{pushed}\n"
     assert f"image: {image}\n" in (checkout / "dist/crawlers/nebula.k8s.yaml").read_text()
-    commit(checkout, "Pin")
+    commit(checkout)
 
     monkeypatch.setattr(registry, "find", lambda _: DIGEST)
     assert f"The tag sha-{NEW} was moved to another build. Find out why." in bump("nebula", NEW)

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from ops import pin
-from ops.commands import app
 from ops.rollback import history
-from tests.ops.checkouts import CODE, commit, copy, environment, git
-from tests.ops.conftest import DIGEST
+from tests.ops.checkouts import CODE, commit, copy, create, environment, git
+from tests.ops.conftest import DIGEST, invoke
 from tests.ops.session import Session
 
 FIRST, SECOND, THIRD, INNER = (40 * digit for digit in "abcd")
@@ -32,23 +31,22 @@ def write(checkout: Path, *builds: str) -> None:
         file.write_text(f"{build}\n")
         for path in checkout.glob("dist/crawlers/nebula.k8s.yaml"):  # not every checkout has it
             path.write_text(path.read_text().replace(f"nebula:{before}", f"nebula:{build}"))
-        commit(checkout, f"Pin {build[:8]}")
+        commit(checkout)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with only a pin."""
-    checkout = tmp_path / "checkout"
+    checkout = create(tmp_path / "checkout")
     (checkout / PIN).parent.mkdir(parents=True)
     (checkout / PIN).write_text("latest\n")
-    git(checkout, "init", "--quiet")
-    commit(checkout, "begin")
+    commit(checkout)
     monkeypatch.setattr(pin, "ROOT", checkout)
     return checkout
 
 
 def rollback(*options: str) -> Result:
-    return CliRunner().invoke(app, ["rollback", "nebula", *options])
+    return invoke("rollback", "nebula", *options)
 
 
 def test_each_build_that_ran_is_listed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +73,9 @@ def test_pins_inside_a_merged_pull_request_are_not_listed(folder: Path) -> None:
 def test_a_pin_that_was_removed_and_added_again(folder: Path) -> None:
     write(folder, f"sha-{FIRST}")
     (folder / PIN).unlink()
-    commit(folder, "Without it")
+    commit(folder)
     (folder / PIN).write_text(f"sha-{SECOND}\n")
-    commit(folder, "With it")
+    commit(folder)
     assert [build.commit for build in history("nebula")] == [SECOND, FIRST]
 
 
@@ -150,5 +148,5 @@ def test_an_unknown_service_and_uncommitted_changes_are_refused(folder: Path) ->
     (folder / "dist").mkdir()
     (folder / "dist" / "README.md").write_text("edited\n")
     assert "uncommitted changes: dist/README.md" in rollback().stderr
-    done = CliRunner().invoke(app, ["rollback", "nebule"])
+    done = invoke("rollback", "nebule")
     assert (done.exit_code, "'nebule' is not in catalogue/images" in done.stderr) == (1, True)

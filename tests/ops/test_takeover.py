@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from ops import takeover
 from ops.cluster.client import Response
-from ops.commands import app
+from tests.ops.conftest import error_of, invoke
 from tests.ops.day_two.api_server import place
-from tests.ops.review.edits import rendered
 from tests.ops.review.live.server import API, ARGOCD, DECLARED, FakeServer, find, over_http
-from tests.ops.review.test_revisions import Checkout
 
 APPLICATION = "Application argocd/cerebro-api"
 ACCOUNT = "ServiceAccount cerebro/cerebro-api"
@@ -27,15 +25,14 @@ NAMESPACES = [find("Namespace cerebro"), find("Namespace crawlers"), ARGOCD]
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+def server(
+    reviewed: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeServer]:
     """A cluster with the Deployment of cerebro-api, and dist/ in the current folder."""
-    checkout = Checkout(tmp_path / "checkout")
-    checkout.commit(rendered())
-    monkeypatch.chdir(checkout.folder)
+    assert reviewed
     monkeypatch.setattr(takeover, "POLL_SECONDS", 0)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     server = FakeServer(DECLARED, [*NAMESPACES, by_hand()])
-    with over_http(server, tmp_path / "kubeconfig"):
+    with over_http(server, kubeconfig):
         yield server
 
 
@@ -47,13 +44,7 @@ def by_hand() -> Manifest:
 
 
 def run(command: str, *options: str, name: str = "cerebro-api") -> Result:
-    return CliRunner().invoke(app, ["takeover", command, name, *options])
-
-
-def refused(done: Result) -> str:
-    assert done.exit_code == 1, done.output
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return line.removeprefix("error: ")
+    return invoke("takeover", command, name, *options)
 
 
 def started(server: FakeServer, *present: str, name: str = "cerebro-api") -> None:
@@ -85,10 +76,10 @@ def test_start_saves_the_objects_and_applies_without_automated_sync(server: Fake
 
 
 def test_start_asks_first_and_overwrites_no_file(server: FakeServer) -> None:
-    assert "nothing was changed. Pass --yes" in refused(run("start"))
+    assert "nothing was changed. Pass --yes" in error_of(run("start"))
     assert not Path(SAVED).exists()
     Path(SAVED).write_text("a backup")
-    assert refused(run("start", "--yes")).startswith(f"{SAVED} already exists")
+    assert error_of(run("start", "--yes")).startswith(f"{SAVED} already exists")
     assert Path(SAVED).read_text() == "a backup"
     assert server.changed == []
     assert run("start", "--yes", "--saved", "other.yaml").exit_code == 0
@@ -96,7 +87,7 @@ def test_start_asks_first_and_overwrites_no_file(server: FakeServer) -> None:
 
 @pytest.mark.parametrize("command", ["start", "sync", "undo"])
 def test_an_unknown_application(server: FakeServer, command: str) -> None:
-    assert "dist/ has no Application nothing; use one of: aws-ssm, " in refused(
+    assert "dist/ has no Application nothing; use one of: aws-ssm, " in error_of(
         run(command, "--yes", name="nothing")
     )
     assert server.changed == []
@@ -124,7 +115,7 @@ def test_the_state_of_the_application(
 ) -> None:
     if stored:
         server.stored[place(stored)] = stored
-    assert refused(run(command, "--yes")).startswith(problem)
+    assert error_of(run(command, "--yes")).startswith(problem)
     assert len(server.changed) == (command == "sync" and stored is not None)
 
 
@@ -205,7 +196,7 @@ def test_undo_is_refused_while_a_later_application_exists(
     server: FakeServer, name: str, later: str, remedy: str
 ) -> None:
     started(server, f"Application argocd/{later}", name=name)
-    error = refused(run("undo", "--yes", name=name))
+    error = error_of(run("undo", "--yes", name=name))
     assert error.startswith(f"Application {later} is in the cluster")
     assert error.endswith(remedy)
     assert server.changed == []
@@ -228,15 +219,15 @@ def test_undo_needs_the_whole_file_of_its_application(
 ) -> None:
     started(server)
     Path(SAVED).write_text(edit(Path(SAVED).read_text("utf-8")), "utf-8")
-    assert refused(run("undo", "--yes")).startswith(SAVED)
+    assert error_of(run("undo", "--yes")).startswith(SAVED)
     Path(SAVED).unlink()
-    assert refused(run("undo", "--yes")).startswith(f"{SAVED} cannot be read: No such file")
+    assert error_of(run("undo", "--yes")).startswith(f"{SAVED} cannot be read: No such file")
     assert server.changed == []
 
 
 def test_a_refusal_of_the_cluster(server: FakeServer) -> None:
     path = place(find("AppProject argocd/gnosis-analytics"))
     server.responses[f"PATCH {path}"] = Response(403, {"message": "no"})
-    assert refused(run("start", "--yes")) == (
+    assert error_of(run("start", "--yes")) == (
         "the cluster refuses PATCH of AppProject argocd/gnosis-analytics: no"
     )

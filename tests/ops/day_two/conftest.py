@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from catalogue.parameters import Parameters
 from charts import registry
 from constructs_lib.kubernetes import App
 from ops import aws, jobs, rendered
-from ops.commands import app as commands
 from ops.secrets import rotation
 from tests import fixed
 from tests.conftest import needed_by_all
 from tests.deploy.emulator import Emulator, running_emulator
+from tests.ops.conftest import error_of, invoke
 from tests.ops.day_two.api_server import ApiServer, running_api_server
 from tests.ops.day_two.world import World
 
@@ -102,10 +102,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+def api(kubeconfig: Path) -> Iterator[ApiServer]:
     """An API server in the kubeconfig."""
-    kubeconfig = tmp_path / "kubeconfig"
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     with running_api_server(kubeconfig) as running:
         yield running
 
@@ -137,15 +135,10 @@ class Run:
     def __call__(self, *arguments: str, given: str | bytes = "") -> Result:
         """Return the result of `python -m ops <arguments>`, with `given` on standard input."""
         aws.client.cache_clear()  # the environment may have changed
-        result = CliRunner().invoke(commands, arguments, input=given)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = invoke(*arguments, given=given)
         assert SECRET not in result.output + self.caplog.text
         return result
 
     def refused(self, *arguments: str, given: str | bytes = "") -> str:
         """Return the only error of a command that fails."""
-        done = self(*arguments, given=given)
-        assert done.exit_code == 1, done.output
-        (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-        return line.removeprefix("error: ")
+        return error_of(self(*arguments, given=given))

@@ -1,7 +1,6 @@
 """The token of the kubeconfig: as kubectl sends it, and never in a message."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -30,12 +29,11 @@ def credential(**status: object) -> str:
     return json.dumps({"apiVersion": API_VERSION, "kind": "ExecCredential", "status": status})
 
 
-@pytest.fixture
-def kubeconfig(api: ApiServer) -> Path:
-    """The kubeconfig of a server with the namespaces of the platform."""
+@pytest.fixture(autouse=True)
+def server(api: ApiServer) -> None:
+    """A server with the namespaces of the platform."""
     for name in ("cerebro", "crawlers"):
         api.objects[f"/api/v1/namespaces/{name}"] = {"metadata": {"name": name}}
-    return Path(os.environ["KUBECONFIG"])
 
 
 def change(kubeconfig: Path, **entries: object) -> None:

@@ -97,13 +97,6 @@ def test_a_page_of_a_proxy(run: Run, kubeconfig: Path, status: int) -> None:
         assert f"the server at {address} is not a Kubernetes API server" in run.refused("jobs")
 
 
-@pytest.fixture
-def kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A kubeconfig that does not exist yet."""
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    return tmp_path / "kubeconfig"
-
-
 @pytest.mark.parametrize("content", [None, b"{", b"foo", b"- a", b"\xff"])
 def test_a_missing_or_invalid_kubeconfig(run: Run, kubeconfig: Path, content: bytes | None) -> None:
     if content is not None:

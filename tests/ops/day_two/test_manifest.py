@@ -1,6 +1,5 @@
 """Refreshing the manifest, through the load balancer or in every pod."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,9 +54,8 @@ def test_one_call_reaches_one_pod_with_a_key_from_ssm(
 
 @pytest.mark.usefixtures("world")
 def test_with_the_cluster_every_pod_is_refreshed(
-    cerebro_api: Api, api: ApiServer, run: Run
+    cerebro_api: Api, api: ApiServer, run: Run, kubeconfig: Path
 ) -> None:
-    kubeconfig = Path(os.environ["KUBECONFIG"])
     kubeconfig.write_text(kubeconfig.read_text().replace(TOKEN, f'"{TOKEN}\\n"'))
     done = run(*REFRESH, "--cluster", given=f"{KEY}\n")
     assert done.exit_code == 0, done.output

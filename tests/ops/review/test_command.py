@@ -1,49 +1,40 @@
 """The command line of `python -m ops review`."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from ops.commands import app
+from tests.ops.checkouts import commit, git, write
+from tests.ops.conftest import invoke
 from tests.ops.review.edits import editing, rendered
-from tests.ops.review.test_revisions import Checkout
 
 STOPPED = editing({"Deployment cerebro/cerebro-api": {"spec.replicas": 0}})
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    checkout = Checkout(tmp_path / "checkout")
-    checkout.commit(rendered())
-    monkeypatch.chdir(checkout.folder)
-    return checkout
+run = partial(invoke, "review")
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["review", *arguments])
-
-
-def test_nothing_to_review_is_one_line(checkout: Checkout) -> None:
+def test_nothing_to_review_is_one_line(reviewed: Path) -> None:
     done = run()
     assert done.exit_code == 0
-    base = checkout.git("rev-parse", "HEAD")[:9]
+    base = git(reviewed, "rev-parse", "HEAD")[:9]
     assert done.output.split() == f"No change between main ({base}) and the working tree.".split()
 
 
-def test_a_hint_if_dist_was_not_rendered_after_a_change(checkout: Checkout) -> None:
-    chart = checkout.folder / "charts" / "one.py"
+def test_a_hint_if_dist_was_not_rendered_after_a_change(reviewed: Path) -> None:
+    chart = reviewed / "charts" / "one.py"
     chart.parent.mkdir()
     chart.write_text("before")
-    checkout.commit({})
+    commit(reviewed)
     assert run().stderr == ""
     chart.write_text("after")
     assert run().stderr == ("The sources of dist/ have changed; run `make synth` to render it.\n")
 
 
-def test_a_change_is_reported_in_every_format(checkout: Checkout) -> None:
-    checkout.write(STOPPED(rendered()))
+def test_a_change_is_reported_in_every_format(reviewed: Path) -> None:
+    write(reviewed, STOPPED(rendered()))
     stops = "stops: scaled from 2 to 0 pods"
     assert f"{stops} [workload-stopped]" in run().output
     assert rf"{stops} \[workload-stopped\] |" in run("--format", "markdown").output
@@ -67,19 +58,19 @@ def test_a_change_is_reported_in_every_format(checkout: Checkout) -> None:
         (("HEAD", "HEAD", "--fail-on", "downtime"), 0),
     ],
 )
-def test_the_exit_status(checkout: Checkout, arguments: tuple[str, ...], status: int) -> None:
-    checkout.write(STOPPED(rendered()))
+def test_the_exit_status(reviewed: Path, arguments: tuple[str, ...], status: int) -> None:
+    write(reviewed, STOPPED(rendered()))
     assert run(*arguments).exit_code == status
 
 
-def test_an_error_goes_only_to_standard_error(checkout: Checkout) -> None:
-    checkout.write({"cerebro/broken.k8s.yaml": "a: b: c"})
+def test_an_error_goes_only_to_standard_error(reviewed: Path) -> None:
+    write(reviewed, {"cerebro/broken.k8s.yaml": "a: b: c"})
     done = run("--format", "json")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: dist/cerebro/broken.k8s.yaml:1 at the working tree: ")
 
 
-def test_a_truncated_comment_links_the_full_report(checkout: Checkout) -> None:
-    checkout.write(STOPPED(rendered()))
+def test_a_truncated_comment_links_the_full_report(reviewed: Path) -> None:
+    write(reviewed, STOPPED(rendered()))
     done = run("--format", "markdown", "--limit", "2000", "--full-report", "https://example.org/1")
     assert done.output.endswith("Full report: https://example.org/1\n")

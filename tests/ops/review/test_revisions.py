@@ -9,76 +9,52 @@ from ops.git import Git, GitError
 from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Repository, raw_diff
-from tests.ops.checkouts import git
+from tests.ops.checkouts import commit, create, git, write
 from tests.ops.review.edits import rendered, revision, said
 
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 
 
-class Checkout:
-    """A repository for tests."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(exist_ok=True)
-        self.git("init", "--quiet", "--initial-branch=main")
-
-    def git(self, *command: str) -> str:
-        return git(self.folder, *command)
-
-    def write(self, files: dict[str, str]) -> None:
-        for path, text in files.items():
-            file = self.folder / "dist" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, "utf-8")
-
-    def commit(self, files: dict[str, str]) -> str:
-        self.write(files)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message=change")
-        return self.git("rev-parse", "HEAD")
-
-
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "checkout")
+def checkout(tmp_path: Path) -> Path:
+    return create(tmp_path / "checkout")
 
 
-def findings(checkout: Checkout, base: str | None = None, head: str | None = None) -> set[str]:
-    repository = Repository(checkout.folder)
+def findings(checkout: Path, base: str | None = None, head: str | None = None) -> set[str]:
+    repository = Repository(checkout)
     before = repository.revision(base) if base else repository.merge_base("main")
     return said(Report(before, repository.revision(head)))
 
 
-def test_the_working_tree_is_compared_with_the_merge_base(checkout: Checkout) -> None:
-    checkout.commit({"a/one.yaml": MANIFEST})
-    checkout.git("switch", "--quiet", "--create", "branch")
-    checkout.commit({"a/two.yaml": MANIFEST.replace("one", "committed")})
-    checkout.git("switch", "--quiet", "main")
-    checkout.commit({"a/three.yaml": MANIFEST.replace("one", "elsewhere")})
-    checkout.git("switch", "--quiet", "branch")
-    checkout.write({"a/four.yaml": MANIFEST.replace("one", "untracked")})
+def test_the_working_tree_is_compared_with_the_merge_base(checkout: Path) -> None:
+    commit(checkout, {"a/one.yaml": MANIFEST})
+    git(checkout, "switch", "--quiet", "--create", "branch")
+    commit(checkout, {"a/two.yaml": MANIFEST.replace("one", "committed")})
+    git(checkout, "switch", "--quiet", "main")
+    commit(checkout, {"a/three.yaml": MANIFEST.replace("one", "elsewhere")})
+    git(checkout, "switch", "--quiet", "branch")
+    write(checkout, {"a/four.yaml": MANIFEST.replace("one", "untracked")})
     assert findings(checkout) == {"create ConfigMap committed", "create ConfigMap untracked"}
 
 
-def test_two_commits_are_compared_whatever_is_checked_out(checkout: Checkout) -> None:
-    first = checkout.commit({"a/one.yaml": MANIFEST})
-    second = checkout.commit({"a/one.yaml": MANIFEST.replace("one", "other")})
-    checkout.write({"a/one.yaml": "{"})
+def test_two_commits_are_compared_whatever_is_checked_out(checkout: Path) -> None:
+    first = commit(checkout, {"a/one.yaml": MANIFEST})
+    second = commit(checkout, {"a/one.yaml": MANIFEST.replace("one", "other")})
+    write(checkout, {"a/one.yaml": "{"})
     assert findings(checkout, first, second) == {"create ConfigMap other", "delete ConfigMap one"}
 
 
-def test_without_dist_at_the_base_everything_is_new(checkout: Checkout) -> None:
-    first = checkout.commit({})
-    checkout.commit(rendered())
+def test_without_dist_at_the_base_everything_is_new(checkout: Path) -> None:
+    first = commit(checkout)
+    commit(checkout, rendered())
     classes = [each.split()[0] for each in findings(checkout, first, "HEAD")]
     assert classes.count("create") > 90
     assert not {"delete", "replace", "restart", "noise"}.intersection(classes)
 
 
-def test_a_moved_file_does_not_change_its_objects(checkout: Checkout) -> None:
-    first = checkout.commit({"a/one.yaml": MANIFEST})
-    checkout.git("mv", "dist/a/one.yaml", "dist/a/moved.yaml")
+def test_a_moved_file_does_not_change_its_objects(checkout: Path) -> None:
+    first = commit(checkout, {"a/one.yaml": MANIFEST})
+    git(checkout, "mv", "dist/a/one.yaml", "dist/a/moved.yaml")
     assert findings(checkout, first) == {
         "noise File dist/a/one.yaml",
         "noise File dist/a/moved.yaml",
@@ -94,30 +70,30 @@ def test_a_moved_file_does_not_change_its_objects(checkout: Checkout) -> None:
     ],
 )
 def test_a_missing_revision_says_how_to_fetch_it(
-    checkout: Checkout, method: str, name: str, message: str
+    checkout: Path, method: str, name: str, message: str
 ) -> None:
-    checkout.commit({})
+    commit(checkout)
     with pytest.raises(ReviewError, match=message):
-        getattr(Repository(checkout.folder), method)(name)
+        getattr(Repository(checkout), method)(name)
 
 
-def test_a_remote_tracking_branch_is_enough(checkout: Checkout, tmp_path: Path) -> None:
-    checkout.commit({"a/one.yaml": MANIFEST})
-    clone = Checkout(tmp_path / "clone")
-    clone.git("pull", "--quiet", str(checkout.folder), "main")
-    clone.git("remote", "add", "origin", str(checkout.folder))
-    clone.git("fetch", "--quiet", "origin")
-    clone.git("branch", "--move", "feature")
-    assert Repository(clone.folder).merge_base("main").name.startswith("origin/main (")
+def test_a_remote_tracking_branch_is_enough(checkout: Path, tmp_path: Path) -> None:
+    commit(checkout, {"a/one.yaml": MANIFEST})
+    clone = create(tmp_path / "clone")
+    git(clone, "pull", "--quiet", str(checkout), "main")
+    git(clone, "remote", "add", "origin", str(checkout))
+    git(clone, "fetch", "--quiet", "origin")
+    git(clone, "branch", "--move", "feature")
+    assert Repository(clone).merge_base("main").name.startswith("origin/main (")
 
 
-def test_a_shallow_clone_says_how_to_deepen_it(checkout: Checkout, tmp_path: Path) -> None:
-    checkout.commit({"a/one.yaml": MANIFEST})
-    checkout.git("switch", "--quiet", "--create", "branch")
-    checkout.commit({"a/two.yaml": MANIFEST.replace("one", "two")})
+def test_a_shallow_clone_says_how_to_deepen_it(checkout: Path, tmp_path: Path) -> None:
+    commit(checkout, {"a/one.yaml": MANIFEST})
+    git(checkout, "switch", "--quiet", "--create", "branch")
+    commit(checkout, {"a/two.yaml": MANIFEST.replace("one", "two")})
     shallow = tmp_path / "shallow"
-    checkout.git("clone", "--quiet", "--depth=1", "--no-single-branch",
-                 checkout.folder.as_uri(), str(shallow))  # fmt: skip
+    git(checkout, "clone", "--quiet", "--depth=1", "--no-single-branch",
+                 checkout.as_uri(), str(shallow))  # fmt: skip
     with pytest.raises(
         ReviewError, match=r"no common commit in this clone; the clone is shallow; run "
     ):
@@ -134,37 +110,37 @@ def test_without_a_repository_or_git(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Repository(tmp_path)
 
 
-def test_a_binary_file_is_reported_with_its_line(checkout: Checkout) -> None:
-    checkout.commit({})
-    (checkout.folder / "dist").mkdir()
-    (checkout.folder / "dist" / "one.yaml").write_bytes(b"a: b\nc: \xff\n")
+def test_a_binary_file_is_reported_with_its_line(checkout: Path) -> None:
+    commit(checkout)
+    (checkout / "dist").mkdir()
+    (checkout / "dist" / "one.yaml").write_bytes(b"a: b\nc: \xff\n")
     with pytest.raises(ReviewError, match=r"dist/one.yaml:2 at the working tree is not UTF-8 text"):
-        Repository(checkout.folder).working_tree()
+        Repository(checkout).working_tree()
 
 
-def test_a_missing_blob_is_reported(checkout: Checkout) -> None:
-    checkout.commit({"a/one.yaml": MANIFEST})
-    blob = checkout.git("rev-parse", "HEAD:dist/a/one.yaml")
-    (checkout.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+def test_a_missing_blob_is_reported(checkout: Path) -> None:
+    commit(checkout, {"a/one.yaml": MANIFEST})
+    blob = git(checkout, "rev-parse", "HEAD:dist/a/one.yaml")
+    (checkout / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     with pytest.raises(ReviewError, match=r"dist/a/one.yaml at HEAD .* is missing from this clone"):
-        Repository(checkout.folder).revision("HEAD")
+        Repository(checkout).revision("HEAD")
 
 
-def test_a_path_out_of_the_folder_is_refused(checkout: Checkout) -> None:
-    checkout.commit({"a/one.yaml": MANIFEST})
-    tree = checkout.git("rev-parse", "HEAD:dist")
+def test_a_path_out_of_the_folder_is_refused(checkout: Path) -> None:
+    commit(checkout, {"a/one.yaml": MANIFEST})
+    tree = git(checkout, "rev-parse", "HEAD:dist")
     for name in ("..", "..", "dist"):
         entry = f"040000 tree {tree}\t{name}\n".encode()
-        tree = Git(checkout.folder).read("mktree", feed=entry).decode().strip()
-    commit = checkout.git("commit-tree", tree, "-m", "forged")
+        tree = Git(checkout).read("mktree", feed=entry).decode().strip()
+    forged = git(checkout, "commit-tree", tree, "-m", "forged")
     with pytest.raises(
         ReviewError, match=r"dist/\.\./\.\./a/one\.yaml at .* leads out of its folder"
     ):
-        Repository(checkout.folder).revision(commit)
+        Repository(checkout).revision(forged)
 
 
-def test_two_revisions_without_dist(checkout: Checkout) -> None:
-    checkout.commit({})
+def test_two_revisions_without_dist(checkout: Path) -> None:
+    commit(checkout)
     with pytest.raises(ReviewError, match=r"neither .* has a dist/; run the command in a checkout"):
         findings(checkout, "HEAD")
 

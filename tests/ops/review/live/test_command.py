@@ -2,35 +2,25 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from constructs_lib.model import Manifest
 from ops.cluster import client
 from ops.cluster.client import Response
-from ops.commands import app
+from tests.ops.conftest import error_of, invoke
 from tests.ops.day_two.api_server import write_kubeconfig
-from tests.ops.review.edits import rendered
 from tests.ops.review.live.server import ARGOCD, DECLARED, FakeServer, over_http
-from tests.ops.review.test_revisions import Checkout
 
+pytestmark = pytest.mark.usefixtures("reviewed")
 NOWHERE = "http://127.0.0.1:1"
 NAMESPACE = "/api/v1/namespaces/cerebro"
 
 
-@pytest.fixture
-def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    checkout = Checkout(tmp_path / "checkout")
-    checkout.commit(rendered())
-    monkeypatch.chdir(checkout.folder)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    return tmp_path / "kubeconfig"
-
-
-def run(*options: str) -> Result:
-    return CliRunner().invoke(app, ["review", *options])
+run = partial(invoke, "review")
 
 
 def review(
@@ -46,12 +36,6 @@ def review(
     return done
 
 
-def sentence(done: Result) -> str:
-    assert done.exit_code == 2
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return line.removeprefix("error: ")
-
-
 def test_a_cluster_in_sync(kubeconfig: Path) -> None:
     done = review(kubeconfig)
     assert done.exit_code == 0
@@ -63,9 +47,9 @@ def test_a_cluster_in_sync(kubeconfig: Path) -> None:
 def test_no_cluster(kubeconfig: Path) -> None:
     write_kubeconfig(kubeconfig, NOWHERE)
     unreachable = f"the cluster of context test cannot be reached at {NOWHERE}"
-    assert sentence(run("--cluster")).startswith(unreachable)
+    assert error_of(run("--cluster"), 2).startswith(unreachable)
     unknown = "the kubeconfig has no context other; use one of: test"
-    assert sentence(run("--cluster", "--context", "other")) == unknown
+    assert error_of(run("--cluster", "--context", "other"), 2) == unknown
 
 
 @pytest.mark.parametrize(
@@ -96,14 +80,14 @@ def test_a_server_that_fails_or_is_slow(
         return None
 
     done = review(kubeconfig, instead=fail)
-    assert expected in sentence(done)
-    assert response or "cannot be reached at http://127.0.0.1:" in sentence(done)
+    assert expected in error_of(done, 2)
+    assert response or "cannot be reached at http://127.0.0.1:" in error_of(done, 2)
     assert done.stdout == ""
 
 
 def test_a_server_that_lacks_a_kind(kubeconfig: Path) -> None:
     done = review(kubeconfig, tuple(one for one in DECLARED if one["kind"] != "Application"))
-    assert sentence(done) == (
+    assert error_of(done, 2) == (
         "the cluster does not serve Application of argoproj.io/v1alpha1: 12 objects of dist/ could "
         "not be compared; install their CRDs, or set the versions in catalogue/target.py"
     )
