@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import props
 from constructs_lib.model.names import check_ranges
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Installation:
     """The settings of one installation."""
 

@@ -1,6 +1,5 @@
 """The platform of this repository, built from the catalogue."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from catalogue import images, stack_outputs
@@ -9,15 +8,14 @@ from catalogue.installation import INSTALLATION, Installation
 from catalogue.parameters import Parameters
 from catalogue.target import TARGET
 from constructs_lib.model import waivers
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import props
 from constructs_lib.model.platform import Platform, SettingLocations
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
 """Accepted findings of the rules and the scanners, each with a reason and an expiry date."""
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class AnalyticsPlatform(Platform):
     """The Platform, and the installation's settings for the charts."""
 

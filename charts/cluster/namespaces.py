@@ -5,18 +5,15 @@ terminating, while every job runs) plus at least a third, for manual jobs and on
 The numbers are our estimate.
 """
 
-from dataclasses import dataclass
-
 from catalogue.parameters import Parameters
 from constructs_lib.kubernetes import App, Chart, Namespace, ParameterStore, Quota
 from constructs_lib.model import Resources
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import props
 
 _CONTAINER_DEFAULTS = Resources(cpu=("100m", "500m"), memory=("128Mi", "256Mi"))
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Limits:
     """A namespace. Argo CD's project, the secret store and the commands use this list."""
 

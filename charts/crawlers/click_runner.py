@@ -1,7 +1,7 @@
 """click-runner: SQL jobs that import third-party data into ClickHouse."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from catalogue.installation import Installation
 from catalogue.parameters import Parameters
@@ -9,7 +9,7 @@ from catalogue.platform import AnalyticsPlatform
 from charts.shared import CLICKHOUSE, HTTPS, clickhouse
 from constructs_lib.kubernetes import App, Chart, ExternalSecret, Program, ScheduledJob
 from constructs_lib.model import Egress, Parameter, Pending, Resources
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import props
 
 _DATABASE = "crawlers_data"
 
@@ -22,8 +22,7 @@ MIXPANEL = {
 }
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Job:
     """A job that fills one or more tables."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Host, HttpGet, Positive, Probe
-from constructs_lib.model.checks import Between, checked
+from constructs_lib.model.checks import Between, props
 from constructs_lib.model.names import ObjectName, UrlPath, check_ranges
 from constructs_lib.model.platform import Platform
 
@@ -25,8 +25,7 @@ DRAIN_MARGIN_SECONDS = 15
 target only after it sees the pod terminate, which may take one reconcile loop."""
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Alb:
     """The Application Load Balancer of a web service. All times are in seconds.
 

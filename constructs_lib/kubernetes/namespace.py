@@ -1,7 +1,5 @@
 """A namespace with its quota, limits and policies."""
 
-from dataclasses import dataclass
-
 from constructs import Construct
 
 from constructs_lib.errors import DeclarationError
@@ -9,12 +7,11 @@ from constructs_lib.kubernetes import network
 from constructs_lib.kubernetes.chart import ChartConstruct
 from constructs_lib.kubernetes.external_secret import PROTECTED, RegistryCredentials
 from constructs_lib.model import NotNegative, Parameter, Positive, Resources
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import checked, props
 from constructs_lib.model.names import ObjectName
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Quota:
     """The ResourceQuota of a namespace."""
 

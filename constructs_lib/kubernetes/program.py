@@ -1,7 +1,7 @@
 """The props that all kinds of workload share: programs, containers, placement, autoscaling."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ from constructs_lib.model import (
     Probe,
     Resources,
 )
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import props
 from constructs_lib.model.names import (
     ROLE_ARN,
     FilePath,
@@ -32,8 +32,7 @@ from constructs_lib.model.names import (
 from constructs_lib.model.quantity import amount, check_bytes, spell
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Program:
     """An image with its configuration, secrets, resources, disks and network access.
 
@@ -152,8 +151,7 @@ def _text(source: str | Path) -> str:
         ) from error
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Container:
     """One container of a pod, with its ports and probes."""
 
@@ -188,8 +186,7 @@ class Container:
         return {**({"http": self.port} if self.port else {}), **self.ports}
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Toleration:
     """A Kubernetes toleration."""
 
@@ -213,8 +210,7 @@ class Toleration:
             raise DeclarationError('toleration_seconds needs effect="NoExecute"')
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Options:
     """Labels, placement and identity of a workload. All are optional.
 
@@ -259,8 +255,7 @@ class Options:
             )
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Autoscaling:
     """A HorizontalPodAutoscaler, in place of a fixed number of replicas.
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from constructs import Construct
 from cronsim import CronSimError
@@ -14,7 +13,7 @@ from constructs_lib.kubernetes.program import Container, Options, Program
 from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
 from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, fingerprint
 from constructs_lib.model import Manifest, NotNegative, Port, Positive, Probe
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import checked, props
 from constructs_lib.model.names import CronJobName, MountPath, ObjectName
 from constructs_lib.model.quantity import check_bytes
 from constructs_lib.model.schedule import words
@@ -23,8 +22,7 @@ _FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
 _HISTORY = 3
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Storage:
     """A persistent disk: one ReadWriteOnce PersistentVolumeClaim."""
 

@@ -1,12 +1,12 @@
 """Immutable types shared by the catalogue, the charts and the constructs."""
 
 import re
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Self
 
 from constructs_lib.errors import DeclarationError
-from constructs_lib.model.checks import Between, checked
+from constructs_lib.model.checks import Between, props, value
 from constructs_lib.model.names import FQDN, ParameterPath, UrlPath, looks_secret
 from constructs_lib.model.quantity import amount, check_bytes, check_canonical
 
@@ -21,8 +21,7 @@ _TAG = re.compile(r"latest|sha-[0-9a-f]{40}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Parameter:
     """A SecureString in the AWS SSM Parameter Store."""
 
@@ -41,8 +40,7 @@ class Parameter:
             )
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Host:
     """A host name, served by an Ingress and covered by the certificate."""
 
@@ -50,8 +48,7 @@ class Host:
     """Fully qualified, lower case."""
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Pin:
     """The build of an image to run: a tag of `<registry>/<service>` and its digest."""
 
@@ -86,8 +83,7 @@ class Pin:
         return self.tag == "latest"
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class ClusterTarget:
     """API versions and features of the cluster. Defaults follow the deployment page."""
 
@@ -117,8 +113,7 @@ class ClusterTarget:
             raise DeclarationError("dns_addresses lists an address twice; remove one")
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Resources:
     """Requests and limits of a container, as pairs (request, limit).
 
@@ -165,8 +160,7 @@ class Resources:
         }
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class HttpGet:
     """Healthy if GET `path` returns a status from 200 to 399."""
 
@@ -176,8 +170,7 @@ class HttpGet:
     """Default: the port of the workload."""
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class TcpSocket:
     """Healthy if `port` accepts a connection."""
 
@@ -185,8 +178,7 @@ class TcpSocket:
     """Default: the port of the workload."""
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Command:
     """Healthy if `command`, run in the container without a shell, exits with 0."""
 
@@ -194,8 +186,7 @@ class Command:
     """Program and arguments."""
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Probe:
     """A health check. None means the default of Kubernetes."""
 
@@ -218,8 +209,7 @@ class Probe:
         return (self.initial_delay_seconds or 0) + checking
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Egress:
     """Allowed outgoing connections of a pod, in addition to cluster DNS."""
 
@@ -232,8 +222,7 @@ class Egress:
     """Protocols, each for all ports."""
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Calls:
     """A web service that a pod calls inside the cluster.
 
@@ -249,8 +238,7 @@ class Calls:
     """Name of the Service port."""
 
 
-@checked
-@dataclass(frozen=True)
+@value
 class Pending:
     """A workload that is declared but not rendered, because a setting is missing."""
 

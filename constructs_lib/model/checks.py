@@ -13,7 +13,7 @@ import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic_core import (
@@ -88,6 +88,18 @@ def checked(cls: type[_T]) -> type[_T]:
 
     cls.__init__ = check_and_construct  # type: ignore[method-assign]
     return cls
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def value(cls: type[_T]) -> type[_T]:
+    """Make an immutable dataclass, whose fields are passed by place or name and checked."""
+    return checked(dataclass(frozen=True)(cls))
+
+
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def props(cls: type[_T]) -> type[_T]:
+    """Make an immutable dataclass, whose fields are passed by name and checked."""
+    return checked(dataclass(frozen=True, kw_only=True)(cls))
 
 
 class _Arguments:

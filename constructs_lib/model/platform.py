@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model import ClusterTarget, Pin
-from constructs_lib.model.checks import checked
+from constructs_lib.model.checks import props
 from constructs_lib.model.waivers import Waiver
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class SettingLocations:
     """Where each setting is defined, for error messages: a file or a phrase."""
 
@@ -32,8 +30,7 @@ class SettingLocations:
     """The quotas of the namespaces."""
 
 
-@checked
-@dataclass(frozen=True, kw_only=True)
+@props
 class Platform:
     """The settings of the installation that the constructs render for."""
 
