@@ -30,7 +30,6 @@ from constructs_lib.model import Calls, Egress, HttpGet, Probe, Resources
 from constructs_lib.model.checks import Between, _schema, _words, checked, fits
 from tests.constructs_lib import declarations as base
 
-_READ_ONLY = ("ChartFile", "ChartFiles", "KubeObject")  # created by the library
 _PROBE = Probe(HttpGet("/"))
 _HTTPS = Egress((443,))
 
@@ -181,9 +180,10 @@ def test_a_string_of_the_wrong_form_is_rejected(declare: Callable[[Chart], Any])
     assert " is not a valid " in problem
 
 
-@pytest.mark.parametrize("name", [name for name in kubernetes.__all__ if name not in _READ_ONLY])
-def test_every_public_class_checks_its_arguments(name: str) -> None:
-    assert hasattr(getattr(kubernetes, name).__init__, "__wrapped__")
+def test_every_public_class_checks_its_arguments() -> None:
+    classes = {name: one for name, one in vars(kubernetes).items() if inspect.isclass(one)}
+    unchecked = [name for name, one in classes.items() if not hasattr(one.__init__, "__wrapped__")]
+    assert unchecked == ["ChartFile", "ChartFiles", "KubeObject"]  # created by the library
 
 
 def test_a_matching_value_is_not_converted() -> None:
