@@ -1,9 +1,9 @@
 """The list of charts, and their rendering."""
 
+import re
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
 import overview
 from catalogue.platform import AnalyticsPlatform, current
@@ -31,6 +31,7 @@ DERIVED = (
     "charts.argocd.applications:Applications",
 )
 """Charts generated from the objects of CHARTS, and therefore declared last."""
+_ENTRY = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 def unlisted() -> list[Path]:
@@ -53,33 +54,12 @@ def build(platform: AnalyticsPlatform) -> App:
 
 
 def _declare(chart: str, app: App) -> None:
-    declare = _named(chart)
-    if not callable(declare) or not declare(app):
+    if not _ENTRY.fullmatch(chart):
         raise DeclarationError(
-            f"{chart!r} does not declare a chart; write package.module:Class, or a function that "
-            "returns its charts",
+            f"{chart!r} is not a chart; write package.module:Class, and a comma between two charts",
             where=Path(__file__),
         )
-
-
-def _named(chart: str) -> Any:
-    """The class or function of a line. Errors in the code of its module are raised as they are."""
-    path, _, name = chart.partition(":")
-    module = None
-    try:
-        if all(part.isidentifier() for part in path.split(".")):
-            module = import_module(path)
-    except ModuleNotFoundError as error:
-        if not f"{path}.".startswith(f"{error.name}."):
-            raise  # an import inside the module failed
-    if module and hasattr(module, name):
-        return getattr(module, name)
-    missing = f"{path} has no {name}" if module else f"no module {path}".rstrip()
-    comma = ", and a comma between two charts" if chart.count(":") > 1 else ""
-    raise DeclarationError(
-        f"{chart!r} is not a chart ({missing}); write package.module:Class{comma}",
-        where=Path(__file__),
-    )
+    resolve_name(chart)(app)
 
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:

@@ -55,8 +55,7 @@ NAMESPACES = (
 )
 
 
-def declare(app: App) -> list[Chart]:
-    charts = []
+def declare(app: App) -> None:
     for limits in NAMESPACES:
         chart = Chart(app, f"namespace-{limits.name}", namespace=limits.name, folder="cluster")
         Namespace(
@@ -67,8 +66,6 @@ def declare(app: App) -> list[Chart]:
             registry_credentials=Parameters.GHCR_DOCKERCONFIGJSON,
             readiness_gates=limits.readiness_gates,
         )
-        charts.append(chart)
-    return charts
 
 
 class SecretStore(Chart):
