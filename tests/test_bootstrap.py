@@ -61,24 +61,11 @@ def test_pip_prints_its_settings_as_they_are_read(tmp_path: Path) -> None:
     assert environment["UV_DEFAULT_INDEX"] == "https://index.example/simple"
 
 
-def test_a_failed_step_shows_its_output_and_stops_the_others(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    endless = bootstrap.Step("endless", ["sleep", "600"], os.environ)
-    failing = bootstrap.Step("failing", ["sh", "-c", "echo no space left; exit 3"], os.environ)
-    with pytest.raises(SystemExit, match="installing failing failed with status 3"):
-        bootstrap.finish(endless, failing)
-    assert "no space left" in capfd.readouterr().err
-    assert endless.process.returncode == -15
-
-
-def test_a_step_starts_the_next_one(capfd: pytest.CaptureFixture[str]) -> None:
-    def failing() -> bootstrap.Step:
-        return bootstrap.Step("second", ["false"], os.environ)
-
-    with pytest.raises(SystemExit, match="installing second failed with status 1"):
-        bootstrap.finish(bootstrap.Step("first", ["true"], os.environ, failing))
-    assert "first: 0 s" in capfd.readouterr().out
+def test_a_step_is_reported_when_it_has_succeeded(capfd: pytest.CaptureFixture[str]) -> None:
+    bootstrap.run("first", ["true"])
+    assert capfd.readouterr().out == "  first: 0 s\n"
+    with pytest.raises(SystemExit, match="cannot run not-installed: No such file"):
+        bootstrap.run("second", ["not-installed"])
 
 
 def test_what_the_synth_imports_is_compiled_despite_errors(
@@ -88,7 +75,7 @@ def test_what_the_synth_imports_is_compiled_despite_errors(
     (tmp_path / "charted.py").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    bootstrap.finish(bootstrap.compiling())
+    bootstrap.run("bytecode", [sys.executable, "-c", bootstrap.FIRST_SYNTH])
     assert len(list(tmp_path.rglob("charted.*.pyc"))) == 1
     native = find_spec("cdk8s_plus_27.k8s")
     assert native is not None
@@ -103,15 +90,19 @@ time.sleep(600)
 """
 
 
-def test_if_another_step_fails_the_first_synth_ends_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_step_shows_its_output_and_ends_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "app.py").write_text(WAITING, "utf-8")
     monkeypatch.chdir(tmp_path)
-    wait_and_fail = "until test -e started; do sleep 0.1; done; exit 3"
-    failing = bootstrap.Step("failing", ["sh", "-c", wait_and_fail], os.environ)
-    with pytest.raises(SystemExit, match="installing failing failed with status 3"):
-        bootstrap.finish(bootstrap.compiling(), failing)
+    wait_and_fail = "until test -e started; do sleep 0.1; done; echo no space left; exit 3"
+    synth = [sys.executable, "-c", bootstrap.FIRST_SYNTH]
+    with (
+        pytest.raises(SystemExit, match="installing failing failed with status 3"),
+        bootstrap.background("bytecode", synth),
+    ):
+        bootstrap.run("failing", ["sh", "-c", wait_and_fail])
+    assert capfd.readouterr().err == "no space left\n"
     process, folder = (tmp_path / "started").read_text("utf-8").split()
     assert not Path(folder).exists()
     with pytest.raises(ProcessLookupError):
