@@ -35,7 +35,7 @@ def repository(folder: Path) -> None:
     git(folder, "init", "--quiet")
     for revision in (files, {**files, **changed}):
         replace_dir(revision, folder / "dist")
-        commit(folder, "change")
+        commit(folder)
 
 
 def _edited(text: str) -> str:
