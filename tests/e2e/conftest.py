@@ -1,4 +1,4 @@
-"""Fixtures and reports of the tests on a real control plane.
+"""Fixtures of the tests on a real control plane, and reports: claims, and its state on failure.
 
 The fixture `control_plane` is shared by the whole run. Its External Secrets serves v1beta1; tests
 with `@pytest.mark.external_secrets("v1beta1", "v1")` run once on each version. pytest orders tests
@@ -7,23 +7,65 @@ so that each control plane starts once.
 
 import signal
 import subprocess
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from local_cluster.control_plane import ControlPlane, running_control_plane
 from local_cluster.installing import PREREQUISITES, PrerequisiteError, Say, require
 from tests.conftest import copy_checkout, needed_by_all
 from tests.e2e.installed import Installed
-from tests.e2e.report import Claim, state_of, table
 
 _DEFAULT = "v1beta1"
-_CLAIMS = pytest.StashKey[list[Claim]]()
+_VIEWS = {
+    "Applications": ("get", "applications", "--namespace=argocd", "--output=wide"),
+    "Messages of Applications": (
+        *("get", "applications", "--namespace=argocd"),
+        "--output=custom-columns=NAME:.metadata.name,CONDITIONS:.status.conditions[*].message,"
+        "OPERATION:.status.operationState.message,"
+        "RESOURCES:.status.operationState.syncResult.resources[*].message",
+    ),
+    "ExternalSecrets": ("get", "externalsecrets", "--all-namespaces"),
+    "Workloads": ("get", "deployments,jobs,cronjobs,ingresses", "--all-namespaces"),
+    "Pods": ("get", "pods", "--all-namespaces", "--output=wide"),
+    "Last events": ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"),
+}
+_LINES_OF_A_VIEW = 40
 
+
+@dataclass
+class Claim:
+    """A statement about the system, and its measured result."""
+
+    sentence: str
+    measured: str = ""
+    passed: bool = False
+    seconds: float = 0
+
+    @contextmanager
+    def checked(self) -> Iterator[Callable[[object], None]]:
+        """Yield a function for the measured result; the claim fails if the block raises."""
+        started = time.monotonic()
+
+        def measured(what: object) -> None:
+            self.measured = str(what)
+
+        try:
+            yield measured
+            self.passed = True
+        finally:
+            self.seconds = time.monotonic() - started
+
+
+_CLAIMS = pytest.StashKey[list[Claim]]()
 Claimed = Callable[[str], AbstractContextManager[Callable[[object], None]]]
 
 
@@ -152,3 +194,27 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if claims := config.stash[_CLAIMS]:
         terminalreporter.section("claims")
         terminalreporter.write(table(claims, get_terminal_size().columns))
+
+
+def table(claims: Iterable[Claim], width: int) -> str:
+    """A table of the claims with this width."""
+    rows = Table("", "time", "claim", "measured", box=None, pad_edge=False)
+    for claim in claims:
+        verdict = "passed" if claim.passed else "FAILED"
+        rows.add_row(verdict, f"{claim.seconds:.0f} s", claim.sentence, claim.measured)
+    console = Console(width=width, markup=False, highlight=False)
+    with console.capture() as printed:
+        console.print(rows)
+    return printed.get()
+
+
+def state_of(control_plane: ControlPlane) -> Iterator[tuple[str, str]]:
+    """Titles and texts that explain a failure: objects, then the end of every log."""
+    for title, command in _VIEWS.items():
+        try:
+            shown = control_plane.cluster.kubectl(*command).splitlines()
+            yield title, "\n".join(shown[:1] + shown[1:][-_LINES_OF_A_VIEW:])
+        except AssertionError as error:
+            yield title, str(error)
+    for name, process in control_plane.processes.items():
+        yield f"log of {name}", process.tail()

@@ -31,8 +31,8 @@ from ops.review.revisions import Repository
 from tests.conftest import ROOT, edit, parse
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import NAMESPACES, Identity
-from tests.e2e.local_clusters import READY, running
 from tests.e2e.sampling import Samples, repeating, sampled
+from tests.e2e.test_local_cluster import READY, running
 from tests.e2e.test_review_cluster import differences, findings, texts
 
 GUIDE = ROOT / "docs" / "takeover.md"
