@@ -1,4 +1,4 @@
-"""Rules for the Dockerfiles in docker/; each rule yields the problems of an image."""
+"""Rules for the Dockerfiles in docker/: each function yields the problems of an image."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -138,20 +138,3 @@ def reasoned_ignores(image: Image) -> Iterator[str]:
         for code in codes.split(","):
             if code not in reasons:
                 yield f"ignores {code} without a comment with the reason"
-
-
-RULES: tuple[Rule, ...] = (
-    stages,
-    pinned,
-    fit_for_arm64,
-    numeric_user,
-    exec_form,
-    health,
-    no_build_tools,
-    labels,
-    writable_paths,
-    dependencies_first,
-    cached,
-    context_admits_copies,
-    reasoned_ignores,
-)
