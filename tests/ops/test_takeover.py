@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -11,12 +10,12 @@ from typer.testing import Result
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from ops import takeover
-from ops.cluster.client import Response
 from tests.ops.conftest import error_of, invoke
-from tests.ops.day_two.api_server import place
-from tests.ops.review.live.server import API, ARGOCD, DECLARED, FakeServer, find, over_http
+from tests.ops.day_two.api_server import ApiServer, over_http, place
+from tests.ops.review.live.server import API, ARGOCD, DECLARED, find
 
 APPLICATION = "Application argocd/cerebro-api"
+PROJECT = "AppProject argocd/gnosis-analytics"
 ACCOUNT = "ServiceAccount cerebro/cerebro-api"
 EXTERNAL_SECRET = "ExternalSecret cerebro/cerebro-api-secrets"  # noqa: S105 a name
 SAVED = "saved-cerebro-api.yaml"
@@ -27,11 +26,13 @@ NAMESPACES = [find("Namespace cerebro"), find("Namespace crawlers"), ARGOCD]
 @pytest.fixture
 def server(
     reviewed: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FakeServer]:
+) -> Iterator[ApiServer]:
     """A cluster with the Deployment of cerebro-api, and dist/ in the current folder."""
     assert reviewed
     monkeypatch.setattr(takeover, "POLL_SECONDS", 0)
-    server = FakeServer(DECLARED, [*NAMESPACES, by_hand()])
+    server = ApiServer(DECLARED, [*NAMESPACES, by_hand()])
+    # Argo CD starts a requested sync at once
+    server.on_change = lambda path: server.objects[path].pop("operation", None)
     with over_http(server, kubeconfig):
         yield server
 
@@ -47,22 +48,14 @@ def run(command: str, *options: str, name: str = "cerebro-api") -> Result:
     return invoke("takeover", command, name, *options)
 
 
-def started(server: FakeServer, *present: str, name: str = "cerebro-api") -> None:
+def started(server: ApiServer, *present: str, name: str = "cerebro-api") -> None:
     """Start the takeover of an Application; objects of dist/ are then in the cluster."""
     assert run("start", "--yes", name=name).exit_code == 0
     server.changed.clear()
-    server.stored |= {place(find(key)): find(key) for key in present}
+    server.objects |= {place(find(key)): find(key) for key in present}
 
 
-def test_start_saves_the_objects_and_applies_without_automated_sync(server: FakeServer) -> None:
-    bodies: list[Manifest] = []
-    exchange = server.exchange
-
-    def recorded(method: str, path: str, **options: Any) -> Response:
-        bodies.extend([options["body"]] if method == "PATCH" else [])
-        return exchange(method, path, **options)
-
-    server.exchange = recorded  # type: ignore[method-assign]
+def test_start_saves_the_objects_and_applies_without_automated_sync(server: ApiServer) -> None:
     done = run("start", "--yes")
     assert done.exit_code == 0
     assert f"Objects of cerebro-api in the cluster: {API}." in done.stderr
@@ -70,12 +63,14 @@ def test_start_saves_the_objects_and_applies_without_automated_sync(server: Fake
     assert saved["spec"]["replicas"] == 5
     assert not {"resourceVersion", "uid", "managedFields"} & saved["metadata"].keys()
     assert Path(SAVED).stat().st_mode & 0o777 == 0o600
-    assert [body["kind"] for body in bodies] == ["AppProject", "Application"]
-    assert "automated" not in bodies[1]["spec"]["syncPolicy"]
-    assert bodies[1]["spec"]["source"] == find(APPLICATION)["spec"]["source"]
+    project, application = map(place, (find(PROJECT), find(APPLICATION)))
+    assert server.changed == [f"PATCH {project}", f"PATCH {application}"]
+    applied = server.objects[application]["spec"]
+    assert "automated" not in applied["syncPolicy"]
+    assert applied["source"] == find(APPLICATION)["spec"]["source"]
 
 
-def test_start_asks_first_and_overwrites_no_file(server: FakeServer) -> None:
+def test_start_asks_first_and_overwrites_no_file(server: ApiServer) -> None:
     assert "nothing was changed. Pass --yes" in error_of(run("start"))
     assert not Path(SAVED).exists()
     Path(SAVED).write_text("a backup")
@@ -86,7 +81,7 @@ def test_start_asks_first_and_overwrites_no_file(server: FakeServer) -> None:
 
 
 @pytest.mark.parametrize("command", ["start", "sync", "undo"])
-def test_an_unknown_application(server: FakeServer, command: str) -> None:
+def test_an_unknown_application(server: ApiServer, command: str) -> None:
     assert "dist/ has no Application nothing; use one of: aws-ssm, " in error_of(
         run(command, "--yes", name="nothing")
     )
@@ -111,22 +106,22 @@ def synced(phase: str, sync: str = "Synced", health: str = "Healthy") -> Manifes
     ],
 )  # fmt: skip
 def test_the_state_of_the_application(
-    server: FakeServer, command: str, stored: Manifest | None, problem: str
+    server: ApiServer, command: str, stored: Manifest | None, problem: str
 ) -> None:
     if stored:
-        server.stored[place(stored)] = stored
+        server.objects[place(stored)] = stored
     assert error_of(run(command, "--yes")).startswith(problem)
     assert len(server.changed) == (command == "sync" and stored is not None)
 
 
-def test_sync_waits_for_the_end(server: FakeServer) -> None:
-    server.stored[place(find(APPLICATION))] = synced("Succeeded", health="Degraded")
+def test_sync_waits_for_the_end(server: ApiServer) -> None:
+    server.objects[place(find(APPLICATION))] = synced("Succeeded", health="Degraded")
     done = run("sync", "--yes")
     assert (done.exit_code, done.stdout) == (0, "cerebro-api: Synced and Degraded.\n")
     assert server.changed == [f"PATCH {place(find(APPLICATION))}"]
 
 
-def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer) -> None:
+def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: ApiServer) -> None:
     others = [f"Application argocd/{name}" for name in ("aws-ssm", "namespace-crawlers")]
     started(server, APPLICATION, ACCOUNT, EXTERNAL_SECRET, *others)
     done = run("undo", "--yes")
@@ -156,9 +151,9 @@ def test_undo_restores_the_saved_objects_and_deletes_the_rest(server: FakeServer
     ],
 )  # fmt: skip
 def test_undo_keeps_namespaces_and_claims(
-    server: FakeServer, name: str, kept: str, line: str
+    server: ApiServer, name: str, kept: str, line: str
 ) -> None:
-    server.stored.pop(place(find(kept)), None)
+    server.objects.pop(place(find(kept)), None)
     started(server, *(str(item.key) for item in takeover.Takeover(name, None).declared), name=name)
     done = run("undo", "--yes", name=name)
     assert done.exit_code == 0
@@ -193,7 +188,7 @@ def test_undo_keeps_what_takes_other_objects_along(item: Manifest, effect: str) 
     ],
 )
 def test_undo_is_refused_while_a_later_application_exists(
-    server: FakeServer, name: str, later: str, remedy: str
+    server: ApiServer, name: str, later: str, remedy: str
 ) -> None:
     started(server, f"Application argocd/{later}", name=name)
     error = error_of(run("undo", "--yes", name=name))
@@ -215,7 +210,7 @@ def test_undo_is_refused_while_a_later_application_exists(
     ],
 )
 def test_undo_needs_the_whole_file_of_its_application(
-    server: FakeServer, edit: Callable[[str], str]
+    server: ApiServer, edit: Callable[[str], str]
 ) -> None:
     started(server)
     Path(SAVED).write_text(edit(Path(SAVED).read_text("utf-8")), "utf-8")
@@ -225,9 +220,6 @@ def test_undo_needs_the_whole_file_of_its_application(
     assert server.changed == []
 
 
-def test_a_refusal_of_the_cluster(server: FakeServer) -> None:
-    path = place(find("AppProject argocd/gnosis-analytics"))
-    server.responses[f"PATCH {path}"] = Response(403, {"message": "no"})
-    assert error_of(run("start", "--yes")) == (
-        "the cluster refuses PATCH of AppProject argocd/gnosis-analytics: no"
-    )
+def test_a_refusal_of_the_cluster(server: ApiServer) -> None:
+    server.answers[f"PATCH {place(find(PROJECT))}"] = (403, {"message": "no"})
+    assert error_of(run("start", "--yes")) == f"the cluster refuses PATCH of {PROJECT}: no"

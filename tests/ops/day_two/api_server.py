@@ -1,23 +1,30 @@
-"""An API server for the commands, which stores objects by path."""
+"""An API server for the commands and the review, which stores objects by path."""
 
 import re
 import socket
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+import jsonpatch
 import yaml
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request
 
 from constructs_lib.manifests.objects import is_cluster_scoped
+from ops.cluster.client import Discovery, Response
+from ops.errors import StatusError
 from tests.serving import Answer, JsonHandler, serving
 
 Object = dict[str, Any]
+Fixed = Answer | tuple[int, Any, tuple[str, ...]]
+"""Status, content, and optionally the warnings of a response."""
 TOKEN = "a-token"  # noqa: S105 only for this server
+_SENT = ("accept", "content_type")
 _NAMESPACE = re.compile(r"/namespaces/[^/]+(?=/)")
 SERVED = {
     "v1": ("Namespace", "Node", "Pod", "Secret", "Service"),
@@ -57,26 +64,116 @@ def _plural(kind: str) -> str:
 
 
 class ApiServer:
-    """The objects in the cluster, and callbacks for requests."""
+    """The objects in the cluster, and callbacks for requests. Replaces a Client, or runs over HTTP.
 
-    def __init__(self) -> None:
-        self.objects: dict[str, Object] = {}
+    It sets no defaults; an apply overwrites fields.
+    """
+
+    context = "test"
+
+    def __init__(self, kinds: Iterable[Object] = (), stored: Iterable[Object] = ()) -> None:
+        """Create a server.
+
+        Args:
+            kinds: Objects with the kinds to serve. Default: SERVED.
+            stored: The objects in the cluster. Default: none.
+        """
+        self.objects: dict[str, Object] = {place(item): deepcopy(item) for item in stored}
         """By path: `/api/v1/namespaces/cerebro/secrets/x`."""
-        self.answers: dict[str, Answer] = {}
-        """Responses by path, instead of the objects."""
+        self.answers: dict[str, Fixed] = {}
+        """Fixed responses, by method and path: `GET /version`."""
+        of_objects: dict[str, set[str]] = defaultdict(set, {"v1": {"Secret"}})
+        for item in kinds:
+            of_objects[item["apiVersion"]].add(item["kind"])
         self.served: dict[str, Iterable[str]] = dict(SERVED)
+        if kinds:
+            self.served = {version: sorted(of_objects[version]) for version in sorted(of_objects)}
+        self.resources = Discovery(self)  # type: ignore[arg-type]
         self.denied: set[tuple[str, str]] = set()
         """Verb and resource of each denied access review."""
         self.logs: dict[str, str] = {}
         """By pod."""
         self.forwards: dict[str, int] = {}
         """The loopback port of each pod."""
-        self.changes: list[tuple[str, str, Object]] = []
-        """Method, path and body of every change."""
+        self.changed: list[str] = []
+        """Method and path of every write that was not a dry run."""
+        self.tried: list[str] = []
+        """Paths of dry runs."""
         self.reads: list[str] = []
+        self.whole: set[str] = set()
+        """Paths of objects and lists that were read in full."""
         self.on_read: Callable[[str], None] = lambda path: None
         self.on_change: Callable[[str], None] = lambda path: None
         self.authorizations: set[str | None] = set()
+
+    def exchange(self, method: str, path: str, **options: Any) -> Response:
+        """Respond, with the options of a Client."""
+        query, body = options.get("query") or {}, options.get("body") or {}
+        content_type = options.get("content_type", "")
+        if method == "GET":
+            self.reads.append(path)
+            self.on_read(path)
+        if f"{method} {path}" in self.answers:
+            return Response(*self.answers[f"{method} {path}"])
+        if method == "GET":
+            return self._read(path, query.get("labelSelector", ""), options.get("accept", ""))
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = body["spec"]["resourceAttributes"]
+            denied = (asked["verb"], asked["resource"]) in self.denied
+            return Response(201, {"status": {"allowed": not denied}})
+        if query.get("dryRun") == "All":
+            return self._try(path, body, content_type)
+        return self._write(method, path, body)
+
+    def read(self, path: str) -> Object | None:
+        response = self.exchange("GET", path)
+        if not response.accepted and response.status != 404:
+            raise StatusError(f"the cluster refuses GET {path}", response.status)
+        return response.content if response.accepted else None
+
+    def _read(self, path: str, labels: str, accept: str) -> Response:
+        if discovered := self.discovery(path):
+            return Response(200, discovered)
+        found = [self.objects[path]] if path in self.objects else self.collection(path, labels)
+        if path not in self.objects and not self.is_collection(path):
+            return Response(404, {"message": f"{path} not found"})
+        if "as=Table" in accept:
+            rows = [{"cells": [item["type"]], "object": {"metadata": item["metadata"]}}
+                    for item in found]  # fmt: skip
+            return Response(200, {"columnDefinitions": [{"name": "Type"}], "rows": rows})
+        if "PartialObjectMetadata" in accept:
+            found = [{"metadata": item["metadata"]} for item in found]
+        else:
+            self.whole.add(path)
+        return Response(200, found[0] if path in self.objects else {"items": deepcopy(found)})
+
+    def _write(self, method: str, path: str, body: Object) -> Response:
+        if method == "POST":
+            path = f"{path}/{body['metadata']['name']}"
+        self.changed.append(f"{method} {path}")
+        if method == "POST" and path in self.objects:
+            return Response(409, {"message": "already exists"})
+        if method == "DELETE":
+            return Response(200, self.objects.pop(path))
+        if method == "PATCH":
+            merge(self.objects.setdefault(path, {}), body)
+        else:
+            self.objects[path] = body
+        self.on_change(path)
+        return Response(201 if method == "POST" else 200, self.objects[path])
+
+    def _try(self, path: str, body: Any, content_type: str) -> Response:
+        self.tried.append(path)
+        _, _, inside = path.partition("/namespaces/")
+        namespace, _, named = inside.partition("/")
+        if named and f"/api/v1/namespaces/{namespace}" not in self.objects:
+            return Response(404, {"message": f'namespaces "{namespace}" not found'})
+        item = deepcopy(self.objects.get(path, {}))
+        if "json-patch" in content_type:
+            jsonpatch.apply_patch(item, body, in_place=True)
+        else:
+            merge(item, body)
+        return Response(200 if path in self.objects else 201, item)
 
     def discovery(self, path: str) -> Object | None:
         """Return the response for `/version`, for `/apis` and for an API version."""
@@ -119,57 +216,20 @@ class ApiServer:
 class _Handler(JsonHandler):
     server_state: ClassVar[ApiServer]
 
-    def do_GET(self) -> None:  # noqa: N802 as http.server calls it
-        state, url = self.server_state, urlsplit(self.path)
-        path = unquote(url.path)
-        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+    def _any(self) -> None:
+        state, url, body = self.server_state, urlsplit(self.path), self.body()
+        path, query = unquote(url.path), dict(parse_qsl(url.query))
         state.authorizations.add(self.headers["Authorization"])
-        if path.endswith("/portforward") and path not in state.answers:
+        if path.endswith("/portforward") and f"GET {path}" not in state.answers:
             self._forward(path.split("/")[-2], int(query["ports"]))
-            return
-        state.reads.append(path)
-        state.on_read(path)
-        if path in state.answers:
-            self.answer(*state.answers[path])
-        elif discovered := state.discovery(path):
-            self.answer(200, discovered)
         elif path.endswith("/log"):
             self.send(200, state.logs[path.split("/")[-2]].encode())
-        elif path in state.objects:
-            self.answer(200, state.objects[path])
-        elif state.is_collection(path):
-            self.answer(200, {"items": state.collection(path, query.get("labelSelector", ""))})
         else:
-            self.answer(404, {"message": f"{path} not found"})
+            sent = {name: self.headers[name.replace("_", "-")] or "" for name in _SENT}
+            response = state.exchange(self.command, path, query=query, body=body, **sent)
+            self.answer(response.status, response.content)
 
-    def do_PATCH(self) -> None:  # noqa: N802 as http.server calls it
-        state, path, body = self.server_state, urlsplit(self.path).path, self.body()
-        state.changes.append(("PATCH", path, body))
-        if path in state.answers:
-            self.answer(*state.answers[path])
-            return
-        merge(state.objects[path], body)
-        state.on_change(path)
-        self.answer(200, state.objects[path])
-
-    def do_POST(self) -> None:  # noqa: N802 as http.server calls it
-        state, path, body = self.server_state, urlsplit(self.path).path, self.body()
-        if path in state.answers:
-            self.answer(*state.answers[path])
-            return
-        if path.endswith("/selfsubjectaccessreviews"):
-            asked = body["spec"]["resourceAttributes"]
-            denied = (asked["verb"], asked["resource"]) in state.denied
-            self.answer(201, {"status": {"allowed": not denied}})
-            return
-        place = f"{path}/{body['metadata']['name']}"
-        state.changes.append(("POST", place, body))
-        if place in state.objects:
-            self.answer(409, {"message": "already exists"})
-            return
-        state.objects[place] = body
-        state.on_change(place)
-        self.answer(201, body)
+    do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = _any  # noqa: N815 names of http.server
 
     def _forward(self, pod: str, port: int) -> None:
         """Pass one request and its response between the WebSocket and the pod's port."""
@@ -210,15 +270,15 @@ def merge(item: Object, change: Object) -> None:
 
 
 @contextmanager
-def running_api_server(kubeconfig: Path) -> Iterator[ApiServer]:
-    """Run an empty server, and write a `kubeconfig` for it."""
+def over_http(server: ApiServer, kubeconfig: Path) -> Iterator[None]:
+    """Run a server, and write a `kubeconfig` for it."""
 
     class Handler(_Handler):
-        server_state = ApiServer()
+        server_state = server
 
     with serving(Handler) as address:
         write_kubeconfig(kubeconfig, address)
-        yield Handler.server_state
+        yield
 
 
 def write_kubeconfig(file: Path, address: str, *, cluster: str = "test") -> None:

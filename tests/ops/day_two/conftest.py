@@ -19,7 +19,7 @@ from tests import fixed
 from tests.conftest import needed_by_all
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.conftest import error_of, invoke
-from tests.ops.day_two.api_server import ApiServer, running_api_server
+from tests.ops.day_two.api_server import ApiServer, over_http
 from tests.ops.day_two.world import World
 
 SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
@@ -104,8 +104,9 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def api(kubeconfig: Path) -> Iterator[ApiServer]:
     """An API server in the kubeconfig."""
-    with running_api_server(kubeconfig) as running:
-        yield running
+    server = ApiServer()
+    with over_http(server, kubeconfig):
+        yield server
 
 
 @pytest.fixture

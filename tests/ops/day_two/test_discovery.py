@@ -19,25 +19,25 @@ def test_only_the_needed_api_versions_are_read_once(api: ApiServer, run: Run) ->
 
 def test_a_kind_that_is_not_served_has_no_objects(world: World, run: Run) -> None:
     del world.api.served["batch/v1"]
-    world.api.answers[BATCH] = (404, "404 page not found")
+    world.api.answers[f"GET {BATCH}"] = (404, "404 page not found")
     assert run("jobs").stdout.count("not in the cluster") > 1
 
 
 @pytest.mark.usefixtures("world")
 def test_a_kind_is_not_missing_because_its_server_is_down(api: ApiServer, run: Run) -> None:
-    api.answers[BATCH] = (503, {"message": "starting"})
+    api.answers[f"GET {BATCH}"] = (503, {"message": "starting"})
     assert run.refused("jobs") == f"the cluster refuses GET {BATCH}: starting"
 
 
 def test_every_version_is_read_even_if_one_server_is_down(api: ApiServer) -> None:
     api.served |= {METRICS: ("PodMetrics",), "batch/v2": ("Job",)}
-    api.answers[f"/apis/{METRICS}"] = (503, {})
+    api.answers[f"GET /apis/{METRICS}"] = (503, {})
     resources = Cluster().resources
     assert resources.silent == (METRICS,)
     assert resources.versions(("batch", "Job")) == ["batch/v1", "batch/v2"]
     assert resources.preferred["apps", "Deployment"].path("x", "y") == (
         "/apis/apps/v1/namespaces/y/deployments/x"
     )
-    api.answers["/apis"] = (403, {"message": "no"})
+    api.answers["GET /apis"] = (403, {"message": "no"})
     with pytest.raises(Exception, match="lacks a permission in the cluster: no"):
         _ = Cluster().resources.silent

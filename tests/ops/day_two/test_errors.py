@@ -70,18 +70,18 @@ def test_aws_is_unreachable_or_has_no_credentials(
 def test_errors_of_the_cluster(
     run: Run, api: ApiServer, status: int, message: str, sentence: str
 ) -> None:
-    api.answers["/api/v1/namespaces/crawlers"] = (status, {"message": message})
+    api.answers["GET /api/v1/namespaces/crawlers"] = (status, {"message": message})
     assert sentence in run.refused("jobs")
-    api.answers["/api/v1"] = api.answers["/api/v1/namespaces/crawlers"]
+    api.answers["GET /api/v1"] = api.answers["GET /api/v1/namespaces/crawlers"]
     assert sentence.replace("/namespaces/crawlers:", ":") in run.refused("jobs")
 
 
 def test_a_server_without_the_kubernetes_api(run: Run, api: ApiServer) -> None:
     problem = "is not a Kubernetes API server; check proxy and VPN"
-    api.answers["/api/v1/namespaces/crawlers"] = (200, "Please log in to the network")
+    api.answers["GET /api/v1/namespaces/crawlers"] = (200, "Please log in to the network")
     assert problem in run.refused("jobs")
     for status, content in ((404, "404 page not found"), (200, {})):
-        api.answers["/apis"] = (status, content)
+        api.answers["GET /apis"] = (status, content)
         with pytest.raises(ClusterError, match=problem):
             _ = Cluster().resources.silent
 

@@ -22,7 +22,7 @@ def by_hand(world: World) -> None:
     """Start without Secrets."""
     for path in [path for path in world.api.objects if "/secrets/" in path]:
         del world.api.objects[path]
-        world.api.answers[path] = (404, {"message": "not found"})
+        world.api.answers[f"GET {path}"] = (404, {"message": "not found"})
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def put(world: World, name: str, namespace: str = "cerebro", **values: str) -> N
     path = world.path("Secret", namespace, name)
     data = {key: b64encode(value.encode()).decode() for key, value in values.items()}
     world.api.objects[path] = {"metadata": {"creationTimestamp": world.tick()}, "data": data}
-    world.api.answers.pop(path, None)
+    world.api.answers.pop(f"GET {path}", None)
 
 
 def test_each_value_is_written_after_a_question(world: World, run: Run, answers: Answers) -> None:
@@ -67,7 +67,7 @@ def test_each_value_is_written_after_a_question(world: World, run: Run, answers:
         f"{len(Parameters)} parameters: 1 imported, 1 not imported, "
         f"{len(Parameters) - 2} not in the cluster."
     )
-    assert world.api.changes == []
+    assert world.api.changed == []
 
 
 def test_a_value_in_ssm_is_overwritten_after_a_question(

@@ -131,7 +131,7 @@ def test_a_second_run_is_refused(api: ApiServer, run: Run) -> None:
         "spec": {"containers": [{}]},
     }
     assert "is already running: pod stray" in run.refused(*RUN)
-    assert api.changes == []
+    assert api.changed == []
 
 
 @pytest.mark.usefixtures("world")
@@ -156,11 +156,11 @@ def test_a_context_before_the_command_applies_to_it(api: ApiServer, run: Run) ->
     for option in ("--json", "--offline"):
         done = run("jobs", option, *start)
         assert (done.exit_code, "omit them before `run`" in done.stderr) == (2, True)
-    assert api.changes == []
+    assert api.changed == []
     for before, after in (("test", ()), ("nope", ("--context", "test"))):
         done = run("jobs", "--context", before, *start, *after)
         assert done.exit_code == 0, done.stderr
-        api.objects.pop(api.changes[-1][1])
+        api.objects.pop(api.changed[-1].removeprefix("POST "))
 
 
 def test_unknown_names(run: Run) -> None:
@@ -180,7 +180,7 @@ def test_a_run_that_starts_during_the_prompt_is_seen(
     assert f"crawlers/{NAME} is already running: scheduled, started now" in run.refused(
         "jobs", "run", NAME
     )
-    assert api.changes == []
+    assert api.changed == []
 
 
 @pytest.mark.usefixtures("ending")
@@ -189,15 +189,15 @@ def test_following_survives_a_short_outage_of_the_api_server(api: ApiServer, run
     left = iter(range(3))
 
     def away(path: str) -> None:
-        if path == pods and api.changes:  # once the Job exists
+        if path == pods and api.changed:  # once the Job exists
             if next(left, None) is None:
-                api.answers.pop(pods, None)
+                api.answers.pop(f"GET {pods}", None)
             else:
-                api.answers[pods] = (500, {"message": "etcdserver: leader changed"})
+                api.answers[f"GET {pods}"] = (500, {"message": "etcdserver: leader changed"})
 
     api.on_read = away
     assert run(*RUN).exit_code == 0
-    api.changes.clear()
+    api.changed.clear()
     left = iter(range(100))
     follow = "The Job continues; to follow it, run `kubectl logs --namespace crawlers --follow"
     assert follow in run.refused(*RUN)

@@ -121,7 +121,8 @@ def test_no_answer_and_no_key(
 def test_a_forbidden_port_forward_is_not_a_network_error(
     cerebro_api: Api, api: ApiServer, run: Run
 ) -> None:
-    api.answers["/api/v1/namespaces/cerebro/pods/cerebro-api-1-0/portforward"] = (403, {})
+    pod = "/api/v1/namespaces/cerebro/pods/cerebro-api-1-0"
+    api.answers[f"GET {pod}/portforward"] = (403, {})
     assert "cerebro-api-1-0: the request failed: context test lacks a permission" in run.refused(
         *REFRESH, "--cluster", given=KEY
     )

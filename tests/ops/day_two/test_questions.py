@@ -66,7 +66,7 @@ def test_ctrl_c_at_every_question_changes_nothing(start: Start, world: World) ->
         assert (question, status) == (question, 130)
         assert "Interrupted. Nothing was changed." in shown
         assert "Traceback" not in shown
-    assert (world.account.version(PASSWORD), world.api.changes) == (2, [])
+    assert (world.account.version(PASSWORD), world.api.changed) == (2, [])
 
 
 def test_enter_declines(start: Start, account: Account) -> None:
@@ -108,7 +108,7 @@ def test_a_value_that_the_terminal_cuts_is_refused(start: Start, world: World) -
         assert (value, status) == (value, 1)
         assert f"error: {CUT} {option} PATH" in shown
         assert "Traceback" not in shown
-    assert (world.account.version(PASSWORD), world.api.changes) == (1, [])
+    assert (world.account.version(PASSWORD), world.api.changed) == (1, [])
 
 
 def test_a_long_value_is_not_cut(start: Start, account: Account) -> None:

@@ -77,7 +77,7 @@ def test_only_readers_restart_and_a_repeated_rotation_changes_nothing(
     assert gone == {"cerebro-api"}
     assert (world.account.version(KEYS), world.restarts) == (2, ["cerebro-api"])
     assert "already up to date" in done.stdout
-    assert len(world.api.changes) == 2  # the annotation of the ExternalSecret, and the restart
+    assert len(world.api.changed) == 2  # the annotation of the ExternalSecret, and the restart
 
 
 def test_a_pull_login_restarts_nothing(world: World, rotate: Rotate) -> None:
@@ -131,7 +131,7 @@ def test_a_secret_that_could_not_be_read_is_not_known_to_lack_the_value(
     world: World, rotate: Rotate
 ) -> None:
     path = world.path("Secret", "cerebro", "cerebro-mcp-secrets")
-    world.api.answers[path] = (403, {"message": "no"})
+    world.api.answers[f"GET {path}"] = (403, {"message": "no"})
     first, others = "cerebro/cerebro-api-secrets", "Secrets not checked yet: cerebro/cerebro-mcp"
     done = rotate(PASSWORD, SECRET, status=1)
     assert f"Secrets without the value: {first}.\n{others}" in done.stderr
@@ -149,14 +149,15 @@ def test_what_is_missing_fails_before_the_first_write(
     world: World, rotate: Rotate, missing: str
 ) -> None:
     if missing == "ExternalSecret":
-        world.api.answers[world.path(missing, "cerebro", "cerebro-api-secrets")] = (404, {})
+        path = world.path(missing, "cerebro", "cerebro-api-secrets")
+        world.api.answers[f"GET {path}"] = (404, {})
         problem = "the cluster has no ExternalSecret cerebro/cerebro-api-secrets; nothing"
     else:
         verb, resource = missing.split()
         world.api.denied = {(verb, resource)}
         problem = f"context test may not {missing} in cerebro; nothing was changed"
     assert problem in rotate(KEYS, REGISTRY, status=1).stderr
-    assert (world.account.version(KEYS), world.api.changes, world.restarts) == (1, [], [])
+    assert (world.account.version(KEYS), world.api.changed, world.restarts) == (1, [], [])
 
 
 def test_a_concurrent_write_stops_the_rotation(world: World, rotate: Rotate) -> None:

@@ -15,14 +15,15 @@ from ops.review.live.report import compare
 from ops.review.model import effects_of
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
-from tests.ops.day_two.api_server import place
+from tests.ops.day_two.api_server import ApiServer, Fixed, place
 from tests.ops.review.edits import editing, rendered, revision
 from tests.ops.review.live.server import (
     API,
     ARGOCD,
     DECLARED,
     NAMESPACE,
-    FakeServer,
+    WIDGET,
+    WIDGETS_DENIED,
     changed,
     cluster,
     find,
@@ -31,7 +32,6 @@ from tests.ops.review.live.server import (
     review,
     said,
 )
-from tests.ops.review.live.test_permissions import WIDGET, WIDGETS_DENIED
 
 
 def differences(report: Report) -> list[tuple[str, object]]:
@@ -40,8 +40,8 @@ def differences(report: Report) -> list[tuple[str, object]]:
     return [(str(each), each.before) for change in changes for each in change.differences]
 
 
-def warning(text: str) -> Response:
-    return Response(200, find(NAMESPACE), (text,))
+def warning(text: str) -> Fixed:
+    return 200, find(NAMESPACE), (text,)
 
 
 def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
@@ -85,10 +85,10 @@ FAILS = "replace high: the API server refuses to change it, so the sync fails: "
     ],
 )  # fmt: skip
 def test_refusals_and_warnings_of_the_api_server(
-    key: str, response: Response, expected: str | None
+    key: str, response: Fixed, expected: str | None
 ) -> None:
     server = cluster()
-    server.responses[f"PATCH {place(find(key))}"] = response
+    server.answers[f"PATCH {place(find(key))}"] = response
     assert said(review(server), key) == ([expected] if expected else [])
 
 
@@ -96,10 +96,10 @@ def test_an_unserved_version_is_reported_with_the_served_one() -> None:
     kinds = [one for one in DECLARED if one["kind"] != "ExternalSecret"]
     newer = made("ExternalSecret", "x") | {"apiVersion": "external-secrets.io/v1"}
     key = "ExternalSecret cerebro/cerebro-api-secrets"
-    assert said(review(FakeServer(kinds, kinds)), key) == [
+    assert said(review(ApiServer(kinds, kinds)), key) == [
         "replace high: the cluster does not serve external-secrets.io/v1beta1: install its CRD"
     ]
-    assert said(review(FakeServer([*kinds, newer], kinds)), key) == [
+    assert said(review(ApiServer([*kinds, newer], kinds)), key) == [
         "replace high: the cluster does not serve external-secrets.io/v1beta1: it serves "
         "external-secrets.io/v1; set the version in catalogue/target.py"
     ]
@@ -108,7 +108,7 @@ def test_an_unserved_version_is_reported_with_the_served_one() -> None:
 def test_a_missing_namespace() -> None:
     inside = [one for one in DECLARED if "cerebro" in (
         one["metadata"].get("namespace"), one["metadata"]["name"])]  # fmt: skip
-    report = review(FakeServer(DECLARED, [one for one in DECLARED if one not in inside]))
+    report = review(ApiServer(DECLARED, [one for one in DECLARED if one not in inside]))
     assert said(report, "Namespace cerebro")[0] == (
         "unknown medium: does not exist yet, so "
         f"{sum('namespace' in one['metadata'] for one in inside)} objects in it could not be "
@@ -131,7 +131,7 @@ def test_fields_that_others_own_are_taken_over_or_stay() -> None:
     def conflicting(method: str, at: str, **options: Any) -> Response:
         if (method, at) == ("PATCH", path) and (answer := next(once, None)):
             assert options["query"]["force"] == "false"
-            return answer
+            return Response(*answer)
         return exchange(method, at, **options)
 
     server.exchange = conflicting  # type: ignore[assignment,method-assign]
@@ -165,7 +165,7 @@ def test_a_hook_is_checked_under_an_unused_name() -> None:
 
 def test_a_hook_that_was_deleted_after_its_run_is_not_a_change() -> None:
     server = cluster()
-    del server.stored[place(find("Job crawlers/beacon-indexer-migrations"))]
+    del server.objects[place(find("Job crawlers/beacon-indexer-migrations"))]
     assert not review(server).findings
 
 
@@ -190,7 +190,7 @@ def test_an_object_removed_from_dist_is_pruned_by_its_application(
 ) -> None:
     nebula = find("Application argocd/nebula")
     nebula["status"] = application("", gone)["status"]
-    report = review(FakeServer([*DECLARED, gone], [*DECLARED, ARGOCD, gone, nebula]))
+    report = review(ApiServer([*DECLARED, gone], [*DECLARED, ARGOCD, gone, nebula]))
     assert said(report, str(Declared.of(gone).key)) == [f"delete {severity}: Argo CD prunes it"]
 
 
@@ -297,8 +297,8 @@ def test_each_effect_can_be_found_by_its_id() -> None:
     ]
     inside = [one for one in DECLARED if one["metadata"].get("namespace") != "crawlers"]
     inside.remove(find("Namespace crawlers"))
-    server = FakeServer([*DECLARED, WIDGET], [*inside, ARGOCD, *items])
-    server.responses = WIDGETS_DENIED | {
+    server = ApiServer([*DECLARED, WIDGET], [*inside, ARGOCD, *items])
+    server.answers = WIDGETS_DENIED | {
         f"PATCH {place(find('Service cerebro/cerebro-api'))}": refused(422, "field is immutable"),
         f"PATCH {place(find('Service cerebro/cerebro-mcp'))}": refused(400, NO_DRY_RUN),
         f"PATCH {place(find(NAMESPACE))}": warning('unknown field "spec.typo"'),
@@ -321,7 +321,7 @@ def test_no_value_of_a_secret_in_dist_is_shown() -> None:
     declared = {**native, "metadata": {"name": "native", "namespace": "cerebro"}}
     text = yaml.safe_dump(declared)
     files = {**rendered(), "cerebro/native.yaml": text}
-    server = FakeServer(DECLARED, [*DECLARED, ARGOCD, {**native, "data": {"OLD": "Zm9ybWVy"}}])
+    server = ApiServer(DECLARED, [*DECLARED, ARGOCD, {**native, "data": {"OLD": "Zm9ybWVy"}}])
     report = compare(server, revision(files))  # type: ignore[arg-type]
     expected = (
         "unknown medium: is in dist/, but its values are not compared: the review does not read "
