@@ -88,41 +88,38 @@ def test_a_broken_file_is_reported_with_its_line_and_soon(text: str, message: st
     assert process_time() - start < 2
 
 
-def test_a_few_levels_and_aliases_are_read() -> None:
-    text = f"{ONE}other:\n  a: &a {{b: [c, 'a text', {{d: e}}]}}\n  f: *a\n"
-    deep = text + f"  g: {99 * '[{name: a, x: '}1{99 * '}]'}\n"
-    assert said(review({FILE: text}, {FILE: deep})) == {"unknown ConfigMap one"}
+FEW = f"{ONE}other:\n  a: &a {{b: [c, 'a text', {{d: e}}]}}\n  f: *a\n"
+LEVELS = f"  g: {99 * '[{name: a, x: '}1{99 * '}]'}\n"
+FOREIGN = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  name: one\n"
+KRUISE = (
+    "apiVersion: apps.kruise.io/v1\nkind: DaemonSet\nmetadata: {name: one}\n"
+    "spec: {template: {spec: {containers: [{name: one, image: one:1}]}}}\n"
+)
+POD = (
+    "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: one}\nspec:\n"
+    "  schedule: '0 1 * * *'\n  jobTemplate: {spec: {template: {metadata: {labels: {a: b}}"
+)
 
 
-def test_a_merged_key_and_an_alias_are_read_as_yaml_means_them() -> None:
-    plain = f"{ONE}data:\n  a: '1'\n  b: '2'\n"
-    merged = f"{ONE}data:\n  <<: {{a: '1', b: '1'}}\n  b: '2'\n"
-    assert said(review({"a/one.yaml": plain}, {"a/one.yaml": merged})) == {"noise ConfigMap one"}
-
-
-def test_a_kind_of_another_api_group_is_not_read_as_ours() -> None:
-    text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  name: one\n"
-    changed = f"{text}  labels:\n    a: b\nspec:\n  type: LoadBalancer\n"
-    assert said(review({"a/one.yaml": text}, {"a/one.yaml": changed})) == {"unknown Service one"}
-
-
-def test_the_pods_of_a_kind_of_another_api_group_are_unknown() -> None:
-    text = (
-        "apiVersion: apps.kruise.io/v1\nkind: DaemonSet\nmetadata: {name: one}\n"
-        "spec: {template: {spec: {containers: [{name: one, image: one:1}]}}}\n"
-    )
-    changed = text.replace("one:1", "other:1")
-    assert said(review({"a/one.yaml": text}, {"a/one.yaml": changed})) == {"unknown DaemonSet one"}
-
-
-def test_an_empty_pod_spec_is_compared() -> None:
-    text = (
-        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: one}\nspec:\n"
-        "  schedule: '0 1 * * *'\n  jobTemplate: {spec: {template: {metadata: {labels: {a: b}}"
-    )
-    without, empty = {"one.yaml": text + "}}}\n"}, {"one.yaml": text + ", spec: {}}}}\n"}
-    for before, after in ((without, empty), (empty, without)):
-        assert said(review(before, after)) == {"unknown CronJob one"}
+@pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        pytest.param(FEW, FEW + LEVELS, "unknown ConfigMap one", id="a few levels and aliases"),
+        pytest.param(f"{ONE}data:\n  a: '1'\n  b: '2'\n",
+                     f"{ONE}data:\n  <<: {{a: '1', b: '1'}}\n  b: '2'\n",
+                     "noise ConfigMap one", id="a merged key"),
+        pytest.param(FOREIGN, f"{FOREIGN}  labels:\n    a: b\nspec:\n  type: LoadBalancer\n",
+                     "unknown Service one", id="a kind of another API group is not ours"),
+        pytest.param(KRUISE, KRUISE.replace("one:1", "other:1"),
+                     "unknown DaemonSet one", id="the pods of such a kind are unknown"),
+        pytest.param(POD + "}}}\n", POD + ", spec: {}}}}\n",
+                     "unknown CronJob one", id="an empty pod spec is added"),
+        pytest.param(POD + ", spec: {}}}}\n", POD + "}}}\n",
+                     "unknown CronJob one", id="an empty pod spec is removed"),
+    ],
+)  # fmt: skip
+def test_unusual_files_are_compared(before: str, after: str, finding: str) -> None:
+    assert said(review({"one.yaml": before}, {"one.yaml": after})) == {finding}
 
 
 def test_a_duplicate_object_is_reported_with_both_files() -> None:
