@@ -175,6 +175,8 @@ KUBE_DNS = (PASSED, "1 pods with k8s-app=kube-dns")
           (FAILED, "which the NetworkPolicies block: all pods would lose DNS. Set dns_addresses="
                    f'("{LINK_LOCAL}", "169.254.20.25") in catalogue/target.py'),
           (PASSED, "the cluster IP of kube-dns")]),
+        ({**DNS_PODS, **node_local("-localip", "169.254.20.25")}, (LINK_LOCAL,),
+         [KUBE_DNS, (FAILED, "NodeLocal DNSCache answers at 169.254.20.25, which the Netw")]),
         ({**DNS_PODS, **node_local("-localip", "169.254.20.25, ")}, (),
          [KUBE_DNS, (FAILED, 'dns_addresses=("169.254.20.25",) in catalogue/target.py')]),
         ({**DNS_PODS, **node_local("-conf", "x")}, (LINK_LOCAL,),
@@ -191,6 +193,8 @@ KUBE_DNS = (PASSED, "1 pods with k8s-app=kube-dns")
             )
         ),
         (AUTO_MODE, (LINK_LOCAL, CLUSTER_IP), [(PASSED, "which is in dns_addresses")]),
+        ({**AUTO_MODE, **DNS_PODS, **service("kube-system", "kube-dns", CLUSTER_IP)}, (),
+         [KUBE_DNS, (PASSED, "the cluster IP of kube-dns")]),
     ],
 )  # fmt: skip
 def test_where_dns_answers_is_compared_with_the_settings(
