@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import Result
@@ -20,7 +19,7 @@ from tests.conftest import needed_by_all
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.ops.conftest import error_of, invoke
 from tests.ops.day_two.api_server import ApiServer, over_http
-from tests.ops.day_two.world import World
+from tests.ops.day_two.world import Account, World
 
 SECRET = "known-to-the-test"  # noqa: S105 in every value, so that it can be searched for
 
@@ -42,34 +41,6 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     with needed_by_all(request, "the AWS emulator", running_emulator()) as running:
         yield running
         assert SECRET not in running.log
-
-
-@dataclass(frozen=True)
-class Account:
-    """The parameters in an AWS account."""
-
-    ssm: Any
-
-    def put(self, parameter: Parameters, value: str, **options: Any) -> int:
-        """Write a value as another user; return its version."""
-        settings = {"Type": "SecureString", "Overwrite": True, **options}
-        written = self.ssm.put_parameter(Name=parameter.path, Value=value, **settings)
-        return int(written["Version"])
-
-    def value(self, parameter: Parameters) -> str:
-        return self.values()[parameter.path]
-
-    def version(self, parameter: Parameters) -> int:
-        return int(self.ssm.get_parameter(Name=parameter.path)["Parameter"]["Version"])
-
-    def values(self) -> dict[str, str]:
-        """The value of every parameter, by path."""
-        pages = self.ssm.get_paginator("get_parameters_by_path")
-        return {
-            known["Name"]: known["Value"]
-            for page in pages.paginate(Path="/cerebro", Recursive=True, WithDecryption=True)
-            for known in page["Parameters"]
-        }
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from ops.checklist.results import CheckResult, Outcome, Report, results_of
 from ops.checklist.services import CHECKS, CheckedService, Inputs
 from tests import fixed
 from tests.ops.day_two.api_server import ApiServer, Object
-from tests.ops.day_two.conftest import SECRET, Account, Run
-from tests.ops.day_two.world import World
+from tests.ops.day_two.conftest import SECRET, Run
+from tests.ops.day_two.world import Account, World
 from tests.ops.local_registry import LocalRegistry
 
 Change = Callable[[Object], object]

@@ -1,4 +1,4 @@
-"""Every refusal of AWS or the cluster becomes one message and a status."""
+"""Every refusal of AWS or the cluster becomes one message and a status; what the cluster serves."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from ops.cluster import kubeconfig as kubeconfigs
 from ops.errors import ClusterError
 from tests.ops.day_two.api_server import ApiServer, write_kubeconfig
 from tests.ops.day_two.conftest import Run
+from tests.ops.day_two.world import World
 from tests.serving import QuietHandler, posted, serving
 
 NOWHERE = "http://127.0.0.1:1"
-
-
+BATCH, METRICS = "/apis/batch/v1", "metrics.k8s.io/v1beta1"
 REFUSAL = "User: arn is not authorized to perform: ssm:GetParameters on resource: x because …"
 
 
@@ -122,3 +122,36 @@ def test_the_wrong_cluster_is_refused(
     assert "context test belongs to cluster other, but the installation uses production" in (
         run.refused("jobs")
     )
+
+
+@pytest.mark.usefixtures("world")
+def test_only_the_needed_api_versions_are_read_once(api: ApiServer, run: Run) -> None:
+    assert run("jobs").exit_code == 0
+    roots = [path for path in api.reads if "/namespaces" not in path]
+    assert roots == ["/api/v1", BATCH]
+
+
+def test_a_kind_that_is_not_served_has_no_objects(world: World, run: Run) -> None:
+    del world.api.served["batch/v1"]
+    world.api.answers[f"GET {BATCH}"] = (404, "404 page not found")
+    assert run("jobs").stdout.count("not in the cluster") > 1
+
+
+@pytest.mark.usefixtures("world")
+def test_a_kind_is_not_missing_because_its_server_is_down(api: ApiServer, run: Run) -> None:
+    api.answers[f"GET {BATCH}"] = (503, {"message": "starting"})
+    assert run.refused("jobs") == f"the cluster refuses GET {BATCH}: starting"
+
+
+def test_every_version_is_read_even_if_one_server_is_down(api: ApiServer) -> None:
+    api.served |= {METRICS: ("PodMetrics",), "batch/v2": ("Job",)}
+    api.answers[f"GET /apis/{METRICS}"] = (503, {})
+    resources = Cluster().resources
+    assert resources.silent == (METRICS,)
+    assert resources.versions(("batch", "Job")) == ["batch/v1", "batch/v2"]
+    assert resources.preferred["apps", "Deployment"].path("x", "y") == (
+        "/apis/apps/v1/namespaces/y/deployments/x"
+    )
+    api.answers["GET /apis"] = (403, {"message": "no"})
+    with pytest.raises(Exception, match="lacks a permission in the cluster: no"):
+        _ = Cluster().resources.silent

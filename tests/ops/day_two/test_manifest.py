@@ -9,8 +9,8 @@ import pytest
 from catalogue.parameters import Parameters
 from ops import manifest
 from tests.ops.day_two.api_server import TOKEN, ApiServer
-from tests.ops.day_two.conftest import SECRET, Account, Run
-from tests.ops.day_two.world import World
+from tests.ops.day_two.conftest import SECRET, Run
+from tests.ops.day_two.world import Account, World
 from tests.serving import Answer, JsonHandler, posted, serving
 
 KEY = f"{SECRET}-key"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from catalogue.parameters import Parameters
-from tests.ops.day_two.conftest import SECRET, Account
-from tests.ops.day_two.world import World
+from tests.ops.day_two.conftest import SECRET
+from tests.ops.day_two.world import Account, World
 from tests.ops.session import Session
 
 pytestmark = pytest.mark.deploy  # twenty commands, each takes seconds to start

@@ -14,7 +14,8 @@ from ops.aws import AwsUnreachableError, Version
 from ops.errors import OpsError
 from ops.secrets.values import api_keys, check
 from ops.terminal import SecretValue
-from tests.ops.day_two.conftest import SECRET, Account, Run
+from tests.ops.day_two.conftest import SECRET, Run
+from tests.ops.day_two.world import Account
 
 PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
 USER, HOST = Parameters.CLICKHOUSE_USER, Parameters.CLICKHOUSE_HOST

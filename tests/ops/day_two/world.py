@@ -1,20 +1,45 @@
-"""The platform in a cluster, with its controllers: External Secrets, Deployments, Jobs."""
-
-from __future__ import annotations
+"""The platform in an AWS account and a cluster, with controllers: External Secrets, Deployments."""
 
 from base64 import b64encode
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
+from catalogue.parameters import Parameters
 from tests.ops.day_two.api_server import ApiServer, Object, path_of
-
-if TYPE_CHECKING:
-    from tests.ops.day_two.conftest import Account
 
 READS_TO_SETTLE = 2
 """Reads of a Deployment until its restart is done."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The parameters in an AWS account."""
+
+    ssm: Any
+
+    def put(self, parameter: Parameters, value: str, **options: Any) -> int:
+        """Write a value as another user; return its version."""
+        settings = {"Type": "SecureString", "Overwrite": True, **options}
+        written = self.ssm.put_parameter(Name=parameter.path, Value=value, **settings)
+        return int(written["Version"])
+
+    def value(self, parameter: Parameters) -> str:
+        return self.values()[parameter.path]
+
+    def version(self, parameter: Parameters) -> int:
+        return int(self.ssm.get_parameter(Name=parameter.path)["Parameter"]["Version"])
+
+    def values(self) -> dict[str, str]:
+        """The value of every parameter, by path."""
+        pages = self.ssm.get_paginator("get_parameters_by_path")
+        return {
+            known["Name"]: known["Value"]
+            for page in pages.paginate(Path="/cerebro", Recursive=True, WithDecryption=True)
+            for known in page["Parameters"]
+        }
 
 
 class World:
