@@ -132,12 +132,12 @@ def _documents(text: str, name: str, change: Mapping[str, Any] | None) -> Iterat
         elif change is not None:
             manifest = yaml.safe_load(document)
             for path, value in change.items():
-                _set(manifest, path, value)
+                set_field(manifest, path, value)
             yield yaml.safe_dump(manifest, sort_keys=False)
 
 
-def _set(manifest: Any, path: str, value: Any) -> None:
-    """Set a field to another value, or remove it with None."""
+def set_field(manifest: Any, path: str, value: Any) -> None:
+    """Set a field of an object or of a template to another value, or remove it with None."""
     parent, last = _find(manifest, path)
     if last == "+":
         parent.append(value)
@@ -158,8 +158,10 @@ def named(document: str) -> str:
 
 def _find(manifest: Any, path: str) -> tuple[Any, str | int]:
     """The map or list that contains the field, and its key or index there."""
-    pod = ".".join((*POD_TEMPLATES.get((group(manifest), manifest["kind"]), ()), "spec"))
-    path = re.sub(r"^container\b", f"{pod}.containers[0]", re.sub(r"^pod\b", pod, path))
+    path = re.sub(r"^container\b", "pod.containers[0]", path)
+    if path.startswith("pod."):
+        template = POD_TEMPLATES.get((group(manifest), manifest["kind"]), ())
+        path = ".".join((*template, "spec", path.removeprefix("pod.")))
     *parents, last = (step.strip("[]") for step in re.findall(r"\[[^\]]+\]|[^.\[\]]+", path))
     found = manifest
     for step in parents:

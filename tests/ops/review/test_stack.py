@@ -12,7 +12,16 @@ from ops.review.report import Report
 from ops.review.revisions import STACK
 from tests.conftest import ROOT
 from tests.ops.review.cases import Case, Expected
-from tests.ops.review.edits import Edit, editing, rendered, review, revision, together, unchanged
+from tests.ops.review.edits import (
+    Edit,
+    editing,
+    rendered,
+    review,
+    revision,
+    set_field,
+    together,
+    unchanged,
+)
 
 TEMPLATE: dict[str, Any] = json.loads((ROOT / STACK).read_text("utf-8"))
 
@@ -44,14 +53,7 @@ ADDED = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":ssm:", {"Ref": "
 def edited(path: str, content: Any) -> Any:
     """The template with another value at `Section.Name.Field...`; None removes it."""
     template = deepcopy(TEMPLATE)
-    *steps, last = path.split(".")
-    inner = template
-    for step in steps:
-        inner = inner[int(step)] if isinstance(inner, list) else inner[step]
-    if content is None:
-        del inner[last]
-    else:
-        inner[int(last) if isinstance(inner, list) else last] = content
+    set_field(template, path, content)
     return template
 
 
