@@ -30,10 +30,10 @@ NAMESPACES = ("cerebro", "crawlers")
 
 
 @contextmanager
-def only(charts: tuple[str, ...] = CHARTS) -> Iterator[None]:
-    """Let the registry consist of these charts, and of the two namespaces."""
+def only() -> Iterator[None]:
+    """Let the registry consist of the charts and the two namespaces."""
     limits = tuple(one for one in namespaces.NAMESPACES if one.name in NAMESPACES)
-    with patch.object(registry, "CHARTS", charts), patch.object(namespaces, "NAMESPACES", limits):
+    with patch.object(registry, "CHARTS", CHARTS), patch.object(namespaces, "NAMESPACES", limits):
         yield
 
 
