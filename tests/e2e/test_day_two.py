@@ -1,4 +1,4 @@
-"""`ops` commands on a real control plane: secrets, jobs, checklist, errors of the API server."""
+"""`ops` commands on a real control plane: secrets, jobs, and errors of the API server."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ from ops.secrets.parameters import Readers, readers
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed
 
-PASSWORD, RPC = Parameters.CLICKHOUSE_PASSWORD, Parameters.EXECUTION_RPC_URL
+PASSWORD, KEYS = Parameters.CLICKHOUSE_PASSWORD, Parameters.API_KEYS
+RPC = Parameters.EXECUTION_RPC_URL
 SECRET = "known-to-the-test"  # noqa: S105 part of every value, to search for leaks
 NAMESPACE, JOB = "crawlers", "click-runner-ember"
 NODES = "--selector=kubernetes.io/os=linux"
@@ -59,28 +60,43 @@ def values(installation: Installed, parameter: Parameters) -> set[str]:
     return stored
 
 
+def rotated(installation: Installed, parameter: Parameters, value: str) -> list[str]:
+    """Rotate a value, and check its readers; returns the workloads of replaced pods."""
+    before = installation.running()
+    rotate = ("secrets", "rotate", parameter.path, "--file", "-", "--yes")
+    done = installation.ops(*rotate, stdin=value)
+    assert values(installation, parameter) == {value}
+    gone = replaced(installation, before)
+    assert set(gone) == {reader.name for reader in concerned(installation, parameter).restarted()}
+    assert leaks(installation, done.stdout, done.stderr) == []
+    return gone
+
+
 def test_a_rotated_password_reaches_every_reader(installation: Installed, claim: Claimed) -> None:
     def jobs() -> list[str]:
         return [job["metadata"]["uid"] for job in installation.cluster.list("Job")]
 
     with claim("`ops secrets rotate`: every reader has the ClickHouse password") as measured:
-        before, pods = jobs(), installation.running()
-        rotate = ("secrets", "rotate", PASSWORD.path, "--yes")
-        done = installation.ops(*rotate, "--file", "-", stdin=SECRET)
-        assert values(installation, PASSWORD) == {SECRET}
-        gone = replaced(installation, pods)
-        restarted = concerned(installation, PASSWORD).restarted()
-        assert set(gone) == {reader.name for reader in restarted}
+        before = jobs()
+        gone = rotated(installation, PASSWORD, SECRET)
         assert jobs() == before
         measured(f"{len(gone)} pods of {len(set(gone))} workloads replaced")
     with claim("`ops secrets rotate` again, with the same value: nothing restarts"):
         pods = installation.running()
-        again = installation.ops(*rotate, "--continue")
+        again = installation.ops("secrets", "rotate", PASSWORD.path, "--yes", "--continue")
         assert installation.running() == pods
-    assert leaks(installation, done.stdout, done.stderr, again.stdout, again.stderr) == []
+    assert leaks(installation, again.stdout, again.stderr) == []
     installation.argocd.refresh()
     installation.wait()
     assert installation.is_as_committed()
+
+
+def test_only_readers_restart(installation: Installed, claim: Claimed) -> None:
+    with claim("`ops secrets rotate`: a new key registry restarts only its readers") as measured:
+        gone = rotated(installation, KEYS, f'{{"{SECRET}": "tier3"}}')
+        assert "cerebro-api" in gone
+        assert "nebula" not in gone
+        measured(f"{len(gone)} pods replaced")
 
 
 def test_an_interrupted_rotation_can_continue(
@@ -164,20 +180,3 @@ def test_an_api_server_error_is_reported_in_one_sentence(
             done = installation.ops(*arguments, kubeconfig=kubeconfig, status=1)
             assert done.stdout == ""
             assert done.stderr.splitlines()[-1].startswith(f"error: {sentence}"), done.stderr
-
-
-def test_the_checklist_checks_the_cluster(installation: Installed, claim: Claimed) -> None:
-    with claim("`ops checklist --cluster`: reports synced services and missing controllers"):
-        checked = installation.report("checklist", "--aws", "--cluster", "--json", status=1)
-        for items in checked["services"].values():
-            assert {item["outcome"] for item in items if item["item"] in (3, 5)} == {"passed"}
-        checks = {(item["name"], item["outcome"], item["detail"]) for item in checked["cluster"]}
-        assert {
-            ("arm64 nodes", "passed"),
-            ("Reloader", "failed"),
-            ("Address family", "passed"),
-            ("Cluster DNS", "failed"),
-        } <= {check[:2] for check in checks}
-        assert ("External Secrets", "ClusterSecretStore aws-ssm is ready") in {
-            (name, detail) for name, _, detail in checks
-        }
