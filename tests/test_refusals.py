@@ -15,7 +15,7 @@ from catalogue.platform import AnalyticsPlatform
 from charts import registry
 from constructs_lib.errors import DeclarationError, PlatformError, errors_of
 from constructs_lib.kubernetes import App, Chart, Container, ExternalSecret, Storage
-from constructs_lib.model import Host, HttpGet, Parameter, Pin, Probe, TcpSocket
+from constructs_lib.model import ClusterTarget, Host, HttpGet, Parameter, Pin, Probe, TcpSocket
 from tests.constructs_lib import declarations as base
 
 Declare = Callable[[Chart], Any]
@@ -42,6 +42,10 @@ alb = base.later(base.alb)
 
 def secret(**keys: Parameter) -> Declare:
     return lambda chart: ExternalSecret(chart, "one", keys)
+
+
+def dns(*addresses: str) -> Declare:
+    return lambda _: ClusterTarget(dns_addresses=addresses)
 
 
 def twice(chart: Chart) -> None:
@@ -121,6 +125,9 @@ class Early(Chart):
         (lambda _: Installation(vpc_cidrs=("10.0.0.1/16",)), "10.0.0.1/16 has host bits"),
         (lambda _: Installation(access_logs_bucket="s3://logs"),
          "access_logs_bucket 's3://logs' does not match"),
+        (dns("fd00::a"), "dns_addresses: 'fd00::a' is not an IPv4 address; write it like"),
+        (dns("10.100.0.0/16"), "dns_addresses: '10.100.0.0/16' is not an IPv4 address"),
+        (dns("10.0.0.1", "10.0.0.1"), "dns_addresses lists an address twice"),
         (twice, "There is already a Construct with name 'one' in Chart [chart]; rename one"),
         (lambda _: sys.exit(1), "the chart calls sys.exit; raise an exception instead"),
         (lambda chart: Early(base.app_of(chart)),

@@ -8,10 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.network import policy_rules
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.model import ClusterTarget, Manifest
+from constructs_lib.model import Manifest
 from constructs_lib.rules import RULES
 from constructs_lib.rules.egress import differing_on_eks
 from constructs_lib.rules.model import Rendered, Rule
@@ -257,17 +256,3 @@ def test_dns_may_be_allowed_by_an_equivalent_rule() -> None:
     for opened, blocked in ((ports[:1], True), (ports, False)):
         found = messages({"egress": [{"to": [dns], "ports": opened}]})
         assert any("blocked-dns" in one for one in found) is blocked
-
-
-@pytest.mark.parametrize(
-    ("addresses", "message"),
-    [
-        (("fd00::a",), "dns_addresses: 'fd00::a' is not an IPv4 address; write it like"),
-        (("10.100.0.0/16",), "dns_addresses: '10.100.0.0/16' is not an IPv4 address"),
-        (("10.0.0.1", "10.0.0.1"), "dns_addresses lists an address twice"),
-    ],
-)
-def test_an_address_of_dns_is_checked(addresses: tuple[str, ...], message: str) -> None:
-    with pytest.raises(DeclarationError) as refused:
-        ClusterTarget(dns_addresses=addresses)
-    assert str(refused.value).startswith(message)
