@@ -6,13 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
 from charts.dist import SCORECARD, render
 from charts.output import read, replace_dir
-from tests.conftest import ROOT, copy_checkout, edit, make_room, run
+from tests.conftest import ROOT, copy_checkout, edit, run
 from tests.ops.session import Session
 
 
@@ -195,33 +194,3 @@ def test_a_failed_replacement_restores_the_folder(
         replace_dir({"a/one.yaml": "changed"}, folder)
     assert read(folder) == {"a/one.yaml": "1", "two.yaml": "2"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["dist"]
-
-
-def readme_service() -> str:
-    """The example chart of the README."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("## Adding a service")[2]
-    chart = dedent("   " + section.partition("```python")[2].partition("```")[0].strip("\n "))
-    return chart.replace("Hello", "HelloOfTheTest").replace('"hello"', '"hello-of-the-test"')
-
-
-def test_a_service_is_one_chart_file_one_line_and_a_pin(checkout: Path) -> None:
-    make_room(checkout)
-    (checkout / "charts" / "cerebro" / "hello_of_the_test.py").write_text(readme_service())
-    (checkout / "catalogue" / "images" / "hello-of-the-test.pin").write_text("latest\n")
-    last = '    "charts.cluster.namespaces:SecretStore",\n'
-    line = '    "charts.cerebro.hello_of_the_test:HelloOfTheTest",\n'
-    edit(checkout / "charts/registry.py", last, last + line)
-    done = synth(checkout)
-    assert (done.returncode, done.stderr) == (0, "")
-    written = (checkout / "dist" / "cerebro" / "hello-of-the-test.k8s.yaml").read_text()
-    kinds = {line.removeprefix("kind: ") for line in written.splitlines() if line[:6] == "kind: "}
-    assert kinds == {
-        "Deployment",
-        "ExternalSecret",
-        "NetworkPolicy",
-        "PodDisruptionBudget",
-        "Service",
-        "ServiceAccount",
-    }
-    applications = (checkout / "dist/argocd/applications.k8s.yaml").read_text()
-    assert "include: hello-of-the-test.k8s.yaml" in applications

@@ -1,8 +1,10 @@
-"""Adds docs/examples to a copy of this repository, as described in its README."""
+"""Adds the documented examples to a copy of this repository, as described."""
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -22,20 +24,23 @@ def renamed(text: str) -> str:
     return text
 
 
-def add(checkout: Path, namespace: str) -> None:
-    charts = checkout / "charts" / namespace
-    charts.mkdir(exist_ok=True)
-    for name in ("hello.py", "hello.toml", "greeter.py"):
-        (charts / renamed(name)).write_text(renamed((_EXAMPLES / name).read_text()))
-    for service in ("welcome", "doorman"):
+def add(checkout: Path, namespace: str, charts: Mapping[str, str]) -> None:
+    """Add charts, text by service, with a line in the registry and a pin."""
+    folder = checkout / "charts" / namespace
+    folder.mkdir(exist_ok=True)
+    for service, text in charts.items():
+        (folder / f"{service}.py").write_text(renamed(text))
         (checkout / f"catalogue/images/{service}.pin").write_text("latest\n")
-    insert(
-        checkout / "charts/registry.py",
-        "CHARTS = (\n",
-        "".join(
-            f'    "charts.{namespace}.{name}:{name.title()}",\n' for name in ("welcome", "doorman")
-        ),
-    )
+        line = f'    "charts.{namespace}.{service}:{service.title()}",\n'
+        insert(checkout / "charts/registry.py", "CHARTS = (\n", line)
+
+
+def add_examples(checkout: Path, namespace: str) -> None:
+    names = {"welcome": "hello.py", "doorman": "greeter.py"}
+    texts = {service: (_EXAMPLES / name).read_text() for service, name in names.items()}
+    add(checkout, namespace, texts)
+    configuration = renamed((_EXAMPLES / "hello.toml").read_text())
+    (checkout / "charts" / namespace / "welcome.toml").write_text(configuration)
     insert(
         checkout / "catalogue/hosts.py",
         '    API = "api.analytics.gnosis.io"\n',
@@ -77,7 +82,7 @@ def test_an_example_changes_only_the_files_in_its_readme(tmp_path: Path, namespa
     checkout = copy_checkout(tmp_path)
     make_room(checkout)
     before = rendered(checkout)
-    add(checkout, namespace)
+    add_examples(checkout, namespace)
     if namespace == "trials":
         third_namespace(checkout)
     files = rendered(checkout)
@@ -112,3 +117,21 @@ def test_an_example_changes_only_the_files_in_its_readme(tmp_path: Path, namespa
     store = by_name(files["cluster/aws-ssm.k8s.yaml"])["ClusterSecretStore aws-ssm"]
     assert namespace in store["spec"]["conditions"][0]["namespaces"]
     assert "2 to 3 pods" in files["README.md"]
+
+
+def test_the_service_of_the_readme_is_one_chart_file_one_line_and_a_pin(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path)
+    make_room(checkout)
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Adding a service")[2]
+    chart = dedent("   " + section.partition("```python")[2].partition("```")[0].strip("\n "))
+    add(checkout, "cerebro", {"welcome": chart})
+    files = rendered(checkout)
+    assert {title.split()[0] for title in by_name(files["cerebro/welcome.k8s.yaml"])} == {
+        "Deployment",
+        "ExternalSecret",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "ServiceAccount",
+    }
+    assert "include: welcome.k8s.yaml" in files["argocd/applications.k8s.yaml"]
