@@ -244,3 +244,86 @@ def test_an_error_of_cdk8s_is_reported_in_one_line(
     (problem,) = problems
     assert message in problem
     assert "(tests/constructs_lib/test_native.py:" in problem
+
+
+LARGE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: large}
+spec:
+  replicas: 50
+  selector: {matchLabels: {app: large}}
+  template: {spec: {containers: [{name: one, image: one}]}}
+"""
+INGRESS = "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: native}, spec: %s}"
+LISTENING = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: native, annotations: {alb.ingress.kubernetes.io/listen-ports: "443"}}
+spec: {}
+"""
+READER = """
+apiVersion: external-secrets.io/v1beta1
+kind: ExternalSecret
+metadata: {name: native}
+spec: {data: [{secretKey: A, remoteRef: {key: /a/b/c}}]}
+"""
+JOB = """
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: native}
+spec: {schedule: whenever, jobTemplate: {spec: {template: {}}}}
+"""
+STRAY = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, namespace: nowhere}}"
+CONFIG = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"
+ROLE = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: one}}"
+LIST = "{apiVersion: v1, kind: List, metadata: {name: one}, items: []}"
+
+
+def declare(chart: cdk8s.Chart, text: str) -> None:
+    """Declare a native object in a chart."""
+    fields = yaml.safe_load(text)
+    version, kind = fields.pop("apiVersion"), fields.pop("kind")
+    metadata = cdk8s.ApiObjectMetadata(**fields.pop("metadata"))
+    native = cdk8s.ApiObject(chart, "native", api_version=version, kind=kind, metadata=metadata)
+    native.add_json_patch(*(JsonPatch.add(f"/{name}", value) for name, value in fields.items()))
+
+
+def same(chart: Chart) -> cdk8s.Chart:
+    return chart
+
+
+def without_namespace(chart: Chart) -> cdk8s.Chart:
+    return Chart(App.of(chart), "cluster-wide", namespace=None)
+
+
+def plain(chart: Chart) -> cdk8s.Chart:
+    return cdk8s.Chart(chart, "nested", namespace="space")
+
+
+@pytest.mark.parametrize(
+    ("chart_of", "text", "message"),
+    [
+        (same, LARGE, "namespace space: pods adds up to"),
+        (same, INGRESS % "{rules: [{host: one.example.org}]}",
+         "host one.example.org is served by space/one, space/native"),
+        (same, INGRESS % "{rules: [{host: two.example.org}]}",
+         "Ingress space/native serves two.example.org, which the certificate does not cover"),
+        (same, INGRESS % "{rules: [{}]}", "Ingress space/native serves every host"),
+        (same, LISTENING, "(construct chart/native): does not listen on HTTPS"),
+        (same, STRAY, "is in namespace nowhere, which is not declared; the declared namespaces"),
+        (same, READER, "parameter /a/b/c is read, but not declared"),
+        (same, JOB, "'whenever' is not a valid schedule"),
+        (without_namespace, CONFIG, ": has no namespace"),
+        (plain, ROLE, ": is cluster-scoped"),
+        (same, LIST, ": contains other objects"),
+    ],
+)  # fmt: skip
+def test_the_rules_check_native_objects(
+    chart_of: Callable[[Chart], cdk8s.Chart], text: str, message: str
+) -> None:
+    chart, _ = base.accepted()
+    base.namespace(chart)
+    declare(chart_of(chart), text)
+    problems = base.refusals(chart)
+    assert any(message in problem for problem in problems), problems

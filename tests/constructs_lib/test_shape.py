@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cdk8s import JsonPatch
 from jsonpatch import apply_patch
 from jsonpointer import escape
 
@@ -14,6 +15,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Rendered
 from tests.conftest import manifest
+from tests.constructs_lib import declarations as base
 from tests.mutants import platform, start
 
 WRONG: tuple[Any, ...] = ("text", 7, ["a"], [None], [{"a": "b"}], {"a": 1})
@@ -62,3 +64,40 @@ def test_a_kind_of_another_group_is_not_read_as_ours() -> None:
     assert [*malformed(other), unreadable(other)] == [None]
     assert list(Objects.of([other]).of_kinds("Service")) == []
     assert list(malformed(manifest("v1/Service", spec))) == ["spec.ports is not a list of mappings"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("/spec", "x", "spec is not a mapping"),
+        ("/spec/template", "x", "spec.template is not a mapping"),
+        ("/spec/strategy", "x", "spec.strategy is not a mapping"),
+        ("/spec/template/spec/containers", {"a": 1}, "containers is not a list of mappings"),
+        ("/spec/template/spec/containers/0", "x", "containers is not a list of mappings"),
+        ("/spec/template/spec/containers/0/image", 5, "containers[0].image is not a string"),
+        ("/spec/template/spec/containers/0/resources", "x", "resources is not a mapping"),
+        ("/spec/replicas", "many", "spec.replicas is not an integer"),
+        ("/spec/replicas", True, "spec.replicas is not an integer"),
+        ("/spec/selector/matchLabels/app", 5, "spec.selector.matchLabels is not a mapping of str"),
+        (
+            "/spec/template/spec/containers/0/securityContext/capabilities/drop",
+            [5],
+            "containers[0].securityContext.capabilities.drop is not a list of strings",
+        ),
+        (
+            "/spec/template/spec/containers/0/livenessProbe/httpGet/port",
+            ["x"],
+            "containers[0].livenessProbe.httpGet.port is not an integer or a string",
+        ),
+        ("/metadata/labels", ["x"], "metadata.labels is not a mapping"),
+        ("/metadata/namespace", 5, "metadata.namespace is not a string"),
+    ],
+)
+def test_a_patch_with_a_wrong_type_is_rejected_with_its_field(
+    path: str, value: Any, message: str
+) -> None:
+    chart, web = base.accepted()
+    web.deployment.add_json_patch(JsonPatch.replace(path, value))
+    (problem,) = base.refusals(chart)
+    assert message in problem
+    assert "Deployment" in problem
