@@ -42,39 +42,30 @@ def read(text: str) -> list[Manifest]:
     return rules
 
 
+EXCEPT_TEN = "0.0.0.0/0 -10.0.0.0/8: 1"
+EVALUATED = [
+    ("a range", "10.0.0.0/8: 1", "10.0.0.1", 1, True),
+    ("outside of it", "10.0.0.0/8: 1", "11.0.0.1", 1, False),
+    ("another port", "10.0.0.0/8: 1", "10.0.0.1", 2, False),
+    ("no port is every port", "10.0.0.0/8:", "10.0.0.1", 2, True),
+    ("ports of wider ranges count", "0.0.0.0/0: 1\n10.0.0.0/8: 2", "10.0.0.1", 1, True),
+    ("an exception", EXCEPT_TEN, "10.0.0.1", 1, False),
+    ("an exception holds for all rules of its range",
+     f"{EXCEPT_TEN}\n0.0.0.0/0: 2", "10.0.0.1", 2, False),
+    ("unless the exception is a range of its own",
+     f"{EXCEPT_TEN}\n10.0.0.0/8: 2", "10.0.0.1", 2, True),
+    ("which inherits nothing from what excepts it",
+     f"{EXCEPT_TEN}\n10.0.0.0/8: 2", "10.0.0.1", 1, False),
+    ("an exception of a narrower range denies what a wider one opens",
+     "0.0.0.0/0: 1\n10.0.0.0/8 -10.1.0.0/16: 2", "10.1.0.1", 1, False),
+    ("an exception at the first address stops the inheritance",
+     "0.0.0.0/0 -10.0.0.0/16: 1\n10.0.0.0/8: 2", "10.9.0.1", 1, False),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("rules", "ip", "port", "allowed"),
-    [
-        pytest.param("10.0.0.0/8: 1", "10.0.0.1", 1, True, id="a range"),
-        pytest.param("10.0.0.0/8: 1", "11.0.0.1", 1, False, id="outside of it"),
-        pytest.param("10.0.0.0/8: 1", "10.0.0.1", 2, False, id="another port"),
-        pytest.param("10.0.0.0/8:", "10.0.0.1", 2, True, id="no port is every port"),
-        pytest.param(
-            "0.0.0.0/0: 1\n10.0.0.0/8: 2", "10.0.0.1", 1, True, id="ports of wider ranges count"
-        ),
-        pytest.param("0.0.0.0/0 -10.0.0.0/8: 1", "10.0.0.1", 1, False, id="an exception"),
-        pytest.param(
-            "0.0.0.0/0 -10.0.0.0/8: 1\n0.0.0.0/0: 2", "10.0.0.1", 2, False,
-            id="an exception holds for all rules of its range",
-        ),
-        pytest.param(
-            "0.0.0.0/0 -10.0.0.0/8: 1\n10.0.0.0/8: 2", "10.0.0.1", 2, True,
-            id="unless the exception is a range of its own",
-        ),
-        pytest.param(
-            "0.0.0.0/0 -10.0.0.0/8: 1\n10.0.0.0/8: 2", "10.0.0.1", 1, False,
-            id="which inherits nothing from what excepts it",
-        ),
-        pytest.param(
-            "0.0.0.0/0: 1\n10.0.0.0/8 -10.1.0.0/16: 2", "10.1.0.1", 1, False,
-            id="an exception of a narrower range denies what a wider one opens",
-        ),
-        pytest.param(
-            "0.0.0.0/0 -10.0.0.0/16: 1\n10.0.0.0/8: 2", "10.9.0.1", 1, False,
-            id="an exception at the first address stops the inheritance",
-        ),
-    ],
-)  # fmt: skip
+    ("rules", "ip", "port", "allowed"), [pytest.param(*case, id=what) for what, *case in EVALUATED]
+)
 def test_the_plugin(rules: str, ip: str, port: int, *, allowed: bool) -> None:
     assert eks(openings(read(rules)), ip, Connection(port)) is allowed
 
