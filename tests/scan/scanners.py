@@ -12,10 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
+import yaml
 from aws_cdk import App, CfnResource, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
@@ -26,12 +28,15 @@ from local_cluster.installing import Say, cache_folder, crds, provide
 from stacks.secrets_stack import SecretsStack
 from stacks.template import SNAPSHOT
 from tests.conftest import ROOT, run
-from tests.scan import schemas
 from tests.scan.programs import DEFINITIONS, GITLEAKS, KUBE_SCORE, KUBECONFORM
-from tests.scan.schemas import VERSIONS
 
 DIST = ROOT / "dist"
 REQUIREMENTS = ROOT / "requirements-scan.txt"
+VERSIONS = ("1.27.0", "1.36.0")
+"""For kubeconform and kube-score: the version of the cdk8s imports, and a current one."""
+_OWN = "{{.NormalizedKubernetesVersion}}/{{.ResourceKind}}{{.KindSuffix}}.json"
+_CUSTOM = "{{.Group}}_{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+_SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 _PASSED = 7
 """The lowest grade of a passed check in kube-score; warnings and criticals are lower."""
 
@@ -118,12 +123,53 @@ def kubeconform(say: Say) -> list[Result]:
     """Run kubeconform over all files, for each Kubernetes version, with the schemas of the CRDs."""
     definitions = [file for program in DEFINITIONS for file in crds(program)]
     with tempfile.TemporaryDirectory(prefix="schemas-") as folder:
-        own, custom = schemas.write(Path(folder), definitions)
+        own, custom = _schemas(Path(folder), definitions)
         locations = ("-schema-location", own, "-schema-location", custom)
         options = ("-strict", "-verbose", "-output=json", *locations, "-kubernetes-version")
         command = (provide(KUBECONFORM, say), *options)
         reports = [_report(*command, version, *manifests()) for version in VERSIONS]
     return [finding for report in reports for finding in of_kubeconform(report)]
+
+
+def _schemas(folder: Path, definitions: Iterable[Path]) -> tuple[str, str]:
+    """Write the schemas; return kubeconform's locations for Kubernetes and for CRDs."""
+    for version in VERSIONS:
+        _write_own(_SCHEMAS / f"v{version}-local-strict", folder / f"v{version}")
+    for file in definitions:
+        for definition in yaml.safe_load_all(file.read_text("utf-8")):
+            _write_custom(definition["spec"], folder)
+    return f"{folder}/{_OWN}", f"{folder}/{_CUSTOM}"
+
+
+def _write_own(source: Path, target: Path) -> None:
+    """Write the schemas of Kubernetes' own kinds, which refer to their definitions by URL."""
+    target.mkdir()
+    here = target.as_uri()
+    for file in source.iterdir():
+        text = file.read_text("utf-8").replace("https://kubernetes.io/api", here)
+        (target / file.name).write_text(text.replace('"/api/', f'"{here}/'))
+
+
+def _write_custom(spec: dict[str, Any], folder: Path) -> None:
+    """Write the schema of each version of a custom resource, without unknown fields."""
+    for version in spec["versions"]:
+        schema = version["schema"]["openAPIV3Schema"]
+        name = f"{spec['group']}_{spec['names']['kind'].lower()}_{version['name']}.json"
+        _close(schema)
+        (folder / name).write_text(json.dumps(schema))
+
+
+def _close(schema: Any) -> None:
+    """Forbid fields that are not in the schema."""
+    if isinstance(schema, list):
+        for item in schema:
+            _close(item)
+    if not isinstance(schema, dict):
+        return
+    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        schema.setdefault("additionalProperties", False)
+    for item in schema.values():
+        _close(item)
 
 
 def of_kubeconform(report: Any) -> Iterator[Result]:
