@@ -100,6 +100,13 @@ def test_no_deploy_touches_a_value(deployment: Deployment) -> None:
     assert deployment.values() == values | added
 
 
+def test_a_parameter_that_existed_before_is_adopted(deployment: Deployment) -> None:
+    path = Parameters.IPINFO_TOKEN.path
+    deployment.set(path, "known-token-4711")
+    assert deployment.deploy() == 0, deployment.output
+    assert deployment.values() == fresh() | {path: ("SecureString", "known-token-4711", 1)}
+
+
 def test_neither_destroy_nor_removal_deletes_a_parameter(deployment: Deployment) -> None:
     assert deployment.deploy() == 0, deployment.output
     values = set_values(deployment)
@@ -113,6 +120,12 @@ def test_neither_destroy_nor_removal_deletes_a_parameter(deployment: Deployment)
     assert deployment.values() == values | renamed
     assert deployment.deploy() == 0, deployment.output
     assert deployment.values() == values | renamed
+
+
+def test_termination_protection_holds(deployment: Deployment) -> None:
+    assert deployment.deploy() == 0, deployment.output
+    assert deployment.run("cdk", "destroy", STACK, "--force") != 0
+    assert deployment.values() == fresh()
 
 
 def test_a_failure_names_the_parameter_and_loses_nothing(deployment: Deployment) -> None:
