@@ -5,7 +5,8 @@ import os
 import re
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +78,17 @@ def errors_of(declare: Callable[[], object]) -> list[str]:
     except PlatformError as error:
         return list(error.problems)
     return []
+
+
+@contextmanager
+def reading(file: Path, remedy: str) -> Iterator[None]:
+    """Locate every error of the block at the file that it reads."""
+    try:
+        yield
+    except DeclarationError as error:
+        raise error.at(file) from error
+    except (OSError, ValueError) as error:  # also of its encoding and syntax
+        raise DeclarationError(f"cannot be read ({error}); {remedy}", where=file) from error
 
 
 def is_refusal(error: Exception) -> bool:

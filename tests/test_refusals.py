@@ -309,8 +309,8 @@ def outputs(**values: Any) -> str:
     [
         ("{", "cannot be read"),
         ("[]", "does not contain the outputs of SecretsStack"),
-        ('{"SecretsStack": {"Region": 1}}', "does not contain the outputs of SecretsStack"),
-        (outputs(Color="red"), "contains unknown outputs Color"),
+        ('{"SecretsStack": {"Region": 1}}', "StackOutputs.Region must be a string or None"),
+        (outputs(Color="red"), "StackOutputs has no prop 'Color'; "),
         (outputs(CertificateArn="arn:aws:acm:..."), "is not the ARN of an ACM certificate"),
         (outputs(CertificateArn=_ARN.replace("eu-central-1", "us-east-1")),
          "the certificate is in us-east-1, but the installation is in eu-central-1"),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from constructs_lib.errors import DeclarationError
+from constructs_lib.errors import reading
 from constructs_lib.model import Pin
 
 FOLDER = Path(__file__).parent
@@ -14,12 +14,5 @@ def load(folder: Path = FOLDER) -> dict[str, Pin]:
 
 
 def _read(file: Path) -> Pin:
-    try:
+    with reading(file, "it must contain `latest` or sha-<commit>@sha256:<digest>"):
         return Pin.parse(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeclarationError(
-            f"cannot be read ({error}); it must contain `latest` or sha-<commit>@sha256:<digest>",
-            where=file,
-        ) from error
-    except DeclarationError as error:
-        raise error.at(file) from error

@@ -5,7 +5,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
-from constructs_lib.errors import DeclarationError
+from constructs_lib.errors import DeclarationError, reading
 from constructs_lib.kubernetes.external_secret import ExternalSecret
 from constructs_lib.model import (
     Calls,
@@ -19,12 +19,12 @@ from constructs_lib.model import (
 )
 from constructs_lib.model.checks import props
 from constructs_lib.model.names import (
-    ROLE_ARN,
     FilePath,
     LabelKey,
     MountPath,
     ObjectName,
     PortName,
+    RoleArn,
     Variable,
     check_label_value,
     looks_secret,
@@ -141,14 +141,9 @@ class Program:
 def _text(source: str | Path) -> str:
     if isinstance(source, str):
         return source
-    try:
+    remedy = 'use a UTF-8 text next to the chart, such as Path(__file__).with_name("app.toml")'
+    with reading(source, remedy):
         return source.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeclarationError(
-            f"cannot be read as UTF-8 text ({error}); use a text file next to the chart, such as "
-            'Path(__file__).with_name("app.toml")',
-            where=source,
-        ) from error
 
 
 @props
@@ -234,7 +229,7 @@ class Options:
     """Required node labels, in addition to `kubernetes.io/arch: arm64`."""
     priority_class_name: ObjectName | None = None
     """A PriorityClass of the cluster. None: the cluster's default."""
-    role_arn: str | None = None
+    role_arn: RoleArn | None = None
     """The IAM role of the ServiceAccount (IRSA). None: no role."""
 
     def __post_init__(self) -> None:
@@ -247,11 +242,6 @@ class Options:
         if "kubernetes.io/arch" in self.node_selector:
             raise DeclarationError(
                 "kubernetes.io/arch is arm64 for every pod, because the images are; remove it"
-            )
-        if self.role_arn is not None and not ROLE_ARN.fullmatch(self.role_arn):
-            raise DeclarationError(
-                f"role_arn {self.role_arn!r} is not the ARN of an IAM role; write "
-                "arn:aws:iam::<account>:role/<name>"
             )
 
 

@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic_core import (
@@ -189,6 +190,7 @@ _PLAIN: dict[Any, tuple[core_schema.CoreSchema, str]] = {
     int: (core_schema.int_schema(strict=True), "an integer"),
     float: (core_schema.float_schema(strict=True), "a number"),
     str: (core_schema.str_schema(strict=True), "a string"),
+    date: (core_schema.date_schema(strict=True), "a date such as 2027-11-30"),
 }
 """The schema of an annotation, and its description."""
 

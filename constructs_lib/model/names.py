@@ -72,8 +72,14 @@ ParameterPath = Annotated[
         "is not a valid parameter path; name it /<platform>/<area>/<name> in lower case",
     ),
 ]
+RoleArn = Annotated[
+    str,
+    Form(
+        r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+",
+        "is not the ARN of an IAM role; write arn:aws:iam::<account>:role/<name>",
+    ),
+]
 
-ROLE_ARN = re.compile(r"arn:aws(-[a-z]+)*:iam::\d{12}:role/[\w+=,.@/-]+")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SECRET_NAME = re.compile(
     r"(^|_)(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEYS?|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$"

@@ -19,26 +19,34 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from constructs_lib.errors import DeclarationError
+from constructs_lib.errors import DeclarationError, reading
+from constructs_lib.model.checks import Form, props
 
 _HEADER = re.compile(r"^[ \t]*\[\[\s*waiver\s*\]\]", re.MULTILINE)
 
 
-@dataclass(frozen=True, kw_only=True)
+_Text = Annotated[str, Form(r"(?s).*\S.*", "is empty; write checks, objects and a reason")]
+
+
+@props
 class Waiver:
     """Accepted findings."""
 
-    checks: tuple[str, ...]
+    checks: list[_Text]
     """Names of rules, or `<scanner>:<identifier>`."""
-    objects: tuple[str, ...]
+    objects: list[_Text]
     """Patterns, for example `Deployment cerebro/*`."""
-    reason: str
+    reason: _Text
     expires: date
     """The last day on which the waiver is valid."""
     where: str = "a waiver"
     """File and line, for messages."""
+
+    def __post_init__(self) -> None:
+        if not self.checks or not self.objects:
+            raise DeclarationError("has no checks or no objects; remove it")
 
     def covers(self, check: str, item: str) -> bool:
         """Whether it accepts the findings of a check for an object."""
@@ -62,51 +70,26 @@ _R = TypeVar("_R", bound=Result)
 
 def read(path: Path) -> tuple[Waiver, ...]:
     """The waivers in a file. Raises DeclarationError, with the line, for an invalid waiver."""
-    text = path.read_text("utf-8")
-    try:
+    with reading(path, "correct its TOML"):
+        text = path.read_text("utf-8")
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DeclarationError(f"is not valid TOML: {error}", where=path) from error
-    if unknown := sorted(content.keys() - {"waiver"}):
-        raise DeclarationError(f"unknown table {unknown[0]!r}; use [[waiver]]", where=path)
-    entries = content.get("waiver", [])
-    lines = [text.count("\n", 0, header.start()) + 1 for header in _HEADER.finditer(text)]
-    if not isinstance(entries, list) or len(lines) != len(entries):
-        raise DeclarationError("write each waiver as a table [[waiver]]", where=path)
+        if unknown := sorted(content.keys() - {"waiver"}):
+            raise DeclarationError(f"unknown table {unknown[0]!r}; use [[waiver]]")
+        entries = content.get("waiver", [])
+        lines = [text.count("\n", 0, header.start()) + 1 for header in _HEADER.finditer(text)]
+        if not isinstance(entries, list) or len(lines) != len(entries):
+            raise DeclarationError("write each waiver as a table [[waiver]]")
     return tuple(
         _waiver(entry, f"{path.parent.name}/{path.name}:{line}")
         for entry, line in zip(entries, lines, strict=True)
     )
 
 
-def _are_texts(value: object) -> bool:
-    texts = value if isinstance(value, list) else []
-    return bool(texts) and all(isinstance(text, str) and text for text in texts)
-
-
-_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "checks": (_are_texts, "a list of strings"),
-    "objects": (_are_texts, "a list of strings"),
-    "reason": (lambda value: _are_texts([value]), "a string"),
-    "expires": (lambda value: type(value) is date, "a date (2027-11-30)"),
-}
-
-
 def _waiver(entry: dict[str, Any], where: str) -> Waiver:
-    if unknown := sorted(entry.keys() - _FIELDS):
-        raise DeclarationError(f"has no field {unknown[0]!r}", where=where)
-    for field, (is_valid, expected) in _FIELDS.items():
-        if not is_valid(entry.get(field)):
-            raise DeclarationError(f"{field} must be {expected}", where=where)
-    if not entry["reason"].strip():
-        raise DeclarationError("reason is empty", where=where)
-    return Waiver(
-        checks=tuple(entry["checks"]),
-        objects=tuple(entry["objects"]),
-        reason=" ".join(entry["reason"].split()),
-        expires=entry["expires"],
-        where=where,
-    )
+    try:
+        return Waiver(**{**entry, "where": where})
+    except DeclarationError as error:
+        raise error.at(where) from error
 
 
 def left(findings: Iterable[_R], waivers: Sequence[Waiver]) -> list[_R]:
@@ -146,7 +129,7 @@ def problems(
         for check in ran:
             if not any(waiver.covers(check, item) for item in items[check]):
                 yield f"{waiver.where}: {check} has no findings that this waiver covers; remove it"
-        if ran == list(waiver.checks):
+        if ran == waiver.checks:
             for pattern in waiver.objects:
                 if not any(fnmatchcase(item, pattern) for check in ran for item in items[check]):
                     yield f"{waiver.where}: no findings for {pattern}; remove the pattern"

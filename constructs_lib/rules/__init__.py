@@ -122,7 +122,7 @@ def _waivers(waivers: Sequence[Waiver]) -> str:
         (
             "<br>".join(f"`{check}`" for check in waiver.checks),
             "<br>".join(waiver.objects).replace("*", r"\*"),
-            waiver.reason,
+            " ".join(waiver.reason.split()),
             str(waiver.expires),
         )
         for waiver in waivers

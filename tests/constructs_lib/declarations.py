@@ -73,7 +73,7 @@ SERVED = replace(PLATFORM, images={"one": Pin("latest")})
 READS_ALL = replace(PROGRAM, secrets={"A": PASSWORD, "B": TOKEN}, image="one")
 ONE = replace(PROGRAM, image="one")
 NATIVE = Waiver(
-    checks=(
+    checks=[
         "pod-security-restricted",
         "writable-root-filesystem",
         "unbounded-resources",
@@ -85,8 +85,8 @@ NATIVE = Waiver(
         "wrong-architecture",
         "overlapping-jobs",
         "non-isolated-pod",
-    ),
-    objects=("ClusterRole role", "Job elsewhere/included", "Secret space/lazy"),
+    ],
+    objects=["ClusterRole role", "Job elsewhere/included", "Secret space/lazy"],
     reason="What a test includes is the smallest that renders",
     expires=date(2999, 1, 1),
 )

@@ -296,7 +296,7 @@ def shared(chart: Chart) -> None:
         (options(pod_labels={"a b": "c"}), "'a b' is not a valid label"),
         (options(labels={"a": "b c"}), "'b c' is not a valid value for the label a"),
         (options(node_selector={"kubernetes.io/arch": "amd64"}), "is arm64 for every pod"),
-        (options(role_arn="one"), "role_arn 'one' is not the ARN of an IAM role"),
+        (options(role_arn="one"), "'one' is not the ARN of an IAM role"),
         (options(init_containers={"one": base.ONE}), "container 'one' is also an init container"),
         (options(init_containers={"A": base.ONE}), "'A' is not a valid name"),
         (lambda _: Toleration(), 'without key needs operator="Exists"'),

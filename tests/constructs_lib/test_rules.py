@@ -128,7 +128,7 @@ def test_the_page_shows_examples_counts_objects_and_lists_waivers() -> None:
     assert "bad: {container.securityContext.readOnlyRootFilesystem: false}\n" in section
     assert "### Pod Security Standard `restricted`\n\n18 of 18 checks are covered." in text
     for waiver in platform().waivers:
-        assert waiver.reason in text
+        assert " ".join(waiver.reason.split()) in text
 
 
 def test_a_rule_that_cannot_find_its_objects_crashes_on_the_platform() -> None:

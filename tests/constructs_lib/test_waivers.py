@@ -21,8 +21,8 @@ reason = "A test"
 expires = 2999-01-01
 """
 _WRITABLE = Waiver(
-    checks=("writable-root-filesystem",),
-    objects=("Deployment space/one",),
+    checks=["writable-root-filesystem"],
+    objects=["Deployment space/one"],
     reason="A test",
     expires=date(2999, 1, 1),
     where="catalogue/waivers.toml:3",
@@ -48,7 +48,7 @@ def test_a_violation_names_rule_object_construct_and_remedy() -> None:
 
 def test_a_waiver_accepts_only_its_violation() -> None:
     assert render(_WRITABLE) == []
-    elsewhere = replace(_WRITABLE, objects=("Deployment space/two",))
+    elsewhere = replace(_WRITABLE, objects=["Deployment space/two"])
     assert len(render(elsewhere)) == 3  # the violation, an unused check, an unused pattern
 
 
@@ -62,17 +62,17 @@ def test_a_waiver_accepts_only_its_violation() -> None:
         ),
         (replace(_WRITABLE, expires=date(2020, 1, 1)), True, "expired on 2020-01-01"),
         (
-            replace(_WRITABLE, checks=("checkov:CKV_1",), expires=date(2020, 1, 1)),
+            replace(_WRITABLE, checks=["checkov:CKV_1"], expires=date(2020, 1, 1)),
             False,
             "the waiver of checkov:CKV_1 expired on 2020-01-01",
         ),
         (
-            replace(_WRITABLE, checks=("root-is-readonly",)),
+            replace(_WRITABLE, checks=["root-is-readonly"]),
             False,
             "root-is-readonly has no findings that this waiver covers",
         ),
         (
-            replace(_WRITABLE, objects=("Deployment space/one", "Job *")),
+            replace(_WRITABLE, objects=["Deployment space/one", "Job *"]),
             True,
             "no findings for Job *; remove the pattern",
         ),
@@ -94,17 +94,17 @@ def test_a_file_is_read_with_the_lines_of_its_waivers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('reason = "A test"\n', "", "reason must be a string"),
-        ('"A test"', '" "', "reason is empty"),
-        ("expires = 2999-01-01\n", "", "expires must be a date (2027-11-30)"),
-        ("2999-01-01", '"soon"', "expires must be a date"),
-        ("2999-01-01", "2999-01-01T00:00:00", "expires must be a date"),
-        ('["writable-root-filesystem"]', "[]", "checks must be a list of strings"),
-        ('["Deployment space/*"]', "[1]", "objects must be a list of strings"),
-        ("reason", "because", "has no field 'because'"),
+        ('reason = "A test"\n', "", "Waiver requires reason"),
+        ('"A test"', '" "', "' ' is empty; write checks, objects and a reason"),
+        ("expires = 2999-01-01\n", "", "Waiver requires expires"),
+        ("2999-01-01", '"soon"', "Waiver.expires must be a date such as 2027-11-30"),
+        ("2999-01-01", "2999-01-01T00:00:00", "Waiver.expires must be a date"),
+        ('["writable-root-filesystem"]', "[]", "has no checks or no objects; remove it"),
+        ('["Deployment space/*"]', "[1]", "Waiver.objects[0] must be a string, not the number 1"),
+        ("reason", "because", "Waiver has no prop 'because'; "),
         ("[[waiver]]", "[waiver]", "write each waiver as a table [[waiver]]"),
         ("[[waiver]]", "[[waver]]", "unknown table 'waver'"),
-        ("checks = [", "checks = ", "is not valid TOML"),
+        ("checks = [", "checks = ", "cannot be read (Expected newline"),
     ],
 )
 def test_an_invalid_waiver_is_rejected(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -15,7 +15,7 @@ _PROBES = Result("kube-score:pod-probes", "Deployment cerebro/one", "No probes")
 
 
 def _waiver(check: str, item: str) -> Waiver:
-    return Waiver(checks=(check,), objects=(item,), reason="A test", expires=date(2999, 1, 1))
+    return Waiver(checks=[check], objects=[item], reason="A test", expires=date(2999, 1, 1))
 
 
 def _score(grade: int, *, skipped: bool = False) -> dict[str, object]:
