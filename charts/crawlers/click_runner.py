@@ -8,18 +8,21 @@ from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
 from charts.shared import CLICKHOUSE, HTTPS, clickhouse
 from constructs_lib.kubernetes import App, Chart, ExternalSecret, Program, ScheduledJob
-from constructs_lib.model import Egress, Parameter, Pending, Resources
+from constructs_lib.model import Egress, Pending, Resources
 from constructs_lib.model.checks import props
 
 _DATABASE = "crawlers_data"
 
-DUNE = {"CH_QUERY_VAR_DUNE_API_KEY": Parameters.DUNE_API_KEY}
-COW = {"CH_QUERY_VAR_COW_API_KEY": Parameters.COW_API_KEY}
-COINGECKO = {"COINGECKO_API_KEY": Parameters.COINGECKO_API_KEY}
-MIXPANEL = {
-    "CH_QUERY_VAR_MIXPANEL_SA_USERNAME": Parameters.MIXPANEL_USERNAME,
-    "CH_QUERY_VAR_MIXPANEL_SA_SECRET": Parameters.MIXPANEL_SECRET,
+_KEYS = {
+    "dune": {"CH_QUERY_VAR_DUNE_API_KEY": Parameters.DUNE_API_KEY},
+    "cow": {"CH_QUERY_VAR_COW_API_KEY": Parameters.COW_API_KEY},
+    "coingecko": {"COINGECKO_API_KEY": Parameters.COINGECKO_API_KEY},
+    "mixpanel": {
+        "CH_QUERY_VAR_MIXPANEL_SA_USERNAME": Parameters.MIXPANEL_USERNAME,
+        "CH_QUERY_VAR_MIXPANEL_SA_SECRET": Parameters.MIXPANEL_SECRET,
+    },
 }
+"""The keys of each vendor, in the Secret `<vendor>-keys`."""
 
 
 @props
@@ -34,12 +37,8 @@ class Job:
     """Flags of run_queries.py."""
     env: Mapping[str, str | None] = field(default_factory=dict)
     """Plain variables. The job is not rendered while one of them is None."""
-    optional: Mapping[str, str | None] = field(default_factory=dict)
-    """Plain variables, omitted while they are None."""
-    vendor: str = ""
-    """The vendor of the Secret `<vendor>-keys`."""
-    keys: Mapping[str, Parameter] = field(default_factory=dict)
-    """The vendor's keys."""
+    vendor: str | None = None
+    """The vendor whose keys it needs."""
     retries: int = 2
     """0 if a retry would duplicate rows."""
     egress: tuple[Egress, ...] = (HTTPS,)
@@ -50,13 +49,14 @@ class Job:
 
 def jobs(known: Installation) -> Iterator[Job]:
     """All jobs, in order of their start time."""
+    ember = known.ember_data_url
     yield Job(
         name="ember",
         schedule="0 2 * * *",
         args=_csv(
             "queries/ember", "create_ember_table", "insert_ember_data", "optimize_ember_data"
         ),
-        optional={"CH_QUERY_VAR_EMBER_DATA_URL": known.ember_data_url},
+        env={"CH_QUERY_VAR_EMBER_DATA_URL": ember} if ember else {},  # without it, the job fails
         egress=(),
     )
     yield from _dune(known)
@@ -87,7 +87,6 @@ def jobs(known: Installation) -> Iterator[Job]:
         ),
         env={"CH_QUERY_VAR_COW_DATABASE": _DATABASE},
         vendor="cow",
-        keys=COW,
         memory="1Gi",
     )
     yield from _mixpanel(known)
@@ -116,7 +115,6 @@ def jobs(known: Installation) -> Iterator[Job]:
         schedule="30 4 * * *",
         args=_prices("coingecko"),
         vendor="coingecko",
-        keys=COINGECKO,
     )
 
 
@@ -138,7 +136,6 @@ def _dune(known: Installation) -> Iterator[Job]:
             args=_csv(f"queries/dune/{name.replace('-', '_')}", "create_table", insert),
             env={f"CH_QUERY_VAR_{variable}": query_id},
             vendor="dune",
-            keys=DUNE,
             retries=0,
             egress=(),
         )
@@ -165,7 +162,6 @@ def _mixpanel(known: Installation) -> Iterator[Job]:
                 "MIXPANEL_REGION": known.mixpanel_region,
             },
             vendor="mixpanel",
-            keys=MIXPANEL,
             memory="1Gi",
         )
 
@@ -200,16 +196,19 @@ class ClickRunner(Chart):
         self._clickhouse = ExternalSecret(self, "clickhouse-credentials", clickhouse("CH_"))
         self._vendors: dict[str, ExternalSecret] = {}
         for job in jobs(known):
-            missing = tuple(name for name, value in job.env.items() if value is None)
+            env = {name: value for name, value in job.env.items() if value is not None}
+            missing = tuple(name for name in job.env if name not in env)
+            keys = _KEYS[job.vendor] if job.vendor else {}
             if missing:
                 name = f"click-runner-{job.name}"
-                self.pending.append(Pending(name, missing, tuple(job.keys.values())))
-            else:
-                self._add(job)
+                self.pending.append(Pending(name, missing, tuple(keys.values())))
+                continue
+            if job.vendor and job.vendor not in self._vendors:
+                self._vendors[job.vendor] = ExternalSecret(self, f"{job.vendor}-keys", keys)
+            self._add(job, env)
 
-    def _add(self, job: Job) -> None:
-        connection = {"CH_PORT": "8443", "CH_SECURE": "True", "CH_DB": _DATABASE}
-        known = {**connection, **job.env, **job.optional}
+    def _add(self, job: Job, env: Mapping[str, str]) -> None:
+        keys = (self._vendors[job.vendor],) if job.vendor else ()
         ScheduledJob(
             self,
             f"click-runner-{job.name}",
@@ -218,8 +217,8 @@ class ClickRunner(Chart):
                 image="click-runner",
                 command=("python", "run_queries.py"),
                 args=job.args,
-                env={name: value for name, value in known.items() if value is not None},
-                shared_secrets=(self._clickhouse, *self._keys_of(job)),
+                env={"CH_PORT": "8443", "CH_SECURE": "True", "CH_DB": _DATABASE, **env},
+                shared_secrets=(self._clickhouse, *keys),
                 resources=Resources(cpu=("100m", "500m"), memory=("256Mi", job.memory)),
                 egress=(CLICKHOUSE, *job.egress),
                 ignores_sigterm=True,
@@ -228,11 +227,3 @@ class ClickRunner(Chart):
             deadline_seconds=6 * 3600,
             grace_seconds=10,
         )
-
-    def _keys_of(self, job: Job) -> tuple[ExternalSecret, ...]:
-        if not job.keys:
-            return ()
-        if job.vendor not in self._vendors:
-            secret = ExternalSecret(self, f"{job.vendor}-keys", job.keys)
-            self._vendors[job.vendor] = secret
-        return (self._vendors[job.vendor],)
