@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def pod_template(
             "enableServiceLinks": False,
             "shareProcessNamespace": shares_processes or None,
             "nodeSelector": {"kubernetes.io/arch": "arm64", **options.node_selector},
-            "tolerations": [_toleration(one) for one in options.tolerations] or None,
+            "tolerations": [_fields(one) for one in options.tolerations] or None,
             "priorityClassName": options.priority_class_name,
             "imagePullSecrets": [{"name": PULL_SECRET}],
             "securityContext": _POD_SECURITY,
@@ -231,13 +232,7 @@ def _probe(probe: Probe | None, port: int | None) -> Manifest | None:
             action = {"tcpSocket": {"port": _port_of(probe.check, port)}}
         case Command(command):
             action = {"exec": {"command": command}}
-    return {
-        **action,
-        "initialDelaySeconds": probe.initial_delay_seconds,
-        "periodSeconds": probe.period_seconds,
-        "timeoutSeconds": probe.timeout_seconds,
-        "failureThreshold": probe.failure_threshold,
-    }
+    return {**_fields(probe), "check": None, **action}
 
 
 def _port_of(check: HttpGet | TcpSocket, port: int | None) -> int:
@@ -249,11 +244,9 @@ def _port_of(check: HttpGet | TcpSocket, port: int | None) -> int:
     return known
 
 
-def _toleration(toleration: Toleration) -> Manifest:
+def _fields(props: Probe | Toleration) -> Manifest:
+    """The props by their names in Kubernetes: `periodSeconds` for `period_seconds`."""
     return {
-        "key": toleration.key,
-        "operator": toleration.operator,
-        "value": toleration.value,
-        "effect": toleration.effect,
-        "tolerationSeconds": toleration.toleration_seconds,
+        re.sub("_(.)", lambda found: found[1].upper(), name): value
+        for name, value in vars(props).items()
     }

@@ -21,12 +21,12 @@ from constructs_lib.model.checks import props
 from constructs_lib.model.names import (
     FilePath,
     LabelKey,
+    LabelValue,
     MountPath,
     ObjectName,
     PortName,
     RoleArn,
     Variable,
-    check_label_value,
     looks_secret,
 )
 from constructs_lib.model.quantity import amount, check_bytes, spell
@@ -212,11 +212,11 @@ class Options:
     Raises DeclarationError for invalid names, and for settings that the workload sets itself.
     """
 
-    labels: Mapping[LabelKey, str] = field(default_factory=dict)
+    labels: Mapping[LabelKey, LabelValue] = field(default_factory=dict)
     """Labels for every object of the workload, including pods."""
     annotations: Mapping[LabelKey, str] = field(default_factory=dict)
     """Annotations for the Deployment, CronJob or Job."""
-    pod_labels: Mapping[LabelKey, str] = field(default_factory=dict)
+    pod_labels: Mapping[LabelKey, LabelValue] = field(default_factory=dict)
     """Labels for the pods only."""
     pod_annotations: Mapping[LabelKey, str] = field(default_factory=dict)
     """Annotations for the pods only."""
@@ -225,7 +225,7 @@ class Options:
     the containers."""
     tolerations: tuple[Toleration, ...] = ()
     """Tolerations of the pods."""
-    node_selector: Mapping[LabelKey, str] = field(default_factory=dict)
+    node_selector: Mapping[LabelKey, LabelValue] = field(default_factory=dict)
     """Required node labels, in addition to `kubernetes.io/arch: arm64`."""
     priority_class_name: ObjectName | None = None
     """A PriorityClass of the cluster. None: the cluster's default."""
@@ -233,9 +233,6 @@ class Options:
     """The IAM role of the ServiceAccount (IRSA). None: no role."""
 
     def __post_init__(self) -> None:
-        for labels in (self.labels, self.pod_labels, self.node_selector):
-            for key, value in labels.items():
-                check_label_value(key, value)
         for key in (*self.labels, *self.pod_labels):
             if key == "app" or key.startswith("app.kubernetes.io/"):
                 raise DeclarationError(f"label {key} is set by the workload; remove it")

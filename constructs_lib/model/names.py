@@ -65,6 +65,13 @@ LabelKey = Annotated[
         "._-, at most 63 characters",
     ),
 ]
+LabelValue = Annotated[
+    str,
+    Form(
+        r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?",
+        "is not a valid label value; use letters, digits and ._-, at most 63 characters",
+    ),
+]
 ParameterPath = Annotated[
     str,
     Form(
@@ -80,7 +87,6 @@ RoleArn = Annotated[
     ),
 ]
 
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SECRET_NAME = re.compile(
     r"(^|_)(PASSWORD|PASSWD|TOKEN|SECRET|API_?KEYS?|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$"
 )
@@ -107,15 +113,6 @@ def check_ranges(ranges: Iterable[str], name: str) -> None:
             ip_network(cidr)
         except ValueError as error:
             raise DeclarationError(f"{name}: {error}; write it like 10.0.1.0/24") from error
-
-
-def check_label_value(key: str, value: str) -> None:
-    """Reject a value that a label cannot have."""
-    if not _LABEL_VALUE.fullmatch(value):
-        raise DeclarationError(
-            f"{value!r} is not a valid value for the label {key}; use letters, digits and ._-, at "
-            "most 63 characters"
-        )
 
 
 def looks_secret(name: str, value: str) -> bool:

@@ -294,7 +294,7 @@ def shared(chart: Chart) -> None:
         (calling(Calls("no\nwhere")), "space/one calls space/no\\nwhere, which is not"),
         (options(labels={"app": "other"}), "label app is set by the workload"),
         (options(pod_labels={"a b": "c"}), "'a b' is not a valid label"),
-        (options(labels={"a": "b c"}), "'b c' is not a valid value for the label a"),
+        (options(labels={"a": "b c"}), "'b c' is not a valid label value"),
         (options(node_selector={"kubernetes.io/arch": "amd64"}), "is arm64 for every pod"),
         (options(role_arn="one"), "'one' is not the ARN of an IAM role"),
         (options(init_containers={"one": base.ONE}), "container 'one' is also an init container"),
