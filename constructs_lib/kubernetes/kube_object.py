@@ -182,26 +182,18 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[s
 
 
 def _merged_value(old: Any, new: Any, path: str, field: str) -> Any:
-    if old is None:
-        return _new(new, path)
-    if _shape(old) != _shape(new):
+    """The value of a field; `old` is None if it is new, and nothing in it can be removed."""
+    if old is not None and _shape(old) != _shape(new):
         raise DeclarationError(
             f"{path} is {_shape(old)}, but {_shape(new)} in the fragment; use the same type"
         )
     if isinstance(new, Mapping):
-        return _merged(old, new, path)
-    if isinstance(new, list) and all(isinstance(item, Mapping) for item in (*old, *new)):
+        return _merged(old or {}, new, path)
+    if not isinstance(new, list):
+        return new
+    if old is not None and all(isinstance(item, Mapping) for item in (*old, *new)):
         return _merged_list(old, new, path, _MERGE_KEYS.get(field, ()))
-    return new
-
-
-def _new(value: Any, path: str) -> Any:
-    """A new value, in which nothing can be removed or matched."""
-    if isinstance(value, Mapping):
-        return _merged({}, value, path)
-    if isinstance(value, list):
-        return [_new(item, path) for item in value]
-    return value
+    return [_merged_value(None, item, path, field) for item in new]
 
 
 def _merged_list(old: list[Any], new: list[Any], path: str, keys: tuple[str, ...]) -> list[Any]:
@@ -218,7 +210,7 @@ def _merged_list(old: list[Any], new: list[Any], path: str, keys: tuple[str, ...
             (place,) = counterparts
             merged[place] = _merged(merged[place], item, at)
         elif item not in merged:
-            merged.append(_new(item, at))
+            merged.append(_merged({}, item, at))
     return merged
 
 
