@@ -9,7 +9,7 @@ from catalogue.parameters import Parameters
 from catalogue.target import TARGET
 from constructs_lib.model import waivers
 from constructs_lib.model.checks import props
-from constructs_lib.model.platform import Platform, SettingLocations
+from constructs_lib.model.platform import Platform
 
 WAIVERS = Path(__file__).with_name("waivers.toml")
 """Accepted findings of the rules and the scanners, each with a reason and an expiry date."""
@@ -30,13 +30,6 @@ def current() -> AnalyticsPlatform:
         name="gnosis-analytics",
         registry="ghcr.io/gnosischain",
         parameter_prefix="/cerebro/",
-        locations=SettingLocations(
-            charts="charts/registry.py",
-            hosts="catalogue/hosts.py",
-            parameters="catalogue/parameters.py",
-            pin="catalogue/images/{service}.pin",
-            quotas="charts/cluster",
-        ),
         images=images.load(),
         target=TARGET,
         region=INSTALLATION.region,

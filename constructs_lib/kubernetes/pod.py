@@ -214,10 +214,9 @@ def _image(platform: Platform, service: str) -> str:
     pin = platform.images.get(service)
     if not pin:
         known = ", ".join(sorted(platform.images)) or "none"
-        file = platform.locations.pin.format(service=service)
         raise DeclarationError(
-            f"image {service!r} is not pinned; add {file} containing `latest` or "
-            f"sha-<commit>, or use one of: {known}"
+            f"image {service!r} is not pinned; add catalogue/images/{service}.pin "
+            f"containing `latest` or sha-<commit>, or use one of: {known}"
         )
     return f"{platform.registry}/{service}:{pin}"
 

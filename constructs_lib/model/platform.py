@@ -15,22 +15,6 @@ if TYPE_CHECKING:
 
 
 @props
-class SettingLocations:
-    """Where each setting is defined, for error messages: a file or a phrase."""
-
-    hosts: str = "the Platform's hosts"
-    """The host names."""
-    parameters: str = "the Platform's parameters"
-    """The SSM parameters."""
-    pin: str = "the Platform's image {service}"
-    """The pin of an image; `{service}` is replaced with its name."""
-    charts: str = "the App"
-    """The list of charts."""
-    quotas: str = "its Namespace"
-    """The quotas of the namespaces."""
-
-
-@props
 class Platform:
     """The settings of the installation that the constructs render for."""
 
@@ -69,15 +53,13 @@ class Platform:
     """The branch or tag that Argo CD follows."""
     waivers: tuple[Waiver, ...] = ()
     """Accepted rule violations. Default: none."""
-    locations: SettingLocations = SettingLocations()
-    """Where these settings are defined, for the messages of the rules."""
 
     def __post_init__(self) -> None:
         for path in self.parameters:
             if not path.startswith(self.parameter_prefix):
                 raise DeclarationError(
                     f"parameter {path} does not start with {self.parameter_prefix}; rename it in "
-                    f"{self.locations.parameters}"
+                    "catalogue/parameters.py"
                 )
 
     @classmethod

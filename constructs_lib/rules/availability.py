@@ -280,6 +280,5 @@ def exceeded_quota(rendered: Rendered) -> Problems:
                 yield Problem(
                     f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
                     f"peak, above its quota of {spell(limit, binary=binary)}",
-                    f"raise the quota in {rendered.required_platform.locations.quotas}, or lower "
-                    "the requests and limits",
+                    "raise the quota in charts/cluster, or lower the requests and limits",
                 )

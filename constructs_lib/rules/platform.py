@@ -102,7 +102,6 @@ def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
 def mismatching_hosts(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
     platform = rendered.required_platform
-    where = platform.locations.hosts
     served: dict[str, list[str]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
         title = str(item.key).removeprefix("Ingress ")
@@ -117,10 +116,11 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
             yield Problem(text, "use a separate host for each")
         if host not in platform.hosts:
             text = f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover"
-            yield Problem(text, f"add it to {where}")
+            yield Problem(text, "add it to catalogue/hosts.py")
     for host in platform.hosts:
         if host not in served:
-            yield Problem(f"no Ingress serves the host {host} in {where}", "remove it")
+            text = f"no Ingress serves the host {host} in catalogue/hosts.py"
+            yield Problem(text, "remove it")
 
 
 @rule(
@@ -129,7 +129,7 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
 def mismatching_parameters(rendered: Rendered) -> Problems:
     """The stack must create exactly the parameters that services read."""
     platform = rendered.required_platform
-    where = platform.locations.parameters
+    where = "catalogue/parameters.py"
     read = {
         path
         for item in rendered.objects.of_kinds("ExternalSecret")
@@ -154,8 +154,8 @@ def unused_pin(rendered: Rendered) -> Problems:
         for image in workload.images
     }
     for service in sorted(set(platform.images) - used):
-        text = f"{platform.locations.pin.format(service=service)} pins an image that no pod runs"
-        yield Problem(text, f"list its chart in {platform.locations.charts}, or remove the pin")
+        text = f"catalogue/images/{service}.pin pins an image that no pod runs"
+        yield Problem(text, "list its chart in charts/registry.py, or remove the pin")
 
 
 @rule("Ingress", risk="exposure", remedy="use the Alb construct")

@@ -290,8 +290,7 @@ def unpinned_image(workload: Workload, rendered: Rendered) -> Problems:
             what = image or "no image"
             yield f"{container} runs {what}, which is not an image of {platform.registry}"
         elif image != f"{registry}/{name}:{pin}":
-            where = platform.locations.pin.format(service=name)
-            text = f"{container} runs {image}, but {where} pins {pin}"
+            text = f"{container} runs {image}, but catalogue/images/{name}.pin pins {pin}"
             yield Problem(text, "use the pinned build")
         elif pin.floats and container.get("imagePullPolicy", "Always") != "Always":
             text = f"{container} runs `latest`, but does not always pull it"

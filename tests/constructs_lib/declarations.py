@@ -40,7 +40,6 @@ from constructs_lib.model import (
     Probe,
     Resources,
 )
-from constructs_lib.model.platform import SettingLocations
 from constructs_lib.model.waivers import Waiver
 
 T = TypeVar("T")
@@ -54,12 +53,6 @@ ALB = Alb(host=HOST, scheme="internal", keep_alive_seconds=75)
 PLATFORM = Platform(
     name="gnosis-analytics",
     registry="ghcr.io/gnosischain",
-    locations=SettingLocations(
-        charts="charts/registry.py",
-        hosts="catalogue/hosts.py",
-        parameters="catalogue/parameters.py",
-        pin="catalogue/images/{service}.pin",
-    ),
     images={"one": Pin("latest"), "two": Pin("latest")},
     target=ClusterTarget(),
     region="eu-central-1",
