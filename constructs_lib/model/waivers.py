@@ -25,8 +25,6 @@ from constructs_lib.errors import DeclarationError, reading
 from constructs_lib.model.checks import Form, props
 
 _HEADER = re.compile(r"^[ \t]*\[\[\s*waiver\s*\]\]", re.MULTILINE)
-
-
 _Text = Annotated[str, Form(r"(?s).*\S.*", "is empty; write checks, objects and a reason")]
 
 
