@@ -219,7 +219,7 @@ _CHANGES: dict[Any, tuple[Callable[..., Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 _SEEN_ELSEWHERE = {
-    Platform: {"hosts", "parameters", "parameter_prefix", "locations", "waivers"},  # rules
+    Platform: {"hosts", "parameters", "parameter_prefix", "waivers"},  # rules
     WebService: {"service_ports"},  # test_parts
     Alb: {"keep_alive_seconds"},  # test_refusals
 }
