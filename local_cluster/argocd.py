@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 from constructs_lib.model import Manifest
 from local_cluster.installing import ARGOCD, printed
 from local_cluster.kubernetes import Cluster
-from local_cluster.processes import Processes, ProcessFailedError, command, eventually, output
+from local_cluster.processes import Processes, ProcessFailedError, command, eventually
+from ops.git import Git
 
 NAMESPACE = "argocd"
 CONTROLLER = "argocd-application-controller"
@@ -33,13 +34,14 @@ class GitRepository:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir()
+        self._git = Git(path).ask
         self._git("init", "--quiet", "--initial-branch=main")
         self.commit("Start")
 
     @property
     def head(self) -> str:
         """The latest commit."""
-        return self._git("rev-parse", "HEAD").strip()
+        return self._git("rev-parse", "HEAD")
 
     def write(self, file: str, text: str) -> None:
         """Write a file and create its parent directories."""
@@ -56,9 +58,6 @@ class GitRepository:
         self._git("add", "--all")
         author = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.invalid")
         self._git(*author, "commit", "--quiet", "--allow-empty", f"--message={message}")
-
-    def _git(self, *arguments: str) -> str:
-        return output("git", "-C", str(self.path), *arguments)
 
 
 class GitHandler(BaseHTTPRequestHandler):

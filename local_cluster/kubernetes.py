@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import yaml
 
 from catalogue.installation import INSTALLATION
 from constructs_lib.model import Manifest
-from local_cluster.processes import Processes, eventually, output
+from local_cluster.processes import Processes, command, eventually
 from ops.cluster import is_ready
 from ops.cluster.client import Client, Discovery, Resource
 
@@ -69,8 +70,16 @@ class Cluster(Client):
     def kubectl(self, *arguments: str, stdin: str = "", allowed: tuple[int, ...] = (0,)) -> str:
         """The output of kubectl. Raises AssertionError with its error output."""
         own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.kubeconfig.parent)}
-        environment = {"PATH": os.environ["PATH"], **own}
-        return output("kubectl", *arguments, stdin=stdin, env=environment, allowed=allowed)
+        done = subprocess.run(
+            [command("kubectl"), *arguments],
+            env={"PATH": os.environ["PATH"], **own},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in allowed, f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
+        return done.stdout
 
 
 def start_api_server(processes: Processes) -> None:

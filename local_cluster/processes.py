@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from catalogue.installation import INSTALLATION
 from charts.output import defer_signals
-from ops.errors import ClusterError
+from ops.errors import ClusterError, OpsError
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ _LOG_WIDTH = 300
 """Longer log lines are truncated; some programs log whole objects."""
 
 
-class ProcessFailedError(RuntimeError):
+class ProcessFailedError(OpsError):
     """A process exited or was not ready in time; the message includes the end of its log."""
 
 
@@ -220,20 +220,6 @@ def command(name: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{name} not found in {path}; install it")
     return found
-
-
-def output(
-    program: str,
-    *arguments: str,
-    stdin: str = "",
-    env: Mapping[str, str] | None = None,
-    allowed: tuple[int, ...] = (0,),
-) -> str:
-    """What a program prints. Raises AssertionError with its error output."""
-    words = [command(program), *arguments]
-    done = subprocess.run(words, input=stdin, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode in allowed, f"{program} {' '.join(arguments)}: {done.stderr.strip()}"
-    return done.stdout
 
 
 def eventually(what: str, check: Callable[[], T], within: float = 60, every: float = 0.3) -> T:
