@@ -4,15 +4,13 @@ Handles any valid object, not only ours. Omitted fields count with the API serve
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import chain
 from math import ceil
 from typing import Any
 
-from constructs_lib.errors import DeclarationError
-from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects
+from constructs_lib.manifests.objects import Objects, at, once_per_objects
 from constructs_lib.manifests.workload import Workload, share, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
@@ -36,17 +34,13 @@ def peak(objects: Objects) -> dict[str, Amounts]:
     the number of nodes is unknown. A CronJob counts as one run, even if its policy allows more; as
     two runs with the policy `Replace`; as none if suspended. `requests.storage` is omitted unless a
     quota limits it.
-
-    Raises DeclarationError for an invalid quantity.
     """
     defaults, limited = _defaults(objects), quotas(objects)
     used: dict[str, list[Amounts]] = {item.namespace: [] for item in objects}
     for workload in workloads(objects):
-        with _located(workload):
-            used[workload.namespace].append(_used(workload, defaults[workload.namespace]))
+        used[workload.namespace].append(_used(workload, defaults[workload.namespace]))
     for claim in objects.of_kinds("PersistentVolumeClaim"):
-        with _located(claim):
-            used[claim.namespace].append(_claimed(claim.spec, 1))
+        used[claim.namespace].append(_claimed(claim.spec, 1))
     sums = {namespace: _sum(*amounts) for namespace, amounts in used.items() if amounts}
     for namespace, amounts in sums.items():
         if _STORAGE not in limited.get(namespace, ()):
@@ -78,10 +72,9 @@ def quotas(objects: Objects) -> dict[str, Amounts]:
         own = bounds.setdefault(item.namespace, {})
         if item.spec.get("scopes") or item.spec.get("scopeSelector"):
             continue
-        with _located(item):
-            for name, limit in _amounts(item.spec.get("hard")).items():
-                resource = _ALIASES.get(name, name)
-                own[resource] = min(limit, own.get(resource, limit))
+        for name, limit in _amounts(item.spec.get("hard")).items():
+            resource = _ALIASES.get(name, name)
+            own[resource] = min(limit, own.get(resource, limit))
     return bounds
 
 
@@ -93,14 +86,13 @@ def _defaults(objects: Objects) -> Mapping[str, Bounds]:
     found: dict[str, Bounds] = defaultdict(lambda: {"requests": {}, "limits": {}})
     for item in objects.of_kinds("LimitRange"):
         defaults = found[item.namespace]
-        with _located(item):
-            for limit in item.spec.get("limits") or ():
-                if limit.get("type") == "Container":
-                    limits = _amounts(limit.get("max")) | _amounts(limit.get("default"))
-                    requests = _amounts(limit.get("min")) | limits
-                    requests |= _amounts(limit.get("defaultRequest"))
-                    defaults["limits"] = limits | defaults["limits"]
-                    defaults["requests"] = requests | defaults["requests"]
+        for limit in item.spec.get("limits") or ():
+            if limit.get("type") == "Container":
+                limits = _amounts(limit.get("max")) | _amounts(limit.get("default"))
+                requests = _amounts(limit.get("min")) | limits
+                requests |= _amounts(limit.get("defaultRequest"))
+                defaults["limits"] = limits | defaults["limits"]
+                defaults["requests"] = requests | defaults["requests"]
     return found
 
 
@@ -202,12 +194,3 @@ def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
 
 def _whole(number: Any, default: int) -> int:
     return default if number is None else int(amount(number))
-
-
-@contextmanager
-def _located(item: Object) -> Iterator[None]:
-    """Add the object to the errors raised inside."""
-    try:
-        yield
-    except DeclarationError as error:
-        raise error.at(item.key) from error

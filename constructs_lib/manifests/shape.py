@@ -1,15 +1,16 @@
 """Checks the types of the fields that other modules read: mappings, lists, strings, integers.
 
 It is not a full schema; the API server checks much more. It catches broken JSON patches, included
-files and files in Git before other modules read them: a field that they read without checking its
-type belongs in kinds.toml.
+files and files in Git before other modules read them: a field that they read or parse without
+checking it belongs in kinds.toml.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,69 +31,38 @@ class Scalar:
     """Its type: `a list of strings`."""
     fits: Callable[[Any], bool]
     """Whether a value has the type."""
-    parse: Callable[[Any], object] | None = None
-    """Raises ValueError for a value of the right type that cannot be read."""
+    parse: Callable[[Any], object] = bool
+    """Raises ValueError for a value of the right type that cannot be read. Default: accepts all."""
 
-    def problems(self, value: Any, *, parses: bool) -> Sequence[str]:
-        """What is wrong with a value, each after the path within it: `.name is missing`."""
+    def problems(self, value: Any) -> Iterator[str]:
         if not self.fits(value):
-            return (f" is not {self.name}",)
-        if parses and self.parse:
-            try:
-                self.parse(value)
-            except ValueError as error:
-                return (f" {error}",)
-        return ()
+            yield f" is not {self.name}"
+            return
+        try:
+            self.parse(value)
+        except ValueError as error:
+            yield f" {error}"
 
 
-@dataclass(frozen=True)
-class Items:
-    """A list of mappings of one shape."""
+Shape = Scalar | list["Shape"] | dict[str, tuple[bool, "Shape"]]
+"""A scalar, a list of mappings, or the fields of a mapping, and whether each is required.
 
-    shape: Shape
-
-    def problems(self, value: Any, *, parses: bool) -> Sequence[str]:
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            return (" is not a list of mappings",)
-        return [
-            f"[{index}]{problem}"
-            for index, item in enumerate(value)
-            for problem in self.shape.problems(item, parses=parses)
-        ]
-
-
-class Fields:
-    """A mapping with some fields. Others are not checked, unless `*` states their shape."""
-
-    def __init__(self, table: dict[str, Any]) -> None:
-        """Create it from a table of kinds.toml."""
-        named = {name: shape for names, shape in table.items() for name in names.split()}
-        self.shapes = {name.removesuffix("!"): _shape(shape) for name, shape in named.items()}
-        self.required = [name.removesuffix("!") for name in named if name.endswith("!")]
-        self.others = self.shapes.pop("*", None)
-
-    def problems(self, value: Any, *, parses: bool) -> Sequence[str]:
-        if not isinstance(value, dict):
-            return (" is not a mapping",)
-        found = [f".{name} is missing" for name in self.required if _is_missing(name, value)]
-        for name, content in value.items():
-            shape = self.shapes.get(name, self.others)
-            if shape is None or (content is None and shape is not self.others):
-                continue
-            if below := shape.problems(content, parses=parses):
-                path = f"[{name}]" if shape is self.others else f".{name}"
-                found += [f"{path}{problem}" for problem in below]
-        return found
-
-
-Shape = Scalar | Items | Fields
+Other fields are not checked, unless `*` states their shape.
+"""
 
 
 def _shape(stated: Any) -> Shape:
     """The shape that a value of kinds.toml states."""
-    if isinstance(stated, list):
-        return Items(_shape(stated[0]))
-    return _named(stated) if isinstance(stated, str) else Fields(stated)
+    match stated:
+        case str():
+            return _named(stated)
+        case [item]:
+            return [_shape(item)]
+    return {
+        name.removesuffix("!"): (name.endswith("!"), _shape(inner))
+        for names, inner in stated.items()
+        for name in names.split()
+    }
 
 
 @cache
@@ -115,40 +85,53 @@ def is_identified(manifest: object) -> bool:
     return all(isinstance(part, str) and part for part in identity)
 
 
-def malformed(manifest: Manifest, *, parses: bool = False) -> Iterator[str]:
-    """A message for each field that is missing or of the wrong type: `spec is not a mapping`.
+def malformed(manifest: Manifest) -> Iterator[str]:
+    """A message for each field that is missing, of the wrong type, or cannot be parsed.
 
-    Null counts as missing. It is never rendered: cdk8s and `merge` remove such a field.
-
-    Args:
-        manifest: An object.
-        parses: Whether values of the right type that cannot be parsed count as well. Default: no.
+    `spec is not a mapping`. Null counts as missing. It is never rendered: cdk8s and `merge` remove
+    such a field.
     """
-    found = [*_named("every-kind").problems(manifest, parses=parses)]
+    found = [*_problems(_named("every-kind"), manifest)]
     if not found or is_identified(manifest):
         kind = manifest["kind"]
         if GROUPS.get(kind) == group(manifest):
-            found += _of_kind(kind).problems(manifest, parses=parses)
+            found += _problems(_of_kind(kind), manifest)
     for problem in dict.fromkeys(found):
         yield problem.removeprefix(".") if problem.startswith(".") else f"it{problem}"
 
 
-def unreadable(manifest: Any) -> str | None:
-    """The first problem of an object, if any. Values that cannot be parsed count as well."""
-    return next(malformed(manifest, parses=True), None)
+def _problems(shape: Shape, value: Any) -> Iterator[str]:
+    """What is wrong with a value, each after the path within it: `.name is missing`."""
+    if isinstance(shape, Scalar):
+        yield from shape.problems(value)
+    elif isinstance(shape, dict):
+        yield from _of_fields(shape, value) if isinstance(value, dict) else (" is not a mapping",)
+    elif not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        yield " is not a list of mappings"
+    else:
+        for index, item in enumerate(value):
+            for problem in _problems(shape[0], item):
+                yield f"[{index}]{problem}"
 
 
-def _is_missing(name: str, mapping: dict[str, Any]) -> bool:
-    content = mapping.get(name)
-    # the name of the core API group is empty
-    return content is None or (content == "" and name != "group")
+def _of_fields(shapes: dict[str, tuple[bool, Shape]], value: Manifest) -> Iterator[str]:
+    others = shapes.get("*")
+    for name in value if others else shapes:
+        required, shape = others or shapes[name]
+        content = value.get(name)
+        # the name of the core API group is empty
+        if required and (content is None or (content == "" and name != "group")):
+            yield f".{name} is missing"
+        elif content is not None or others:
+            for problem in _problems(shape, content):
+                yield f"[{name}]{problem}" if others else f".{name}{problem}"
 
 
 def _quantity(value: Any) -> None:
     try:
         amount(value)
     except ValueError as error:
-        raise ValueError("is not a valid quantity") from error
+        raise ValueError("is not a valid quantity; write it like 250m, 2, 512Mi or 1Gi") from error
     if len(str(value)) > _MAX_QUANTITY_LENGTH:
         raise ValueError(f"is a quantity of {len(str(value))} characters, too long for 64 bits")
 
@@ -174,9 +157,11 @@ def _glob(value: str) -> None:
 
 
 def _listeners(value: str) -> None:
-    listeners = json.loads(value)
-    if not isinstance(listeners, list) or not all(isinstance(each, dict) for each in listeners):
-        raise ValueError('is not a list of listeners like [{"HTTPS":443}]')
+    with suppress(ValueError):
+        listeners = json.loads(value)
+        if isinstance(listeners, list) and all(isinstance(each, dict) for each in listeners):
+            return
+    raise ValueError('is not a list of listeners like [{"HTTPS":443}]')
 
 
 def _is_text(value: Any) -> bool:

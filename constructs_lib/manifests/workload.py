@@ -11,7 +11,6 @@ from itertools import chain
 from math import ceil, floor
 from typing import Any
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.container import ConfigSource, Container
 from constructs_lib.manifests.objects import (
     POD_TEMPLATES,
@@ -274,17 +273,9 @@ def pods_in_words(replicas: tuple[int, int] | None) -> str:
 
 
 def share(value: int | str, whole: int, rounded: Any) -> int:
-    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`.
-
-    Raises DeclarationError for anything else.
-    """
+    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`."""
     text = str(value)
-    try:
-        if not text.endswith("%"):
-            return int(text)
-        return int(rounded(int(text[:-1]) * whole / 100))
-    except ValueError as error:
-        raise DeclarationError(f"{text!r} is not a number or a percentage") from error
+    return int(rounded(int(text[:-1]) * whole / 100) if text.endswith("%") else text)
 
 
 def remade_with_each_sync(item: Object) -> bool:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
-from cronsim import CronSimError
-
 from constructs_lib.manifests import capacity, references
 from constructs_lib.manifests.network import served_pods
 from constructs_lib.manifests.objects import POD_TEMPLATES, Object, Objects, at, once_per_objects
@@ -18,7 +16,6 @@ from constructs_lib.manifests.workload import (
     share,
 )
 from constructs_lib.model.quantity import amount, spell, whole_bytes
-from constructs_lib.model.schedule import words
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ARCHITECTURE = "arm64"
@@ -178,16 +175,6 @@ def overlapping_jobs(job: Object, _: Rendered) -> Problems:
     if at(spec, "template", "spec").get("restartPolicy") not in ("Never", "OnFailure"):
         text = "the API server rejects restartPolicy values other than Never and OnFailure"
         yield Problem(text, "set one")
-
-
-@rule("CronJob", risk="schedule", remedy="use five cron fields")
-def invalid_schedule(job: Object, _: Rendered) -> Problems:
-    """The API server rejects a CronJob with an invalid schedule."""
-    schedule = job.spec.get("schedule")
-    try:
-        words(str(schedule))
-    except CronSimError:
-        yield f"{schedule!r} is not a valid schedule"
 
 
 @rule(PODS, risk="capacity", remedy="set requests and limits for cpu, memory and ephemeral-storage")

@@ -1,5 +1,6 @@
 """Rules for files, namespaces, parameters, hosts and load balancers of the platform."""
 
+import json
 import re
 from collections import Counter, defaultdict
 
@@ -11,7 +12,7 @@ from constructs_lib.manifests.references import remote_keys, repository
 from constructs_lib.manifests.text import unwritable
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model.names import check_ranges
-from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, parsed, rule
+from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
 
 _OF_KUBERNETES = re.compile(r"[a-z]*|.+\.k8s\.io")
 _INBOUND = f"{ALB}inbound-cidrs"
@@ -167,10 +168,8 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
         yield "does not use the platform's certificate (certificate-arn)"
     if notes.get(SCHEME) not in ("internal", "internet-facing"):
         yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
-    listeners = parsed(notes.get(f"{ALB}listen-ports", ""))
-    listeners = listeners if isinstance(listeners, list) else ()
-    ports = [port for port in listeners if isinstance(port, dict)]
-    protocols = {protocol for port in ports for protocol in port}
+    listeners = json.loads(notes.get(f"{ALB}listen-ports", "[]"))
+    protocols = {protocol for listener in listeners for protocol in listener}
     if "HTTPS" not in protocols:
         yield "does not listen on HTTPS (listen-ports)"
     if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import yaml
 
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.shape import unreadable
+from constructs_lib.manifests.shape import malformed
 from ops.review.model import ReviewError
 from ops.review.revisions import STACK, Revision
 
@@ -61,7 +61,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 continue
             items = content.get("items") if isinstance(content, dict) else None
             for manifest in items if isinstance(items, list) else [content]:
-                problem = "it is not a mapping" if manifest is None else unreadable(manifest)
+                problem = (
+                    "it is not a mapping" if manifest is None else next(malformed(manifest), None)
+                )
                 if problem:
                     raise _error(node, problem)
                 yield node.start_mark.line, manifest

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import jsonpatch
 
 from constructs_lib.manifests.objects import Key, Object
-from constructs_lib.manifests.shape import unreadable
+from constructs_lib.manifests.shape import malformed
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
 from ops.cluster import APPLY_PATCH
@@ -104,7 +105,7 @@ class DryRun:
     def unreadable(self) -> str | None:
         """Why the rules cannot read the object, if they cannot."""
         existing = (manifest for manifest in (self.before, self.after) if manifest is not None)
-        return next(filter(None, map(unreadable, existing)), None)
+        return next(chain.from_iterable(map(malformed, existing)), None)
 
 
 def dry_runs(server: Server, state: ClusterState) -> list[DryRun]:
