@@ -139,12 +139,7 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
                 )
 
 
-@rule(
-    PODS,
-    risk="downtime",
-    remedy="give its pods a unique label, and select by it",
-    reviewed_by_field=True,
-)
+@rule(PODS, risk="replace", remedy="give its pods a unique label, and select by it")
 def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
     if workload.kind not in _CONTROLLERS:

@@ -29,12 +29,7 @@ def prunable_shared_object(item: Object, _: Rendered) -> Problems:
         yield f"it can be pruned{contents} ({', '.join(missing)} is not set)"
 
 
-@rule(
-    "AppProject",
-    risk="privilege",
-    remedy="list each repository, namespace and kind",
-    reviewed_by_field=True,
-)
+@rule("AppProject", risk="privilege", remedy="list each repository, namespace and kind")
 def unbounded_project(project: Object, rendered: Rendered) -> Problems:
     """Write access to a repository that Argo CD reads must not control the whole cluster."""
     spec = project.spec
@@ -108,12 +103,7 @@ def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
             yield Problem(f"Argo CD does not sync it: {text}", remedy="")
 
 
-@rule(
-    "ClusterSecretStore",
-    risk="privilege",
-    remedy="list the namespaces that read from it",
-    reviewed_by_field=True,
-)
+@rule("ClusterSecretStore", risk="privilege", remedy="list the namespaces that read from it")
 def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
@@ -25,11 +25,6 @@ PODS = "pods"
 """Matches every workload, used in place of a kind."""
 ALL = "all"
 """Matches every object, used in place of a kind."""
-
-Risk = Literal[
-    "delete", "downtime", "privilege", "exposure", "secret", "capacity", "schedule", "update"
-]
-"""The risk class of a violation in `ops review`."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,8 @@ class Rule:
     """The defect that it finds."""
     kinds: tuple[str, ...]
     """The kinds that it checks, or PODS or ALL; empty to check all objects together."""
-    risk: Risk
+    risk: str
+    """The class of a violation in `ops review`."""
     reason: str
     """Why the rule exists, in one sentence."""
     remedy: str
@@ -107,8 +103,6 @@ class Rule:
     check: Callable[..., Problems] = field(repr=False)
     needs_platform: bool = False
     """Whether it compares objects with the Platform."""
-    reviewed_by_field: bool = False
-    """Whether the review compares the same fields itself, and does not repeat a violation."""
 
     def subjects(self, rendered: Rendered) -> Sequence[Object]:
         """The objects or workloads that it checks; empty if it checks all together."""
@@ -166,10 +160,9 @@ class Rule:
 
 def rule(
     *kinds: str,
-    risk: Risk,
+    risk: str,
     remedy: str,
     needs_platform: bool = False,
-    reviewed_by_field: bool = False,
 ) -> Callable[[Callable[..., Problems]], Rule]:
     """Turn a function that yields problems into a Rule.
 
@@ -181,14 +174,12 @@ def rule(
         risk: The risk class of a violation in the review.
         remedy: How to fix a violation; the end of each message without its own remedy.
         needs_platform: Whether the rule compares objects with the Platform.
-        reviewed_by_field: Whether the review compares the same fields itself: for an object on both
-            sides of a change, it does not repeat the violation.
     """
 
     def make(check: Callable[..., Problems]) -> Rule:
         reason = " ".join((check.__doc__ or "").split())
         name = check.__name__.replace("_", "-")
-        return Rule(name, kinds, risk, reason, remedy, check, needs_platform, reviewed_by_field)
+        return Rule(name, kinds, risk, reason, remedy, check, needs_platform)
 
     return make
 

@@ -8,7 +8,7 @@ from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
 from constructs_lib.rules.availability import unsafe_disruption_budget
 from constructs_lib.rules.gitops import prunable_shared_object, unsynced_release
-from constructs_lib.rules.model import Rendered, Rule, Violation
+from constructs_lib.rules.model import PODS, Rendered, Rule, Violation
 from ops.review.diff import Comparison, Path
 from ops.review.effects import (
     availability,
@@ -28,6 +28,8 @@ _EXPLAINED_FIELDS: dict[Rule, Path] = {
     prunable_shared_object: ("metadata", "annotations", "argocd.argoproj.io/sync-options"),
 }
 """The field that a violation explains, if no effect does."""
+_BY_RULES = ((PODS,), ("Ingress",), ())
+"""The kinds of rules about access that no effect repeats."""
 _PLATFORM = Key("", "Platform", "", "the platform")
 """In place of an object, for what concerns several."""
 
@@ -72,10 +74,11 @@ def _violations(
     for rule in RULES_OF_THE_SYNTH:
         if comparison.stored and rule is unsynced_release:
             continue  # the fingerprint is that of the rendered job, without the server's defaults
+        # effects report what becomes accessible by any other object that is on both sides
+        compared = rule.risk in ("privilege", "exposure") and rule.kinds not in _BY_RULES
         for violation in rule.violations(rendered, crashes):
             key = violation.object.key if violation.object else None
-            # effects compare the fields of an object on both sides
-            if not rule.reviewed_by_field or (key and key not in on_both_sides):
+            if not compared or (key and key not in on_both_sides):
                 violations[key, violation.text] = violation
     return violations, {(crash.rule, crash.item): crash for crash in crashes}
 

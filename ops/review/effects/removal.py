@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from constructs_lib.manifests.argocd import Sync, cascades, protections
 from constructs_lib.manifests.network import SCHEME, scheme
-from constructs_lib.manifests.objects import Key, Object, at, selects
+from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, secret_of
 from constructs_lib.manifests.workload import HOOK, Update, Workload, remade_with_each_sync
 from constructs_lib.model.quantity import amount
@@ -190,16 +190,6 @@ def shrinks(difference: Difference) -> bool:
     if ABSENT in (difference.before, difference.after):
         return False
     return amount(str(difference.after)) < amount(str(difference.before))
-
-
-@effect(*CONTROLLERS, risk="replace")
-def selector_mismatched(change: Change, _: Comparison) -> Findings:
-    """The API server refuses a workload whose selector does not match its pods."""
-    labels = change.at(*change.template, "metadata", "labels")
-    after = Workload.read(change.after)
-    if labels and not selects(after.spec.get("selector"), after.pod_labels):
-        refused = "the API server refuses it, so the sync fails"
-        yield Finding(HIGH, f"{refused}: spec.selector does not match the pod labels", labels)
 
 
 @effect(risk="downtime")

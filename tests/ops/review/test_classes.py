@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from constructs_lib.manifests.objects import Object
+from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Problems, Rendered, rule
 from ops.review import effects, report
 from ops.review.live import findings as of_clusters
@@ -58,6 +59,7 @@ def test_each_effect_has_a_case() -> None:
 
 def test_each_class_and_effect_is_documented() -> None:
     assert re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE) == [str(risk) for risk in Risk]
+    assert {rule.risk for rule in RULES} <= {*Risk}
     rows = dict(re.findall(r"^\| `([a-z]+-[a-z-]+)` \| (.+) \|$", GUIDE, re.MULTILINE))
     assert rows == EFFECTS | {effect.id: effect.reason for effect in effects_of(of_clusters)}
 
