@@ -1,14 +1,16 @@
-"""`privilege`: the permissions of pods, service accounts, Argo CD and others."""
+"""`privilege`: the permissions of pods, service accounts, Argo CD, the stack and others."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS
-from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, State, shown
 from ops.review.effects.fields import FIELDS
+from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect, listed
 
 _PRIVILEGES = FIELDS["privileges"]
@@ -61,22 +63,6 @@ def application_source_changed(change: Change, _: Comparison) -> Findings:
             yield Finding.of_field(HIGH, field)
 
 
-def permissions(change: Change, of: Permissions, paths: Iterable[Path]) -> Findings:
-    """Permissions that an object adds and removes.
-
-    `of` lists the permissions of an object, and reads the fields at `paths`.
-    """
-    # wildcards first, so that a list that is cut shows them
-    was, now = (
-        [] if side is NOTHING else sorted(of(side), key=lambda text: "*" not in text)
-        for side in (change.before, change.after)
-    )
-    words = ("new permissions:", "removed permissions:")
-    fields = change.among(*paths)
-    for finding in Finding.gains_and_losses(was, now, words, explains=fields):
-        yield replace(finding, key=change.key)
-
-
 def _of_account(account: Object) -> Iterator[str]:
     """What its pods can do by default."""
     if role := account.annotations.get(ROLE):
@@ -122,7 +108,7 @@ def _of_other_project_fields(project: Object) -> Iterator[str]:
 def _of_application(application: Object) -> Iterator[str]:
     """What Argo CD syncs, from where and into which cluster: one phrase for each source."""
     spec = application.spec
-    into = spec.get("destination") or {}
+    into = at(spec, "destination")
     place = f"namespace {into.get('namespace')} of {into.get('server') or into.get('name')}"
     for source in spec.get("sources") or [spec.get("source") or {}]:
         revision = source.get("targetRevision", "HEAD")
@@ -133,7 +119,7 @@ def _of_application(application: Object) -> Iterator[str]:
 
 
 def _files(source: Manifest) -> str:
-    include = (source.get("directory") or {}).get("include", "")
+    include = at(source, "directory").get("include", "")
     path = "/".join(filter(None, (source.get("path"), include)))
     files = path or (f"chart {source['chart']}" if "chart" in source else "all files")
     tools = sorted(source.keys() - {"chart", "directory", "path", "repoURL", "targetRevision"})
@@ -154,10 +140,62 @@ def _of_provider(store: Object) -> Iterator[str]:
         yield f"read secrets through {name}: {shown(settings)}"
 
 
+def _of_policies(item: Object) -> Iterator[str]:
+    properties = at(item.manifest, "Properties")
+    inline = _as_list(properties.get("Policies") or [])
+    for policy in (properties, *inline):
+        yield from _of_policy(policy.get("PolicyDocument") if isinstance(policy, dict) else policy)
+    for statement in _of_policy(properties.get("AssumeRolePolicyDocument")):
+        yield f"assume this role: {statement}"
+    for managed in _as_list(properties.get("ManagedPolicyArns") or []):
+        yield f"managed policy {shown(managed)}"
+
+
+def _of_policy(document: Any) -> Iterator[str]:
+    """What an IAM policy allows or denies, per statement and resource; other shapes as they are."""
+    statements = document.get("Statement", document) if isinstance(document, dict) else document
+    for statement in _as_list(statements or []):
+        if statement is document or not isinstance(statement, dict):
+            yield _as_text(statement)
+            continue
+        who, condition = statement.get("Principal"), statement.get("Condition")
+        negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
+        for resource in _as_list(statement.get("Resource", [None])):
+            parts = [
+                "" if statement.get("Effect") == "Allow" else "deny",
+                _as_text(statement.get("Action", statement.get("NotAction"))),
+                f"on {_as_text(resource)}" if resource else "",
+                f"by {_as_text(who)}" if who else "",
+                f"if {_as_text(condition)}" if condition else "",
+            ]
+            yield negated + " ".join(filter(None, parts))
+
+
+def _as_list(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [content]
+
+
+def _as_text(content: Any) -> str:
+    match content:
+        case list():
+            return ", ".join(map(_as_text, content))
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(map(_as_text, parts))
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"${{{name}.{attribute}}}"
+    return shown(content)
+
+
 _UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
 _ACCOUNT = (("automountServiceAccountToken",), ("metadata", "annotations", ROLE))
 _BINDING = (("subjects",), ("roleRef",))
+_POLICIES = tuple(
+    ("Properties", field)
+    for field in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
+)
 _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
     ("AppProject", ["added"], _of_other_project_fields, ()),
@@ -169,13 +207,22 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], 
     ("Role", ANY_STATE, _of_role, (("rules",),)),
     ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
     ("ServiceAccount", ANY_STATE, _of_account, _ACCOUNT),
+    (STACK_GROUP, ANY_STATE, _of_policies, _POLICIES),
 )
 """Kind, when it is reported, what the object allows, and the fields that say so."""
 
 
 @effect(risk="privilege")
 def permissions_changed(comparison: Comparison) -> Findings:
-    """Accounts, roles, projects, Applications and stores allow, sync or read more or less."""
+    """Accounts, roles, IAM policies, projects, Applications and stores allow more or less."""
+    words = ("new permissions:", "removed permissions:")
     for kind, states, of, paths in _PERMISSIONS:
         for change in comparison.changed([kind], states):
-            yield from permissions(change, of, paths)
+            # wildcards first, so that a list that is cut shows them
+            was, now = (
+                [] if side is NOTHING else sorted(of(side), key=lambda text: "*" not in text)
+                for side in (change.before, change.after)
+            )
+            fields = change.among(*paths)
+            for finding in Finding.gains_and_losses(was, now, words, explains=fields):
+                yield replace(finding, key=change.key)

@@ -3,25 +3,18 @@
 The next `cdk deploy` makes the changes of the stack's template.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison, Difference, shown
 from ops.review.effects.fields import FIELDS
-from ops.review.effects.permissions import permissions
 from ops.review.effects.removal import removal
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, effect, listed
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
-_POLICIES = tuple(
-    ("Properties", field)
-    for field in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
-)
 _KEPT = ("Retain", "RetainExceptOnCreate")
 _NEVER_DELETED = "Custom::SecureString"
 """Its Lambda function never deletes a parameter, whatever the `DeletionPolicy`."""
@@ -196,58 +189,3 @@ def _old_and_new(difference: Difference) -> str:
         if added or removed:
             return listed([*added, *removed], 6)
     return difference.values(60)
-
-
-@effect(STACK_GROUP, risk="privilege", states=ANY_STATE)
-def iam_policy_changed(change: Change, _: Comparison) -> Findings:
-    """IAM policies of the stack decide what its roles may do, and who may assume them."""
-    if change.key.kind.startswith("AWS::IAM::"):
-        yield from permissions(change, _of_policies, _POLICIES)
-
-
-def _of_policies(item: Object) -> Iterator[str]:
-    properties = at(item.manifest, "Properties")
-    inline = _as_list(properties.get("Policies") or [])
-    for policy in (properties, *inline):
-        yield from _of_policy(policy.get("PolicyDocument") if isinstance(policy, dict) else policy)
-    for statement in _of_policy(properties.get("AssumeRolePolicyDocument")):
-        yield f"assume this role: {statement}"
-    for managed in _as_list(properties.get("ManagedPolicyArns") or []):
-        yield f"managed policy {shown(managed)}"
-
-
-def _of_policy(document: Any) -> Iterator[str]:
-    """What an IAM policy allows or denies, per statement and resource; other shapes as they are."""
-    statements = document.get("Statement", document) if isinstance(document, dict) else document
-    for statement in _as_list(statements or []):
-        if statement is document or not isinstance(statement, dict):
-            yield _as_text(statement)
-            continue
-        who, condition = statement.get("Principal"), statement.get("Condition")
-        negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
-        for resource in _as_list(statement.get("Resource", [None])):
-            parts = [
-                "" if statement.get("Effect") == "Allow" else "deny",
-                _as_text(statement.get("Action", statement.get("NotAction"))),
-                f"on {_as_text(resource)}" if resource else "",
-                f"by {_as_text(who)}" if who else "",
-                f"if {_as_text(condition)}" if condition else "",
-            ]
-            yield negated + " ".join(filter(None, parts))
-
-
-def _as_list(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else [content]
-
-
-def _as_text(content: Any) -> str:
-    match content:
-        case list():
-            return ", ".join(map(_as_text, content))
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(_as_text, parts))
-        case {"Ref": str(name)}:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            return f"${{{name}.{attribute}}}"
-    return shown(content)
