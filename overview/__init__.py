@@ -14,7 +14,7 @@ from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural, table
 from overview import diagrams
-from overview.diagrams import ANY_HOST, Inventory
+from overview.diagrams import Inventory, spelled
 
 FILE = "README.md"
 _SOURCES = "https://github.com/"
@@ -166,7 +166,7 @@ def _hosts(inventory: Inventory) -> str:
     return table(
         ("Host", "Reachable from", "Service"),
         (
-            (f"`{host or ANY_HOST}`", network.audience(ingress), f"[{chart.name}]({chart.path})")
+            (f"`{spelled(host)}`", network.audience(ingress), f"[{chart.name}]({chart.path})")
             for chart, ingress in inventory.of("Ingress")
             for host in network.hosts(ingress)
         ),

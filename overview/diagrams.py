@@ -6,15 +6,13 @@ from collections.abc import Iterator
 
 from constructs_lib.kubernetes import ChartFile, ChartFiles
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
-from constructs_lib.manifests.network import answers_itself, audience, hosts, paths
+from constructs_lib.manifests.network import audience, hosts, paths
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.workload import Workload, pods_in_words, workloads
 from constructs_lib.model.schedule import starts, words
 from constructs_lib.model.text import plural
 
-ANY_HOST = "any host"
-"""In place of the host of a rule without one."""
 _MOST_STARTS = 6
 """A job with more starts per day is drawn as one bar over the whole day."""
 
@@ -87,14 +85,17 @@ def _namespace(inventory: Inventory, name: str) -> str:
     for ingress in ingresses:
         source = diagram.node(audience(ingress), audience(ingress), _ROUND)
         for host in hosts(ingress):
-            name = host or ANY_HOST
-            node = diagram.node(f"host {name}", name, _HEX)
+            node = diagram.node(f"host {spelled(host)}", spelled(host), _HEX)
             diagram.arrow(source, node)
             for path in paths(ingress):
-                if path.host == host and not answers_itself(path.backend):
-                    service = (path.backend.get("service") or {}).get("name") or "another backend"
+                if path.host == host and not path.action:
+                    service = path.service or "another backend"
                     diagram.arrow(node, diagram.node(f"Service {service}", service))
     return str(diagram)
+
+
+def spelled(host: str) -> str:
+    return "any host" if host == "*" else host
 
 
 def _draw_pods(diagram: Diagram, inventory: Inventory, chart: ChartFile) -> None:

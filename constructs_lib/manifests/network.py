@@ -1,5 +1,7 @@
 """NetworkPolicies: directions, peers and address ranges. Routes from a host to a container port."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -26,6 +28,8 @@ PEERS = {"Ingress": "from", "Egress": "to"}
 ALB = "alb.ingress.kubernetes.io/"
 SCHEME = f"{ALB}scheme"
 ACTION = f"{ALB}actions."
+ITSELF = "the load balancer"
+"""The target of a path whose requests the load balancer answers."""
 FROM_ANNOTATION = "use-annotation"
 """Port name for which the load balancer itself responds, as configured by an annotation."""
 
@@ -122,10 +126,10 @@ def audience(ingress: Object) -> str:
 
 
 def hosts(ingress: Object) -> list[str]:
-    """The hosts that it serves, also those without paths; an empty one is every host."""
-    found = [str(rule.get("host") or "") for rule in ingress.spec.get("rules") or ()]
+    """The hosts that it serves, also those without paths; `*` is every host."""
+    found = [str(rule.get("host") or "*") for rule in ingress.spec.get("rules") or ()]
     if ingress.spec.get("defaultBackend"):
-        found.append("")
+        found.append("*")
     return list(dict.fromkeys(found))
 
 
@@ -133,47 +137,68 @@ class IngressPath(NamedTuple):
     """A path of an Ingress, with its backend."""
 
     host: str
-    """Empty for every host."""
+    """`*` for every host."""
     path: str
     type: str
     backend: Manifest
+    response: str
+    """The annotation for a backend in which the load balancer itself responds; empty if none."""
+
+    @classmethod
+    def of(cls, ingress: Object, host: str, path: Manifest) -> IngressPath:
+        backend = path.get("backend") or {}
+        response = ingress.annotations.get(f"{ACTION}{at(backend, 'service').get('name')}", "")
+        type_ = str(path.get("pathType") or "ImplementationSpecific")
+        return cls(host, str(path.get("path") or "/"), type_, backend, response)
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.type}, {self.target})"
+
+    @property
+    def action(self) -> str:
+        """The name of the annotation that it needs; empty if a Service responds."""
+        service = at(self.backend, "service")
+        itself = at(service, "port").get("name") == FROM_ANNOTATION
+        return f"{ACTION}{service.get('name')}" if itself else ""
+
+    @property
+    def service(self) -> str | None:
+        """The Service that responds, if any."""
+        return None if self.action else at(self.backend, "service").get("name")
+
+    @property
+    def target(self) -> str:
+        """What responds: a Service and port, the load balancer itself, or an action."""
+        if self.service:
+            port = at(self.backend, "service", "port")
+            return f"Service {self.service}:{port.get('number', port.get('name'))}"
+        if '"fixed-response"' in self.response or '"redirect"' in self.response:
+            return ITSELF
+        action = at(self.backend, "service").get("name")
+        return f"the action {action} {self.response}".rstrip()
 
 
 def paths_by_rule(ingress: Object) -> Iterator[list[IngressPath]]:
     """The paths of each rule that has some, in order."""
     for rule in ingress.spec.get("rules") or ():
-        paths_of_rule = [
-            IngressPath(
-                str(rule.get("host") or ""),
-                str(path.get("path") or "/"),
-                str(path.get("pathType") or "ImplementationSpecific"),
-                path.get("backend") or {},
-            )
-            for path in at(rule, "http").get("paths") or ()
-        ]
-        if paths_of_rule:
-            yield paths_of_rule
+        host = str(rule.get("host") or "*")
+        if paths_of_rule := at(rule, "http").get("paths"):
+            yield [IngressPath.of(ingress, host, path) for path in paths_of_rule]
 
 
 def paths(ingress: Object) -> Iterator[IngressPath]:
     """The paths of all rules, then the default backend."""
     yield from chain.from_iterable(paths_by_rule(ingress))
     if default := ingress.spec.get("defaultBackend"):
-        yield IngressPath("", "/", "Prefix", default)
-
-
-def answers_itself(backend: Manifest) -> bool:
-    """Whether the load balancer itself responds, not a Service."""
-    return bool(at(backend, "service", "port").get("name") == FROM_ANNOTATION)
+        yield IngressPath.of(ingress, "*", {"pathType": "Prefix", "backend": default})
 
 
 def backends(ingress: Object) -> Iterator[tuple[Key, Manifest]]:
     """The backend Services, with the reference to their port by number or name."""
     for path in paths(ingress):
-        service = at(path.backend, "service")
-        if service and not answers_itself(path.backend):
-            key = Key("", "Service", ingress.namespace, str(service.get("name")))
-            yield key, at(service, "port")
+        if path.service:
+            key = Key("", "Service", ingress.namespace, path.service)
+            yield key, at(path.backend, "service", "port")
 
 
 def port_of(service: Object, reference: Manifest) -> Manifest | None:

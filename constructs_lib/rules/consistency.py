@@ -129,14 +129,9 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
             port = reference.get("name", reference.get("number"))
             yield f"sends to port {port} of {key}, but that port does not exist"
     for path in network.paths(ingress):
-        if network.answers_itself(path.backend):
-            annotation = f"{network.ACTION}{path.backend['service'].get('name')}"
-            if not isinstance(parsed(ingress.annotations.get(annotation, "")), dict):
-                yield Problem(
-                    f"{path.host}{path.path} needs the annotation {annotation}, which is missing "
-                    "or not JSON",
-                    "add it",
-                )
+        if path.action and not isinstance(parsed(path.response), dict):
+            text = f"{path.host}{path.path} needs the annotation {path.action}, which is missing"
+            yield Problem(f"{text} or not JSON", "add it")
 
 
 @rule(PODS, risk="replace", remedy="give its pods a unique label, and select by it")

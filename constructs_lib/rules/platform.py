@@ -107,10 +107,10 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
     for item in rendered.objects.of_kinds("Ingress"):
         title = str(item.key).removeprefix("Ingress ")
         for host in hosts(item):
-            if host:
-                served[host].append(title)
-            else:
+            if host == "*":
                 yield Problem(f"Ingress {title} serves every host", "set the host of each rule")
+            else:
+                served[host].append(title)
     for host, ingresses in served.items():
         if len(ingresses) > 1:
             text = f"host {host} is served by {', '.join(ingresses)}"

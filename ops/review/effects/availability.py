@@ -5,13 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, releases, waiting
-from constructs_lib.manifests.network import backends, scheme
+from constructs_lib.manifests.network import backends, hosts, scheme
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.workload import Update, Workload, behind, workloads
 from constructs_lib.model.text import plural
 from ops.review.diff import TEMPLATE, Change, Comparison, Difference, spell
-from ops.review.effects.exposure import hosts_of
 from ops.review.effects.fields import is_known_field
 from ops.review.effects.removal import CONTROLLERS
 from ops.review.effects.secrets import changed_secrets
@@ -127,29 +126,29 @@ def startup_probe_removed(change: Change, _: Comparison) -> Findings:
 def single_pod_serves_host(comparison: Comparison) -> Findings:
     """An internet-facing host that depends on one pod is unreachable without it."""
     was, now = map(_hosts_of_one_pod, (comparison.before, comparison.after))
-    for key, hosts in now.items():
-        if hosts != was.get(key):
-            text = f"only one pod serves {listed(hosts)}: a node drain causes an outage"
+    for key, of_pod in now.items():
+        if of_pod != was.get(key):
+            text = f"only one pod serves {listed(of_pod)}: a node drain causes an outage"
             yield Finding(MEDIUM, text, key=key)
 
 
 def _hosts_of_one_pod(objects: Objects) -> dict[Key, list[str]]:
     """The internet-facing hosts of each workload with one pod."""
-    hosts: dict[Key, list[str]] = defaultdict(list)
+    served: dict[Key, list[str]] = defaultdict(list)
     for ingress in objects.of_kinds("Ingress"):
         if scheme(ingress) != "internet-facing":
             continue
-        services = {key for key, _ in backends(ingress)}
+        services = dict.fromkeys(objects.get(key) for key, _ in backends(ingress))
         pods = [
             workload.key
-            for service in objects.of_kinds("Service")
-            if service.key in services
+            for service in services
+            if service
             for workload in behind(objects, service)
             if workload.serves and workload.running == 1
         ]
         for key in dict.fromkeys(pods):
-            hosts[key] += hosts_of(ingress)
-    return hosts
+            served[key] += hosts(ingress)
+    return served
 
 
 @effect(risk="update")

@@ -10,13 +10,14 @@ from typing import NamedTuple
 from constructs_lib.manifests.network import (
     ACTION,
     ALB,
+    ITSELF,
     SCHEME,
-    answers_itself,
+    IngressPath,
     audience,
+    hosts,
     paths_by_rule,
 )
-from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
-from constructs_lib.model import Manifest
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from ops.review.diff import ABSENT, Change, Comparison
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect
 
@@ -39,28 +40,9 @@ _SETTINGS = {
 }
 """Annotations that decide who can reach a host, and how."""
 UNREACHABLE = "not reachable"
-_UNKNOWN_ACTION = "the action"
-_SERVICE = "Service "
 
 
-class HostPath(NamedTuple):
-    """A path of a host."""
-
-    path: str
-    type: str
-    target: str
-    """What responds, in words."""
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.type}, {self.target})"
-
-    def matches(self, path: str) -> bool:
-        if self.type == "Exact":
-            return self.path == path
-        return f"{path}/".startswith(f"{self.path.rstrip('/*')}/")
-
-
-HostRules = Mapping[str, list[list[HostPath]]]
+HostRules = Mapping[str, list[list[IngressPath]]]
 """The rules of each host with their paths, in order."""
 
 
@@ -129,7 +111,7 @@ def _url_finding(comparison: Comparison, key: Key, severity: Severity, text: str
 def paths_unclear(change: Change, comparison: Comparison) -> Findings:
     """The load balancer decides by its own order which of the changed paths matches."""
     was, now = _paths(comparison.before), _paths(comparison.after)
-    for host in sorted(_unclear_hosts(was, now).intersection(hosts_of(change.after))):
+    for host in sorted(_unclear_hosts(was, now).intersection(hosts(change.after))):
         before, after = (
             ", ".join(map(str, chain.from_iterable(side.get(host, ())))) for side in (was, now)
         )
@@ -144,14 +126,14 @@ def paths_unclear(change: Change, comparison: Comparison) -> Findings:
 def default_backend_changed(change: Change, _: Comparison) -> Findings:
     """A default backend gets all requests that match no rule."""
     was, now = (
-        _target(ingress, backend) if (backend := ingress.spec.get("defaultBackend")) else ""
+        IngressPath.of(ingress, "*", {"backend": ingress.spec.get("defaultBackend")})
         for ingress in (change.before, change.after)
     )
-    if now and was != now:
+    if now.backend and was.target != now.target:
         clients = audience(change.after)
         text = (
             f"reachable from {clients}: every URL of its load balancer that no rule matches, by "
-            f"the default backend {now}"
+            f"the default backend {now.target}"
         )
         severity = HIGH if clients == "the internet" else MEDIUM
         yield Finding(severity, text, change.at("spec", "defaultBackend"))
@@ -185,38 +167,13 @@ def controller_changed(change: Change, _: Comparison) -> Findings:
         yield Finding(HIGH, text, fields)
 
 
-def hosts_of(ingress: Object) -> list[str]:
-    return [host for host, _ in _rules(ingress)]
-
-
-def _rules(ingress: Object) -> Iterator[tuple[str, list[HostPath]]]:
-    """The host of each rule, and its paths in order."""
-    for rule in paths_by_rule(ingress):
-        yield (
-            rule[0].host or "*",
-            [HostPath(path.path, path.type, _target(ingress, path.backend)) for path in rule],
-        )
-
-
-def _target(ingress: Object, backend: Manifest) -> str:
-    """What responds: a Service and port, the load balancer itself, or an action that forwards."""
-    service = at(backend, "service")
-    if service and not answers_itself(backend):
-        port = at(service, "port")
-        return f"{_SERVICE}{service['name']}:{port.get('number', port.get('name'))}"
-    action = ingress.annotations.get(f"{ACTION}{service.get('name')}", "")
-    if '"fixed-response"' in action or '"redirect"' in action:
-        return "the load balancer"
-    return f"{_UNKNOWN_ACTION} {service.get('name')} {action}".rstrip()
-
-
 @once_per_objects
 def _paths(objects: Objects) -> HostRules:
-    hosts: dict[str, list[list[HostPath]]] = defaultdict(list)
+    rules: dict[str, list[list[IngressPath]]] = defaultdict(list)
     for ingress in objects.of_kinds("Ingress"):
-        for host, paths in _rules(ingress):
-            hosts[host].append(paths)
-    return hosts
+        for rule in paths_by_rule(ingress):
+            rules[rule[0].host].append(rule)
+    return rules
 
 
 def _unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
@@ -225,7 +182,7 @@ def _unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
     return {host for host, sides in rules.items() if sides[0] != sides[1] and not _is_plain(sides)}
 
 
-def _is_plain(sides: tuple[list[list[HostPath]], ...]) -> bool:
+def _is_plain(sides: tuple[list[list[IngressPath]], ...]) -> bool:
     """Whether one rule has every path, once, without wildcards and with one plain type."""
     rules = list(chain.from_iterable(sides))
     every = list(chain.from_iterable(rules))
@@ -235,7 +192,7 @@ def _is_plain(sides: tuple[list[list[HostPath]], ...]) -> bool:
         and len({(path.path, path.type) for path in every}) == len({path.path for path in every})
         and {path.type for path in every} <= {"Exact", "Prefix"}
         and not any({"*", "?"} & {*path.path} for path in every)
-        and not any(path.target.startswith(_UNKNOWN_ACTION) for path in every)
+        and all(path.service or path.target == ITSELF for path in every)
     )
 
 
@@ -261,7 +218,8 @@ def _by_url(objects: Objects, paths: Mapping[str, Mapping[str, None]]) -> dict[s
     routes: dict[str, Route] = {}
     for ingress in objects.of_kinds("Ingress"):
         clients = audience(ingress)
-        for host, rule in _rules(ingress):
+        for rule in paths_by_rule(ingress):
+            host = rule[0].host
             for origin, redirects in _origins(ingress, host):
                 services: dict[str, str | None] = {"/…": ""}  # of unclear paths
                 if redirects:
@@ -285,8 +243,14 @@ def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
             yield f"{protocol.lower()}://{host}{place}", redirects
 
 
-def _service_at(path: str, rule: list[HostPath]) -> str | None:
+def _service_at(path: str, rule: list[IngressPath]) -> str | None:
     """The Service for a path; None if the load balancer itself responds."""
-    matching = [candidate for candidate in rule if candidate.matches(path)]
+    matching = [candidate for candidate in rule if _matches(candidate, path)]
     nearest = max(matching, key=lambda candidate: len(candidate.path), default=None)
-    return nearest.target if nearest and nearest.target.startswith(_SERVICE) else None
+    return nearest.target if nearest and nearest.service else None
+
+
+def _matches(candidate: IngressPath, path: str) -> bool:
+    if candidate.type == "Exact":
+        return candidate.path == path
+    return f"{path}/".startswith(f"{candidate.path.rstrip('/*')}/")

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from constructs_lib.manifests.network import paths
+from constructs_lib.manifests.network import hosts
 from constructs_lib.manifests.objects import Key, Object, Objects, at
 from constructs_lib.manifests.references import keys_of, repository, secret_of, secret_type
 from constructs_lib.manifests.workload import Update, Workload, workloads
@@ -206,19 +206,15 @@ def _adopted(secret: Manifest, declared: Object) -> Iterator[tuple[Severity, str
 @effect(risk="exposure")
 def host_served_twice(state: ClusterState, before: Objects, ours: Objects) -> Findings:
     """An Ingress outside dist/ serves a host of dist/: DNS decides which one gets the traffic."""
-    own = {host: ingress for ingress in ours.of_kinds("Ingress") for host in _hosts(ingress)}
+    own = {host: ingress for ingress in ours.of_kinds("Ingress") for host in hosts(ingress)}
     for ingress in before.of_kinds("Ingress"):
-        for host in _hosts(ingress) if ingress.key in state.outside else ():
-            if host in own:
+        for host in hosts(ingress) if ingress.key in state.outside else ():
+            if host in own and host != "*":
                 text = (
                     f"serves {host}, as {own[host].key} does: the DNS record decides which load "
                     "balancer gets the traffic; point it to the new one, then delete this Ingress"
                 )
                 yield Finding(HIGH, text, key=ingress.key)
-
-
-def _hosts(ingress: Object) -> dict[str, None]:
-    return dict.fromkeys(path.host for path in paths(ingress) if path.host)
 
 
 @effect(risk="capacity")
