@@ -18,7 +18,7 @@ from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects, is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified, malformed
-from constructs_lib.manifests.text import Quoting, may_be_misread
+from constructs_lib.manifests.text import Quoting, may_be_misread, unwritable
 from constructs_lib.model import Manifest, Pending, waivers
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform
@@ -48,7 +48,7 @@ class ChartFile:
 
     @cached_property
     def needs_quotes(self) -> bool:
-        """Whether it contains strings that need special quoting."""
+        """Whether it may contain strings that need special quoting, or cannot be written."""
         return may_be_misread(self.objects)
 
 
@@ -88,7 +88,6 @@ class ChartFiles(tuple[ChartFile, ...]):
             self.platform,
             tuple(self.pending),
             tuple(file.path for file in self),
-            frozenset(f"{DIST}/{file.path}" for file in self if file.needs_quotes),
         )
 
     @cached_property
@@ -105,7 +104,7 @@ class ChartFiles(tuple[ChartFile, ...]):
             f"{file.path}: {Object.of(item).key}: {problem}"
             for file in self
             for item in file.objects
-            for problem in malformed(item)
+            for problem in (*malformed(item), *(unwritable(item) if file.needs_quotes else ()))
         ]
         if malformations:
             return malformations

@@ -38,8 +38,6 @@ class Rendered:
     """Jobs that are declared but not rendered yet."""
     files: tuple[str, ...] = ()
     """The path of every file, including files without objects."""
-    odd: frozenset[str] | None = None
-    """The files with unusual text, which `unwritable-text` checks; None for all."""
 
     @cached_property
     def namespaces(self) -> frozenset[str]:

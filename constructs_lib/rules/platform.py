@@ -9,7 +9,6 @@ from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.manifests.network import ALB, SCHEME, hosts
 from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
-from constructs_lib.manifests.text import unwritable
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model.names import check_ranges
 from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
@@ -19,14 +18,6 @@ _INBOUND = f"{ALB}inbound-cidrs"
 _SHARED = ("scheme", "load-balancer-attributes", "inbound-cidrs", "ip-address-type", "subnets")
 """The settings of a load balancer, which all Ingresses of a group share."""
 _TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-")
-
-
-@rule(ALL, risk="update", remedy="remove the character", needs_platform=True)
-def unwritable_text(item: Object, rendered: Rendered) -> Problems:
-    """Text must reach the API server exactly as it was declared."""
-    if rendered.odd is not None and item.file not in rendered.odd:
-        return
-    yield from (Problem(text, remedy="") for text in unwritable(item.manifest))
 
 
 @rule(

@@ -19,7 +19,7 @@ from charts.output import read
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.shape import malformed
-from constructs_lib.manifests.text import may_be_misread
+from constructs_lib.manifests.text import unwritable
 from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.model.waivers import Result
 from constructs_lib.rules import violations
@@ -136,17 +136,16 @@ def mutants() -> Iterator[Mutant]:
 
 
 def refusals(objects: Sequence[Object]) -> list[Result]:
-    """All violations; instead, if there are any, the fields of a wrong type."""
+    """All violations; instead, if there are any, the fields that cannot be read or written."""
     changed = [item for item in objects if item not in start()]
     malformations = [
         Result("shape", str(item.key), problem)
         for item in changed or objects
-        for problem in malformed(item.manifest)
+        for problem in (*malformed(item.manifest), *unwritable(item.manifest))
     ]
     if malformations:
         return malformations
-    odd = frozenset(item.file for item in changed if may_be_misread([item.manifest]))
-    return [*violations(rendered(objects, odd=odd))]
+    return [*violations(rendered(objects))]
 
 
 def rendered(objects: Sequence[Object], **changes: Any) -> Rendered:
