@@ -110,8 +110,7 @@ def remote_keys(external_secret: Manifest) -> Iterator[tuple[str, str]]:
     """Each key with the path of its parameter."""
     spec = at(external_secret, "spec")
     for entry in spec.get("data") or ():
-        if path := at(entry, "remoteRef").get("key"):
-            yield entry["secretKey"], path
+        yield entry["secretKey"], entry["remoteRef"]["key"]
     for source in spec.get("dataFrom") or ():
         if path := at(source, "extract").get("key"):
             yield EVERY_KEY, path

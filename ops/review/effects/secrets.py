@@ -58,9 +58,9 @@ def _parameters(item: Object) -> dict[str, str]:
     """The parameter of each key of the Secret, with its property and version."""
     parameters = {}
     for entry in item.spec.get("data") or ():
-        remote = at(entry, "remoteRef")
+        remote = entry["remoteRef"]
         details = [str(remote[field]) for field in ("property", "version") if remote.get(field)]
-        parameters[entry["secretKey"]] = " ".join([str(remote.get("key")), *details])
+        parameters[entry["secretKey"]] = " ".join([remote["key"], *details])
     return parameters
 
 
@@ -88,10 +88,8 @@ def parameter_missing(comparison: Comparison) -> Findings:
 
 
 def _paths(item: Object) -> list[str]:
-    """The parameters that it reads; `None` for a key of the Secret that names no parameter."""
-    named = [path for _, path in remote_keys(item.manifest)]
-    references = [at(entry, "remoteRef").get("key") for entry in item.spec.get("data") or ()]
-    return list(dict.fromkeys([*named, *("None" for key in references if not key)]))
+    """The parameters that it reads."""
+    return list(dict.fromkeys(path for _, path in remote_keys(item.manifest)))
 
 
 @effect("ExternalSecret", "ClusterSecretStore", "SecretStore", risk="secret")

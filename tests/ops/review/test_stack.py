@@ -129,8 +129,6 @@ CASES = [
          [Expected("low", "noise", f"File {STACK}")], base=deploy(TEMPLATE)),
     reading("read a parameter that the stack does not create", f"{USER}.remoteRef.key", READ,
             f"reads {READ}, which SecretsStack does not create; run `make template`", READ),
-    reading("read no parameter", f"{USER}.remoteRef.key", None,
-            "reads None, which SecretsStack does not create", "from None"),
     reading("extract a parameter that the stack does not create", "spec.dataFrom",
             [{"extract": {"key": READ}}],
             f"reads {READ}, which SecretsStack does not create; run `make template`", "dataFrom"),
