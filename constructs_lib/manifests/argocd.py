@@ -5,7 +5,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from fnmatch import fnmatch, fnmatchcase
+from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from typing import Any
 
@@ -15,7 +15,6 @@ from constructs_lib.manifests.objects import (
     Object,
     Objects,
     at,
-    is_cluster_scoped,
     selects,
 )
 from constructs_lib.manifests.references import repository, secret_of
@@ -100,24 +99,6 @@ def covers(application: Object, file: str) -> bool:
     """Whether an Application syncs a file."""
     spec = application.spec
     return any(_reads(source, file) for source in spec.get("sources") or [spec.get("source") or {}])
-
-
-def refusals(item: Object, project: Object, namespaces: set[str]) -> Iterator[str]:
-    """Why an AppProject does not allow an object. Only `namespaces` are checked as destinations."""
-    scope = "cluster" if is_cluster_scoped(item.manifest) else "namespace"
-    if not any(
-        fnmatch(item.key.group, one["group"]) and fnmatch(item.kind, one["kind"])
-        for one in project.spec.get(f"{scope}ResourceWhitelist") or ()
-    ):
-        yield (f"the AppProject {project.name} does not allow this kind; add it to powerful_kinds")
-    elif item.namespace in namespaces and not any(
-        fnmatch(item.namespace, one.get("namespace", "*"))
-        for one in project.spec.get("destinations") or ()
-    ):
-        yield (
-            f"the AppProject {project.name} does not allow the namespace {item.namespace}; add it "
-            "to its destinations"
-        )
 
 
 def _reads(source: dict[str, Any], file: str) -> bool:

@@ -1,8 +1,10 @@
 """Rules for Argo CD (sync, projects, pruning, release jobs) and secret stores."""
 
+from fnmatch import fnmatch
+
 from constructs_lib.manifests import argocd
 from constructs_lib.manifests.argocd import NAMESPACE, WAVE, place, release_phases
-from constructs_lib.manifests.objects import Object, at
+from constructs_lib.manifests.objects import Object, at, is_cluster_scoped
 from constructs_lib.manifests.references import DOCKER_CONFIG, project_of, secret_type
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
@@ -98,9 +100,21 @@ def unsynced_file(item: Object, rendered: Rendered) -> Problems:
 def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
     """Argo CD does not sync objects that the AppProject does not allow."""
     owner = rendered.sync.owner(item)
-    if owner and (project := rendered.objects.get(project_of(owner))):
-        for text in argocd.refusals(item, project, {*rendered.namespaces, NAMESPACE}):
-            yield Problem(f"Argo CD does not sync it: {text}", remedy="")
+    project = rendered.objects.get(project_of(owner)) if owner else None
+    if not project:
+        return
+    scope = "cluster" if is_cluster_scoped(item.manifest) else "namespace"
+    refused = f"Argo CD does not sync it: the AppProject {project.name} does not allow"
+    if not any(
+        fnmatch(item.key.group, one["group"]) and fnmatch(item.kind, one["kind"])
+        for one in project.spec.get(f"{scope}ResourceWhitelist") or ()
+    ):
+        yield Problem(f"{refused} this kind", "add it to powerful_kinds")
+    elif item.namespace in {*rendered.namespaces, NAMESPACE} and not any(
+        fnmatch(item.namespace, one.get("namespace", "*"))
+        for one in project.spec.get("destinations") or ()
+    ):
+        yield Problem(f"{refused} the namespace {item.namespace}", "add it to its destinations")
 
 
 @rule("ClusterSecretStore", risk="privilege", remedy="list the namespaces that read from it")
