@@ -22,15 +22,15 @@ from constructs_lib.rules import (
     platform,
     security,
 )
-from constructs_lib.rules.model import Rendered, Rule, Violation, rules_of
+from constructs_lib.rules.model import Rendered, Rule, Violation, declared
 
 GROUPS = {
-    "Security": rules_of(security),
-    "Consistency": rules_of(consistency),
-    "Availability and capacity": rules_of(availability),
-    "Network": rules_of(network, egress),
-    "GitOps": rules_of(gitops),
-    "Platform and load balancers": rules_of(platform),
+    "Security": declared(Rule, security),
+    "Consistency": declared(Rule, consistency),
+    "Availability and capacity": declared(Rule, availability),
+    "Network": declared(Rule, network, egress),
+    "GitOps": declared(Rule, gitops),
+    "Platform and load balancers": declared(Rule, platform),
 }
 RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS.values() for rule in group)
 EXAMPLES = Path(__file__).with_name("examples.yaml")

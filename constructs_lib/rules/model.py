@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
@@ -21,6 +21,7 @@ from constructs_lib.model.waivers import Result
 if TYPE_CHECKING:
     from constructs_lib.model.platform import Platform
 
+_T = TypeVar("_T")
 PODS = "pods"
 """Matches every workload, used in place of a kind."""
 ALL = "all"
@@ -182,11 +183,10 @@ def rule(
     return make
 
 
-def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
-    """The rules that modules declare, in the order of their declaration."""
-    return tuple(
-        value for module in modules for value in vars(module).values() if isinstance(value, Rule)
-    )
+def declared(kind: type[_T], *modules: ModuleType) -> tuple[_T, ...]:
+    """The rules or effects that modules declare, in the order of their declaration."""
+    values = (value for module in modules for value in vars(module).values())
+    return tuple(value for value in values if isinstance(value, kind))
 
 
 def parsed(text: str) -> Any:

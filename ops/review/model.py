@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from constructs_lib.manifests.objects import Key
@@ -162,12 +161,6 @@ def effect(
         return Effect(find.__name__.replace("_", "-"), reason, kinds, Risk(risk), states, find)
 
     return make
-
-
-def effects_of(*modules: ModuleType) -> tuple[Effect, ...]:
-    """The effects that modules declare, in the order of their declaration."""
-    values = (value for module in modules for value in vars(module).values())
-    return tuple(value for value in values if isinstance(value, Effect))
 
 
 def listed(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:

@@ -20,7 +20,7 @@ from constructs_lib.manifests.objects import Object, Objects, pod_template
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.rules import EXAMPLES, RULES, check_sets, page
-from constructs_lib.rules.model import PODS, Rendered, Rule, rules_of
+from constructs_lib.rules.model import PODS, Rendered, Rule, declared
 from tests.conftest import manifest
 from tests.mutants import platform, rendered, start
 
@@ -51,7 +51,7 @@ def test_no_module_with_rules_is_left_out() -> None:
     modules = [
         import_module(f"{rules.__name__}.{one.name}") for one in iter_modules(rules.__path__)
     ]
-    assert {*rules_of(*modules)} == {*RULES}
+    assert {*declared(Rule, *modules)} == {*RULES}
 
 
 def edited(item: Object, fields: Manifest) -> Object:

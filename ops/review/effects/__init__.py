@@ -8,7 +8,7 @@ from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
 from constructs_lib.rules.availability import unsafe_disruption_budget
 from constructs_lib.rules.gitops import prunable_shared_object, unsynced_release
-from constructs_lib.rules.model import PODS, Rendered, Rule, Violation
+from constructs_lib.rules.model import PODS, Rendered, Rule, Violation, declared
 from ops.review.diff import Comparison, Path
 from ops.review.effects import (
     availability,
@@ -20,9 +20,11 @@ from ops.review.effects import (
     secrets,
 )
 from ops.review.load import of_cluster
-from ops.review.model import HIGH, LOW, Finding, Findings, Risk, effects_of
+from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
-EFFECTS = effects_of(removal, availability, exposure, network, permissions, secrets, operation)
+EFFECTS = declared(
+    Effect, removal, availability, exposure, network, permissions, secrets, operation
+)
 _EXPLAINED_FIELDS: dict[Rule, Path] = {
     unsafe_disruption_budget: ("spec",),
     prunable_shared_object: ("metadata", "annotations", "argocd.argoproj.io/sync-options"),

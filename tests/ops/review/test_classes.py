@@ -8,17 +8,17 @@ import pytest
 
 from constructs_lib.manifests.objects import Object
 from constructs_lib.rules import RULES
-from constructs_lib.rules.model import Problems, Rendered, rule
+from constructs_lib.rules.model import Problems, Rendered, declared, rule
 from ops.review import effects, report
 from ops.review.live import findings as of_clusters
-from ops.review.model import Finding, Risk, effects_of
+from ops.review.model import Effect, Finding, Risk
 from tests.conftest import ROOT
 from tests.ops.review import cases, test_stack
 from tests.ops.review.cases import Case
 from tests.ops.review.edits import editing, rendered, review
 
 CASES = [*cases.CASES, *test_stack.CASES]
-EFFECTS = {effect.id: effect.reason for effect in (*effects.EFFECTS, *effects_of(report))}
+EFFECTS = {effect.id: effect.reason for effect in (*effects.EFFECTS, *declared(Effect, report))}
 GUIDE = (ROOT / "docs" / "review.md").read_text("utf-8")
 
 
@@ -61,7 +61,7 @@ def test_each_class_and_effect_is_documented() -> None:
     assert re.findall(r"^### (\w+)$", GUIDE, re.MULTILINE) == [str(risk) for risk in Risk]
     assert {rule.risk for rule in RULES} <= {*Risk}
     rows = dict(re.findall(r"^\| `([a-z]+-[a-z-]+)` \| (.+) \|$", GUIDE, re.MULTILINE))
-    assert rows == EFFECTS | {effect.id: effect.reason for effect in effects_of(of_clusters)}
+    assert rows == EFFECTS | {effect.id: effect.reason for effect in declared(Effect, of_clusters)}
 
 
 def test_each_class_has_at_least_three_cases_and_is_absent_from_others() -> None:

@@ -8,11 +8,12 @@ import yaml
 
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
+from constructs_lib.rules.model import declared
 from ops.cluster.client import Response
 from ops.review.formats import to_json
 from ops.review.live import findings
 from ops.review.live.report import compare
-from ops.review.model import effects_of
+from ops.review.model import Effect
 from ops.review.report import Report
 from ops.review.revisions import raw_diff
 from tests.ops.day_two.api_server import ApiServer, Fixed, place
@@ -305,7 +306,7 @@ def test_each_effect_can_be_found_by_its_id() -> None:
     }
     report = review(server)
     named = {finding.rule for finding in report.findings}
-    assert {effect.id for effect in effects_of(findings)} - named == set()
+    assert {effect.id for effect in declared(Effect, findings)} - named == set()
 
 
 def test_a_secret_in_a_namespace_outside_dist_is_read_without_its_type() -> None:
