@@ -42,21 +42,6 @@ class Container(dict[str, Any]):
         return self.get("ports") or []
 
     @property
-    def variables(self) -> list[Manifest]:
-        """Its `env`."""
-        return self.get("env") or []
-
-    @property
-    def sources(self) -> list[Manifest]:
-        """Its `envFrom`."""
-        return self.get("envFrom") or []
-
-    @property
-    def mounts(self) -> list[Manifest]:
-        """Its `volumeMounts`."""
-        return self.get("volumeMounts") or []
-
-    @property
     def arguments(self) -> list[str]:
         """Its `args`, then its `command`."""
         return [str(text) for field in ("args", "command") for text in self.get(field) or ()]

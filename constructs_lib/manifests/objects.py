@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from constructs_lib.model import Manifest
 
@@ -116,13 +116,8 @@ class Objects:
         return kinds
 
 
-_Result = TypeVar("_Result")
-
-
-def once_per_objects(compute: Callable[[Objects], _Result]) -> Callable[[Objects], _Result]:
-    """Keep the results of a function for the last few Objects: of a synth, or of both sides."""
-    return lru_cache(maxsize=8)(compute)
-
+once_per_objects = lru_cache(maxsize=8)
+"""Keeps the results of a function for the last few Objects: of a synth, or of both sides."""
 
 Kind = tuple[str, str]
 """API group (empty for the core group) and kind: `("apps", "Deployment")`."""

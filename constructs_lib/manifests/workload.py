@@ -141,10 +141,10 @@ class Workload(Object):
     @cached_property
     def reads(self) -> tuple[ConfigSource, ...]:
         """The Secrets and ConfigMaps that its containers read, as variables or files."""
-        places = []
+        places: list[Manifest] = []
         for container in self.every_container:
-            places += container.sources
-            places += [at(variable, "valueFrom") for variable in container.variables]
+            places += container.get("envFrom") or ()
+            places += [at(variable, "valueFrom") for variable in container.get("env") or ()]
         for volume in self.volumes:
             places += [volume, *(at(volume, "projected").get("sources") or ())]
         return tuple(dict.fromkeys(chain.from_iterable(map(ConfigSource.of, places))))

@@ -204,8 +204,8 @@ def duplicate_name(workload: Workload, _: Rendered) -> Problems:
     names = (volume.get("name") for volume in workload.volumes)
     yield from (f"declares volume {name} twice" for name in repeated(names))
     for container in workload.every_container:
-        variables = (variable.get("name") for variable in container.variables)
-        mounts = (mount.get("mountPath") for mount in container.mounts)
+        variables = (variable["name"] for variable in container.get("env") or ())
+        mounts = (mount["mountPath"] for mount in container.get("volumeMounts") or ())
         ports = (
             f"{port.get('containerPort')} {port.get('protocol', 'TCP')}" for port in container.ports
         )
@@ -221,9 +221,10 @@ def unmatched_volume(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a mount without a volume; a volume without a mount is unused."""
     volumes = {volume.get("name") for volume in workload.volumes}
     mounted = {
-        mount.get("name")
+        mount["name"]
         for container in workload.every_container
-        for mount in (*container.mounts, *(container.get("volumeDevices") or ()))
+        for field in ("volumeMounts", "volumeDevices")
+        for mount in container.get(field) or ()
     }
     yield from (f"mounts the volume {name}, which is not declared" for name in mounted - volumes)
     yield from (f"declares the volume {name}, which is not mounted" for name in volumes - mounted)

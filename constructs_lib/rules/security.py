@@ -244,7 +244,7 @@ def secret_in_pod_spec(workload: Workload, rendered: Rendered) -> Problems:
     """A value in Git is public, and overrides the Secret's value of the same variable."""
     for container in workload.every_container:
         secrets = _secrets_by_variable(container, workload.namespace, rendered.objects)
-        for variable in container.variables:
+        for variable in container.get("env") or ():
             name, value = variable["name"], variable.get("value")
             title = f"{container}: variable {name}"
             if value is not None and name in secrets:
@@ -261,7 +261,7 @@ def _secrets_by_variable(container: Container, namespace: str, objects: Objects)
     keys = keys_of(objects)
     return {
         f"{source.get('prefix') or ''}{key}": secret
-        for source in container.sources
+        for source in container.get("envFrom") or ()
         for secret in (str(at(source, "secretRef").get("name")),)
         for key in keys.get(Key("", "Secret", namespace, secret)) or ()
     }
