@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -122,29 +121,18 @@ class Rule:
         """
         if self.needs_platform and rendered.platform is None:
             return
-        subjects: Sequence[Object | None] = ()
-        with self._crash_reported(None, crashes):
-            subjects = self.subjects(rendered) if self.kinds else [None]
+        subjects: Sequence[Object | None] = self.subjects(rendered) if self.kinds else [None]
         for item in subjects:
-            with self._crash_reported(item, crashes):
-                try:
-                    for problem in self.check(item, rendered) if item else self.check(rendered):
-                        yield self._violation(problem, item)
-                except DeclarationError as error:  # a value that the rule cannot parse
-                    yield self._violation(Problem(str(error), "correct it"), item)
-
-    @contextmanager
-    def _crash_reported(
-        self, item: Object | None, crashes: list[RuleError] | None
-    ) -> Iterator[None]:
-        """Raise whatever the rule raises as a RuleError, or append it to `crashes`."""
-        try:
-            yield
-        except Exception as error:
-            crash = RuleError(self.name, item.key if item else None, error)
-            if crashes is None:
-                raise crash from error
-            crashes.append(crash)
+            try:
+                for problem in self.check(item, rendered) if item else self.check(rendered):
+                    yield self._violation(problem, item)
+            except DeclarationError as error:  # a value that the rule cannot parse
+                yield self._violation(Problem(str(error), "correct it"), item)
+            except Exception as error:
+                crash = RuleError(self.name, item.key if item else None, error)
+                if crashes is None:
+                    raise crash from error
+                crashes.append(crash)
 
     def _violation(self, problem: Problem | str, item: Object | None) -> Violation:
         if isinstance(problem, str):
