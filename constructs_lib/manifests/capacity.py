@@ -4,7 +4,7 @@ Handles any valid object, not only ours. Omitted fields count with the API serve
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import chain
 from math import ceil
@@ -84,16 +84,21 @@ def _defaults(objects: Objects) -> Mapping[str, Bounds]:
     The first default of a resource takes precedence.
     """
     found: dict[str, Bounds] = defaultdict(lambda: {"requests": {}, "limits": {}})
+    for namespace, limit in container_limits(objects):
+        defaults = found[namespace]
+        limits = _amounts(limit.get("max")) | _amounts(limit.get("default"))
+        requests = _amounts(limit.get("min")) | limits | _amounts(limit.get("defaultRequest"))
+        defaults["limits"] = limits | defaults["limits"]
+        defaults["requests"] = requests | defaults["requests"]
+    return found
+
+
+def container_limits(objects: Objects) -> Iterator[tuple[str, Manifest]]:
+    """What the LimitRanges state for containers, with the namespace."""
     for item in objects.of_kinds("LimitRange"):
-        defaults = found[item.namespace]
         for limit in item.spec.get("limits") or ():
             if limit.get("type") == "Container":
-                limits = _amounts(limit.get("max")) | _amounts(limit.get("default"))
-                requests = _amounts(limit.get("min")) | limits
-                requests |= _amounts(limit.get("defaultRequest"))
-                defaults["limits"] = limits | defaults["limits"]
-                defaults["requests"] = requests | defaults["requests"]
-    return found
+                yield item.namespace, limit
 
 
 def _used(workload: Workload, defaults: Bounds) -> Amounts:
@@ -188,8 +193,7 @@ def _most(one: Amounts, other: Amounts) -> Amounts:
 
 
 def _amounts(quantities: Mapping[str, Any] | None) -> Amounts:
-    stated = (quantities or {}).items()
-    return {name: amount(text) for name, text in stated if text is not None}
+    return {name: amount(text) for name, text in (quantities or {}).items()}
 
 
 def _whole(number: Any, default: int) -> int:

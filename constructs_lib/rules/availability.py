@@ -232,23 +232,16 @@ def unbounded_namespace(namespace: Object, rendered: Rendered) -> Problems:
 @rule(PODS, risk="capacity", remedy="change the container, or the LimitRange")
 def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
     """The API server rejects pods outside the LimitRange of their namespace."""
-    bounds = [
-        bound
-        for item in rendered.objects.of_kinds("LimitRange")
-        if item.namespace == workload.namespace
-        for bound in item.spec.get("limits") or ()
-        if bound.get("type") == "Container"
-    ]
-    for bound in bounds:
-        for container in workload.every_container:
-            for name, most in at(bound, "max").items():
-                limit = container.limits.get(name)
-                if limit is not None and amount(limit) > amount(most):
-                    yield f"{container}: {name} {limit} is above {most}"
-            for name, least in at(bound, "min").items():
-                request = container.requests.get(name)
-                if request is not None and amount(request) < amount(least):
-                    yield f"{container}: {name} {request} is below {least}"
+    for namespace, limit in capacity.container_limits(rendered.objects):
+        for container in workload.every_container if namespace == workload.namespace else ():
+            for name, most in at(limit, "max").items():
+                stated = container.limits.get(name)
+                if stated is not None and amount(stated) > amount(most):
+                    yield f"{container}: {name} {stated} is above {most}"
+            for name, least in at(limit, "min").items():
+                stated = container.requests.get(name)
+                if stated is not None and amount(stated) < amount(least):
+                    yield f"{container}: {name} {stated} is below {least}"
 
 
 @rule(
