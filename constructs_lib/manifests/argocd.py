@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from constructs_lib.manifests.objects import (
@@ -46,7 +46,6 @@ class Sync:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.applications = {item.key: item for item in objects.of_kinds("Application")}
-        self._synced: dict[Key, list[Object]] = {}
 
     @cached_property
     def owners(self) -> dict[str, list[Object]]:
@@ -65,22 +64,16 @@ class Sync:
             for file in dict.fromkeys(item.file for item in self.objects)
         }
 
-    @cached_property
-    def used(self) -> frozenset[Key]:
-        """The Applications that sync a file."""
-        return frozenset(owner.key for owners in self.owners.values() for owner in owners)
-
     def owner(self, item: Object | None) -> Object | None:
         """The Application that syncs an object."""
         owners = self.owners.get(item.file) if item else None
         return owners[-1] if owners else None
 
-    def synced(self, application: Object) -> list[Object]:
-        """The objects that an Application syncs. It need not be one of them."""
-        if application.key not in self._synced:
-            inside = [item for item in self.objects if covers(application, item.file)]
-            self._synced[application.key] = inside
-        return self._synced[application.key]
+
+@lru_cache
+def synced(objects: Objects, application: Object) -> list[Object]:
+    """The objects that an Application syncs, whether or not it is one of them."""
+    return [item for item in objects if covers(application, item.file)]
 
 
 def cascades(application: Object) -> bool:
@@ -164,11 +157,6 @@ def place(item: Object) -> tuple[int, int]:
 def fingerprint(manifest: Manifest) -> str:
     """The SHA-256 of an object or other plain data, in hex digits."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def releases(objects: Objects) -> Iterator[Workload]:
-    """The hooks that run pods in a successful sync."""
-    return filter(release_phases, workloads(objects))
 
 
 def needs(objects: Objects, release: Workload) -> Iterator[Object]:

@@ -77,7 +77,7 @@ def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
         yield f"reads {source.get('repoURL')}, which is not the platform's repository"
     if platform and source.get("targetRevision") != platform.revision:
         yield f"follows {source.get('targetRevision')}, which is not the platform's revision"
-    if platform and application.key not in rendered.sync.used:
+    if platform and not any(application in owners for owners in rendered.sync.owners.values()):
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
     if folder_of_applications and argocd.cascades(application):

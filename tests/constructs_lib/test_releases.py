@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from cdk8s import JsonPatch
 
-from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, needs, releases
+from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, needs, release_phases
 from constructs_lib.manifests.objects import Objects
-from constructs_lib.manifests.workload import HOOK
+from constructs_lib.manifests.workload import HOOK, workloads
 from constructs_lib.model import Manifest
 from tests.constructs_lib import declarations as base
 
@@ -61,7 +61,8 @@ def test_a_kind_of_another_group_is_not_needed() -> None:
     base.release_job(chart)
     calico = {"apiVersion": "projectcalico.org/v3", "kind": "NetworkPolicy"}
     rendered = [*base.objects(chart), {**calico, "metadata": {"name": "a", "namespace": "space"}}]
-    (release,) = releases(declared := Objects.of(rendered))
+    declared = Objects.of(rendered)
+    (release,) = filter(release_phases, workloads(declared))
     assert [item.kind for item in needs(declared, release)] == ["ServiceAccount", "NetworkPolicy"]
 
 

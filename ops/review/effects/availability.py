@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, releases, waiting
+from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, waiting
 from constructs_lib.manifests.network import backends, hosts, scheme
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.manifests.references import secret_of
@@ -157,7 +157,7 @@ def release_job_runs(comparison: Comparison) -> Findings:
     changes = comparison.changes.values()
     synced = {change.object.file for change in changes}
     changed = {change.key for change in changes if change.state != "removed"}
-    for release in releases(comparison.after):
+    for release in filter(release_phases, workloads(comparison.after)):
         file = release.file
         if file not in synced:
             continue

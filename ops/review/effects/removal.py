@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from constructs_lib.manifests.argocd import Sync, cascades, protections
+from constructs_lib.manifests.argocd import Sync, cascades, protections, synced
 from constructs_lib.manifests.network import SCHEME, scheme
 from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, secret_of
@@ -82,7 +82,7 @@ class Removal:
             f"{owner.key} has no automated sync": automated is None,
             f"{owner.key} does not prune": not allowed.get("prune"),
             f"Argo CD does not prune the last objects of {owner.key} (allowEmpty is off)": not (
-                self.after.synced(owner) or allowed.get("allowEmpty")
+                synced(self.after.objects, owner) or allowed.get("allowEmpty")
             ),
             "Prune=false protects it": "Prune=false" in protections(item),
             "Argo CD does not prune hooks": HOOK in item.annotations,
@@ -133,7 +133,7 @@ def object_deleted(comparison: Comparison) -> Findings:
 def _also_affected(item: Object, comparison: Comparison) -> str:
     match item.kind:
         case "Application" if cascades(item):
-            inside = len(removal(comparison).before.synced(item))
+            inside = len(synced(comparison.before, item))
             return f"also deleted: the {plural(inside, 'object')} that it syncs"
         case "ExternalSecret":
             owns = at(item.spec, "target").get("creationPolicy", "Owner") == "Owner"
