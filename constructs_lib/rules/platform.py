@@ -58,8 +58,6 @@ def nested_objects(item: Object, _: Rendered) -> Problems:
 @rule(risk="update", remedy="rename one", needs_platform=True)
 def duplicate_object(rendered: Rendered) -> Problems:
     """If two charts declare an object, their Applications revert each other's changes."""
-    if len(rendered.objects.objects) == len(rendered.objects.every):
-        return
     declared: dict[Key, list[str]] = defaultdict(list)
     for item in rendered.objects:
         declared[item.key].append(item.file)

@@ -6,10 +6,9 @@ The modules declare the effects: functions from a change, or from all changes, t
 from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
-from constructs_lib.rules.availability import unsafe_disruption_budget
-from constructs_lib.rules.gitops import prunable_shared_object, unsynced_release
-from constructs_lib.rules.model import PODS, Rendered, Rule, Violation, declared
-from ops.review.diff import Comparison, Path
+from constructs_lib.rules.gitops import unsynced_release
+from constructs_lib.rules.model import PODS, Rendered, Violation, declared
+from ops.review.diff import Comparison
 from ops.review.effects import (
     availability,
     exposure,
@@ -25,11 +24,6 @@ from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 EFFECTS = declared(
     Effect, removal, availability, exposure, network, permissions, secrets, operation
 )
-_EXPLAINED_FIELDS: dict[Rule, Path] = {
-    unsafe_disruption_budget: ("spec",),
-    prunable_shared_object: ("metadata", "annotations", "argocd.argoproj.io/sync-options"),
-}
-"""The field that a violation explains, if no effect does."""
 _BY_RULES = ((PODS,), ("Ingress",), ())
 """The kinds of rules about access that no effect repeats."""
 _PLATFORM = Key("", "Platform", "", "the platform")
@@ -57,12 +51,12 @@ def _violations_changed(comparison: Comparison) -> Findings:
             yield Finding(HIGH, text, risk=Risk.UNKNOWN, key=key, rule=crash.rule)
     for place, violation in now.items():
         if place not in was:
-            yield _finding(comparison, violation, fixed=False)
+            yield _finding(violation, fixed=False)
     for place, violation in was.items():
         item = violation.object
         unread = item and (violation.check, item.key) in crashes
         if place not in now and item and not unread and comparison.after.get(item.key):
-            yield _finding(comparison, violation, fixed=True)
+            yield _finding(violation, fixed=True)
 
 
 def _violations(
@@ -85,12 +79,10 @@ def _violations(
     return violations, {(crash.rule, crash.item): crash for crash in crashes}
 
 
-def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Finding:
+def _finding(violation: Violation, *, fixed: bool) -> Finding:
     key = violation.object.key if violation.object else _PLATFORM
     risk = Risk(violation.rule.risk)
     if fixed and risk is Risk.DELETE:
         risk = Risk.UPDATE  # nothing is deleted
     text = f"fixed: {violation.text}" if fixed else violation.text
-    path = _EXPLAINED_FIELDS.get(violation.rule)
-    explains = comparison.change_of(key).at(*path) if path else ()
-    return Finding(LOW if fixed else HIGH, text, explains, risk, key, rule=violation.check)
+    return Finding(LOW if fixed else HIGH, text, risk=risk, key=key, rule=violation.check)
