@@ -158,7 +158,8 @@ def rule(
     Args:
         kinds: Kinds of objects, PODS or ALL. The function is called for each object, together with
             everything rendered. Without kinds, it is called once, with everything rendered.
-        risk: The risk class of a violation in the review.
+        risk: The class of a violation in the review. Effects report `privilege` and `exposure` of
+            objects on both sides of a change, except of pods and Ingresses.
         remedy: How to fix a violation; the end of each message without its own remedy.
         needs_platform: Whether the rule compares objects with the Platform.
     """
