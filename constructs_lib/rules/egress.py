@@ -29,6 +29,7 @@ Block = tuple[str, tuple[str, ...]]
     "NetworkPolicy",
     risk="exposure",
     remedy="exclude all private ranges, as Egress(to='public') does",
+    reviewed_by_field=True,
 )
 def open_private_address(policy: Object, rendered: Rendered) -> Problems:
     """A pod with access to private addresses can read node credentials and reach the VPC."""

@@ -31,7 +31,12 @@ def prunable_shared_object(item: Object, _: Rendered) -> Problems:
         yield f"it can be pruned{contents} ({', '.join(missing)} is not set)"
 
 
-@rule("AppProject", risk="privilege", remedy="list each repository, namespace and kind")
+@rule(
+    "AppProject",
+    risk="privilege",
+    remedy="list each repository, namespace and kind",
+    reviewed_by_field=True,
+)
 def unbounded_project(project: Object, rendered: Rendered) -> Problems:
     """Write access to a repository that Argo CD reads must not control the whole cluster."""
     spec = project.spec
@@ -117,7 +122,12 @@ def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
         yield Problem(f"{refused} the namespace {item.namespace}", "add it to its destinations")
 
 
-@rule("ClusterSecretStore", risk="privilege", remedy="list the namespaces that read from it")
+@rule(
+    "ClusterSecretStore",
+    risk="privilege",
+    remedy="list the namespaces that read from it",
+    reviewed_by_field=True,
+)
 def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()

@@ -101,6 +101,8 @@ class Rule:
     check: Callable[..., Problems] = field(repr=False)
     needs_platform: bool = False
     """Whether it compares objects with the Platform."""
+    reviewed_by_field: bool = False
+    """Whether effects of the review compare the same fields of an object on both sides."""
 
     def subjects(self, rendered: Rendered) -> Sequence[Object]:
         """The objects or workloads that it checks; empty if it checks all together."""
@@ -150,6 +152,7 @@ def rule(
     risk: str,
     remedy: str,
     needs_platform: bool = False,
+    reviewed_by_field: bool = False,
 ) -> Callable[[Callable[..., Problems]], Rule]:
     """Turn a function that yields problems into a Rule.
 
@@ -158,16 +161,17 @@ def rule(
     Args:
         kinds: Kinds of objects, PODS or ALL. The function is called for each object, together with
             everything rendered. Without kinds, it is called once, with everything rendered.
-        risk: The class of a violation in the review. Effects report `privilege` and `exposure` of
-            objects on both sides of a change, except of pods and Ingresses.
+        risk: The class of a violation in the review.
         remedy: How to fix a violation; the end of each message without its own remedy.
         needs_platform: Whether the rule compares objects with the Platform.
+        reviewed_by_field: Whether effects of the review compare the same fields: it then reports
+            violations only of objects that are new or removed.
     """
 
     def make(check: Callable[..., Problems]) -> Rule:
         reason = " ".join((check.__doc__ or "").split())
         name = check.__name__.replace("_", "-")
-        return Rule(name, kinds, risk, reason, remedy, check, needs_platform)
+        return Rule(name, kinds, risk, reason, remedy, check, needs_platform, reviewed_by_field)
 
     return make
 

@@ -25,6 +25,7 @@ def non_isolated_pod(workload: Workload, rendered: Rendered) -> Problems:
     "Namespace",
     risk="exposure",
     remedy="use the Namespace construct, or add a policy that selects every pod",
+    reviewed_by_field=True,
 )
 def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
     """A pod that someone adds by hand must start without open connections."""
@@ -40,7 +41,12 @@ def missing_default_deny(namespace: Object, rendered: Rendered) -> Problems:
             yield f"no NetworkPolicy denies {direction.lower()} for all pods by default"
 
 
-@rule("NetworkPolicy", risk="exposure", remedy="set policyTypes: [Ingress, Egress]")
+@rule(
+    "NetworkPolicy",
+    risk="exposure",
+    remedy="set policyTypes: [Ingress, Egress]",
+    reviewed_by_field=True,
+)
 def unrestricted_direction(policy: Object, _: Rendered) -> Problems:
     """A direction missing from policyTypes stays open unless another policy closes it."""
     for direction in PEERS:
@@ -52,6 +58,7 @@ def unrestricted_direction(policy: Object, _: Rendered) -> Problems:
     "NetworkPolicy",
     risk="exposure",
     remedy="open a port that a container declares, to pods by label or to the load balancer",
+    reviewed_by_field=True,
 )
 def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
     """A port that is open but not served widens the attack surface."""
@@ -145,7 +152,9 @@ def _has_peer(opened: PolicyRule, source: Workload, objects: Objects) -> bool:
     )
 
 
-@rule("Service", risk="exposure", remedy="use type ClusterIP, and an Ingress")
+@rule(
+    "Service", risk="exposure", remedy="use type ClusterIP, and an Ingress", reviewed_by_field=True
+)
 def exposed_service(service: Object, _: Rendered) -> Problems:
     """A Service that is exposed directly bypasses the load balancer's TLS and rules."""
     if service.spec.get("type", "ClusterIP") not in _INSIDE:

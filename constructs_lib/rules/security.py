@@ -150,6 +150,7 @@ def _capabilities(security: Manifest) -> Iterator[str]:
     "Namespace",
     risk="privilege",
     remedy="add the label pod-security.kubernetes.io/enforce: restricted, and pin the version",
+    reviewed_by_field=True,
 )
 def unenforced_pod_security(namespace: Object, _: Rendered) -> Problems:
     """The API server must reject pods that these rules have not checked."""
@@ -205,7 +206,12 @@ def _by_account(objects: Objects) -> Mapping[tuple[str, str], list[Workload]]:
     return found
 
 
-@rule("ServiceAccount", risk="privilege", remedy="remove the permission, or add a waiver")
+@rule(
+    "ServiceAccount",
+    risk="privilege",
+    remedy="remove the permission, or add a waiver",
+    reviewed_by_field=True,
+)
 def privileged_service_account(account: Object, _: Rendered) -> Problems:
     """All programs that use a ServiceAccount get its permissions."""
     if account.manifest.get("automountServiceAccountToken") is not False:
@@ -217,7 +223,7 @@ def privileged_service_account(account: Object, _: Rendered) -> Problems:
             yield f"gives Secrets to all of its pods ({field})"
 
 
-@rule(*_RBAC, risk="privilege", remedy="remove the object, or add a waiver")
+@rule(*_RBAC, risk="privilege", remedy="remove the object, or add a waiver", reviewed_by_field=True)
 def rbac_object(_item: Object, _: Rendered) -> Problems:
     """No program of the platform calls the API server, so none needs permissions."""
     yield "grants permissions in the cluster"

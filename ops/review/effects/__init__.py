@@ -7,7 +7,7 @@ from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
 from constructs_lib.rules.gitops import unsynced_release
-from constructs_lib.rules.model import PODS, Rendered, Violation, declared
+from constructs_lib.rules.model import Rendered, Violation, declared
 from ops.review.diff import Comparison
 from ops.review.effects import (
     availability,
@@ -24,8 +24,6 @@ from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 EFFECTS = declared(
     Effect, removal, availability, exposure, network, permissions, secrets, operation
 )
-_BY_RULES = ((PODS,), ("Ingress",), ())
-"""The kinds of rules about access that no effect repeats."""
 _PLATFORM = Key("", "Platform", "", "the platform")
 """In place of an object, for what concerns several."""
 
@@ -70,11 +68,9 @@ def _violations(
     for rule in RULES_OF_THE_SYNTH:
         if comparison.stored and rule is unsynced_release:
             continue  # the fingerprint is that of the rendered job, without the server's defaults
-        # effects report what becomes accessible by any other object that is on both sides
-        compared = rule.risk in ("privilege", "exposure") and rule.kinds not in _BY_RULES
         for violation in rule.violations(rendered, crashes):
             key = violation.object.key if violation.object else None
-            if not compared or (key and key not in on_both_sides):
+            if not rule.reviewed_by_field or (key and key not in on_both_sides):
                 violations[key, violation.text] = violation
     return violations, {(crash.rule, crash.item): crash for crash in crashes}
 
