@@ -10,16 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from charts.dist import FOLDER, OUTPUT
 from charts.output import PENDING, read, read_pending
-from constructs_lib.manifests.objects import Objects
-from constructs_lib.manifests.shape import is_identified, malformed
+from constructs_lib.manifests.objects import Object, Objects
 from ops.errors import OpsError
+from ops.review.load import objects_in
+from ops.review.model import ReviewError
 
 if TYPE_CHECKING:
-    from constructs_lib.model import Manifest, Pending
+    from constructs_lib.model import Pending
 
 
 def files() -> dict[str, str]:
@@ -35,27 +34,16 @@ def files() -> dict[str, str]:
 
 def objects() -> Objects:
     """Return every object in dist/. Raises OpsError for an invalid file."""
-    try:
-        return Objects.of(item for path, text in files().items() for item in parse(path, text))
-    except ValueError as error:
-        raise OpsError(f"{error}; run `make synth`") from error
+    return Objects(item for path, text in files().items() for item in parse(path, text))
 
 
 @cache
-def parse(path: str, text: str) -> tuple[Manifest, ...]:
-    """Return the objects of a file in dist/. Raises ValueError for an invalid manifest."""
-    if not path.endswith(".yaml"):
-        return ()
+def parse(path: str, text: str) -> tuple[Object, ...]:
+    """Return the objects of a file in dist/. Raises OpsError for an invalid manifest."""
     try:
-        documents = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.YAMLError as error:
-        raise ValueError(
-            f"dist/{path} is not valid YAML: {' '.join(str(error).split())}"
-        ) from error
-    found = tuple(one for one in documents if one is not None)
-    if not all(is_identified(item) and not any(malformed(item)) for item in found):
-        raise ValueError(f"dist/{path} contains a document that is not a Kubernetes object")
-    return found
+        return tuple(objects_in(f"dist/{path}", text, "the working tree"))
+    except ReviewError as error:  # its exit status is that of a review
+        raise OpsError(str(error)) from error
 
 
 def pending() -> dict[Pending, str]:

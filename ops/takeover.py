@@ -11,17 +11,14 @@ import yaml
 
 from constructs_lib.manifests.argocd import NAMESPACE, covers
 from constructs_lib.manifests.objects import Object as Declared
-from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
-from ops import terminal
+from ops import rendered, terminal
 from ops.cluster import APPLY_PATCH, FIELD_MANAGER, MERGE_PATCH, Cluster
 from ops.cluster.client import Resource, in_parallel
 from ops.commands import Context, Yes
 from ops.errors import ClusterError, OpsError
 from ops.review.live.dry_run import LAST_APPLIED, normalized
-from ops.review.load import of_cluster, read
-from ops.review.revisions import Repository
 
 POLL_SECONDS = 1.0
 _REMOVABLE = frozenset(
@@ -175,12 +172,12 @@ def undo(
 
 
 class Takeover:
-    """An Application in dist/ of the working tree, and its cluster."""
+    """An Application in dist/, and its cluster."""
 
     def __init__(self, name: str, context: str | None) -> None:
         """Raises OpsError if dist/ does not have the Application."""
         self.cluster = Cluster(context)
-        objects = Objects(of_cluster(read(Repository(Path.cwd()).working_tree())))
+        objects = rendered.objects()
         named = {item.name: item for item in objects.of_kinds("Application")}
         if name not in named:
             raise OpsError(

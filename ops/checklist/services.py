@@ -8,7 +8,7 @@ from pathlib import Path
 
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from constructs_lib.manifests.objects import Object, Objects, at
+from constructs_lib.manifests.objects import Objects, at
 from constructs_lib.manifests.references import repository
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
 from constructs_lib.model import Pin
@@ -77,7 +77,7 @@ class Inputs:
     def services(self) -> Iterator[CheckedService]:
         """Every chart that runs pods, without third-party images."""
         for path, text in self.rendered.items():
-            if pods := workloads(Objects.of(parse(path, text))):
+            if pods := workloads(Objects(parse(path, text))):
                 name = path.rpartition("/")[2].removesuffix(".k8s.yaml")
                 images = (repository(image) for pod in pods for image in pod.images)
                 pins = {
@@ -106,17 +106,17 @@ class Inputs:
     def violations(self, rule: Rule, service: CheckedService) -> list[Violation]:
         """The violations of a rule in the service's file, without waived ones."""
         found = rule.violations(Rendered(self.objects))
-        in_file = (each for each in found if each.object and each.object.file == service.path)
+        file = f"dist/{service.path}"
+        in_file = (each for each in found if each.object and each.object.file == file)
         return left(in_file, self.platform.waivers)
 
     def _load(self, path: str) -> Objects | OpsError:
         try:
-            manifests = parse(path, self.files[path])
+            return Objects(parse(path, self.files[path]))
         except KeyError:
             return OpsError(f"dist/{path} is missing")
-        except ValueError as error:
-            return OpsError(str(error))
-        return Objects(Object.of(item, path) for item in manifests)
+        except OpsError as error:
+            return error
 
 
 @cache

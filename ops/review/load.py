@@ -120,7 +120,7 @@ def read(revision: Revision) -> Objects:
     """
     objects: dict[Key, Object] = {}
     for file, text in revision.files.items():
-        for item in _objects(file, text, revision.name):
+        for item in objects_in(file, text, revision.name):
             first = objects.setdefault(item.key, item)
             if first is not item:
                 places = f"{first.file}:{first.line} and {item.file}:{item.line}"
@@ -136,7 +136,8 @@ def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
     return (item for item in objects if item.key.group != STACK_GROUP)
 
 
-def _objects(file: str, text: str, revision: str) -> Iterator[Object]:
+def objects_in(file: str, text: str, revision: str) -> Iterator[Object]:
+    """The objects of a file. Raises ReviewError as `read`."""
     first, remedy = 1, "restore it with `make synth`"
     try:
         if file == STACK:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from charts.output import PENDING
 from constructs_lib.manifests.objects import Object as Declared
 from constructs_lib.model import Manifest
 from ops import takeover
@@ -28,7 +29,8 @@ def server(
     reviewed: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ApiServer]:
     """A cluster with the Deployment of cerebro-api, and dist/ in the current folder."""
-    assert reviewed
+    (reviewed / "dist" / PENDING).touch()
+    monkeypatch.setattr("ops.rendered.FOLDER", reviewed / "dist")
     monkeypatch.setattr(takeover, "POLL_SECONDS", 0)
     server = ApiServer(DECLARED, [*NAMESPACES, by_hand()])
     # Argo CD starts a requested sync at once

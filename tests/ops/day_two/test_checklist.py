@@ -272,8 +272,8 @@ def test_argo_cd_and_external_secrets_are_checked(world: World, run: Run) -> Non
     ("text", "why"),
     [
         (None, f"dist/{NEBULA} is missing"),
-        ("<<<<<<< ours\na: 1\n=======\n", f"dist/{NEBULA} is not valid YAML: "),
-        ("- a\n", f"dist/{NEBULA} contains a document that is not a"),
+        ("<<<<<<< ours\na: 1\n=======\n", f"dist/{NEBULA}:2 at the working tree: "),
+        ("- a\n", f"dist/{NEBULA}:1 at the working tree: it is not a mapping; "),
     ],
 )
 def test_nothing_passes_for_an_unreadable_file(
