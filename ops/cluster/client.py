@@ -241,11 +241,7 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
 def in_parallel(ask: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
     """Call `ask` for all items in parallel. The first error cancels the rest."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        try:
-            return list(pool.map(ask, items))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        return list(pool.map(ask, items))
 
 
 class Discovery:
