@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,29 +44,20 @@ def show_json(content: Any) -> None:
     print(json.dumps(content, indent=2, default=datetime.isoformat))
 
 
-def show_table(*columns: str, rows: Sequence[tuple[str, ...]], title: str | None = None) -> None:
-    from rich.table import Column, Table
-
-    first, *others = columns
-    headings = [Column(first, no_wrap=True), *(Column(one, overflow="fold") for one in others)]
-    table = Table(*headings, title=title, title_justify="left", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    _console(stderr=False).print(table)
-
-
-def show_grid(
-    rows: Iterable[tuple[str | Text, ...]], *, indent: int, gap: int, style: str = ""
+def show_table(
+    *columns: str, rows: Iterable[tuple[str | Text, ...]], indent: int = 0, style: str = ""
 ) -> None:
-    """Print names or marks, in this style, each with a text beside it."""
+    """Print rows, below their headings if there are any; the first column has the style."""
     from rich.padding import Padding
     from rich.table import Column, Table
 
-    columns = Column(no_wrap=True, style=style), Column(overflow="fold")
-    grid = Table.grid(*columns, padding=(0, gap, 0, 0))
+    first, *others = columns
+    headings = [Column(one, overflow="fold") for one in others]
+    names = Column(first, no_wrap=True, style=style)
+    table = Table(names, *headings, box=None, show_header=any(columns), pad_edge=False)
     for row in rows:
-        grid.add_row(*row)
-    _console(stderr=False).print(Padding(grid, (0, 0, 0, indent), expand=False))
+        table.add_row(*row)
+    _console(stderr=False).print(Padding(table, (0, 0, 0, indent), expand=False))
 
 
 def info(line: str, style: str | None = None) -> None:

@@ -219,7 +219,7 @@ class ParameterStatus:
                 "once rendered": list(self.awaited_by),
             }
         rows = [(name, ", ".join(by)) for name, by in names.items() if by]
-        terminal.show_grid(rows, indent=4, gap=2)
+        terminal.show_table("", "", rows=rows, indent=4)
         for line in self.outdated or ():
             terminal.show(f"    {line}", "yellow")
 
