@@ -88,14 +88,11 @@ def main() -> None:
     """Operate the analytics platform."""
 
 
-class OwnBadParameter(typer.BadParameter):
-    """A usage error whose message repeats nothing that the user typed."""
-
-
 def _not_empty(context: str | None) -> str | None:
     """Refuse an empty name: it comes from an unset variable, and must not mean another cluster."""
     if context is not None and not context.strip():
-        raise OwnBadParameter("the name is empty; omit --context to use the current context")
+        problem = "The name is empty; omit --context to use the current context."
+        raise exceptions.BadOptionUsage("--context", problem)
     return context
 
 
@@ -122,8 +119,6 @@ class SecretCommand(TyperCommand):
     def parse_args(self, ctx: UsageContext, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
-        except OwnBadParameter:
-            raise
         except exceptions.UsageError as error:
             raise exceptions.UsageError(f"{_problem(error, ctx)} {self.hint}.", ctx) from None
 
@@ -134,7 +129,7 @@ def _problem(error: exceptions.UsageError, ctx: UsageContext) -> str:
             close = " or ".join(sorted(error.possibilities or ()))
             return f"No such option; did you mean {close}?" if close else "No such option."
         case exceptions.MissingParameter() | exceptions.BadOptionUsage():
-            # these name only options that exist
+            # these repeat no values, and name only options that exist
             return error.format_message()
         case exceptions.BadParameter(param=param) if param:
             kind = param.display_type(ctx)

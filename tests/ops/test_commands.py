@@ -83,7 +83,7 @@ def test_an_empty_context_is_not_the_current_one(command: list[str]) -> None:
     for option in (["--context", ""], ["--context= "]):
         done = invoke(*command, *option)
         assert done.exit_code == 2
-        assert "the name is empty; omit --context" in " ".join(done.stderr.split())
+        assert "The name is empty; omit --context" in " ".join(done.stderr.split())
     assert len(CONTEXT_COMMANDS) > 8
 
 
