@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from catalogue.parameters import Parameters
 from constructs_lib.model.text import plural
 from ops import terminal
 from ops.cluster import Cluster
@@ -20,17 +19,8 @@ app = typer.Typer(
 )
 
 
-def _complete(start: str) -> list[str]:
-    return [parameter.path for parameter in Parameters if parameter.path.startswith(start)]
-
-
 Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="PARAMETER",
-        help="The path in SSM; /cerebro/ is optional.",
-        autocompletion=_complete,
-    ),
+    str, typer.Argument(metavar="PARAMETER", help="The path in SSM; /cerebro/ is optional.")
 ]
 File = Annotated[
     Path | None,
