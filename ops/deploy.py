@@ -3,7 +3,6 @@
 import os
 import subprocess
 import tempfile
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -64,16 +63,17 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
     _unprotect_failed_stack()
     region = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), INSTALLATION.region)
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
-    done = threading.Event()
-    watcher = threading.Thread(target=_show_records, args=(done,), daemon=True)
-    if INSTALLATION.hosted_zone_id is None:
-        watcher.start()
+    shown: set[str] = set()
     try:
-        return subprocess.run(command, env={**os.environ, **region}, check=False).returncode
+        with subprocess.Popen(command, env={**os.environ, **region}) as cdk:
+            while True:
+                try:
+                    return cdk.wait(_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    if INSTALLATION.hosted_zone_id is None:
+                        _show_records(shown)
     except FileNotFoundError as error:
         raise OpsError("`cdk` is not on the PATH; run `make deploy-secrets`") from error
-    finally:
-        done.set()
 
 
 def _unprotect_failed_stack() -> None:
@@ -88,18 +88,16 @@ def _unprotect_failed_stack() -> None:
             )
 
 
-def _show_records(done: threading.Event) -> None:
-    """Print each DNS record that validates the certificate, once."""
-    shown: set[str] = set()
-    while not done.wait(_POLL_SECONDS):
-        try:
-            records = validation_records()
-        except (BotoCoreError, ClientError) as error:
-            terminal.warn(f"cannot get the DNS records from ACM yet: {error}")
-            continue
-        for record in records - shown:
-            terminal.warn(f"Create this DNS record for the certificate: {record}")
-        shown |= records
+def _show_records(shown: set[str]) -> None:
+    """Print the DNS records that validate the certificate, and add them to those already shown."""
+    try:
+        records = validation_records()
+    except (BotoCoreError, ClientError) as error:
+        terminal.warn(f"cannot get the DNS records from ACM yet: {error}")
+        return
+    for record in records - shown:
+        terminal.warn(f"Create this DNS record for the certificate: {record}")
+    shown |= records
 
 
 def validation_records() -> set[str]:
