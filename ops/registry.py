@@ -2,11 +2,11 @@
 
 import hashlib
 from typing import Any
-from urllib.request import parse_http_list, parse_keqv_list
 
 import requests
 from docker.errors import DockerException
 from requests.adapters import HTTPAdapter
+from requests.utils import parse_dict_header
 from urllib3 import Retry
 
 from constructs_lib.manifests.references import ImageReference
@@ -115,11 +115,9 @@ class _Repository:
     def _log_in(self, what: str, challenge: str) -> None:
         """Fetch the token that the challenge requires, and send it from now on."""
         scheme, _, rest = challenge.partition(" ")
-        try:
-            asked = parse_keqv_list(parse_http_list(rest))
-            realm = asked.pop("realm")
-        except (ValueError, LookupError):
-            realm = ""
+        parse: Any = parse_dict_header
+        asked = parse(rest)
+        realm = asked.pop("realm", "")
         if scheme.lower() != "bearer" or not realm:
             raise RegistryError(f"{self._host} does not offer a token login: {challenge!r}")
         answer = self._request(realm, params=asked, auth=_credentials(self._host))
