@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,15 +147,13 @@ def secret_value(
     Strips one trailing line break. `option` is the command-line option that passes `file`, for
     error messages. Raises OpsError if the value cannot be read.
     """
-    if file == Path("-"):
-        if is_interactive():
-            raise OpsError(
-                f"standard input is a terminal, which would show the value; omit {option} for a "
-                "hidden prompt"
-            )
-        text = _read(_standard_input, "standard input")
-    elif file:
-        text = _read(lambda: file.read_text("utf-8"), f"the file of {option}")
+    if file == Path("-") and is_interactive():
+        raise OpsError(
+            f"standard input is a terminal, which would show the value; omit {option} for a "
+            "hidden prompt"
+        )
+    if file:
+        text = _content(file, option)
     elif is_interactive():
         text = _typed(prompt, option, twice=twice)
     else:
@@ -194,18 +192,18 @@ def _typed(prompt: str, option: str, *, twice: bool) -> str:
     return answer
 
 
-def _standard_input() -> str:
-    text = sys.stdin.read() if sys.stdin else ""
-    text.encode()  # invalid UTF-8 may have been read as surrogates
-    return text
-
-
-def _read(read: Callable[[], str], source: str) -> str:
+def _content(file: Path, option: str) -> str:
+    source = f"the file of {option}"
     try:
-        return read()
+        if file != Path("-"):
+            return file.read_text("utf-8")
+        source = "standard input"
+        text = sys.stdin.read() if sys.stdin else ""
+        text.encode()  # invalid UTF-8 may have been read as surrogates
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise OpsError(f"{source} cannot be read: {reason}") from None
+    return text
 
 
 @contextmanager
