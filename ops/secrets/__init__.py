@@ -123,7 +123,7 @@ def rotate(
         int, typer.Option(min=1, help="Minutes to wait for a workload to restart.")
     ] = 30,
     yes: Yes = False,
-) -> Status:
+) -> None:
     """Write a new value, and roll it out to every pod that reads it.
 
     1. Validates the value, asks for confirmation, and writes it to SSM.
@@ -155,7 +155,7 @@ def rotate(
     except writing.OverwroteError:
         terminal.info("Nothing was restarted. Decide which value is right, then pass `--continue`.")
         raise
-    return rotation.Rotation(
+    rotation.Rotation(
         target,
         parameters.ValueInCluster(affected, value, target.secret, target.pods),
         version=number,

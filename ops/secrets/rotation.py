@@ -12,7 +12,7 @@ from constructs_lib.manifests.workload import Update, Workload
 from constructs_lib.model.text import plural
 from ops import aws, terminal
 from ops.cluster import Cluster
-from ops.errors import OpsError, Status
+from ops.errors import OpsError
 from ops.secrets.parameters import Readers, SyncedSecret, ValueInCluster, update_mode
 
 T = TypeVar("T", SyncedSecret, Workload)
@@ -104,7 +104,7 @@ class Rotation:
     def readers(self) -> Readers:
         return self.value.readers
 
-    def run(self) -> Status:
+    def run(self) -> None:
         """Roll out the value to every pod, and print the state however it ends.
 
         Raises OpsError after a timeout or a concurrent write.
@@ -115,15 +115,10 @@ class Rotation:
             for workload in self.readers.with_mode(Update.RECREATE):
                 self._restart_outdated([workload])
             self._require_newest()
-        except OpsError:
+        except (OpsError, KeyboardInterrupt):
             self._report_state()
             raise
-        except KeyboardInterrupt:
-            terminal.info("\nInterrupted.")
-            self._report_state()
-            return Status.INTERRUPTED
         self._report()
-        return Status.DONE
 
     def _require_newest(self) -> None:
         path = self.readers.path
