@@ -94,10 +94,8 @@ class Rotation:
     """The version of the value in SSM."""
     patience_seconds: float
     """How long a workload may take to replace its pods."""
-    _done: set[SyncedSecret | Workload] = field(default_factory=set)
-    """The Secrets with the value, and the workloads whose pods have it."""
-    _outdated: list[SyncedSecret] = field(default_factory=list)
-    """The Secrets that did not have the value at first."""
+    _has: dict[SyncedSecret | Workload, bool] = field(default_factory=dict)
+    """Whether a Secret, or the pods of a workload, have the value, as far as that is known."""
     _restarted: set[Workload] = field(default_factory=set)
 
     @property
@@ -133,11 +131,9 @@ class Rotation:
     def _sync(self) -> None:
         """Make External Secrets read the parameter, and wait until every Secret has it."""
         for synced in self.readers.secrets:
-            if self.value.problem(synced):
-                self._outdated.append(synced)
-            else:
-                self._done.add(synced)
-        for synced in self._outdated:
+            self._has[synced] = not self.value.problem(synced)
+        outdated = [synced for synced in self.readers.secrets if not self._has[synced]]
+        for synced in outdated:
             self.cluster.sync_now(synced.namespace, synced.name)
 
         def pending_reason(synced: SyncedSecret) -> str | None:
@@ -147,9 +143,9 @@ class Rotation:
             state = self.cluster.sync(synced.namespace, synced.name)
             return f"External Secrets has not synced {synced}: {state and state.message}"
 
-        if self._outdated:
+        if outdated:
             what = "External Secrets to read the new value"
-            self._wait_for(what, self._outdated, pending_reason, SYNC_SECONDS)
+            self._wait_for(what, outdated, pending_reason, SYNC_SECONDS)
             time.sleep(POLL_SECONDS)  # start times have whole seconds
 
     def _restart_outdated(self, workloads: list[Workload]) -> None:
@@ -188,7 +184,7 @@ class Rotation:
                     if reason := pending_reason(reader):
                         reasons[reader] = reason
                     else:
-                        self._done.add(reader)
+                        self._has[reader] = True
                 if not reasons:
                     return
                 left = list(reasons)
@@ -199,7 +195,7 @@ class Rotation:
 
     def _report(self) -> None:
         terminal.show(f"{self.readers.path}: version {self.version} is rolled out.")
-        outcomes = dict.fromkeys(self._done, "already up to date")
+        outcomes = dict.fromkeys(self._has, "already up to date")
         outcomes |= dict.fromkeys(self._restarted, "restarted")
         rows = [
             (reader.kind, str(reader), outcomes.get(reader, update_mode(reader).restart))
@@ -210,14 +206,13 @@ class Rotation:
 
     def _report_state(self) -> None:
         """Print the progress, and how to continue."""
-        secrets, restarted, done = self.readers.secrets, self.readers.restarted(), self._done
-        checked = {*done, *self._outdated}
+        secrets, restarted, has = self.readers.secrets, self.readers.restarted(), self._has
         terminal.info(f"SSM has the value as version {self.version}.")
-        _list("Secrets with the value", (s for s in secrets if s in done))
-        _list("Secrets without the value", (s for s in self._outdated if s not in done))
-        _list("Secrets not checked yet", (s for s in secrets if s not in checked))
-        _list("Restarted, or already up to date", (w for w in restarted if w in done))
-        _list("Not restarted yet", (w for w in restarted if w not in done))
+        _list("Secrets with the value", (s for s in secrets if has.get(s)))
+        _list("Secrets without the value", (s for s in secrets if has.get(s) is False))
+        _list("Secrets not checked yet", (s for s in secrets if s not in has))
+        _list("Restarted, or already up to date", (w for w in restarted if has.get(w)))
+        _list("Not restarted yet", (w for w in restarted if not has.get(w)))
         terminal.info(f"To continue: python -m ops secrets rotate {self.readers.path} --continue")
 
 
