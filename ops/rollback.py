@@ -41,10 +41,6 @@ class Build:
         return self.pin.tag.removeprefix("sha-")
 
     @property
-    def short_commit(self) -> str:
-        return self.commit[:_SHOWN]
-
-    @property
     def digest(self) -> str:
         """The hexadecimal digits of its digest; empty if only the tag was pinned."""
         return (self.pin.digest or "").removeprefix("sha256:")
@@ -146,8 +142,8 @@ def history(service: str) -> list[Build]:
 def _show(service: str, pinned: Pin, earlier: list[Build]) -> None:
     terminal.show(f"{service} is pinned to {pinned}. Earlier builds:")
     rows = [
-        (str(number), build.short_commit, build.digest[:_SHOWN] or "-", build.ran, build.pinned_by)
-        for number, build in enumerate(earlier, start=1)
+        (str(number), one.commit[:_SHOWN], one.digest[:_SHOWN] or "-", one.ran, one.pinned_by)
+        for number, one in enumerate(earlier, start=1)
     ]
     terminal.show_table("", "Build", "Digest", "Pinned, UTC", "By", rows=rows)
 
@@ -159,7 +155,7 @@ def _matching(service: str, pinned: Pin, earlier: list[Build], asked: str) -> Bu
         for build in earlier
         if build.commit.startswith(start) or build.digest.startswith(start)
     ]
-    commits = dict.fromkeys(build.short_commit for build in found)
+    commits = dict.fromkeys(build.commit[:_SHOWN] for build in found)
     if len(found) == 1:
         return found[0]
     if len(commits) == 1:
