@@ -75,10 +75,3 @@ def render() -> dict[str, str]:
                 or f"rendering ended with status {done.returncode}; run `make synth` for the reason"
             )
         return read(Path(folder))
-
-
-def image(service: str) -> str:
-    """Return the image of a service, without a tag."""
-    from catalogue.platform import current
-
-    return f"{current().registry}/{service}"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import humanize
 import typer
 
+from catalogue import platform
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.references import repository
 from constructs_lib.manifests.workload import workloads
@@ -172,7 +173,7 @@ def _matching(service: str, pinned: Pin, earlier: list[Build], asked: str) -> Bu
 
 
 def _describe_change(service: str, pinned: Pin, build: Build) -> None:
-    image = rendered.image(service)
+    image = f"{platform.current().registry}/{service}"
     if pinned.tag == build.pin.tag:
         terminal.info(f"This is another build of the same commit: {build.pin.digest}")
     elif not pinned.floats:
