@@ -85,7 +85,7 @@ def refresh(
         report = terminal.show if result.succeeded else terminal.fail
         report(result.message.replace(key.text, "***"))  # a response may repeat it
     if not cluster:
-        (container,) = api.containers
+        (container,) = _api()[0].containers
         variables = {variable["name"]: variable.get("value") for variable in container["env"]}
         terminal.info(
             f"Queried one pod. Each pod fetches the manifest every {variables[_INTERVAL]} s; "
