@@ -187,11 +187,12 @@ def _conflicts(response: Response) -> dict[str, list[str]]:
 
 def _left(content: Manifest) -> dict[str, list[str]]:
     """By manager, the fields that neither Argo CD nor a controller set."""
-    return {
-        manager: [spell(p) for p in exclusive_fields(manager, content) if p[-1] not in _IGNORED]
-        for manager in owners(content["metadata"])
-        if manager not in (ARGO_CD, CLIENT_SIDE_APPLY) and not _CONTROLLERS.fullmatch(manager)
-    }
+    left = {}
+    for manager in owners(content["metadata"]):
+        if manager not in (ARGO_CD, CLIENT_SIDE_APPLY) and not _CONTROLLERS.fullmatch(manager):
+            paths = exclusive_fields(manager, content)
+            left[manager] = [spell(path) for path in paths if path[-1] not in _IGNORED]
+    return left
 
 
 def normalized(stored: Manifest, declared: Object | None = None) -> Manifest:
