@@ -62,8 +62,8 @@ def reachable(cluster: Cluster, affected: Readers) -> Readers:
             )
     present = []
     for workload in affected.workloads:
-        name = workload.namespace, workload.name
-        if workload.kind == "Deployment" and cluster.is_rolled_out(*name) is None:
+        place = workload.namespace, workload.name
+        if workload.kind == "Deployment" and cluster.is_rolled_out(*place) is None:
             terminal.warn(f"{workload} is not in the cluster; skipped.")
         else:
             present.append(workload)
