@@ -18,7 +18,7 @@ from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects, is_cluster_scoped
 from constructs_lib.manifests.shape import is_identified, malformed
-from constructs_lib.manifests.text import Quoting, may_be_misread, unwritable
+from constructs_lib.manifests.text import put_back, set_aside, unwritable
 from constructs_lib.model import Manifest, Pending, waivers
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform
@@ -46,11 +46,6 @@ class ChartFile:
     pending: list[Pending]
     """Workloads that it declares but does not render yet."""
 
-    @cached_property
-    def needs_quotes(self) -> bool:
-        """Whether it may contain strings that need special quoting, or cannot be written."""
-        return may_be_misread(self.objects)
-
 
 class ChartFiles(tuple[ChartFile, ...]):
     """The files of all charts of an App, in order of declaration, but after their dependencies."""
@@ -62,7 +57,7 @@ class ChartFiles(tuple[ChartFile, ...]):
 
     def render(self) -> dict[str, str]:
         """The files as text by path."""
-        return {file.path: to_yaml(file.objects, odd=file.needs_quotes) for file in self}
+        return {file.path: to_yaml(file.objects) for file in self}
 
     @property
     def objects(self) -> list[Manifest]:
@@ -104,7 +99,7 @@ class ChartFiles(tuple[ChartFile, ...]):
             f"{file.path}: {Object.of(item).key}: {problem}"
             for file in self
             for item in file.objects
-            for problem in (*malformed(item), *(unwritable(item) if file.needs_quotes else ()))
+            for problem in (*malformed(item), *unwritable(item))
         ]
         if malformations:
             return malformations
@@ -279,9 +274,6 @@ def _written(native: cdk8s.ApiObject) -> Manifest:
     return content
 
 
-def to_yaml(objects: list[Manifest], *, odd: bool = True) -> str:
-    """The output of `cdk8s.Yaml.stringify`; if `odd`, with quotes around misread strings."""
-    if not odd:
-        return cdk8s.Yaml.stringify(*objects)
-    quoting = Quoting()
-    return quoting.put_back(cdk8s.Yaml.stringify(*quoting.set_aside(objects)))
+def to_yaml(objects: list[Manifest]) -> str:
+    """The output of `cdk8s.Yaml.stringify`, but with quotes around misread strings."""
+    return put_back(cdk8s.Yaml.stringify(*set_aside(objects)))
