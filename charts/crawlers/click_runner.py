@@ -119,22 +119,19 @@ def jobs(known: Installation) -> Iterator[Job]:
 
 
 def _dune(known: Installation) -> Iterator[Job]:
-    tables = {
-        "labels": ("DUNE_LABELS_QUERY_ID_DAY", known.dune_labels_query_id, "insert_daily"),
-        "prices": ("DUNE_PRICES_QUERY_ID_DAY", known.dune_prices_query_id, "insert_daily"),
-        "bridge-flows": (
-            "DUNE_BRIDGE_FLOWS_QUERY_ID_DAY",
-            known.dune_bridge_flows_query_id,
-            "insert_daily",
-        ),
-        "gno-supply": ("DUNE_GNO_SUPPLY_QUERY_ID", known.dune_gno_supply_query_id, "insert"),
+    queries = {
+        "labels": (known.dune_labels_query_id, "_DAY", "insert_daily"),
+        "prices": (known.dune_prices_query_id, "_DAY", "insert_daily"),
+        "bridge-flows": (known.dune_bridge_flows_query_id, "_DAY", "insert_daily"),
+        "gno-supply": (known.dune_gno_supply_query_id, "", "insert"),
     }
-    for name, (variable, query_id, insert) in tables.items():
+    for name, (query_id, period, insert) in queries.items():
+        table = name.replace("-", "_")
         yield Job(
             name=f"dune-{name}",
             schedule="0 3 * * *",  # for gno-supply our estimate
-            args=_csv(f"queries/dune/{name.replace('-', '_')}", "create_table", insert),
-            env={f"CH_QUERY_VAR_{variable}": query_id},
+            args=_csv(f"queries/dune/{table}", "create_table", insert),
+            env={f"CH_QUERY_VAR_DUNE_{table.upper()}_QUERY_ID{period}": query_id},
             vendor="dune",
             retries=0,
             egress=(),
@@ -142,20 +139,16 @@ def _dune(known: Installation) -> Iterator[Job]:
 
 
 def _mixpanel(known: Installation) -> Iterator[Job]:
-    modes = {
-        "events": ("0 3 * * *", "mixpanel", "queries/mixpanel/create_events_table.sql"),
-        "profiles": (
-            "30 3 * * *",
-            "mixpanel-profiles",
-            "queries/mixpanel_profiles/create_profiles_table.sql",
-        ),
+    ingestors = {
+        "events": ("0 3 * * *", "mixpanel", ("--mixpanel-mode=daily",)),
+        "profiles": ("30 3 * * *", "mixpanel-profiles", ()),
     }
-    for name, (schedule, ingestor, table) in modes.items():
-        daily = ("--mixpanel-mode=daily",) if name == "events" else ()
+    for name, (schedule, ingestor, mode) in ingestors.items():
+        table = f"queries/{ingestor.replace('-', '_')}/create_{name}_table.sql"
         yield Job(
             name=f"mixpanel-{name}",
             schedule=schedule,
-            args=(f"--ingestor={ingestor}", *daily, f"--create-table-sql={table}"),
+            args=(f"--ingestor={ingestor}", *mode, f"--create-table-sql={table}"),
             env={
                 "CH_QUERY_VAR_MIXPANEL_PROJECT_ID": known.mixpanel_project_id,
                 "CH_QUERY_VAR_MIXPANEL_DATABASE": "mixpanel",
