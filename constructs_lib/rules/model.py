@@ -97,12 +97,13 @@ class Rule:
     reason: str
     """Why the rule exists, in one sentence."""
     remedy: str
-    """How to fix a violation."""
+    """How to fix a violation; the end of each message without its own remedy."""
     check: Callable[..., Problems] = field(repr=False)
     needs_platform: bool = False
     """Whether it compares objects with the Platform."""
     reviewed_by_field: bool = False
-    """Whether effects of the review compare the same fields of an object on both sides."""
+    """Whether effects of the review compare the same fields of an object on both sides: it then
+    reports violations only of objects that are new or removed."""
 
     def subjects(self, rendered: Rendered) -> Sequence[Object]:
         """The objects or workloads that it checks; empty if it checks all together."""
@@ -158,14 +159,8 @@ def rule(
 
     The name of the function, with hyphens, is the name of the rule; its docstring is the reason.
 
-    Args:
-        kinds: Kinds of objects, PODS or ALL. The function is called for each object, together with
-            everything rendered. Without kinds, it is called once, with everything rendered.
-        risk: The class of a violation in the review.
-        remedy: How to fix a violation; the end of each message without its own remedy.
-        needs_platform: Whether the rule compares objects with the Platform.
-        reviewed_by_field: Whether effects of the review compare the same fields: it then reports
-            violations only of objects that are new or removed.
+    The function is called for each object of the kinds, together with everything rendered; without
+    kinds, once, with everything rendered. The arguments are the fields of Rule.
     """
 
     def make(check: Callable[..., Problems]) -> Rule:
