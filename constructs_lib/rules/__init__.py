@@ -7,9 +7,9 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from constructs_lib.model.text import plural, table
 from constructs_lib.model.waivers import Waiver
@@ -69,21 +69,13 @@ def violations(rendered: Rendered) -> list[Violation]:
     return [violation for rule in RULES for violation in rule.violations(rendered)]
 
 
-@dataclass(frozen=True)
-class CheckSet:
-    """A public set of checks."""
+def check_sets() -> dict[str, dict[str, Any]]:
+    """The public sets of checks, by the name of their tool or document.
 
-    title: str
-    covered: dict[str, list[str]]
-    """Its checks by the rule that covers them. Several rules may cover a check together."""
-    left_out: dict[str, list[str]] = field(default_factory=dict)
-    """The other checks, by the reason."""
-
-
-def check_sets() -> dict[str, CheckSet]:
-    """The public sets, by the name of their tool or document."""
-    sets = tomllib.loads(_SETS.read_text("utf-8"))
-    return {name: CheckSet(**content) for name, content in sets.items()}
+    Each has a `title`, its checks by the rule that covers them (`covered`; several rules may cover
+    a check together), and perhaps the others by the reason (`left_out`).
+    """
+    return tomllib.loads(_SETS.read_text("utf-8"))
 
 
 def page(rendered: Rendered, violations: Sequence[Violation], waivers: Sequence[Waiver]) -> str:
@@ -130,14 +122,15 @@ def _waivers(waivers: Sequence[Waiver]) -> str:
     return table(("Check", "Objects", "Reason", "Until"), rows) if rows else "None.\n"
 
 
-def _checks(checks: CheckSet) -> str:
+def _checks(checks: dict[str, Any]) -> str:
+    by_rule, left_out = checks["covered"], checks.get("left_out", {})
     rows = [
-        *((f"[{rule}](#{rule})", ", ".join(names)) for rule, names in checks.covered.items()),
-        *((f"None: {reason}", ", ".join(names)) for reason, names in checks.left_out.items()),
+        *((f"[{rule}](#{rule})", ", ".join(names)) for rule, names in by_rule.items()),
+        *((f"None: {reason}", ", ".join(names)) for reason, names in left_out.items()),
     ]
-    covered = len(set().union(*checks.covered.values()))
-    total = covered + sum(map(len, checks.left_out.values()))
+    covered = len(set().union(*by_rule.values()))
+    total = covered + sum(map(len, left_out.values()))
     return (
-        f"### {checks.title}\n\n{covered} of {total} checks are covered.\n\n"
+        f"### {checks['title']}\n\n{covered} of {total} checks are covered.\n\n"
         f"{table(('Rule', 'Checks'), rows)}"
     )
