@@ -46,11 +46,6 @@ class BeaconIndexer(Chart):
             ignores_sigterm=True,
         )
         loader = replace(program, shared_secrets=(database, node), egress=(CLICKHOUSE, _BEACON_API))
-        self._add_migrations(program)
-        self._add_workers(program, loader)
-        self._add_validators(loader)
-
-    def _add_migrations(self, program: Program) -> None:
         ReleaseJob(
             self,
             "beacon-indexer-migrations",
@@ -60,6 +55,8 @@ class BeaconIndexer(Chart):
                 resources=Resources(cpu=("100m", "500m"), memory=("256Mi", "512Mi")),
             ),
         )
+        self._add_workers(program, loader)
+        self._add_validators(loader)
 
     def _add_workers(self, program: Program, loader: Program) -> None:
         realtime = replace(
