@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from constructs_lib.kubernetes import ChartFile, ChartFiles
 from constructs_lib.kubernetes.external_secret import PULL_SECRET
+from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.network import audience, hosts, paths
-from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.references import remote_keys, secret_of
 from constructs_lib.manifests.workload import Workload, pods_in_words, workloads
 from constructs_lib.model.schedule import starts, words
@@ -18,14 +19,12 @@ _MOST_STARTS = 6
 
 
 class Inventory:
-    """The declared objects, in order of declaration. The file of each is the path of its chart."""
+    """The declared objects, in order of declaration."""
 
     def __init__(self, files: ChartFiles) -> None:
         self.files = files
-        self.objects = Objects(
-            Object.of(manifest, chart.path) for chart in files for manifest in chart.objects
-        )
-        self._charts = {chart.path: chart for chart in files}
+        self.objects = files.rendered.objects
+        self._charts = {f"{DIST}/{chart.path}": chart for chart in files}
         self.workloads: dict[ChartFile, list[Workload]] = defaultdict(list)
         """The workloads by chart. Charts without workloads are omitted."""
         for workload in workloads(self.objects):
