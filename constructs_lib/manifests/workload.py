@@ -11,9 +11,10 @@ from itertools import chain
 from math import ceil, floor
 from typing import Any
 
-from constructs_lib.manifests.container import ConfigSource, Container
 from constructs_lib.manifests.objects import (
     POD_TEMPLATES,
+    ConfigSource,
+    Container,
     Object,
     Objects,
     at,

@@ -7,8 +7,7 @@ types of containers: https://kubernetes.io/docs/concepts/security/pod-security-s
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from constructs_lib.manifests.container import Container
-from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
+from constructs_lib.manifests.objects import Container, Key, Object, Objects, at, once_per_objects
 from constructs_lib.manifests.references import keys_of, repository
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.model import Manifest
