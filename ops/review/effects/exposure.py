@@ -179,7 +179,16 @@ def _paths(objects: Objects) -> HostRules:
 def _unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
     """Hosts with changed paths for which the longest path does not decide."""
     rules = {host: (was.get(host, []), now.get(host, [])) for host in was.keys() | now.keys()}
-    return {host for host, sides in rules.items() if sides[0] != sides[1] and not _is_plain(sides)}
+    return {
+        host
+        for host, (before, after) in rules.items()
+        if _in_words(before) != _in_words(after) and not _is_plain((before, after))
+    }
+
+
+def _in_words(rules: list[list[IngressPath]]) -> list[list[str]]:
+    """The paths of each rule as the review compares them: without what the load balancer says."""
+    return [list(map(str, rule)) for rule in rules]
 
 
 def _is_plain(sides: tuple[list[list[IngressPath]], ...]) -> bool:
