@@ -145,7 +145,7 @@ def _peak_pods(workload: Workload) -> int:
     if not replicas or "blueGreen" in strategy:
         return 2 * replicas
     rolling = strategy.get("rollingUpdate") or strategy.get("canary") or {}
-    return 2 * replicas + share(rolling.get("maxSurge", "25%"), replicas, ceil)
+    return 2 * replicas + share(rolling.get("maxSurge"), replicas, ceil)
 
 
 def _job_pods(spec: Manifest) -> int:

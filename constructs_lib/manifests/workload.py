@@ -220,8 +220,8 @@ class Workload(Object):
         if self.kind != "Deployment":
             return 1  # StatefulSets and DaemonSets stop a pod before they start its replacement
         rolling = at(self.spec, "strategy", "rollingUpdate")
-        missing = share(rolling.get("maxUnavailable", "25%"), self.running, floor)
-        surge = share(rolling.get("maxSurge", "25%"), self.running, ceil)
+        missing = share(rolling.get("maxUnavailable"), self.running, floor)
+        surge = share(rolling.get("maxSurge"), self.running, ceil)
         return missing or int(not surge and self.running > 0)
 
 
@@ -273,9 +273,12 @@ def pods_in_words(replicas: tuple[int, int] | None) -> str:
     return plural(most, "pod") if fewest == most else f"{fewest} to {plural(most, 'pod')}"
 
 
-def share(value: int | str, whole: int, rounded: Any) -> int:
-    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`."""
-    text = str(value)
+def share(value: int | str | None, whole: int, rounded: Any, default: int | str = "25%") -> int:
+    """Resolve a number such as `1`, or a percentage of `whole` such as `25%`.
+
+    The default of a missing value is the one of a rolling update.
+    """
+    text = str(default if value is None else value)
     return int(rounded(int(text[:-1]) * whole / 100) if text.endswith("%") else text)
 
 

@@ -112,7 +112,7 @@ def evictable(budget: Object, pods: int) -> int:
     """The number of pods that a budget allows to be evicted at once."""
     if (most := budget.spec.get("maxUnavailable")) is not None:
         return share(most, pods, ceil)
-    return pods - share(budget.spec.get("minAvailable", 1), pods, ceil)
+    return pods - share(budget.spec.get("minAvailable"), pods, ceil, default=1)
 
 
 @rule(PODS, risk="downtime", remedy=f"select {_ARCH}: {ARCHITECTURE}")

@@ -61,6 +61,7 @@ RECREATE = {"type": "Recreate"}
         (22 + 3, [pods(DEPLOYMENT, replicas=11)]),
         (22 + 2, [pods(DEPLOYMENT, replicas=11, strategy=rolling(2))]),
         (22 + 6, [pods(DEPLOYMENT, replicas=11, strategy=rolling("50%"))]),
+        (22 + 3, [pods(DEPLOYMENT, replicas=11, strategy=rolling(None))]),
         (11, [pods(DEPLOYMENT, replicas=11, strategy=RECREATE)]),
         (0, [pods(DEPLOYMENT, replicas=0)]),
         (7, [scaler("Deployment", 7), pods(DEPLOYMENT, strategy=RECREATE)]),

@@ -66,6 +66,12 @@ def test_a_kind_of_another_group_is_not_read_as_ours() -> None:
     assert list(malformed(manifest("v1/Service", spec))) == ["spec.ports is not a list of mappings"]
 
 
+def test_the_surge_of_a_rollout_is_a_number_or_percentage() -> None:
+    spec = {"strategy": {"canary": {"maxSurge": "x"}}}
+    (problem,) = malformed(manifest("argoproj.io/v1alpha1/Rollout", spec))
+    assert problem == "spec.strategy.canary.maxSurge is not a number or percentage"
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
