@@ -162,7 +162,7 @@ def test_a_typo_in_a_chart_is_reported_with_its_line(
 def test_an_error_in_the_catalogue_is_reported_with_its_line(checkout: Path) -> None:
     edit(checkout / "catalogue/parameters.py", "/cerebro/clickhouse/host", "/cerebro/host")
     line = refused(checkout)
-    assert line.startswith("error: '/cerebro/host' is not a valid parameter path; ")
+    assert line.startswith("error: Parameter.path: '/cerebro/host' is not a valid parameter path; ")
     assert re.search(r"\(catalogue/parameters\.py:\d+\)$", line)
 
 

@@ -151,10 +151,12 @@ class _Arguments:
         if missing and (name != "scope" or missing[0] == "scope"):
             *others, last = missing
             return f"{self._name} requires {', '.join(others)}{' and ' if others else ''}{last}"
-        if _is_of_form(first):
-            return str(first["ctx"]["error"])
         # pydantic-core locates a missing item inside of its tuple
         path = first["loc"][1 : -1 if first["type"] == "missing" else None]
+        if _is_of_form(first):
+            path = path[:-2] if path[-1:] == ("[key]",) else path  # the message names the key
+            place = name + "".join(f"[{step!r}]" for step in path)
+            return f"{self._name}.{place}: {first['ctx']['error']}"
         return f"{self._name}.{_mismatch(name, self._hints[name], path, first['input'])}"
 
     def _too_many(self) -> str:

@@ -84,8 +84,10 @@ def read(path: Path) -> tuple[Waiver, ...]:
 
 
 def _waiver(entry: dict[str, Any], where: str) -> Waiver:
+    if "where" in entry:
+        raise DeclarationError("has no field 'where'; remove it", where=where)
     try:
-        return Waiver(**{**entry, "where": where})
+        return Waiver(**entry, where=where)
     except DeclarationError as error:
         raise error.at(where) from error
 
