@@ -59,7 +59,15 @@ def _declare(chart: str, app: App) -> None:
             f"{chart!r} is not a chart; write package.module:Class, and a comma between two charts",
             where=Path(__file__),
         )
-    resolve_name(chart)(app)
+    declare = resolve_name(chart)
+    charts = len(app.node.children)
+    if callable(declare):
+        declare(app)
+    if len(app.node.children) == charts:
+        raise DeclarationError(
+            f"{chart!r} declares no chart; write package.module:Class, or a function that does",
+            where=Path(__file__),
+        )
 
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:

@@ -156,6 +156,8 @@ def test_an_error_is_reported_with_its_line(declare: Declare, message: str) -> N
         ("charts.cerebro.cerebro_api:CerebroApicharts.cerebro.cerebro_mcp:CerebroMcp",
          "is not a chart; write package.module:Class, and a comma between two charts"),
         ("", "'' is not a chart; write package.module:Class"),
+        ("charts.cluster.namespaces:NAMESPACES", "NAMESPACES' declares no chart; write package"),
+        ("charts.crawlers.click_runner:jobs", "jobs' declares no chart; write package.module"),
     ],
 )  # fmt: skip
 def test_an_invalid_line_in_the_registry_is_reported(
