@@ -40,14 +40,18 @@ def load(region: str, file: Path = FILE) -> StackOutputs:
 
     Raises DeclarationError if the file is unreadable or has other content.
     """
-    if not file.exists():
-        return StackOutputs()
     with reading(file, _REMEDY):
-        content = json.loads(file.read_text("utf-8"))
+        try:
+            content = json.loads(file.read_text("utf-8"))
+        except FileNotFoundError:
+            return StackOutputs()
         outputs = content.get(STACK) if isinstance(content, dict) else None
-        if not isinstance(outputs, dict):
+        if not isinstance(outputs, dict) or None in outputs.values():
             raise DeclarationError(f"does not contain the outputs of {STACK}; {_REMEDY}")
-        known = StackOutputs(**outputs)
+        try:
+            known = StackOutputs(**outputs)
+        except DeclarationError as error:
+            raise DeclarationError(f"{error.message}; {_REMEDY}") from error
         certified = known.CertificateArn.split(":")[3] if known.CertificateArn else region
         if f":{EXAMPLE_ACCOUNT}:" in (known.CertificateArn or "") and known.Region != region:
             return StackOutputs()  # the example that this repository ships, not a deployment

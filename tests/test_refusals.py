@@ -311,7 +311,8 @@ def outputs(**values: Any) -> str:
     [
         ("{", "cannot be read"),
         ("[]", "does not contain the outputs of SecretsStack"),
-        ('{"SecretsStack": {"Region": 1}}', "StackOutputs.Region must be a string or None"),
+        ('{"SecretsStack": {"Region": 1}}', "StackOutputs.Region must be a string"),
+        ('{"SecretsStack": {"Region": null}}', "does not contain the outputs of SecretsStack"),
         (outputs(Color="red"), "StackOutputs has no prop 'Color'; "),
         (outputs(CertificateArn="arn:aws:acm:..."), "is not the ARN of an ACM certificate"),
         (outputs(CertificateArn=_ARN.replace("eu-central-1", "us-east-1")),
@@ -326,6 +327,7 @@ def test_malformed_stack_outputs_are_rejected(tmp_path: Path, content: str, mess
     problems = errors_of(lambda: stack_outputs.load("eu-central-1", file))
     assert problems[0].startswith(f"{file}: ")
     assert message in problems[0]
+    assert problems[0].endswith(("`make deploy-secrets`", "or deploy the stack there"))
 
 
 def test_stack_outputs_are_read_and_a_missing_file_is_empty(tmp_path: Path) -> None:
