@@ -156,4 +156,5 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
