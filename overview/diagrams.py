@@ -94,6 +94,7 @@ def _namespace(inventory: Inventory, name: str) -> str:
 
 
 def spelled(host: str) -> str:
+    """A host of an Ingress in words."""
     return "any host" if host == "*" else host
 
 

@@ -31,17 +31,17 @@ class Scalar:
     """Its type: `a list of strings`."""
     fits: Callable[[Any], bool]
     """Whether a value has the type."""
-    parse: Callable[[Any], object] = bool
-    """Raises ValueError for a value of the right type that cannot be read. Default: accepts all."""
+    parse: Callable[[Any], object] | None = None
+    """Raises ValueError for a value of the right type that cannot be read. None: accepts all."""
 
     def problems(self, value: Any) -> Iterator[str]:
         if not self.fits(value):
             yield f" is not {self.name}"
-            return
-        try:
-            self.parse(value)
-        except ValueError as error:
-            yield f" {error}"
+        elif self.parse:
+            try:
+                self.parse(value)
+            except ValueError as error:
+                yield f" {error}"
 
 
 Shape = Scalar | list["Shape"] | dict[str, tuple[bool, "Shape"]]
@@ -105,7 +105,10 @@ def _problems(shape: Shape, value: Any) -> Iterator[str]:
     if isinstance(shape, Scalar):
         yield from shape.problems(value)
     elif isinstance(shape, dict):
-        yield from _of_fields(shape, value) if isinstance(value, dict) else (" is not a mapping",)
+        if isinstance(value, dict):
+            yield from _of_fields(shape, value)
+        else:
+            yield " is not a mapping"
     elif not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         yield " is not a list of mappings"
     else:

@@ -233,7 +233,9 @@ def unbounded_namespace(namespace: Object, rendered: Rendered) -> Problems:
 def outside_limit_range(workload: Workload, rendered: Rendered) -> Problems:
     """The API server rejects pods outside the LimitRange of their namespace."""
     for namespace, limit in capacity.container_limits(rendered.objects):
-        for container in workload.every_container if namespace == workload.namespace else ():
+        if namespace != workload.namespace:
+            continue
+        for container in workload.every_container:
             for name, most in at(limit, "max").items():
                 stated = container.limits.get(name)
                 if stated is not None and amount(stated) > amount(most):

@@ -130,8 +130,11 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
             yield f"sends to port {port} of {key}, but that port does not exist"
     for path in network.paths(ingress):
         if path.action and not isinstance(parsed(path.response), dict):
-            text = f"{path.host}{path.path} needs the annotation {path.action}, which is missing"
-            yield Problem(f"{text} or not JSON", "add it")
+            yield Problem(
+                f"{path.host}{path.path} needs the annotation {path.action}, which is missing or "
+                "not JSON",
+                "add it",
+            )
 
 
 @rule(PODS, risk="replace", remedy="give its pods a unique label, and select by it")
