@@ -96,9 +96,9 @@ class ChartFiles(tuple[ChartFile, ...]):
         Malformed objects are reported first and alone, because the rules cannot read them.
         """
         malformations = [
-            f"{file.path}: {Object.of(item).key}: {problem}"
+            f"{file.path}: {Object.of(item).key} (construct {owner.node.path}): {problem}"
             for file in self
-            for item in file.objects
+            for item, owner in zip(file.objects, file.owners, strict=True)
             for problem in (*malformed(item), *unwritable(item))
         ]
         if malformations:

@@ -112,3 +112,4 @@ def test_a_patch_with_a_wrong_type_is_rejected_with_its_field(
     (problem,) = base.refusals(chart)
     assert message in problem
     assert "Deployment" in problem
+    assert "/one (construct chart/one): " in problem
