@@ -1,6 +1,7 @@
 """Rules for Argo CD (sync, projects, pruning, release jobs) and secret stores."""
 
 from fnmatch import fnmatch
+from itertools import chain
 
 from constructs_lib.manifests import argocd
 from constructs_lib.manifests.argocd import NAMESPACE, WAVE, place, release_phases
@@ -82,7 +83,8 @@ def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
         yield f"reads {source.get('repoURL')}, which is not the platform's repository"
     if platform and source.get("targetRevision") != platform.revision:
         yield f"follows {source.get('targetRevision')}, which is not the platform's revision"
-    if platform and not any(application in owners for owners in rendered.sync.owners.values()):
+    owners = chain.from_iterable(rendered.sync.owners.values())
+    if platform and not any(owner.key == application.key for owner in owners):
         yield f"syncs no file ({source.get('path')})"
     folder_of_applications = str(source.get("path", "")).endswith(f"/{NAMESPACE}")
     if folder_of_applications and argocd.cascades(application):

@@ -144,6 +144,14 @@ def test_a_rule_about_several_objects_crashes_on_the_platform() -> None:
         list(rule.violations(objects))
 
 
+def test_an_application_that_is_declared_twice_still_syncs_its_files() -> None:
+    application = next(item for item in start() if item.kind == "Application")
+    again = Object.of(copy.deepcopy(application.manifest), application.file)
+    found = {one.check for one in rules.violations(rendered([*start(), again]))}
+    assert "duplicate-object" in found
+    assert "unsafe-sync-policy" not in found
+
+
 def test_the_rules_run_once_per_synth(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Mock(wraps=rules.violations)
     monkeypatch.setattr("constructs_lib.kubernetes.app.violations", runs)
