@@ -56,7 +56,8 @@ def jobs(known: Installation) -> Iterator[Job]:
         args=_csv(
             "queries/ember", "create_ember_table", "insert_ember_data", "optimize_ember_data"
         ),
-        env={"CH_QUERY_VAR_EMBER_DATA_URL": ember} if ember else {},  # without it, the job fails
+        # without the URL, the job is rendered, but fails
+        env={} if ember is None else {"CH_QUERY_VAR_EMBER_DATA_URL": ember},
         egress=(),
     )
     yield from _dune(known)
