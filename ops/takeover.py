@@ -11,7 +11,6 @@ import yaml
 
 from constructs_lib.manifests.argocd import NAMESPACE, covers
 from constructs_lib.manifests.objects import Object as Declared
-from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops import rendered, terminal
@@ -22,14 +21,21 @@ from ops.errors import ClusterError, OpsError
 from ops.review.live.dry_run import LAST_APPLIED, normalized
 
 POLL_SECONDS = 1.0
-_REMOVABLE = (
-    *("CronJob", "DaemonSet", "Deployment", "Job"),
-    *("HorizontalPodAutoscaler", "LimitRange", "PodDisruptionBudget", "ResourceQuota"),
-    *("ClusterSecretStore", "ConfigMap", "ExternalSecret"),
-    *("Ingress", "NetworkPolicy", "Service"),
-    *("Role", "RoleBinding", "ServiceAccount"),
+_REMOVABLE = frozenset(
+    f"{kind}.{group}".rstrip(".")
+    for group, kinds in {
+        "": "ConfigMap LimitRange ResourceQuota Service ServiceAccount",
+        "apps": "DaemonSet Deployment",
+        "autoscaling": "HorizontalPodAutoscaler",
+        "batch": "CronJob Job",
+        "external-secrets.io": "ClusterSecretStore ExternalSecret SecretStore",
+        "networking.k8s.io": "Ingress NetworkPolicy",
+        "policy": "PodDisruptionBudget",
+        "rbac.authorization.k8s.io": "Role RoleBinding",
+    }.items()
+    for kind in kinds.split()
 )
-"""Kinds of GROUPS that hold nothing but what dist/ says: a deletion loses no data and no others."""
+"""Kinds that hold nothing but what dist/ says: a deletion loses no data and no other objects."""
 _LOSSES = {
     "Application": "may delete all objects that it syncs",
     "Namespace": "deletes everything in it",
@@ -143,9 +149,8 @@ def undo(
     _require_undoable(takeover)
     known = {takeover.application.key, *(item.key for item in former)}
     added = takeover.live_among(item for item in takeover.declared if item.key not in known)
-    deletable = set(Objects(added).of_kinds(*_REMOVABLE))
-    removable = [item for item in added if item in deletable]
-    kept = [item for item in added if item not in deletable]
+    removable = [item for item in added if _kind(item) in _REMOVABLE]
+    kept = [item for item in added if _kind(item) not in _REMOVABLE]
     terminal.info(
         f"Removes Application {application}, restores {plural(len(former), 'object')}, and deletes "
         f"{_listed(removable) or 'nothing'}.{f' Keeps {_listed(kept)}.' if kept else ''}"

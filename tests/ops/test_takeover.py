@@ -9,9 +9,9 @@ from typer.testing import Result
 
 from charts.output import PENDING
 from constructs_lib.manifests.objects import Object as Declared
-from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Manifest
 from ops import takeover
+from tests.conftest import manifest
 from tests.ops.conftest import error_of, invoke
 from tests.ops.day_two.api_server import ApiServer, over_http, place
 from tests.ops.review.live.server import API, ARGOCD, DECLARED, find
@@ -178,8 +178,21 @@ CUSTOM = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": 
     ],
 )  # fmt: skip
 def test_undo_keeps_what_takes_other_objects_along(item: Manifest, effect: str) -> None:
-    assert not list(Objects.of([item]).of_kinds(*takeover._REMOVABLE))
+    assert takeover._kind(Declared.of(item)) not in takeover._REMOVABLE
     assert effect in takeover._how_to_remove(Declared.of(item))
+
+
+@pytest.mark.parametrize(
+    ("kind", "deleted"),
+    [
+        ("external-secrets.io/v1/SecretStore", True),
+        ("v1/Service", True),
+        ("serving.knative.dev/v1/Service", False),
+    ],
+)
+def test_undo_deletes_kinds_of_their_own_group(kind: str, *, deleted: bool) -> None:
+    item = Declared.of(manifest(kind, {}))
+    assert (takeover._kind(item) in takeover._REMOVABLE) is deleted
 
 
 @pytest.mark.parametrize(
