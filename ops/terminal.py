@@ -45,7 +45,11 @@ def show_json(content: Any) -> None:
 
 
 def show_table(
-    *columns: str, rows: Iterable[tuple[str | Text, ...]], indent: int = 0, style: str = ""
+    *columns: str,
+    rows: Iterable[tuple[str | Text, ...]],
+    style: str = "",
+    indent: int = 0,
+    gap: int = 2,
 ) -> None:
     """Print rows, below their headings if there are any; the first column has the style."""
     from rich.padding import Padding
@@ -55,6 +59,7 @@ def show_table(
     headings = [Column(one, overflow="fold") for one in others]
     names = Column(first, no_wrap=True, style=style)
     table = Table(names, *headings, box=None, show_header=any(columns), pad_edge=False)
+    table.padding = (0, gap, 0, 0)
     for row in rows:
         table.add_row(*row)
     _console(stderr=False).print(Padding(table, (0, 0, 0, indent), expand=False))

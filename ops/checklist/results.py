@@ -185,5 +185,5 @@ class Report:
             remedy = Text(f"→ {item.remedy.replace('`', '')}", style="dim")
             rows += [(mark, f"{item.name} {item.consequence}"), ("", remedy)]
         terminal.show("Open items")
-        terminal.show_table("", "", rows=rows, indent=3, style=style)
+        terminal.show_table("", "", rows=rows, indent=3, gap=1, style=style)
         terminal.show()
