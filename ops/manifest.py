@@ -79,13 +79,17 @@ def refresh(
     context_needs_cluster(context, cluster=cluster)
     if ask_key and key_file:
         raise typer.BadParameter("--ask-key and --key-file are mutually exclusive")
+    api, port = _api()
     key = _given_key(key_file) if ask_key or key_file else _key_from_ssm()
-    results = list(_in_every_pod(Cluster(context), key)) if cluster else [_in_one_pod(key)]
+    if cluster:
+        results = list(_in_every_pod(Cluster(context), api, port, key))
+    else:
+        results = [_in_one_pod(key)]
     for result in results:
         report = terminal.show if result.succeeded else terminal.fail
         report(result.message.replace(key.text, "***"))  # a response may repeat it
     if not cluster:
-        (container,) = _api()[0].containers
+        (container,) = api.containers
         variables = {variable["name"]: variable.get("value") for variable in container["env"]}
         terminal.info(
             f"Queried one pod. Each pod fetches the manifest every {variables[_INTERVAL]} s; "
@@ -171,8 +175,9 @@ def _in_one_pod(key: SecretValue) -> RefreshResult:
     return RefreshResult.of(ADDRESS, answer.status_code, answer.text)
 
 
-def _in_every_pod(cluster: Cluster, key: SecretValue) -> Iterator[RefreshResult]:
-    api, port = _api()
+def _in_every_pod(
+    cluster: Cluster, api: Workload, port: int, key: SecretValue
+) -> Iterator[RefreshResult]:
     cluster.require(api.namespace)
     pods = cluster.pods(api.namespace, api.selector)
     if not pods:

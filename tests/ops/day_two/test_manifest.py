@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from catalogue.parameters import Parameters
-from ops import manifest
+from ops import manifest, rendered
+from ops.errors import OpsError
 from tests.ops.day_two.api_server import TOKEN, ApiServer
 from tests.ops.day_two.conftest import SECRET, Run
 from tests.ops.day_two.world import Account, World
@@ -115,6 +116,20 @@ def test_no_answer_and_no_key(
     assert cerebro_api.asked == []
     monkeypatch.setattr(manifest, "ADDRESS", "http://127.0.0.1:1")
     assert "http://127.0.0.1:1: cannot be reached" in run.refused(*REFRESH, given=KEY)
+
+
+def test_nothing_is_read_or_sent_if_dist_is_invalid(
+    cerebro_api: Api, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def invalid() -> None:
+        raise OpsError("dist/ is invalid")
+
+    monkeypatch.setattr(rendered, "objects", invalid)
+    for options in ((), ("--cluster",)):
+        assert run.refused("manifest", "refresh", "--key-file", "nowhere", *options) == (
+            "dist/ is invalid"
+        )
+    assert cerebro_api.asked == []
 
 
 @pytest.mark.usefixtures("world")
