@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +65,8 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
     shown: set[str] = set()
     try:
-        with subprocess.Popen(command, env={**os.environ, **region}) as cdk:
+        with subprocess.Popen(command, env={**os.environ, **region}) as cdk, ExitStack() as ended:
+            ended.callback(cdk.kill)  # after an interrupt; else it has ended by itself
             while True:
                 try:
                     return cdk.wait(_POLL_SECONDS)

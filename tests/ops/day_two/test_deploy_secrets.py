@@ -1,14 +1,19 @@
 """What `ops deploy-secrets` prints in addition to the deployment."""
 
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalogue.hosts import Hosts
+from catalogue.installation import INSTALLATION
 from catalogue.parameters import Parameters
 from ops import deploy
 from ops.aws import client
+from tests.conftest import program
 from tests.serving import Answer, JsonHandler, posted, serving
 
 pytestmark = pytest.mark.usefixtures("credentials")
@@ -68,6 +73,25 @@ def test_each_validation_record_is_printed_once(
     refused, *printed = capfd.readouterr().err.splitlines()
     assert refused.startswith("cannot get the DNS records from ACM yet: ")
     assert printed == [f"Create this DNS record for the certificate: _x.{ours}. CNAME _y.{ours}."]
+
+
+def test_an_interrupt_ends_cdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program(tmp_path / "cdk", f"echo $$ > {tmp_path}/pid; touch {tmp_path}/runs; exec sleep 600")
+
+    def interrupted(_: set[str]) -> None:
+        if (tmp_path / "runs").exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(deploy, "INSTALLATION", replace(INSTALLATION, hosted_zone_id=None))
+    monkeypatch.setattr("ops.aws.require_credentials", lambda: None)
+    monkeypatch.setattr(deploy, "_unprotect_failed_stack", lambda: None)
+    monkeypatch.setattr(deploy, "_show_records", interrupted)
+    monkeypatch.setattr(deploy, "_POLL_SECONDS", 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        deploy._deploy(tmp_path / "outputs.json", [])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def keys(asked: dict[str, Any]) -> Answer:
