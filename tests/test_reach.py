@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from catalogue.parameters import Parameters
 from catalogue.platform import current
 from charts.registry import render
 from constructs_lib.manifests.network import NOT_PUBLIC
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import ClusterTarget, Manifest
 from constructs_lib.rules import violations
@@ -20,6 +22,8 @@ from tests.network import Endpoint
 from tests.reach import (
     AUTO_MODE,
     NODE_CACHE,
+    PRIVATE,
+    PUBLIC,
     Question,
     behind_load_balancers,
     declared,
@@ -48,6 +52,28 @@ def test_dist_is_the_same_for_kubernetes_and_eks() -> None:
     asked = list(questions(pods))
     assert len(asked) > 50 * len(pods)
     assert wrong([*manifests, SYSTEM], asked) == {"Kubernetes": [], "EKS": []}
+
+
+def test_what_reads_the_host_of_clickhouse_reaches_it() -> None:
+    """Whatever its chart declares, so that a connection that it does not declare is noticed."""
+    objects = Objects(start())
+    pods = endpoints([item.manifest for item in start()])
+    readers = {
+        reader.name
+        for secret in objects.of_kinds("ExternalSecret")
+        if Parameters.CLICKHOUSE_HOST.path in (path for _, path in remote_keys(secret.manifest))
+        for reader in readers_of_secret(objects, secret.namespace, secret_of(secret.manifest))
+        if reader.name in pods
+    }
+    assert len(readers) > 10
+    ports = dict.fromkeys(readers, 8443) | {"nebula": 9440}
+    asked = [
+        Question(f"{app} -> {place}", pods[app], address, port, expected=True)
+        for app, port in ports.items()
+        for place, address in {"public": PUBLIC, **PRIVATE}.items()
+    ]
+    found = wrong([*(item.manifest for item in start()), SYSTEM], asked)
+    assert found == {"Kubernetes": [], "EKS": []}
 
 
 def test_a_configured_platform_is_the_same_for_kubernetes_and_eks() -> None:
