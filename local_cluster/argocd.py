@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 from constructs_lib.model import Manifest
 from local_cluster.installing import ARGOCD, printed
 from local_cluster.kubernetes import Cluster
-from local_cluster.processes import Processes, ProcessFailedError, command, eventually
+from local_cluster.processes import Processes, command, eventually
+from ops.errors import OpsError
 from ops.git import Git
 
 NAMESPACE = "argocd"
@@ -127,7 +128,7 @@ def serving(repository: Path, url: str, certificate: Path) -> Iterator[Manifest]
     """
     address = urlsplit(url)
     if address.scheme != "https":
-        raise ProcessFailedError(
+        raise OpsError(
             f"the local cluster cannot serve {url}; set `repository` in "
             "catalogue/installation.py to an https URL"
         )

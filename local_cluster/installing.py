@@ -25,6 +25,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ops.errors import OpsError
+
 TOOLS = Path(__file__).with_name("tools")
 GO_VERSION = (1, 26)
 """The oldest version that builds every pinned program."""
@@ -123,10 +125,6 @@ SETS = {
 PROGRAMS = tuple(dict.fromkeys(program for programs in SETS.values() for program in programs))
 
 
-class PrerequisiteError(RuntimeError):
-    """A prerequisite is missing or cannot be built; the message says what to install."""
-
-
 @dataclass(frozen=True)
 class Prerequisite:
     """A required program or permission."""
@@ -138,13 +136,11 @@ class Prerequisite:
 
 
 def require(target: str, prerequisites: Iterable[Prerequisite]) -> None:
-    """Raise PrerequisiteError if `make TARGET` cannot run."""
+    """Raise OpsError if `make TARGET` cannot run."""
     missing = [prerequisite for prerequisite in prerequisites if not prerequisite.found()]
     if missing:
         lines = "".join(f"  {tool.name}: {tool.remedy}\n" for tool in missing)
-        raise PrerequisiteError(
-            f"missing prerequisites of make {target}:\n{lines}Nothing was built."
-        )
+        raise OpsError(f"missing prerequisites of make {target}:\n{lines}Nothing was built.")
 
 
 def on_path(name: str, remedy: str) -> Prerequisite:
@@ -255,10 +251,10 @@ def _source(program: Program) -> Path:
     with _go("mod", "download", "-json", program.module) as go:
         output, errors = go.communicate()
     if go.returncode:
-        raise PrerequisiteError(f"go mod download -json {program.module} failed:\n{output}{errors}")
+        raise OpsError(f"go mod download -json {program.module} failed:\n{output}{errors}")
     downloaded = json.loads(output)
     if downloaded["Sum"] != program.checksum:
-        raise PrerequisiteError(
+        raise OpsError(
             f"{program.module} has the checksum {downloaded['Sum']}, "
             f"but {program.checksum} is pinned"
         )
@@ -282,15 +278,13 @@ def _compile(program: Program, binary: Path, say: Say) -> None:
             go.terminate()
             raise
     if go.returncode:
-        raise PrerequisiteError(
-            f"{program.name} could not be built in {source}:\n" + "".join(last_lines)
-        )
+        raise OpsError(f"{program.name} could not be built in {source}:\n" + "".join(last_lines))
 
 
 def _go(*arguments: str, folder: Path | None = None) -> "subprocess.Popen[str]":
     command = shutil.which("go")
     if command is None:
-        raise PrerequisiteError(f"the build needs {GO.name}: {GO.remedy}")
+        raise OpsError(f"the build needs {GO.name}: {GO.remedy}")
     settings = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
     return subprocess.Popen(
         [command, *arguments],

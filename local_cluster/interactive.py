@@ -14,7 +14,7 @@ from charts.output import read
 from constructs_lib.model.text import plural
 from local_cluster.argocd import serve_page
 from local_cluster.control_plane import ControlPlane, running_control_plane
-from local_cluster.installing import PREREQUISITES, PrerequisiteError, require
+from local_cluster.installing import PREREQUISITES, require
 from ops.errors import OpsError
 
 _SIMULATED = """\
@@ -70,7 +70,7 @@ def cluster(
     except KeyboardInterrupt:
         print(f"\n{'Stopped' if ready else 'Interrupted'}. All processes and files are removed.")
         raise typer.Exit(0 if ready else 130) from None
-    except (AssertionError, OpsError, PrerequisiteError) as error:
+    except (AssertionError, OpsError) as error:
         print(f"error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(note, file=sys.stderr)

@@ -33,10 +33,6 @@ _LOG_WIDTH = 300
 """Longer log lines are truncated; some programs log whole objects."""
 
 
-class ProcessFailedError(OpsError):
-    """A process exited or was not ready in time; the message includes the end of its log."""
-
-
 @dataclass
 class Process:
     """A running process and its log. A restart uses the same arguments."""
@@ -65,7 +61,7 @@ class Process:
             )
 
     def wait_until_ready(self) -> None:
-        """Raises ProcessFailedError if the process exits or exceeds its timeout."""
+        """Raises OpsError if the process exits or exceeds its timeout."""
         deadline = time.monotonic() + _SECONDS_TO_START
         while not self.ready():
             if self._running.poll() is not None:
@@ -74,8 +70,9 @@ class Process:
                 raise self.failed(f"was not ready within {_SECONDS_TO_START} s")
             time.sleep(0.1)
 
-    def failed(self, how: str) -> ProcessFailedError:
-        return ProcessFailedError(f"{self.name} {how}\n{self.tail(30)}")
+    def failed(self, how: str) -> OpsError:
+        """An error with the end of the log."""
+        return OpsError(f"{self.name} {how}\n{self.tail(30)}")
 
     def send(self, number: signal.Signals) -> None:
         """Signal the process and its children, if it is running."""

@@ -11,8 +11,8 @@ import pytest
 
 from local_cluster import installing
 from local_cluster.control_plane import running_control_plane
-from local_cluster.installing import ETCD, GO, TOOLS, Prerequisite, PrerequisiteError, require
-from local_cluster.processes import ProcessFailedError
+from local_cluster.installing import ETCD, GO, TOOLS, Prerequisite, require
+from ops.errors import OpsError
 from tests.conftest import program, run
 from tests.images import __main__ as images
 from tests.scan.programs import NEEDED
@@ -130,7 +130,7 @@ def test_the_cache_server_is_the_wheel_s(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert installing.redis_server() == tmp_path / "bin" / "redis-server"
 
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(PrerequisiteError, match=r"\n  Valkey or Redis: apt install redis"):
+    with pytest.raises(OpsError, match=r"\n  Valkey or Redis: apt install redis"):
         require("e2e", installing.PREREQUISITES)
 
 
@@ -140,7 +140,7 @@ def test_missing_prerequisites_of_the_images_are_listed(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None if name == absent else f"/bin/{name}")
     monkeypatch.setattr(os, "geteuid", lambda: 1000 if absent == "root" else 0)
-    with pytest.raises(PrerequisiteError) as refused:
+    with pytest.raises(OpsError) as refused:
         require("images", images.PREREQUISITES)
     _, line, last = str(refused.value).split("\n")
     assert line.startswith(f"  {absent}: ")
@@ -191,6 +191,6 @@ def test_a_control_plane_that_fails_to_start_shows_its_logs(
     etcd = program(tmp_path / "bin" / "etcd", "echo etcd cannot bind its port")
     monkeypatch.setattr("local_cluster.control_plane.provide", lambda *_: etcd)
     starting = running_control_plane("v1beta1", lambda _: None)
-    with pytest.raises(ProcessFailedError, match="exited before") as failed, starting:
+    with pytest.raises(OpsError, match="exited before") as failed, starting:
         pass
     assert "log of etcd:\netcd cannot bind its port" in failed.value.__notes__

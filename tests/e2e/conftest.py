@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local_cluster.control_plane import ControlPlane, running_control_plane
-from local_cluster.installing import PREREQUISITES, PrerequisiteError, Say, require
+from local_cluster.installing import PREREQUISITES, Say, require
+from ops.errors import OpsError
 from tests.conftest import copy_checkout, needed_by_all
 from tests.e2e.installed import Installed
 
@@ -157,7 +158,7 @@ def _prepare(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         require("e2e", PREREQUISITES)
-    except PrerequisiteError as error:
+    except OpsError as error:
         raise pytest.UsageError(str(error)) from None
 
 

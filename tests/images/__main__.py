@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_cluster.installing import Prerequisite, PrerequisiteError, on_path, require
+from local_cluster.installing import Prerequisite, on_path, require
+from ops.errors import OpsError
 
 from . import containers, runs, standins
 from .dockerfiles import services
@@ -57,7 +58,7 @@ def main() -> int:
         return _build_and_run(options)
     try:
         require("images", PREREQUISITES)
-    except PrerequisiteError as error:
+    except OpsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if missing := sorted({*services()} - {image.name for image in IMAGES}):

@@ -13,9 +13,11 @@ from constructs_lib.model import waivers
 from constructs_lib.model.text import plural
 from constructs_lib.model.waivers import Result, Waiver
 from local_cluster.installing import go_unless_built, require
+from ops.errors import OpsError
 from tests.scan.programs import NEEDED
 
 _say = partial(print, flush=True)
+_CANNOT_RUN = (DeclarationError, OpsError, RuntimeError, ValueError, CalledProcessError, OSError)
 
 
 def compare(
@@ -57,7 +59,7 @@ def main() -> int:
                 f"({seconds:.0f} s)"
             )
             findings += found
-    except (DeclarationError, RuntimeError, ValueError, CalledProcessError, OSError) as error:
+    except _CANNOT_RUN as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     problems = compare(findings, accepted, chosen)
