@@ -8,10 +8,6 @@ from pathlib import Path
 from ops.errors import OpsError
 
 
-class GitError(OpsError):
-    """Git is missing, or a Git command failed."""
-
-
 class Git:
     """Git in one folder."""
 
@@ -19,24 +15,24 @@ class Git:
         self.folder = folder
 
     def read(self, *command: str, feed: bytes = b"") -> bytes:
-        """Return the output of a command. Raises GitError if it fails, or Git is missing."""
+        """Return the output of a command. Raises OpsError if it fails, or Git is missing."""
         try:
             return subprocess.run(
                 ["git", *command], cwd=self.folder, input=feed, capture_output=True, check=True
             ).stdout
         except FileNotFoundError as error:
-            raise GitError("git is not installed, or not on the PATH; install it") from error
+            raise OpsError("git is not installed, or not on the PATH; install it") from error
         except subprocess.CalledProcessError as error:
             reason = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
-            raise GitError(f"git {command[0]} failed: {reason}") from error
+            raise OpsError(f"git {command[0]} failed: {reason}") from error
 
     def ask(self, *command: str) -> str:
-        """Return the output as text, without the trailing line break. Raises GitError as `read`."""
+        """Return the output as text, without the trailing line break. Raises OpsError as `read`."""
         return self.read(*command).decode("utf-8", "replace").rstrip("\n")
 
     def attempt(self, *command: str) -> str | None:
         """Return the output as `ask`, or None if the command fails, or Git is missing."""
-        with suppress(GitError):
+        with suppress(OpsError):
             return self.ask(*command)
         return None
 

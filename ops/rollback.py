@@ -120,7 +120,7 @@ def history(service: str) -> list[Build]:
     """Return every build that `service` was pinned to, once each, newest first.
 
     Follows first parents only: pins inside a merged pull request never ran. Omits `latest` and
-    invalid pins. Raises GitError.
+    invalid pins. Raises OpsError.
     """
     git, path = Git(pin.ROOT), f"{pin.PINS}/{service}.pin"
     fields = "--format=%h%x00%cI%x00%an%x00%s"

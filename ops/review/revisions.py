@@ -41,7 +41,7 @@ class Repository:
     """The Git repository that contains a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises GitError outside of a repository or without Git."""
+        """Raises OpsError outside of a repository or without Git."""
         self.root = Path(Git(folder).ask("rev-parse", "--show-toplevel"))
         self._git = Git(self.root)
 

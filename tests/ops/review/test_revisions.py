@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.git import Git, GitError
+from ops.errors import OpsError
+from ops.git import Git
 from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Repository, raw_diff
@@ -103,10 +104,10 @@ def test_a_shallow_clone_says_how_to_deepen_it(checkout: Path, tmp_path: Path) -
 
 
 def test_without_a_repository_or_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(GitError, match="not a git repository"):
+    with pytest.raises(OpsError, match="not a git repository"):
         Repository(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GitError, match="git is not installed"):
+    with pytest.raises(OpsError, match="git is not installed"):
         Repository(tmp_path)
 
 
