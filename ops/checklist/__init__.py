@@ -44,14 +44,14 @@ def checklist(
     """
     context_needs_cluster(context, cluster=cluster)
     with terminal.waiting("Checking ..."):
-        target = _cluster(context) if cluster else None
+        target, unreachable = _reached(context) if cluster else (None, {})
         inputs = Inputs(
             platform=current(),
             files=rendered.files(),
             rendered=rendered.render(),
             stored=_stored(aws=aws),
             registry=registry,
-            cluster=target if isinstance(target, Cluster) else None,
+            cluster=target,
         )
         services = {checked.name: checked for checked in inputs.services()}
         if service and service not in services:
@@ -62,7 +62,7 @@ def checklist(
                 for name, checked in services.items()
                 if service in (None, name)
             },
-            _prerequisites(target),
+            results_of(prerequisites.CHECKS, target) if target else unreachable,
             _open_items(inputs.platform, service),
         )
     if as_json:
@@ -83,23 +83,14 @@ def _stored(*, aws: bool) -> Mapping[str, Version] | OpsError:
         return error
 
 
-def _cluster(context: str | None) -> Cluster | OpsError:
-    """Return the cluster after a successful request, or why there is none."""
+def _reached(context: str | None) -> tuple[Cluster | None, Results]:
+    """Return the cluster after a successful request, or the result that says why there is none."""
     try:
         cluster = Cluster(context)
         cluster.request("GET", "/version")
     except OpsError as error:
-        return error
-    return cluster
-
-
-def _prerequisites(cluster: Cluster | OpsError | None) -> Results:
-    """Return the results for the cluster; empty if it was not asked for."""
-    if cluster is None:
-        return {}
-    if isinstance(cluster, OpsError):
-        return {"Cluster": [Outcome.NOT_CHECKED(cluster)]}
-    return results_of(prerequisites.CHECKS, cluster)
+        return None, {"Cluster": [Outcome.NOT_CHECKED(error)]}
+    return cluster, {}
 
 
 def _open_items(platform: AnalyticsPlatform, service: str | None) -> list[open_items.OpenItem]:
