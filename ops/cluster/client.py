@@ -160,13 +160,12 @@ class Client:
     @contextmanager
     def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[socket.socket]:
         """Open a connection to a pod, bypassing Services, load balancers and NetworkPolicies."""
-        from kubernetes.stream.ws_client import portforward_call
+        from kubernetes.client import CoreV1Api
+        from kubernetes.stream import portforward
 
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-        open_port: Any = portforward_call
+        connect = CoreV1Api(self._api).connect_get_namespaced_pod_portforward
         with self._translated_errors():
-            method, url, headers, *_ = self._serialized("GET", path, query_params={"ports": port})
-            forward = open_port(self._api.configuration, method, url, headers=headers)
+            forward: Any = portforward(connect, pod, namespace, ports=str(port))
         try:
             yield forward.socket(port)
         finally:
@@ -180,14 +179,10 @@ class Client:
         )
 
     def _send(self, method: str, path: str, timeout: Any = None, **options: Any) -> HTTPResponse:
-        """Return the response with any status, before its body."""
-        request = self._serialized(method, path, **options)
+        """Send a request with the token; return the response with any status, before its body."""
+        request = self._api.param_serialize(method, path, auth_settings=["BearerToken"], **options)
         response: HTTPResponse = self._api.call_api(*request, _request_timeout=timeout).response
         return response
-
-    def _serialized(self, method: str, path: str, **options: Any) -> Any:
-        """Return method, URL, headers with the token, and body."""
-        return self._api.param_serialize(method, path, auth_settings=["BearerToken"], **options)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
