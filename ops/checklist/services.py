@@ -93,12 +93,6 @@ class Inputs:
         files = map(self._load, self.files)
         return Objects(item for file in files if isinstance(file, Objects) for item in file)
 
-    def image(self, reference: str, pinned: str | None = None) -> CheckResult:
-        """Check that the registry has an image for arm64, with the pinned digest if any."""
-        if not self.registry:
-            raise OpsError("pass --registry")
-        return check_image(reference, pinned)
-
     def follows(self, rule: Rule, service: CheckedService, detail: str) -> list[CheckResult]:
         """Return a failure for each violation of a rule, or one pass with `detail`."""
         return failed_each((found.message for found in self.violations(rule, service)), detail)
@@ -120,8 +114,10 @@ class Inputs:
 
 
 @cache
-def check_image(reference: str, pinned: str | None) -> CheckResult:
-    """Check an image in the registry, once for all services."""
+def check_image(reference: str, pinned: str | None = None, *, asked: bool) -> CheckResult:
+    """Check once that the registry has an image for arm64, with the pinned digest if any."""
+    if not asked:
+        raise OpsError("pass --registry")
     from ops import registry  # its libraries take a second to import
 
     try:
@@ -156,7 +152,7 @@ def _builds(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
             f"{name}: none of {len(platforms)} stages sets another platform",
         )
     for image, pin in service.pins.items():
-        yield inputs.image(f"{image}:{pin}")
+        yield check_image(f"{image}:{pin}", asked=inputs.registry)
 
 
 def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
@@ -168,7 +164,7 @@ def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
             yield Outcome.OPEN(f"{pin.tag} is pinned without its digest; `ops pin` adds it")
     for image, pin in service.pins.items():
         for tag, digest in {"latest": None, pin.tag: pin.digest}.items():
-            yield inputs.image(f"{image}:{tag}", digest)
+            yield check_image(f"{image}:{tag}", digest, asked=inputs.registry)
 
 
 def _manifests(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
