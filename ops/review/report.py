@@ -162,7 +162,7 @@ def formatting_changed(report: Report) -> Findings:
     """Key order, comments and notation have no effect on the cluster."""
     files = [file for file in report.changed_files if file not in report.explained_files]
     keys = [item.key for item in report.reformatted]
-    keys += [_file(file) for file in files if file.endswith(MANIFESTS)]
+    keys += [Key("", "File", "", file) for file in files if file.endswith(MANIFESTS)]
     for key in keys:
         yield Finding(LOW, "changes only in formatting", key=key)
 
@@ -172,8 +172,4 @@ def file_not_read(report: Report) -> Findings:
     """Argo CD reads only manifests. Reported if nothing else changes."""
     for file in () if report.explained_files else report.changed_files:
         if not file.endswith(MANIFESTS):
-            yield Finding(LOW, "is not read by Argo CD", key=_file(file))
-
-
-def _file(path: str) -> Key:
-    return Key("", "File", "", path)
+            yield Finding(LOW, "is not read by Argo CD", key=Key("", "File", "", file))
