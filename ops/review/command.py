@@ -13,7 +13,7 @@ from ops.git import Git
 from ops.review.formats import LIMIT, to_json, to_markdown
 from ops.review.model import ReviewError, Risk
 from ops.review.report import Report
-from ops.review.revisions import Repository, raw_diff
+from ops.review.revisions import Repository, Revision, raw_diff
 
 _SOURCES = ("catalogue", "charts", "constructs_lib", "overview")
 
@@ -63,7 +63,12 @@ def review(
     if cluster and head:
         raise typer.BadParameter("--cluster accepts only one revision: the one to review")
     try:
-        report = _of_cluster(context, base) if cluster else _of_revisions(base, head)
+        at = Repository(Path.cwd())
+        if cluster:
+            report = _of_cluster(context, at.revision(base))
+        else:
+            before = at.revision(base) if base else at.merge_base(INSTALLATION.revision)
+            report = Report(before, at.revision(head))
         raw = raw_diff(report.base, report.head)
     except OpsError as error:  # of Git or the cluster, with another status
         raise ReviewError(str(error)) from error
@@ -86,19 +91,12 @@ def review(
     return Status.FAILED if found else Status.DONE
 
 
-def _of_cluster(context: str | None, revision: str | None) -> Report:
+def _of_cluster(context: str | None, head: Revision) -> Report:
     from ops.cluster import Cluster  # the Kubernetes client is slow to import
     from ops.review.live.report import compare
 
-    head = Repository(Path.cwd()).revision(revision)
     with terminal.waiting("Running server-side dry runs; the cluster does not change"):
         return compare(Cluster(context), head)
-
-
-def _of_revisions(base: str | None, head: str | None) -> Report:
-    at = Repository(Path.cwd())
-    before = at.revision(base) if base else at.merge_base(INSTALLATION.revision)
-    return Report(before, at.revision(head))
 
 
 def _hint_at_synth(base: str | None) -> None:
