@@ -41,7 +41,8 @@ def connect(context: str | None, file: str | None = None) -> tuple[str, Any]:
     """
     file = file or os.environ.get("KUBECONFIG", "~/.kube/config")
     name, cluster = _name_and_cluster(file, context)
-    configuration: Any = _Credentials(name)
+    configuration: Any = _Credentials()
+    configuration.context = name
     configuration.keep_alive = True  # a log may be silent for hours
     configuration.retries = Retry(3, read=1)
     new_client: Any = new_client_from_config
@@ -90,9 +91,7 @@ def _name_and_cluster(file: str, context: str | None) -> tuple[str, str]:
 class _Credentials(Configuration):
     """A client configuration with the token as kubectl sends it."""
 
-    def __init__(self, context: str) -> None:
-        super().__init__()
-        self.context = context
+    context: str
 
     def get_api_key_with_prefix(self, identifier: str, alias: str | None = None) -> str | None:
         """Return the `Authorization` header of a request, after the library refreshed the token.
