@@ -146,13 +146,7 @@ def to_json(report: Report, diff: RawDiff) -> str:
             for finding in report.findings
         ],
         "capacity": [
-            {
-                "namespace": demand.namespace,
-                "resource": demand.resource,
-                "before": demand.before,
-                "after": demand.after,
-                "quota": demand.quota or None,
-            }
+            {name: value or None for name, value in demand._asdict().items() if name != "exceeds"}
             for demand in report.capacity
         ],
         "objects": [
