@@ -166,7 +166,7 @@ class ClusterState:
     @cached_property
     def outside(self) -> dict[Key, Manifest]:
         """Other objects in the namespaces of dist/, except those that controllers create."""
-        namespaces = _namespaces(self.declared)
+        namespaces = {item.name for item in self.declared.of_kinds("Namespace")}
         return {
             key: item
             for key, item in self.stored.items()
@@ -212,7 +212,7 @@ def _listings(served: Discovery, declared: Objects) -> Iterator[tuple[Resource, 
         for kind, preferred in served.preferred.items()
         if preferred.namespaced and "list" in preferred.verbs
     }
-    inside = _namespaces(declared)
+    inside = {item.name for item in declared.of_kinds("Namespace")}
     for namespace in sorted(inside):
         for kind, resource in resources.items():
             if kind not in _CONTROLLER_KINDS:
@@ -251,7 +251,3 @@ def _leaving(
                 yield key, application.name
                 if key[:2] == APPLICATION:
                     ours.append(key)
-
-
-def _namespaces(declared: Objects) -> set[str]:
-    return {item.name for item in declared.of_kinds("Namespace")}
