@@ -14,7 +14,7 @@ import typer
 from constructs_lib.model import Manifest
 from constructs_lib.model.schedule import next_start, words
 from ops import rendered, terminal
-from ops.cluster import Cluster, conditions
+from ops.cluster import FIELD_MANAGER, Cluster, conditions
 from ops.commands import AsJson, Context, Yes
 from ops.errors import CanceledError, ClusterError, OpsError, StatusError, UnreachableError
 
@@ -267,7 +267,8 @@ def start(cluster: Cluster, cron_job: Manifest, name: str) -> None:
     started = f"{metadata['namespace']}/{name} was started"
     unsure = f"It is unknown whether {started}; check with `ops jobs`"
     try:
-        cluster.create(job)
+        path = cluster.resource(*JOB).path(namespace=metadata["namespace"])
+        cluster.request("POST", path, query={"fieldManager": FIELD_MANAGER}, body=job)
     except StatusError as error:
         if error.http_status != 409:
             raise

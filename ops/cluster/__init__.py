@@ -49,11 +49,6 @@ class Cluster(Client):
         found = self.request("GET", resource.path(namespace=namespace), query=query)
         return found.get("items") or []
 
-    def create(self, manifest: Manifest) -> Manifest:
-        resource = self.resource(manifest["apiVersion"], manifest["kind"])
-        path = resource.path(namespace=manifest["metadata"]["namespace"])
-        return self.request("POST", path, query={"fieldManager": FIELD_MANAGER}, body=manifest)
-
     def require(self, *namespaces: str) -> None:
         """Raise ClusterError if a namespace is missing: it is probably the wrong cluster."""
         for namespace in namespaces:
