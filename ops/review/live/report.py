@@ -47,12 +47,19 @@ def _revisions(
     """The cluster before and after a sync of `head`."""
     before: dict[str, list[Manifest]] = defaultdict(list)
     after: dict[str, list[Manifest]] = defaultdict(list)
+    applications = list(map(Object.of, state.applications.values()))
     for run in runs:
         if run.unreadable:
             continue
         if run.after:
             after[run.declared.file].append(run.after)
-        stored = run.after if _runs_with_the_next_sync(run, state) else run.before
+        # a hook that was deleted after its last run, as Jobs are, runs with the next sync
+        runs_again = (
+            HOOK in run.declared.annotations
+            and not run.stored
+            and any(covers(app, run.declared.file) for app in applications)
+        )
+        stored = run.after if runs_again else run.before
         if stored:
             before[run.declared.file].append(stored)
     files = list(dict.fromkeys(item.file for item in state.declared))
@@ -67,15 +74,6 @@ def _revisions(
     return (
         Revision(name=name, commit=None, files=_texts(before), stored=True),
         Revision(name=head.name, commit=head.commit, files=_texts(after), stored=True),
-    )
-
-
-def _runs_with_the_next_sync(run: DryRun, state: ClusterState) -> bool:
-    """Whether it is a hook that was deleted after its last run, as Jobs are."""
-    return (
-        HOOK in run.declared.annotations
-        and not run.stored
-        and any(covers(Object.of(app), run.declared.file) for app in state.applications.values())
     )
 
 
