@@ -1,7 +1,6 @@
 """`make cluster`: runs the platform on this machine until it is interrupted."""
 
 import signal
-from types import FrameType
 from typing import NoReturn
 
 from constructs_lib.node import prepare_jsii
@@ -9,7 +8,7 @@ from constructs_lib.node import prepare_jsii
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _interrupt(*_: int | FrameType | None) -> NoReturn:
+def _interrupt(*_: object) -> NoReturn:
     """Interrupt once; ignore signals during the cleanup."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
