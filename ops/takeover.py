@@ -326,10 +326,14 @@ def _listed(objects: Iterable[Declared]) -> str:
     return ", ".join(str(item.key) for item in objects)
 
 
+def _kind(item: Declared) -> str:
+    """`Deployment.apps`, as kubectl accepts it."""
+    return f"{item.kind}.{item.key.group}".rstrip(".")
+
+
 def _how_to_remove(item: Declared) -> str:
     """A kept object, what its deletion does, and the command for it."""
     inside = f" --namespace {item.namespace}" if item.namespace else ""
     loss = _LOSSES.get(item.kind, "may delete what belongs to it")
-    kind = f"{item.kind}.{item.key.group}".rstrip(".").lower()  # `deployment.apps`
-    command = f"kubectl delete {kind} {item.name}{inside}"
+    command = f"kubectl delete {_kind(item).lower()} {item.name}{inside}"
     return f"{item.key}: deleting it {loss}; `{command}`"
