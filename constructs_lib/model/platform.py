@@ -77,8 +77,10 @@ def find_in_scopes(construct: IConstruct, attribute: str, kind: type[_T], otherw
 
     Raises DeclarationError with the message `otherwise` if none has it.
     """
-    for scope in reversed(construct.node.scopes):
+    scope: IConstruct | None = construct
+    while scope:  # upwards, because each attribute of a node is a message to Node.js
         found = getattr(scope, attribute, None)
         if isinstance(found, kind):
             return found
+        scope = scope.node.scope
     raise DeclarationError(otherwise, where=construct.node.path)
