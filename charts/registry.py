@@ -60,12 +60,10 @@ def _declare(chart: str, app: App) -> None:
             where=Path(__file__),
         )
     declare = resolve_name(chart)
-    charts = len(app.node.children)
-    if callable(declare):
-        declare(app)
-    if len(app.node.children) == charts:
+    if not callable(declare) or not declare(app):
         raise DeclarationError(
-            f"{chart!r} declares no chart; write package.module:Class, or a function that does",
+            f"{chart!r} declares no chart; write package.module:Class, or a function that returns "
+            "its charts",
             where=Path(__file__),
         )
 

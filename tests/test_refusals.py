@@ -156,7 +156,7 @@ def test_an_error_is_reported_with_its_line(declare: Declare, message: str) -> N
          "is not a chart; write package.module:Class, and a comma between two charts"),
         ("", "'' is not a chart; write package.module:Class"),
         ("charts.cluster.namespaces:NAMESPACES", "NAMESPACES' declares no chart; write package"),
-        ("charts.crawlers.click_runner:jobs", "jobs' declares no chart; write package.module"),
+        ("builtins:callable", "callable' declares no chart; write package.module:Class, or a"),
     ],
 )  # fmt: skip
 def test_an_invalid_line_in_the_registry_is_reported(

@@ -55,7 +55,8 @@ NAMESPACES = (
 )
 
 
-def declare(app: App) -> None:
+def declare(app: App) -> list[Chart]:
+    charts = []
     for limits in NAMESPACES:
         chart = Chart(app, f"namespace-{limits.name}", namespace=limits.name, folder="cluster")
         Namespace(
@@ -66,6 +67,8 @@ def declare(app: App) -> None:
             registry_credentials=Parameters.GHCR_DOCKERCONFIGJSON,
             readiness_gates=limits.readiness_gates,
         )
+        charts.append(chart)
+    return charts
 
 
 class SecretStore(Chart):
