@@ -263,9 +263,15 @@ def beyond_the_quota(app: App) -> None:
     base.namespace(chart, quota=replace(base.QUOTA, resources=base.RESOURCES, pods=8))
 
 
+def same_file(app: App) -> None:
+    Chart(app, "one", namespace="space")
+    Chart(app, "other", namespace="space").path = "space/one.k8s.yaml"
+
+
 @pytest.mark.parametrize(
     ("declare", "platform", "message"),
     [
+        (same_file, {}, "space/one.k8s.yaml is written by two charts; rename one"),
         (two, {}, "Deployment space/one is declared 2 times, in dist/space/first.k8s.yaml"),
         (two, {}, "host one.example.org is served by space/one, space/one; use a separate"),
         (misplaced, {}, "is in namespace other, which is not declared; the declared namespaces"),
@@ -287,14 +293,6 @@ def test_an_error_across_charts_is_rejected(
     declare: Callable[[App], Any], platform: dict[str, Any], message: str
 ) -> None:
     assert message in charts(declare, **platform)
-
-
-def test_two_charts_for_one_file_are_rejected() -> None:
-    def declare(app: App) -> None:
-        Chart(app, "one", namespace="space")
-        Chart(app, "other", namespace="space").path = "space/one.k8s.yaml"
-
-    assert "space/one.k8s.yaml is written by two charts; rename one" in charts(declare)
 
 
 _ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"
@@ -340,11 +338,7 @@ def test_stack_outputs_are_read_and_a_missing_file_is_empty(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        (b"v1\n", "'v1' is not a valid pin"),
-        (b"", "'' is not a valid pin"),
-        (b"\xff", "cannot be read"),
-    ],
+    [(b"v1\n", "'v1' is not a valid"), (b"", "'' is not a valid"), (b"\xff", "cannot be read")],
 )
 def test_a_malformed_pin_names_its_file(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "one.pin"

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
-from itertools import pairwise
 from pkgutil import iter_modules
 from typing import Any
 from unittest.mock import Mock
@@ -16,13 +15,14 @@ import yaml
 from charts import dist
 from constructs_lib import rules
 from constructs_lib.errors import RuleError
-from constructs_lib.manifests.objects import Object, Objects, pod_template
+from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.rules import EXAMPLES, RULES, check_sets, page
 from constructs_lib.rules.model import Rendered, Rule, declared
 from tests.conftest import manifest
 from tests.mutants import platform, rendered, start
+from tests.ops.review.edits import set_field
 
 CHECKS = {
     "pod-security": 18,
@@ -34,7 +34,6 @@ CHECKS = {
     "polaris": 46,
 }
 """The number of checks of each public set that apply to rendered objects."""
-STEP = re.compile(r"([^.\[\]]+)\.?|\[([^\]]+)\]\.?")
 ROWS: dict[str, dict[str, Any]] = yaml.safe_load(EXAMPLES.read_text("utf-8"))
 
 
@@ -57,23 +56,8 @@ def test_no_module_with_rules_is_left_out() -> None:
 def edited(item: Object, fields: Manifest) -> Object:
     """The object with other fields, as examples.yaml describes them."""
     content = copy.deepcopy(item.manifest)
-    pod = (pod_template(content) or {}).get("spec", {})
-    starts = {"pod": pod, "container": next(iter(pod.get("containers", ())), {})}
     for path, value in fields.items():
-        steps = [name or key for name, key in STEP.findall(path)]
-        place: Any = starts.get(steps[0], content)
-        last = steps[-1]
-        for step, following in pairwise(steps[1:] if steps[0] in starts else steps):
-            if isinstance(place, list):
-                place = place[int(step)]
-            else:
-                place = place.setdefault(step, [] if following == "+" else {})
-        if last == "+":
-            place.append(value)
-        elif value is None:
-            place.pop(last, None)
-        else:
-            place[last if isinstance(place, dict) else int(last)] = value
+        set_field(content, path, value)
     return Object.of(content, item.file)
 
 

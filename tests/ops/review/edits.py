@@ -7,9 +7,11 @@ constructs_lib/rules/examples.yaml, `pod` is the pod spec, and `container` its f
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -132,20 +134,20 @@ def _documents(text: str, name: str, change: Mapping[str, Any] | None) -> Iterat
         elif change is not None:
             manifest = yaml.safe_load(document)
             for path, value in change.items():
+                former = deepcopy(manifest)
                 set_field(manifest, path, value)
+                assert manifest != former, f"{name} already has {path}: {value}"
             yield yaml.safe_dump(manifest, sort_keys=False)
 
 
 def set_field(manifest: Any, path: str, value: Any) -> None:
-    """Set a field of an object or of a template to another value, or remove it with None."""
+    """Set a field of an object or of a template, or remove it with None."""
     parent, last = _find(manifest, path)
     if last == "+":
         parent.append(value)
     elif value is None:
         del parent[last]
     else:
-        same = isinstance(parent, dict) and parent.get(last) == value
-        assert not same, f"an object already has {path}: {value}"
         parent[last] = value
 
 
@@ -162,11 +164,13 @@ def _find(manifest: Any, path: str) -> tuple[Any, str | int]:
     if path.startswith("pod."):
         template = POD_TEMPLATES.get((group(manifest), manifest["kind"]), ())
         path = ".".join((*template, "spec", path.removeprefix("pod.")))
-    *parents, last = (step.strip("[]") for step in re.findall(r"\[[^\]]+\]|[^.\[\]]+", path))
+    steps = [step.strip("[]") for step in re.findall(r"\[[^\]]+\]|[^.\[\]]+", path)]
     found = manifest
-    for step in parents:
+    for step, following in pairwise(steps):
+        if isinstance(found, dict):
+            found.setdefault(step, [] if following == "+" else {})
         found = found[_key(found, step)]
-    return found, _key(found, last)
+    return found, _key(found, steps[-1])
 
 
 def _key(parent: Any, step: str) -> str | int:
