@@ -3,6 +3,7 @@
 import inspect
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +47,13 @@ class ChartFile:
     pending: list[Pending]
     """Workloads that it declares but does not render yet."""
 
+    @cached_property
+    def aside(self) -> list[Manifest] | None:
+        """The objects as the YAML library gets them; None if a value cannot be written."""
+        with suppress(ValueError):
+            return list(set_aside(self.objects))
+        return None
+
 
 class ChartFiles(tuple[ChartFile, ...]):
     """The files of all charts of an App, in order of declaration, but after their dependencies."""
@@ -57,7 +65,7 @@ class ChartFiles(tuple[ChartFile, ...]):
 
     def render(self) -> dict[str, str]:
         """The files as text by path."""
-        return {file.path: to_yaml(file.objects) for file in self}
+        return {file.path: to_yaml(file.objects, file.aside) for file in self}
 
     @property
     def objects(self) -> list[Manifest]:
@@ -99,7 +107,7 @@ class ChartFiles(tuple[ChartFile, ...]):
             f"{file.path}: {Object.of(item).key} (construct {owner.node.path}): {problem}"
             for file in self
             for item, owner in zip(file.objects, file.owners, strict=True)
-            for problem in (*malformed(item), *unwritable(item))
+            for problem in (*malformed(item), *(unwritable(item) if file.aside is None else ()))
         ]
         if malformations:
             return malformations
@@ -274,6 +282,6 @@ def _written(native: cdk8s.ApiObject) -> Manifest:
     return content
 
 
-def to_yaml(objects: list[Manifest]) -> str:
+def to_yaml(objects: list[Manifest], aside: list[Manifest] | None = None) -> str:
     """The output of `cdk8s.Yaml.stringify`, but with quotes around misread strings."""
-    return put_back(cdk8s.Yaml.stringify(*set_aside(objects)))
+    return put_back(cdk8s.Yaml.stringify(*(aside or set_aside(objects))))

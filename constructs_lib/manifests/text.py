@@ -37,20 +37,27 @@ _TOKEN = re.compile(rf"{_MARK}([\da-f]+)-")
 
 
 def set_aside(content: Any) -> Any:
-    """A copy with a token in place of each misread string, for a library that writes YAML."""
+    """A copy with a token in place of each misread string, for a library that writes YAML.
+
+    Raises ValueError for a value that `unwritable` reports.
+    """
     match content:
         case str():
-            return f"{_MARK}{content.encode().hex()}-" if _is_misread(content) else content
+            return _aside(content)
         case dict():
             return {set_aside(key): set_aside(one) for key, one in content.items()}
         case list():
             return [set_aside(one) for one in content]
+        case int() | float() if not abs(content) <= _LARGEST:  # also NaN
+            raise ValueError(content)
     return content
 
 
 @cache  # most strings occur in many objects
-def _is_misread(text: str) -> bool:
-    return bool(_MISREAD.search(text))
+def _aside(text: str) -> str:
+    if _IMPOSSIBLE.search(text):
+        raise ValueError(text)
+    return f"{_MARK}{text.encode().hex()}-" if _MISREAD.search(text) else text
 
 
 def put_back(text: str) -> str:
