@@ -21,20 +21,13 @@ from ops.errors import ClusterError, OpsError
 from ops.review.live.dry_run import LAST_APPLIED, normalized
 
 POLL_SECONDS = 1.0
-_REMOVABLE = frozenset(
-    f"{kind}.{group}".rstrip(".")
-    for group, kinds in {
-        "": "ConfigMap LimitRange ResourceQuota Service ServiceAccount",
-        "apps": "DaemonSet Deployment",
-        "autoscaling": "HorizontalPodAutoscaler",
-        "batch": "CronJob Job",
-        "external-secrets.io": "ClusterSecretStore ExternalSecret SecretStore",
-        "networking.k8s.io": "Ingress NetworkPolicy",
-        "policy": "PodDisruptionBudget",
-        "rbac.authorization.k8s.io": "Role RoleBinding",
-    }.items()
-    for kind in kinds.split()
-)
+_REMOVABLE = """
+ConfigMap LimitRange ResourceQuota Service ServiceAccount
+DaemonSet.apps Deployment.apps HorizontalPodAutoscaler.autoscaling CronJob.batch Job.batch
+ClusterSecretStore.external-secrets.io ExternalSecret.external-secrets.io
+SecretStore.external-secrets.io Ingress.networking.k8s.io NetworkPolicy.networking.k8s.io
+PodDisruptionBudget.policy Role.rbac.authorization.k8s.io RoleBinding.rbac.authorization.k8s.io
+""".split()  # noqa: SIM905 as a list, each kind has a line
 """Kinds that hold nothing but what dist/ says: a deletion loses no data and no other objects."""
 _LOSSES = {
     "Application": "may delete all objects that it syncs",
