@@ -5,10 +5,7 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
+from typing import Any
 
 
 def prepare_jsii() -> None:
@@ -27,7 +24,7 @@ def prepare_jsii() -> None:
     sys.unraisablehook = _ignore_jsii
 
 
-def _ignore_jsii(unraisable: "UnraisableHookArgs") -> None:
+def _ignore_jsii(unraisable: Any) -> None:
     trace = unraisable.exc_traceback
     if not (trace and trace.tb_frame.f_globals["__name__"].startswith("jsii.")):
         sys.__unraisablehook__(unraisable)

@@ -8,17 +8,14 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from charts.dist import FOLDER, OUTPUT
 from charts.output import PENDING, read, read_pending
 from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.model import Pending
 from ops.errors import OpsError
 from ops.review.load import objects_in
 from ops.review.model import ReviewError
-
-if TYPE_CHECKING:
-    from constructs_lib.model import Pending
 
 
 def files() -> dict[str, str]:

@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Pending
+from constructs_lib.model.platform import Platform
 from constructs_lib.model.waivers import Result
-
-if TYPE_CHECKING:
-    from constructs_lib.model.platform import Platform
 
 _T = TypeVar("_T")
 PODS = "pods"
