@@ -1,5 +1,7 @@
-"""The Node.js runtime of jsii. Imports nothing that starts Node."""
+"""Settings of a program: Node.js for jsii, and no garbage collection. Does not start Node."""
 
+import atexit
+import gc
 import os
 import shutil
 import sys
@@ -22,6 +24,12 @@ def prepare_jsii() -> None:
     ours = shutil.which("node", path=os.pathsep.join((str(folder / "bin"), str(folder))))
     os.environ.setdefault("JSII_NODE", ours or "node")
     sys.unraisablehook = _ignore_jsii
+
+
+def disable_gc() -> None:
+    """Skip garbage collection: it takes 10% of a synth or a review, and frees almost nothing."""
+    gc.disable()
+    atexit.register(gc.freeze)  # otherwise the interpreter collects again at exit
 
 
 def _ignore_jsii(unraisable: Any) -> None:

@@ -1,6 +1,5 @@
 """Renders many web services: `python -m tests.bench.services COUNT FOLDER`."""
 
-import gc
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from catalogue.parameters import Parameters
 from charts.shared import CLICKHOUSE, HTTPS, clickhouse
 from constructs_lib.kubernetes import Alb, App, Chart, Platform, Program, WebService
 from constructs_lib.model import ClusterTarget, Host, HttpGet, Pin, Probe, Resources
+from constructs_lib.node import disable_gc
 
 
 def names(count: int) -> list[str]:
@@ -55,7 +55,7 @@ def app(count: int) -> App:
 
 def main() -> None:
     """Write the manifests of the services to a directory."""
-    gc.disable()  # as app.py does
+    disable_gc()  # as app.py does
     count, folder = int(sys.argv[1]), Path(sys.argv[2])
     for path, text in app(count).render().items():
         (folder / Path(path).name).write_text(text, "utf-8")
