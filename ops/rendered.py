@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from charts.dist import FOLDER, OUTPUT
@@ -34,7 +33,6 @@ def objects() -> Objects:
     return Objects(item for path, text in files().items() for item in parse(path, text))
 
 
-@cache
 def parse(path: str, text: str) -> tuple[Object, ...]:
     """Return the objects of a file in dist/. Raises OpsError for an invalid manifest."""
     try:
