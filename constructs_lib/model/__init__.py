@@ -153,7 +153,11 @@ class Resources:
         return {name: limit for name, (_, limit) in self._pairs().items()}
 
     def _pairs(self) -> dict[str, tuple[str, str]]:
-        return {name.replace("_", "-"): pair for name, pair in vars(self).items()}
+        return {
+            "cpu": self.cpu,
+            "memory": self.memory,
+            "ephemeral-storage": self.ephemeral_storage,
+        }
 
 
 @value
