@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -65,14 +65,15 @@ def _deploy(outputs: Path, arguments: list[str]) -> int:
     command = ["cdk", "deploy", stack_outputs.STACK, "--outputs-file", str(outputs), *arguments]
     shown: set[str] = set()
     try:
-        with subprocess.Popen(command, env={**os.environ, **region}) as cdk, ExitStack() as ended:
-            ended.callback(cdk.kill)  # after an interrupt; else it has ended by itself
-            while True:
-                try:
-                    return cdk.wait(_POLL_SECONDS)
-                except subprocess.TimeoutExpired:
+        with subprocess.Popen(command, env={**os.environ, **region}) as cdk:
+            try:
+                while True:
+                    with suppress(subprocess.TimeoutExpired):
+                        return cdk.wait(_POLL_SECONDS)
                     if INSTALLATION.hosted_zone_id is None:
                         _show_records(shown)
+            finally:
+                cdk.kill()  # after an interrupt; else it has ended by itself
     except FileNotFoundError as error:
         raise OpsError("`cdk` is not on the PATH; run `make deploy-secrets`") from error
 
