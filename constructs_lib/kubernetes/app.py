@@ -283,5 +283,5 @@ def _written(native: cdk8s.ApiObject) -> Manifest:
 
 
 def to_yaml(objects: list[Manifest], aside: list[Manifest] | None = None) -> str:
-    """The output of `cdk8s.Yaml.stringify`, but with quotes around misread strings."""
+    """Like `cdk8s.Yaml.stringify`, but quotes misread strings; `aside` has them set aside."""
     return put_back(cdk8s.Yaml.stringify(*(aside or set_aside(objects))))
