@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -273,12 +274,18 @@ class Container(dict[str, Any]):
                 return float(text) if text.replace(".", "", 1).isdigit() else 0
         return 0
 
+    def tolerates(self, probe: str) -> int:
+        """The seconds for which it may fail a probe, with the defaults of Kubernetes."""
+        stated = at(self, probe)
+        return int(stated.get("periodSeconds", 10) * stated.get("failureThreshold", 3))
+
     @property
-    def may_start_for(self) -> int:
-        """The seconds until the startupProbe gives up, with the defaults of Kubernetes."""
-        probe = at(self, "startupProbe")
-        checks: int = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-        return checks + int(probe.get("initialDelaySeconds", 0))
+    def may_start_for(self) -> float:
+        """The seconds until the startup probe, or else the liveness probe, gives up."""
+        probe = next((name for name in ("startupProbe", "livenessProbe") if self.get(name)), None)
+        if not probe:
+            return inf
+        return self.tolerates(probe) + int(self[probe].get("initialDelaySeconds", 0))
 
 
 class ConfigSource(NamedTuple):

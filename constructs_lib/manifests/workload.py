@@ -29,6 +29,8 @@ HOOK = "argocd.argoproj.io/hook"
 _HOOK_DELETION = "argocd.argoproj.io/hook-delete-policy"
 _RELOADED = "secret.reloader.stakater.com/reload"
 _RELOADED_AUTOMATICALLY = "reloader.stakater.com/auto"
+WORKLOADS = tuple(dict.fromkeys(kind for _, kind in POD_TEMPLATES))
+"""The kinds with a pod template, and Pod."""
 
 
 class Update(Enum):
@@ -98,6 +100,11 @@ class Workload(Object):
     def security(self) -> Manifest:
         """The `securityContext` of its pods."""
         return at(self.pod, "securityContext")
+
+    @property
+    def grace_period(self) -> int:
+        """The seconds between the request to stop and the end."""
+        return int(self.pod.get("terminationGracePeriodSeconds", 30))
 
     @property
     def volumes(self) -> list[Manifest]:

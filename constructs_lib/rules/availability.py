@@ -29,13 +29,12 @@ _IN_BYTES = re.compile(r"(^|\.)(memory|storage|ephemeral-storage|sizeLimit)$|(^|
 )
 def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     """If the grace period ends before the preStop hook, the kubelet kills a draining pod."""
-    grace = workload.pod.get("terminationGracePeriodSeconds", 30)  # the default
     for container in workload.containers:
         slept = container.sleeps_before_stop
-        if slept and slept >= grace:
+        if slept and slept >= workload.grace_period:
             yield (
                 f"pods are killed while they drain: the preStop hook of {container} sleeps "
-                f"{slept:g} s, but the grace period is {grace} s"
+                f"{slept:g} s, but the grace period is {workload.grace_period} s"
             )
 
 

@@ -18,11 +18,13 @@ from ops.review.effects import (
     removal,
     secrets,
 )
+from ops.review.effects.fields import FACTS, container_of, owned
 from ops.review.load import of_cluster
 from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
-EFFECTS = declared(
-    Effect, removal, availability, exposure, network, permissions, secrets, operation
+EFFECTS = (
+    *declared(Effect, removal, availability, exposure, network, permissions, secrets, operation),
+    *FACTS,
 )
 _PLATFORM = Key("", "Platform", "", "the platform")
 """In place of an object, for what concerns several."""
@@ -30,12 +32,16 @@ _PLATFORM = Key("", "Platform", "", "the platform")
 
 def findings(comparison: Comparison) -> Findings:
     """All effects of a change, and the rules of the synth that it breaks or fixes."""
+    violations = list(_violations_changed(comparison))
+    yield from violations
+    refused = {field for finding in violations for field in finding.explains}
     for effect in EFFECTS:
         if not effect.kinds:
             yield from effect(comparison)
         for change in comparison.changed(effect.kinds, effect.states):
-            yield from effect(change, comparison)
-    yield from _violations_changed(comparison)
+            for finding in effect(change, comparison):
+                if effect not in FACTS or not refused.issuperset(finding.explains or [None]):
+                    yield finding
 
 
 def _violations_changed(comparison: Comparison) -> Findings:
@@ -49,12 +55,12 @@ def _violations_changed(comparison: Comparison) -> Findings:
             yield Finding(HIGH, text, risk=Risk.UNKNOWN, key=key, rule=crash.rule)
     for place, violation in now.items():
         if place not in was:
-            yield _finding(violation, fixed=False)
+            yield _finding(comparison, violation, fixed=False)
     for place, violation in was.items():
         item = violation.object
         unread = item and (violation.check, item.key) in crashes
         if place not in now and item and not unread and comparison.after.get(item.key):
-            yield _finding(violation, fixed=True)
+            yield _finding(comparison, violation, fixed=True)
 
 
 def _violations(
@@ -75,10 +81,13 @@ def _violations(
     return violations, {(crash.rule, crash.item): crash for crash in crashes}
 
 
-def _finding(violation: Violation, *, fixed: bool) -> Finding:
+def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Finding:
     key = violation.object.key if violation.object else _PLATFORM
     risk = Risk(violation.rule.risk)
     if fixed and risk is Risk.DELETE:
         risk = Risk.UPDATE  # nothing is deleted
     text = f"fixed: {violation.text}" if fixed else violation.text
-    return Finding(LOW if fixed else HIGH, text, risk=risk, key=key, rule=violation.check)
+    fields = owned(comparison.change_of(key), violation.check)
+    explains = tuple(field for field in fields if container_of(field) in text)
+    severity = LOW if fixed else HIGH
+    return Finding(severity, text, explains, risk, key, rule=violation.check)

@@ -11,7 +11,7 @@ from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.workload import Update, Workload, behind, workloads
 from constructs_lib.model.text import plural
 from ops.review.diff import TEMPLATE, Change, Comparison, Difference, spell
-from ops.review.effects.fields import is_known_field
+from ops.review.effects.fields import is_only_restart
 from ops.review.effects.removal import CONTROLLERS
 from ops.review.effects.secrets import changed_secrets
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
@@ -67,8 +67,8 @@ def pods_restart(comparison: Comparison) -> Findings:
             text = f"restarts, because its pod template changes: {named}"
         else:
             text = f"Reloader restarts it, because Secret {listed(secrets)} changes"
-        start = len(TEMPLATE[workload.kind])
-        known = tuple(field for field in template if is_known_field(field.path[start:]))
+        change = comparison.change_of(workload.key)
+        known = tuple(field for field in template if is_only_restart(change, field))
         yield Finding(LOW, text, known, key=workload.key, pods=workload.running)
 
 
@@ -106,20 +106,6 @@ def updates_interrupt(change: Change, _: Comparison) -> Findings:
             f"unavailable{recreated} (before: {before.may_be_missing})"
         )
         yield Finding(MEDIUM, text, strategy)
-
-
-@effect(*CONTROLLERS, risk="downtime")
-def startup_probe_removed(change: Change, _: Comparison) -> Findings:
-    """The liveness probe can restart a container before it has started."""
-    before, after = change.workloads
-    for name, container in after.named_containers.items():
-        former = before.named_containers.get(name, {})
-        if former.get("startupProbe") and not container.get("startupProbe"):
-            text = (
-                f"container {name} loses its startupProbe: the kubelet may restart it while it is "
-                "still starting"
-            )
-            yield Finding(MEDIUM, text)
 
 
 @effect(risk="downtime")

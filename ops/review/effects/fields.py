@@ -1,99 +1,106 @@
-"""`update` and `unknown`: what the review knows about fields, for those that no effect explains."""
+"""What fields mean: the facts that change, and the fields that no effect explains."""
+
+from __future__ import annotations
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path as File
-from typing import Any
 
-from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Kind
-from constructs_lib.manifests.workload import Workload
-from ops.review.diff import Change, Comparison, Difference, Path, spell
+from constructs_lib.manifests import lifecycle
+from constructs_lib.manifests.facts import Fact, Field, Reading, field_of, known_kinds
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
+from constructs_lib.manifests.workload import Workload, workloads
+from constructs_lib.rules import RULES
+from constructs_lib.rules.model import declared
+from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, Path, shown, spell
 from ops.review.load import STACK_GROUP
-from ops.review.model import HIGH, LOW, Finding, Findings, Severity, effect, listed
+from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk, Severity, effect, listed
 
-FIELDS = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"))
-_IN_TEMPLATE = FIELDS["pod_template"]
-
-
-def _effects(rows: list[dict[str, Any]]) -> Iterator[tuple[Path, Severity, str]]:
-    """The path of each field, with the severity and effect of a change there or below."""
-    for row in rows:
-        severity = next(severity for severity in Severity if severity in row)
-        paths = [tuple(field.split(".")) for field in row.get("fields", ())]
-        for part in ("annotations", "labels"):
-            paths += [("metadata", part, name) for name in row.get(part, ())]
-        yield from ((path, severity, row[severity]) for path in paths)
-
-
-_EFFECTS = {
-    (GROUPS[kind], kind): [
-        *_effects(rows),
-        *(_effects(FIELDS["common"]) if kind != "Namespace" else ()),
-    ]
-    for kinds, rows in FIELDS["kinds"].items()
-    for kind in kinds.split(", ")
-}
-KNOWN_KINDS: frozenset[Kind] = frozenset(_EFFECTS)
+TABLES = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"))
+KNOWN_KINDS = known_kinds()
 """Kinds that the effects know. What happens to other kinds is unknown."""
+_RESTARTS = "pods-restart"
 
 
-def is_known_field(path: Path) -> bool:
-    """Whether the effect of a field of a pod template is known."""
-    match path:
-        case ("metadata", "annotations" | "labels", *_):
-            return True
-        case ("spec", "containers" | "initContainers", _, field, *_):
-            return field in _IN_TEMPLATE["containers"]
-        case ("spec", "volumes", _, field, *_):
-            return field in _IN_TEMPLATE["volumes"]
-        case ("spec", field, *_):
-            return field in _IN_TEMPLATE["pod"]
-    return False
+def row_of(change: Change, field: Difference) -> Field | None:
+    """The row of a changed field in fields.yaml."""
+    return field_of((change.key.group, change.key.kind), field.path)
 
 
-@effect(risk="update")
-def field_updated(comparison: Comparison, explained: set[Difference]) -> Findings:
-    """A field that no other effect explains changes in place."""
-    for change in comparison.changes.values():
-        fields: dict[tuple[Severity, str], list[Difference]] = defaultdict(list)
-        for field in change.differences:
-            if field not in explained and (known := _effect(change, field)):
-                fields[known].append(field)
-        for (severity, text), alike in fields.items():
-            yield _finding(severity, text, change, alike)
+def owned(change: Change, owner: str) -> tuple[Difference, ...]:
+    """The differences in the fields that a fact, an effect or a rule reads."""
+    rows = ((field, row_of(change, field)) for field in change.differences)
+    return tuple(field for field, row in rows if row and owner in row.by)
 
 
-@effect(risk="unknown")
-def effect_unknown(comparison: Comparison, explained: set[Difference]) -> Findings:
-    """The review has no rule for this field or kind: find out its effect."""
-    for change in comparison.changes.values():
-        key = change.key
-        rest = (field for field in change.differences if field not in explained)
-        if unknown := [field for field in rest if not _effect(change, field)]:
-            yield _finding(HIGH, "effect unknown", change, unknown)
-        is_known = key.group == STACK_GROUP or (key.group, key.kind) in KNOWN_KINDS
-        if change.state == "added" and not is_known:
-            text = "is created; effect unknown, the review has no rules for this kind"
-            yield Finding(HIGH, text, key=key)
+def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
+    def find(change: Change, comparison: Comparison) -> Findings:
+        was, now = (
+            {reading.part: reading for reading in fact.read(_subject(item, objects), objects)}
+            for item, objects in (
+                (change.before, comparison.before),
+                (change.after, comparison.after),
+            )
+        )
+        fields = owned(change, fact.id)
+        for part in now:
+            if part in was and str(was[part]) != str(now[part]):
+                own = tuple(field for field in fields if _concerns(field, part))
+                severity, text = _difference(was[part], now[part])
+                yield Finding(severity, _with_fields(text, change, own), own)
+
+    return find
 
 
-def _effect(change: Change, field: Difference) -> tuple[Severity, str] | None:
-    """The severity and effect of a field; None if they are unknown."""
-    kind = (change.key.group, change.key.kind)
-    template = POD_TEMPLATES.get(kind)
-    if template and field.below(*template):
-        known = is_known_field(field.path[len(template) :])
-        return (LOW, Workload.read(change.after).update.timing) if known else None
-    effects = _EFFECTS.get(kind, ())
-    return next(((severity, text) for path, severity, text in effects if field.below(*path)), None)
+def _subject(item: Object, objects: Objects) -> Object:
+    return _workloads(objects).get(item.key, item)
 
 
-def _finding(
-    severity: Severity, text: str, change: Change, fields: Sequence[Difference]
-) -> Finding:
-    values = listed([f"{_brief(field.path)} {field.values(40)}" for field in fields])
-    return Finding(severity, f"{text}: {values}", tuple(fields), key=change.key)
+@once_per_objects
+def _workloads(objects: Objects) -> Mapping[Key, Workload]:
+    return {workload.key: workload for workload in workloads(objects)}
+
+
+def _concerns(field: Difference, part: str) -> bool:
+    """Whether a difference can concern a part of its object: not if it is in another container."""
+    inside = {"containers", "initContainers"}.intersection(field.path)
+    return not inside or f"[{part.removeprefix('container ')}]" in field.path
+
+
+def _difference(before: Reading, after: Reading) -> tuple[Severity, str]:
+    """The severity and text of a fact that changes."""
+    was = before.value if after.says == before.says else str(before)
+    text = f"{after.part} {after}".lstrip()
+    if str(before) != str(after):
+        text += f" (before: {was})"
+    if after.badness is None or before.badness is None or after.badness > before.badness:
+        return Severity(after.level), text
+    return LOW, f"better: {text}" if after.badness < before.badness else text
+
+
+def _with_fields(text: str, change: Change, fields: Iterable[Difference]) -> str:
+    """A consequence, and the fields that cause it."""
+    causes = _causes(change, fields)
+    return f"{text}; {causes}" if causes else text
+
+
+def _causes(change: Change, fields: Iterable[Difference]) -> str:
+    return listed([_old_and_new(change, field) for field in fields], 4)
+
+
+def _old_and_new(change: Change, field: Difference) -> str:
+    """`livenessProbe.periodSeconds 10 (default) → 30`."""
+    row = row_of(change, field)
+    if row and row.default is not None and ABSENT in (field.before, field.after):
+        default = f"{shown(row.default)} (default)"
+        before, after = (
+            default if value is ABSENT else shown(value, 40)
+            for value in (field.before, field.after)
+        )
+        return f"{_brief(field.path)} {before} → {after}"
+    return f"{_brief(field.path)} {field.values(40)}"
 
 
 def _brief(path: Path) -> str:
@@ -101,3 +108,81 @@ def _brief(path: Path) -> str:
     if "containers" in path:
         path = path[path.index("containers") + 2 :] or path[-1:]
     return spell(path)
+
+
+FACTS = tuple(
+    Effect(fact.id, fact.reason, fact.kinds, Risk(fact.risk), ("changed",), _changes_of(fact))
+    for fact in declared(Fact, lifecycle)
+)
+"""An effect for each fact, which reports how it changes."""
+_FACTS = {effect.id for effect in FACTS} | {rule.name for rule in RULES}
+"""What reads the fields of a row completely."""
+
+
+@effect(risk="update")
+def field_updated(comparison: Comparison, explained: set[Difference]) -> Findings:
+    """A field changes what its documentation says, or has no effect."""
+    for change in comparison.changes.values():
+        alike: dict[tuple[Severity, str, Risk], list[Difference]] = defaultdict(list)
+        for field in change.differences:
+            if field not in explained and (known := _consequence(change, field)):
+                alike[known].append(field)
+        for (severity, text, risk), fields in alike.items():
+            sentence = _with_fields(text, change, fields)
+            yield Finding(severity, sentence, tuple(fields), risk, change.key)
+
+
+@effect(risk="unknown")
+def effect_unknown(comparison: Comparison, explained: set[Difference]) -> Findings:
+    """The review does not know what a field or kind does: find out its effect."""
+    for change in comparison.changes.values():
+        key = change.key
+        rest = (field for field in change.differences if field not in explained)
+        if unknown := [field for field in rest if not _consequence(change, field)]:
+            text = f"effect unknown: {_causes(change, unknown)}"
+            yield Finding(HIGH, text, tuple(unknown), key=key)
+        is_known = key.group == STACK_GROUP or (key.group, key.kind) in KNOWN_KINDS
+        if change.state == "added" and not is_known:
+            text = "is created; effect unknown, the review has no rules for this kind"
+            yield Finding(HIGH, text, key=key)
+
+
+def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk] | None:
+    """The severity, consequence and class of a field by its row; None if they are unknown."""
+    row = row_of(change, field)
+    if row is None or row.unknown:
+        return None
+    was, now = (row.default if value is ABSENT else value for value in (field.before, field.after))
+    same = row.same
+    if row.default is not None and was == now:
+        same = "changes nothing: it is the default"
+    elif row.harmless:
+        same = f"changes nothing: {row.harmless}"
+    elif row.worse and field.path[-1] == ORDER:
+        same = "changes only the order"
+    elif not row.worse and row.by and _FACTS.issuperset(row.by):
+        same = "the result stays the same"
+    elif _RESTARTS in row.by:
+        same = Workload.read(change.after).update.timing
+    if same:
+        return LOW, same, Risk.UPDATE
+    before, after = row.read(was), row.read(now)
+    if not (before and after):
+        return None
+    part = container_of(field)
+    severity, text = _difference(before._replace(part=part), after._replace(part=part))
+    return severity, text, Risk(row.risk)
+
+
+def container_of(field: Difference) -> str:
+    """The container that contains a field, as `container api`."""
+    for steps in pairwise(field.path):
+        if steps[0] in ("containers", "initContainers"):
+            return f"container {steps[1].strip('[]')}"
+    return ""
+
+
+def is_only_restart(change: Change, field: Difference) -> bool:
+    """Whether a difference of a pod template has no other known effect than that pods restart."""
+    row = row_of(change, field)
+    return bool(row and (row.harmless or row.by == (_RESTARTS,)))

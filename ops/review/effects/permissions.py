@@ -9,11 +9,11 @@ from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, State, shown
-from ops.review.effects.fields import FIELDS
+from ops.review.effects.fields import TABLES
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect, listed
 
-_PRIVILEGES = FIELDS["privileges"]
+_PRIVILEGES = TABLES["privileges"]
 _STANDARDS = ("privileged", "baseline", "restricted")
 """Pod Security levels, least strict first; a namespace without the label has the first."""
 _STANDARD_LABEL = "pod-security.kubernetes.io/"

@@ -12,7 +12,7 @@ from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural
 from ops.review.diff import ABSENT, TEMPLATE, Change, Comparison, Difference
-from ops.review.effects.fields import FIELDS, KNOWN_KINDS
+from ops.review.effects.fields import KNOWN_KINDS, TABLES
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
@@ -31,7 +31,7 @@ _DELETION_COST = {
 """What it costs to delete an object that cannot change, by kind."""
 _IMMUTABLE = {
     kind: [tuple(field.split(".")) for field in fields]
-    for kinds, fields in FIELDS["immutable"].items()
+    for kinds, fields in TABLES["immutable"].items()
     for kind in kinds.split(", ")
 }
 SIZE = ("spec", "resources", "requests", "storage")
@@ -124,7 +124,7 @@ def object_deleted(comparison: Comparison) -> Findings:
         outcome = removal(comparison).outcome(item)
         if outcome and outcome.deleted:
             known = (item.key.group, item.kind) in KNOWN_KINDS
-            critical = item.kind in FIELDS["deletion"]["critical"] or not known
+            critical = item.kind in TABLES["deletion"]["critical"] or not known
             more = _also_affected(item, comparison)
             text = f"{outcome.why}{more and f'; {more}'}"
             yield Finding(HIGH if critical else MEDIUM, text, key=item.key)

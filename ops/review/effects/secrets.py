@@ -8,7 +8,7 @@ from dataclasses import replace
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison, Difference, shown
-from ops.review.effects.fields import FIELDS
+from ops.review.effects.fields import TABLES
 from ops.review.effects.removal import removal
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, effect, listed
@@ -171,10 +171,10 @@ def _property_changed(item: Object, field: Difference) -> Findings:
     elif (kind, name) == ("AWS::Lambda::Function", "Role"):
         text = f"runs as another IAM role: {_old_and_new(field)}"
         yield Finding(HIGH, text, (field,), Risk.PRIVILEGE)
-    elif name in FIELDS["stack"]["replaced"].get(kind, ()):
+    elif name in TABLES["stack"]["replaced"].get(kind, ()):
         text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(field)}"
         yield Finding(HIGH, text, (field,), Risk.REPLACE)
-    elif name in (*FIELDS["stack"]["updated"].get(kind, ()), "Description", "Tags"):
+    elif name in (*TABLES["stack"]["updated"].get(kind, ()), "Description", "Tags"):
         yield Finding(LOW, f"the next `cdk deploy` updates it in place: {name}", (field,))
 
 

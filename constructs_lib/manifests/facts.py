@@ -1,0 +1,187 @@
+"""What the fields of an object mean: facts worked out of several fields, and the owner of each.
+
+fields.yaml has a row for each field. A row that names no fact says itself what a value means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from pathlib import Path as File
+from typing import Any, NamedTuple
+
+import yaml
+
+from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Kind, Objects
+from constructs_lib.model.quantity import amount
+
+Path = tuple[str, ...]
+"""Field names; `[<name>]` for an item of a list."""
+_FIELDS = File(__file__).with_name("fields.yaml")
+
+
+class Reading(NamedTuple):
+    """A fact about an object, or about a part of it."""
+
+    says: str
+    """The consequence, with {} for the value: `is killed after {} without an answer`."""
+    value: str = ""
+    """`90 s`."""
+    badness: float | None = 0
+    """How bad it is, to compare it with the reading of another revision. None: every change is
+    for the worse."""
+    level: str = "medium"
+    """The severity of a change to it from a better one."""
+    part: str = ""
+    """`container api`. Empty: the object."""
+
+    def __str__(self) -> str:
+        return self.says.replace("{}", self.value)
+
+
+Readings = Iterator[Reading]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A function that works out what several fields of an object mean together."""
+
+    id: str
+    reason: str
+    """What it decides, in one or two sentences."""
+    kinds: tuple[str, ...]
+    risk: str
+    """The class of a change in `ops review`."""
+    read: Callable[[Any, Objects], Readings]
+    """The readings of an object, or of a Workload, among all objects of a revision."""
+
+
+def fact(*kinds: str, risk: str) -> Callable[[Callable[[Any, Objects], Readings]], Fact]:
+    """Turn a function into a Fact: its name, with hyphens, is the id, its docstring the reason."""
+
+    def make(read: Callable[[Any, Objects], Readings]) -> Fact:
+        reason = " ".join((read.__doc__ or "").split())
+        return Fact(read.__name__.replace("_", "-"), reason, kinds, risk, read)
+
+    return make
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A row of fields.yaml, which explains its keys."""
+
+    by: tuple[str, ...] = ()
+    same: str = ""
+    harmless: str = ""
+    unknown: str = ""
+    worse: str = ""
+    order: tuple[Any, ...] = ()
+    says: str | Mapping[Any, str] = ""
+    high: Any = None
+    low: Any = None
+    default: Any = None
+    unit: str = ""
+    risk: str = "update"
+
+    def read(self, value: Any) -> Reading | None:
+        """What a value means; None for a value of which the row says nothing."""
+        says = self.says if isinstance(self.says, str) else self.says.get(value)
+        if not says:
+            return None
+        text = f"{value} s" if self.unit == "s" and isinstance(value, int) else str(value)
+        if self.worse == "other":
+            return Reading(
+                says, text, None, "high" if self.high in ("any", value) and self.high else "medium"
+            )
+        badness = self._badness(value)
+        if badness is None:
+            return None
+        level = "medium"
+        if self.high is not None and badness >= (self._badness(self.high) or 0):
+            level = "high"
+        elif self.low is not None and badness <= (self._badness(self.low) or 0):
+            level = "low"
+        return Reading(says, text, badness, level)
+
+    def _badness(self, value: Any) -> float | None:
+        if self.order:
+            return self.order.index(value) if value in self.order else None
+        if isinstance(self.default, str) and value == self.default:
+            return -inf  # words, such as `no limit`
+        with suppress(ValueError):
+            number = float(amount(value))
+            return -number if self.worse == "less" else number
+        return None
+
+
+def field_of(kind: Kind, path: Path) -> Field | None:
+    """The row of a field; None if there is none."""
+    steps = tuple(step for step in path if not step.startswith("["))
+    for part, inside in _parts(kind, steps):
+        rows = _rows().get(part, {})
+        for length in range(len(inside), 0, -1):
+            if found := rows.get(inside[:length]) or rows.get(_domain(inside[:length])):
+                return found
+    return None
+
+
+def _domain(steps: Path) -> Path:
+    """The path of all annotations or labels with the same prefix."""
+    return (*steps[:-1], steps[-1].partition("/")[0])
+
+
+def _parts(kind: Kind, steps: Path) -> Iterator[tuple[str, Path]]:
+    """The parts of fields.yaml that may have a row for a field, with its path there."""
+    template = POD_TEMPLATES.get(kind)
+    if template is not None and steps[: len(template)] == template:
+        match steps[len(template) :]:
+            case ("metadata", *inside):
+                yield "template", tuple(inside)
+            case ("spec", "containers" | "initContainers", *inside) if inside:
+                yield "container", tuple(inside)
+            case ("spec", *inside):
+                yield "pod", tuple(inside)
+    job = _JOBS.get(kind)
+    if job and steps[: len(job)] == job:
+        yield "job", steps[len(job) :]
+    if GROUPS.get(kind[1]) == kind[0]:
+        yield kind[1], steps
+        yield "object", steps
+
+
+_JOBS = {("batch", "CronJob"): ("spec", "jobTemplate", "spec"), ("batch", "Job"): ("spec",)}
+"""The path of the spec of a job."""
+
+
+@cache
+def _rows() -> Mapping[str, Mapping[Path, Field]]:
+    """The rows of fields.yaml, by part and field."""
+    parts: dict[str, dict[Path, Field]] = {}
+    for names, entries in yaml.safe_load(_FIELDS.read_text("utf-8")).items():
+        for entry in entries:
+            paths = [_steps(name) for name in entry.pop("fields").split()]
+            lists = {
+                "by": tuple(entry.pop("by", "").split()),
+                "order": tuple(entry.pop("order", ())),
+            }
+            row = Field(**lists, **entry)
+            for part in names.split():
+                parts.setdefault(part, {}).update(dict.fromkeys(paths, row))
+    return parts
+
+
+def _steps(name: str) -> Path:
+    """The steps to a field. The name of an annotation or label is one step."""
+    if mapping := re.search(r"\b(annotations|labels)\.", name):
+        return (*name[: mapping.end() - 1].split("."), name[mapping.end() :])
+    return tuple(name.split("."))
+
+
+@cache
+def known_kinds() -> frozenset[Kind]:
+    """The kinds whose fields are known."""
+    return frozenset((GROUPS[part], part) for part in _rows() if part in GROUPS)
