@@ -4,17 +4,21 @@ The probe numbers and their defaults are those of the API reference:
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Probe
 """
 
+import json
 from math import inf
 
 from constructs_lib.manifests.facts import Reading, Readings, fact
-from constructs_lib.manifests.objects import Objects, at
+from constructs_lib.manifests.objects import Container, Objects, at
 from constructs_lib.manifests.workload import WORKLOADS, Workload
 
 _SHORT_START = 30
 """Seconds in which few programs can connect to their databases and start; our estimate."""
 _SHORT_HANG, _LONG_HANG = 30, 600
-"""A pause of 30 s (garbage collection, a slow disk) is no hang; after 10 min, a person would have
-noticed it. Our estimates: the default is 30 s."""
+"""Seconds: programs pause for up to 30 s (the default), and a hang of 10 min is an outage; our
+estimates."""
+_SHORT_FAILURE, _LONG_FAILURE = 5, 60
+"""Seconds: a slow answer is no failure yet, and failed requests for a minute are an outage; our
+estimates."""
 _SHORT_END = 5
 """Seconds in which few programs finish their requests; our estimate. The default is 30 s."""
 
@@ -25,7 +29,7 @@ def time_to_start(workload: Workload, _: Objects) -> Readings:
     for container in workload.every_container:
         limit = container.may_start_for
         yield Reading(
-            "is killed if it does not answer within {} of its start",
+            "killed if it does not answer within {} of its start",
             f"{limit} s" if limit < inf else "any time",
             -limit,
             "high" if limit < _SHORT_START else "medium",
@@ -37,33 +41,33 @@ def time_to_start(workload: Workload, _: Objects) -> Readings:
 def hang_tolerance(workload: Workload, _: Objects) -> Readings:
     """A container that fails its liveness probe for this long is killed and restarted."""
     for container in workload.every_container:
-        probe = at(container, "livenessProbe")
-        if not probe:
-            yield Reading("is not restarted if it hangs", badness=inf, part=str(container))
-            continue
-        seconds = container.tolerates("livenessProbe")
-        badness, level = max(0, _SHORT_HANG - seconds), "medium"
-        if seconds > _LONG_HANG:
-            badness = seconds
-        elif seconds < _SHORT_HANG / 3:
-            level = "high"
-        says = "is killed after {} without an answer"
-        yield Reading(says, f"{seconds} s", badness, level, str(container))
+        if "livenessProbe" in container.probes:
+            says = "killed after {}"
+            yield _tolerance(container, "livenessProbe", says, _SHORT_HANG, _LONG_HANG)
+        else:
+            yield Reading("not restarted if it hangs", badness=inf, part=str(container))
 
 
 @fact(*WORKLOADS, risk="downtime")
 def failure_tolerance(workload: Workload, _: Objects) -> Readings:
     """A pod that fails its readiness probe for this long gets no requests until it is ready."""
     for container in workload.containers:
-        if not at(container, "readinessProbe"):
-            yield Reading(
-                "gets requests even if it cannot answer", badness=inf, part=str(container)
-            )
-            continue
-        seconds = container.tolerates("readinessProbe")
-        badness = max(0, _SHORT_END - seconds, seconds - _SHORT_HANG)
-        says = "gets no more requests after {} without an answer"
-        yield Reading(says, f"{seconds} s", badness, "medium", str(container))
+        if "readinessProbe" in container.probes:
+            says = "gets no more requests after {}"
+            yield _tolerance(container, "readinessProbe", says, _SHORT_FAILURE, _LONG_FAILURE)
+        else:
+            says = "gets requests even if it cannot answer"
+            yield Reading(says, badness=inf, part=str(container))
+
+
+def _tolerance(container: Container, probe: str, says: str, least: int, most: int) -> Reading:
+    """For how long a probe may fail; between `least` and `most` seconds, no time is worse."""
+    seconds = container.tolerates(probe)
+    single = container.tolerates(probe) == container.probes[probe].get("periodSeconds", 10)
+    value = f"{seconds} s without an answer{' (a single failed check)' if single else ''}"
+    badness = max(0, least - seconds, seconds - most) + single
+    level = "high" if seconds < least / 3 else "medium"
+    return Reading(says, value, badness, level, str(container))
 
 
 @fact(*WORKLOADS, risk="downtime")
@@ -83,16 +87,21 @@ def time_to_ready(workload: Workload, _: Objects) -> Readings:
 def time_to_stop(workload: Workload, _: Objects) -> Readings:
     """A container that has not ended this long after it is asked to stop is killed."""
     for container in workload.containers:
-        seconds = workload.grace_period - container.sleeps_before_stop
+        seconds = max(0, workload.grace_period - (container.sleeps_before_stop or 0))
         level = "high" if seconds < _SHORT_END else "medium"
-        says = "is killed {} after it is asked to stop"
-        yield Reading(says, f"{max(seconds, 0):g} s", -seconds, level, str(container))
+        says = "killed {} after it is asked to stop"
+        yield Reading(says, f"{seconds:g} s", -seconds, level, str(container))
 
 
 @fact(*WORKLOADS, risk="downtime")
 def time_to_drain(workload: Workload, _: Objects) -> Readings:
-    """A pod that stops before clients and load balancers have noticed breaks their requests."""
+    """A pod that stops before load balancers and clients have noticed breaks their requests."""
     for container in workload.containers:
         seconds = container.sleeps_before_stop
-        says = "serves requests for {} more when its pod is removed"
-        yield Reading(says, f"{seconds:g} s", -seconds, "medium", str(container))
+        if seconds is None:
+            hook = json.dumps(container.hooks["preStop"], sort_keys=True)
+            says = "runs another hook before it is asked to stop: {}"
+            yield Reading(says, hook, None, part=str(container))
+        else:
+            says = "serves requests for {} more when its pod is to stop"
+            yield Reading(says, f"{seconds:g} s", -seconds, part=str(container))

@@ -262,17 +262,19 @@ class Container(dict[str, Any]):
         return {field: lifecycle[field] for field in _HOOKS if lifecycle.get(field)}
 
     @property
-    def sleeps_before_stop(self) -> float:
-        """The seconds that its preStop hook sleeps; 0 if the command is not recognized."""
+    def sleeps_before_stop(self) -> float | None:
+        """The seconds that its preStop hook sleeps; None if the hook does something else."""
         hook = at(self.hooks, "preStop")
-        if seconds := at(hook, "sleep").get("seconds"):
-            return float(seconds)
+        if not hook:
+            return 0
+        if "sleep" in hook:
+            return float(at(hook, "sleep").get("seconds") or 0)
         command = " ".join(map(str, at(hook, "exec").get("command") or ())).split()
         for word, following in pairwise(command):
             if word.rpartition("/")[2] == "sleep":
                 text = following.strip(";").removesuffix("s")
-                return float(text) if text.replace(".", "", 1).isdigit() else 0
-        return 0
+                return float(text) if text.replace(".", "", 1).isdigit() else None
+        return None
 
     def tolerates(self, probe: str) -> int:
         """The seconds for which it may fail a probe, with the defaults of Kubernetes."""

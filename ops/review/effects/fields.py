@@ -14,7 +14,7 @@ from constructs_lib.manifests.objects import Key, Object, Objects, once_per_obje
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import declared
-from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, Path, shown, spell
+from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, shown, spell
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk, Severity, effect, listed
 
@@ -22,6 +22,7 @@ TABLES = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"
 KNOWN_KINDS = known_kinds()
 """Kinds that the effects know. What happens to other kinds is unknown."""
 _RESTARTS = "pods-restart"
+_CONTAINERS = {"containers", "initContainers"}
 
 
 def row_of(change: Change, field: Difference) -> Field | None:
@@ -65,14 +66,14 @@ def _workloads(objects: Objects) -> Mapping[Key, Workload]:
 
 def _concerns(field: Difference, part: str) -> bool:
     """Whether a difference can concern a part of its object: not if it is in another container."""
-    inside = {"containers", "initContainers"}.intersection(field.path)
+    inside = _CONTAINERS.intersection(field.path)
     return not inside or f"[{part.removeprefix('container ')}]" in field.path
 
 
 def _difference(before: Reading, after: Reading) -> tuple[Severity, str]:
     """The severity and text of a fact that changes."""
     was = before.value if after.says == before.says else str(before)
-    text = f"{after.part} {after}".lstrip()
+    text = f"{after.part}: {after}" if after.part else str(after)
     if str(before) != str(after):
         text += f" (before: {was})"
     if after.badness is None or before.badness is None or after.badness > before.badness:
@@ -99,15 +100,17 @@ def _old_and_new(change: Change, field: Difference) -> str:
             default if value is ABSENT else shown(value, 40)
             for value in (field.before, field.after)
         )
-        return f"{_brief(field.path)} {before} → {after}"
-    return f"{_brief(field.path)} {field.values(40)}"
+        return f"{_brief(change, field)} {before} → {after}"
+    return f"{_brief(change, field)} {field.values(40)}"
 
 
-def _brief(path: Path) -> str:
-    """The path, without the part up to a container's name."""
-    if "containers" in path:
-        path = path[path.index("containers") + 2 :] or path[-1:]
-    return spell(path)
+def _brief(change: Change, field: Difference) -> str:
+    """Its path, without the steps to the pod spec or to the fields of a container."""
+    path = field.path
+    for place, step in enumerate(path[:-2]):
+        if step in _CONTAINERS:
+            return spell(path[place + 2 :])
+    return change.brief(field)
 
 
 FACTS = tuple(
@@ -177,7 +180,7 @@ def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk
 def container_of(field: Difference) -> str:
     """The container that contains a field, as `container api`."""
     for steps in pairwise(field.path):
-        if steps[0] in ("containers", "initContainers"):
+        if steps[0] in _CONTAINERS:
             return f"container {steps[1].strip('[]')}"
     return ""
 

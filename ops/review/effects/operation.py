@@ -182,7 +182,7 @@ def demand_changed(comparison: Comparison) -> Findings:
             for change in comparison.changed(PODS)
             if change.key.namespace == namespace
             for field in change.differences
-            if "resources" in field.path
+            if "requests" in field.path
         )
         key = Key("", "Namespace", "", namespace)
         yield Finding(HIGH if above else LOW, text, causes, key=key)
