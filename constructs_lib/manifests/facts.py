@@ -42,6 +42,11 @@ class Reading(NamedTuple):
     def __str__(self) -> str:
         return self.says.replace("{}", self.value)
 
+    def is_worse_than(self, other: Reading) -> bool:
+        if self.badness is None or other.badness is None:
+            return (self.says, self.value) != (other.says, other.value)
+        return self.badness > other.badness
+
 
 Readings = Iterator[Reading]
 
@@ -164,11 +169,8 @@ def _rows() -> Mapping[str, Mapping[Path, Field]]:
     for names, entries in yaml.safe_load(_FIELDS.read_text("utf-8")).items():
         for entry in entries:
             paths = [_steps(name) for name in entry.pop("fields").split()]
-            lists = {
-                "by": tuple(entry.pop("by", "").split()),
-                "order": tuple(entry.pop("order", ())),
-            }
-            row = Field(**lists, **entry)
+            by, order = entry.pop("by", "").split(), entry.pop("order", ())
+            row = Field(by=tuple(by), order=tuple(order), **entry)
             for part in names.split():
                 parts.setdefault(part, {}).update(dict.fromkeys(paths, row))
     return parts

@@ -10,7 +10,7 @@ from pathlib import Path as File
 
 from constructs_lib.manifests import lifecycle
 from constructs_lib.manifests.facts import Fact, Field, Reading, field_of, known_kinds
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
+from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import declared
@@ -56,7 +56,10 @@ def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
 
 
 def _subject(item: Object, objects: Objects) -> Object:
-    return _workloads(objects).get(item.key, item)
+    """The object, as a Workload if it has pods."""
+    if (item.key.group, item.kind) not in POD_TEMPLATES:
+        return item
+    return _workloads(objects).get(item.key) or Workload.read(item)
 
 
 @once_per_objects
@@ -76,9 +79,9 @@ def _difference(before: Reading, after: Reading) -> tuple[Severity, str]:
     text = f"{after.part}: {after}" if after.part else str(after)
     if str(before) != str(after):
         text += f" (before: {was})"
-    if after.badness is None or before.badness is None or after.badness > before.badness:
+    if after.is_worse_than(before):
         return Severity(after.level), text
-    return LOW, f"better: {text}" if after.badness < before.badness else text
+    return LOW, f"better: {text}" if before.is_worse_than(after) else text
 
 
 def _with_fields(text: str, change: Change, fields: Iterable[Difference]) -> str:
