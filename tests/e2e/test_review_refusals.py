@@ -1,0 +1,59 @@
+"""The API server refuses the edited objects of the review's tests that the review calls refused,
+and accepts the others.
+"""
+
+import re
+from collections.abc import Iterator
+
+from constructs_lib.manifests.objects import Key
+from constructs_lib.model import Manifest
+from ops.cluster import APPLY_PATCH
+from ops.review.live.reading import Server
+from ops.review.load import STACK_GROUP
+from ops.review.report import Report
+from tests.e2e.conftest import Claimed
+from tests.e2e.installed import Installed
+from tests.ops.review.cases import CASES
+from tests.ops.review.edits import rendered, review
+
+_REFUSED = re.compile(r"API server (refuses|rejects|does not accept)|is not valid for the API")
+_UNDECIDED = {404, 409}
+"""The namespace or kind does not exist; another manager owns a field."""
+
+
+def edited(report: Report) -> Iterator[tuple[Key, Manifest]]:
+    """The objects that a sync of the edit applies."""
+    for change in report.comparison.changes.values():
+        if change.state != "removed" and change.key.group != STACK_GROUP:
+            yield change.key, change.after.manifest
+
+
+def test_the_api_server_refuses_what_the_review_calls_refused(
+    installation: Installed, claim: Claimed
+) -> None:
+    server = Server(installation.cluster)
+    wrong, asked, refusals = [], 0, 0
+    with claim("`ops review`: objects are refused as predicted") as measured:
+        for case in CASES:
+            if case.base(rendered()) != rendered():  # the cluster has what the charts render
+                continue
+            report = review(rendered(), case.edit(rendered()))
+            for key, manifest in edited(report):
+                resource = server.client.resources.get(manifest["apiVersion"], key.kind)
+                if not resource:
+                    continue
+                response = server.dry_run(resource, manifest, APPLY_PATCH, force="true")
+                if response.status in _UNDECIDED:
+                    continue
+                predicted = any(
+                    _REFUSED.search(finding.text)
+                    for finding in report.findings
+                    if finding.key == key
+                )
+                asked, refusals = asked + 1, refusals + predicted
+                if predicted == response.accepted:
+                    says = "accepts" if response.accepted else f"refuses: {response.message}"
+                    wrong.append(f"{case.name}: {key}: the API server {says}")
+        assert not wrong, "\n".join(wrong)
+        assert refusals
+        measured(f"{asked} objects, {refusals} refused")
