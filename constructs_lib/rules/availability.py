@@ -186,7 +186,10 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
                 missing = "request" if name not in requests else "limit"
                 yield f"{container} has no {missing} for {name}"
             elif amount(requests[name]) > amount(limits[name]):
-                yield f"{container} requests more {name} than its limit allows"
+                yield (
+                    f"the API server rejects it: {container} requests more {name} than its limit "
+                    "allows"
+                )
         for name, value in [*requests.items(), *limits.items()]:
             if not amount(value):
                 yield f"{container} sets {name} to {value}"

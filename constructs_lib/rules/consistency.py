@@ -144,7 +144,7 @@ def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
         return
     selector = at(workload.spec, "selector")
     if not selects(selector, workload.pod_labels):
-        text = "its selector does not match its own pods"
+        text = "the API server rejects it: its selector does not match its own pods"
         yield Problem(text, "correct the labels of the template")
     elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
         yield "its selector matches every pod"
