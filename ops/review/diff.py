@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Any, Literal
 
 from constructs_lib.errors import one_line
@@ -12,6 +13,7 @@ from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Key, Object,
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import amount
 from ops.review.load import STACK_GROUP
+from ops.review.model import listed
 
 State = Literal["added", "changed", "removed"]
 ANY_STATE: tuple[State, ...] = ("added", "changed", "removed")
@@ -27,6 +29,8 @@ ABSENT: Any = object()
 """The value of a missing field."""
 Path = tuple[str, ...]
 _PLAIN = re.compile(r"[\w-]+")
+_MOST_PARTS = 3
+"""How many gains and how many losses of a long value are listed."""
 _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 ORDER = "[order]"
 """The last step of a path if only the order of a list differs."""
@@ -66,8 +70,8 @@ class Difference:
         return self.path[: len(prefix)] == prefix
 
     def values(self, longest: int = 0) -> str:
-        """The field before and after, as `shown`."""
-        return f"{shown(self.before, longest)} → {shown(self.after, longest)}"
+        """The field before and after, as `contrast`."""
+        return contrast(self.before, self.after, longest)
 
 
 def spell(path: Path) -> str:
@@ -79,18 +83,62 @@ def spell(path: Path) -> str:
     return "".join(steps).removeprefix(".")
 
 
-def shown(content: Any, longest: int = 0) -> str:
-    """A value on one line, truncated to `longest` characters; 0: not truncated."""
+def shown(content: Any) -> str:
+    """A value on one line."""
     if content is ABSENT:
         return "(none)"
     if isinstance(content, str):
-        text = content if content.strip() == content and content.isprintable() else repr(content)
-    else:
-        text = json.dumps(content, ensure_ascii=False, default=str)
+        is_plain = content and content.strip() == content and content.isprintable()
+        return content if is_plain else repr(content)
+    return json.dumps(content, ensure_ascii=False, default=str)
+
+
+def contrast(before: Any, after: Any, longest: int = 0) -> str:
+    """How two values differ: `old → new`, or what a list, mapping or text of several lines gains
+    and loses: `+new, -old`.
+
+    `longest` is the maximum length of each value or part; longer ones start where they differ.
+    0: no maximum.
+    """
+    old, new = _parts(before, after)
+    gained, lost = ([one for one in new if one not in old], [one for one in old if one not in new])
+    if not gained and not lost:  # one value, another order or repeated parts
+        whole = shown(before), shown(after)
+        return " → ".join(_cut(text, [whole[1 - at]], longest) for at, text in enumerate(whole))
+    parts = (
+        [f"{sign}{_cut(text, others, longest)}" for text in texts]
+        for sign, texts, others in (("+", gained, lost), ("-", lost, gained))
+    )
+    most = _MOST_PARTS if longest else len(old) + len(new)
+    return ", ".join(listed(texts, most) for texts in parts if texts)
+
+
+def _parts(before: Any, after: Any) -> Iterable[list[str]]:
+    """The parts of two values of the same type; none if they are compared as a whole."""
+    sides = before, after
+    match sides:
+        case list(), list():
+            return ([shown(item) for item in side] for side in sides)
+        case dict(), dict():
+            return ([f"{name}: {shown(item)}" for name, item in side.items()] for side in sides)
+        case str(), str() if "\n" in before + after:
+            return ([shown(line) for line in side.splitlines()] for side in sides)
+    return [], []
+
+
+def _cut(text: str, others: Sequence[str], longest: int) -> str:
+    """The part of a text from where it differs from all others, with what is before it if short."""
     if not longest:
         return text
-    text = _COMMIT.sub(r"\1", text)
-    return f"{text[: longest - 1]}…" if len(text) > longest else text
+    short = _COMMIT.sub(r"\1", text)
+    if short not in (_COMMIT.sub(r"\1", other) for other in others):
+        text = short
+    if len(text) <= longest:
+        return text
+    alike = max((len(commonprefix([text, o])) for o in others), default=0)  # noqa: RUF071 of texts
+    start = max(0, alike - longest // 3)
+    end = start + longest - 1 - bool(start)
+    return f"{'…' if start else ''}{text[start:end]}{'…' if text[end:] else ''}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from constructs_lib.model.text import plural, table
-from ops.review.diff import ABSENT, Change, Difference, shown
+from ops.review.diff import ABSENT, Change, Difference
 from ops.review.model import Severity
 from ops.review.report import Group, Report
 from ops.review.revisions import RawDiff
@@ -84,8 +84,7 @@ def _service(file: str, changes: list[Change]) -> str:
 
 def _object(change: Change) -> str:
     fields = "".join(
-        f"  - {_code(change.brief(field))}: {_code(shown(field.before, _LONG))} → "
-        f"{_code(shown(field.after, _LONG))}\n"
+        f"  - {_code(change.brief(field))}: {_code(field.values(_LONG))}\n"
         for field in change.differences
     )
     return f"- {_prose(str(change.key))}{_STATES[change.state]}\n{fields}"

@@ -14,7 +14,7 @@ from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import declared
-from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, shown, spell
+from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, contrast, shown, spell
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk, Severity, effect, listed
 
@@ -100,10 +100,9 @@ def _old_and_new(change: Change, field: Difference) -> str:
     if row and row.default is not None and ABSENT in (field.before, field.after):
         default = f"{shown(row.default)} (default)"
         before, after = (
-            default if value is ABSENT else shown(value, 40)
-            for value in (field.before, field.after)
+            default if value is ABSENT else value for value in (field.before, field.after)
         )
-        return f"{_brief(change, field)} {before} → {after}"
+        return f"{_brief(change, field)} {contrast(before, after, 40)}"
     return f"{_brief(change, field)} {field.values(40)}"
 
 

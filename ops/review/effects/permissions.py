@@ -11,7 +11,7 @@ from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, State, shown
 from ops.review.effects.fields import TABLES
 from ops.review.load import STACK_GROUP
-from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect, listed
+from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect
 
 _PRIVILEGES = TABLES["privileges"]
 _STANDARDS = ("privileged", "baseline", "restricted")
@@ -76,7 +76,8 @@ def _of_role(role: Object) -> Iterator[str]:
         verbs = ", ".join(rule.get("verbs") or ())
         resources = ", ".join(rule.get("resources") or rule.get("nonResourceURLs") or ())
         groups = ", ".join(group or "core" for group in rule.get("apiGroups") or ("core",))
-        names = f", named {listed(rule['resourceNames'])}" if rule.get("resourceNames") else ""
+        named = ", ".join(rule.get("resourceNames") or ())
+        names = f", named {named}" if named else ""
         yield f"{verbs} {resources} in API group {groups}{names}"
 
 

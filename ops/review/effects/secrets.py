@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
-from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison, Difference, shown
+from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison, Difference
 from ops.review.effects.fields import TABLES
 from ops.review.effects.removal import removal
 from ops.review.load import STACK_GROUP
@@ -158,7 +158,7 @@ def resource_changed(change: Change, _: Comparison) -> Findings:
             yield from _property_changed(change.after, field)
         elif known:
             severity, text = known
-            yield Finding(severity, f"{text}: {_old_and_new(field)}", (field,))
+            yield Finding(severity, f"{text}: {field.values(60)}", (field,))
 
 
 def _property_changed(item: Object, field: Difference) -> Findings:
@@ -169,21 +169,10 @@ def _property_changed(item: Object, field: Difference) -> Findings:
             text += f"; {field.before} stays in AWS"
         yield Finding(MEDIUM, text, (field,), Risk.SECRET)
     elif (kind, name) == ("AWS::Lambda::Function", "Role"):
-        text = f"runs as another IAM role: {_old_and_new(field)}"
+        text = f"runs as another IAM role: {field.values(60)}"
         yield Finding(HIGH, text, (field,), Risk.PRIVILEGE)
     elif name in TABLES["stack"]["replaced"].get(kind, ()):
-        text = f"the next `cdk deploy` replaces it: {name} {_old_and_new(field)}"
+        text = f"the next `cdk deploy` replaces it: {name} {field.values(60)}"
         yield Finding(HIGH, text, (field,), Risk.REPLACE)
     elif name in (*TABLES["stack"]["updated"].get(kind, ()), "Description", "Tags"):
         yield Finding(LOW, f"the next `cdk deploy` updates it in place: {name}", (field,))
-
-
-def _old_and_new(difference: Difference) -> str:
-    """Old and new value; for lists, the added and removed items."""
-    before, after = difference.before, difference.after
-    if isinstance(before, list) and isinstance(after, list):
-        added = [f"+{shown(item, 60)}" for item in after if item not in before]
-        removed = [f"-{shown(item, 60)}" for item in before if item not in after]
-        if added or removed:
-            return listed([*added, *removed], 6)
-    return difference.values(60)

@@ -87,7 +87,7 @@ def test_markdown_is_a_valid_comment_on_github(report: Report) -> None:
 def test_markdown_shows_values_as_they_are() -> None:
     shown = page(comment(review(rendered(), REPORTS["nasty values"][1](rendered()))))
     assert (
-        f"<code>{html.escape(NASTY.replace(chr(92) * 2, chr(92)), quote=False)}"
+        f"<code>300 → {html.escape(NASTY.replace(chr(92) * 2, chr(92)), quote=False)}"
         in shown.replace("&quot;", '"')
     )
 
