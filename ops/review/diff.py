@@ -204,6 +204,7 @@ class Comparison:
             stored: Whether both come from an API server, with its defaults.
         """
         self.before, self.after, self.stored = before, after, stored
+        self.folder = "dist/"
         old, new = before.objects, after.objects
         changes = [
             Change(old[key], item, differences)

@@ -11,6 +11,7 @@ from constructs_lib.rules.model import Rendered, Violation, declared
 from ops.review.diff import Comparison
 from ops.review.effects import (
     availability,
+    definitions,
     exposure,
     network,
     operation,
@@ -23,7 +24,8 @@ from ops.review.load import of_cluster
 from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
 EFFECTS = (
-    *declared(Effect, removal, availability, exposure, network, permissions, secrets, operation),
+    *declared(Effect, removal, definitions, availability, exposure, network, permissions),
+    *declared(Effect, secrets, operation),
     *FACTS,
 )
 _PLATFORM = Key("", "Platform", "", "the platform")

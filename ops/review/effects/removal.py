@@ -20,10 +20,12 @@ CONTROLLERS = ("DaemonSet", "Deployment", "StatefulSet")
 """The kinds that keep pods running."""
 _ALSO_AFFECTED = {
     "ClusterSecretStore": "ExternalSecrets that use it can no longer refresh",
+    "CustomResourceDefinition": "also deleted: all its objects in the cluster",
     "PersistentVolumeClaim": "also deleted: its volume, unless the storage class retains it",
 }
 """What else a deletion affects, by kind."""
 _DELETION_COST = {
+    "CustomResourceDefinition": ", which deletes all its objects",
     **dict.fromkeys(CONTROLLERS, ", which stops its pods"),
     "PersistentVolumeClaim": ", which deletes its data",
     "Service": "; the new Service gets another IP address",
@@ -190,38 +192,6 @@ def shrinks(difference: Difference) -> bool:
     if ABSENT in (difference.before, difference.after):
         return False
     return amount(str(difference.after)) < amount(str(difference.before))
-
-
-@effect(risk="downtime")
-def version_not_served(comparison: Comparison) -> Findings:
-    """The API server refuses objects of a version that their definition does not serve."""
-    for definition in comparison.after.of_kinds("CustomResourceDefinition"):
-        served, group = _served(definition), definition.spec.get("group")
-        kind = at(definition.spec, "names").get("kind")
-        lost = [v for v in _served(comparison.before.get(definition.key)) if v not in served]
-        refused = {
-            item.key: version
-            for item in comparison.after
-            if (item.key.group, item.kind) == (group, kind)
-            and comparison.changes.keys() & {item.key, definition.key}
-            and (version := item.manifest["apiVersion"].rpartition("/")[2]) not in served
-        }
-        if lost or refused:
-            versions = ", ".join(dict.fromkeys([*lost, *refused.values()]))
-            objects = "all objects of this version"
-            if refused:
-                names = listed([key.name for key in refused])
-                objects = f"{plural(len(refused), 'object')} of dist/ ({names})"
-            text = f"does not serve {versions} of {kind}: the API server refuses {objects}"
-            fields = comparison.change_of(definition.key).among(
-                *(("spec", "versions", f"[{version}]") for version in lost)
-            )
-            yield Finding(HIGH, text, fields, key=definition.key)
-
-
-def _served(definition: Object | None) -> list[str]:
-    versions = definition.spec.get("versions") or () if definition else ()
-    return [str(version.get("name")) for version in versions if version.get("served")]
 
 
 @effect(risk="replace")

@@ -1,0 +1,263 @@
+"""CustomResourceDefinitions: their versions and schemas, and the objects that a change concerns."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from constructs_lib.manifests.objects import Key, Object, at
+from constructs_lib.model import Manifest
+from constructs_lib.model.text import plural
+from ops.review.diff import ABSENT, Change, Comparison, contrast
+from ops.review.effects.fields import TABLES, owned
+from ops.review.model import HIGH, LOW, Finding, Findings, Risk, Severity, effect, listed
+
+_SCHEMA = TABLES["schema"]
+_KEYWORDS = {word: name for name, words in TABLES["keywords"].items() for word in words}
+_RULES = "x-kubernetes-validations"
+_IMPLIED = {"x-kubernetes-list-type": "atomic", "x-kubernetes-map-type": "granular"}
+_VERSIONS = ("spec", "versions")
+_PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_TYPES = {
+    bool: ["boolean"], dict: ["object"], float: ["number"], int: ["integer", "number"],
+    list: ["array"], str: ["string"],
+}  # fmt: skip
+"""The types of a schema that accept a value."""
+_FEW = 6
+"""How many differences are shown with their values."""
+
+
+@effect(risk="downtime")
+def version_not_served(comparison: Comparison) -> Findings:
+    """The API server refuses objects of a version that their definition does not serve."""
+    for definition in comparison.after.of_kinds("CustomResourceDefinition"):
+        was, now = _versions(comparison.before.get(definition.key)), _versions(definition)
+        refused = {
+            item.key: version
+            for item, version in _objects(comparison, definition)
+            if comparison.changes.keys() & {item.key, definition.key} and not now.get(version)
+        }
+        lost = [version for version in was if was[version] and not now.get(version)]
+        change = comparison.change_of(definition.key)
+        if lost or refused:
+            versions = ", ".join(dict.fromkeys([*lost, *refused.values()]))
+            kind = at(definition.spec, "names").get("kind")
+            objects = _named(refused, comparison) if refused else "all objects of this version"
+            text = f"does not serve {versions} of {kind}: the API server refuses {objects}"
+            fields = change.among(*((*_VERSIONS, f"[{version}]") for version in lost))
+            yield Finding(HIGH, text, fields, key=definition.key)
+        if gone := [version for version in was if version not in now]:
+            text = (
+                f"removes {', '.join(gone)}: the API server refuses the definition while its "
+                "status.storedVersions lists a removed version"
+            )
+            fields = change.among(*((*_VERSIONS, f"[{version}]") for version in gone))
+            yield Finding(HIGH, text, fields, Risk.REPLACE, definition.key)
+
+
+class Fact(NamedTuple):
+    """One difference of two schemas."""
+
+    consequence: str
+    """A table of `schema` in fields.toml."""
+    path: str
+    """Of the field in objects."""
+    what: str = ""
+    """The keyword that differs, and its values; empty for the whole field."""
+    objects: Sequence[Key] = ()
+    """The objects that it concerns."""
+
+
+Values = Sequence[tuple[Key, Any]]
+"""Objects, with their value in one place of a schema."""
+
+
+@effect("CustomResourceDefinition", risk="update")
+def schema_changed(change: Change, comparison: Comparison) -> Findings:
+    """The schema of a version decides which fields the API server accepts, fills in or drops."""
+    was, now = _versions(change.before), _versions(change.after)
+    fields = owned(change, "schema-changed")
+    facts: dict[tuple[str, bool], list[Fact]] = defaultdict(list)
+    for version in (version for version in was if was[version] and now.get(version)):
+        users = [item for item, used in _objects(comparison, change.after) if used == version]
+        try:
+            old, new = (_schema(side, version) for side in (change.before, change.after))
+            found = list(_compared("", old, new, [(item.key, item.manifest) for item in users]))
+        except (AttributeError, TypeError):
+            found = [Fact("unknown", version, "the schema is not valid")]
+        for fact in found:
+            facts[fact.consequence, bool(fact.objects)].append(fact)
+    if fields and not facts:
+        text = "changes only descriptions, or versions that are not served on both sides"
+        yield Finding(LOW, text, fields, Risk.NOISE)
+    for (name, is_hit), alike in facts.items():
+        consequence = _SCHEMA[name]
+        text = f"{consequence['text']}: {_summary(alike, is_hit=is_hit)}"
+        if is_hit and "concerns" in consequence:
+            keys = dict.fromkeys(key for fact in alike for key in fact.objects)
+            text += f"; {consequence['concerns']} {_named(keys, comparison)}"
+        elif "spares" in consequence:
+            text += f"; no object of {comparison.folder} {consequence['spares']}"
+        severity = Severity(consequence["severities"][not is_hit])
+        yield Finding(severity, text, fields, Risk(consequence["risk"]))
+
+
+def _compared(path: str, old: Any, new: Any, values: Values, *lacking: Key) -> Iterator[Fact]:
+    """What differs between two schemas; `lacking` are the objects without a value there."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        yield from [Fact("unknown", path)] if old != new else []
+        return
+    old, new = _plain(old), _plain(new)
+    yield from _fields(path, old, new, values)
+    for keyword in {**old, **new}:
+        was, now = old.get(keyword, ABSENT), new.get(keyword, ABSENT)
+        match keyword:
+            case _ if was == now or keyword in ("properties", "required"):
+                pass
+            case "default":
+                yield Fact("defaulted", path, f"default {contrast(was, now, 40)}", lacking)
+            case "items" | "additionalProperties" if ABSENT not in (was, now):
+                yield from _compared(f"{path}[]", was, now, list(_items(values)))
+            case "x-kubernetes-preserve-unknown-fields":
+                known = at(new, "properties").keys()
+                lost = [k for k, v in values if isinstance(v, dict) and v.keys() - known]
+                yield Fact(
+                    "accepted" if now is True else "dropped", f"{path}.*".lstrip("."), "", lost
+                )
+            case _:
+                consequence, objects = _judged(keyword, was, now, values)
+                yield Fact(consequence, path, f"{keyword} {contrast(was, now, 40)}", objects)
+
+
+def _plain(schema: Manifest) -> Manifest:
+    """A schema without descriptions and implied keywords, in one notation."""
+    plain = {
+        keyword: value
+        for keyword, value in schema.items()
+        if _KEYWORDS.get(keyword) != "words" and value != _IMPLIED.get(keyword)
+        if value is not False or keyword == "default"
+    }
+    if plain.pop("x-kubernetes-int-or-string", None):
+        plain.pop("anyOf", None)
+        plain["type"] = ["integer", "string"]
+    if rules := plain.get(_RULES):
+        plain[_RULES] = [rule.get("rule") for rule in rules]
+    return plain
+
+
+def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> Iterator[Fact]:
+    was, now = at(old, "properties"), at(new, "properties")
+    parents = [(key, value) for key, value in values if isinstance(value, dict)]
+    for name in {**was, **now, **dict.fromkeys(new.get("required", ()))}:
+        inner = f"{path}.{name}".lstrip(".")
+        present = [(key, value[name]) for key, value in parents if name in value]
+        lacking = [key for key, value in parents if name not in value]
+        was_needed, is_needed = (
+            name in side.get("required", ()) and "default" not in at(side, "properties", name)
+            for side in (old, new)
+        )
+        if name in was and name in now:
+            yield from _compared(inner, was[name], now[name], present, *lacking)
+        elif name in now and _PRESERVE in old:
+            yield from _compared(inner, {}, now[name], present)
+        elif name in now and not is_needed:
+            yield Fact("accepted", inner)
+        elif name in was:
+            kept = _PRESERVE in new or "additionalProperties" in new
+            yield Fact("accepted" if kept else "dropped", inner, "", [key for key, _ in present])
+        if is_needed and not was_needed:
+            yield Fact("refused", inner, "required", lacking)
+        elif was_needed and not is_needed and name in now:
+            yield Fact("accepted", inner, "optional")
+
+
+def _items(values: Values) -> Iterator[tuple[Key, Any]]:
+    """The items of lists, and the values of mappings."""
+    for key, value in values:
+        if isinstance(value, dict | list):
+            items = value.values() if isinstance(value, dict) else value
+            yield from ((key, item) for item in items)
+
+
+def _judged(keyword: str, was: Any, now: Any, values: Values) -> tuple[str, Sequence[Key]]:
+    """The consequence of another value of a keyword, and the objects that it concerns."""
+    judgment = _KEYWORDS.get(keyword, "unknown")
+    objects = [key for key, _ in values]
+    is_relaxed = now is (True if keyword == "nullable" else ABSENT)
+    if keyword == _RULES and ABSENT not in (was, now):
+        is_relaxed = all(rule in was for rule in now)
+    if is_relaxed and judgment in ("evaluated", "unchecked"):
+        return "accepted", ()
+    if judgment != "evaluated":
+        return judgment, objects
+    with suppress(LookupError, TypeError, re.error):  # another syntax, or a value of another type
+        if was is not ABSENT and keyword != "pattern" and _is_within(keyword, was, now):
+            return "accepted", ()
+        return "refused", [key for key, value in values if not _fits(keyword, now, value)]
+    return "unchecked", objects
+
+
+def _is_within(keyword: str, was: Any, now: Any) -> bool:
+    """Whether a keyword accepts all that it accepted before."""
+    formers = was if isinstance(was, list) else [was]
+    if keyword == "type":
+        formers = [type_() for type_, names in _TYPES.items() if {*names} & {*formers}]
+    return all(_fits(keyword, now, former) for former in formers)
+
+
+def _fits(keyword: str, limit: Any, value: Any) -> bool:
+    """Whether a value, or a former limit, is within a limit."""
+    match keyword:
+        case "enum":
+            return value in limit
+        case "type":
+            return any(name in limit for name in _TYPES[type(value)])
+        case "pattern":
+            if "[:" in limit:
+                raise re.error("Python does not know classes of POSIX")
+            return bool(re.search(limit, value))
+    size = value if isinstance(value, int | float) else len(value)
+    return bool(size <= limit if keyword.startswith("max") else size >= limit)
+
+
+def _summary(facts: Sequence[Fact], *, is_hit: bool) -> str:
+    """Where the schema differs, and how; many differences in brief, if no object has them."""
+    is_brief = len(facts) > _FEW and not is_hit
+    changes: dict[str, list[str]] = defaultdict(list)
+    for fact in facts:
+        changes[fact.path].append(fact.what.partition(" ")[0] if is_brief else fact.what)
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, whats in changes.items():
+        name = f"….{path.rpartition('.')[2]}" if is_brief else path
+        places[", ".join(dict.fromkeys(filter(None, whats)))].append(name)
+    texts = (
+        f"{listed(list(dict.fromkeys(names)))}{what and f' ({what})'}"
+        for what, names in places.items()
+    )
+    return listed(list(texts), 3 if is_brief else _FEW)
+
+
+def _objects(comparison: Comparison, definition: Object) -> Iterator[tuple[Object, str]]:
+    """The objects of a definition, and their versions."""
+    kind = (definition.spec.get("group"), at(definition.spec, "names").get("kind"))
+    for item in comparison.after:
+        if (item.key.group, item.kind) == kind:
+            yield item, item.manifest["apiVersion"].rpartition("/")[2]
+
+
+def _named(keys: Iterable[Key], comparison: Comparison) -> str:
+    names = [key.name for key in keys]
+    return f"{plural(len(names), 'object')} of {comparison.folder} ({listed(names)})"
+
+
+def _versions(definition: Object | None) -> dict[str, bool]:
+    """The versions, and whether each is served."""
+    versions = definition.spec.get("versions") or () if definition else ()
+    return {version["name"]: bool(version.get("served")) for version in versions}
+
+
+def _schema(definition: Object, name: str) -> Manifest:
+    spec = definition.spec
+    schemas = (at(v, "schema", "openAPIV3Schema") for v in spec["versions"] if v["name"] == name)
+    return {_PRESERVE: bool(spec.get("preserveUnknownFields")), **next(schemas)}
