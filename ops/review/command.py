@@ -32,6 +32,14 @@ def review(
         typer.Argument(help="Revision to review. Default: working tree.", show_default=False),
     ] = None,
     *,
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare these manifests of others, such as those that install an add-on, "
+            "instead of dist/ and SecretsStack: a folder or file of any Git repository.",
+            show_default=False,
+        ),
+    ] = None,
     cluster: Annotated[
         bool,
         typer.Option(
@@ -55,15 +63,18 @@ def review(
     ] = "`python -m ops review`",
 ) -> Status:
     """Report what a change to dist/ and SecretsStack will do, object by object. With --cluster,
-    report what the next sync of dist/ will do to the cluster.
+    report what the next sync of dist/ will do to the cluster. With --path, report what a change to
+    other manifests will do.
 
     Exit status: 0 on success; 1 if --fail-on matches; 2 if something could not be compared.
     """
     context_needs_cluster(context, cluster=cluster)
     if cluster and head:
         raise typer.BadParameter("--cluster accepts only one revision: the one to review")
+    if cluster and path:
+        raise typer.BadParameter("--cluster compares dist/; omit --path")
     try:
-        at = Repository(Path.cwd())
+        at = Repository(Path.cwd(), path)
         if cluster:
             report = _of_cluster(context, at.revision(base))
         else:
@@ -83,7 +94,7 @@ def review(
             typer.echo(to_markdown(report, raw, full=full_report, limit=limit), nl=False)
         case "json":
             typer.echo(to_json(report, raw))
-    if not (cluster or head or report.findings):
+    if not (cluster or head or path or report.findings):
         _hint_at_synth(report.base.commit)
     if report.incomplete:
         raise ReviewError(report.incomplete)

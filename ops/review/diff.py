@@ -195,16 +195,19 @@ class Change:
 class Comparison:
     """The objects of two revisions, and their changes."""
 
-    def __init__(self, before: Objects, after: Objects, *, stored: bool = False) -> None:
+    def __init__(
+        self, before: Objects, after: Objects, *, stored: bool = False, path: str | None = None
+    ) -> None:
         """Compare two revisions.
 
         Args:
             before: Objects of the base.
             after: Objects of the head.
             stored: Whether both come from an API server, with its defaults.
+            path: The compared path, of manifests of others; None: dist/ of this project.
         """
         self.before, self.after, self.stored = before, after, stored
-        self.folder = "dist/"
+        self.path, self.folder = path, path or "dist/"
         old, new = before.objects, after.objects
         changes = [
             Change(old[key], item, differences)

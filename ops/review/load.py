@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 import yaml
@@ -12,12 +11,10 @@ import yaml
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.shape import malformed
 from ops.review.model import ReviewError
-from ops.review.revisions import STACK, Revision
+from ops.review.revisions import MANIFESTS, STACK, Revision
 
 STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
-MANIFESTS = (".yaml", ".yml", ".json")
-"""Suffixes of the files that Argo CD reads."""
 _MAX_DEPTH = 250
 """Maximum nesting of a document; Kubernetes objects have about 20 levels."""
 _MAX_NUMBER_LENGTH = 30
@@ -115,20 +112,27 @@ def _error(node: yaml.Node, problem: str) -> yaml.YAMLError:
 def read(revision: Revision) -> Objects:
     """Every object of a revision.
 
-    Raises ReviewError with file, line and revision for a document that cannot be parsed or is not
-    a Kubernetes object, and for duplicates.
+    A document that cannot be parsed or is not a Kubernetes object, and a duplicate, is an error
+    that names file, line and revision. With a path, it is left out and added to `unread`.
     """
     objects: dict[Key, Object] = {}
+    duplicates = set()
     for file, text in revision.files.items():
-        for item in objects_in(file, text, revision.name):
+        for item in objects_in(
+            file, text, revision.name, revision.unread if revision.path else None
+        ):
             first = objects.setdefault(item.key, item)
-            if first is not item:
-                places = f"{first.file}:{first.line} and {item.file}:{item.line}"
+            if first is item:
+                continue
+            places = [f"{one.file}:{one.line}" for one in (first, item)]
+            problem = f"duplicate object {item.key}"
+            if not revision.path:
                 raise ReviewError(
-                    f"duplicate object {item.key} at {revision.name}: {places}; rename or remove "
-                    "one"
+                    f"{problem} at {revision.name}: {' and '.join(places)}; rename or remove one"
                 )
-    return Objects(objects.values())
+            duplicates.add(item.key)
+            revision.unread.update(dict.fromkeys(places, problem))
+    return Objects(item for key, item in objects.items() if key not in duplicates)
 
 
 def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
@@ -136,26 +140,32 @@ def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
     return (item for item in objects if item.key.group != STACK_GROUP)
 
 
-def objects_in(file: str, text: str, revision: str) -> Iterator[Object]:
-    """The objects of a file. Raises ReviewError as `read`."""
-    first, remedy = 1, "restore it with `make synth`"
-    try:
-        if file == STACK:
-            remedy = "restore it from Git"
-            yield from _of_stack(text)
-        elif PurePosixPath(file).suffix in MANIFESTS:
-            for document in _split(text):
-                written = document.removeprefix("---").strip()
-                for line, manifest in _parse(document):
-                    yield Object.of(manifest, file, first + line, written)
-                first += document.count("\n")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        line = first + mark.line if mark else getattr(error, "lineno", first)
-        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        if isinstance(error, RecursionError):
-            problem = "it is nested too deeply"
-        raise ReviewError(f"{file}:{line} at {revision}: {problem}; {remedy}") from error
+def objects_in(
+    file: str, text: str, revision: str, unread: dict[str, str] | None = None
+) -> Iterator[Object]:
+    """The objects of a file. Adds what it cannot read to `unread`, or raises ReviewError."""
+    is_stack = file == STACK and unread is None
+    remedy = "restore it from Git" if is_stack else "restore it with `make synth`"
+    first = 1
+    for document in [text] if is_stack else _split(text) if file.endswith(MANIFESTS) else ():
+        try:
+            if is_stack:
+                yield from _of_stack(document)
+                continue
+            written = document.removeprefix("---").strip()
+            for line, manifest in _parse(document):
+                yield Object.of(manifest, file, first + line, written)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            line = first + mark.line if mark else getattr(error, "lineno", first)
+            problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+            if isinstance(error, RecursionError):
+                problem = "it is nested too deeply"
+            if unread is None:
+                raise ReviewError(f"{file}:{line} at {revision}: {problem}; {remedy}") from error
+            is_template = "{{" in document
+            unread[f"{file}:{line}"] = "it is a template; render it" if is_template else problem
+        first += document.count("\n")
 
 
 def _split(text: str) -> list[str]:

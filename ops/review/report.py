@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from constructs_lib.manifests.objects import Key, Object
+from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.model.text import plural
 from ops.review.diff import Change, Comparison
 from ops.review.effects import EFFECTS, findings
 from ops.review.effects.fields import effect_unknown, field_updated
 from ops.review.effects.operation import Demand, demands
-from ops.review.load import MANIFESTS, read
-from ops.review.model import LOW, Finding, Findings, ReviewError, Risk, Severity, effect
-from ops.review.revisions import Revision, differing
+from ops.review.load import read
+from ops.review.model import (
+    HIGH,
+    LOW,
+    Finding,
+    Findings,
+    ReviewError,
+    Risk,
+    Severity,
+    effect,
+    listed,
+)
+from ops.review.revisions import MANIFESTS, Revision, differing
 
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
 
@@ -38,17 +48,34 @@ class Report:
     def __init__(self, base: Revision, head: Revision) -> None:
         """Raises ReviewError for a revision that cannot be read."""
         if not base.files and not head.files:
-            raise ReviewError(
-                f"neither {base.name} nor {head.name} has a dist/; run the command in a checkout "
-                "of this repository"
-            )
+            lacks, remedy = "a dist/", "run the command in a checkout of this repository"
+            if head.path:
+                lacks, remedy = f"manifests in {head.path}", "pass their folder or file to --path"
+            raise ReviewError(f"neither {base.name} nor {head.name} has {lacks}; {remedy}")
         self.base, self.head = base, head
-        self.comparison = Comparison(read(base), read(head), stored=head.stored)
+        before, after = read(base), read(head)
+        self.comparison = Comparison(
+            _comparable(before, after, head.unread),
+            _comparable(after, before, base.unread),
+            stored=head.stored,
+            path=head.path,
+        )
         self.changed_files = differing(base, head)
+        self.unread = {
+            place: problem
+            for place, problem in {**base.unread, **head.unread}.items()
+            if _file_of(place) in self.changed_files
+        }
+        """Why a document of a changed file cannot be compared, by file and line."""
         self.added: list[Finding] = []
         """Findings from other sources; complete before any property is read."""
         self.incomplete: str | None = None
         """Why some objects could not be compared, and what to do; None if all could."""
+        if self.unread:
+            self.incomplete = (
+                f"{plural(len(self.unread), 'document')} could not be compared: "
+                f"{listed(list(self.unread))}; render or correct them, or pass another path"
+            )
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -57,7 +84,7 @@ class Report:
         explained = {field for finding in found for field in finding.explains}
         found += field_updated(self.comparison, explained)
         found += effect_unknown(self.comparison, explained)
-        found += [*formatting_changed(self), *file_not_read(self)]
+        found += [*file_not_compared(self), *formatting_changed(self), *file_not_read(self)]
         return sorted(found, key=lambda f: (_SEVERITIES.index(f.severity), _RISKS.index(f.risk)))
 
     @cached_property
@@ -141,7 +168,8 @@ class Report:
         """The files whose differences are those of their objects."""
         changes = self.comparison.changes.values()
         sides = (side for change in changes for side in (change.before, change.after))
-        return {item.file for item in (*sides, *self.reformatted)}
+        files = {item.file for item in (*sides, *self.reformatted)}
+        return files | set(map(_file_of, self.unread))
 
 
 def _named(keys: list[Key], most: int = 4) -> str:
@@ -155,6 +183,24 @@ def _named(keys: list[Key], most: int = 4) -> str:
     listed = "; ".join(f"{of_names} {', '.join(alike)}" for of_names, alike in names.items())
     hidden = sum(map(len, list(kinds.values())[most:]))
     return f"{listed} and {hidden} more" if hidden else listed
+
+
+def _comparable(objects: Objects, others: Objects, unread: Iterable[str]) -> Objects:
+    """The objects without those that may be in an unread document of the other revision."""
+    files = set(map(_file_of, unread))
+    return Objects(i for i in objects if i.file not in files or i.key in others.objects)
+
+
+def _file_of(place: str) -> str:
+    """The file of a file and line."""
+    return place.rpartition(":")[0]
+
+
+@effect(risk="unknown")
+def file_not_compared(report: Report) -> Findings:
+    """A template, another kind of file or a duplicate object cannot be compared."""
+    for place, problem in report.unread.items():
+        yield Finding(HIGH, f"cannot be compared: {problem}", key=Key("", "File", "", place))
 
 
 @effect(risk="noise")

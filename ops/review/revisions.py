@@ -1,10 +1,12 @@
 """The files of a commit or of the working tree, and their raw diff."""
 
+import os
 import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from constructs_lib.manifests.argocd import DIST
@@ -15,6 +17,10 @@ from ops.review.model import ReviewError
 STACK = "stacks/SecretsStack.template.json"
 _FORMER_STACK = "tests/snapshots/SecretsStack.template.json"
 """The path in older commits."""
+MANIFESTS = (".yaml", ".yml", ".json")
+"""Suffixes of the files that Argo CD and kubectl read."""
+_OF_TOOLS = ("Chart.yaml", "kustomization.y*ml", "values*.y*ml", "*.schema.json")
+"""Files of Helm and kustomize that are not manifests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +33,10 @@ class Revision:
     """None for the working tree."""
     files: Mapping[str, str]
     """Text by path in the repository; may be empty."""
+    path: str | None = None
+    """The compared file or folder of manifests of others; None: dist/ and SecretsStack."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """With a path: why a document cannot be read, by file and line."""
     stored: bool = False
     """Whether the files come from an API server, with its defaults."""
 
@@ -40,10 +50,19 @@ def differing(base: Revision, head: Revision) -> list[str]:
 class Repository:
     """The Git repository that contains a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises OpsError outside of a repository or without Git."""
+    def __init__(self, folder: Path, path: Path | None = None) -> None:
+        """Raises OpsError outside of a repository or without Git.
+
+        Args:
+            folder: A folder of the repository.
+            path: The manifests to read, relative to it. Default: dist/ and SecretsStack.
+        """
         self.root = Path(Git(folder).ask("rev-parse", "--show-toplevel"))
         self._git = Git(self.root)
+        self._path = os.path.relpath(folder / path, self.root) if path else None
+        if self._path and self._path.startswith(".."):
+            raise ReviewError(f"{path} is not in the Git repository {self.root}; change to its own")
+        self._paths = [self._path] if self._path else [DIST, STACK, _FORMER_STACK]
 
     def revision(self, name: str | None, label: str | None = None) -> Revision:
         """The files at a commit, branch or tag; without a name, those of the working tree.
@@ -58,17 +77,18 @@ class Repository:
             raise ReviewError(f"revision {name!r} not found; {how}, or pass another one")
         short = commit[:9]
         label = label or (short if commit.startswith(name) else f"{name} ({short})")
-        return _decoded(label, commit, self._contents(commit, label))
+        return self._decoded(label, commit, self._contents(commit, label))
 
     def working_tree(self) -> Revision:
         """The files on disk, including untracked ones."""
-        files = [*sorted((self.root / DIST).rglob("*")), self.root / STACK]
-        contents = (
-            (file.relative_to(self.root).as_posix(), file.read_bytes())
-            for file in files
-            if file.is_file()
-        )
-        return _decoded("the working tree", None, contents)
+        names = self._git.read(
+            "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+            "--", *self._paths,
+        )  # fmt: skip
+        paths = sorted({*names.decode("utf-8", "surrogateescape").split("\0")[:-1]})
+        files = ((path, self.root / path) for path in paths)
+        contents = ((path, file.read_bytes()) for path, file in files if file.is_file())
+        return self._decoded("the working tree", None, contents)
 
     def merge_base(self, branch: str) -> Revision:
         """The merge base of HEAD and `branch`, or its remote-tracking branch."""
@@ -95,8 +115,7 @@ class Repository:
         return f"run `git fetch origin {shlex.quote(name)}`"
 
     def _contents(self, commit: str, label: str) -> Iterator[tuple[str, bytes]]:
-        paths = (DIST, STACK, _FORMER_STACK)
-        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", *self._paths)
         blobs = {}
         for entry in listing.decode("utf-8", "replace").split("\0")[:-1]:
             about, _, path = entry.partition("\t")
@@ -111,18 +130,30 @@ class Repository:
                 raise ReviewError(f"{path} at {label} is missing from this clone; run `git fetch`")
             yield (STACK if path == _FORMER_STACK else path), content
 
+    def _decoded(
+        self, name: str, commit: str | None, contents: Iterable[tuple[str, bytes]]
+    ) -> Revision:
+        files: dict[str, str] = {}
+        unread: dict[str, str] = {}
+        for path, content in contents:
+            if self._path and not _is_manifest(path):
+                continue
+            try:
+                files[path] = content.decode("utf-8")
+            except UnicodeDecodeError as error:
+                line = content[: error.start].count(b"\n") + 1
+                problem = "is not UTF-8 text"
+                if not self._path:
+                    text = f"{path}:{line} at {name} {problem}; restore it from Git"
+                    raise ReviewError(text) from error
+                files[path] = content.decode("utf-8", "replace")
+                unread[f"{path}:{line}"] = f"it {problem}"
+        return Revision(name=name, commit=commit, files=files, path=self._path, unread=unread)
 
-def _decoded(name: str, commit: str | None, contents: Iterable[tuple[str, bytes]]) -> Revision:
-    files = {}
-    for path, content in contents:
-        try:
-            files[path] = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            raise ReviewError(
-                f"{path}:{line} at {name} is not UTF-8 text; restore it from Git"
-            ) from error
-    return Revision(name=name, commit=commit, files=files)
+
+def _is_manifest(path: str) -> bool:
+    name = PurePosixPath(path).name
+    return name.endswith(MANIFESTS) and not any(fnmatchcase(name, one) for one in _OF_TOOLS)
 
 
 @dataclass(frozen=True)

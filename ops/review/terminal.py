@@ -36,7 +36,7 @@ def to_terminal(report: Report, diff: RawDiff, console: Console, *, whole_diff: 
     if report.capacity:
         title("Capacity at peak")
         console.print(_capacity_table(report.capacity), "")
-    for file, changes in report.services.items():
+    for file, changes in report.services.items() if whole_diff or not report.head.path else ():
         title(file)
         for change in changes:
             _show_object(change, console)

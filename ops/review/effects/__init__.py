@@ -34,7 +34,7 @@ _PLATFORM = Key("", "Platform", "", "the platform")
 
 def findings(comparison: Comparison) -> Findings:
     """All effects of a change, and the rules of the synth that it breaks or fixes."""
-    violations = list(_violations_changed(comparison))
+    violations = [] if comparison.path else list(_violations_changed(comparison))
     yield from violations
     refused = {field for finding in violations for field in finding.explains}
     for effect in EFFECTS:

@@ -11,7 +11,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops.review.diff import ABSENT, Change, Comparison, contrast
 from ops.review.effects.fields import TABLES, owned
-from ops.review.model import HIGH, LOW, Finding, Findings, Risk, Severity, effect, listed
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 
 _SCHEMA = TABLES["schema"]
 _KEYWORDS = {word: name for name, words in TABLES["keywords"].items() for word in words}
@@ -78,6 +78,13 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
     """The schema of a version decides which fields the API server accepts, fills in or drops."""
     was, now = _versions(change.before), _versions(change.after)
     fields = owned(change, "schema-changed")
+    if added := [version for version in now if version not in was]:
+        text = f"adds {', '.join(added)}"
+        own = change.among(*((*_VERSIONS, f"[{version}]") for version in added))
+        severity = LOW
+        if any(field.path[-1] == "storage" and field.after is True for field in own):
+            severity, text = MEDIUM, f"{text}, in which objects are stored from their next write on"
+        yield Finding(severity, text, own)
     facts: dict[tuple[str, bool], list[Fact]] = defaultdict(list)
     for version in (version for version in was if was[version] and now.get(version)):
         users = [item for item, used in _objects(comparison, change.after) if used == version]

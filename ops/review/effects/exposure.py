@@ -130,7 +130,7 @@ def default_backend_changed(change: Change, _: Comparison) -> Findings:
         for ingress in (change.before, change.after)
     )
     if now.backend and was.target != now.target:
-        clients = audience(change.after)
+        clients = _clients(change.after)
         text = (
             f"reachable from {clients}: every URL of its load balancer that no rule matches, by "
             f"the default backend {now.target}"
@@ -226,7 +226,7 @@ def _by_url(objects: Objects, paths: Mapping[str, Mapping[str, None]]) -> dict[s
     """The routes; the one from the internet wins if several have the same URL."""
     routes: dict[str, Route] = {}
     for ingress in objects.of_kinds("Ingress"):
-        clients = audience(ingress)
+        clients = _clients(ingress)
         for rule in paths_by_rule(ingress):
             host = rule[0].host
             for origin, redirects in _origins(ingress, host):
@@ -242,8 +242,21 @@ def _by_url(objects: Objects, paths: Mapping[str, Mapping[str, None]]) -> dict[s
     return routes
 
 
+def _clients(ingress: Object) -> str:
+    return audience(ingress) if _is_of_alb(ingress) else "clients of its controller"
+
+
+def _is_of_alb(ingress: Object) -> bool:
+    """Whether the AWS Load Balancer Controller, or none in particular, serves it."""
+    name = ingress.annotations.get(_CLASS) or ingress.spec.get("ingressClassName") or "alb"
+    return name == "alb" or any(annotation.startswith(ALB) for annotation in ingress.annotations)
+
+
 def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
     """Scheme, host and port for each listener, and whether it only redirects."""
+    if not _is_of_alb(ingress):
+        yield host, False
+        return
     default = '[{"HTTPS":443}]' if CERTIFICATE in ingress.annotations else '[{"HTTP":80}]'
     for listener in json.loads(ingress.annotations.get(LISTENERS, default)):
         for protocol, port in listener.items():

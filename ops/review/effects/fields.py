@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path as File
 
@@ -16,7 +17,18 @@ from constructs_lib.rules import RULES
 from constructs_lib.rules.model import declared
 from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, contrast, shown, spell
 from ops.review.load import STACK_GROUP
-from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk, Severity, effect, listed
+from ops.review.model import (
+    HIGH,
+    LOW,
+    MEDIUM,
+    Effect,
+    Finding,
+    Findings,
+    Risk,
+    Severity,
+    effect,
+    listed,
+)
 
 TABLES = tomllib.loads(File(__file__).with_name("fields.toml").read_text("utf-8"))
 KNOWN_KINDS = known_kinds()
@@ -127,29 +139,46 @@ _FACTS = {effect.id for effect in FACTS} | {rule.name for rule in RULES}
 @effect(risk="update")
 def field_updated(comparison: Comparison, explained: set[Difference]) -> Findings:
     """A field changes what its documentation says, or has no effect."""
+    alike: dict[tuple[Severity, str, Risk], _Fields] = defaultdict(lambda: defaultdict(list))
     for change in comparison.changes.values():
-        alike: dict[tuple[Severity, str, Risk], list[Difference]] = defaultdict(list)
         for field in change.differences:
             if field not in explained and (known := _consequence(change, field)):
-                alike[known].append(field)
-        for (severity, text, risk), fields in alike.items():
-            sentence = _with_fields(text, change, fields)
-            yield Finding(severity, sentence, tuple(fields), risk, change.key)
+                alike[known][change].append(field)
+    for (severity, text, risk), fields in alike.items():
+        yield from _one_each(comparison, Finding(severity, text, risk=risk), fields)
 
 
 @effect(risk="unknown")
 def effect_unknown(comparison: Comparison, explained: set[Difference]) -> Findings:
     """The review does not know what a field or kind does: find out its effect."""
+    unknown: dict[str, _Fields] = defaultdict(lambda: defaultdict(list))
     for change in comparison.changes.values():
         key = change.key
-        rest = (field for field in change.differences if field not in explained)
-        if unknown := [field for field in rest if not _consequence(change, field)]:
-            text = f"effect unknown: {_causes(change, unknown)}"
-            yield Finding(HIGH, text, tuple(unknown), key=key)
+        for field in change.differences:
+            if field not in explained and not _consequence(change, field):
+                unknown[key.kind][change].append(field)
         is_known = key.group == STACK_GROUP or (key.group, key.kind) in KNOWN_KINDS
         if change.state == "added" and not is_known:
             text = "is created; effect unknown, the review has no rules for this kind"
-            yield Finding(HIGH, text, key=key)
+            severity, risk = (MEDIUM, Risk.CREATE) if comparison.path else (HIGH, Risk.UNKNOWN)
+            yield Finding(severity, text, risk=risk, key=key)
+    for fields in unknown.values():
+        yield from _one_each(comparison, Finding(HIGH, "effect unknown"), fields)
+
+
+_Fields = Mapping[Change, list[Difference]]
+_FEW = 3
+"""How many objects of others with the same consequence are shown with their values."""
+
+
+def _one_each(comparison: Comparison, finding: Finding, fields: _Fields) -> Findings:
+    """A consequence for each change; the same for all, if many objects of others have it."""
+    names = dict.fromkeys(_brief(change, one) for change, own in fields.items() for one in own)
+    for change, own in fields.items():
+        text = _with_fields(finding.text, change, own)
+        if comparison.path and len(fields) > _FEW:
+            text = f"{finding.text}; {listed([*names], 4)}"
+        yield replace(finding, text=text, explains=tuple(own), key=change.key)
 
 
 def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk] | None:

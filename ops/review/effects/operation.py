@@ -145,6 +145,8 @@ class Demand(NamedTuple):
 
 def demands(comparison: Comparison) -> Iterator[Demand]:
     """Changed demands, per namespace and for all namespaces."""
+    if comparison.path:
+        return  # the peak is that of this platform
     was, now = map(_sums, (comparison.before, comparison.after))
     for namespace in dict.fromkeys([*now, *was]):
         old, new = was.get(namespace, {}), now.get(namespace, {})

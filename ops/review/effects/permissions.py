@@ -127,6 +127,24 @@ def _files(source: Manifest) -> str:
     return f"{files} (with {', '.join(tools)})" if tools else files
 
 
+def _of_webhooks(configuration: Object) -> Iterator[str]:
+    verb = "change" if configuration.kind.startswith("Mutating") else "refuse"
+    for webhook in configuration.manifest.get("webhooks") or ():
+        client = at(webhook, "clientConfig")
+        service = at(client, "service")
+        who = (
+            f"Service {service.get('namespace')}/{service.get('name')}"
+            if service
+            else client["url"]
+        )
+        fails = webhook.get("failurePolicy") != "Ignore"
+        for rule in webhook.get("rules") or [{}]:
+            what = ", ".join([*rule.get("operations", ()), *rule.get("resources", ())])
+            groups = ", ".join(group or "core" for group in rule.get("apiGroups", ()))
+            outage = "; while it does not answer, they fail" if fails else ""
+            yield f"{who} may {verb} {what} in API group {groups}{outage}"
+
+
 def _of_store(store: Object) -> Iterator[str]:
     conditions = store.spec.get("conditions")
     if not conditions:
@@ -189,6 +207,7 @@ def _as_text(content: Any) -> str:
     return shown(content)
 
 
+_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 _UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
 _ACCOUNT = (("automountServiceAccountToken",), ("metadata", "annotations", ROLE))
@@ -208,6 +227,7 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], 
     ("Role", ANY_STATE, _of_role, (("rules",),)),
     ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
     ("ServiceAccount", ANY_STATE, _of_account, _ACCOUNT),
+    *((kind, ANY_STATE, _of_webhooks, ()) for kind in _WEBHOOKS),
     (STACK_GROUP, ANY_STATE, _of_policies, _POLICIES),
 )
 """Kind, when it is reported, what the object allows, and the fields that say so."""

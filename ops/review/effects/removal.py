@@ -52,10 +52,17 @@ class Removal:
 
     def __init__(self, comparison: Comparison) -> None:
         self.before, self.after = Sync(comparison.before), Sync(comparison.after)
+        self._path = comparison.path
         self._deleted: dict[Key, bool] = {}
 
     def outcome(self, item: Object) -> Outcome | None:
         """The outcome for an object of the base; None if it stays in sync."""
+        if self._path and not self.after.objects.get(item.key):
+            why = f"is removed from {self._path}; deleted if what applies it prunes"
+            return Outcome(deleted=True, why=why)
+        return None if self._path else self._synced(item)
+
+    def _synced(self, item: Object) -> Outcome | None:
         current = self.after.objects.get(item.key)
         if item.key.group == STACK_GROUP or self.after.owner(current):
             return None
@@ -101,7 +108,7 @@ removal = lru_cache(maxsize=1)(Removal)
 def object_created(change: Change, comparison: Comparison) -> Findings:
     """The next sync creates an object, if an Application syncs its file."""
     sync = removal(comparison).after
-    if sync.applications and not sync.owner(change.after):
+    if sync.applications and not sync.owner(change.after) and not comparison.path:
         yield Finding(MEDIUM, "is not created: no Application syncs its file")
     else:
         yield Finding(LOW, f"is created{_runs(change.after)}")
@@ -145,7 +152,8 @@ def _also_affected(item: Object, comparison: Comparison) -> str:
             return f"also deleted: Secret {secret}{by}" if owns else ""
         case "Namespace":
             inside = sum(1 for other in comparison.before if other.namespace == item.name)
-            return f"also deleted: {plural(inside, 'object')} of dist/, all its Secrets and volumes"
+            objects = f"{plural(inside, 'object')} of {comparison.folder}"
+            return f"also deleted: {objects}, all its Secrets and volumes"
         case kind if kind in TEMPLATE:
             workload = Workload.read(item)
             pods = plural(workload.running, "pod") if workload.serves else "a run in progress"

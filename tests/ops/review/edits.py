@@ -72,13 +72,13 @@ def _render(images: Mapping[str, Pin]) -> Files:
     return files
 
 
-def review(before: Files, after: Files) -> Report:
-    return Report(revision(before, "before"), revision(after, "after"))
+def review(before: Files, after: Files, path: str | None = None) -> Report:
+    return Report(revision(before, "before", path), revision(after, "after", path))
 
 
-def revision(files: Files, name: str = "a test") -> Revision:
+def revision(files: Files, name: str = "a test", path: str | None = None) -> Revision:
     paths = {path if path == STACK else f"dist/{path}": text for path, text in files.items()}
-    return Revision(name=name, commit=None, files=paths)
+    return Revision(name=name, commit=None, files=paths, path=path)
 
 
 def said(report: Report) -> set[str]:

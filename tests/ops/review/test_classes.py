@@ -24,7 +24,7 @@ GUIDE = (ROOT / "docs" / "review.md").read_text("utf-8")
 
 @cache
 def findings(case: Case) -> list[Finding]:
-    return review(case.base(rendered()), case.edit(rendered())).findings
+    return review(case.base(rendered()), case.edit(rendered()), case.path).findings
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,6 +1,7 @@
 """The command line of `python -m ops review`."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,48 @@ def test_a_change_is_reported_in_every_format(reviewed: Path) -> None:
 def test_the_exit_status(reviewed: Path, arguments: tuple[str, ...], status: int) -> None:
     write(reviewed, STOPPED(rendered()))
     assert run(*arguments).exit_code == status
+
+
+def test_manifests_of_others_are_compared_as_far_as_possible(
+    reviewed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = reviewed / "addons" / "one"
+    folder.mkdir(parents=True)
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"
+    (folder / "one.yaml").write_text(config)
+    (folder / "two.yaml").write_text("replicas: 1\n")
+    commit(reviewed)
+    write(reviewed, STOPPED(rendered()))
+    (folder / "values.yaml").write_text("a: 1\n")
+    (folder / "image.png").write_bytes(b"\xff")
+    monkeypatch.chdir(reviewed / "addons")
+    assert run("HEAD", "--path", "one").output.startswith("No change between HEAD")
+    (folder / "one.yaml").write_text(f"{config}data: {{a: b}}\n")
+    assert run("HEAD", "--path", "one/one.yaml").exit_code == 0
+    (folder / "two.yaml").write_bytes(b"replicas: 2 # \xff\n")
+    done = run("HEAD", "--path", "one", "--format", "json")
+    assert done.exit_code == 2
+    assert "addons/one/two.yaml:1; render or correct them" in done.stderr
+    found = json.loads(done.stdout)["findings"]
+    assert {(f["class"], f["object"]["name"]) for f in found} == {
+        ("unknown", "addons/one/two.yaml:1"),
+        ("unknown", "one"),
+    }
+
+
+@pytest.mark.usefixtures("reviewed")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--path", "dist", "--cluster"), "--cluster compares dist/; omit --path"),
+        (("--path", "../elsewhere"), "../elsewhere is not in the Git repository"),
+        (("--path", "missing"), "has manifests in missing; pass their folder or file to --path"),
+    ],
+)
+def test_a_path_that_cannot_be_compared(arguments: tuple[str, ...], message: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in " ".join(re.sub(r"[│╭╰╮╯─]", "", done.output).split())
 
 
 def test_an_error_goes_only_to_standard_error(reviewed: Path) -> None:

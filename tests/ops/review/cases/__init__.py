@@ -58,6 +58,8 @@ class Case:
     others: bool = False
     base: Edit = unchanged
     """Prepares the base revision, where that is not what the charts render."""
+    path: str | None = None
+    """Compare dist/ as if it were manifests of others at this path."""
 
     def mismatches(self, findings: Sequence[Finding], *revisions: Files) -> list[str]:
         """What is missing and what is unexpected; each finding matches one expectation."""
@@ -99,6 +101,7 @@ def _cases(file: Path) -> list[Case]:
             list(map(Expected.of, row.get("expect", ()))),
             row.get("others", False),
             editing(row.get("base", {})),
+            row.get("path"),
         )
         for name, row in rows.items()
     ]
