@@ -265,6 +265,10 @@ def _versions(definition: Object | None) -> dict[str, bool]:
 
 
 def _schema(definition: Object, name: str) -> Manifest:
+    """The schema of a version, with the fields that every object has."""
     spec = definition.spec
-    schemas = (at(v, "schema", "openAPIV3Schema") for v in spec["versions"] if v["name"] == name)
-    return {_PRESERVE: bool(spec.get("preserveUnknownFields")), **next(schemas)}
+    versions = (version for version in spec["versions"] if version["name"] == name)
+    schema = at(next(versions), "schema", "openAPIV3Schema")
+    fields = {"apiVersion": {}, "kind": {}, "metadata": {}, **at(schema, "properties")}
+    preserves = bool(spec.get("preserveUnknownFields"))
+    return {_PRESERVE: preserves, **schema, "properties": fields}

@@ -145,7 +145,7 @@ def field_updated(comparison: Comparison, explained: set[Difference]) -> Finding
             if field not in explained and (known := _consequence(change, field)):
                 alike[known][change].append(field)
     for (severity, text, risk), fields in alike.items():
-        yield from _one_each(comparison, Finding(severity, text, risk=risk), fields)
+        yield from _one_each(comparison, Finding(severity, f"{text}; ", risk=risk), fields)
 
 
 @effect(risk="unknown")
@@ -163,7 +163,7 @@ def effect_unknown(comparison: Comparison, explained: set[Difference]) -> Findin
             severity, risk = (MEDIUM, Risk.CREATE) if comparison.path else (HIGH, Risk.UNKNOWN)
             yield Finding(severity, text, risk=risk, key=key)
     for fields in unknown.values():
-        yield from _one_each(comparison, Finding(HIGH, "effect unknown"), fields)
+        yield from _one_each(comparison, Finding(HIGH, "effect unknown: "), fields)
 
 
 _Fields = Mapping[Change, list[Difference]]
@@ -175,9 +175,8 @@ def _one_each(comparison: Comparison, finding: Finding, fields: _Fields) -> Find
     """A consequence for each change; the same for all, if many objects of others have it."""
     names = dict.fromkeys(_brief(change, one) for change, own in fields.items() for one in own)
     for change, own in fields.items():
-        text = _with_fields(finding.text, change, own)
-        if comparison.path and len(fields) > _FEW:
-            text = f"{finding.text}; {listed([*names], 4)}"
+        is_brief = comparison.path and len(fields) > _FEW
+        text = finding.text + (listed([*names], 4) if is_brief else _causes(change, own))
         yield replace(finding, text=text, explains=tuple(own), key=change.key)
 
 

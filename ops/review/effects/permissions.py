@@ -72,7 +72,11 @@ def _of_account(account: Object) -> Iterator[str]:
 
 
 def _of_role(role: Object) -> Iterator[str]:
-    for rule in role.manifest.get("rules") or ():
+    return _of_rules(role.manifest.get("rules") or ())
+
+
+def _of_rules(rules: Iterable[Manifest]) -> Iterator[str]:
+    for rule in rules:
         verbs = ", ".join(rule.get("verbs") or ())
         resources = ", ".join(rule.get("resources") or rule.get("nonResourceURLs") or ())
         groups = ", ".join(group or "core" for group in rule.get("apiGroups") or ("core",))
@@ -132,17 +136,10 @@ def _of_webhooks(configuration: Object) -> Iterator[str]:
     for webhook in configuration.manifest.get("webhooks") or ():
         client = at(webhook, "clientConfig")
         service = at(client, "service")
-        who = (
-            f"Service {service.get('namespace')}/{service.get('name')}"
-            if service
-            else client["url"]
-        )
-        fails = webhook.get("failurePolicy") != "Ignore"
-        for rule in webhook.get("rules") or [{}]:
-            what = ", ".join([*rule.get("operations", ()), *rule.get("resources", ())])
-            groups = ", ".join(group or "core" for group in rule.get("apiGroups", ()))
-            outage = "; while it does not answer, they fail" if fails else ""
-            yield f"{who} may {verb} {what} in API group {groups}{outage}"
+        who = client.get("url") or f"Service {service.get('namespace')}/{service.get('name')}"
+        outage = "" if webhook.get("failurePolicy") == "Ignore" else ", which fail if it is down"
+        rules = ({**rule, "verbs": rule.get("operations")} for rule in webhook.get("rules") or ())
+        yield from (f"{who} may {verb} {requests}{outage}" for requests in _of_rules(rules))
 
 
 def _of_store(store: Object) -> Iterator[str]:
