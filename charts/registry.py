@@ -54,6 +54,8 @@ def build(platform: AnalyticsPlatform) -> App:
 
 
 def _declare(chart: str, app: App) -> None:
+    if (*CHARTS, *DERIVED).count(chart) > 1:
+        raise DeclarationError(f"{chart!r} is listed twice; keep one", where=Path(__file__))
     if not _ENTRY.fullmatch(chart):
         raise DeclarationError(
             f"{chart!r} is not a chart; write package.module:Class, and a comma between two charts",

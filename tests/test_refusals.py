@@ -169,6 +169,27 @@ def test_an_invalid_line_in_the_registry_is_reported(
 
 
 @pytest.mark.parametrize(
+    ("charts", "repeated"),
+    [
+        (2 * registry.CHARTS[:1], registry.CHARTS[0]),
+        ((*registry.CHARTS, registry.DERIVED[0]), registry.DERIVED[0]),
+    ],
+)
+def test_a_chart_that_is_listed_twice_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch,
+    platform: AnalyticsPlatform,
+    charts: tuple[str, ...],
+    repeated: str,
+) -> None:
+    monkeypatch.setattr(registry, "CHARTS", charts)
+    with pytest.raises(PlatformError) as refused:
+        registry.build(platform)
+    assert refused.value.problems == (
+        f"charts/registry.py: {repeated!r} is listed twice; keep one",
+    )
+
+
+@pytest.mark.parametrize(
     ("code", "message"),
     [
         ('Resources(cpu=("1", "500m"), memory=("1Gi", "1Gi"))', "cpu limit 500m is below the req"),
