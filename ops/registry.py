@@ -15,11 +15,14 @@ from ops.errors import OpsError
 
 _PLATFORM = "linux/arm64"
 _SECONDS: float = 10
+_INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
 _MANIFESTS = (
-    "application/vnd.oci.image.index.v1+json, "
-    "application/vnd.docker.distribution.manifest.list.v2+json, "
-    "application/vnd.oci.image.manifest.v1+json, "
-    "application/vnd.docker.distribution.manifest.v2+json"
+    *_INDEXES,
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
 )
 _RETRIES = Retry(
     total=2,
@@ -55,7 +58,8 @@ def find(reference: str) -> str:
     try:
         found = repository.platforms(_json(answer))
         if _PLATFORM not in found:
-            built = f", only for {', '.join(sorted(found))}" if found else ""
+            only = ", ".join(sorted(found))
+            built = f", only for {only}" if only else ": its index states no platform"
             raise ImageMissingError(f"{reference} is not built for {_PLATFORM}{built}")
         if child := found[_PLATFORM]:
             repository.manifest(child)
@@ -79,7 +83,7 @@ class _Repository:
 
     def manifest(self, tag_or_digest: str) -> requests.Response:
         """Return the index or manifest of a tag or digest, after verifying its digest."""
-        answer = self._get("manifests", tag_or_digest, _MANIFESTS)
+        answer = self._get("manifests", tag_or_digest, ", ".join(_MANIFESTS))
         for digest in (answer.headers.get("Docker-Content-Digest", ""), tag_or_digest):
             if digest.startswith("sha256:") and digest != _digest(answer):
                 raise RegistryError(
@@ -91,13 +95,19 @@ class _Repository:
     def platforms(self, manifest: dict[str, Any]) -> dict[str, str | None]:
         """Return every platform with the digest of its manifest; None if that is `manifest` itself.
 
-        An index lists attestations (provenance, SBOM) under unknown/unknown.
+        Entries of an index with the platform unknown/unknown, or without one, which the OCI image
+        specification allows, are skipped: they are attestations (provenance, SBOM).
         """
-        if "manifests" in manifest:
-            entries = [(entry["platform"], entry["digest"]) for entry in manifest["manifests"]]
-            return {_platform(p): digest for p, digest in entries if p["os"] != "unknown"}
-        config = self._get("blobs", manifest["config"]["digest"], "*/*")
-        return {_platform(_json(config)): None}
+        if "manifests" not in manifest:
+            config = self._get("blobs", manifest["config"]["digest"], "*/*")
+            return {_platform(_json(config)): None}
+        found: dict[str, str | None] = {}
+        for entry in manifest["manifests"]:
+            if entry.get("mediaType") in _INDEXES:
+                found |= self.platforms(_json(self.manifest(entry["digest"])))
+            elif (platform := entry.get("platform")) and platform["os"] != "unknown":
+                found[_platform(platform)] = entry["digest"]
+        return found
 
     def _get(self, kind: str, key: str, accept: str) -> requests.Response:
         """Return the registry's response, after a login if required."""
@@ -155,7 +165,9 @@ def _digest(answer: requests.Response) -> str:
 
 
 def _platform(facts: dict[str, Any]) -> str:
-    return f"{facts['os']}/{facts['architecture']}"
+    """`linux/arm/v7`; `linux/arm64` also for arm64/v8, which is the same to containerd."""
+    parts = (facts["os"], facts["architecture"], facts.get("variant"))
+    return "/".join(filter(None, parts)).replace("/arm64/v8", "/arm64")
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

@@ -10,12 +10,17 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.serving import QuietHandler, serving
 
-_INDEX = "application/vnd.oci.image.index.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _TOKEN = "a-token"  # noqa: S105 only for this registry
 
-Platform = tuple[str, str]
+Platform = tuple[str, ...]
+"""OS, architecture and variant; empty: not stated."""
 ATTESTATION: Platform = ("unknown", "unknown")
+
+
+def _facts(platform: Platform) -> dict[str, str]:
+    return dict(zip(("os", "architecture", "variant"), platform, strict=False))
 
 
 class LocalRegistry:
@@ -38,16 +43,19 @@ class LocalRegistry:
             {
                 "mediaType": _MANIFEST,
                 "digest": self.push_manifest(repository, platform),
-                "platform": {"os": platform[0], "architecture": platform[1]},
+                **({"platform": _facts(platform)} if platform else {}),
             }
             for platform in platforms
         ]
-        return self._put(repository, "manifests", {"mediaType": _INDEX, "manifests": entries}, tag)
+        return self.push_index(repository, tag, *entries)
+
+    def push_index(self, repository: str, tag: str, *entries: dict[str, Any]) -> str:
+        """Push an index of these entries; return its digest."""
+        return self._put(repository, "manifests", {"mediaType": INDEX, "manifests": entries}, tag)
 
     def push_manifest(self, repository: str, platform: Platform, *tags: str) -> str:
         """Push one manifest without an index; return its digest."""
-        facts = {"os": platform[0], "architecture": platform[1]}
-        config = {"digest": self._put(repository, "blobs", facts)}
+        config = {"digest": self._put(repository, "blobs", _facts(platform))}
         return self._put(repository, "manifests", {"mediaType": _MANIFEST, "config": config}, *tags)
 
     def _put(self, repository: str, kind: str, content: Any, *tags: str) -> str:

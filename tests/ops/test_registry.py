@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ops.registry import ImageMissingError, RegistryError, find
-from tests.ops.local_registry import ATTESTATION, LocalRegistry
+from tests.ops.local_registry import ATTESTATION, INDEX, LocalRegistry, Platform
 
 ARM64 = ("linux", "arm64")
 AMD64 = ("linux", "amd64")
@@ -36,6 +36,33 @@ def test_an_image_is_found_by_tag_or_digest_with_a_token(server: LocalRegistry) 
     assert find(f"{repository}:sha-1") == index
 
 
+NO_PLATFORM: Platform = ()
+
+
+@pytest.mark.parametrize(
+    "platforms",
+    [
+        (NO_PLATFORM, ARM64, ATTESTATION),
+        (("linux", "arm64", "v8"),),
+        (("linux", "arm64", "v9"), AMD64, ARM64),
+    ],
+)
+def test_an_index_needs_one_entry_for_arm64(
+    server: LocalRegistry, platforms: tuple[Platform, ...]
+) -> None:
+    index = server.push(REPOSITORY, "sha-1", *platforms)
+    assert find(image(server)) == index
+
+
+def test_an_index_can_be_inside_an_index(server: LocalRegistry) -> None:
+    inner = {"mediaType": INDEX, "digest": server.push(REPOSITORY, "inner", AMD64, ARM64)}
+    outer = server.push_index(REPOSITORY, "sha-1", inner)
+    assert find(image(server)) == outer
+    server.push_index(REPOSITORY, "sha-1", {"mediaType": INDEX, "digest": f"sha256:{64 * '0'}"})
+    with pytest.raises(ImageMissingError, match=r"@sha256:0{64} does not exist"):
+        find(image(server))
+
+
 def test_content_with_another_digest_is_refused(server: LocalRegistry) -> None:
     digest = server.push(REPOSITORY, "sha-1", ARM64)
     other = server.push(REPOSITORY, "sha-2", ARM64, ATTESTATION)
@@ -50,7 +77,7 @@ def test_content_with_another_digest_is_refused(server: LocalRegistry) -> None:
 Prepare = Callable[[LocalRegistry], object]
 
 
-def _pushed(tag: str, *platforms: tuple[str, str]) -> Prepare:
+def _pushed(tag: str, *platforms: Platform) -> Prepare:
     return lambda server: server.push(REPOSITORY, tag, *platforms)
 
 
@@ -81,7 +108,16 @@ def _answers(status: int, body: bytes, path: str = f"/v2/{REPOSITORY}/manifests/
             ImageMissingError,
             ONLY_AMD64,
         ),
-        (_pushed("sha-1", ATTESTATION), ImageMissingError, "is not built for linux/arm64$"),
+        (
+            _pushed("sha-1", ATTESTATION, NO_PLATFORM),
+            ImageMissingError,
+            "is not built for linux/arm64: its index states no platform$",
+        ),
+        (
+            _pushed("sha-1", ("linux", "arm64", "v9"), ("linux", "arm", "v7")),
+            ImageMissingError,
+            "is not built for linux/arm64, only for linux/arm/v7, linux/arm64/v9$",
+        ),
         (_missing_child, ImageMissingError, r"cerebro-api@sha256:\w{64} does not exist"),
         (_private, RegistryError, r"\(403\): it does not exist or is private; .* `docker login"),
         (_answers(500, b"", "/token"), RegistryError, "returned 500"),
