@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Print name, tags and Dockerfile of an image as step outputs. Every build gets the tag of its commit;
-# only builds of the default branch get `latest`.
-# Reads SERVICE, DOCKERFILE (optional), DEFAULT_BRANCH, GITHUB_REF and GITHUB_SHA, and the directories
-# deployments/ and service/ (a git checkout).
+# only the build of the newest commit of the default branch gets `latest`.
+# Reads SERVICE, DOCKERFILE (optional), DEFAULT_BRANCH, GITHUB_SHA, what newest-commit.sh reads, and the
+# directories deployments/ and service/ (a git checkout).
 set -euo pipefail
 
 if [[ ! $SERVICE =~ ^[a-z0-9]+(-[a-z0-9]+)*$ ]]; then
@@ -20,6 +20,10 @@ if [ ! -f "$dockerfile" ]; then
   echo "error: $dockerfile does not exist; is '$SERVICE' a directory in docker/?" >&2
   exit 1
 fi
+newest=""
+if [ "$GITHUB_REF" = "refs/heads/$DEFAULT_BRANCH" ]; then
+  newest=$(deployments/.github/scripts/newest-commit.sh)
+fi
 
 echo "name=$name"
 echo "dockerfile=$dockerfile"
@@ -29,7 +33,7 @@ echo "folder=$folder"
 echo "created=$(TZ=UTC git -C service show --no-patch --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)"
 echo 'tags<<END'
 echo "$name:sha-$GITHUB_SHA"
-if [ "$GITHUB_REF" = "refs/heads/$DEFAULT_BRANCH" ]; then
+if [ "$GITHUB_SHA" = "$newest" ]; then
   echo "$name:latest"
 fi
 echo END

@@ -5,27 +5,34 @@ import pytest
 from catalogue.installation import INSTALLATION
 from catalogue.platform import AnalyticsPlatform
 from tests.conftest import ROOT
-from tests.workflow_scripts.conftest import COMMIT, SCRIPTS, Runner, inline
+from tests.workflow_scripts.conftest import SCRIPTS, Runner, inline
+
+
+def head(runner: Runner) -> str:
+    return runner.git("rev-parse", "HEAD", at="service").strip()
 
 
 class TestNameImage:
     @pytest.fixture
     def named(self, runner: Runner) -> Runner:
         runner.write({"deployments/docker/nebula/Dockerfile": ""})
+        (runner.folder / "deployments" / ".github").symlink_to(ROOT / ".github")
         (runner.folder / "service").mkdir()
-        runner.git("init", "--quiet", at="service")
+        runner.git("init", "--quiet", "--initial-branch=main", at="service")
         runner.environment = {
             "SERVICE": "nebula",
             "DOCKERFILE": "",
             "DEFAULT_BRANCH": "main",
             "GITHUB_REF": "refs/heads/main",
-            "GITHUB_SHA": COMMIT,
+            "GITHUB_SERVER_URL": f"file://{runner.folder}",
+            "GITHUB_REPOSITORY": "service",
             "GIT_COMMITTER_DATE": "2026-01-31T23:30:00-0200",
         }
         runner.commit({"README.md": ""}, at="service")
+        runner.environment["GITHUB_SHA"] = head(runner)
         return runner
 
-    def test_the_default_branch_gets_latest(
+    def test_the_newest_commit_of_the_default_branch_gets_latest(
         self, named: Runner, platform: AnalyticsPlatform
     ) -> None:
         name = f"{platform.registry}/nebula"
@@ -35,15 +42,27 @@ class TestNameImage:
             "folder=deployments/docker/nebula",
             "created=2026-02-01T01:30:00Z",
             "tags<<END",
-            f"{name}:sha-{COMMIT}",
+            f"{name}:sha-{head(named)}",
             f"{name}:latest",
             "END",
         ]
 
+    def test_a_run_of_an_older_commit_does_not_move_latest(self, named: Runner) -> None:
+        commit = head(named)
+        named.git("branch", "other/refs/heads/main", at="service")
+        named.commit({"README.md": "newer"}, at="service")
+        stdout = named.run(SCRIPTS / "name-image.sh")[1]
+        assert stdout.endswith(f":sha-{commit}\nEND\n")
+
+    def test_without_an_answer_nothing_is_named(self, named: Runner) -> None:
+        status, stdout, stderr = named.run(SCRIPTS / "name-image.sh", GITHUB_REPOSITORY="gone")
+        assert (status, stdout) == (128, "")
+        assert "gone" in stderr
+
     @pytest.mark.parametrize("ref", ["refs/heads/fix", "refs/tags/main", "refs/heads/main2"])
     def test_other_refs_do_not_get_latest(self, named: Runner, ref: str) -> None:
         stdout = named.run(SCRIPTS / "name-image.sh", GITHUB_REF=ref)[1]
-        assert f":sha-{COMMIT}\n" in stdout
+        assert f":sha-{head(named)}\n" in stdout
         assert "latest" not in stdout
 
     def test_a_service_can_have_its_own_dockerfile(self, named: Runner) -> None:
@@ -171,6 +190,28 @@ class TestTemplateDiff:
 
 
 class TestInline:
+    @pytest.mark.parametrize("pinned", [True, False])
+    def test_only_the_newest_commit_is_pinned(self, runner: Runner, *, pinned: bool) -> None:
+        (runner.folder / "service").mkdir()
+        runner.git("init", "--quiet", "--initial-branch=main", at="service")
+        runner.commit({"README.md": ""}, at="service")
+        (runner.folder / ".github").symlink_to(ROOT / ".github")
+        runner.program("python", "echo pinned")
+        built = head(runner)
+        if not pinned:
+            runner.commit({"README.md": "newer"}, at="service")
+        status = inline(
+            runner, "build-image.yml", "roll-out", "Pin the image",
+            SERVICE="nebula", DIGEST="sha256:1", COMMIT="https://example.org/1",
+            GITHUB_SHA=built, GITHUB_REF="refs/heads/main", GITHUB_REPOSITORY="service",
+            GITHUB_SERVER_URL=f"file://{runner.folder}", RUNNER_TEMP=str(runner.folder),
+        )  # fmt: skip
+        assert status == 0
+        assert runner.calls == (
+            [f"python -m ops pin nebula {built} --digest sha256:1"] if pinned else []
+        )
+        assert (runner.folder / "body.md").exists() == pinned
+
     def test_the_region_is_that_of_the_installation(self, runner: Runner) -> None:
         for name in ("catalogue", "constructs_lib"):
             (runner.folder / name).symlink_to(ROOT / name)
