@@ -18,6 +18,7 @@ from ops.review.effects import (
     permissions,
     removal,
     secrets,
+    stack,
 )
 from ops.review.effects.fields import FACTS, container_of, owned
 from ops.review.load import of_cluster
@@ -25,7 +26,7 @@ from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
 EFFECTS = (
     *declared(Effect, removal, definitions, availability, exposure, network, permissions),
-    *declared(Effect, secrets, operation),
+    *declared(Effect, secrets, stack, operation),
     *FACTS,
 )
 _PLATFORM = Key("", "Platform", "", "the platform")

@@ -156,7 +156,7 @@ def _of_provider(store: Object) -> Iterator[str]:
         yield f"read secrets through {name}: {shown(settings)}"
 
 
-def _of_policies(item: Object) -> Iterator[str]:
+def of_policies(item: Object) -> Iterator[str]:
     properties = at(item.manifest, "Properties")
     inline = _as_list(properties.get("Policies") or [])
     for policy in (properties, *inline):
@@ -172,17 +172,17 @@ def _of_policy(document: Any) -> Iterator[str]:
     statements = document.get("Statement", document) if isinstance(document, dict) else document
     for statement in _as_list(statements or []):
         if statement is document or not isinstance(statement, dict):
-            yield _as_text(statement)
+            yield as_text(statement)
             continue
         who, condition = statement.get("Principal"), statement.get("Condition")
         negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
         for resource in _as_list(statement.get("Resource", [None])):
             parts = [
                 "" if statement.get("Effect") == "Allow" else "deny",
-                _as_text(statement.get("Action", statement.get("NotAction"))),
-                f"on {_as_text(resource)}" if resource else "",
-                f"by {_as_text(who)}" if who else "",
-                f"if {_as_text(condition)}" if condition else "",
+                as_text(statement.get("Action", statement.get("NotAction"))),
+                f"on {as_text(resource)}" if resource else "",
+                f"by {as_text(who)}" if who else "",
+                f"if {as_text(condition)}" if condition else "",
             ]
             yield negated + " ".join(filter(None, parts))
 
@@ -191,12 +191,12 @@ def _as_list(content: Any) -> list[Any]:
     return content if isinstance(content, list) else [content]
 
 
-def _as_text(content: Any) -> str:
+def as_text(content: Any) -> str:
     match content:
         case list():
-            return ", ".join(map(_as_text, content))
+            return ", ".join(map(as_text, content))
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(_as_text, parts))
+            return separator.join(map(as_text, parts))
         case {"Ref": str(name)}:
             return f"${{{name}}}"
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
@@ -225,7 +225,7 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], 
     ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
     ("ServiceAccount", ANY_STATE, _of_account, _ACCOUNT),
     *((kind, ANY_STATE, _of_webhooks, ()) for kind in _WEBHOOKS),
-    (STACK_GROUP, ANY_STATE, _of_policies, _POLICIES),
+    (STACK_GROUP, ANY_STATE, of_policies, _POLICIES),
 )
 """Kind, when it is reported, what the object allows, and the fields that say so."""
 

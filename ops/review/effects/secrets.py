@@ -1,35 +1,16 @@
-"""`secret`, and SecretsStack: which parameters exist, and which Secrets read them.
-
-The next `cdk deploy` makes the changes of the stack's template.
-"""
+"""`secret`: which parameters Secrets read, and from where."""
 
 from dataclasses import replace
 
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
-from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison, Difference
-from ops.review.effects.fields import TABLES
+from ops.review.diff import ANY_STATE, ORDER, Change, Comparison
 from ops.review.effects.removal import removal
 from ops.review.load import STACK_GROUP
-from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, effect, listed
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
-_KEPT = ("Retain", "RetainExceptOnCreate")
-_NEVER_DELETED = "Custom::SecureString"
-"""Its Lambda function never deletes a parameter, whatever the `DeletionPolicy`."""
-_OTHER_FIELDS = {
-    "DeletionPolicy": (MEDIUM, "changes what happens when it leaves the stack"),
-    "DependsOn": (LOW, "changes what is created before it"),
-    "Metadata": (LOW, "changes metadata, without effect"),
-    "UpdateReplacePolicy": (MEDIUM, "changes what happens when it is replaced"),
-}
-"""Fields of a resource besides its properties."""
-_SECTIONS = {
-    "Description": (LOW, "changes the description"),
-    "Outputs": (MEDIUM, "changes an output that the manifests use"),
-}
-"""Sections of the template besides the resources."""
 
 
 @effect("ExternalSecret", risk="secret", states=ANY_STATE)
@@ -123,56 +104,3 @@ def parameter_of(item: Object) -> str | None:
         return None
     name = at(item.manifest, "Properties").get("Name")
     return name if isinstance(name, str) and name.startswith("/") else None
-
-
-@effect(STACK_GROUP, risk="secret", states=("added",))
-def resource_created(change: Change, _: Comparison) -> Findings:
-    """The next `cdk deploy` creates a resource; a new parameter has no value yet."""
-    if parameter := parameter_of(change.after):
-        text = f"creates SSM parameter {parameter} with a placeholder; set its value"
-        yield Finding(MEDIUM, text)
-    else:
-        yield Finding(LOW, "the next `cdk deploy` creates it", risk=Risk.CREATE)
-
-
-@effect(STACK_GROUP, risk="delete", states=("removed",))
-def resource_removed(change: Change, _: Comparison) -> Findings:
-    """The next `cdk deploy` deletes a resource, or its DeletionPolicy keeps it."""
-    item = change.before
-    what = f"SSM parameter {parameter}" if (parameter := parameter_of(item)) else "it"
-    if item.manifest.get("DeletionPolicy") in _KEPT or item.kind == _NEVER_DELETED:
-        yield Finding(LOW, f"is removed from the stack; {what} stays in AWS")
-    elif "::" in item.kind:
-        yield Finding(HIGH, f"the next `cdk deploy` deletes {what}")
-    else:
-        yield Finding(MEDIUM, "is removed from the template", risk=Risk.UPDATE)
-
-
-@effect(STACK_GROUP, risk="update")
-def resource_changed(change: Change, _: Comparison) -> Findings:
-    """The next `cdk deploy` updates a resource in place, or replaces it."""
-    kind = change.key.kind
-    for field in change.differences:
-        known = _OTHER_FIELDS.get(field.path[0]) if "::" in kind else _SECTIONS.get(kind)
-        if field.path[0] == "Properties":
-            yield from _property_changed(change.after, field)
-        elif known:
-            severity, text = known
-            yield Finding(severity, f"{text}: {field.values(60)}", (field,))
-
-
-def _property_changed(item: Object, field: Difference) -> Findings:
-    kind, name = item.kind, "".join(field.path[1:2])
-    if name == "Name" and parameter_of(item):
-        text = f"creates SSM parameter {field.after} with a placeholder; set its value"
-        if field.before is not ABSENT:
-            text += f"; {field.before} stays in AWS"
-        yield Finding(MEDIUM, text, (field,), Risk.SECRET)
-    elif (kind, name) == ("AWS::Lambda::Function", "Role"):
-        text = f"runs as another IAM role: {field.values(60)}"
-        yield Finding(HIGH, text, (field,), Risk.PRIVILEGE)
-    elif name in TABLES["stack"]["replaced"].get(kind, ()):
-        text = f"the next `cdk deploy` replaces it: {name} {field.values(60)}"
-        yield Finding(HIGH, text, (field,), Risk.REPLACE)
-    elif name in (*TABLES["stack"]["updated"].get(kind, ()), "Description", "Tags"):
-        yield Finding(LOW, f"the next `cdk deploy` updates it in place: {name}", (field,))

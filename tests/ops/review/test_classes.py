@@ -13,11 +13,11 @@ from ops.review import effects, report
 from ops.review.live import findings as of_clusters
 from ops.review.model import Effect, Finding, Risk
 from tests.conftest import ROOT
-from tests.ops.review import cases, test_stack
+from tests.ops.review import cases, stack_cases
 from tests.ops.review.cases import Case
 from tests.ops.review.edits import editing, rendered, review
 
-CASES = [*cases.CASES, *test_stack.CASES]
+CASES = [*cases.CASES, *stack_cases.CASES]
 EFFECTS = {effect.id: effect.reason for effect in (*effects.EFFECTS, *declared(Effect, report))}
 GUIDE = (ROOT / "docs" / "review.md").read_text("utf-8")
 
