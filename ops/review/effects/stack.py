@@ -4,7 +4,6 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from itertools import takewhile
 from pathlib import Path as File
 from typing import Any
 
@@ -158,15 +157,4 @@ def _row(key: Key, field: Difference) -> str | None:
 
 
 def _values(field: Difference) -> str:
-    """Path, old and new value; for lists, the added and removed items."""
-    before, after, path = field.before, field.after, str(field).removeprefix("Properties.")
-    if isinstance(before, list) and isinstance(after, list):
-        added = [f"+{shown(item, 60)}" for item in after if item not in before]
-        removed = [f"-{shown(item, 60)}" for item in before if item not in after]
-        if added or removed:
-            return f"{path} {listed([*added, *removed], 6)}"
-    if isinstance(before, str) and isinstance(after, str):
-        pairs = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
-        same = sum(1 for _ in pairs)
-        before, after = (f"…{text[same - 20 :]}" if same > 40 else text for text in (before, after))
-    return f"{path} {Difference(field.path, before, after).values(60)}"
+    return f"{str(field).removeprefix('Properties.')} {field.values(60)}"

@@ -197,7 +197,7 @@ CASES = [
     changed(f"Resources.{MAKER}.Properties.Code.ZipFile",
             CODE.replace("Overwrite=False", "Overwrite=True"),
             ("medium update", MAKER, "runs other code, which may write every parameter that its "
-             "role may write: Code.ZipFile '…")),
+             "role may write: Code.ZipFile +'    ")),
     *measured(f"Resources.{MAKER}.Properties.Timeout",
               (120, 30, "medium update", "is stopped after 30 s; if it needs longer"),
               (30, None, "medium update", "is stopped after 3 s"),
