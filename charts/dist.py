@@ -39,9 +39,9 @@ def synth() -> int:
         print(f"error: {error}; correct the rule. {folder}/ {_state(folder)}", file=sys.stderr)
         raise
     except PlatformError as error:
+        _report_unlisted()  # first, as it may explain the errors
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
-        _report_unlisted()
         errors = plural(len(error.problems), "error")
         print(f"{errors}; {folder}/ {_state(folder)}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """An Argo CD Application for every file of dist/, and the root Application that syncs those."""
 
+from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes import App, Application, AppProject, Chart
 from constructs_lib.manifests.argocd import NAMESPACE
 
@@ -49,6 +50,8 @@ class Applications(Chart):
     def __init__(self, scope: App) -> None:
         rendered = scope.files()
         super().__init__(scope, "applications", namespace=NAMESPACE, folder=_FOLDER)
+        if not rendered.namespaces:
+            raise DeclarationError("no chart declares a Namespace; list one in charts/registry.py")
         for declared in rendered:
             if declared.namespace == NAMESPACE:
                 continue
