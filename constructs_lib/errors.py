@@ -3,11 +3,13 @@
 import difflib
 import os
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 TRACEBACK = "TRACEBACK"
@@ -15,6 +17,7 @@ TRACEBACK = "TRACEBACK"
 _PYTHON = ("<", sysconfig.get_path("stdlib"))
 _NO_DECLARATION = (*_PYTHON, str(Path(__file__).parent), sysconfig.get_path("purelib"))
 """How the file names of Python, this package and installed packages start."""
+_HERE = f"{Path.cwd()}/"
 _T = TypeVar("_T")
 
 
@@ -39,7 +42,7 @@ class DeclarationError(ValueError):
 
 
 class PlatformError(Exception):
-    """All errors of one render, one line each."""
+    """All errors of one render, each on one line, or with its other objects on indented lines."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -102,10 +105,22 @@ def explain(error: BaseException) -> str:
     if refusal and isinstance(refusal.where, Path):
         return one_line(str(refusal))
     message = refusal or _misspelling(error) or _message(error)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(_NO_DECLARATION):
-            return one_line(f"{message} ({_relative(Path(frame.filename))}:{frame.lineno})")
-    return one_line(str(message))
+    line = _innermost(reversed([*traceback.walk_tb(error.__traceback__)]))
+    return one_line(f"{message} ({line})" if line else str(message))
+
+
+def declaring_line() -> str:
+    """The running line of a chart, `charts/one.py:12`; empty outside of charts."""
+    return _innermost(traceback.walk_stack(sys._getframe(1)))
+
+
+def _innermost(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """The first line in a file of the repository that declares something."""
+    for frame, number in frames:
+        file = frame.f_code.co_filename
+        if not file.startswith(_NO_DECLARATION):
+            return f"{file.removeprefix(_HERE)}:{number}"
+    return ""
 
 
 def one_line(text: str) -> str:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,18 @@ from catalogue.installation import Installation
 from catalogue.platform import AnalyticsPlatform
 from charts import registry
 from constructs_lib.errors import DeclarationError, PlatformError, errors_of
-from constructs_lib.kubernetes import App, Chart, Container, ExternalSecret, Storage
-from constructs_lib.model import ClusterTarget, Host, HttpGet, Parameter, Pin, Probe, TcpSocket
+from constructs_lib.kubernetes import App, Chart, Container, ExternalSecret, Storage, WebService
+from constructs_lib.model import (
+    ClusterTarget,
+    Host,
+    HttpGet,
+    Parameter,
+    Pin,
+    Probe,
+    Resources,
+    TcpSocket,
+)
+from constructs_lib.model.waivers import Waiver
 from tests.constructs_lib import declarations as base
 
 Declare = Callable[[Chart], Any]
@@ -168,6 +179,14 @@ def test_an_invalid_line_in_the_registry_is_reported(
     assert message in str(refused.value)
 
 
+def test_a_platform_without_a_namespace_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform
+) -> None:
+    monkeypatch.setattr(registry, "CHARTS", ())
+    with pytest.raises(PlatformError, match=r"no chart declares a Namespace; .* \(charts/argocd/"):
+        registry.build(platform)
+
+
 @pytest.mark.parametrize(
     ("charts", "repeated"),
     [
@@ -293,7 +312,7 @@ def same_file(app: App) -> None:
     ("declare", "platform", "message"),
     [
         (same_file, {}, "space/one.k8s.yaml is written by two charts; rename one"),
-        (two, {}, "Deployment space/one is declared 2 times, in dist/space/first.k8s.yaml"),
+        (two, {}, "Deployment space/one is declared 2 times, "),
         (two, {}, "host one.example.org is served by space/one, space/one; use a separate"),
         (misplaced, {}, "is in namespace other, which is not declared; the declared namespaces"),
         (one, {"hosts": ()}, "Ingress space/one serves one.example.org, which the certificate"),
@@ -303,6 +322,8 @@ def same_file(app: App) -> None:
          "parameter /cerebro/test/other is not read by any service; remove it"),
         (one, {"parameters": (base.PASSWORD.path,)},
          "parameter /cerebro/test/token is read, but not declared"),
+        (one, {"parameters": (base.PASSWORD.path, "/cerebro/test/tokem")},
+         "read /cerebro/test/tokem, which no service reads, or add it to catalogue/parameters.py"),
         (one, {}, "catalogue/images/two.pin pins an image that no pod runs; list its chart in "
          "charts/registry.py, or remove the pin"),
         (beyond_the_quota, {},
@@ -314,6 +335,123 @@ def test_an_error_across_charts_is_rejected(
     declare: Callable[[App], Any], platform: dict[str, Any], message: str
 ) -> None:
     assert message in charts(declare, **platform)
+
+
+Change = Callable[[WebService], object]
+
+
+def merged(part: str, fragment: dict[str, Any]) -> Change:
+    return lambda web: getattr(web, part).merge(fragment)
+
+
+def pod(template: dict[str, Any]) -> Change:
+    return merged("deployment", {"spec": {"template": template}})
+
+
+def container(**fields: Any) -> Change:
+    return pod({"spec": {"containers": [{"name": "one", **fields}]}})
+
+
+def other_secret(web: WebService) -> None:
+    (secret,) = web.external_secrets.values()
+    secret.external_secret.merge({"spec": {"target": {"name": "other"}}})
+
+
+def copied(web: WebService) -> None:
+    copy = Chart(base.app_of(web.chart), "copy", namespace="space")
+    base.web_service(copy, program=base.READS_ALL)
+
+
+def another(web: WebService) -> None:
+    """Another service, with a wrong port."""
+    chart = Chart(base.app_of(web.chart), "another", namespace="space")
+    other = base.internal_service(chart, "another", replicas=1)
+    other.service.merge({"spec": {"ports": [{"name": "http", "targetPort": 1}]}})
+
+
+relabeled = pod({"metadata": {"labels": {"app": "other"}}})
+moved = merged("deployment", {"metadata": {"namespace": "spac"}})
+with_token = pod({"spec": {"automountServiceAccountToken": True}})
+OF_SELECTORS = "blocked-dns dangling-service imprecise-selector ineffective-spread"
+
+
+def mistakes(*changes: Change, namespace: str = "space", **platform: Any) -> dict[str, list[str]]:
+    """The errors of a service in a complete platform with changes, by rule, as lines."""
+    app = App(replace(base.PLATFORM, **platform))
+    web = base.web_service(Chart(app, "chart", namespace=namespace), program=base.READS_ALL)
+    resources = Resources(cpu=("4", "4"), memory=("4Gi", "4Gi"), ephemeral_storage=("4Gi", "4Gi"))
+    space = Chart(app, "space", namespace="space")
+    base.namespace(space, quota=replace(base.QUOTA, resources=resources))
+    base.scheduled_job(space, "two")
+    base.store(Chart(app, "store"), namespaces=("space",))
+    for change in changes:
+        change(web)
+    lines = [problem.splitlines() for problem in errors_of(app.render)]
+    return {re.findall(r" \[([a-z-]+)\]$", first)[0]: [first, *more] for first, *more in lines}
+
+
+def effects(lines: list[str]) -> set[str]:
+    """The rules of what may follow from a mistake."""
+    below = [line for line in lines if line.startswith("  may follow from it: ")]
+    return {re.findall(r" \[([a-z-]+)\]", line)[0] for line in below}
+
+
+@pytest.mark.parametrize(
+    ("change", "cause", "follow"),
+    [
+        (relabeled, "mismatching-selector", OF_SELECTORS),
+        (moved, "undeclared-namespace", "dangling-service imprecise-selector missing-pull-secret "
+         "non-isolated-pod unread-secret"),
+        (container(ports=[{"name": "http", "containerPort": 8001}]), "dangling-service",
+         "undeclared-probe-port unserved-open-port"),
+        (merged("service", {"metadata": {"name": "other"}}), "dangling-reference",
+         "unserved-open-port"),
+        (other_secret, "missing-secret", "unread-secret"),
+        (container(image="ghcr.io/gnosischain/ones:latest"), "unpinned-image", "unused-pin"),
+        (copied, "duplicate-object", "exceeded-quota imprecise-selector mismatching-hosts"),
+        (with_token, "mounted-api-token", ""),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_error_with_what_may_follow(
+    change: Change, cause: str, follow: str
+) -> None:
+    ((rule, lines),) = mistakes(change).items()
+    assert (rule, effects(lines)) == (cause, {*follow.split()})
+    assert re.match(r"tests/constructs_lib/declarations\.py:\d+", lines[0])
+
+
+def test_a_mistake_in_several_objects_lists_each_with_its_line() -> None:
+    (lines,) = mistakes(namespace="spac").values()
+    assert "ServiceAccount spac/one: is in namespace spac, which is not declared" in lines[0]
+    assert lines[1].startswith("  likewise tests/constructs_lib/declarations.py:")
+    for other in ("ExternalSecret spac/one-secrets", "Deployment spac/one", "Ingress spac/one"):
+        assert other in lines[1]
+    assert effects(lines) == {"missing-pull-secret", "mismatching-secret-store"}
+
+
+def test_independent_mistakes_are_separate_errors() -> None:
+    found = mistakes(relabeled, with_token, another)
+    assert {rule: effects(lines) for rule, lines in found.items()} == {
+        "mismatching-selector": {*OF_SELECTORS.split()},
+        "mounted-api-token": set(),
+        "dangling-service": set(),
+    }
+
+
+def test_a_waived_cause_hides_nothing() -> None:
+    waiver = Waiver(
+        checks=["mismatching-selector"],
+        objects=["Deployment space/one"],
+        reason="A test",
+        expires=date(2999, 1, 1),
+    )
+    assert mistakes(relabeled, waivers=(waiver,)).keys() == {*OF_SELECTORS.split()}
+
+
+def test_what_a_removed_chart_leaves_is_one_error() -> None:
+    head, *below = charts(lambda app: Chart(app, "empty", namespace="space")).splitlines()
+    assert head.startswith("catalogue/images/one.pin pins an image that no pod runs, catalogue/im")
+    assert effects(below) == {"mismatching-hosts", "mismatching-parameters"}
 
 
 _ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"

@@ -15,6 +15,7 @@ import jsii
 
 from constructs_lib.errors import DeclarationError, PlatformError, one_line
 from constructs_lib.kubernetes.chart import Chart
+from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects, is_cluster_scoped
@@ -24,6 +25,7 @@ from constructs_lib.model import Manifest, Pending, waivers
 from constructs_lib.model.checks import checked
 from constructs_lib.model.platform import Platform
 from constructs_lib.rules import violations
+from constructs_lib.rules.causes import messages
 from constructs_lib.rules.model import Rendered, Violation
 
 
@@ -42,8 +44,8 @@ class ChartFile:
     """The first paragraph of the chart's docstring, in one line."""
     objects: list[Manifest]
     """The objects in output order."""
-    owners: list[constructs.IConstruct]
-    """The construct of each object."""
+    declared: list[KubeObject | cdk8s.ApiObject]
+    """What declares each object."""
     pending: list[Pending]
     """Workloads that it declares but does not render yet."""
 
@@ -104,32 +106,34 @@ class ChartFiles(tuple[ChartFile, ...]):
         Malformed objects are reported first and alone, because the rules cannot read them.
         """
         malformations = [
-            f"{file.path}: {Object.of(item).key} (construct {owner.node.path}): {problem}"
+            one_line(": ".join((*self._locate(Object.of(item)), problem)))
             for file in self
-            for item, owner in zip(file.objects, file.owners, strict=True)
+            for item in file.objects
             for problem in (*malformed(item), *(unwritable(item) if file.aside is None else ()))
         ]
         if malformations:
             return malformations
         accepted = self.platform.waivers
         return [
-            *map(self._message, waivers.left(self.violations, accepted)),
+            *messages(waivers.left(self.violations, accepted), self._locate),
             # a waiver without a colon is for a rule, even a misspelled one
             *waivers.problems(self.violations, accepted, checks=lambda check: ":" not in check),
         ]
 
-    def _message(self, violation: Violation) -> str:
-        """The message with its file and construct path."""
-        item = violation.object
-        if item is None:
-            return violation.message
-        file, owner = next(
-            (file, owner)
+    def _locate(self, item: Object) -> tuple[str, str]:
+        """The line that declares an object, of a native one that of its chart, and its name."""
+        file, one = next(
+            (file, one)
             for file in self
-            for content, owner in zip(file.objects, file.owners, strict=True)
+            for content, one in zip(file.objects, file.declared, strict=True)
             if content is item.manifest
         )
-        return f"{file.path}: {item.key} (construct {owner.node.path}): {violation.text}"
+        if isinstance(one, KubeObject):
+            line = one.declared
+            note = f" (changed at {one.changed})" if one.changed != line else ""
+        else:
+            line, note = getattr(file.chart, "declared", ""), f" (construct {one.node.path})"
+        return line or f"{DIST}/{file.path}", f"{item.key}{note}"
 
 
 @checked
@@ -188,9 +192,9 @@ class App(cdk8s.App):
         finally:
             self._rules.run_by_cdk8s = True
         files = self.files()
-        problems = [*self.calls.undeclared(), *files.problems(), *refused]
+        problems = [*self.calls.undeclared(), *files.problems(), *map(one_line, refused)]
         if problems:
-            raise PlatformError(one_line(problem) for problem in problems)
+            raise PlatformError(problems)
         return files
 
     def _refused_by_cdk8s(self) -> Iterator[str]:
@@ -245,8 +249,7 @@ class _Rules:
     def validate(self) -> list[str]:
         if not self.run_by_cdk8s:
             return []
-        found = [*self._app.calls.undeclared(), *self._app.files().problems()]
-        return [one_line(problem) for problem in found]
+        return [*self._app.calls.undeclared(), *self._app.files().problems()]
 
 
 def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
@@ -257,10 +260,10 @@ def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
         name = cdk8s.Names.to_dns_label(chart)
         path, pending = f"{chart.namespace or 'cluster'}/{name}.k8s.yaml", []
     objects = [*(one.to_json() for one in own), *map(_written, natives)]
-    owners = [*(one.owner for one in own), *natives]
+    declared: list[KubeObject | cdk8s.ApiObject] = [*own, *natives]
     described = "" if type(chart) in (Chart, cdk8s.Chart) else inspect.getdoc(type(chart)) or ""
     description = described.partition("\n\n")[0].replace("\n", " ")
-    return ChartFile(chart, name, path, chart.namespace, description, objects, owners, pending)
+    return ChartFile(chart, name, path, chart.namespace, description, objects, declared, pending)
 
 
 def _identity(construct: constructs.IConstruct) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import cdk8s
 from constructs import Construct, IConstruct
 
+from constructs_lib.errors import declaring_line
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.objects import is_cluster_scoped
@@ -51,6 +52,8 @@ class Chart(cdk8s.Chart):
             disable_resource_name_hashes: As in cdk8s, for native objects without a name.
         """
         self.platform = Platform.of(scope)
+        self.declared = declaring_line()
+        """The line that declared it."""
         self.name = name
         self._namespace = namespace
         self._labels = {
@@ -144,6 +147,6 @@ class ChartConstruct(Construct):
             "annotations": annotations or None,
             "finalizers": finalizers or None,
         }
-        added = KubeObject(self, {**kind_only, "metadata": metadata, "spec": spec, **fields})
+        added = KubeObject({**kind_only, "metadata": metadata, "spec": spec, **fields})
         self.chart.kube_objects.append(added)
         return added

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import cdk8s
-from constructs import IConstruct
 
-from constructs_lib.errors import DeclarationError
+from constructs_lib.errors import DeclarationError, declaring_line
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.shape import is_identified
 from constructs_lib.model import Manifest
@@ -37,10 +36,10 @@ class KubeObject:
     patched object.
     """
 
-    def __init__(self, owner: IConstruct, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
         """Create the object; fields that are None are omitted."""
-        self.owner = owner
-        """The construct that created it."""
+        self.declared = self.changed = declaring_line()
+        """The lines that declared it, and last changed it."""
         self._manifest = _in_order(manifest, omit_none=True)
         self._derived: dict[str, Callable[[], str]] = {}
 
@@ -135,6 +134,7 @@ class KubeObject:
                 "apiVersion, kind and metadata.name are required; keep them", where=self
             )
         self._manifest = _in_order(manifest)
+        self.changed = declaring_line()
 
 
 def _in_order(manifest: Mapping[str, Any], *, omit_none: bool = False) -> Manifest:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from constructs_lib.errors import DeclarationError
+from constructs_lib.errors import DeclarationError, one_line
 from constructs_lib.manifests.network import NOT_PUBLIC, PRIVATE
 from constructs_lib.model import Calls, Egress, Manifest
 
@@ -115,9 +115,10 @@ class CallDirectory:
         declared = sorted(f"{namespace}/{name}" for namespace, name in self._offered)
         for (namespace, name), calls in self._waiting.items():
             for caller, _ in calls:
-                yield (
-                    f"{caller.chart.namespace}/{caller.name} calls {namespace}/{name}, which is "
-                    f"not declared; declared WebServices: {', '.join(declared) or 'none'}"
+                yield one_line(
+                    f"{caller.network_policy.declared}: {caller.chart.namespace}/{caller.name} "
+                    f"calls {namespace}/{name}, which is not declared; declared WebServices: "
+                    f"{', '.join(declared) or 'none'}"
                 )
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from math import ceil
 from typing import Any
 
-from constructs_lib.manifests.objects import Objects, at, once_per_objects
+from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects
 from constructs_lib.manifests.workload import Workload, share, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.quantity import amount
@@ -35,17 +35,30 @@ def peak(objects: Objects) -> dict[str, Amounts]:
     two runs with the policy `Replace`; as none if suspended. `requests.storage` is omitted unless a
     quota limits it.
     """
-    defaults, limited = _defaults(objects), quotas(objects)
+    limited = quotas(objects)
     used: dict[str, list[Amounts]] = {item.namespace: [] for item in objects}
-    for workload in workloads(objects):
-        used[workload.namespace].append(_used(workload, defaults[workload.namespace]))
-    for claim in objects.of_kinds("PersistentVolumeClaim"):
-        used[claim.namespace].append(_claimed(claim.spec, 1))
+    for item, amounts in _uses(objects):
+        used[item.namespace].append(amounts)
     sums = {namespace: _sum(*amounts) for namespace, amounts in used.items() if amounts}
     for namespace, amounts in sums.items():
         if _STORAGE not in limited.get(namespace, ()):
             amounts.pop(_STORAGE, None)
     return sums
+
+
+def largest(objects: Objects, namespace: str, resource: str) -> Object:
+    """The workload or claim that uses the largest part of a resource of a namespace at peak."""
+    uses = [use for use in _uses(objects) if use[0].namespace == namespace]
+    return max(uses, key=lambda use: use[1].get(resource, _NONE))[0]
+
+
+def _uses(objects: Objects) -> Iterator[tuple[Object, Amounts]]:
+    """The peak usage of each workload and claim."""
+    defaults = _defaults(objects)
+    for workload in workloads(objects):
+        yield workload, _used(workload, defaults[workload.namespace])
+    for claim in objects.of_kinds("PersistentVolumeClaim"):
+        yield claim, _claimed(claim.spec, 1)
 
 
 def total(sums: Mapping[str, Amounts]) -> Amounts:

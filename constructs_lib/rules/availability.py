@@ -261,8 +261,11 @@ def exceeded_quota(rendered: Rendered) -> Problems:
             limit = allowed.get(namespace, {}).get(name)
             if limit is not None and value > limit:
                 binary = capacity.is_bytes(name)
+                largest = capacity.largest(rendered.objects, namespace, name)
                 yield Problem(
                     f"namespace {namespace}: {name} adds up to {spell(value, binary=binary)} at "
-                    f"peak, above its quota of {spell(limit, binary=binary)}",
+                    f"peak, above its quota of {spell(limit, binary=binary)} (the largest part is "
+                    f"for {largest.key})",
                     "raise the quota in charts/cluster, or lower the requests and limits",
+                    about=(largest,),
                 )

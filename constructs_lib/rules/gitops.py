@@ -1,5 +1,6 @@
 """Rules for Argo CD (sync, projects, pruning, release jobs) and secret stores."""
 
+from collections import defaultdict
 from fnmatch import fnmatch
 from itertools import chain
 
@@ -136,11 +137,10 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     served = {name for condition in conditions for name in condition.get("namespaces") or ()}
     if not conditions or any(condition.keys() - {"namespaces"} for condition in conditions):
         yield "serves namespaces that are not listed by name"
-    reading = {
-        item.namespace
-        for item in rendered.objects.of_kinds("ExternalSecret")
-        if at(item.spec, "secretStoreRef").get("name") == store.name
-    }
+    reading: dict[str, list[Object]] = defaultdict(list)
+    for item in rendered.objects.of_kinds("ExternalSecret"):
+        if at(item.spec, "secretStoreRef").get("name") == store.name:
+            reading[item.namespace].append(item)
     provider = at(store.spec, "provider", "aws")
     region = rendered.platform.region if rendered.platform else provider.get("region")
     if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
@@ -148,9 +148,10 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
         yield Problem(text, "use the ParameterStore of that region")
     if not any(rendered.objects.of_kinds("Namespace")):
         return
-    for namespace in sorted(reading - served):
-        yield f"does not serve {namespace}, but ExternalSecrets there read from it"
-    for namespace in sorted(served - reading):
+    for namespace in sorted(reading.keys() - served):
+        text = f"does not serve {namespace}, but ExternalSecrets there read from it"
+        yield Problem(text, about=tuple(reading[namespace]))
+    for namespace in sorted(served - reading.keys()):
         yield f"serves {namespace}, but no ExternalSecret there reads from it"
 
 

@@ -65,6 +65,8 @@ class Problem:
     """What to do; empty if the text says it. Default: the remedy of the rule."""
     object: Object | None = None
     """Default: the object that the rule was called with, if any."""
+    about: tuple[Object, ...] = ()
+    """Other objects that may be the cause."""
 
 
 Problems = Iterator[Problem | str]
@@ -80,6 +82,8 @@ class Violation(Result):
     text: str
     """The message without the name of the object."""
     rule: Rule
+    problem: Problem
+    """With the defaults, and its object first in `about`."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,13 @@ class Rule:
             problem = Problem(problem)
         item = problem.object or item
         remedy = self.remedy if problem.remedy is None else problem.remedy
+        about = (item, *problem.about) if item else problem.about
+        problem = Problem(problem.text, remedy, item, about)
         text = f"{'; '.join(filter(None, (problem.text, remedy)))} [{self.name}]"
         if item is None:
-            return Violation(self.name, "the platform", text, None, text, self)
-        return Violation(self.name, str(item.key), f"{item.key}: {text}", item, text, self)
+            return Violation(self.name, "the platform", text, None, text, self, problem)
+        message = f"{item.key}: {text}"
+        return Violation(self.name, str(item.key), message, item, text, self, problem)
 
 
 def rule(

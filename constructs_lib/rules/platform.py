@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter, defaultdict
+from difflib import get_close_matches
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
@@ -58,13 +59,13 @@ def nested_objects(item: Object, _: Rendered) -> Problems:
 @rule(risk="update", remedy="rename one", needs_platform=True)
 def duplicate_object(rendered: Rendered) -> Problems:
     """If two charts declare an object, their Applications revert each other's changes."""
-    declared: dict[Key, list[str]] = defaultdict(list)
+    declared: dict[Key, list[Object]] = defaultdict(list)
     for item in rendered.objects:
-        declared[item.key].append(item.file)
-    for key, files in declared.items():
-        if len(files) > 1:
-            text = f"{key} is declared {len(files)} times, in {', '.join(files)}"
-            yield Problem(text, "rename one of the workloads")
+        declared[item.key].append(item)
+    for key, items in declared.items():
+        if len(items) > 1:
+            text = f"{key} is declared {len(items)} times"
+            yield Problem(text, "rename one of the workloads", about=tuple(items))
 
 
 @rule(
@@ -92,21 +93,22 @@ def undeclared_namespace(item: Object, rendered: Rendered) -> Problems:
 def mismatching_hosts(rendered: Rendered) -> Problems:
     """Exactly one Ingress must serve each host of the platform, and no other hosts."""
     platform = rendered.required_platform
-    served: dict[str, list[str]] = defaultdict(list)
+    served: dict[str, list[Object]] = defaultdict(list)
     for item in rendered.objects.of_kinds("Ingress"):
-        title = str(item.key).removeprefix("Ingress ")
         for host in hosts(item):
             if host == "*":
-                yield Problem(f"Ingress {title} serves every host", "set the host of each rule")
+                text = f"{item.key} serves every host"
+                yield Problem(text, "set the host of each rule", about=(item,))
             else:
-                served[host].append(title)
-    for host, ingresses in served.items():
-        if len(ingresses) > 1:
-            text = f"host {host} is served by {', '.join(ingresses)}"
-            yield Problem(text, "use a separate host for each")
+                served[host].append(item)
+    for host, items in served.items():
+        if len(items) > 1:
+            names = ", ".join(f"{item.namespace}/{item.name}" for item in items)
+            text = f"host {host} is served by {names}"
+            yield Problem(text, "use a separate host for each", about=tuple(items))
         if host not in platform.hosts:
-            text = f"Ingress {ingresses[0]} serves {host}, which the certificate does not cover"
-            yield Problem(text, "add it to catalogue/hosts.py")
+            text = f"{items[0].key} serves {host}, which the certificate does not cover"
+            yield Problem(text, "add it to catalogue/hosts.py", about=tuple(items))
     for host in platform.hosts:
         if host not in served:
             text = f"no Ingress serves the host {host} in catalogue/hosts.py"
@@ -120,18 +122,21 @@ def mismatching_parameters(rendered: Rendered) -> Problems:
     """The stack must create exactly the parameters that services read."""
     platform = rendered.required_platform
     where = "catalogue/parameters.py"
-    read = {
-        path
-        for item in rendered.objects.of_kinds("ExternalSecret")
-        for _, path in remote_keys(item.manifest)
+    read: dict[str, list[Object]] = {
+        parameter.path: [] for job in rendered.pending for parameter in job.parameters
     }
-    pending = {parameter.path for job in rendered.pending for parameter in job.parameters}
-    known = set(platform.parameters)
-    for path in sorted(known - read - pending):
-        yield Problem(f"parameter {path} is not read by any service", f"remove it from {where}")
-    for path in sorted((read | pending) - known):
+    for item in rendered.objects.of_kinds("ExternalSecret"):
+        for _, path in remote_keys(item.manifest):
+            read.setdefault(path, []).append(item)
+    unread = {*platform.parameters} - read.keys()
+    for path in sorted(read.keys() - {*platform.parameters}):
         text = f"parameter {path} is read, but not declared, so the stack does not create it"
-        yield Problem(text, f"add it to {where}")
+        alike = get_close_matches(path, sorted(unread), 1, 0.8)
+        unread -= {*alike}
+        other = "".join(f"read {one}, which no service reads, or " for one in alike)
+        yield Problem(text, f"{other}add it to {where}", about=tuple(read[path]))
+    for path in sorted(unread):
+        yield Problem(f"parameter {path} is not read by any service", f"remove it from {where}")
 
 
 @rule(risk="update", remedy="remove the pin", needs_platform=True)
@@ -145,7 +150,9 @@ def unused_pin(rendered: Rendered) -> Problems:
     }
     for service in sorted(set(platform.images) - used):
         text = f"catalogue/images/{service}.pin pins an image that no pod runs"
-        yield Problem(text, "list its chart in charts/registry.py, or remove the pin")
+        remedy = "list its chart in charts/registry.py, or remove the pin"
+        named = (item for item in workloads(rendered.objects) if item.name == service)
+        yield Problem(text, remedy, about=tuple(named))
 
 
 @rule("Ingress", risk="exposure", remedy="use the Alb construct")
@@ -188,7 +195,8 @@ def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
             if what == "inbound-cidrs":
                 values.discard(None)  # unset: the controller uses the value of the others
             if len(values) > 1:
-                yield f"{sharing} share the load balancer {name}, but differ in {what}"
+                text = f"{sharing} share the load balancer {name}, but differ in {what}"
+                yield Problem(text, about=tuple(ingresses))
 
 
 @rule(

@@ -1,5 +1,6 @@
 """Native cdk8s constructs work in our charts and are checked by the rules."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -327,3 +328,19 @@ def test_the_rules_check_native_objects(
     declare(chart_of(chart), text)
     problems = base.refusals(chart)
     assert any(message in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("chart_of", "line"),
+    [
+        (same, r"tests/constructs_lib/declarations\.py:\d+: List space/one \(construct chart/nat"),
+        (plain, r"dist/space/chart-nested\S*\.k8s\.yaml: List space/one \(construct chart/nested"),
+    ],
+)
+def test_a_violation_of_a_native_object_names_the_line_of_its_chart_or_its_file(
+    chart_of: Callable[[Chart], cdk8s.Chart], line: str
+) -> None:
+    chart, _ = base.accepted()
+    declare(chart_of(chart), LIST)
+    (problem,) = base.refusals(chart)
+    assert re.match(line, problem)

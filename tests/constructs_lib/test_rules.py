@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -19,6 +20,7 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Manifest
 from constructs_lib.rules import EXAMPLES, RULES, check_sets, page
+from constructs_lib.rules.causes import EFFECTS
 from constructs_lib.rules.model import Rendered, Rule, declared
 from tests.conftest import manifest
 from tests.mutants import platform, rendered, start
@@ -91,6 +93,12 @@ def test_a_rule_reports_its_bad_example_and_accepts_its_good_one(rule: Rule) -> 
 
 def test_every_example_belongs_to_a_rule() -> None:
     assert ROWS.keys() == {rule.name for rule in RULES}
+
+
+def test_causes_and_their_effects_are_rules_and_form_no_cycle() -> None:
+    effects = {effect for of_cause in EFFECTS.values() for effect in of_cause}
+    assert EFFECTS.keys() | effects <= {rule.name for rule in RULES}
+    TopologicalSorter(EFFECTS).prepare()  # raises CycleError
 
 
 def test_every_public_check_is_covered_by_rules_or_left_out_for_a_reason() -> None:

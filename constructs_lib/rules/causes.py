@@ -1,0 +1,80 @@
+"""One message for a mistake: the objects that it is in, and what may follow from it."""
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from constructs_lib.errors import one_line
+from constructs_lib.manifests.objects import Object
+from constructs_lib.rules.model import Violation
+
+EFFECTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+"""The rules that a mistake may also violate, by the rule that reports its cause."""
+
+
+class _Mistake(NamedTuple):
+    """What a rule finds in an object, or in several together, with one remedy."""
+
+    rule: str
+    remedy: str | None
+    name: str
+    """The object; empty for several."""
+    places: tuple[tuple[str, str], ...]
+    """The file in dist/ and the declaring line of each object; an empty one without objects."""
+    text: str = ""
+
+    def __str__(self) -> str:
+        lines = ", ".join(dict.fromkeys(line for _, line in self.places))
+        text = "; ".join(filter(None, (self.text, self.remedy)))
+        return ": ".join(filter(None, (lines, self.name, f"{text} [{self.rule}]")))
+
+
+def messages(
+    violations: Iterable[Violation], locate: Callable[[Object], tuple[str, str]]
+) -> Iterator[str]:
+    """A message for each mistake, in the order of the rules.
+
+    The same mistake in several objects is one. Below it are its EFFECTS in the same file, if the
+    same line declares them. `locate` returns the declaring line of an object, and its name.
+    """
+    texts: dict[_Mistake, dict[str, None]] = defaultdict(dict)
+    for found in violations:
+        places = [(item.file, locate(item)[0]) for item in found.problem.about] or [("", "")]
+        name = locate(found.object)[1] if found.object else ""
+        subject = _Mistake(found.check, found.problem.remedy, name, tuple(places))
+        texts[subject][found.problem.text] = None
+    mistakes = [one._replace(text=", ".join(parts)) for one, parts in texts.items()]
+    known = {(one.rule, place): one for one in mistakes for place in one.places}
+    effects: dict[_Mistake, list[_Mistake]] = defaultdict(list)
+    for one in mistakes:
+        effects[_cause(one, known)].append(one)
+    for first, *others in _alike(one for one in mistakes if one in effects):
+        lines = [str(first)]
+        names: dict[str, list[str]] = defaultdict(list)
+        for one in others:
+            names[one.places[0][1]].append(one.name)
+        lines += [f"  likewise {line}: {', '.join(of_line)}" for line, of_line in names.items()]
+        all_effects = (it for one in (first, *others) for it in effects[one] if it is not one)
+        for effect, *more in _alike(all_effects):
+            also = "".join(f", {one.name}" for one in more)
+            lines.append(f"  may follow from it: {effect}{also and f'; likewise{also[1:]}'}")
+        yield "\n".join(map(one_line, lines))
+
+
+def _cause(one: _Mistake, known: dict[tuple[str, tuple[str, str]], _Mistake]) -> _Mistake:
+    """The mistake that another may follow from; itself if there is none."""
+    for rule, effects in EFFECTS.items():
+        for place in one.places if one.rule in effects else ():
+            if (rule, place) in known:
+                return _cause(known[rule, place], known)
+    return one
+
+
+def _alike(mistakes: Iterable[_Mistake]) -> Iterable[list[_Mistake]]:
+    """The mistakes with the same text and remedy together."""
+    groups: dict[Hashable, list[_Mistake]] = defaultdict(list)
+    for one in mistakes:
+        groups[one.rule, one.remedy, one.text].append(one)
+    return groups.values()
