@@ -14,17 +14,24 @@ SCORECARD = FOLDER.with_name("docs") / "rules.md"
 """Written only when rendering into dist/, not into another folder."""
 
 
-def render() -> tuple[dict[str, str], str]:
-    """The files of dist/, text by path, and the text of docs/rules.md."""
+def render() -> tuple[dict[str, str], str, list[str]]:
+    """The files of dist/, text by path, the text of docs/rules.md, and notes."""
     # importing the catalogue or a chart raises the errors in its module
     from catalogue.platform import current
     from charts import registry
     from constructs_lib import rules
+    from constructs_lib.model.schedule import is_either, runs_a_month, words
 
     platform = current()
     files = registry.build(platform).validate()
-    page = rules.page(files.rendered, files.violations, platform.waivers)
-    return registry.write(files, platform), page
+    rendered = files.rendered
+    page = rules.page(rendered, files.violations, platform.waivers)
+    hints = [
+        f"{job.key} starts {words(schedule)}: about {runs_a_month(schedule):g} times a month"
+        for job in rendered.objects.of_kinds("CronJob")
+        if is_either(schedule := job.spec["schedule"])
+    ]
+    return registry.write(files, platform), page, hints
 
 
 def synth() -> int:
@@ -34,7 +41,7 @@ def synth() -> int:
     """
     folder = Path(os.path.relpath(os.environ.get(OUTPUT) or FOLDER))
     try:
-        files, scorecard = result_of(render)
+        files, scorecard, notes = result_of(render)
     except RuleError as error:
         print(f"error: {error}; correct the rule. {folder}/ {_state(folder)}", file=sys.stderr)
         raise
@@ -57,6 +64,8 @@ def synth() -> int:
     objects = sum(text.count("\nkind: ") for path, text in files.items() if path.endswith(".yaml"))
     outcome = "changes are listed above" if changes else "no changes"
     print(f"{folder}: {objects} objects in {len(files)} files; {outcome}")
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     _report_unlisted()
     return 0
 

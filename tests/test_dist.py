@@ -177,6 +177,14 @@ def test_the_file_of_a_removed_service_is_deleted(checkout: Path) -> None:
     assert "name: nebula" not in (checkout / "dist/argocd/applications.k8s.yaml").read_text()
 
 
+def test_a_schedule_that_starts_on_more_days_than_it_seems_to_is_noted(checkout: Path) -> None:
+    edit(checkout / "charts/crawlers/click_runner.py", '"45 3 * * *"', '"45 3 1-7 * 2"')
+    done = synth(checkout)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("note: CronJob crawlers/click-runner-governance-")
+    assert done.stderr.endswith("or on any Tuesday: about 10.4 times a month\n")
+
+
 def test_a_failed_replacement_restores_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
