@@ -10,8 +10,9 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.pod import pod_template
 from constructs_lib.kubernetes.program import Container, Options, Program
-from constructs_lib.kubernetes.workload import DO_NOT_EVICT, RECREATE, ProgramConstruct
+from constructs_lib.kubernetes.workload import RECREATE, ProgramConstruct
 from constructs_lib.manifests.argocd import FINGERPRINT, WAVE, fingerprint
+from constructs_lib.manifests.workload import DO_NOT_EVICT
 from constructs_lib.model import Manifest, NotNegative, Port, Positive, Probe
 from constructs_lib.model.checks import checked, props
 from constructs_lib.model.names import CronJobName, MountPath, ObjectName

@@ -21,11 +21,6 @@ from constructs_lib.kubernetes.program import Container, Options
 from constructs_lib.model import Calls, Manifest
 from constructs_lib.model.names import OBJECT_NAME
 
-DO_NOT_EVICT = {
-    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-    "karpenter.sh/do-not-disrupt": "true",
-}
-"""For pods that a cluster autoscaler must not move, because their work would be lost."""
 RECREATE: Manifest = {"type": "Recreate"}
 
 

@@ -157,6 +157,12 @@ def at(manifest: Manifest, *path: str) -> Manifest:
     return found
 
 
+def stated(manifest: Manifest, field: str, default: Any) -> Any:
+    """The value of a field; the default if it is missing or null."""
+    value = manifest.get(field)
+    return default if value is None else value
+
+
 def group(manifest: Manifest) -> str:
     """The API group of an object: `apps`, or empty for the core group."""
     return str(manifest.get("apiVersion", "")).rpartition("/")[0]

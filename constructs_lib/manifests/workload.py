@@ -21,12 +21,18 @@ from constructs_lib.manifests.objects import (
     once_per_objects,
     pod_template,
     selects,
+    stated,
 )
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 
 HOOK = "argocd.argoproj.io/hook"
 _HOOK_DELETION = "argocd.argoproj.io/hook-delete-policy"
+DO_NOT_EVICT = {
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+"""For pods that a cluster autoscaler must not move, because their work would be lost."""
 _RELOADED = "secret.reloader.stakater.com/reload"
 _RELOADED_AUTOMATICALLY = "reloader.stakater.com/auto"
 WORKLOADS = tuple(dict.fromkeys(kind for _, kind in POD_TEMPLATES))
@@ -206,7 +212,7 @@ class Workload(Object):
         if self.kind == "DaemonSet":
             return None
         if self.autoscaler and self.spec.get("replicas") != 0:
-            return self.running, int(self.autoscaler.spec["maxReplicas"])
+            return self.running, int(stated(self.autoscaler.spec, "maxReplicas", self.running))
         return self.running, self.running
 
     @property
@@ -214,10 +220,10 @@ class Workload(Object):
         """Minimum number of running pods; 1 for a Pod, and per node for a DaemonSet."""
         if not self.serves:
             return int(self.kind == "Pod")
-        stated = self.spec.get("replicas")
-        if self.autoscaler and stated != 0:
-            return int(self.autoscaler.spec.get("minReplicas", 1))
-        return 1 if stated is None else int(stated)
+        replicas = int(stated(self.spec, "replicas", 1))
+        if self.autoscaler and replicas:
+            return int(stated(self.autoscaler.spec, "minReplicas", 1))
+        return replicas
 
     @property
     def may_be_missing(self) -> int:
@@ -228,8 +234,13 @@ class Workload(Object):
             return 1  # StatefulSets and DaemonSets stop a pod before they start its replacement
         rolling = at(self.spec, "strategy", "rollingUpdate")
         missing = share(rolling.get("maxUnavailable"), self.running, floor)
-        surge = share(rolling.get("maxSurge"), self.running, ceil)
-        return missing or int(not surge and self.running > 0)
+        return missing or int(not self.surge and self.running > 0)
+
+    @property
+    def surge(self) -> int:
+        """Number of pods that an update of a Deployment starts before it stops others."""
+        rolling = at(self.spec, "strategy", "rollingUpdate")
+        return share(rolling.get("maxSurge"), self.running, ceil)
 
 
 @once_per_objects

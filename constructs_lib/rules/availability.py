@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from math import ceil
 from typing import Any
 
 from constructs_lib.manifests import capacity, references
 from constructs_lib.manifests.network import served_pods
-from constructs_lib.manifests.objects import POD_TEMPLATES, Object, Objects, at, once_per_objects
+from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects, stated
+from constructs_lib.manifests.replicas import budgets, evictable, guarded
 from constructs_lib.manifests.workload import (
+    DO_NOT_EVICT,
+    HOOK,
+    WORKLOADS,
     Update,
     Workload,
     remade_with_each_sync,
-    selected,
-    share,
 )
 from constructs_lib.model.quantity import amount, spell, whole_bytes
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
@@ -60,7 +61,9 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
     """A Deployment must not be marked as failed while its pod can still start."""
     if workload.kind != "Deployment":
         return
-    deadline = workload.spec.get("progressDeadlineSeconds", 600)  # the default
+    deadline = stated(workload.spec, "progressDeadlineSeconds", 600)
+    if stated(workload.spec, "minReadySeconds", 0) >= deadline:
+        yield "the API server refuses minReadySeconds that are not below progressDeadlineSeconds"
     for container in workload.containers:
         if "startupProbe" in container.probes and (waits := container.may_start_for) >= deadline:
             yield (
@@ -94,9 +97,9 @@ def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
 )
 def unsafe_disruption_budget(budget: Object, rendered: Rendered) -> Problems:
     """A budget must let a node drain without stopping a service."""
-    for workload in selected(rendered.objects, budget.namespace, budget.spec.get("selector")):
+    for workload in guarded(rendered.objects, budget):
         pods = workload.running
-        if "maxUnavailable" not in budget.spec and "minAvailable" not in budget.spec:
+        if all(budget.spec.get(one) is None for one in ("maxUnavailable", "minAvailable")):
             yield f"sets neither maxUnavailable nor minAvailable for {workload.name}"
         if not workload.serves or not pods:
             continue
@@ -105,13 +108,9 @@ def unsafe_disruption_budget(budget: Object, rendered: Rendered) -> Problems:
             yield f"no pod of {workload.name} may be evicted, so nodes cannot be drained"
         elif pods > 1 and evicted >= pods:
             yield f"all {pods} pods of {workload.name} may be evicted at once"
-
-
-def evictable(budget: Object, pods: int) -> int:
-    """The number of pods that a budget allows to be evicted at once."""
-    if (most := budget.spec.get("maxUnavailable")) is not None:
-        return share(most, pods, ceil)
-    return pods - share(budget.spec.get("minAvailable"), pods, ceil, default=1)
+        elif len(budgets(rendered.objects)[workload.key]) > 1:
+            text = f"the API server evicts no pod of {workload.name}, which has another budget"
+            yield Problem(text, "remove one")
 
 
 @rule(PODS, risk="downtime", remedy=f"select {_ARCH}: {ARCHITECTURE}")
@@ -154,9 +153,9 @@ def conflicting_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
     """If the workload also sets replicas, each Argo CD sync reverts the autoscaler."""
     spec, key = autoscaler.spec, references.scaled_by(autoscaler)
     scaled = rendered.objects.get(key)
-    if scaled and "replicas" in scaled.spec:
+    if scaled and scaled.spec.get("replicas") is not None:
         yield f"{key} sets spec.replicas itself"
-    if spec.get("minReplicas", 1) > spec.get("maxReplicas", 1):
+    if stated(spec, "minReplicas", 1) > stated(spec, "maxReplicas", 1):
         yield Problem("minReplicas is greater than maxReplicas", "correct one of them")
 
 
@@ -165,7 +164,7 @@ def overlapping_jobs(job: Object, _: Rendered) -> Problems:
     """Overlapping runs write the same rows twice, and syncing a changed Job fails."""
     spec = job.spec
     if job.kind == "CronJob":
-        if spec.get("concurrencyPolicy", "Allow") == "Allow":
+        if stated(spec, "concurrencyPolicy", "Allow") == "Allow":
             yield "a run may start while the previous one is running (concurrencyPolicy: Allow)"
         spec = at(spec, "jobTemplate", "spec")
     elif not remade_with_each_sync(job):
@@ -174,6 +173,28 @@ def overlapping_jobs(job: Object, _: Rendered) -> Problems:
     if at(spec, "template", "spec").get("restartPolicy") not in ("Never", "OnFailure"):
         text = "the API server rejects restartPolicy values other than Never and OnFailure"
         yield Problem(text, "set one")
+
+
+@rule("Job", risk="update", remedy="remove ttlSecondsAfterFinished")
+def vanishing_hook(job: Object, _: Rendered) -> Problems:
+    """If a hook is deleted before Argo CD has seen its end, the sync waits for it forever."""
+    seconds = job.spec.get("ttlSecondsAfterFinished")
+    if HOOK in job.annotations and seconds is not None:
+        yield f"it is deleted {seconds} s after its end, perhaps before Argo CD has seen it"
+
+
+@rule(PODS, risk="capacity", remedy="run one replica, updated by Recreate, without an autoscaler")
+def second_writer(workload: Workload, _: Rendered) -> Problems:
+    """A worker that must not be moved, as every SingleWriter, must run alone: two write twice."""
+    kept = DO_NOT_EVICT.items() & at(workload.template, "metadata", "annotations").items()
+    if not kept or workload.pod_labels.get("app.kubernetes.io/component") != "worker":
+        return
+    if workload.autoscaler:
+        yield f"{workload.autoscaler.key} may start a second pod"
+    elif workload.running > 1:
+        yield f"{workload.running} pods do the same work at the same time"
+    if workload.running and workload.update is Update.ROLLING:
+        yield "an update may start a pod while the previous one runs (RollingUpdate)"
 
 
 @rule(PODS, risk="capacity", remedy="set requests and limits for cpu, memory and ephemeral-storage")
@@ -199,7 +220,7 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
 
 
 @rule(
-    *sorted({kind for _, kind in POD_TEMPLATES}),
+    *sorted(WORKLOADS),
     *("LimitRange", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota"),
     risk="downtime",
     remedy="write it like 512Mi or 1Gi",
