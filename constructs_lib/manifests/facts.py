@@ -88,17 +88,20 @@ class Field:
     says: str | Mapping[Any, str] = ""
     high: Any = None
     low: Any = None
+    apart: Any = None
     default: Any = None
     unit: str = ""
     risk: str = "update"
 
     def read(self, value: Any) -> Reading | None:
         """What a value means; None for a value of which the row says nothing."""
-        says = self.says if isinstance(self.says, str) else self.says.get(value)
+        says = self.says
+        if isinstance(says, Mapping):
+            says = next((text for one, text in says.items() if one == value), says.get("any", ""))
         if not says:
             return None
         text = f"{value} s" if self.unit == "s" and isinstance(value, int) else str(value)
-        if self.worse == "other":
+        if self.worse == "other" or (self.apart is not None and value == self.apart):
             return Reading(
                 says, text, None, "high" if self.high in ("any", value) and self.high else "medium"
             )
@@ -186,4 +189,4 @@ def _steps(name: str) -> Path:
 @cache
 def known_kinds() -> frozenset[Kind]:
     """The kinds whose fields are known."""
-    return frozenset((GROUPS[part], part) for part in _rows() if part in GROUPS)
+    return frozenset((GROUPS[part], part) for part in _rows() if part in GROUPS).union(_JOBS)

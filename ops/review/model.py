@@ -85,7 +85,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """The text and the id: `stops: scaled from 2 to 0 pods [workload-stopped]`."""
+        """The text and the id: `runs with this release [release-job-runs]`."""
         named = self.text.endswith(f"[{self.rule}]")
         return self.text if named else f"{self.text} [{self.rule}]"
 

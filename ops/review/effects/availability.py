@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, waiting
 from constructs_lib.manifests.network import backends, hosts, scheme
-from constructs_lib.manifests.objects import Key, Objects
+from constructs_lib.manifests.objects import Key, Objects, stated
 from constructs_lib.manifests.references import secret_of
-from constructs_lib.manifests.workload import Update, Workload, behind, workloads
+from constructs_lib.manifests.replicas import budgets, evictions
+from constructs_lib.manifests.workload import Update, Workload, behind, pods_in_words, workloads
 from constructs_lib.model.text import plural
 from ops.review.diff import TEMPLATE, Change, Comparison, Difference, spell
-from ops.review.effects.fields import is_only_restart
-from ops.review.effects.removal import CONTROLLERS
+from ops.review.effects.fields import is_only_restart, outcome, owned, subject
 from ops.review.effects.secrets import changed_secrets
-from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
+from ops.review.model import LOW, MEDIUM, Finding, Findings, effect, listed
 
 _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2}
 """How many steps of a path name a cause, if more than one."""
@@ -86,26 +86,35 @@ def pods_unavailable(comparison: Comparison) -> Findings:
 
 
 @effect("Deployment", "StatefulSet", risk="downtime")
-def workload_stopped(change: Change, _: Comparison) -> Findings:
-    """A workload that is scaled to zero does nothing."""
-    before, after = change.workloads
-    if before.running and not after.running:
-        text = f"stops: scaled from {before.running} to 0 pods"
-        yield Finding(HIGH, text, change.at("spec", "replicas"))
-
-
-@effect(*CONTROLLERS, risk="downtime")
-def updates_interrupt(change: Change, _: Comparison) -> Findings:
-    """With another update strategy, later updates make more pods unavailable."""
-    before, after = change.workloads
-    strategy = change.among(("spec", "strategy"), ("spec", "updateStrategy"))
-    if strategy and after.may_be_missing > before.may_be_missing:
-        recreated = " (Recreate)" if after.update is Update.RECREATE else ""
+def replicas_handed_over(change: Change, comparison: Comparison) -> Findings:
+    """An autoscaler takes over the number of pods, at first of one, or no longer sets it."""
+    was, now = subject(change.before, comparison.before), subject(change.after, comparison.after)
+    fields, before = change.at("spec", "replicas"), stated(was.spec, "replicas", 1)
+    if now.autoscaler and before > 1 == stated(now.spec, "replicas", 1):
         text = (
-            f"future updates make up to {after.may_be_missing} of {plural(after.running, 'pod')} "
-            f"unavailable{recreated} (before: {before.may_be_missing})"
+            f"runs one pod until {now.autoscaler.key} starts more (before: {before} pods), because "
+            "Argo CD resets spec.replicas; to keep them, first apply only this field with another "
+            "manager: kubectl apply --server-side --field-manager=handover-to-hpa"
         )
-        yield Finding(MEDIUM, text, strategy)
+        yield Finding(MEDIUM, text, fields)
+    elif was.autoscaler and fields and now.running:
+        text = f"runs {pods_in_words(now.replicas)} (before: {pods_in_words(was.replicas)})"
+        yield Finding(MEDIUM, text, fields)
+
+
+@effect(risk="downtime")
+def pods_evicted_together(comparison: Comparison) -> Findings:
+    """Node drains stop as many pods of a workload at once as its disruption budgets allow."""
+    sides = comparison.before, comparison.after
+    was, now = map(evictions, sides)
+    for key in now:
+        if key in was and str(was[key]) != str(now[key]):
+            severity, text = outcome(was[key], now[key])
+            own = {budget.key: 0 for side in sides for budget in budgets(side).get(key, ())}
+            changes = map(comparison.change_of, own)
+            explains = tuple(f for one in changes for f in owned(one, "pods-evicted-together"))
+            causes = listed([f"{field} {field.values(40)}" for field in explains], 4)
+            yield Finding(severity, f"{text}{causes and '; '}{causes}", explains, key=key)
 
 
 @effect(risk="downtime")

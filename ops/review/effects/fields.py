@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path as File
+from typing import Any
 
-from constructs_lib.manifests import lifecycle
+from constructs_lib.manifests import lifecycle, replicas
 from constructs_lib.manifests.facts import Fact, Field, Reading, field_of, known_kinds
 from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.workload import Workload, workloads
@@ -51,7 +52,7 @@ def owned(change: Change, owner: str) -> tuple[Difference, ...]:
 def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
     def find(change: Change, comparison: Comparison) -> Findings:
         was, now = (
-            {reading.part: reading for reading in fact.read(_subject(item, objects), objects)}
+            {reading.part: reading for reading in fact.read(subject(item, objects), objects)}
             for item, objects in (
                 (change.before, comparison.before),
                 (change.after, comparison.after),
@@ -61,14 +62,14 @@ def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
         for part in now:
             if part in was and str(was[part]) != str(now[part]):
                 own = tuple(field for field in fields if _concerns(field, part))
-                severity, text = _difference(was[part], now[part])
+                severity, text = outcome(was[part], now[part])
                 yield Finding(severity, _with_fields(text, change, own), own)
 
     return find
 
 
-def _subject(item: Object, objects: Objects) -> Object:
-    """The object, as a Workload if it has pods."""
+def subject(item: Object, objects: Objects) -> Any:
+    """What facts read of an object: a Workload, with its autoscaler, if it has pods."""
     if (item.key.group, item.kind) not in POD_TEMPLATES:
         return item
     return _workloads(objects).get(item.key) or Workload.read(item)
@@ -85,7 +86,7 @@ def _concerns(field: Difference, part: str) -> bool:
     return not inside or f"[{part.removeprefix('container ')}]" in field.path
 
 
-def _difference(before: Reading, after: Reading) -> tuple[Severity, str]:
+def outcome(before: Reading, after: Reading) -> tuple[Severity, str]:
     """The severity and text of a fact that changes."""
     was = before.value if after.says == before.says else str(before)
     text = f"{after.part}: {after}" if after.part else str(after)
@@ -129,7 +130,7 @@ def _brief(change: Change, field: Difference) -> str:
 
 FACTS = tuple(
     Effect(fact.id, fact.reason, fact.kinds, Risk(fact.risk), ("changed",), _changes_of(fact))
-    for fact in declared(Fact, lifecycle)
+    for fact in declared(Fact, lifecycle, replicas)
 )
 """An effect for each fact, which reports how it changes."""
 _FACTS = {effect.id for effect in FACTS} | {rule.name for rule in RULES}
@@ -203,7 +204,7 @@ def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk
     if not (before and after):
         return None
     part = container_of(field)
-    severity, text = _difference(before._replace(part=part), after._replace(part=part))
+    severity, text = outcome(before._replace(part=part), after._replace(part=part))
     return severity, text, Risk(row.risk)
 
 

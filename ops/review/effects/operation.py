@@ -6,23 +6,19 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
+from zoneinfo import available_timezones
 
 from constructs_lib.manifests import capacity
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
+from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects, stated
 from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model.quantity import readable
-from constructs_lib.model.schedule import starts, words
-from ops.review.diff import ABSENT, PODS, Change, Comparison, Difference, shown, spell
+from constructs_lib.model.schedule import runs_a_month, skips_hour, starts, words
+from ops.review.diff import ABSENT, PODS, Change, Comparison, Difference, spell
 from ops.review.effects.removal import SIZE, shrinks
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Severity, effect, listed
 
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
-_OVERLAPS = {
-    "Allow": "runs may overlap",
-    "Forbid": "a run is skipped while the previous one is still running",
-    "Replace": "a run stops the previous one if it is still running",
-}
 TOTAL = "all namespaces"
 _NONE = Fraction(0)
 _ORDER = {"requests.cpu": 0, "requests.memory": 1, "limits.cpu": 2, "limits.memory": 3}
@@ -78,8 +74,11 @@ def _brief(image: ImageReference) -> str:
 
 @effect("CronJob", risk="schedule")
 def schedule_changed(change: Change, comparison: Comparison) -> Findings:
-    """A job runs at other times, possibly together with others."""
-    if fields := change.among(("spec", "schedule"), ("spec", "timeZone")):
+    """A job runs at other times, more or less often, possibly together with others."""
+    fields = change.among(("spec", "schedule"), ("spec", "timeZone"))
+    if fields and _when(change.before) == _when(change.after):
+        yield Finding(LOW, "starts at the same times", fields)
+    elif fields:
         job = change.after.spec
         others = [
             other.name
@@ -90,39 +89,21 @@ def schedule_changed(change: Change, comparison: Comparison) -> Findings:
             and {*starts(job["schedule"])} & {*starts(other.spec["schedule"])}
         ]
         together = f"; starts at the same time as {listed(others)}" if others else ""
-        yield Finding(MEDIUM, f"{_when(change.before)} → {_when(change.after)}{together}", fields)
+        when = f"{_when(change.before)} → {_when(change.after)}"
+        was, now = (runs_a_month(item.spec["schedule"]) for item in (change.before, change.after))
+        often = f"; about {was:g} → {now:g} runs a month" if was != now else ""
+        zone = stated(job, "timeZone", "UTC")
+        if zone not in available_timezones():
+            yield Finding(HIGH, f"the API server refuses the time zone {zone}; {when}", fields)
+            return
+        skips = "; no run starts in the hour skipped for summer time" if skips_hour(zone) else ""
+        yield Finding(MEDIUM, f"{when}{often}{skips}{together}", fields)
 
 
 def _when(job: Object) -> str:
     """`daily at 02:00 UTC`."""
-    zone = job.spec.get("timeZone", "(time zone of the controller)").removeprefix("Etc/")
+    zone = stated(job.spec, "timeZone", "(time zone of the controller)").removeprefix("Etc/")
     return f"{words(job.spec['schedule'])} {zone}"
-
-
-@effect("CronJob", risk="schedule")
-def overlap_changed(change: Change, _: Comparison) -> Findings:
-    """Another concurrency policy decides what happens if the previous run still runs."""
-    for field in change.at("spec", "concurrencyPolicy"):
-        policy = change.after.spec.get("concurrencyPolicy", "Allow")
-        text = f"{_OVERLAPS.get(policy, policy)} ({shown(field.before)} → {policy})"
-        yield Finding(LOW if policy == "Forbid" else HIGH, text, (field,))
-
-
-@effect("CronJob", risk="schedule")
-def start_deadline_changed(change: Change, _: Comparison) -> Findings:
-    """A run that starts later than the deadline is skipped."""
-    for field in change.at("spec", "startingDeadlineSeconds"):
-        yield Finding.of_field(LOW, field, "changes how many seconds late a run may start")
-
-
-@effect("CronJob", risk="schedule")
-def job_suspended(change: Change, _: Comparison) -> Findings:
-    """A suspended job does not run until it is resumed."""
-    was, now = (bool(job.spec.get("suspend")) for job in (change.before, change.after))
-    if was != now:
-        resumed = f"is resumed: {_when(change.after)}"
-        text = "is suspended and no longer runs" if now else resumed
-        yield Finding(MEDIUM, text, change.at("spec", "suspend"))
 
 
 class Demand(NamedTuple):

@@ -21,6 +21,7 @@ CONTROLLERS = ("DaemonSet", "Deployment", "StatefulSet")
 _ALSO_AFFECTED = {
     "ClusterSecretStore": "ExternalSecrets that use it can no longer refresh",
     "CustomResourceDefinition": "also deleted: all its objects in the cluster",
+    "HorizontalPodAutoscaler": "nothing scales its target any more",
     "PersistentVolumeClaim": "also deleted: its volume, unless the storage class retains it",
 }
 """What else a deletion affects, by kind."""

@@ -36,12 +36,13 @@ def test_a_hint_if_dist_was_not_rendered_after_a_change(reviewed: Path) -> None:
 
 def test_a_change_is_reported_in_every_format(reviewed: Path) -> None:
     write(reviewed, STOPPED(rendered()))
-    stops = "stops: scaled from 2 to 0 pods"
-    assert f"{stops} [workload-stopped]" in run().output
-    assert rf"{stops} \[workload-stopped\] |" in run("--format", "markdown").output
+    stops = "stops: runs no pods (before: runs 2 pods); spec.replicas 2 → 0"
+    assert f"{stops} [field-updated]" in " ".join(run().output.split())
+    escaped = stops.replace("(", r"\(").replace(")", r"\)")
+    assert rf"{escaped} \[field-updated\] |" in run("--format", "markdown").output
     found = json.loads(run("--format", "json").output)["findings"]
     assert [(finding["class"], finding["rule"]) for finding in found] == [
-        ("downtime", "workload-stopped"),
+        ("downtime", "field-updated"),
         ("capacity", "demand-changed"),
     ]
     assert found[0]["text"] == stops

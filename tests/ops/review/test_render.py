@@ -133,7 +133,7 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
     order = [
         "High risk",
         "High ─",
-        "stops: scaled from 2 to 0",
+        "stops: runs no pods",
         "Low ─",
         "Capacity at",
         "dist/cerebro",

@@ -55,7 +55,7 @@ def test_a_cluster_that_is_in_sync_has_no_findings() -> None:
 def test_a_manual_change_is_reported_as_a_change() -> None:
     report = review(cluster(changed(API, lambda item: item["spec"].update(replicas=1))))
     assert differences(report) == [("spec.replicas", 1)]
-    assert any("scales: spec.replicas 1 → 2" in text for text in said(report, API))
+    assert any("better: runs 2 pods" in text for text in said(report, API))
 
 
 NO_DRY_RUN = 'admission webhook "one" does not support dry run'
