@@ -144,6 +144,8 @@ class Early(Chart):
         (lambda chart: Early(base.app_of(chart)),
          "a construct is used before it is initialized; call super().__init__(...) first"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs an HTTP and an HTTPS listener"),
+        (alb(paths=("/*",)), "start it with a slash, and omit * and ?: a prefix"),
+        (alb(denied_paths=("/metrics*",)), "'/metrics*' is not a valid path; start"),
         (alb(idle_timeout_seconds=75), "keep_alive_seconds=75 must be longer than"),
         (lambda chart: base.namespace(chart, "elsewhere"),
          "is in a chart with namespace 'space'; use Chart(namespace='elsewhere')"),

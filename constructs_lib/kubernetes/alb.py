@@ -11,7 +11,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.model import Host, HttpGet, Positive, Probe
 from constructs_lib.model.checks import Between, props
-from constructs_lib.model.names import ObjectName, UrlPath, check_ranges
+from constructs_lib.model.names import ObjectName, RoutePath, check_ranges
 from constructs_lib.model.platform import Platform
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class Alb:
     """Listeners on port 80 and 443. A redirect to HTTPS needs both."""
     ssl_redirect: bool = True
     """Whether HTTP is redirected to HTTPS."""
-    denied_paths: tuple[UrlPath, ...] = ("/metrics",)
+    denied_paths: tuple[RoutePath, ...] = ("/metrics",)
     """Path prefixes for which the load balancer returns 403."""
     further_hosts: tuple[Host, ...] = ()
     """Additional host names of the service. Default: none."""
-    paths: tuple[UrlPath, ...] = ("/",)
+    paths: tuple[RoutePath, ...] = ("/",)
     """Path prefixes that are routed to the service."""
     group: ObjectName | None = None
     """Name of an IngressGroup, whose Ingresses share one load balancer. They must have the same

@@ -37,6 +37,14 @@ FQDN = Form(
     "api.example.org",
 )
 UrlPath = Annotated[str, Form(r"(?s)/.*", "is not a valid path; start it with a slash")]
+RoutePath = Annotated[
+    str,
+    Form(
+        r"/[^*?]*",  # the load balancer controller rejects wildcards in the type Prefix
+        "is not a valid path; start it with a slash, and omit * and ?: a prefix includes the paths "
+        "below it",
+    ),
+]
 MountPath = Annotated[
     str,
     Form(
