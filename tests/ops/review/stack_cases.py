@@ -159,7 +159,7 @@ CASES = [
          ("high secret", STACK_KEY, _UNREADABLE.format(KEY_ARNS[0]))),
     case("another key", with_key(KEY_ARNS[0], KEY_ARNS[0]), with_key(KEY_ARNS[1], KEY_ARNS[1]),
          ("medium secret", STACK_KEY, f"{_KEEP}, so keep {KEY_ARNS[0]} enabled: KeyId "
-          "…-1:123456789012:key/1 → …-1:123456789012:key/2 of /cerebro/clickhouse/host, "),
+          f"{KEY_ARNS[0]} → {KEY_ARNS[1]} of /cerebro/clickhouse/host, "),
          ("high secret", STACK_KEY, _UNREADABLE.format(KEY_ARNS[0])),
          ("high privilege", ROLE, "new permissions: "),
          ("low privilege", ROLE, "removed permissions: ")),
