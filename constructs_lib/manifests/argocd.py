@@ -4,22 +4,28 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache
+from itertools import chain
+from math import inf
 from typing import Any
 
+from constructs_lib.manifests.facts import Reading, Readings, fact
 from constructs_lib.manifests.objects import (
     GROUPS,
     Key,
     Object,
     Objects,
     at,
+    once_per_objects,
     selects,
 )
 from constructs_lib.manifests.references import repository, secret_of
 from constructs_lib.manifests.workload import HOOK, Workload, workloads
 from constructs_lib.model import Manifest
+from constructs_lib.model.quantity import duration, seconds
+from constructs_lib.model.text import plural
 
 GROUP = "argoproj.io"
 NAMESPACE = "argocd"
@@ -38,6 +44,8 @@ _SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 _ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
 _MOST_ALTERNATIVES = 100
 _SPECIAL = frozenset("*?[{")
+_MANY_TRIES = 1000
+"""More retries of a sync take days."""
 
 
 class Sync:
@@ -86,6 +94,12 @@ def protections(item: Object) -> set[str]:
     """The sync options of an object: `Prune=false`, `Delete=false`."""
     options = item.annotations.get(_SYNC_OPTIONS, "").split(",")
     return {option.strip() for option in options if option.strip()}
+
+
+def automation(application: Object) -> Manifest | None:
+    """Its automated sync; None if it is off."""
+    automated: Manifest | None = at(application.spec, "syncPolicy").get("automated")
+    return None if automated is None or automated.get("enabled") is False else automated
 
 
 def covers(application: Object, file: str) -> bool:
@@ -159,6 +173,15 @@ def fingerprint(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
+@once_per_objects
+def _files(objects: Objects) -> Mapping[str, list[Object]]:
+    """The objects of each file."""
+    files: dict[str, list[Object]] = defaultdict(list)
+    for item in objects:
+        files[item.file].append(item)
+    return files
+
+
 def needs(objects: Objects, release: Workload) -> Iterator[Object]:
     """The objects in the same file, and so in the same sync, that the pods of a hook need."""
     names = {
@@ -166,8 +189,8 @@ def needs(objects: Objects, release: Workload) -> Iterator[Object]:
         Key("", "ServiceAccount", release.namespace, release.pod.get("serviceAccountName", "")),
     }
     secrets = {*release.secrets, *release.pull_secrets}
-    for item in objects:
-        if item.file != release.file or item.namespace != release.namespace:
+    for item in _files(objects)[release.file]:
+        if item.namespace != release.namespace:
             continue
         if GROUPS.get(item.kind) != item.key.group:
             continue
@@ -189,3 +212,61 @@ def waiting(objects: Objects, release: Workload) -> Iterator[Workload]:
         and not hook_phases(workload)
         and images & {repository(image) for image in workload.images}
     )
+
+
+@fact("Application", risk="update")
+def sync_policy_changed(application: Object, _: Objects) -> Readings:
+    """A failed sync is tried again only as often and for as long as the policy says."""
+    # `RetryStrategy.NextRetryAt` and its defaults in pkg/apis/application/v1alpha1 of Argo CD
+    retry, part = at(application.spec, "syncPolicy").get("retry") or {"limit": 5}, "failed syncs"
+    limit, backoff = retry.get("limit") or 0, at(retry, "backoff")
+    first = seconds(backoff.get("duration") or "5s")
+    most = seconds(backoff.get("maxDuration") or "3m")
+    if not 0 <= limit <= _MANY_TRIES:
+        yield Reading("are tried without end; newer commits wait", badness=inf, part=part)
+        return
+    factors = (backoff.get("factor", 2) ** min(number, 20) for number in range(limit))
+    time = sum(min(first * factor, most or inf) for factor in factors)
+    tries = f"{plural(limit, 'more time')} within {duration(time)}"
+    level = "medium" if limit else "high"
+    yield Reading("are tried {}, then not until Git changes", tries, -time, level, part)
+
+
+@fact("Application", risk="delete")
+def objects_deleted_with_it(application: Object, _: Objects) -> Readings:
+    """A finalizer decides whether the objects of an Application are deleted together with it."""
+    outcome = "are deleted too" if cascades(application) else "stay, and nothing updates them"
+    finalizers = ", ".join(application.manifest["metadata"].get("finalizers") or ["no finalizer"])
+    yield Reading(f"its objects {outcome} ({{}})", finalizers, None, part="if it is deleted")
+
+
+@fact("Application", risk="update")
+def application_ignores(application: Object, objects: Objects) -> Readings:
+    """Ignored differences are not reverted; RespectIgnoreDifferences does not even apply them."""
+    options = at(application.spec, "syncPolicy").get("syncOptions") or ()
+    kept = "RespectIgnoreDifferences=true" in options
+    fields = frozenset(_ignored(application, objects))
+    badness = fields | {f"{field}, not applied" for field in fields if kept}
+    says = "ignores no differences of its objects"
+    if fields and kept:
+        says = "does not apply {}; values in the cluster stay, also of the rest of such a list"
+    elif fields:
+        says = "neither shows nor reverts changes by hand of {}, but each sync applies them"
+    yield Reading(says, "; ".join(sorted(fields)), badness, "high" if kept else "medium")
+
+
+def _ignored(application: Object, objects: Objects) -> Iterator[str]:
+    """The fields in `ignoreDifferences` of objects of the Application."""
+    for entry in application.spec.get("ignoreDifferences") or ():
+        names = [
+            str(item.key)
+            for item in synced(objects, application)
+            if fnmatchcase(item.key.group, entry.get("group") or "")
+            and fnmatchcase(item.kind, entry.get("kind") or "")
+            and entry.get("name") in (None, "", item.name)
+            and entry.get("namespace") in (None, "", item.namespace)
+        ]
+        paths = chain(entry.get("jsonPointers") or (), entry.get("jqPathExpressions") or ())
+        managers = (f"what {name} sets" for name in entry.get("managedFieldsManagers") or ())
+        if names:
+            yield from (f"{field} of {', '.join(names)}" for field in (*paths, *managers))

@@ -31,9 +31,9 @@ class Reading(NamedTuple):
     """The consequence, with {} for the value: `is killed after {} without an answer`."""
     value: str = ""
     """`90 s`."""
-    badness: float | None = 0
-    """How bad it is, to compare it with the reading of another revision. None: every change is
-    for the worse."""
+    badness: Any = 0
+    """How bad it is, to compare it with the reading of another revision: a number, or a set of
+    which a new item makes it worse. None: every change is for the worse."""
     level: str = "medium"
     """The severity of a change to it from a better one."""
     part: str = ""
@@ -45,7 +45,7 @@ class Reading(NamedTuple):
     def is_worse_than(self, other: Reading) -> bool:
         if self.badness is None or other.badness is None:
             return (self.says, self.value) != (other.says, other.value)
-        return self.badness > other.badness
+        return not self.badness <= other.badness
 
 
 Readings = Iterator[Reading]
@@ -180,9 +180,9 @@ def _rows() -> Mapping[str, Mapping[Path, Field]]:
 
 
 def _steps(name: str) -> Path:
-    """The steps to a field. The name of an annotation or label is one step."""
+    """The steps to a field. The name of an annotation or label is one step, before an option."""
     if mapping := re.search(r"\b(annotations|labels)\.", name):
-        return (*name[: mapping.end() - 1].split("."), name[mapping.end() :])
+        return (*name[: mapping.end() - 1].split("."), *name[mapping.end() :].split(":"))
     return tuple(name.split("."))
 
 

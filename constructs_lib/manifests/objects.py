@@ -306,13 +306,19 @@ class ConfigSource(NamedTuple):
     """None: all keys."""
     optional: bool = False
     """Whether pods start without it."""
+    live: bool = False
+    """Whether running pods see changes: of files that are not mounted by `subPath`."""
 
     @classmethod
-    def of(cls, place: Manifest) -> Iterator[ConfigSource]:
-        """What a volume, an entry of `envFrom` or a `valueFrom` reads."""
+    def of(cls, place: Manifest, mount: Manifest | None = None) -> Iterator[ConfigSource]:
+        """What a volume, at a mount, an entry of `envFrom` or a `valueFrom` reads."""
+        live = mount is not None and not {"subPath", "subPathExpr"} & mount.keys()
+        file = (mount or {}).get("subPath")
         for field, kind in _SOURCES.items():
             reference = at(place, field)
             if name := reference.get("secretName") or reference.get("name"):
-                items = reference.get("items") or ()
-                for key in (reference.get("key"), *(item["key"] for item in items)):
-                    yield cls(kind, name, key, bool(reference.get("optional")))
+                keys = [item["key"] for item in reference.get("items") or ()]
+                for key in keys or [reference.get("key") or file]:
+                    yield cls(kind, name, key, bool(reference.get("optional")), live)
+        for source in at(place, "projected").get("sources") or ():
+            yield from (read._replace(live=live) for read in cls.of(source))

@@ -19,7 +19,7 @@ from cronsim import CronSimError
 
 from constructs_lib.manifests.objects import GROUPS, KINDS, group
 from constructs_lib.model import Manifest
-from constructs_lib.model.quantity import amount
+from constructs_lib.model.quantity import amount, seconds
 from constructs_lib.model.schedule import words
 
 
@@ -181,7 +181,9 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 
 _SCALARS = {
     "boolean": Scalar("a boolean", lambda value: isinstance(value, bool)),
+    "duration": Scalar("an integer or a string", _is_number_or_text, seconds),
     "glob": Scalar("a string", _is_text, _glob),
+    "integer": Scalar("an integer", lambda value: type(value) is int),
     "labels": Scalar(
         "a mapping of strings",
         lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),

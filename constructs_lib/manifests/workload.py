@@ -15,6 +15,7 @@ from constructs_lib.manifests.objects import (
     POD_TEMPLATES,
     ConfigSource,
     Container,
+    Key,
     Object,
     Objects,
     at,
@@ -33,8 +34,7 @@ DO_NOT_EVICT = {
     "karpenter.sh/do-not-disrupt": "true",
 }
 """For pods that a cluster autoscaler must not move, because their work would be lost."""
-_RELOADED = "secret.reloader.stakater.com/reload"
-_RELOADED_AUTOMATICALLY = "reloader.stakater.com/auto"
+_RELOADER = "reloader.stakater.com"
 WORKLOADS = tuple(dict.fromkeys(kind for _, kind in POD_TEMPLATES))
 """The kinds with a pod template, and Pod."""
 
@@ -156,12 +156,16 @@ class Workload(Object):
     def reads(self) -> tuple[ConfigSource, ...]:
         """The Secrets and ConfigMaps that its containers read, as variables or files."""
         places: list[Manifest] = []
+        mounts: dict[str, list[Manifest]] = defaultdict(list)
         for container in self.every_container:
             places += container.get("envFrom") or ()
             places += [at(variable, "valueFrom") for variable in container.get("env") or ()]
+            for mount in container.get("volumeMounts") or ():
+                mounts[mount["name"]].append(mount)
+        read = [*map(ConfigSource.of, places)]
         for volume in self.volumes:
-            places += [volume, *(at(volume, "projected").get("sources") or ())]
-        return tuple(dict.fromkeys(chain.from_iterable(map(ConfigSource.of, places))))
+            read += [ConfigSource.of(volume, it) for it in mounts[volume.get("name", "")] or [{}]]
+        return tuple(dict.fromkeys(chain.from_iterable(read)))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -178,18 +182,21 @@ class Workload(Object):
         """The name of the ServiceAccount of its pods."""
         return self.pod.get("serviceAccountName") or "default"
 
-    @cached_property
-    def reloads(self) -> frozenset[str]:
-        """The Secrets whose change makes Reloader restart it."""
-        needed = (read.name for read in self.reads if read.kind == "Secret" and not read.optional)
-        automatic = self.annotations.get(_RELOADED_AUTOMATICALLY) == "true"
-        return frozenset((*self.reloaded, *(needed if automatic else ())))
+    def reloads(self, kind: str, name: str, objects: Objects | None = None) -> bool:
+        """Whether Reloader restarts it when a Secret or ConfigMap changes.
 
-    @property
-    def reloaded(self) -> tuple[str, ...]:
-        """The Secrets in its Reloader annotation."""
-        named = self.annotations.get(_RELOADED, "").split(",")
-        return tuple(filter(None, (name.strip() for name in named)))
+        https://github.com/stakater/Reloader#-usage
+        """
+        own, of_kind = self.annotations, f"{kind.lower()}.{_RELOADER}"
+        source = objects and objects.get(Key("", kind, self.namespace, name))
+        marks = source.annotations if source else {}
+        follows = "true" in (own.get(f"{_RELOADER}/auto"), own.get(f"{of_kind}/auto")) or (
+            own.get(f"{_RELOADER}/search") == marks.get(f"{_RELOADER}/match") == "true"
+        )
+        reads = ((read.kind, read.name) for read in self.reads if not read.optional)
+        named = own.get(f"{of_kind}/reload", "").replace(" ", "").split(",")
+        is_followed = name in named or (follows and (kind, name) in reads)
+        return is_followed and marks.get(f"{_RELOADER}/ignore") != "true"
 
     @cached_property
     def update(self) -> Update:

@@ -1,4 +1,4 @@
-"""Kubernetes quantities: parsing, and their canonical form."""
+"""Kubernetes quantities: parsing, and their canonical form. Durations of Go."""
 
 import re
 from fractions import Fraction
@@ -13,6 +13,8 @@ _DECIMAL = {
     for power, suffix in enumerate(["n", "u", "m", "", *"kMGTPE"], start=-3)
 }
 _SCALES = _DECIMAL | _BINARY
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(h|ms|us|µs|ns|m|s)")
 _FORM = re.compile(
     r"\+?(?P<number>\d+\.?\d*|\.\d+)"
     r"(?:(?P<power>[eE][+-]?\d{1,2})|(?P<suffix>[numkMGTPE]|[KMGTPE]i)?)"
@@ -87,3 +89,20 @@ def readable(value: Fraction, *, binary: bool) -> str:
     unit = "" if not binary else "Gi" if value >= 2**30 or not value else "Mi"
     scale = _BINARY[unit] if unit else Fraction(1)
     return f"{float(value / scale):.2f}".rstrip("0").rstrip(".") + (unit if value else "")
+
+
+def seconds(value: Any) -> float:
+    """The seconds of a duration such as `1h30m`, or of a number of seconds.
+
+    Raises DeclarationError if `value` is not a duration.
+    """
+    text = f"{value}s" if re.fullmatch(r"\d+", str(value)) else str(value)
+    if not text or _DURATION.sub("", text):
+        raise DeclarationError(f"{text!r} is not a valid duration; write it like 90s, 5m or 1h")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
+
+
+def duration(value: float) -> str:
+    """`95 s`, `5 min`, `36 h`."""
+    size, unit = (3600, "h") if value >= 3600 else (60, "min") if value >= 300 else (1, "s")
+    return f"{value / size:.4g} {unit}"

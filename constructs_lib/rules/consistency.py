@@ -1,6 +1,8 @@
 """Rules for consistency between objects: references, selectors, ports, probes and volumes."""
 
-from constructs_lib.manifests import network
+from math import inf
+
+from constructs_lib.manifests import network, secrets
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.references import (
     EVERY_KEY,
@@ -60,7 +62,7 @@ def missing_secret(workload: Workload, rendered: Rendered) -> Problems:
     if workload.namespace not in rendered.namespaces:
         return
     known = keys_of(rendered.objects)
-    for read in workload.reads:
+    for read in dict.fromkeys(read._replace(live=False) for read in workload.reads):
         source = Key("", read.kind, workload.namespace, read.name)
         keys = known.get(source)
         if read.optional:
@@ -83,15 +85,18 @@ def dangling_reference(item: Object, rendered: Rendered) -> Problems:
 
 
 @rule("ExternalSecret", risk="secret", remedy="correct the ExternalSecret")
-def incomplete_external_secret(item: Object, _: Rendered) -> Problems:
+def incomplete_external_secret(item: Object, rendered: Rendered) -> Problems:
     """External Secrets must own the Secret that it creates, and fill all of its keys."""
     target = at(item.spec, "target")
     if target.get("creationPolicy", "Owner") != "Owner":
         yield f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
     if target.get("deletionPolicy", "Retain") != "Retain":
         yield f"deletes keys that are missing in SSM (deletionPolicy: {target['deletionPolicy']})"
-    if str(item.spec.get("refreshInterval", "1h")).rstrip("hms") in ("", "0"):
-        yield "is never refreshed (refreshInterval: 0)"
+    if target.get("immutable"):
+        yield "its Secret gets no new values until it is deleted (target.immutable)"
+    for reading in secrets.time_to_refresh.read(item, rendered.objects):
+        if reading.badness == inf:
+            yield f"{reading.part} {reading}"
     keys = [key for key, _ in remote_keys(item.manifest)]
     if not keys:
         yield "reads no parameters"

@@ -13,6 +13,10 @@ from constructs_lib.model import Manifest
 from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
 
 _CLUSTER = "https://kubernetes.default.svc"
+_AUTOMATED = {
+    "prune": "objects that are removed from Git stay in the cluster, and nothing updates them",
+    "selfHeal": "changes by hand stay until Git changes",
+}
 _PROTECTED = {"Prune=false", "Delete=false"}
 
 
@@ -70,11 +74,13 @@ def _unbounded(spec: Manifest) -> Problems:
 def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
     """The cluster must match Git: no manual changes, no leftovers, no lost objects."""
     spec = application.spec
-    automated = at(spec, "syncPolicy", "automated")
-    for field in ("prune", "selfHeal"):
-        if automated.get(field) is not True:
-            yield f"syncPolicy.automated.{field} is not true"
-    if automated.get("allowEmpty"):
+    automated = argocd.automation(application)
+    if automated is None:
+        yield "is not synced until someone syncs it (syncPolicy.automated is off)"
+    for field, otherwise in _AUTOMATED.items():
+        if automated is not None and automated.get(field) is not True:
+            yield f"{otherwise} (syncPolicy.automated.{field} is not true)"
+    if automated and automated.get("allowEmpty"):
         yield "an empty folder would delete all objects (allowEmpty)"
     destination = at(spec, "destination")
     if destination.get("server") != _CLUSTER:
@@ -168,6 +174,10 @@ def unordered_release(release: Workload, rendered: Rendered) -> Problems:
         yield Problem(f"its sync wave {wave!r} is not an integer", "Argo CD treats it as 0")
     phases = release_phases(release)
     if not phases:
+        for item in argocd.needs(rendered.objects, release):
+            if place(item) > place(release):
+                text = f"is synced before {item.key}, which its pods need"
+                yield Problem(text, f"lower the sync wave of that {item.kind}")
         return
     if "PreSync" in phases and any(argocd.needs(rendered.objects, release)):
         yield Problem("runs in PreSync, before the sync creates its dependencies", "use Sync")

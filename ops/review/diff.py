@@ -11,7 +11,7 @@ from typing import Any, Literal
 from constructs_lib.errors import one_line
 from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Key, Object, Objects
 from constructs_lib.manifests.workload import Workload
-from constructs_lib.model.quantity import amount
+from constructs_lib.model.quantity import amount, seconds
 from ops.review.load import STACK_GROUP
 from ops.review.model import listed
 
@@ -49,8 +49,8 @@ _ITEM_NAMES: tuple[Path, ...] = (
 )
 _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeLimit"}
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[hms])+")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_OPTIONS = {"syncOptions", *(f"argocd.argoproj.io/{of}-options" for of in ("compare", "sync"))}
+"""Lists of options such as `Prune=false,Delete=false`, which are compared one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +248,8 @@ def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
     before, after = (ABSENT if value is None else value for value in (before, after))
     if before is after or (isinstance(before, str) and before == after):
         return
+    if path and path[-1] in _OPTIONS:
+        before, after = map(_options, (before, after))
     old = _empty(after) if before is ABSENT else before
     new = _empty(before) if after is ABSENT else after
     if isinstance(old, dict) and isinstance(new, dict):
@@ -257,6 +259,18 @@ def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
         yield from _compare_lists(old, new, Difference(path, before, after))
     elif _as_stored(before, path) != _as_stored(after, path):
         yield Difference(path, before, after)
+
+
+def _options(entries: Any) -> Any:
+    """The value of each option, or `set`; all values of one that is stated several times."""
+    entries = entries.split(",") if isinstance(entries, str) else entries
+    if not isinstance(entries, list):
+        return entries
+    options: dict[str, str] = {}
+    for entry in entries:
+        name, _, value = str(entry).strip().partition("=")
+        options[name] = " and ".join(filter(None, (options.get(name), value or "set")))
+    return options
 
 
 def _empty(other: Any) -> Any:
@@ -309,7 +323,7 @@ def _as_stored(value: Any, path: Path) -> object:
     if _QUANTITIES.intersection(path):
         with suppress(ValueError):
             return amount(str(value))
-    if path and path[-1] in _DURATIONS and _DURATION.fullmatch(str(value)):
-        parts = re.findall(r"([\d.]+)([hms])", value)
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if path and path[-1] in _DURATIONS:
+        with suppress(ValueError):
+            return seconds(value)
     return type(value), value

@@ -143,7 +143,7 @@ def consequences(affected: Readers) -> None:
     reloaded = [
         workload
         for workload in restarted
-        if any(synced.secret in workload.reloaded for synced in affected.secrets_of(workload))
+        if any(workload.reloads("Secret", one.secret) for one in affected.secrets_of(workload))
     ]
     kept = [workload for workload in restarted if workload not in reloaded]
     for effect, workloads in {

@@ -13,23 +13,26 @@ from constructs_lib.manifests.workload import Update, Workload, behind, pods_in_
 from constructs_lib.model.text import plural
 from ops.review.diff import TEMPLATE, Change, Comparison, Difference, spell
 from ops.review.effects.fields import is_only_restart, outcome, owned, subject
-from ops.review.effects.secrets import changed_secrets
+from ops.review.effects.secrets import changed_sources
 from ops.review.model import LOW, MEDIUM, Finding, Findings, effect, listed
 
 _STEPS = {"metadata": 3, "nodeSelector": 2, "resources": 3, "securityContext": 2}
 """How many steps of a path name a cause, if more than one."""
 Restart = tuple[Workload, tuple[Difference, ...], list[str]]
-"""A workload, the differences of its pod template, and changed Secrets that make Reloader act."""
+"""A workload, the differences of its pod template, and what changes and makes Reloader act."""
 
 
 def _restarts(comparison: Comparison) -> Iterator[Restart]:
-    changed = changed_secrets(comparison)
+    changed, objects = changed_sources(comparison), comparison.after
     for workload in workloads(comparison.after):
         replaces_pods = workload.update in (Update.ROLLING, Update.RECREATE)
         if replaces_pods and workload.running and comparison.before.get(workload.key):
             template = comparison.of_template(workload)
-            in_namespace = (name for space, name in changed if space == workload.namespace)
-            reloaded = [name for name in in_namespace if name in workload.reloads]
+            reloaded = [
+                f"{kind} {name}"
+                for _, kind, namespace, name in changed
+                if namespace == workload.namespace and workload.reloads(kind, name, objects)
+            ]
             if template or reloaded:
                 yield workload, template, reloaded
 
@@ -52,13 +55,13 @@ def _causes(workload: Workload, template: tuple[Difference, ...]) -> dict[str, s
 
 @effect(risk="restart")
 def pods_restart(comparison: Comparison) -> Findings:
-    """Pods are replaced: their template changes, or Reloader restarts them for a new Secret."""
+    """Pods are replaced: their template changes, or Reloader restarts them for a new value."""
     restarts = list(_restarts(comparison))
     files: dict[str, set[str]] = defaultdict(set)
     for workload, template, _ in restarts:
         for cause in _causes(workload, template):
             files[cause].add(workload.file)
-    for workload, template, secrets in restarts:
+    for workload, template, sources in restarts:
         causes = _causes(workload, template)
         named = listed(list(dict.fromkeys(causes.values())), 4)
         if causes and all(len(files[cause]) > 1 for cause in causes):
@@ -66,7 +69,7 @@ def pods_restart(comparison: Comparison) -> Findings:
         elif causes:
             text = f"restarts, because its pod template changes: {named}"
         else:
-            text = f"Reloader restarts it, because Secret {listed(secrets)} changes"
+            text = f"Reloader restarts it, because {listed(sources)} changes"
         change = comparison.change_of(workload.key)
         known = tuple(field for field in template if is_only_restart(change, field))
         yield Finding(LOW, text, known, key=workload.key, pods=workload.running)

@@ -19,7 +19,6 @@ _STANDARDS = ("privileged", "baseline", "restricted")
 _STANDARD_LABEL = "pod-security.kubernetes.io/"
 Permissions = Callable[[Object], Iterable[str]]
 """What an object allows, in words."""
-_SOURCE_FIELDS = {"repoURL", "targetRevision", "destination", "project"}
 
 
 @effect(*PODS, risk="privilege")
@@ -53,14 +52,6 @@ def pod_security_changed(change: Change, _: Comparison) -> Findings:
             result = "pods may do more" if now < was else "pods that do more are rejected"
         text = f"Pod Security {mode}: {_STANDARDS[was]} → {_STANDARDS[now]}; {result}"
         yield Finding(HIGH if now < was else MEDIUM, text, (field,))
-
-
-@effect("Application", risk="privilege")
-def application_source_changed(change: Change, _: Comparison) -> Findings:
-    """Whoever can write to the source of an Application decides what runs."""
-    for field in change.at("spec"):
-        if _SOURCE_FIELDS.intersection(field.path):
-            yield Finding.of_field(HIGH, field)
 
 
 def _of_account(account: Object) -> Iterator[str]:

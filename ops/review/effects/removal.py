@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from constructs_lib.manifests.argocd import Sync, cascades, protections, synced
+from constructs_lib.manifests.argocd import Sync, automation, cascades, protections, synced
 from constructs_lib.manifests.network import SCHEME, scheme
 from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, secret_of
@@ -28,7 +28,9 @@ _ALSO_AFFECTED = {
 _DELETION_COST = {
     "CustomResourceDefinition": ", which deletes all its objects",
     **dict.fromkeys(CONTROLLERS, ", which stops its pods"),
+    "ConfigMap": ", or gets a new name",
     "PersistentVolumeClaim": ", which deletes its data",
+    "Secret": ", or gets a new name",
     "Service": "; the new Service gets another IP address",
 }
 """What it costs to delete an object that cannot change, by kind."""
@@ -37,6 +39,8 @@ _IMMUTABLE = {
     for kinds, fields in TABLES["immutable"].items()
     for kind in kinds.split(", ")
 }
+DATA = ("binaryData", "data", "stringData")
+"""The data of a ConfigMap or Secret."""
 SIZE = ("spec", "resources", "requests", "storage")
 """The size of a PersistentVolumeClaim."""
 
@@ -86,7 +90,7 @@ class Removal:
         return self._deleted[application.key]
 
     def _pruned(self, owner: Object, item: Object) -> Outcome:
-        automated = at(owner.spec, "syncPolicy").get("automated")
+        automated = automation(owner)
         allowed = automated or {}
         obstacles = {
             f"{owner.key} has no automated sync": automated is None,
@@ -191,6 +195,8 @@ def immutable_field_changed(change: Change, _: Comparison) -> Findings:
 def _is_immutable(change: Change, difference: Difference) -> bool:
     if change.key.kind == "PersistentVolumeClaim" and difference.path == SIZE:
         return shrinks(difference)
+    if difference.path[0] in (*DATA, "immutable"):
+        return bool(change.before.manifest.get("immutable"))
     if change.key.kind == "Service" and difference.after is ABSENT:
         return False  # the API server keeps the address
     return any(difference.below(*path) for path in _IMMUTABLE[change.key.kind])

@@ -1,16 +1,21 @@
 """`secret`: which parameters Secrets read, and from where."""
 
+from collections import defaultdict
 from dataclasses import replace
 
-from constructs_lib.manifests.objects import Object, at
+from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
-from ops.review.diff import ANY_STATE, ORDER, Change, Comparison
-from ops.review.effects.removal import removal
+from constructs_lib.manifests.workload import Update, workloads
+from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison
+from ops.review.effects.removal import DATA, removal
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
+_STALE = "pods keep the old values until they restart"
+_LIVE = "files change in running pods, but a program that reads them at its start keeps the old"
+_UNREAD = "no workload of dist/ reads it; find out what does"
 
 
 @effect("ExternalSecret", risk="secret", states=ANY_STATE)
@@ -49,7 +54,7 @@ def _stale_readers(comparison: Comparison, item: Object) -> str:
     """Workloads that keep the old value until they restart."""
     secret = secret_of(item.manifest)
     readers = readers_of_secret(comparison.after, item.namespace, secret)
-    kept = (reader for reader in readers if reader.serves and secret not in reader.reloads)
+    kept = (w for w in readers if w.serves and not w.reloads("Secret", secret, comparison.after))
     stale = [reader.name for reader in kept if not comparison.of_template(reader)]
     return f"; until restarted, the old value stays in {listed(stale)}" if stale else ""
 
@@ -73,12 +78,35 @@ def _paths(item: Object) -> list[str]:
     return list(dict.fromkeys(path for _, path in remote_keys(item.manifest)))
 
 
-@effect("ExternalSecret", "ClusterSecretStore", "SecretStore", risk="secret")
-def secret_source_changed(change: Change, _: Comparison) -> Findings:
-    """Values come from another store, or go to another Secret or template."""
-    for source in ("secretStoreRef", "target", "dataFrom", "provider"):
-        for field in change.at("spec", source):
-            yield Finding.of_field(MEDIUM, field)
+@effect("ConfigMap", risk="update")
+def configuration_changed(change: Change, comparison: Comparison) -> Findings:
+    """Pods keep the variables and subPath files of their start; other files change in them."""
+    fields = tuple(field for field in change.differences if field.path[0] in DATA)
+    if not fields or change.before.manifest.get("immutable"):
+        return  # the API server refuses it
+    keys = {field.path[-1]: field.after is ABSENT for field in fields}
+    readers: dict[str, list[str]] = defaultdict(list)
+    for workload in workloads(comparison.after):
+        reads = [
+            read
+            for read in workload.reads
+            if Key("", read.kind, workload.namespace, read.name) == change.key
+            and (read.key is None or read.key in keys)
+        ]
+        outcome = _LIVE if all(read.live for read in reads) else _STALE
+        if not workload.serves:
+            outcome = workload.update.timing
+        elif workload.update in (Update.ROLLING, Update.RECREATE) and (
+            comparison.of_template(workload)
+            or workload.reloads(change.key.kind, change.key.name, comparison.after)
+        ):
+            outcome = "pods restart with the new values"
+        if reads:
+            readers[outcome].append(workload.name)
+    names = [f"{key} (removed)" if removed else key for key, removed in keys.items()]
+    severity = MEDIUM if {_STALE, _LIVE} & readers.keys() or not readers else LOW
+    outcomes = [f"{outcome}: {listed(of)}" for outcome, of in readers.items()] or [_UNREAD]
+    yield Finding(severity, "; ".join([f"changes {listed(names)}", *outcomes]), fields)
 
 
 @effect("Secret", risk="secret")
@@ -89,13 +117,15 @@ def secret_in_git_changed(change: Change, _: Comparison) -> Findings:
         yield Finding(HIGH, f"changes {keys} in Git, where everyone can read the values", fields)
 
 
-def changed_secrets(comparison: Comparison) -> list[tuple[str, str]]:
-    """Namespace and name of the Secrets that change."""
-    return [
-        (change.key.namespace, secret_of(change.after.manifest))
+def changed_sources(comparison: Comparison) -> list[Key]:
+    """The Secrets and ConfigMaps that change."""
+    sources = [
+        Key("", "Secret", change.key.namespace, secret_of(change.after.manifest))
         for change in comparison.changed(["ExternalSecret"])
         if any(field.path[-1] != ORDER for field in change.among(*_CONTENT))
     ]
+    maps = comparison.changed(["ConfigMap"])
+    return sources + [item.key for item in maps if item.among(*((name,) for name in DATA))]
 
 
 def parameter_of(item: Object) -> str | None:
