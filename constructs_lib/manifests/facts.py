@@ -22,6 +22,7 @@ from constructs_lib.model.quantity import amount
 Path = tuple[str, ...]
 """Field names; `[<name>]` for an item of a list."""
 _FIELDS = File(__file__).with_name("fields.yaml")
+_UNITS = {"s": "{} s", "octal": "{:04o}"}
 
 
 class Reading(NamedTuple):
@@ -32,8 +33,8 @@ class Reading(NamedTuple):
     value: str = ""
     """`90 s`."""
     badness: Any = 0
-    """How bad it is, to compare it with the reading of another revision: a number, or a set of
-    which a new item makes it worse. None: every change is for the worse."""
+    """How bad it is, to compare it with the reading of another revision: a number, or the set of
+    what makes it worse. None: every change is for the worse."""
     level: str = "medium"
     """The severity of a change to it from a better one."""
     part: str = ""
@@ -45,7 +46,7 @@ class Reading(NamedTuple):
     def is_worse_than(self, other: Reading) -> bool:
         if self.badness is None or other.badness is None:
             return (self.says, self.value) != (other.says, other.value)
-        return not self.badness <= other.badness
+        return not self.badness <= other.badness  # sets may differ both ways
 
 
 Readings = Iterator[Reading]
@@ -100,11 +101,16 @@ class Field:
             says = next((text for one, text in says.items() if one == value), says.get("any", ""))
         if not says:
             return None
-        text = f"{value} s" if self.unit == "s" and isinstance(value, int) else str(value)
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if isinstance(value, int) and self.unit in _UNITS:
+            text = _UNITS[self.unit].format(value)
         if self.worse == "other" or (self.apart is not None and value == self.apart):
-            return Reading(
-                says, text, None, "high" if self.high in ("any", value) and self.high else "medium"
-            )
+            levels = {
+                str(stated): level
+                for stated, level in ((self.high, "high"), (self.low, "low"))
+                if stated is not None
+            }
+            return Reading(says, text, None, levels.get(str(value), levels.get("any", "medium")))
         badness = self._badness(value)
         if badness is None:
             return None

@@ -44,7 +44,7 @@ def _causes(workload: Workload, template: tuple[Difference, ...]) -> dict[str, s
         path = difference.path[len(TEMPLATE[workload.kind]) :]
         if path[0] == "spec":
             path = path[1:]
-        if path[0] in ("containers", "initContainers"):
+        if path[0] in ("containers", "initContainers") and path[2:]:
             path = path[2:]  # the container does not matter
         is_item = len(path) > 1 and path[1].startswith("[")
         values = [path, difference.before, difference.after]
