@@ -185,7 +185,7 @@ def imprecise_selector(item: Object, rendered: Rendered) -> Problems:
         yield f"{field} matches pods of {', '.join(str(workload.key) for workload in picked)}"
 
 
-@rule(PODS, risk="downtime", remedy="select the pods of the workload", needs_platform=True)
+@rule(PODS, risk="downtime", remedy="select the pods of the workload")
 def ineffective_spread(workload: Workload, _: Rendered) -> Problems:
     """A topology spread constraint that selects other pods has no effect."""
     for constraint in workload.pod.get("topologySpreadConstraints") or ():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from constructs_lib.manifests import network
 from constructs_lib.manifests.network import Peer, PolicyRule, is_within, policy_rules
-from constructs_lib.manifests.objects import Key, Object, Objects, selects
+from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 from constructs_lib.rules.network import NAMESPACE_NAME
@@ -72,8 +72,8 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
 @rule(
     PODS,
     risk="downtime",
-    remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system, and to the dns_addresses "
-    "of the cluster target",
+    remedy="open UDP and TCP 53 to the pods of kube-dns in kube-system, to the dns_addresses of "
+    "the cluster target, and to the nameservers of its dnsConfig",
 )
 def blocked_dns(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that cannot reach DNS cannot resolve host names."""
@@ -82,7 +82,8 @@ def blocked_dns(workload: Workload, rendered: Rendered) -> Problems:
         return
     rules = [opened for policy in policies for opened in policy_rules(policy, "Egress")]
     addresses = rendered.platform.target.dns_addresses if rendered.platform else ()
-    for resolver in (_KUBE_DNS, *addresses):
+    own = at(workload.pod, "dnsConfig").get("nameservers") or ()
+    for resolver in (_KUBE_DNS, *addresses, *own):
         for protocol in ("UDP", "TCP"):
             if not any(
                 opened.has_port(_DNS, protocol)
@@ -97,7 +98,9 @@ def _reaches(peer: Peer, resolver: str) -> bool:
     if not peer:
         return True
     if block := peer.get("ipBlock"):
-        return resolver != _KUBE_DNS and _covers(block, f"{resolver}/32")
+        return resolver != _KUBE_DNS and _covers(
+            block, f"{resolver}/{128 if ':' in resolver else 32}"
+        )
     return (
         resolver == _KUBE_DNS
         and "namespaceSelector" in peer
