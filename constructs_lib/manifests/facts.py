@@ -33,8 +33,8 @@ class Reading(NamedTuple):
     value: str = ""
     """`90 s`."""
     badness: Any = 0
-    """How bad it is, to compare it with the reading of another revision: a number, or the set of
-    what makes it worse. None: every change is for the worse."""
+    """How bad it is, to compare it with the reading of another revision: a number, or something
+    that is partly ordered by `<=`. None: every change is for the worse."""
     level: str = "medium"
     """The severity of a change to it from a better one."""
     part: str = ""
@@ -46,7 +46,7 @@ class Reading(NamedTuple):
     def is_worse_than(self, other: Reading) -> bool:
         if self.badness is None or other.badness is None:
             return (self.says, self.value) != (other.says, other.value)
-        return not self.badness <= other.badness  # sets may differ both ways
+        return not self.badness <= other.badness  # partly ordered ones can both be worse
 
 
 Readings = Iterator[Reading]

@@ -7,6 +7,7 @@ from typing import Any
 from constructs_lib.manifests import capacity, references
 from constructs_lib.manifests.network import served_pods
 from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects, stated
+from constructs_lib.manifests.placement import Requirements
 from constructs_lib.manifests.replicas import budgets, evictable, guarded
 from constructs_lib.manifests.workload import (
     DO_NOT_EVICT,
@@ -116,9 +117,9 @@ def unsafe_disruption_budget(budget: Object, rendered: Rendered) -> Problems:
 @rule(PODS, risk="downtime", remedy=f"select {_ARCH}: {ARCHITECTURE}")
 def wrong_architecture(workload: Workload, _: Rendered) -> Problems:
     """The images are built only for arm64; on other nodes, pods fail to start."""
-    chosen = at(workload.pod, "nodeSelector").get(_ARCH)
+    chosen = " or ".join(sorted(Requirements.of(workload.pod).get(_ARCH, {"any"})))
     if chosen != ARCHITECTURE:
-        yield f"its pods run on {chosen or 'any'} nodes, but images are built for {ARCHITECTURE}"
+        yield f"its pods run on {chosen or 'no'} nodes, but images are built for {ARCHITECTURE}"
     if workload.pod.get("nodeName"):
         yield Problem("its pods are bound to a node by name", "remove nodeName")
 

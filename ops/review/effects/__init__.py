@@ -16,6 +16,7 @@ from ops.review.effects import (
     network,
     operation,
     permissions,
+    pods,
     removal,
     secrets,
     stack,
@@ -26,7 +27,7 @@ from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
 EFFECTS = (
     *declared(Effect, removal, definitions, availability, exposure, network, permissions),
-    *declared(Effect, secrets, stack, operation),
+    *declared(Effect, secrets, stack, operation, pods),
     *FACTS,
 )
 _PLATFORM = Key("", "Platform", "", "the platform")

@@ -13,7 +13,8 @@ from constructs_lib.manifests.workload import selected, workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Difference
 from ops.review.effects.exposure import UNREACHABLE, reachability
-from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
+from ops.review.effects.fields import owned
+from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect, listed
 
 _INSIDE = "pods in the cluster"
 _CLIENTS = {
@@ -43,13 +44,10 @@ def service_reachability_changed(change: Change, _: Comparison) -> Findings:
 @effect("Service", risk="exposure")
 def service_ports_changed(change: Change, _: Comparison) -> Findings:
     """Clients reach a Service only on its ports."""
-    fields = change.at("spec", "ports")
+    fields = owned(change, "service-ports-changed")
     was, now = _service_ports(change.before), _service_ports(change.after)
     words = ("now listens on", "no longer listens on")
     yield from Finding.gains_and_losses(was, now, words, (MEDIUM, MEDIUM), fields)
-    for field in fields:
-        if field.path[-1] == "name":
-            yield Finding(LOW, f"port name: {field.values(80)}", (field,), Risk.UPDATE)
 
 
 def _service_ports(service: Object) -> list[str]:
@@ -58,14 +56,6 @@ def _service_ports(service: Object) -> list[str]:
         f"(targetPort {port.get('targetPort', port['port'])})"
         for port in service.spec.get("ports") or ()
     ]
-
-
-@effect("Service", risk="exposure")
-def service_settings_changed(change: Change, _: Comparison) -> Findings:
-    """Other pods serve a Service, or other addresses reach it."""
-    for setting in ("externalIPs", "externalTrafficPolicy", "loadBalancerSourceRanges", "selector"):
-        for field in change.at("spec", setting):
-            yield Finding.of_field(MEDIUM, field, f"spec.{setting}")
 
 
 class Allowed(NamedTuple):

@@ -8,29 +8,15 @@ from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
-from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Path, State, shown
-from ops.review.effects.fields import TABLES
+from ops.review.diff import ANY_STATE, NOTHING, Change, Comparison, Path, State, shown
 from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect
 
-_PRIVILEGES = TABLES["privileges"]
 _STANDARDS = ("privileged", "baseline", "restricted")
 """Pod Security levels, least strict first; a namespace without the label has the first."""
 _STANDARD_LABEL = "pod-security.kubernetes.io/"
 Permissions = Callable[[Object], Iterable[str]]
 """What an object allows, in words."""
-
-
-@effect(*PODS, risk="privilege")
-def pod_privileges_changed(change: Change, _: Comparison) -> Findings:
-    """Security settings that no rule of the synth covers decide what a program may do."""
-    pod = (*change.template, "spec")
-    for field in change.at(*pod):
-        inside = field.path[len(pod) :]
-        secures = {"securityContext", "hostPath"}.intersection(inside)
-        of_pod = inside and inside[0] in _PRIVILEGES["pod"]  # empty: an empty pod spec
-        if of_pod or (secures and inside[-1] not in _PRIVILEGES["rules"]):
-            yield Finding.of_field(MEDIUM, field)
 
 
 @effect("Namespace", risk="privilege")
