@@ -109,7 +109,7 @@ class Early(Chart):
         (secret(**{"a-b": base.TOKEN}), "'a-b' is not a valid environment variable name"),
         (secret(), "reads no parameters; remove it"),
         (program(scratch={"/data": "1Gi"}), "more than its ephemeral storage limit of 512Mi"),
-        (lambda _: Parameter("/other/one", "One", ""), "name it /<platform>/<area>/<name>"),
+        (lambda _: Parameter("/other/one", "One", "1"), "name it /<platform>/<area>/<name>"),
         (named("Upper"), "'Upper' is not a valid name"),
         (named("a" * 64), "at most 63 characters"),
         (lambda chart: base.scheduled_job(chart, "a" * 53), "at most 52 characters"),

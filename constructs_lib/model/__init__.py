@@ -28,11 +28,18 @@ class Parameter:
     path: ParameterPath
     """Its SSM name, `/<platform>/<area>/<name>`."""
     description: str
-    """Shown in the AWS console."""
+    """Shown in the AWS console. At most 1,024 characters."""
     placeholder: str
-    """The initial value, until an operator sets it. The reader can parse it. Never a secret."""
+    """The initial value, until an operator sets it. The reader can parse it. Never a secret. At
+    most 4,096 characters, the limit of a standard parameter (PutParameter in the API of SSM)."""
 
     def __post_init__(self) -> None:
+        for field, least, most in (("description", 0, 1024), ("placeholder", 1, 4096)):
+            if not least <= (size := len(getattr(self, field))) <= most:
+                raise DeclarationError(
+                    f"the {field} of {self.path} has {size} characters, but SSM allows {least} to "
+                    f"{most}; write a short one"
+                )
         if looks_secret("", self.placeholder):
             raise DeclarationError(
                 f"the placeholder of {self.path} looks like a secret and would be published; "

@@ -83,8 +83,10 @@ LabelValue = Annotated[
 ParameterPath = Annotated[
     str,
     Form(
-        r"(/[a-z0-9][a-z0-9-]*){3}",
-        "is not a valid parameter path; name it /<platform>/<area>/<name> in lower case",
+        # SSM reserves aws and ssm, and allows 1,011 characters with the start of the ARN
+        r"(?=.{1,950}$)(?!/(aws|ssm))(/[a-z0-9][a-z0-9-]*){3}",
+        "is not a valid parameter path; name it /<platform>/<area>/<name> in lower case, not below "
+        "/aws or /ssm, with at most 950 characters",
     ),
 ]
 RoleArn = Annotated[

@@ -194,9 +194,25 @@ def test_an_account_sets_the_environment_of_the_stack() -> None:
 
 
 def test_a_path_declared_twice_is_rejected() -> None:
-    one = Parameter("/cerebro/test/one", "One", "")
+    one = Parameter("/cerebro/test/one", "One", "placeholder")
     with pytest.raises(DeclarationError, match="/cerebro/test/one is declared twice"):
         SecretsStack(App(), parameters=[one, replace(one, description="Another")])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "/aws/test/one"}, "in lower case, not below /aws or /ssm"),
+        ({"path": f"/cerebro/test/{940 * 'a'}"}, "with at most 950 characters"),
+        ({"description": 1025 * "a"}, "has 1025 characters, but SSM allows 0 to 1024"),
+        ({"placeholder": ""}, "has 0 characters, but SSM allows 1 to 4096; write a short one"),
+        ({"placeholder": 4097 * "a"}, "has 4097 characters, but SSM allows 1 to 4096"),
+    ],
+)
+def test_a_parameter_that_ssm_refuses_is_rejected(changes: dict[str, str], message: str) -> None:
+    longest = Parameter("/cerebro/test/one", 1024 * "a", 4096 * "a")
+    with pytest.raises(DeclarationError, match=message):
+        replace(longest, **changes)
 
 
 @pytest.mark.parametrize("scanner", ["cdk-nag", "cfn-lint"])
