@@ -410,7 +410,8 @@ def effects(lines: list[str]) -> set[str]:
          "unserved-open-port"),
         (other_secret, "missing-secret", "unread-secret"),
         (container(image="ghcr.io/gnosischain/ones:latest"), "unpinned-image", "unused-pin"),
-        (copied, "duplicate-object", "exceeded-quota imprecise-selector mismatching-hosts"),
+        (copied, "duplicate-object", "exceeded-quota imprecise-selector "
+         "mismatching-hosts unsafe-disruption-budget"),
         (with_token, "mounted-api-token", ""),
     ],
 )  # fmt: skip
