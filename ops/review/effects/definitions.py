@@ -56,7 +56,7 @@ def version_not_served(comparison: Comparison) -> Findings:
             yield Finding(HIGH, text, fields, Risk.REPLACE, definition.key)
 
 
-class Fact(NamedTuple):
+class SchemaChange(NamedTuple):
     """One difference of two schemas."""
 
     consequence: str
@@ -85,24 +85,24 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         if any(field.path[-1] == "storage" and field.after is True for field in own):
             severity, text = MEDIUM, f"{text}, in which objects are stored from their next write on"
         yield Finding(severity, text, own)
-    facts: dict[tuple[str, bool], list[Fact]] = defaultdict(list)
+    changes: dict[tuple[str, bool], list[SchemaChange]] = defaultdict(list)
     for version in (version for version in was if was[version] and now.get(version)):
         users = [item for item, used in _objects(comparison, change.after) if used == version]
         try:
             old, new = (_schema(side, version) for side in (change.before, change.after))
             found = list(_compared("", old, new, [(item.key, item.manifest) for item in users]))
         except (AttributeError, TypeError):
-            found = [Fact("unknown", version, "the schema is not valid")]
-        for fact in found:
-            facts[fact.consequence, bool(fact.objects)].append(fact)
-    if fields and not facts:
+            found = [SchemaChange("unknown", version, "the schema is not valid")]
+        for one in found:
+            changes[one.consequence, bool(one.objects)].append(one)
+    if fields and not changes:
         text = "changes only descriptions, or versions that are not served on both sides"
         yield Finding(LOW, text, fields, Risk.NOISE)
-    for (name, is_hit), alike in facts.items():
+    for (name, is_hit), alike in changes.items():
         consequence = _SCHEMA[name]
         text = f"{consequence['text']}: {_summary(alike, is_hit=is_hit)}"
         if is_hit and "concerns" in consequence:
-            keys = dict.fromkeys(key for fact in alike for key in fact.objects)
+            keys = dict.fromkeys(key for one in alike for key in one.objects)
             text += f"; {consequence['concerns']} {_named(keys, comparison)}"
         elif "spares" in consequence:
             text += f"; no object of {comparison.folder} {consequence['spares']}"
@@ -110,10 +110,12 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         yield Finding(severity, text, fields, Risk(consequence["risk"]))
 
 
-def _compared(path: str, old: Any, new: Any, values: Values, *lacking: Key) -> Iterator[Fact]:
+def _compared(
+    path: str, old: Any, new: Any, values: Values, *lacking: Key
+) -> Iterator[SchemaChange]:
     """What differs between two schemas; `lacking` are the objects without a value there."""
     if not isinstance(old, dict) or not isinstance(new, dict):
-        yield from [Fact("unknown", path)] if old != new else []
+        yield from [SchemaChange("unknown", path)] if old != new else []
         return
     old, new = _plain(old), _plain(new)
     yield from _fields(path, old, new, values)
@@ -123,18 +125,20 @@ def _compared(path: str, old: Any, new: Any, values: Values, *lacking: Key) -> I
             case _ if was == now or keyword in ("properties", "required"):
                 pass
             case "default":
-                yield Fact("defaulted", path, f"default {contrast(was, now, 40)}", lacking)
+                yield SchemaChange("defaulted", path, f"default {contrast(was, now, 40)}", lacking)
             case "items" | "additionalProperties" if ABSENT not in (was, now):
                 yield from _compared(f"{path}[]", was, now, list(_items(values)))
             case "x-kubernetes-preserve-unknown-fields":
                 known = at(new, "properties").keys()
                 lost = [k for k, v in values if isinstance(v, dict) and v.keys() - known]
-                yield Fact(
+                yield SchemaChange(
                     "accepted" if now is True else "dropped", f"{path}.*".lstrip("."), "", lost
                 )
             case _:
                 consequence, objects = _judged(keyword, was, now, values)
-                yield Fact(consequence, path, f"{keyword} {contrast(was, now, 40)}", objects)
+                yield SchemaChange(
+                    consequence, path, f"{keyword} {contrast(was, now, 40)}", objects
+                )
 
 
 def _plain(schema: Manifest) -> Manifest:
@@ -153,7 +157,7 @@ def _plain(schema: Manifest) -> Manifest:
     return plain
 
 
-def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> Iterator[Fact]:
+def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> Iterator[SchemaChange]:
     was, now = at(old, "properties"), at(new, "properties")
     parents = [(key, value) for key, value in values if isinstance(value, dict)]
     for name in {**was, **now, **dict.fromkeys(new.get("required", ()))}:
@@ -169,14 +173,16 @@ def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> Iterator
         elif name in now and _PRESERVE in old:
             yield from _compared(inner, {}, now[name], present)
         elif name in now and not is_needed:
-            yield Fact("accepted", inner)
+            yield SchemaChange("accepted", inner)
         elif name in was:
             kept = _PRESERVE in new or "additionalProperties" in new
-            yield Fact("accepted" if kept else "dropped", inner, "", [key for key, _ in present])
+            yield SchemaChange(
+                "accepted" if kept else "dropped", inner, "", [key for key, _ in present]
+            )
         if is_needed and not was_needed:
-            yield Fact("refused", inner, "required", lacking)
+            yield SchemaChange("refused", inner, "required", lacking)
         elif was_needed and not is_needed and name in now:
-            yield Fact("accepted", inner, "optional")
+            yield SchemaChange("accepted", inner, "optional")
 
 
 def _items(values: Values) -> Iterator[tuple[Key, Any]]:
@@ -228,16 +234,17 @@ def _fits(keyword: str, limit: Any, value: Any) -> bool:
     return bool(size <= limit if keyword.startswith("max") else size >= limit)
 
 
-def _summary(facts: Sequence[Fact], *, is_hit: bool) -> str:
-    """Where the schema differs, and how; many differences in brief, if no object has them."""
-    is_brief = len(facts) > _FEW and not is_hit
-    changes: dict[str, list[str]] = defaultdict(list)
-    for fact in facts:
-        changes[fact.path].append(fact.what.partition(" ")[0] if is_brief else fact.what)
+def _summary(changes: Sequence[SchemaChange], *, is_hit: bool) -> str:
+    """Where a schema changes, and how; many changes in brief, if they concern no object."""
+    is_brief = len(changes) > _FEW and not is_hit
+    differences: dict[str, list[str]] = defaultdict(list)
+    for change in changes:
+        what = change.what.partition(" ")[0] if is_brief else change.what
+        differences[change.path].append(what)
     places: dict[str, list[str]] = defaultdict(list)
-    for path, whats in changes.items():
+    for path, of_path in differences.items():
         name = f"….{path.rpartition('.')[2]}" if is_brief else path
-        places[", ".join(dict.fromkeys(filter(None, whats)))].append(name)
+        places[", ".join(dict.fromkeys(filter(None, of_path)))].append(name)
     texts = (
         f"{listed(list(dict.fromkeys(names)))}{what and f' ({what})'}"
         for what, names in places.items()
@@ -266,9 +273,7 @@ def _versions(definition: Object | None) -> dict[str, bool]:
 
 def _schema(definition: Object, name: str) -> Manifest:
     """The schema of a version, with the fields that every object has."""
-    spec = definition.spec
-    versions = (version for version in spec["versions"] if version["name"] == name)
+    versions = (version for version in definition.spec["versions"] if version["name"] == name)
     schema = at(next(versions), "schema", "openAPIV3Schema")
     fields = {"apiVersion": {}, "kind": {}, "metadata": {}, **at(schema, "properties")}
-    preserves = bool(spec.get("preserveUnknownFields"))
-    return {_PRESERVE: preserves, **schema, "properties": fields}
+    return {**schema, "properties": fields}
