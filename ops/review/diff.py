@@ -207,7 +207,8 @@ class Comparison:
             path: The compared path, of manifests of others; None: dist/ of this project.
         """
         self.before, self.after, self.stored = before, after, stored
-        self.path, self.folder = path, path or "dist/"
+        self.path = path
+        self.folder = "the repository" if path == "." else path or "dist/"
         old, new = before.objects, after.objects
         changes = [
             Change(old[key], item, differences)

@@ -117,21 +117,20 @@ def read(revision: Revision) -> Objects:
     """
     objects: dict[Key, Object] = {}
     duplicates = set()
+    unread = revision.unread if revision.path else None
     for file, text in revision.files.items():
-        for item in objects_in(
-            file, text, revision.name, revision.unread if revision.path else None
-        ):
+        for item in objects_in(file, text, revision.name, unread):
             first = objects.setdefault(item.key, item)
             if first is item:
                 continue
             places = [f"{one.file}:{one.line}" for one in (first, item)]
             problem = f"duplicate object {item.key}"
-            if not revision.path:
+            if unread is None:
                 raise ReviewError(
                     f"{problem} at {revision.name}: {' and '.join(places)}; rename or remove one"
                 )
             duplicates.add(item.key)
-            revision.unread.update(dict.fromkeys(places, problem))
+            unread.update(dict.fromkeys(places, problem))
     return Objects(item for key, item in objects.items() if key not in duplicates)
 
 
@@ -144,10 +143,12 @@ def objects_in(
     file: str, text: str, revision: str, unread: dict[str, str] | None = None
 ) -> Iterator[Object]:
     """The objects of a file. Adds what it cannot read to `unread`, or raises ReviewError."""
+    if not file.endswith(MANIFESTS):
+        return
     is_stack = file == STACK and unread is None
     remedy = "restore it from Git" if is_stack else "restore it with `make synth`"
     first = 1
-    for document in [text] if is_stack else _split(text) if file.endswith(MANIFESTS) else ():
+    for document in [text] if is_stack else _split(text):
         try:
             if is_stack:
                 yield from _of_stack(document)

@@ -62,7 +62,7 @@ class Repository:
         self._path = os.path.relpath(folder / path, self.root) if path else None
         if self._path and self._path.startswith(".."):
             raise ReviewError(f"{path} is not in the Git repository {self.root}; change to its own")
-        self._paths = [self._path] if self._path else [DIST, STACK, _FORMER_STACK]
+        self._paths = [self._path] if self._path else [DIST, STACK]
 
     def revision(self, name: str | None, label: str | None = None) -> Revision:
         """The files at a commit, branch or tag; without a name, those of the working tree.
@@ -115,7 +115,8 @@ class Repository:
         return f"run `git fetch origin {shlex.quote(name)}`"
 
     def _contents(self, commit: str, label: str) -> Iterator[tuple[str, bytes]]:
-        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", *self._paths)
+        paths = self._paths if self._path else [*self._paths, _FORMER_STACK]
+        listing = self._git.read("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
         blobs = {}
         for entry in listing.decode("utf-8", "replace").split("\0")[:-1]:
             about, _, path = entry.partition("\t")

@@ -57,15 +57,15 @@ class Removal:
 
     def __init__(self, comparison: Comparison) -> None:
         self.before, self.after = Sync(comparison.before), Sync(comparison.after)
-        self._path = comparison.path
+        self._comparison = comparison
         self._deleted: dict[Key, bool] = {}
 
     def outcome(self, item: Object) -> Outcome | None:
         """The outcome for an object of the base; None if it stays in sync."""
-        if self._path and not self.after.objects.get(item.key):
-            why = f"is removed from {self._path}; deleted if what applies it prunes"
-            return Outcome(deleted=True, why=why)
-        return None if self._path else self._synced(item)
+        if not self._comparison.path:
+            return self._synced(item)
+        why = f"is removed from {self._comparison.folder}; deleted if what applies it prunes"
+        return None if self.after.objects.get(item.key) else Outcome(deleted=True, why=why)
 
     def _synced(self, item: Object) -> Outcome | None:
         current = self.after.objects.get(item.key)
