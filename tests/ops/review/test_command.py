@@ -88,7 +88,7 @@ def test_manifests_of_others_are_compared_as_far_as_possible(
     found = json.loads(done.stdout)["findings"]
     assert {(f["class"], f["object"]["name"]) for f in found} == {
         ("unknown", "addons/one/two.yaml:1"),
-        ("unknown", "one"),
+        ("update", "one"),
     }
 
 
