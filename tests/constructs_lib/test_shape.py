@@ -67,6 +67,16 @@ def test_a_kind_of_another_group_is_not_read_as_ours() -> None:
     assert list(malformed(manifest("v1/Service", spec))) == ["spec.ports is not a list of mappings"]
 
 
+def test_a_duration_has_a_unit_of_go_or_is_in_seconds() -> None:
+    retry = {"limit": -1, "backoff": {"duration": 5, "maxDuration": "1h2m3.5s"}}
+    application = manifest("argoproj.io/v1alpha1/Application", {"syncPolicy": {"retry": retry}})
+    assert list(malformed(application)) == []
+    secret = manifest("external-secrets.io/v1beta1/ExternalSecret", {"refreshInterval": "1 day"})
+    assert list(malformed(secret)) == [
+        "spec.refreshInterval '1 day' is not a valid duration; write it like 90s, 5m or 1h"
+    ]
+
+
 def test_the_surge_of_a_rollout_is_a_number_or_percentage() -> None:
     spec = {"strategy": {"canary": {"maxSurge": "x"}}}
     (problem,) = malformed(manifest("argoproj.io/v1alpha1/Rollout", spec))
