@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from math import inf
 from pathlib import Path as File
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from constructs_lib.model.quantity import amount
 
 Path = tuple[str, ...]
 """Field names; `[<name>]` for an item of a list."""
-_FIELDS = File(__file__).with_name("fields.yaml")
+_TABLES = [File(__file__).with_name(name) for name in ("fields.yaml", "load_balancer.yaml")]
 _UNITS = {"s": "{} s", "octal": "{:04o}"}
 
 
@@ -124,12 +125,10 @@ class Field:
     def _badness(self, value: Any) -> float | None:
         if self.order:
             return self.order.index(value) if value in self.order else None
-        if isinstance(self.default, str) and value == self.default:
-            return -inf  # words, such as `no limit`
         with suppress(ValueError):
             number = float(amount(value))
             return -number if self.worse == "less" else number
-        return None
+        return -inf if value == self.default else None  # words, such as `no limit`
 
 
 def field_of(kind: Kind, path: Path) -> Field | None:
@@ -138,14 +137,21 @@ def field_of(kind: Kind, path: Path) -> Field | None:
     for part, inside in _parts(kind, steps):
         rows = _rows().get(part, {})
         for length in range(len(inside), 0, -1):
-            if found := rows.get(inside[:length]) or rows.get(_domain(inside[:length])):
-                return found
+            for name in (inside[:length], _family(inside[:length]), _domain(inside[:length])):
+                if name in rows:
+                    return rows[name]
     return None
 
 
 def _domain(steps: Path) -> Path:
     """The path of all annotations or labels with the same prefix."""
     return (*steps[:-1], steps[-1].partition("/")[0])
+
+
+def _family(steps: Path) -> Path:
+    """The path of all annotations or labels with the same first word."""
+    domain, _, name = steps[-1].partition("/")
+    return (*steps[:-1], f"{domain}/{name.partition('.')[0]}.*")
 
 
 def _parts(kind: Kind, steps: Path) -> Iterator[tuple[str, Path]]:
@@ -173,11 +179,12 @@ _JOBS = {("batch", "CronJob"): ("spec", "jobTemplate", "spec"), ("batch", "Job")
 
 @cache
 def _rows() -> Mapping[str, Mapping[Path, Field]]:
-    """The rows of fields.yaml, by part and field."""
+    """The rows of fields.yaml and load_balancer.yaml, by part and field."""
     parts: dict[str, dict[Path, Field]] = {}
-    for names, entries in yaml.safe_load(_FIELDS.read_text("utf-8")).items():
+    tables = (yaml.safe_load(table.read_text("utf-8")).items() for table in _TABLES)
+    for names, entries in chain.from_iterable(tables):
         for entry in entries:
-            paths = [_steps(name) for name in entry.pop("fields").split()]
+            paths = [_steps(name, names) for name in entry.pop("fields").split()]
             by, order = entry.pop("by", "").split(), entry.pop("order", ())
             row = Field(by=tuple(by), order=tuple(order), **entry)
             for part in names.split():
@@ -185,8 +192,12 @@ def _rows() -> Mapping[str, Mapping[Path, Field]]:
     return parts
 
 
-def _steps(name: str) -> Path:
+def _steps(name: str, parts: str) -> Path:
     """The steps to a field. The name of an annotation or label is one step, before an option."""
+    if "/" in parts:
+        prefix = parts.rsplit(maxsplit=1)[-1]
+        own = (f"{prefix}{name}",) if prefix.endswith("/") else (prefix, name)
+        return ("metadata", "annotations", *own)
     if mapping := re.search(r"\b(annotations|labels)\.", name):
         return (*name[: mapping.end() - 1].split("."), *name[mapping.end() :].split(":"))
     return tuple(name.split("."))

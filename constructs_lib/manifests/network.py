@@ -28,8 +28,6 @@ PEERS = {"Ingress": "from", "Egress": "to"}
 ALB = "alb.ingress.kubernetes.io/"
 SCHEME = f"{ALB}scheme"
 ACTION = f"{ALB}actions."
-ITSELF = "the load balancer"
-"""The target of a path whose requests the load balancer answers."""
 FROM_ANNOTATION = "use-annotation"
 """Port name for which the load balancer itself responds, as configured by an annotation."""
 
@@ -115,6 +113,22 @@ def is_within(part: str, whole: str) -> bool:
     return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
+def admits_addresses(opened: Sequence[PolicyRule], ranges: Sequence[str]) -> bool:
+    """Whether ingress rules admit all of some ranges, or, if none are known, private addresses."""
+    if any(not rule.peers for rule in opened):
+        return True
+    blocks = [block for rule in opened for block in rule.blocks]
+    admitted = (any(_admits(block, cidr) for block in blocks) for cidr in ranges or PRIVATE)
+    return all(admitted) if ranges else any(admitted)
+
+
+def _admits(block: Mapping[str, Any], cidr: str) -> bool:
+    """Whether a block contains a range or, of PRIVATE, a part of it, without an exception."""
+    inner = block["cidr"] if cidr in PRIVATE and is_within(block["cidr"], cidr) else cidr
+    excepted = any(is_within(inner, one) for one in block.get("except") or ())
+    return is_within(inner, block["cidr"]) and not excepted
+
+
 def scheme(ingress: Object) -> str:
     """`internet-facing` or `internal`, the default of the controller."""
     return ingress.annotations.get(SCHEME, "internal")
@@ -139,6 +153,7 @@ class IngressPath(NamedTuple):
     host: str
     """`*` for every host."""
     path: str
+    """`/*` for every path, as the controller reads an omitted one."""
     type: str
     backend: Manifest
     response: str
@@ -149,10 +164,8 @@ class IngressPath(NamedTuple):
         backend = path.get("backend") or {}
         response = ingress.annotations.get(f"{ACTION}{at(backend, 'service').get('name')}", "")
         type_ = str(path.get("pathType") or "ImplementationSpecific")
-        return cls(host, str(path.get("path") or "/"), type_, backend, response)
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.type}, {self.target})"
+        every = "/*" if type_ == "ImplementationSpecific" else "/"
+        return cls(host, str(path.get("path") or every), type_, backend, response)
 
     @property
     def action(self) -> str:
@@ -165,17 +178,6 @@ class IngressPath(NamedTuple):
     def service(self) -> str | None:
         """The Service that responds, if any."""
         return None if self.action else at(self.backend, "service").get("name")
-
-    @property
-    def target(self) -> str:
-        """What responds: a Service and port, the load balancer itself, or an action."""
-        if self.service:
-            port = at(self.backend, "service", "port")
-            return f"Service {self.service}:{port.get('number', port.get('name'))}"
-        if '"fixed-response"' in self.response or '"redirect"' in self.response:
-            return ITSELF
-        action = at(self.backend, "service").get("name")
-        return f"the action {action} {self.response}".rstrip()
 
 
 def paths_by_rule(ingress: Object) -> Iterator[list[IngressPath]]:
@@ -218,25 +220,36 @@ def is_listening(workload: Workload, target: int | str, protocol: str = "TCP") -
     )
 
 
+def targets(objects: Objects, ingress: Object) -> Iterator[tuple[Workload, Manifest]]:
+    """The workloads to which its load balancer sends, with the declared container port."""
+    for key, reference in backends(ingress):
+        service = objects.get(key)
+        if service and (port := port_of(service, reference)):
+            yield from _receiving(objects, service, port)
+
+
+def _receiving(
+    objects: Objects, service: Object, port: Manifest
+) -> Iterator[tuple[Workload, Manifest]]:
+    """The container ports behind a port of a Service."""
+    target = port.get("targetPort", port.get("port"))
+    for workload in behind(objects, service):
+        for declared in workload.ports:
+            if target in (declared.get("name"), declared.get("containerPort")):
+                yield workload, declared
+
+
 @once_per_objects
 def ports_from_outside(objects: Objects) -> Mapping[Key, set[int]]:
     """The container ports that receive traffic from a load balancer or node port, by workload."""
-    reached = []
-    for ingress in objects.of_kinds("Ingress"):
-        for key, reference in backends(ingress):
-            service = objects.get(key)
-            if service and (port := port_of(service, reference)):
-                reached.append((service, port))
+    found: dict[Key, set[int]] = defaultdict(set)
+    reached = [target for item in objects.of_kinds("Ingress") for target in targets(objects, item)]
     for service in objects.of_kinds("Service"):
         if service.spec.get("type") in ("LoadBalancer", "NodePort"):
-            reached += [(service, port) for port in service.spec.get("ports") or ()]
-    found: dict[Key, set[int]] = defaultdict(set)
-    for service, port in reached:
-        target = port.get("targetPort", port.get("port"))
-        for workload in behind(objects, service):
-            for declared in workload.ports:
-                if target in (declared.get("name"), declared.get("containerPort")):
-                    found[workload.key].add(declared["containerPort"])
+            for port in service.spec.get("ports") or ():
+                reached += _receiving(objects, service, port)
+    for workload, declared in reached:
+        found[workload.key].add(declared["containerPort"])
     return found
 
 

@@ -18,6 +18,7 @@ from constructs_lib.rules import (
     consistency,
     egress,
     gitops,
+    load_balancer,
     network,
     platform,
     security,
@@ -30,7 +31,7 @@ GROUPS = {
     "Availability and capacity": declared(Rule, availability),
     "Network": declared(Rule, network, egress),
     "GitOps": declared(Rule, gitops),
-    "Platform and load balancers": declared(Rule, platform),
+    "Platform and load balancers": declared(Rule, platform, load_balancer),
 }
 RULES: tuple[Rule, ...] = tuple(rule for group in GROUPS.values() for rule in group)
 EXAMPLES = Path(__file__).with_name("examples.yaml")

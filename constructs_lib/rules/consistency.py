@@ -12,7 +12,7 @@ from constructs_lib.manifests.references import (
     secret_of,
 )
 from constructs_lib.manifests.workload import Workload, behind, selected, workloads
-from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, parsed, repeated, rule
+from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule
 
 _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
 
@@ -133,13 +133,6 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
         if service and network.port_of(service, reference) is None:
             port = reference.get("name", reference.get("number"))
             yield f"sends to port {port} of {key}, but that port does not exist"
-    for path in network.paths(ingress):
-        if path.action and not isinstance(parsed(path.response), dict):
-            yield Problem(
-                f"{path.host}{path.path} needs the annotation {path.action}, which is missing or "
-                "not JSON",
-                "add it",
-            )
 
 
 @rule(PODS, risk="replace", remedy="give its pods a unique label, and select by it")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
@@ -180,14 +179,6 @@ def declared(kind: type[_T], *modules: ModuleType) -> tuple[_T, ...]:
     """The rules or effects that modules declare, in the order of their declaration."""
     values = (value for module in modules for value in vars(module).values())
     return tuple(value for value in values if isinstance(value, kind))
-
-
-def parsed(text: str) -> Any:
-    """The content of JSON; None for other text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 def repeated(values: Iterable[object]) -> list[object]:

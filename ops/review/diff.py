@@ -9,6 +9,7 @@ from os.path import commonprefix
 from typing import Any, Literal
 
 from constructs_lib.errors import one_line
+from constructs_lib.manifests.network import ALB
 from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Key, Object, Objects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import amount, seconds
@@ -49,7 +50,11 @@ _ITEM_NAMES: tuple[Path, ...] = (
 )
 _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeLimit"}
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}
-_OPTIONS = {"syncOptions", *(f"argocd.argoproj.io/{of}-options" for of in ("compare", "sync"))}
+_OPTIONS = {
+    "syncOptions",
+    *(f"argocd.argoproj.io/{of}-options" for of in ("compare", "sync")),
+    *(f"{ALB}{of}-attributes" for of in ("load-balancer", "target-group")),
+}
 """Lists of options such as `Prune=false,Delete=false`, which are compared one by one."""
 
 

@@ -28,7 +28,7 @@ def test_an_omitted_host_path_and_type_are_read_as_the_controller_reads_them() -
         "defaultBackend": default,
     }
     ingress = Object.of(manifest("networking.k8s.io/v1/Ingress", spec))
-    every_host = IngressPath("*", "/", "ImplementationSpecific", service, "")
+    every_host = IngressPath("*", "/*", "ImplementationSpecific", service, "")
     of_host = IngressPath("example.org", "/a", "Exact", service, "")
     assert list(paths_by_rule(ingress)) == [[every_host], [of_host]]
     assert list(paths(ingress)) == [

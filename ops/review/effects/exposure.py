@@ -1,278 +1,206 @@
-"""`exposure` by Ingresses: which URLs reach which Service, and from where."""
+"""`exposure` by Ingresses: what happens to the requests to a URL, and who can send them."""
 
-import json
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from constructs_lib.manifests.network import (
-    ACTION,
-    ALB,
-    ITSELF,
-    SCHEME,
-    IngressPath,
-    audience,
-    hosts,
-    paths_by_rule,
+from constructs_lib.manifests.objects import Objects
+from constructs_lib.manifests.routing import (
+    CLASS,
+    INTERNET,
+    Listener,
+    LoadBalancer,
+    Route,
+    load_balancers,
+    matches,
 )
-from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
 from ops.review.diff import ABSENT, Change, Comparison
-from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect
+from ops.review.effects.fields import owned, row_of
+from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 
-LISTENERS = f"{ALB}listen-ports"
-REDIRECT = f"{ALB}ssl-redirect"
-CERTIFICATE = f"{ALB}certificate-arn"
-_CLASS = "kubernetes.io/ingress.class"
-_REDIRECTED = "a redirect to HTTPS"
-"""In place of the Service of a listener that redirects to HTTPS."""
-_DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 _ANNOTATIONS = ("metadata", "annotations")
-_SETTINGS = {
-    CERTIFICATE: "certificate",
-    f"{ALB}auth-type": "authentication",
-    f"{ALB}group.name": "shared load balancer",
-    f"{ALB}inbound-cidrs": "allowed source addresses",
-    f"{ALB}security-groups": "security groups",
-    f"{ALB}ssl-policy": "TLS policy",
-    f"{ALB}wafv2-acl-arn": "web application firewall",
-}
-"""Annotations that decide who can reach a host, and how."""
+_DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 UNREACHABLE = "not reachable"
+_OTHERS = "/…"
+"""A path that no Ingress names. Likewise, `/a/…` is a path below `/a`, and `/a…` one beside it."""
+
+Outcome = tuple[Route, ...]
+"""What may happen to the requests to a URL; empty if no load balancer has its host."""
+Outcomes = Mapping[str, Mapping[str, Outcome]]
+"""By origin, such as `https://example.org`, and path."""
 
 
-HostRules = Mapping[str, list[list[IngressPath]]]
-"""The rules of each host with their paths, in order."""
+class Changed(NamedTuple):
+    """Paths of an origin whose outcome changes in the same way."""
 
+    was: Outcome
+    now: Outcome
+    paths: tuple[str, ...]
+    kept: tuple[str, ...]
+    """The only paths that are still served; empty if most of the site is, or nothing."""
 
-class Route(NamedTuple):
-    """How requests to one URL are routed."""
+    @property
+    def routes(self) -> Outcome:
+        """Those of both sides."""
+        return (*self.now, *self.was)
 
-    ingress: Key
-    audience: str
-    """Who can send them."""
-    service: str
-
-
-_NOWHERE = Route(Key("", "", "", ""), UNREACHABLE, "")
+    @property
+    def served(self) -> bool:
+        """Whether pods get the requests on one side: else they are refused or redirected."""
+        return any(route.kind == "served" for route in self.routes)
 
 
 @effect(risk="exposure")
-def url_rerouted(comparison: Comparison) -> Findings:
-    """Another Service, or a redirect, answers the requests to a URL."""
-    was, now = _routes(comparison.before, comparison.after)
-    for url, after in now.items():
-        before = was.get(url)
-        if before and before.service != after.service:
-            text = f"{url} now routes to {after.service} (before: {before.service})"
-            yield _url_finding(comparison, after.ingress, MEDIUM, text)
+def url_changed(comparison: Comparison) -> Findings:
+    """Something else answers the requests to a URL, or other clients can send them."""
+    paths = _paths(comparison)
+    was, now = (_outcomes(side, paths) for side in (comparison.before, comparison.after))
+    rejected = (one for one in load_balancers(comparison.after) if any(one.rejections()))
+    stuck = [ingress.key for balancer in rejected for ingress in balancer.members]
+    origins: dict[Changed, list[str]] = defaultdict(list)
+    for origin in dict.fromkeys([*now, *was]):
+        for changed in _changes(was.get(origin, {}), now.get(origin, {})):
+            if not any(route.ingress in stuck for route in changed.routes):
+                origins[changed].append(origin)
+    served = {route.ingress for changed in origins if changed.served for route in changed.routes}
+    for changed, of in origins.items():
+        keys = dict.fromkeys(route.ingress for route in changed.routes)
+        severity, risk, text = _described(changed, of)
+        if severity is not LOW or served.isdisjoint(keys):
+            changes = map(comparison.change_of, keys)
+            explains = (field for one in changes for field in owned(one, "url-changed"))
+            first = min(keys, key=lambda key: key not in comparison.changes)
+            yield Finding(severity, text, tuple(explains), risk, first)
 
 
-@effect(risk="exposure")
-def url_reachability_changed(comparison: Comparison) -> Findings:
-    """A URL becomes reachable from the internet or the VPC, or unreachable."""
-    was, now = _routes(comparison.before, comparison.after)
-    changes: dict[tuple[Key, str, str], list[str]] = defaultdict(list)
-    redirects = set()
-    for url in dict.fromkeys([*now, *was]):
-        before, after = was.get(url, _NOWHERE), now.get(url, _NOWHERE)
-        if before.audience != after.audience:
-            key = (before if after is _NOWHERE else after).ingress
-            changes[key, before.audience, after.audience].append(url)
-        if _REDIRECTED in (before.service, after.service):
-            redirects.add(url)
-    for (key, former, latter), urls in changes.items():
-        reported = ", ".join([url for url in urls if url not in redirects] or urls)
-        severity = HIGH if latter == "the internet" else MEDIUM
-        text = reachability(former, latter, f": {reported}")
-        yield _url_finding(comparison, key, severity, text)
+def _described(changed: Changed, origins: list[str]) -> tuple[Severity, Risk, str]:
+    """Severity, class and text of a change."""
+    was, now, paths, kept = changed
+    urls = [origin + path for origin in origins for path in paths]
+    which = f"{listed(urls, 4)} {'is' if len(urls) == 1 else 'are'}"
+    if kept:
+        which = f"of {listed(origins)}, only {listed(kept)} is still served; everything else is"
+    after, before = (" or ".join(map(str, side)) or UNREACHABLE for side in (now, was))
+    text = f"{which} now {after} (before: {before})"
+    public = [r for r in now if r.kind == "served" and r.audience.network == INTERNET]
+    if not all(_had(was, route) for route in public):
+        return HIGH, Risk.EXPOSURE, text
+    if len(was) > 1 or len(now) > 1:
+        return HIGH, Risk.UNKNOWN, f"effect unknown: {text}"
+    kinds = [side[0].kind if side else "" for side in (was, now)]
+    if kinds[0] == "served" and kinds[1] in ("answered", ""):
+        return HIGH if {"/", _OTHERS} & {*paths} else MEDIUM, Risk.EXPOSURE, text
+    minor = kinds in (["", "answered"], ["answered", ""], ["", "redirected"])
+    return LOW if minor else MEDIUM, Risk.EXPOSURE, text
 
 
-def reachability(former: str, latter: str, urls: str = "") -> str:
-    """`reachable from the internet: https://… (before: from the VPC)`."""
-    text = "no longer reachable" if latter == UNREACHABLE else f"reachable from {latter}"
-    return f"{text}{urls} (before: {former if former == UNREACHABLE else f'from {former}'})"
-
-
-def _url_finding(comparison: Comparison, key: Key, severity: Severity, text: str) -> Finding:
-    """A finding that explains the routing of an Ingress, and new and removed actions."""
-    change = comparison.change_of(key)
-    annotations = (
-        field
-        for field in change.at(*_ANNOTATIONS)
-        if field.path[-1] in (SCHEME, LISTENERS, REDIRECT)
-        or (field.path[-1].startswith(ACTION) and ABSENT in (field.before, field.after))
-    )
-    return Finding(severity, text, (*annotations, *change.at("spec", "rules")), key=key)
-
-
-@effect("Ingress", risk="unknown", states=("added", "changed"))
-def paths_unclear(change: Change, comparison: Comparison) -> Findings:
-    """The load balancer decides by its own order which of the changed paths matches."""
-    was, now = _paths(comparison.before), _paths(comparison.after)
-    for host in sorted(_unclear_hosts(was, now).intersection(hosts(change.after))):
-        before, after = (
-            ", ".join(map(str, chain.from_iterable(side.get(host, ())))) for side in (was, now)
-        )
-        text = (
-            f"effect unknown: the paths of {host} change from {before or 'none'} to {after}; "
-            "check which of them the load balancer matches first"
-        )
-        yield Finding(HIGH, text, change.at("spec", "rules"))
-
-
-@effect("Ingress", risk="exposure", states=("added", "changed"))
-def default_backend_changed(change: Change, _: Comparison) -> Findings:
-    """A default backend gets all requests that match no rule."""
-    was, now = (
-        IngressPath.of(ingress, "*", {"backend": ingress.spec.get("defaultBackend")})
-        for ingress in (change.before, change.after)
-    )
-    if now.backend and was.target != now.target:
-        clients = _clients(change.after)
-        text = (
-            f"reachable from {clients}: every URL of its load balancer that no rule matches, by "
-            f"the default backend {now.target}"
-        )
-        severity = HIGH if clients == "the internet" else MEDIUM
-        yield Finding(severity, text, change.at("spec", "defaultBackend"))
-
-
-@effect("Ingress", risk="exposure")
-def load_balancer_changed(change: Change, _: Comparison) -> Findings:
-    """Other certificates, addresses or settings decide who reaches a host, and how safely."""
-    for field in change.at(*_ANNOTATIONS):
-        name = field.path[-1]
-        label = _SETTINGS.get(name)
-        if ABSENT not in (field.before, field.after):
-            if name == REDIRECT:
-                label = "port of the redirect to HTTPS"
-            elif name.startswith(ACTION):
-                label = "response of the load balancer"
-        if label:
-            yield Finding.of_field(HIGH if name == REDIRECT else MEDIUM, field, label)
+def _had(was: Outcome, route: Route) -> bool:
+    """Whether all clients of a route were served before, or redirected."""
+    return any(one.kind != "answered" and route.audience.within(one.audience) for one in was)
 
 
 @effect("Ingress", risk="exposure")
 def controller_changed(change: Change, _: Comparison) -> Findings:
     """Another ingress controller serves the hosts, with another load balancer."""
     was, now = (
-        ingress.annotations.get(_CLASS) or ingress.spec.get("ingressClassName") or "the default"
+        ingress.annotations.get(CLASS) or ingress.spec.get("ingressClassName") or "the default"
         for ingress in (change.before, change.after)
     )
     if was != now:
         text = f"is served by another ingress controller: {was} → {now}"
-        fields = change.among((*_ANNOTATIONS, _CLASS), ("spec", "ingressClassName"))
+        fields = change.among((*_ANNOTATIONS, CLASS), ("spec", "ingressClassName"))
         yield Finding(HIGH, text, fields)
 
 
-@once_per_objects
-def _paths(objects: Objects) -> HostRules:
-    rules: dict[str, list[list[IngressPath]]] = defaultdict(list)
-    for ingress in objects.of_kinds("Ingress"):
-        for rule in paths_by_rule(ingress):
-            rules[rule[0].host].append(rule)
-    return rules
+@effect("Ingress", "Service", risk="update")
+def attribute_removed(change: Change, _: Comparison) -> Findings:
+    """AWS keeps the value of an attribute that is no longer written."""
+    for field in change.at(*_ANNOTATIONS):
+        if field.after is ABSENT and len(field.path) > len(_ANNOTATIONS) + 1:
+            name, row = field.path[-1], row_of(change, field)
+            remedy = f"write the default, {name}={row.default}" if row and row.default else "set it"
+            text = f"{name} stays {field.before}: AWS keeps what is no longer written; {remedy}"
+            yield Finding(MEDIUM, text, (field,))
 
 
-def _unclear_hosts(was: HostRules, now: HostRules) -> set[str]:
-    """Hosts with changed paths for which the longest path does not decide."""
-    rules = {host: (was.get(host, []), now.get(host, [])) for host in was.keys() | now.keys()}
-    return {
-        host
-        for host, (before, after) in rules.items()
-        if _in_words(before) != _in_words(after) and not _is_plain((before, after))
-    }
+def _changes(was: Mapping[str, Outcome], now: Mapping[str, Outcome]) -> Iterator[Changed]:
+    """The changed outcomes of an origin."""
+    groups: dict[tuple[Outcome, Outcome], list[str]] = defaultdict(list)
+    for path in dict.fromkeys([*now, *was]):
+        before, after = was.get(path, ()), now.get(path, ())
+        if [route.outcome for route in before] != [route.outcome for route in after]:
+            groups[before, after].append(path)
+    served = [path for path, outcome in now.items() if any(r.kind == "served" for r in outcome)]
+    for (before, after), paths in groups.items():
+        changed = Changed(before, after, _brief(paths), _brief(served))
+        most = _OTHERS in paths and _OTHERS not in served and changed.served
+        yield changed if most else changed._replace(kept=())
 
 
-def _in_words(rules: list[list[IngressPath]]) -> list[list[str]]:
-    """The paths of each rule as the review compares them: without what the load balancer says."""
-    return [list(map(str, rule)) for rule in rules]
-
-
-def _is_plain(sides: tuple[list[list[IngressPath]], ...]) -> bool:
-    """Whether one rule has every path, once, without wildcards and with one plain type."""
-    rules = list(chain.from_iterable(sides))
-    every = list(chain.from_iterable(rules))
-    return (
-        all(len(side) <= 1 for side in sides)
-        and all(len({path.path for path in rule}) == len(rule) for rule in rules)
-        and len({(path.path, path.type) for path in every}) == len({path.path for path in every})
-        and {path.type for path in every} <= {"Exact", "Prefix"}
-        and not any({"*", "?"} & {*path.path} for path in every)
-        and all(path.service or path.target == ITSELF for path in every)
+def _brief(paths: Iterable[str]) -> tuple[str, ...]:
+    """Without the paths that another one with `…` includes."""
+    open_ended = [path.removesuffix("…") for path in paths if path.endswith("…")]
+    return tuple(
+        path
+        for path in paths
+        if not any(path.startswith(start) and path != f"{start}…" for start in open_ended)
     )
 
 
-@lru_cache(maxsize=1)
-def _routes(before: Objects, after: Objects) -> tuple[dict[str, Route], dict[str, Route]]:
-    """Routes by URL on both sides, for the paths of both.
-
-    Of a host with unclear paths, only the audience is known, not which Service gets which path.
-    """
-    was, now = _paths(before), _paths(after)
-    paths = {
-        host: dict.fromkeys(
-            path.path for rule in (*was.get(host, ()), *now.get(host, ())) for path in rule
-        )
-        for host in (*was, *now)
-    }
-    paths |= {host: {} for host in _unclear_hosts(was, now)}
-    return _by_url(before, paths), _by_url(after, paths)
+def _paths(comparison: Comparison) -> Mapping[str, Iterable[str]]:
+    """The paths to compare, by host: those of both sides, and others around them."""
+    found: dict[str, dict[str, None]] = {}
+    sides = (comparison.before, comparison.after)
+    for balancer in chain.from_iterable(map(load_balancers, sides)):
+        if not balancer.reads.isdisjoint(comparison.changes):
+            found |= {host: {"/": None, _OTHERS: None} for host in balancer.hosts}
+    for balancer, host in chain.from_iterable(_serving(side, found) for side in sides):
+        for rule in chain.from_iterable(balancer.listeners.values()):
+            if matches(rule.hosts, _spelled(host)):
+                found[host] |= dict.fromkeys(chain.from_iterable(map(_around, rule.paths)))
+    return found
 
 
-def _by_url(objects: Objects, paths: Mapping[str, Mapping[str, None]]) -> dict[str, Route]:
-    """The routes; the one from the internet wins if several have the same URL."""
-    routes: dict[str, Route] = {}
-    for ingress in objects.of_kinds("Ingress"):
-        clients = _clients(ingress)
-        for rule in paths_by_rule(ingress):
-            host = rule[0].host
-            for origin, redirects in _origins(ingress, host):
-                services: dict[str, str | None] = {"/…": ""}  # of unclear paths
-                if redirects:
-                    services = {"/": _REDIRECTED}
-                elif paths[host]:
-                    services = {path: _service_at(path, rule) for path in paths[host]}
-                for path, service in services.items():
-                    url = f"{origin}{path}"
-                    if service is not None and (url not in routes or clients == "the internet"):
-                        routes[url] = Route(ingress.key, clients, service)
-    return routes
+def _serving(objects: Objects, hosts: Iterable[str]) -> Iterator[tuple[LoadBalancer, str]]:
+    """The load balancers that name each host, or else those with a pattern for it."""
+    balancers = load_balancers(objects)
+    named = set[str]().union(*(balancer.hosts for balancer in balancers))
+    for balancer in balancers:
+        for host in hosts:
+            own = balancer.hosts
+            if host in own if host in named else matches(own, _spelled(host)):
+                yield balancer, host
 
 
-def _clients(ingress: Object) -> str:
-    return audience(ingress) if _is_of_alb(ingress) else "clients of its controller"
+def _around(pattern: str) -> tuple[str, ...]:
+    """A path that a pattern matches, with a slash, below and beside it."""
+    stem = f"/{pattern.lstrip('/')}".rstrip("*").rstrip("/")
+    path = stem.replace("*", "…").replace("?", "…")
+    return (path, f"{path}/", f"{path}/…", f"{path}…") if path else ()
 
 
-def _is_of_alb(ingress: Object) -> bool:
-    """Whether the AWS Load Balancer Controller, or none in particular, serves it."""
-    name = ingress.annotations.get(_CLASS) or ingress.spec.get("ingressClassName") or "alb"
-    return name == "alb" or any(annotation.startswith(ALB) for annotation in ingress.annotations)
+def _spelled(host: str) -> str:
+    """A host that a pattern with a wildcard matches."""
+    return host.replace("*", "…")
 
 
-def _origins(ingress: Object, host: str) -> Iterator[tuple[str, bool]]:
-    """Scheme, host and port for each listener, and whether it only redirects."""
-    if not _is_of_alb(ingress):
-        yield host, False
-        return
-    default = '[{"HTTPS":443}]' if CERTIFICATE in ingress.annotations else '[{"HTTP":80}]'
-    for listener in json.loads(ingress.annotations.get(LISTENERS, default)):
-        for protocol, port in listener.items():
-            place = "" if _DEFAULT_PORTS.get(protocol) == port else f":{port}"
-            redirects = protocol == "HTTP" and REDIRECT in ingress.annotations
-            yield f"{protocol.lower()}://{host}{place}", redirects
+def _outcomes(objects: Objects, paths: Mapping[str, Iterable[str]]) -> Outcomes:
+    found: dict[str, dict[str, Outcome]] = defaultdict(dict)
+    for balancer, host in _serving(objects, paths):
+        for listener in balancer.listeners:
+            outcomes = found[_origin(listener, host)]
+            for path in paths[host]:
+                routes = balancer.routes(listener, _spelled(host), path)
+                outcomes[path] = tuple(dict.fromkeys((*outcomes.get(path, ()), *routes)))
+    return found
 
 
-def _service_at(path: str, rule: list[IngressPath]) -> str | None:
-    """The Service for a path; None if the load balancer itself responds."""
-    matching = [candidate for candidate in rule if _matches(candidate, path)]
-    nearest = max(matching, key=lambda candidate: len(candidate.path), default=None)
-    return nearest.target if nearest and nearest.service else None
-
-
-def _matches(candidate: IngressPath, path: str) -> bool:
-    if candidate.type == "Exact":
-        return candidate.path == path
-    return f"{path}/".startswith(f"{candidate.path.rstrip('/*')}/")
+def _origin(listener: Listener, host: str) -> str:
+    protocol, port = listener
+    if not protocol:
+        return host
+    place = "" if _DEFAULT_PORTS.get(protocol) == port else f":{port}"
+    return f"{protocol.lower()}://{host}{place}"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path as File
 from typing import Any
 
-from constructs_lib.manifests import argocd, lifecycle, placement, replicas, secrets
+from constructs_lib.manifests import argocd, lifecycle, load_balancer, placement, replicas, secrets
 from constructs_lib.manifests.facts import Fact, Field, Reading, field_of, known_kinds
 from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.workload import Workload, workloads
@@ -130,7 +130,7 @@ def _brief(change: Change, field: Difference) -> str:
 
 FACTS = tuple(
     Effect(fact.id, fact.reason, fact.kinds, Risk(fact.risk), ("changed",), _changes_of(fact))
-    for fact in declared(Fact, lifecycle, placement, replicas, argocd, secrets)
+    for fact in declared(Fact, lifecycle, load_balancer, placement, replicas, argocd, secrets)
 )
 """An effect for each fact, which reports how it changes."""
 _FACTS = {effect.id for effect in FACTS} | {rule.name for rule in RULES}

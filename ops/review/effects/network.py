@@ -12,7 +12,6 @@ from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_
 from constructs_lib.manifests.workload import selected, workloads
 from constructs_lib.model import Manifest
 from ops.review.diff import ANY_STATE, NOTHING, PODS, Change, Comparison, Difference
-from ops.review.effects.exposure import UNREACHABLE, reachability
 from ops.review.effects.fields import owned
 from ops.review.model import HIGH, MEDIUM, Finding, Findings, Severity, effect, listed
 
@@ -36,7 +35,8 @@ def service_reachability_changed(change: Change, _: Comparison) -> Findings:
         for service in (change.before, change.after)
     )
     if was != now:
-        text = reachability(UNREACHABLE if change.state == "added" else was, now)
+        before = "not reachable" if change.state == "added" else f"from {was}"
+        text = f"reachable from {now} (before: {before})"
         severity = MEDIUM if now == _INSIDE else HIGH
         yield Finding(severity, text, change.at("spec", "type"))
 

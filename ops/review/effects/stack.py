@@ -9,8 +9,8 @@ from typing import Any
 
 from constructs_lib.manifests.objects import Key, Object, Objects, at
 from constructs_lib.manifests.references import remote_keys
+from constructs_lib.manifests.routing import CERTIFICATE
 from ops.review.diff import ABSENT, Change, Comparison, Difference, shown
-from ops.review.effects.exposure import CERTIFICATE
 from ops.review.effects.permissions import as_text, of_policies
 from ops.review.effects.secrets import parameter_of
 from ops.review.load import STACK_GROUP, STACK_NAME

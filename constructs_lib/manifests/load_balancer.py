@@ -1,0 +1,38 @@
+"""Settings of load balancers: annotations of the AWS Load Balancer Controller, and attributes."""
+
+from math import inf
+
+from constructs_lib.manifests.facts import Reading, Readings, fact, field_of
+from constructs_lib.manifests.network import ALB
+from constructs_lib.manifests.objects import Object, Objects
+
+_INGRESS = ("networking.k8s.io", "Ingress")
+
+
+def setting(item: Object, name: str) -> str:
+    """An annotation, or its default."""
+    row = field_of(_INGRESS, ("metadata", "annotations", f"{ALB}{name}"))
+    default = str(row.default) if row and row.default else ""
+    return item.annotations.get(f"{ALB}{name}", default)
+
+
+def attributes(text: str) -> dict[str, str]:
+    """The attributes in the value of an annotation: `a=b,c=d`."""
+    pairs = (pair.partition("=") for pair in text.split(",") if pair.strip())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@fact("Ingress", "Service", risk="downtime")
+def time_to_notice(item: Object, _: Objects) -> Readings:
+    """A load balancer notices a failing pod, or a new one, after several health checks."""
+    names = ("healthcheck-interval-seconds", "unhealthy-threshold-count", "healthy-threshold-count")
+    interval, failures, successes = (
+        float(text) if text.isdigit() else inf for text in (setting(item, name) for name in names)
+    )
+    for part, says, checks in (
+        ("failing pods", "get requests for up to {}", failures),
+        ("new pods", "get no requests for {}", successes),
+    ):
+        seconds = interval * checks
+        level = "medium" if seconds < inf else "high"
+        yield Reading(says, f"{seconds:g} s", seconds, level, part)
