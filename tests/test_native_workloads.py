@@ -189,7 +189,7 @@ def test_the_review_handles_the_objects_of_our_constructs(files: ChartFiles) -> 
     after = after.replace("maxReplicas: 4", "maxReplicas: 9")
     found = review({file.path: before}, {file.path: after})
     assert said(found) == {
-        "update HorizontalPodAutoscaler cerebro/scaled",
+        "capacity HorizontalPodAutoscaler cerebro/scaled",
         "capacity Namespace cerebro",
         "privilege ServiceAccount cerebro/a",
     }

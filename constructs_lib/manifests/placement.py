@@ -33,7 +33,8 @@ class Requirements(dict[str, frozenset[str]]):
             "kubernetes.io/os": at(pod, "os").get("name"),
             **at(pod, "nodeSelector"),
         }
-        found = cls({label: frozenset([value]) for label, value in chosen.items() if value})
+        stated = {label: frozenset([value]) for label, value in chosen.items() if value}
+        found = cls(stated.items() - {("kubernetes.io/os", frozenset(["linux"]))})  # every node
         affinity = at(pod, "affinity", "nodeAffinity").get(_REQUIRED) or {}
         ways = [
             [*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ())]

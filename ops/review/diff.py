@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import commonprefix
 from typing import Any, Literal
 
@@ -66,6 +66,8 @@ class Difference:
     """Field names; `[<name>]` for an item of a list."""
     before: Any
     after: Any
+    removed: Path = ()
+    """The path of the item that contains it, if the whole item is removed from its list."""
 
     def __str__(self) -> str:
         return spell(self.path)
@@ -300,7 +302,9 @@ def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterato
         former, item = (named.get(name, ABSENT) for named in (formers, items))
         if field and ABSENT in (former, item):  # the path has its name
             former, item = (_unnamed(one, field) for one in (former, item))
-        yield from compare(former, item, (*path, f"[{name}]"))
+        own = (*path, f"[{name}]")
+        for difference in compare(former, item, own):
+            yield replace(difference, removed=own) if item is ABSENT else difference
     was, now = ([n for n in names if n in formers and n in items] for names in (formers, items))
     if was != now:
         yield Difference((*path, ORDER), was, now)

@@ -113,7 +113,7 @@ def shortcomings(change: Change) -> Iterator[str]:
     found += field_updated(comparison, explained)
     found += effect_unknown(comparison, explained)
     for field in comparison.change_of(after.key).differences:
-        row = field_of((after.key.group, after.kind), field.path)
+        row = field_of((after.key.group, after.kind), field.removed or field.path)
         own = [finding for finding in found if field in finding.explains]
         if row is None:
             yield f"{change.name}: {field} has no row in fields.yaml"

@@ -40,7 +40,7 @@ _CONTAINERS = {"containers", "initContainers"}
 
 def row_of(change: Change, field: Difference) -> Field | None:
     """The row of a changed field in fields.yaml."""
-    return field_of((change.key.group, change.key.kind), field.path)
+    return field_of((change.key.group, change.key.kind), field.removed or field.path)
 
 
 def owned(change: Change, owner: str) -> tuple[Difference, ...]:
