@@ -99,6 +99,7 @@ class Early(Chart):
         (job("daily"), "schedule 'daily' is not valid; write minute, hour"),
         (job("0 0 2 * * *"), "schedule '0 0 2 * * *' is not valid"),
         (job("60 2 * * *"), "schedule '60 2 * * *' is not valid"),
+        (job("0 2 * * 5-7"), "day of week (0-6)"),
         (job("0 2 * * 5#3"), "schedule '0 2 * * 5#3' is not valid"),
         (lambda _: Host("https://api.example.org/"), "is not a valid host name; write it"),
         (lambda _: Host("API.example.org"), "is not a valid host name"),

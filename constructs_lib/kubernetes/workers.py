@@ -19,7 +19,7 @@ from constructs_lib.model.names import CronJobName, MountPath, ObjectName
 from constructs_lib.model.quantity import check_bytes
 from constructs_lib.model.schedule import words
 
-_FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){4}")
+_FIVE_FIELDS = re.compile(r"[\d*/,-]+( [\d*/,-]+){3} ([0-6*,-]|/\d+)+")
 _HISTORY = 3
 
 
@@ -145,7 +145,7 @@ class ScheduledJob(ProgramConstruct):
         except CronSimError as error:
             raise DeclarationError(
                 f"schedule {schedule!r} is not valid; write minute, hour, day of month, month and "
-                'day of week with digits, * / , and -, such as "0 2 * * *" for daily at 02:00 UTC'
+                'day of week (0-6) with digits and * / , -, like "0 2 * * *" for daily at 02:00 UTC'
             ) from error
         self.add_supporting_objects()
         job = _job_spec(self, retries, deadline_seconds, grace_seconds)
