@@ -181,7 +181,7 @@ def vanishing_hook(job: Object, _: Rendered) -> Problems:
     """If a hook is deleted before Argo CD has seen its end, the sync waits for it forever."""
     seconds = job.spec.get("ttlSecondsAfterFinished")
     if HOOK in job.annotations and seconds is not None:
-        yield f"it is deleted {seconds} s after its end, perhaps before Argo CD has seen it"
+        yield f"is deleted {seconds} s after its end: if Argo CD misses it, the release hangs"
 
 
 @rule(PODS, risk="capacity", remedy="run one replica, updated by Recreate, without an autoscaler")

@@ -96,8 +96,8 @@ def replicas_handed_over(change: Change, comparison: Comparison) -> Findings:
     if now.autoscaler and before > 1 == stated(now.spec, "replicas", 1):
         text = (
             f"runs one pod until {now.autoscaler.key} starts more (before: {before} pods), because "
-            "Argo CD resets spec.replicas; to keep them, first apply only this field with another "
-            "manager: kubectl apply --server-side --field-manager=handover-to-hpa"
+            "a removed spec.replicas becomes 1; to keep them, first apply only spec.replicas: "
+            f"{before} by kubectl apply --server-side --field-manager=handover-to-hpa"
         )
         yield Finding(MEDIUM, text, fields)
     elif was.autoscaler and fields and now.running:
