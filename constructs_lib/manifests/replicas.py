@@ -5,7 +5,7 @@ https://kubernetes.io/docs/tasks/run-application/configure-pdb/ document the fie
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil, inf
 
 from constructs_lib.manifests.facts import Reading, Readings, fact
@@ -27,12 +27,12 @@ def updates_interrupt(workload: Workload, _: Objects) -> Readings:
 
 
 @once_per_objects
-def budgets(objects: Objects) -> Mapping[Key, list[Object]]:
+def budgets(objects: Objects) -> Mapping[Key, dict[Key, Object]]:
     """The disruption budgets of each workload."""
-    found = defaultdict(list)
+    found: dict[Key, dict[Key, Object]] = defaultdict(dict)
     for budget in objects.of_kinds("PodDisruptionBudget"):
         for workload in guarded(objects, budget):
-            found[workload.key].append(budget)
+            found[workload.key][budget.key] = budget
     return found
 
 
@@ -53,11 +53,11 @@ def evictable(budget: Object, pods: int) -> int:
 def evictions(objects: Objects) -> Mapping[Key, Reading]:
     """How many pods node drains may stop at once, of each workload with several pods."""
     several = {one.key: one.running for one in workloads(objects) if one.running > 1}
-    return {key: _eviction(budgets(objects).get(key, ()), pods) for key, pods in several.items()}
+    return {key: _eviction(budgets(objects).get(key, {}), pods) for key, pods in several.items()}
 
 
-def _eviction(own: Sequence[Object], pods: int) -> Reading:
-    allowed = min((evictable(budget, pods) for budget in own), default=pods)
+def _eviction(own: Mapping[Key, Object], pods: int) -> Reading:
+    allowed = min((evictable(budget, pods) for budget in own.values()), default=pods)
     if len(own) > 1 or allowed < 1:  # the API server does not evict a pod with two budgets
         return Reading("blocks drains of the nodes of its pods", badness=inf, level="high")
     level = "high" if allowed >= pods else "medium"

@@ -113,7 +113,7 @@ def pods_evicted_together(comparison: Comparison) -> Findings:
     for key in now:
         if key in was and str(was[key]) != str(now[key]):
             severity, text = outcome(was[key], now[key])
-            own = {budget.key: 0 for side in sides for budget in budgets(side).get(key, ())}
+            own = dict.fromkeys(one for side in sides for one in budgets(side).get(key, ()))
             changes = map(comparison.change_of, own)
             explains = tuple(f for one in changes for f in owned(one, "pods-evicted-together"))
             causes = listed([f"{field} {field.values(40)}" for field in explains], 4)
