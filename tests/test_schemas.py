@@ -1,56 +1,79 @@
-"""Every object is valid for the API servers of an old and a new cluster."""
+"""Every object is valid for an old and a new cluster; unknown fields and values are refused."""
 
-import json
-import os
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import kubernetes_validate
 import pytest
-from jsonpatch import apply_patch
+import yaml
+from cdk8s import JsonPatch
 
 from catalogue.platform import AnalyticsPlatform
 from charts.registry import render
 from constructs_lib.manifests.objects import Object
+from constructs_lib.manifests.schema import FILE, refused
 from constructs_lib.model import ClusterTarget, Manifest
-from tests.conftest import ROOT, parse, run
+from tests.conftest import parse
+from tests.constructs_lib import declarations as base
+from tests.constructs_lib.test_rules import edited
+from tests.mutants import start
+from tests.published_schemas import contents
 
 _VERSIONS = ("1.27", "1.36")
 """The oldest supported version, and a current one."""
-_CUSTOM = ("argoproj.io", "external-secrets.io")
-_schema = cache(kubernetes_validate.utils.schema_contents)
-"""Parses each schema once, not for each object: some have 1 MB."""
+CASES = yaml.safe_load(Path(__file__).with_name("schema_cases.yaml").read_text("utf-8"))
 
 
-def problems(objects: list[Manifest]) -> list[str]:
-    """The errors of the schemas and CRD validators. Every object is checked."""
-    custom = [o for o in objects if o["apiVersion"].partition("/")[0] in _CUSTOM]
-    found = [
-        f"{Object.of(o).key}: {message}"
-        for o, message in zip(custom, _custom(custom), strict=True)
-        if message
+_CONTAINER = "/spec/template/spec/containers/0"
+_PLACE = ": Deployment space/one (changed at tests/test_schemas.py:"
+
+
+def problems(objects: list[Manifest], *versions: str) -> list[str]:
+    """What the published schemas and values.json say of objects."""
+    return [
+        f"{Object.of(one).key} on {version}: {problem}"
+        for version in versions or _VERSIONS
+        for one in objects
+        for problem in refused(one, version)
     ]
-    with patch.object(kubernetes_validate.utils, "schema_contents", _schema):
-        for version in _VERSIONS:
-            for core in (o for o in objects if o not in custom):
-                try:
-                    kubernetes_validate.validate(core, version, strict=True)
-                except (
-                    kubernetes_validate.ValidationError,
-                    kubernetes_validate.SchemaNotFoundError,
-                ) as error:
-                    found.append(f"{Object.of(core).key} on {version}: {error}")
-    return found
 
 
-def _custom(objects: list[Manifest]) -> list[str | None]:
-    validator = ROOT / "tests" / "validate_custom.mjs"
-    done = run(os.environ["JSII_NODE"], validator, stdin=json.dumps(objects))
-    assert done.returncode == 0, done.stderr
-    messages: list[str | None] = json.loads(done.stdout)
-    return messages
+def cases(of: str) -> Iterator[Any]:
+    """The object and edit of each case, and the message if it is refused."""
+    for kind, rows in CASES[of].items():
+        pattern = kind if " " in kind else f"{kind} *"
+        item = next(one for one in start() if fnmatchcase(str(one.key), pattern))
+        for row in rows:
+            edit, *says = row if of == "refused" else (row,)
+            yield pytest.param(item, edit, *says, id=f"{item.kind}: {edit}")
+
+
+@pytest.mark.parametrize(("item", "edit", "message"), [*cases("refused")])
+def test_an_unknown_field_or_value_is_refused(item: Object, edit: Manifest, message: str) -> None:
+    found = problems([edited(item, edit).manifest], "1.27")
+    assert any(message in problem for problem in found), found
+
+
+@pytest.mark.parametrize(("item", "edit"), [*cases("accepted")])
+def test_a_similar_value_is_accepted(item: Object, edit: Manifest) -> None:
+    assert problems([edited(item, edit).manifest]) == []
+
+
+def test_the_schemas_are_those_that_are_published() -> None:
+    assert FILE.read_text("utf-8") == contents(), "run python -m tests.published_schemas"
+
+
+def test_a_newer_field_needs_a_newer_target() -> None:
+    target = ClusterTarget(kubernetes="1.29")
+    for platform, refusals in ((base.SERVED, 1), (replace(base.SERVED, target=target), 0)):
+        chart, web = base.accepted(**vars(platform))
+        hook = JsonPatch.replace(f"{_CONTAINER}/lifecycle/preStop", {"sleep": {"seconds": 9}})
+        web.deployment.add_json_patch(hook)
+        found = base.refusals(chart)
+        assert len(found) == refusals
+        assert all(_PLACE in problem for problem in found)
 
 
 @pytest.mark.parametrize(
@@ -76,20 +99,3 @@ def test_every_cluster_target_renders_valid_objects(
             target.ingress_class == "annotation",
             target.ingress_class == "field",
         )
-
-
-@pytest.mark.parametrize(
-    ("kind", "path", "value", "message"),
-    [
-        ("Deployment", "/spec/replicaz", 2, "replicaz"),
-        ("Ingress", "/spec/rules", "api", "rules"),
-        ("ExternalSecret", "/spec/target/creationPolicy", "Mine", "creationPolicy"),
-        ("Application", "/spec/project", None, "project"),
-    ],
-)
-def test_an_invalid_object_is_detected(
-    objects: list[Manifest], kind: str, path: str, value: Any, message: str
-) -> None:
-    valid = next(o for o in objects if o["kind"] == kind)
-    broken = apply_patch(valid, [{"op": "add", "path": path, "value": value}])
-    assert any(message in problem for problem in problems([broken]))

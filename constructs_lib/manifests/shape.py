@@ -189,7 +189,7 @@ _SCALARS = {
         lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     ),
     "listeners": Scalar("a string", _is_text, _listeners),
-    "number": Scalar("an integer", lambda value: type(value) is int and value >= 0),
+    "number": Scalar("an integer of at least 0", lambda value: type(value) is int and value >= 0),
     "port": Scalar("an integer or a string", _is_number_or_text),
     "quantity": Scalar("a quantity", lambda _: True, _quantity),
     "schedule": Scalar("a string", _is_text, _schedule),

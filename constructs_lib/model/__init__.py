@@ -14,6 +14,11 @@ Port = Annotated[int, Between(1, 65535)]
 Positive = Annotated[int, Between(1, None)]
 NotNegative = Annotated[int, Between(0, None)]
 
+KubernetesVersion = Literal[
+    "1.27", "1.28", "1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"
+]
+"""A minor version whose schemas constructs_lib/manifests/schemas.json contains."""
+
 Manifest = dict[str, Any]
 """One Kubernetes object as plain data, with its keys in output order."""
 
@@ -94,6 +99,8 @@ class Pin:
 class ClusterTarget:
     """API versions and features of the cluster. Defaults follow the deployment page."""
 
+    kubernetes: KubernetesVersion = "1.27"
+    """The minor version of the cluster. A synth refuses fields that it does not have."""
     external_secrets: Literal["v1beta1", "v1"] = "v1beta1"
     """The API version of External Secrets: v1beta1 up to 0.16, v1 from 0.16 on."""
     ingress_class: Literal["annotation", "field"] = "annotation"

@@ -14,6 +14,7 @@ from typing import Any
 from constructs_lib.model.text import plural, table
 from constructs_lib.model.waivers import Waiver
 from constructs_lib.rules import (
+    api,
     availability,
     consistency,
     egress,
@@ -28,6 +29,7 @@ from constructs_lib.rules.model import Rendered, Rule, Violation, declared
 GROUPS = {
     "Security": declared(Rule, security),
     "Consistency": declared(Rule, consistency),
+    "API server": declared(Rule, api),
     "Availability and capacity": declared(Rule, availability),
     "Network": declared(Rule, network, egress),
     "GitOps": declared(Rule, gitops),

@@ -163,17 +163,12 @@ def conflicting_replicas(autoscaler: Object, rendered: Rendered) -> Problems:
 @rule("CronJob", "Job", risk="schedule", remedy="set concurrencyPolicy: Forbid or Replace")
 def overlapping_jobs(job: Object, _: Rendered) -> Problems:
     """Overlapping runs write the same rows twice, and syncing a changed Job fails."""
-    spec = job.spec
     if job.kind == "CronJob":
-        if stated(spec, "concurrencyPolicy", "Allow") == "Allow":
+        if stated(job.spec, "concurrencyPolicy", "Allow") == "Allow":
             yield "a run may start while the previous one is running (concurrencyPolicy: Allow)"
-        spec = at(spec, "jobTemplate", "spec")
     elif not remade_with_each_sync(job):
         text = "the API server does not allow changes to an existing Job"
         yield Problem(text, "make it an Argo CD hook with hook-delete-policy: BeforeHookCreation")
-    if at(spec, "template", "spec").get("restartPolicy") not in ("Never", "OnFailure"):
-        text = "the API server rejects restartPolicy values other than Never and OnFailure"
-        yield Problem(text, "set one")
 
 
 @rule("Job", risk="update", remedy="remove ttlSecondsAfterFinished")

@@ -135,17 +135,12 @@ def dangling_ingress(ingress: Object, rendered: Rendered) -> Problems:
             yield f"sends to port {port} of {key}, but that port does not exist"
 
 
-@rule(PODS, risk="replace", remedy="give its pods a unique label, and select by it")
+@rule(PODS, risk="replace", remedy="correct the labels of the template")
 def mismatching_selector(workload: Workload, _: Rendered) -> Problems:
     """The API server rejects a controller that does not select its own pods."""
-    if workload.kind not in _CONTROLLERS:
-        return
     selector = at(workload.spec, "selector")
-    if not selects(selector, workload.pod_labels):
-        text = "the API server rejects it: its selector does not match its own pods"
-        yield Problem(text, "correct the labels of the template")
-    elif not (selector.get("matchLabels") or selector.get("matchExpressions")):
-        yield "its selector matches every pod"
+    if workload.kind in _CONTROLLERS and not selects(selector, workload.pod_labels):
+        yield "the API server rejects it: its selector does not match its own pods"
 
 
 @rule(PODS, risk="downtime", remedy="give its pods a unique label, and select by it")
@@ -210,6 +205,8 @@ def duplicate_name(workload: Workload, _: Rendered) -> Problems:
         ports = (
             f"{port.get('containerPort')} {port.get('protocol', 'TCP')}" for port in container.ports
         )
+        named = (port["name"] for port in container.ports if "name" in port)
+        yield from (f"{container} declares port {name} twice" for name in repeated(named))
         yield from (f"{container} declares variable {name} twice" for name in repeated(variables))
         yield from (f"{container} mounts two volumes at {path}" for path in repeated(mounts))
         yield from (f"{container} declares port {port} twice" for port in repeated(ports))

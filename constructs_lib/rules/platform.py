@@ -9,7 +9,7 @@ from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
 from constructs_lib.manifests.load_balancer import attributes, setting
 from constructs_lib.manifests.network import ALB, SCHEME, hosts
-from constructs_lib.manifests.objects import Key, Object, at, is_cluster_scoped
+from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model.names import check_ranges
@@ -36,10 +36,6 @@ def unbindable_claim(claim: Object, rendered: Rendered) -> Problems:
             f"uses the storage class {claim.spec.get('storageClassName')}, but the platform uses "
             f"{storage_class or 'the default'}"
         )
-    if not claim.spec.get("accessModes"):
-        yield "has no accessModes"
-    if not at(claim.spec, "resources", "requests").get("storage"):
-        yield "requests no storage"
 
 
 @rule(risk="update", remedy="rename one chart", needs_platform=True)
@@ -178,8 +174,6 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
     classes = (notes.get("kubernetes.io/ingress.class"), ingress.spec.get("ingressClassName"))
     if not any(classes):
         yield "has no ingress class, so no controller may serve it"
-    elif all(classes):
-        yield Problem("sets its ingress class twice, which the API server rejects", "keep one")
 
 
 @rule(risk="exposure", remedy="set the same value", needs_platform=True)

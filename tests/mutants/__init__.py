@@ -118,6 +118,8 @@ def _workload(deployment: Manifest, kind: str) -> Manifest:
         template = spec["template"]
         metadata = {**deployment["metadata"], "labels": template["metadata"]["labels"]}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": template["spec"]}
+    if kind == "StatefulSet":
+        spec["serviceName"] = "cerebro-api"
     return {**deployment, "apiVersion": version, "kind": kind}
 
 

@@ -92,6 +92,10 @@ def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Fi
         risk = Risk.UPDATE  # nothing is deleted
     text = f"fixed: {violation.text}" if fixed else violation.text
     fields = owned(comparison.change_of(key), violation.check)
-    explains = tuple(field for field in fields if container_of(field) in text)
+    explains = tuple(
+        field
+        for field in fields
+        if container_of(field) in text or ".".join(field.path[-2:]) in text
+    )
     severity = LOW if fixed else HIGH
     return Finding(severity, text, explains, risk, key, rule=violation.check)
