@@ -69,7 +69,7 @@ def test_a_newer_field_needs_a_newer_target() -> None:
     target = ClusterTarget(kubernetes="1.29")
     for platform, refusals in ((base.SERVED, 1), (replace(base.SERVED, target=target), 0)):
         chart, web = base.accepted(**vars(platform))
-        hook = JsonPatch.replace(f"{_CONTAINER}/lifecycle/preStop", {"sleep": {"seconds": 9}})
+        hook = JsonPatch.replace(f"{_CONTAINER}/lifecycle/preStop", {"sleep": {"seconds": 45}})
         web.deployment.add_json_patch(hook)
         found = base.refusals(chart)
         assert len(found) == refusals
