@@ -119,7 +119,7 @@ def controller_changed(change: Change, _: Comparison) -> Findings:
 def attribute_removed(change: Change, _: Comparison) -> Findings:
     """AWS keeps the value of an attribute that is no longer written."""
     for field in change.at(*_ANNOTATIONS):
-        if field.after is ABSENT and len(field.path) > len(_ANNOTATIONS) + 1:
+        if field.after is ABSENT and field.path[-2].endswith("-attributes"):
             name, row = field.path[-1], row_of(change, field)
             remedy = f"write the default, {name}={row.default}" if row and row.default else "set it"
             text = f"{name} stays {field.before}: AWS keeps what is no longer written; {remedy}"
@@ -170,8 +170,8 @@ def _serving(objects: Objects, hosts: Iterable[str]) -> Iterator[tuple[LoadBalan
     named = set[str]().union(*(balancer.hosts for balancer in balancers))
     for balancer in balancers:
         for host in hosts:
-            own = balancer.hosts
-            if host in own if host in named else matches(own, _spelled(host)):
+            patterned = host not in named and matches(balancer.hosts, _spelled(host))
+            if patterned or host in balancer.hosts:
                 yield balancer, host
 
 
