@@ -16,14 +16,22 @@ from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severit
 _SCHEMA = TABLES["schema"]
 _KEYWORDS = {word: name for name, words in TABLES["keywords"].items() for word in words}
 _RULES = "x-kubernetes-validations"
-_IMPLIED = {"x-kubernetes-list-type": "atomic", "x-kubernetes-map-type": "granular"}
+_IMPLIED = {
+    "anyOf": [{"type": "integer"}, {"type": "string"}],  # with x-kubernetes-int-or-string
+    "x-kubernetes-list-type": "atomic",
+    "x-kubernetes-map-type": "granular",
+}
 _VERSIONS = ("spec", "versions")
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
+_OPEN = {_PRESERVE: True}
+"""The schema of fields that no schema describes, and that are preserved."""
 _TYPES = {
     bool: ["boolean"], dict: ["object"], float: ["number"], int: ["integer", "number"],
     list: ["array"], str: ["string"],
 }  # fmt: skip
 """The types of a schema that accept a value."""
+_SUBJECTS = {"Items": list, "Length": str, "Properties": dict, "imum": int | float, "tern": str}
+"""The values that a keyword concerns, by its end: `maxItems`; all others concern all values."""
 _FEW = 6
 """How many differences are shown with their values."""
 
@@ -65,10 +73,10 @@ class SchemaChange(NamedTuple):
     """Of the field in objects."""
     what: str = ""
     """The keyword that differs, and its values; empty for the whole field."""
-    objects: Sequence[Key] = ()
-    """The objects that it concerns."""
 
 
+SchemaChanges = Iterator[tuple[SchemaChange, Sequence[Key]]]
+"""With the objects that each concerns."""
 Values = Sequence[tuple[Key, Any]]
 """Objects, with their value in one place of a schema."""
 
@@ -85,24 +93,18 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         if any(field.path[-1] == "storage" and field.after is True for field in own):
             severity, text = MEDIUM, f"{text}, in which objects are stored from their next write on"
         yield Finding(severity, text, own)
-    changes: dict[tuple[str, bool], list[SchemaChange]] = defaultdict(list)
-    for version in (version for version in was if was[version] and now.get(version)):
-        users = [item for item, used in _objects(comparison, change.after) if used == version]
-        try:
-            old, new = (_schema(side, version) for side in (change.before, change.after))
-            found = list(_compared("", old, new, [(item.key, item.manifest) for item in users]))
-        except (AttributeError, TypeError):
-            found = [SchemaChange("unknown", version, "the schema is not valid")]
-        for one in found:
-            changes[one.consequence, bool(one.objects)].append(one)
+    changes = _changes(change, comparison)
     if fields and not changes:
         text = "changes only descriptions, or versions that are not served on both sides"
         yield Finding(LOW, text, fields, Risk.NOISE)
-    for (name, is_hit), alike in changes.items():
+    outcomes: dict[tuple[str, bool], list[SchemaChange]] = defaultdict(list)
+    for one, objects in changes.items():
+        outcomes[one.consequence, bool(objects)].append(one)
+    for (name, is_hit), alike in outcomes.items():
         consequence = _SCHEMA[name]
         text = f"{consequence['text']}: {_summary(alike, is_hit=is_hit)}"
         if is_hit and "concerns" in consequence:
-            keys = dict.fromkeys(key for one in alike for key in one.objects)
+            keys = dict.fromkeys(key for one in alike for key in changes[one])
             text += f"; {consequence['concerns']} {_named(keys, comparison)}"
         elif "spares" in consequence:
             text += f"; no object of {comparison.folder} {consequence['spares']}"
@@ -110,12 +112,25 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         yield Finding(severity, text, fields, Risk(consequence["risk"]))
 
 
-def _compared(
-    path: str, old: Any, new: Any, values: Values, *lacking: Key
-) -> Iterator[SchemaChange]:
+def _changes(change: Change, comparison: Comparison) -> dict[SchemaChange, list[Key]]:
+    """What differs in the versions that both sides serve, with the objects that it concerns."""
+    changes: dict[SchemaChange, list[Key]] = defaultdict(list)
+    was, now = _versions(change.before), _versions(change.after)
+    for version in (version for version in was if was[version] and now.get(version)):
+        users = [(i.key, i.manifest) for i, v in _objects(comparison, change.after) if v == version]
+        try:
+            old, new = (_schema(side, version) for side in (change.before, change.after))
+            for one, keys in _compared("", old, new, users):
+                changes[one] += keys
+        except (AttributeError, LookupError, TypeError):
+            changes[SchemaChange("unknown", version, "the schema is not valid")] += ()
+    return changes
+
+
+def _compared(path: str, old: Any, new: Any, values: Values, *lacking: Key) -> SchemaChanges:
     """What differs between two schemas; `lacking` are the objects without a value there."""
     if not isinstance(old, dict) or not isinstance(new, dict):
-        yield from [SchemaChange("unknown", path)] if old != new else []
+        yield from [(SchemaChange("unknown", path), ())] if old != new else []
         return
     old, new = _plain(old), _plain(new)
     yield from _fields(path, old, new, values)
@@ -125,20 +140,19 @@ def _compared(
             case _ if was == now or keyword in ("properties", "required"):
                 pass
             case "default":
-                yield SchemaChange("defaulted", path, f"default {contrast(was, now, 40)}", lacking)
+                yield SchemaChange("defaulted", path, f"default {contrast(was, now, 40)}"), lacking
             case "items" | "additionalProperties" if ABSENT not in (was, now):
                 yield from _compared(f"{path}[]", was, now, list(_items(values)))
             case "x-kubernetes-preserve-unknown-fields":
                 known = at(new, "properties").keys()
                 lost = [k for k, v in values if isinstance(v, dict) and v.keys() - known]
-                yield SchemaChange(
-                    "accepted" if now is True else "dropped", f"{path}.*".lstrip("."), "", lost
-                )
+                if now is True or new.get("type", "object") == "object":
+                    consequence = "accepted" if now is True else "dropped"
+                    yield SchemaChange(consequence, f"{path}.*".lstrip(".")), lost
             case _:
                 consequence, objects = _judged(keyword, was, now, values)
-                yield SchemaChange(
-                    consequence, path, f"{keyword} {contrast(was, now, 40)}", objects
-                )
+                what = f"{keyword} {contrast(was, now, 40)}"
+                yield SchemaChange(consequence, path, what), objects
 
 
 def _plain(schema: Manifest) -> Manifest:
@@ -150,39 +164,46 @@ def _plain(schema: Manifest) -> Manifest:
         if value is not False or keyword == "default"
     }
     if plain.pop("x-kubernetes-int-or-string", None):
-        plain.pop("anyOf", None)
         plain["type"] = ["integer", "string"]
+    for limit in ("Maximum", "Minimum"):
+        if f"exclusive{limit}" in plain:
+            plain[f"exclusive{limit}"] = plain.get(limit.lower())
     if rules := plain.get(_RULES):
-        plain[_RULES] = [rule.get("rule") for rule in rules]
+        plain[_RULES] = [
+            rule["rule"] + " (optionalOldSelf)" * bool(rule.get("optionalOldSelf"))
+            for rule in rules
+        ]
     return plain
 
 
-def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> Iterator[SchemaChange]:
+def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> SchemaChanges:
     was, now = at(old, "properties"), at(new, "properties")
     parents = [(key, value) for key, value in values if isinstance(value, dict)]
     for name in {**was, **now, **dict.fromkeys(new.get("required", ()))}:
         inner = f"{path}.{name}".lstrip(".")
         present = [(key, value[name]) for key, value in parents if name in value]
         lacking = [key for key, value in parents if name not in value]
+        former, schema = _field(old, name), _field(new, name)
         was_needed, is_needed = (
             name in side.get("required", ()) and "default" not in at(side, "properties", name)
             for side in (old, new)
         )
-        if name in was and name in now:
-            yield from _compared(inner, was[name], now[name], present, *lacking)
-        elif name in now and _PRESERVE in old:
-            yield from _compared(inner, {}, now[name], present)
+        if None not in (former, schema):
+            yield from _compared(inner, former, schema, present, *lacking)
         elif name in now and not is_needed:
-            yield SchemaChange("accepted", inner)
+            yield SchemaChange("accepted", inner), ()
         elif name in was:
-            kept = _PRESERVE in new or "additionalProperties" in new
-            yield SchemaChange(
-                "accepted" if kept else "dropped", inner, "", [key for key, _ in present]
-            )
+            yield SchemaChange("dropped", inner), [key for key, _ in present]
         if is_needed and not was_needed:
-            yield SchemaChange("refused", inner, "required", lacking)
+            yield SchemaChange("refused", inner, "required"), lacking
         elif was_needed and not is_needed and name in now:
-            yield SchemaChange("accepted", inner, "optional")
+            yield SchemaChange("accepted", inner, "optional"), ()
+
+
+def _field(schema: Manifest, name: str) -> Any:
+    """The schema of a field; None if the API server drops it."""
+    others = schema.get("additionalProperties", _OPEN if _PRESERVE in schema else None)
+    return at(schema, "properties").get(name, others)
 
 
 def _items(values: Values) -> Iterator[tuple[Key, Any]]:
@@ -207,7 +228,9 @@ def _judged(keyword: str, was: Any, now: Any, values: Values) -> tuple[str, Sequ
     with suppress(LookupError, TypeError, re.error):  # another syntax, or a value of another type
         if was is not ABSENT and keyword != "pattern" and _is_within(keyword, was, now):
             return "accepted", ()
-        return "refused", [key for key, value in values if not _fits(keyword, now, value)]
+        subjects = _SUBJECTS.get(keyword[3:], object)
+        alike = [(key, value) for key, value in values if isinstance(value, subjects)]
+        return "refused", [key for key, value in alike if not _fits(keyword, now, value)]
     return "unchecked", objects
 
 
@@ -223,13 +246,13 @@ def _fits(keyword: str, limit: Any, value: Any) -> bool:
     """Whether a value, or a former limit, is within a limit."""
     match keyword:
         case "enum":
-            return value in limit
+            return any(type(value) is type(one) and value == one for one in limit)
         case "type":
             return any(name in limit for name in _TYPES[type(value)])
         case "pattern":
-            if "[:" in limit:
-                raise re.error("Python does not know classes of POSIX")
-            return bool(re.search(limit, value))
+            if "[:" in limit or value.endswith("\n"):
+                raise re.error("Go reads classes of POSIX, and $ before a line break, otherwise")
+            return bool(re.search(limit, value, re.ASCII))
     size = value if isinstance(value, int | float) else len(value)
     return bool(size <= limit if keyword.startswith("max") else size >= limit)
 
@@ -261,7 +284,7 @@ def _objects(comparison: Comparison, definition: Object) -> Iterator[tuple[Objec
 
 
 def _named(keys: Iterable[Key], comparison: Comparison) -> str:
-    names = [key.name for key in keys]
+    names = [str(key).partition(" ")[2] for key in keys]
     return f"{plural(len(names), 'object')} of {comparison.folder} ({listed(names)})"
 
 
@@ -275,5 +298,7 @@ def _schema(definition: Object, name: str) -> Manifest:
     """The schema of a version, with the fields that every object has."""
     versions = (version for version in definition.spec["versions"] if version["name"] == name)
     schema = at(next(versions), "schema", "openAPIV3Schema")
-    fields = {"apiVersion": {}, "kind": {}, "metadata": {}, **at(schema, "properties")}
-    return {**schema, "properties": fields}
+    properties = at(schema, "properties")
+    metadata = {"type": "object", **_OPEN, **at(properties, "metadata")}
+    fields = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
+    return {**schema, "properties": {**fields, **properties, "metadata": metadata}}
