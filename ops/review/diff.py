@@ -111,6 +111,8 @@ def contrast(before: Any, after: Any, longest: int = 0) -> str:
     gained, lost = ([one for one in new if one not in old], [one for one in old if one not in new])
     if not gained and not lost:  # one value, another order or repeated parts
         whole = shown(before), shown(after)
+        if whole[0] == whole[1]:  # a text and a number
+            whole = repr(before), repr(after)
         return " → ".join(_cut(text, [whole[1 - at]], longest) for at, text in enumerate(whole))
     parts = (
         [f"{sign}{_cut(text, others, longest)}" for text in texts]

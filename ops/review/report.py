@@ -156,11 +156,14 @@ class Report:
     def reformatted(self) -> list[Object]:
         """Objects whose text differs, but no field."""
         former = self.comparison.before.objects
+        changes = self.comparison.changes.values()
+        # the items of a List have the same text
+        known = {side.text for change in changes for side in (change.before, change.after)}
         return [
             item
             for key, item in self.comparison.after.objects.items()
             if key in former and former[key].text != item.text
-            if key not in self.comparison.changes
+            if not known & {former[key].text, item.text}
         ]
 
     @property

@@ -59,9 +59,10 @@ class Repository:
         """
         self.root = Path(Git(folder).ask("rev-parse", "--show-toplevel"))
         self._git = Git(self.root)
-        self._path = os.path.relpath(folder / path, self.root) if path else None
-        if self._path and self._path.startswith(".."):
+        place = (folder / (path or "")).resolve()
+        if not place.is_relative_to(self.root):
             raise ReviewError(f"{path} is not in the Git repository {self.root}; change to its own")
+        self._path = str(place.relative_to(self.root)) if path else None
         self._paths = [self._path] if self._path else [DIST, STACK]
 
     def revision(self, name: str | None, label: str | None = None) -> Revision:
@@ -85,9 +86,11 @@ class Repository:
             "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
             "--", *self._paths,
         )  # fmt: skip
-        paths = sorted({*names.decode("utf-8", "surrogateescape").split("\0")[:-1]})
-        files = ((path, self.root / path) for path in paths)
-        contents = ((path, file.read_bytes()) for path, file in files if file.is_file())
+        contents = (
+            (name.decode("utf-8", "replace"), content)
+            for name in sorted({*names.split(b"\0")[:-1]})
+            if (content := _stored(self.root / os.fsdecode(name))) is not None
+        )
         return self._decoded("the working tree", None, contents)
 
     def merge_base(self, branch: str) -> Revision:
@@ -150,6 +153,13 @@ class Repository:
                 files[path] = content.decode("utf-8", "replace")
                 unread[f"{path}:{line}"] = f"it {problem}"
         return Revision(name=name, commit=commit, files=files, path=self._path, unread=unread)
+
+
+def _stored(file: Path) -> bytes | None:
+    """What Git stores of a file: of a symbolic link, its target. None if it is not a file."""
+    if file.is_symlink():
+        return os.fsencode(file.readlink())
+    return file.read_bytes() if file.is_file() else None
 
 
 def _is_manifest(path: str) -> bool:

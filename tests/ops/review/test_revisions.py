@@ -62,6 +62,20 @@ def test_a_moved_file_does_not_change_its_objects(checkout: Path) -> None:
     }
 
 
+def test_names_and_symbolic_links_are_read_as_git_stores_them(checkout: Path) -> None:
+    commit(checkout, {"a/one.yaml": MANIFEST})
+    folder = checkout / "dist" / "a"
+    (folder / os.fsdecode(b"\xff.yaml")).write_text(MANIFEST.replace("one", "two"))
+    (folder / "link.yaml").symlink_to("one.yaml")
+    (checkout / "..link").symlink_to(folder)
+    commit(checkout)
+    repository = Repository(checkout, Path("..link"))
+    base, head = repository.revision("HEAD"), repository.working_tree()
+    assert base.files == head.files
+    assert base.files["dist/a/link.yaml"] == "one.yaml"
+    assert base.files["dist/a/\ufffd.yaml"] == MANIFEST.replace("one", "two")
+
+
 @pytest.mark.parametrize(
     ("method", "name", "message"),
     [
