@@ -24,6 +24,8 @@ FILE = Path(__file__).with_name("schemas.json")
 _VALUES = Path(__file__).with_name("values.json")
 _VERSIONS = get_args(KubernetesVersion)
 _URI = "urn:schemas"
+_CUSTOM = ("apiextensions.k8s.io", "argoproj.io", "external-secrets.io")
+"""Groups of custom resources, whose versions are not those of Kubernetes, and of their schemas."""
 
 
 def refused(manifest: Manifest, version: str | None = None) -> Iterator[str]:
@@ -33,13 +35,15 @@ def refused(manifest: Manifest, version: str | None = None) -> Iterator[str]:
 
     Args:
         manifest: The object.
-        version: The minor version of Kubernetes. Default: unknown, so that only values.json counts.
+        version: The minor version of Kubernetes. Default: unknown, so that fields of any version
+            are valid, and of custom resources only values.json counts.
     """
     name, kind, target = title(manifest), manifest["kind"], version or _VERSIONS[-1]
     kinds = _definitions(target)["kinds"]["properties"]
+    is_of_kubernetes = not group(manifest).endswith(_CUSTOM)
     if name in kinds:
         for error in _validator(target).iter_errors({name: manifest}):
-            if version or error.schema_path[2] == "allOf":
+            if version or is_of_kubernetes or error.schema_path[2] == "allOf":
                 yield from _messages(error, target)
     elif version and GROUPS.get(kind) == group(manifest) and f".{kind}" in " ".join(kinds):
         yield f"apiVersion: {manifest['apiVersion']} has no {kind} in Kubernetes {version}"

@@ -18,7 +18,7 @@ def invalid_field(item: Object, rendered: Rendered) -> Problems:
     """The API server refuses the object, so its sync fails, or reads another value than written."""
     version = rendered.platform.target.kubernetes if rendered.platform else None
     for text in schema.refused(item.manifest, version):
-        yield Problem(text, "" if text.endswith("?") else None)
+        yield Problem(text, "" if "; " in text else None)
 
 
 @rule(

@@ -3,12 +3,15 @@
 The modules declare the effects: functions from a change, or from all changes, to findings.
 """
 
+from collections.abc import Iterable, Iterator
+
 from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
+from constructs_lib.rules.api import invalid_field
 from constructs_lib.rules.gitops import unsynced_release
 from constructs_lib.rules.model import Rendered, Violation, declared
-from ops.review.diff import Comparison
+from ops.review.diff import Change, Comparison, Difference
 from ops.review.effects import (
     availability,
     definitions,
@@ -91,11 +94,25 @@ def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Fi
     if fixed and risk is Risk.DELETE:
         risk = Risk.UPDATE  # nothing is deleted
     text = f"fixed: {violation.text}" if fixed else violation.text
-    fields = owned(comparison.change_of(key), violation.check)
-    explains = tuple(
-        field
-        for field in fields
-        if container_of(field) in text or ".".join(field.path[-2:]) in text
-    )
     severity = LOW if fixed else HIGH
+    explains = tuple(_explained(comparison.change_of(key), violation))
     return Finding(severity, text, explains, risk, key, rule=violation.check)
+
+
+def _explained(change: Change, violation: Violation) -> Iterator[Difference]:
+    """The differences that a violation is about."""
+    text = violation.text
+    path, unknown, _ = text.partition(" is not a field")
+    if violation.rule is invalid_field and unknown:
+        refused = _plain(path.split("."))
+        yield from (
+            field for field in change.differences if _plain(field.path)[: len(refused)] == refused
+        )
+    for field in owned(change, violation.check):
+        if container_of(field) in text or ".".join(field.path[-2:]) in text:
+            yield field
+
+
+def _plain(steps: Iterable[str]) -> list[str]:
+    """The steps without items of lists."""
+    return [plain for step in steps if (plain := step.partition("[")[0])]
