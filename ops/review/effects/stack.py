@@ -55,7 +55,7 @@ def resource_changed(comparison: Comparison) -> Findings:
     alike: dict[tuple[Severity, Risk, str, str], dict[Difference, Object]] = defaultdict(dict)
     for change in comparison.changed([STACK_GROUP]):
         for field in change.differences:
-            if row := _row(change.key, field):
+            if row := _row(change.after, field):
                 sides = {"before": shown(field.before), "after": shown(field.after)}
                 one = _finding(row, change.after, ingresses=ingresses, **sides)
                 alike[one.severity, one.risk, one.text, change.key.kind][field] = change.after
@@ -133,21 +133,25 @@ def _finding(row: str, item: Object, **values: str) -> Finding:
     return Finding(Severity(severity), text, risk=Risk(risk or "update"))
 
 
-def _row(key: Key, field: Difference) -> str | None:
+def _row(item: Object, field: Difference) -> str | None:
     """The row for a difference; None if its effect is unknown."""
     inside = field.below("Properties")
-    part = "" if inside or "::" not in key.kind else " attributes"
-    row = _rows(key, part).get("".join(field.path[inside : inside + 1]))
+    rows = _rows(item.key, "" if inside or "::" not in item.key.kind else " attributes")
+    name = "".join(field.path[inside : inside + 1])
+    row = rows.get(name)
+    if inside and name in rows.get("required", ()) and name not in at(item.manifest, "Properties"):
+        return str(rows["lacks"])
     if not isinstance(row, dict):
         return row
-    for direction, side in {"added": field.before, "removed": field.after}.items():
+    sides = field.before, field.after
+    for direction, side in zip(("added", "removed"), sides, strict=True):
         if side is ABSENT and direction in row:
             return str(row[direction])
-    numbers = row.get("values", {})
+    words = row.get("values")
     try:
         was, now = (
-            float(row["default"] if side is ABSENT else numbers.get(side, side))
-            for side in (field.before, field.after)
+            float(row["default"] if side is ABSENT else words[side] if words else side)
+            for side in sides
         )
     except (KeyError, TypeError, ValueError):
         return row.get("changed")

@@ -181,6 +181,10 @@ CASES = [
     changed(f"Resources.{HOST}.Properties.Placeholder", "other.invalid",
             ("low update", HOST, "applies to new parameters; existing ones keep their value: "
              "Placeholder placeholder.invalid → other.invalid [resource-changed]")),
+    *(changed(f"Resources.{key}.Properties.{name}", None,
+              ("high replace", key, f"the deploy fails without it: {name}"))
+      for key, name in ((HOST, "Name"), (HOST, "Placeholder"), (HOST, "Tags"), (MAKER, "Code"),
+                        (MAKER, "Handler"), (CERTIFICATE, "DomainName"))),
     changed(f"Resources.{CERTIFICATE}", None,
             ("low delete", CERTIFICATE, "is removed from the stack; it stays in AWS")),
     case("request a certificate", edited(f"Resources.{CERTIFICATE}", None), TEMPLATE,
@@ -221,6 +225,7 @@ CASES = [
               ("Retain", None, "high update", "is deleted when it leaves the stack, or"),
               (None, "RetainExceptOnCreate", "low update", "stays in AWS when it leaves the stack"),
               ("Retain", "Snapshot", "high unknown", "DeletionPolicy"),
+              ("Retain", 1, "high unknown", "DeletionPolicy"),
               ("Delete", None, "low update", "is treated as before")),
     *measured(f"Resources.{CERTIFICATE}.UpdateReplacePolicy",
               ("Retain", "Delete", "high update", "is deleted when a change replaces it")),
