@@ -109,7 +109,9 @@ def contrast(before: Any, after: Any, longest: int = 0) -> str:
     """
     old, new = _parts(before, after)
     gained, lost = ([one for one in new if one not in old], [one for one in old if one not in new])
-    if not gained and not lost:  # one value, another order or repeated parts
+    kept = [[one for one in side if one not in (*gained, *lost)] for side in (old, new)]
+    is_moved = isinstance(before, list) and kept[0] != kept[1]
+    if is_moved or not (gained or lost):  # another order, repeated parts, or one value
         whole = shown(before), shown(after)
         if whole[0] == whole[1]:  # a text and a number
             whole = repr(before), repr(after)
