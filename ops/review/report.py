@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from constructs_lib.errors import one_line
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.model.text import plural
 from ops.review.diff import Change, Comparison
@@ -60,6 +61,8 @@ class Report:
             stored=head.stored,
             path=head.path,
         )
+        if head.unread:
+            self.comparison.folder += f" ({plural(len(head.unread), 'document')} not read)"
         self.changed_files = differing(base, head)
         self.unread = {
             place: problem
@@ -156,9 +159,7 @@ class Report:
     def reformatted(self) -> list[Object]:
         """Objects whose text differs, but no field."""
         former = self.comparison.before.objects
-        changes = self.comparison.changes.values()
-        # the items of a List have the same text
-        known = {side.text for change in changes for side in (change.before, change.after)}
+        known = {side.text for side in self._changed_sides}  # the items of a List share theirs
         return [
             item
             for key, item in self.comparison.after.objects.items()
@@ -169,17 +170,20 @@ class Report:
     @property
     def explained_files(self) -> set[str]:
         """The files whose differences are those of their objects."""
-        changes = self.comparison.changes.values()
-        sides = (side for change in changes for side in (change.before, change.after))
-        files = {item.file for item in (*sides, *self.reformatted)}
+        files = {item.file for item in (*self._changed_sides, *self.reformatted)}
         return files | set(map(_file_of, self.unread))
+
+    @property
+    def _changed_sides(self) -> Iterator[Object]:
+        changes = self.comparison.changes.values()
+        return (side for change in changes for side in (change.before, change.after))
 
 
 def _named(keys: list[Key], most: int = 4) -> str:
     """The first names of objects, each with all its kinds, and the number of the others."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for key in keys:
-        kinds["/".join(filter(None, (key.namespace, key.name)))].append(key.kind)
+        kinds[one_line("/".join(filter(None, (key.namespace, key.name))))].append(key.kind)
     names: dict[str, list[str]] = defaultdict(list)
     for name, of_name in list(kinds.items())[:most]:
         names[", ".join(of_name)].append(name)

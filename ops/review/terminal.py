@@ -6,6 +6,7 @@ from rich.rule import Rule
 from rich.table import Column, Table
 from rich.text import Text
 
+from constructs_lib.errors import one_line
 from constructs_lib.model.text import plural
 from ops.review.diff import Change
 from ops.review.effects.operation import Demand
@@ -72,7 +73,7 @@ def _capacity_table(demands: list[Demand]) -> Table:
 
 def _show_object(change: Change, console: Console) -> None:
     mark, style = _MARKS[change.state]
-    console.print(Text(f"{mark} {change.key}", style=style))
+    console.print(Text(f"{mark} {one_line(str(change.key))}", style=style))
     fields = [
         Text.assemble((f"{change.brief(field)}: ", "dim"), field.values(60))
         for field in change.differences[:12]

@@ -82,6 +82,9 @@ def test_manifests_of_others_are_compared_as_far_as_possible(
     (folder / "one.yaml").write_text(f"{config}data: {{a: b}}\n")
     assert run("HEAD", "--path", "one/one.yaml").exit_code == 0
     (folder / "two.yaml").write_bytes(b"replicas: 2 # \xff\n")
+    (folder / "new.yaml").write_text(config.replace("name: one", r'name: "\e[31mred"'))
+    assert r"ConfigMap \x1b[31mred" in run("HEAD", "--path", "one", "--diff").output
+    (folder / "new.yaml").unlink()
     done = run("HEAD", "--path", "one", "--format", "json")
     assert done.exit_code == 2
     assert "addons/one/two.yaml:1; render or correct them" in done.stderr
