@@ -17,7 +17,7 @@ _SHORT_HANG, _LONG_HANG = 30, 600
 """Seconds: programs pause for up to 30 s (the default), and a hang of 10 min is an outage; our
 estimates."""
 _SHORT_FAILURE, _LONG_FAILURE = 5, 60
-"""Seconds: a slow answer is no failure yet, and failed requests for a minute are an outage; our
+"""Seconds: a slow answer is not a failure yet, and failed requests for a minute are an outage; our
 estimates."""
 _SHORT_END = 5
 """Seconds in which few programs finish their requests; our estimate. The default is 30 s."""

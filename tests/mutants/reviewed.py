@@ -59,7 +59,7 @@ def changes() -> Iterator[Change]:
 
 
 def _leaves(value: Any, steps: Steps) -> Iterator[tuple[Steps, Any]]:
-    """Every field that is no mapping, and every list and mapping with its own steps."""
+    """Every field that is not a mapping, and every list and mapping with its own steps."""
     if isinstance(value, dict):
         for name, inside in value.items():
             yield from _leaves(inside, (*steps, name))
