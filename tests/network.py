@@ -91,7 +91,8 @@ class Opening:
 
     @classmethod
     def of(cls, rule: PolicyRule, *, selects: bool) -> Opening:
-        return cls(rule.ports, rule.blocks, anyone=not rule.peers, selects=selects)
+        blocks = [peer["ipBlock"] for peer in rule.peers if "ipBlock" in peer]
+        return cls(rule.ports, blocks, anyone=not rule.peers, selects=selects)
 
 
 Evaluator = Callable[[Sequence[Opening], str | None, Connection], bool]

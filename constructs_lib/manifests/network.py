@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
@@ -32,6 +32,31 @@ FROM_ANNOTATION = "use-annotation"
 """Port name for which the load balancer itself responds, as configured by an annotation."""
 
 
+class Block(NamedTuple):
+    """An `ipBlock`: a range without its exceptions."""
+
+    cidr: str
+    exceptions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.cidr} except {', '.join(self.exceptions)}" if self.exceptions else self.cidr
+
+    def overlaps(self, cidr: str) -> bool:
+        """Whether it includes a part of a range, which no exception excludes as a whole."""
+        excepted = (is_within(cidr, part) for part in self.exceptions)
+        return as_range(self.cidr).overlaps(as_range(cidr)) and not any(excepted)
+
+    def contains(self, cidr: str) -> bool:
+        """Whether it includes a range, which no exception excludes as a whole."""
+        return is_within(cidr, self.cidr) and self.overlaps(cidr)
+
+
+def block_of(peer: Peer) -> Block | None:
+    """The block of a peer; None if it is pods."""
+    block = peer.get("ipBlock")
+    return Block(block["cidr"], tuple(sorted(block.get("except") or ()))) if block else None
+
+
 class PolicyRule(NamedTuple):
     """An ingress or egress rule of a NetworkPolicy."""
 
@@ -42,9 +67,9 @@ class PolicyRule(NamedTuple):
     """Empty means all ports."""
 
     @property
-    def blocks(self) -> list[Mapping[str, Any]]:
+    def blocks(self) -> list[Block]:
         """The `ipBlock`s among its peers."""
-        return [peer["ipBlock"] for peer in self.peers if peer.get("ipBlock")]
+        return list(filter(None, map(block_of, self.peers)))
 
     def has_port(self, port: int | str | None, protocol: str = "TCP") -> bool:
         """Whether it includes a port; None is every port."""
@@ -78,6 +103,14 @@ def isolating(objects: Objects) -> Mapping[tuple[Key, str], list[Object]]:
             for direction in directions(policy.manifest):
                 policies.setdefault((workload.key, direction), []).append(policy)
     return policies
+
+
+def rules_of(objects: Objects, workload: Workload, direction: str) -> list[PolicyRule] | None:
+    """The rules of all policies that select its pods; None if none does, and everything is open."""
+    policies = isolating(objects).get((workload.key, direction))
+    if policies is None:
+        return None
+    return [rule for policy in policies for rule in policy_rules(policy, direction)]
 
 
 def selects_pods(peer: Peer) -> bool:
@@ -122,11 +155,10 @@ def admits_addresses(opened: Sequence[PolicyRule], ranges: Sequence[str]) -> boo
     return all(admitted) if ranges else any(admitted)
 
 
-def _admits(block: Mapping[str, Any], cidr: str) -> bool:
-    """Whether a block contains a range or, of PRIVATE, a part of it, without an exception."""
-    inner = block["cidr"] if cidr in PRIVATE and is_within(block["cidr"], cidr) else cidr
-    excepted = any(is_within(inner, one) for one in block.get("except") or ())
-    return is_within(inner, block["cidr"]) and not excepted
+def _admits(block: Block, cidr: str) -> bool:
+    """Whether a block contains a range or, of PRIVATE, a part of it."""
+    is_part = cidr in PRIVATE and is_within(block.cidr, cidr)
+    return block.contains(block.cidr if is_part else cidr)
 
 
 def scheme(ingress: Object) -> str:
@@ -240,16 +272,19 @@ def _receiving(
 
 
 @once_per_objects
-def ports_from_outside(objects: Objects) -> Mapping[Key, set[int]]:
-    """The container ports that receive traffic from a load balancer or node port, by workload."""
-    found: dict[Key, set[int]] = defaultdict(set)
+def ports_from_outside(objects: Objects) -> Mapping[Key, set[int | str]]:
+    """The container ports that receive traffic from a load balancer or node port, by workload.
+
+    Both their numbers and their names.
+    """
+    found: dict[Key, set[int | str]] = defaultdict(set)
     reached = [target for item in objects.of_kinds("Ingress") for target in targets(objects, item)]
     for service in objects.of_kinds("Service"):
         if service.spec.get("type") in ("LoadBalancer", "NodePort"):
             for port in service.spec.get("ports") or ():
                 reached += _receiving(objects, service, port)
     for workload, declared in reached:
-        found[workload.key].add(declared["containerPort"])
+        found[workload.key] |= {declared["containerPort"], declared.get("name", "")}
     return found
 
 

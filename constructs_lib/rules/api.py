@@ -45,8 +45,7 @@ def contradicting_range(policy: Object, _: Rendered) -> Problems:
             first, last = port.get("port"), port.get("endPort")
             if isinstance(first, int) and last is not None and last < first:
                 yield f"endPort {last} is below port {first}"
-        for block in opened.blocks:
-            cidr, exceptions = block["cidr"], block.get("except") or ()
+        for cidr, exceptions in opened.blocks:
             if cidr in exceptions or not all(is_within(one, cidr) for one in (cidr, *exceptions)):
                 yield f"not every exception ({', '.join(exceptions)}) is a part of {cidr}"
 

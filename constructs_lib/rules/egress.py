@@ -1,13 +1,13 @@
 """Rules for egress policies: pods reach what they need and nothing else, on every plugin."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from constructs_lib.manifests import network
-from constructs_lib.manifests.network import Peer, PolicyRule, is_within, policy_rules
+from constructs_lib.manifests.network import Block, Peer, PolicyRule, is_within, policy_rules
 from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
@@ -21,9 +21,6 @@ _EVERY_ADDRESS = "0.0.0.0/0"
 _MOST_PORTS = 24
 """Maximum pairs of port and protocol per range in the EKS network plugin. It drops the others."""
 
-Block = tuple[str, tuple[str, ...]]
-"""A range and its exceptions."""
-
 
 @rule(
     "NetworkPolicy",
@@ -35,11 +32,11 @@ def open_private_address(policy: Object, rendered: Rendered) -> Problems:
     """A pod with access to private addresses can read node credentials and reach the VPC."""
     for opened in policy_rules(policy, "Egress"):
         others = [block for block in opened.blocks if not _is_resolver(block, opened, rendered)]
-        named = {block.get("cidr") for block in others}
+        named = {block.cidr for block in others}
         for block in others:
             for closed in network.NOT_PUBLIC:
-                if closed not in named and _covers(block, closed):
-                    yield f"opens {closed} with {block.get('cidr')}"
+                if closed not in named and block.overlaps(closed):
+                    yield f"opens {closed} with {block.cidr}"
         anyone = () if opened.peers else ("every address",)
         if any(port.get("port") and network.matches_port(port, _DNS) for port in opened.ports):
             for place in (*anyone, *named):
@@ -47,26 +44,19 @@ def open_private_address(policy: Object, rendered: Rendered) -> Problems:
                     f"opens DNS to {place}, which allows data exfiltration",
                     "use the kube-dns pods, or add a resolver of the cluster to dns_addresses",
                 )
-        reaches = anyone or any(_covers(block, f"{_METADATA}/32") for block in others)
+        reaches = anyone or any(block.overlaps(f"{_METADATA}/32") for block in others)
         if reaches and opened.has_port(_METADATA_PORT):
             text = f"opens instance metadata ({_METADATA})"
             yield Problem(text, f"list ports other than {_METADATA_PORT}")
 
 
-def _is_resolver(block: Mapping[str, Any], opened: PolicyRule, rendered: Rendered) -> bool:
+def _is_resolver(block: Block, opened: PolicyRule, rendered: Rendered) -> bool:
     """Whether a block is only the cluster's DNS. Without a Platform, any single address counts."""
-    address, _, length = str(block["cidr"]).partition("/")
+    address, _, length = block.cidr.partition("/")
     known = rendered.platform.target.dns_addresses if rendered.platform else (address,)
     ports = opened.ports or [{}]
     only_dns = all(port.get("port") == _DNS and not port.get("endPort") for port in ports)
     return length == "32" and address in known and only_dns
-
-
-def _covers(block: Mapping[str, Any], addresses: str) -> bool:
-    """Whether a block overlaps a range that its exceptions do not fully exclude."""
-    return network.as_range(block["cidr"]).overlaps(network.as_range(addresses)) and not any(
-        is_within(addresses, cidr) for cidr in block.get("except") or ()
-    )
 
 
 @rule(
@@ -77,10 +67,9 @@ def _covers(block: Mapping[str, Any], addresses: str) -> bool:
 )
 def blocked_dns(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that cannot reach DNS cannot resolve host names."""
-    policies = network.isolating(rendered.objects).get((workload.key, "Egress"))
-    if policies is None:
+    rules = network.rules_of(rendered.objects, workload, "Egress")
+    if rules is None:
         return
-    rules = [opened for policy in policies for opened in policy_rules(policy, "Egress")]
     addresses = rendered.platform.target.dns_addresses if rendered.platform else ()
     own = at(workload.pod, "dnsConfig").get("nameservers") or ()
     for resolver in (_KUBE_DNS, *addresses, *own):
@@ -97,10 +86,9 @@ def _reaches(peer: Peer, resolver: str) -> bool:
     """Whether a peer includes a resolver: the pods of kube-dns, or an address."""
     if not peer:
         return True
-    if block := peer.get("ipBlock"):
-        return resolver != _KUBE_DNS and _covers(
-            block, f"{resolver}/{128 if ':' in resolver else 32}"
-        )
+    if block := network.block_of(peer):
+        address = f"{resolver}/{128 if ':' in resolver else 32}"
+        return resolver != _KUBE_DNS and block.overlaps(address)
     return (
         resolver == _KUBE_DNS
         and "namespaceSelector" in peer
@@ -162,12 +150,9 @@ def differing_on_eks(rendered: Rendered) -> Problems:
 
 def _blocks(rules: list[PolicyRule]) -> tuple[Block, ...]:
     """The blocks of the rules, without duplicates. A rule without peers opens every address."""
-    blocks: dict[Block, None] = {}
-    for opened in rules:
-        every = [] if opened.peers else [{"cidr": _EVERY_ADDRESS}]
-        for block in opened.blocks or every:
-            blocks[block["cidr"], tuple(sorted(block.get("except") or ()))] = None
-    return tuple(blocks)
+    every = Block(_EVERY_ADDRESS)
+    blocks = (block for rule in rules for block in (rule.blocks if rule.peers else [every]))
+    return tuple(dict.fromkeys(blocks))
 
 
 @lru_cache(maxsize=256)
@@ -180,11 +165,11 @@ def _conflicts(blocks: tuple[Block, ...]) -> tuple[str, ...]:
         if part == cidr or not is_within(part, cidr)
     ]
     apart = [
-        f"opens {_spelled(wide)} and {_spelled(narrow)}, but EKS's network plugin applies the "
-        "exceptions of one to the other"
+        f"opens {wide} and {narrow}, but EKS's network plugin applies the exceptions of one to the "
+        "other"
         for pair in combinations(blocks, 2)
-        if any(exceptions for _, exceptions in pair)
-        for wide, narrow in [sorted(pair, key=lambda block: network.as_range(block[0]).prefixlen)]
+        if any(block.exceptions for block in pair)
+        for wide, narrow in [sorted(pair, key=lambda block: network.as_range(block.cidr).prefixlen)]
         if _share_exceptions(wide, narrow)
     ]
     return (*outside, *apart)
@@ -192,17 +177,12 @@ def _conflicts(blocks: tuple[Block, ...]) -> tuple[str, ...]:
 
 def _share_exceptions(wide: Block, narrow: Block) -> bool:
     """Whether an exception of one block is within the other block, which opens addresses there."""
-    cidr, exceptions = narrow
-    if wide[0] == cidr or not is_within(cidr, wide[0]):
-        return wide[0] == cidr
-    if any(part != cidr and is_within(part, cidr) for part in wide[1]):
+    cidr = narrow.cidr
+    if wide.cidr == cidr or not is_within(cidr, wide.cidr):
+        return wide.cidr == cidr
+    if any(part != cidr and is_within(part, cidr) for part in wide.exceptions):
         return True
-    return bool(exceptions) and not any(is_within(cidr, part) for part in wide[1])
-
-
-def _spelled(block: Block) -> str:
-    cidr, exceptions = block
-    return f"{cidr} except {', '.join(exceptions)}" if exceptions else cidr
+    return bool(narrow.exceptions) and wide.contains(cidr)
 
 
 @rule(risk="downtime", remedy="use port ranges (endPort), or fewer ports")
@@ -243,15 +223,9 @@ def _ports_to(cidr: str, selector: Peer | None, rules: list[PolicyRule]) -> set[
         str(sorted(port.items()))
         for opened in rules
         if any(peer in selecting for peer in opened.peers)
-        or any(_opens(block, cidr) for block in _blocks([opened]))
+        or any(block.contains(cidr) for block in _blocks([opened]))
         for port in opened.ports or [{}]
     }
-
-
-def _opens(block: Block, cidr: str) -> bool:
-    """Whether a block includes a whole range."""
-    whole, exceptions = block
-    return is_within(cidr, whole) and not any(is_within(cidr, part) for part in exceptions)
 
 
 def _dropped(opened: PolicyRule) -> Problems:
@@ -265,6 +239,6 @@ def _dropped(opened: PolicyRule) -> Problems:
                 opened.policy,
             )
     for block in opened.blocks:
-        if network.as_range(block["cidr"]).version != 4:
-            text = f"contains {block['cidr']}, but this platform supports only IPv4 clusters"
+        if network.as_range(block.cidr).version != 4:
+            text = f"contains {block.cidr}, but this platform supports only IPv4 clusters"
             yield Problem(text, "remove it", opened.policy)

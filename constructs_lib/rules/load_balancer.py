@@ -28,14 +28,12 @@ def closed_backend(ingress: Object, rendered: Rendered) -> Problems:
     """Requests time out if no policy of the pods admits the load balancer, by its addresses."""
     subnets = rendered.platform.alb_subnets if rendered.platform else ()
     for workload, port in network.targets(rendered.objects, ingress) if is_of_alb(ingress) else ():
-        policies = network.isolating(rendered.objects).get((workload.key, "Ingress"), ())
-        opened = [
-            rule
-            for policy in policies
-            for rule in network.policy_rules(policy, "Ingress")
-            if rule.has_port(port["containerPort"]) or rule.has_port(port.get("name"))
-        ]
-        if policies and not network.admits_addresses(opened, subnets):
+        rules = network.rules_of(rendered.objects, workload, "Ingress")
+        if rules is None:
+            continue
+        names = (port["containerPort"], port.get("name"))
+        opened = [rule for rule in rules if any(map(rule.has_port, names))]
+        if not network.admits_addresses(opened, subnets):
             yield (
                 f"sends to port {port['containerPort']} of {workload.key}, which no NetworkPolicy "
                 "opens to the load balancer, so all requests fail"

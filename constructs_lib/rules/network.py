@@ -14,10 +14,9 @@ _INSIDE = ("ClusterIP", "ExternalName")
 @rule(PODS, risk="exposure", remedy="select its pods with a NetworkPolicy of both policyTypes")
 def non_isolated_pod(workload: Workload, rendered: Rendered) -> Problems:
     """A pod that no policy selects accepts all connections and can connect anywhere."""
-    policies = network.isolating(rendered.objects)
-    if (workload.key, "Ingress") not in policies:
+    if network.rules_of(rendered.objects, workload, "Ingress") is None:
         yield "every pod can connect to its pods"
-    if (workload.key, "Egress") not in policies:
+    if network.rules_of(rendered.objects, workload, "Egress") is None:
         yield "its pods can connect to any address"
 
 
@@ -72,16 +71,10 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
             elif not all(network.is_listening(pod, number, protocol) for pod in pods):
                 yield f"opens port {number}, but no container listens on it"
             elif not (opened.peers and all(map(selects_pods, opened.peers))) and not all(
-                _is_from_outside(objects, pod, number) for pod in pods
+                number in network.ports_from_outside(objects).get(pod.key, ()) for pod in pods
             ):
                 yield f"opens port {number} to all addresses, but no load balancer sends to it"
         yield from (text for peer in opened.peers for text in _unmatched(opened, peer, objects))
-
-
-def _is_from_outside(objects: Objects, workload: Workload, port: int | str) -> bool:
-    numbers = network.ports_from_outside(objects).get(workload.key, ())
-    names = {own.get("name") for own in workload.ports if own["containerPort"] in numbers}
-    return port in numbers or port in names
 
 
 def _unmatched(opened: PolicyRule, peer: Peer, objects: Objects) -> Problems:
@@ -129,17 +122,11 @@ def one_sided_connection(policy: Object, rendered: Rendered) -> Problems:
 
 def _admits(objects: Objects, target: Workload, sources: list[Workload], port: Manifest) -> bool:
     """Whether the policies of a workload admit all sources on a port."""
-    policies = network.isolating(objects).get((target.key, "Ingress"))
-    if not policies:
-        return True
-    admitting = [
-        opened
-        for policy in policies
-        for opened in policy_rules(policy, "Ingress")
-        if opened.has_port(port.get("port"), port.get("protocol", "TCP"))
-    ]
-    return all(
-        any(_has_peer(opened, source, objects) for opened in admitting) for source in sources
+    rules = network.rules_of(objects, target, "Ingress")
+    number, protocol = port.get("port"), port.get("protocol", "TCP")
+    return rules is None or all(
+        any(rule.has_port(number, protocol) and _has_peer(rule, one, objects) for rule in rules)
+        for one in sources
     )
 
 

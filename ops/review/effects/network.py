@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from constructs_lib.manifests.network import directions, is_within, policy_rules
+from constructs_lib.manifests.network import block_of, directions, is_within, policy_rules
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.workload import selected, workloads
 from constructs_lib.model import Manifest
@@ -166,10 +166,9 @@ def _allowed(objects: Objects, namespace: str, labels: Labels, direction: str) -
     ]
 
 
-def _peer(peer: Mapping[str, Any]) -> str:
-    if block := peer.get("ipBlock"):
-        excluded = ", ".join(sorted(block.get("except") or ()))
-        return f"{block['cidr']} except {excluded}" if excluded else str(block["cidr"])
+def _peer(peer: Manifest) -> str:
+    if block := block_of(peer):
+        return str(block)
     if not peer:
         return _ANYONE
     pods, namespaces = (_labeled(peer.get(f"{kind}Selector")) for kind in ("pod", "namespace"))
