@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from itertools import chain
 from typing import NamedTuple
 
 from constructs_lib.errors import DeclarationError
@@ -28,6 +27,8 @@ PEERS = {"Ingress": "from", "Egress": "to"}
 ALB = "alb.ingress.kubernetes.io/"
 SCHEME = f"{ALB}scheme"
 ACTION = f"{ALB}actions."
+PLAIN_TYPES = {"Exact": 0, "Prefix": 1}
+"""The path types without wildcards, and their place in the order; all others are last."""
 FROM_ANNOTATION = "use-annotation"
 """Port name for which the load balancer itself responds, as configured by an annotation."""
 
@@ -190,6 +191,8 @@ class IngressPath(NamedTuple):
     backend: Manifest
     response: str
     """The annotation for a backend in which the load balancer itself responds; empty if none."""
+    is_default: bool = False
+    """Whether it is the `defaultBackend`."""
 
     @classmethod
     def of(cls, ingress: Object, host: str, path: Manifest) -> IngressPath:
@@ -198,6 +201,11 @@ class IngressPath(NamedTuple):
         type_ = str(path.get("pathType") or "ImplementationSpecific")
         every = "/*" if type_ == "ImplementationSpecific" else "/"
         return cls(host, str(path.get("path") or every), type_, backend, response)
+
+    @property
+    def precedence(self) -> tuple[int, int]:
+        """Its place among the paths of its rule."""
+        return PLAIN_TYPES.get(self.type, 2), -len(self.path) if self.type == "Prefix" else 0
 
     @property
     def action(self) -> str:
@@ -212,19 +220,17 @@ class IngressPath(NamedTuple):
         return None if self.action else at(self.backend, "service").get("name")
 
 
-def paths_by_rule(ingress: Object) -> Iterator[list[IngressPath]]:
-    """The paths of each rule that has some, in order."""
+def paths(ingress: Object) -> Iterator[IngressPath]:
+    """The paths of all rules in the order of the controller, then the default backend."""
     for rule in ingress.spec.get("rules") or ():
         host = str(rule.get("host") or "*")
-        if paths_of_rule := at(rule, "http").get("paths"):
-            yield [IngressPath.of(ingress, host, path) for path in paths_of_rule]
-
-
-def paths(ingress: Object) -> Iterator[IngressPath]:
-    """The paths of all rules, then the default backend."""
-    yield from chain.from_iterable(paths_by_rule(ingress))
+        of_rule = (
+            IngressPath.of(ingress, host, one) for one in at(rule, "http").get("paths") or ()
+        )
+        yield from sorted(of_rule, key=lambda path: path.precedence)
     if default := ingress.spec.get("defaultBackend"):
-        yield IngressPath.of(ingress, "*", {"pathType": "Prefix", "backend": default})
+        path = IngressPath.of(ingress, "*", {"pathType": "Prefix", "backend": default})
+        yield path._replace(is_default=True)
 
 
 def backends(ingress: Object) -> Iterator[tuple[Key, Manifest]]:

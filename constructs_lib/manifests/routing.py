@@ -20,15 +20,13 @@ from typing import NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests import network
-from constructs_lib.manifests.network import ALB, IngressPath, is_within, paths, paths_by_rule
+from constructs_lib.manifests.network import ALB, PLAIN_TYPES, IngressPath, is_within, paths
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.model import Manifest
 
 CLASS = "kubernetes.io/ingress.class"
 CERTIFICATE = f"{ALB}certificate-arn"
 INTERNET = "the internet"
-_PLAIN = {"Exact": 0, "Prefix": 1}
-"""The path types without wildcards, and their place in the order; all others are last."""
 _REGEX = f"{ALB}use-regex-path-match"
 _KINDS = {"fixed-response": "answered", "redirect": "redirected"}
 _ANY_ADDRESS = {"0.0.0.0/0", "::/0"}
@@ -139,7 +137,7 @@ class LoadBalancer:
         defaults = [one for one in self.members if one.spec.get("defaultBackend")]
         for ingress in filter(is_of_alb, self.members):
             for path in paths(ingress):
-                if path.type in _PLAIN and {"*", "?"} & {*path.path}:
+                if path.type in PLAIN_TYPES and {"*", "?"} & {*path.path}:
                     yield ingress, f"path {path.path} of type {path.type} contains a wildcard"
                 if not at(path.backend, "service"):
                     yield ingress, f"path {path.path} has no Service"
@@ -162,14 +160,9 @@ class LoadBalancer:
             detail = "to HTTPS" if port == "443" else f"to HTTPS on port {port}"
             yield ListenerRule((), (), Route(ingresses[0].key, clients, "redirected", detail))
             return
-        for ingress in ingresses:
-            for rule in paths_by_rule(ingress):
-                for path in sorted(rule, key=_precedence):
-                    yield self._rule(ingress, path, clients, listener)
-        for ingress in ingresses:
-            if default := ingress.spec.get("defaultBackend"):
-                path = IngressPath.of(ingress, "*", {"backend": default})
-                yield self._rule(ingress, path, clients, listener)
+        found = [(ingress, path) for ingress in ingresses for path in paths(ingress)]
+        for ingress, path in sorted(found, key=lambda one: one[1].is_default):
+            yield self._rule(ingress, path, clients, listener)
         detail = "404 by the load balancer"
         yield ListenerRule((), (), Route(ingresses[0].key, clients, "answered", detail))
 
@@ -187,7 +180,7 @@ class LoadBalancer:
         any_host = path.host == "*" or "host-header" in condition
         any_path = "path-pattern" in condition
         plain = is_of_alb(ingress) and ingress.annotations.get(_REGEX) != "true"
-        if path.type not in _PLAIN and not plain:
+        if path.type not in PLAIN_TYPES and not plain:
             any_path, condition = True, f"the path matches {path.path}{condition}"
         return ListenerRule(
             () if any_host else (path.host.lower(),),
@@ -239,10 +232,6 @@ def _expression(pattern: str) -> re.Pattern[str]:
 def _group_order(ingress: Object) -> tuple[int, Key]:
     order = ingress.annotations.get(f"{ALB}group.order", "0")
     return int(order) if order.lstrip("-").isdigit() else 0, ingress.key
-
-
-def _precedence(path: IngressPath) -> tuple[int, int]:
-    return _PLAIN.get(path.type, 2), -len(path.path) if path.type == "Prefix" else 0
 
 
 def _patterns(path: IngressPath) -> tuple[str, ...]:

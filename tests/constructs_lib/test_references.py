@@ -2,7 +2,7 @@
 
 import pytest
 
-from constructs_lib.manifests.network import IngressPath, paths, paths_by_rule
+from constructs_lib.manifests.network import IngressPath, paths
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.references import (
     EVERY_KEY,
@@ -30,10 +30,9 @@ def test_an_omitted_host_path_and_type_are_read_as_the_controller_reads_them() -
     ingress = Object.of(manifest("networking.k8s.io/v1/Ingress", spec))
     every_host = IngressPath("*", "/*", "ImplementationSpecific", service, "")
     of_host = IngressPath("example.org", "/a", "Exact", service, "")
-    assert list(paths_by_rule(ingress)) == [[every_host], [of_host]]
     assert list(paths(ingress)) == [
         *(every_host, of_host),
-        IngressPath("*", "/", "Prefix", default, ""),
+        IngressPath("*", "/", "Prefix", default, "", is_default=True),
     ]
 
 
