@@ -36,3 +36,16 @@ def time_to_notice(item: Object, _: Objects) -> Readings:
         seconds = interval * checks
         level = "medium" if seconds < inf else "high"
         yield Reading(says, f"{seconds:g} s", seconds, level, part)
+
+
+def controller(ingress: Object) -> str:
+    """The name of its ingress class; empty if it states none."""
+    name = ingress.spec.get("ingressClassName") or ""
+    return ingress.annotations.get("kubernetes.io/ingress.class") or name
+
+
+@fact("Ingress", risk="exposure")
+def controller_changed(ingress: Object, _: Objects) -> Readings:
+    """Another ingress controller serves the hosts, with another load balancer."""
+    says = "is served by the controller of the ingress class {}"
+    yield Reading(says, controller(ingress) or "(default)", badness=None, level="high")

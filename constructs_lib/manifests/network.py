@@ -26,6 +26,7 @@ PEERS = {"Ingress": "from", "Egress": "to"}
 
 ALB = "alb.ingress.kubernetes.io/"
 SCHEME = f"{ALB}scheme"
+INTERNET = "the internet"
 ACTION = f"{ALB}actions."
 PLAIN_TYPES = {"Exact": 0, "Prefix": 1}
 """The path types without wildcards, and their place in the order; all others are last."""
@@ -162,14 +163,9 @@ def _admits(block: Block, cidr: str) -> bool:
     return block.contains(block.cidr if is_part else cidr)
 
 
-def scheme(ingress: Object) -> str:
-    """`internet-facing` or `internal`, the default of the controller."""
-    return ingress.annotations.get(SCHEME, "internal")
-
-
 def audience(ingress: Object) -> str:
     """The network that can reach its load balancer."""
-    return "the internet" if scheme(ingress) == "internet-facing" else "the VPC"
+    return INTERNET if ingress.annotations.get(SCHEME) == "internet-facing" else "the VPC"
 
 
 def hosts(ingress: Object) -> list[str]:

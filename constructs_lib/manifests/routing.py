@@ -20,13 +20,12 @@ from typing import NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests import network
-from constructs_lib.manifests.network import ALB, PLAIN_TYPES, IngressPath, is_within, paths
+from constructs_lib.manifests.load_balancer import controller
+from constructs_lib.manifests.network import ALB, INTERNET, PLAIN_TYPES, IngressPath, paths
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.model import Manifest
 
-CLASS = "kubernetes.io/ingress.class"
 CERTIFICATE = f"{ALB}certificate-arn"
-INTERNET = "the internet"
 _REGEX = f"{ALB}use-regex-path-match"
 _KINDS = {"fixed-response": "answered", "redirect": "redirected"}
 _ANY_ADDRESS = {"0.0.0.0/0", "::/0"}
@@ -59,7 +58,7 @@ class Audience(NamedTuple):
 
 def _within(part: str, whole: str) -> bool:
     with suppress(DeclarationError):  # a security group
-        return part == whole or is_within(part, whole)
+        return part == whole or network.is_within(part, whole)
     return False
 
 
@@ -202,8 +201,9 @@ def load_balancers(objects: Objects) -> tuple[LoadBalancer, ...]:
 
 def is_of_alb(ingress: Object) -> bool:
     """Whether the AWS Load Balancer Controller, or none in particular, serves it."""
-    name = ingress.annotations.get(CLASS) or ingress.spec.get("ingressClassName") or "alb"
-    return name == "alb" or any(annotation.startswith(ALB) for annotation in ingress.annotations)
+    return controller(ingress) in ("", "alb") or any(
+        annotation.startswith(ALB) for annotation in ingress.annotations
+    )
 
 
 def listeners(ingress: Object) -> list[Listener]:

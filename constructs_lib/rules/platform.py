@@ -7,10 +7,11 @@ from difflib import get_close_matches
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
-from constructs_lib.manifests.load_balancer import attributes, setting
+from constructs_lib.manifests.load_balancer import attributes, controller, setting
 from constructs_lib.manifests.network import ALB, SCHEME, hosts
 from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
+from constructs_lib.manifests.routing import load_balancers
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model.names import check_ranges
 from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
@@ -171,27 +172,23 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
         yield f"allows old versions of TLS (ssl-policy {notes.get(f'{ALB}ssl-policy')})"
     if notes.get(f"{ALB}target-type") != "ip":
         yield "sends to nodes, which does not work with ClusterIP Services (target-type)"
-    classes = (notes.get("kubernetes.io/ingress.class"), ingress.spec.get("ingressClassName"))
-    if not any(classes):
+    if not controller(ingress):
         yield "has no ingress class, so no controller may serve it"
 
 
 @rule(risk="exposure", remedy="set the same value", needs_platform=True)
 def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
     """The controller rejects different load balancer settings within one Ingress group."""
-    groups: dict[str, list[Object]] = defaultdict(list)
-    for item in rendered.objects.of_kinds("Ingress"):
-        if name := item.annotations.get(f"{ALB}group.name"):
-            groups[name].append(item)
-    for name, ingresses in groups.items():
-        sharing = ", ".join(str(ingress.key) for ingress in ingresses)
+    for balancer in load_balancers(rendered.objects):
+        sharing = ", ".join(str(ingress.key) for ingress in balancer.members)
+        name = balancer.members[0].annotations.get(f"{ALB}group.name")
         for what in _SHARED:
-            values = {ingress.annotations.get(f"{ALB}{what}") for ingress in ingresses}
+            values = {ingress.annotations.get(f"{ALB}{what}") for ingress in balancer.members}
             if what == "inbound-cidrs":
                 values.discard(None)  # unset: the controller uses the value of the others
             if len(values) > 1:
                 text = f"{sharing} share the load balancer {name}, but differ in {what}"
-                yield Problem(text, about=tuple(ingresses))
+                yield Problem(text, about=balancer.members)
 
 
 @rule(

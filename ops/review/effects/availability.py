@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, waiting
-from constructs_lib.manifests.network import backends, hosts, scheme
+from constructs_lib.manifests.network import INTERNET, audience, backends, hosts
 from constructs_lib.manifests.objects import Key, Objects, stated
 from constructs_lib.manifests.references import secret_of
 from constructs_lib.manifests.replicas import budgets, evictions
@@ -134,7 +134,7 @@ def _hosts_of_one_pod(objects: Objects) -> dict[Key, list[str]]:
     """The internet-facing hosts of each workload with one pod."""
     served: dict[Key, list[str]] = defaultdict(list)
     for ingress in objects.of_kinds("Ingress"):
-        if scheme(ingress) != "internet-facing":
+        if audience(ingress) != INTERNET:
             continue
         services = dict.fromkeys(objects.get(key) for key, _ in backends(ingress))
         pods = [

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from constructs_lib.manifests.network import INTERNET
 from constructs_lib.manifests.objects import Objects
 from constructs_lib.manifests.routing import (
-    CLASS,
-    INTERNET,
     Listener,
     LoadBalancer,
     Route,
@@ -100,19 +99,6 @@ def _described(changed: Changed, origins: list[str]) -> tuple[Severity, Risk, st
 def _had(was: Outcome, route: Route) -> bool:
     """Whether all clients of a route were served before, or redirected."""
     return any(one.kind != "answered" and route.audience.within(one.audience) for one in was)
-
-
-@effect("Ingress", risk="exposure")
-def controller_changed(change: Change, _: Comparison) -> Findings:
-    """Another ingress controller serves the hosts, with another load balancer."""
-    was, now = (
-        ingress.annotations.get(CLASS) or ingress.spec.get("ingressClassName") or "the default"
-        for ingress in (change.before, change.after)
-    )
-    if was != now:
-        text = f"is served by another ingress controller: {was} → {now}"
-        fields = change.among((*_ANNOTATIONS, CLASS), ("spec", "ingressClassName"))
-        yield Finding(HIGH, text, fields)
 
 
 @effect("Ingress", "Service", risk="update")

@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from constructs_lib.manifests.argocd import Sync, automation, cascades, protections, synced
-from constructs_lib.manifests.network import SCHEME, scheme
 from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, secret_of
 from constructs_lib.manifests.workload import HOOK, Update, Workload, remade_with_each_sync
@@ -222,15 +221,3 @@ def object_moved(comparison: Comparison) -> Findings:
                 f"deletes the object, and {now.name} recreates it"
             )
             yield Finding(HIGH, text, key=item.key)
-
-
-@effect("Ingress", risk="replace")
-def load_balancer_recreated(change: Change, _: Comparison) -> Findings:
-    """A load balancer cannot change its scheme: another one, with another DNS name, replaces it."""
-    was, now = scheme(change.before), scheme(change.after)
-    if was != now:
-        text = (
-            f"the load balancer is recreated ({was} → {now}) with a new DNS name; its hosts are "
-            "unreachable until their DNS records are updated"
-        )
-        yield Finding(HIGH, text, change.at("metadata", "annotations", SCHEME))
