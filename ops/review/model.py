@@ -90,11 +90,6 @@ class Finding:
         return self.text if named else f"{self.text} [{self.rule}]"
 
     @classmethod
-    def of_field(cls, severity: Severity, field: Difference, label: str | None = None) -> Finding:
-        """A finding that shows a field before and after, under its path or a label."""
-        return cls(severity, f"{label or field}: {field.values(80)}", (field,))
-
-    @classmethod
     def gains_and_losses(
         cls,
         before: Sequence[str],

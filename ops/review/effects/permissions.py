@@ -8,36 +8,12 @@ from constructs_lib.manifests.argocd import PROJECT_BOUNDS
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
-from ops.review.diff import ANY_STATE, NOTHING, Change, Comparison, Path, State, shown
+from ops.review.diff import ANY_STATE, NOTHING, Comparison, Path, State, shown
 from ops.review.load import STACK_GROUP
-from ops.review.model import HIGH, MEDIUM, Finding, Findings, effect
+from ops.review.model import Finding, Findings, effect
 
-_STANDARDS = ("privileged", "baseline", "restricted")
-"""Pod Security levels, least strict first; a namespace without the label has the first."""
-_STANDARD_LABEL = "pod-security.kubernetes.io/"
 Permissions = Callable[[Object], Iterable[str]]
 """What an object allows, in words."""
-
-
-@effect("Namespace", risk="privilege")
-def pod_security_changed(change: Change, _: Comparison) -> Findings:
-    """The Pod Security level of a namespace decides which pods the API server accepts."""
-    for field in change.at("metadata", "labels"):
-        label = field.path[-1]
-        mode = label.removeprefix(_STANDARD_LABEL)
-        if mode == label:
-            continue
-        if mode.endswith("-version"):
-            yield Finding.of_field(MEDIUM, field)
-            continue
-        levels = (change.before.labels.get(label), change.after.labels.get(label))
-        was, now = (_STANDARDS.index(level) if level in _STANDARDS else 0 for level in levels)
-        if mode != "enforce":
-            result = "violations are only reported"
-        else:
-            result = "pods may do more" if now < was else "pods that do more are rejected"
-        text = f"Pod Security {mode}: {_STANDARDS[was]} → {_STANDARDS[now]}; {result}"
-        yield Finding(HIGH if now < was else MEDIUM, text, (field,))
 
 
 def _of_account(account: Object) -> Iterator[str]:

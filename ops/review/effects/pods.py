@@ -41,7 +41,8 @@ def containers_changed(change: Change, _: Comparison) -> Findings:
                 text = f"{'also run' if now else 'no longer run'} {noun}{container}"
                 yield Finding(MEDIUM, f"its pods {text} ({container.get('image')})", fields)
     for order in change.at(*POD_TEMPLATES[change.key[:2]], "spec", "initContainers", ORDER):
-        yield Finding.of_field(MEDIUM, order, "its init containers run in another order")
+        text = f"its init containers run in another order: {order.values(80)}"
+        yield Finding(MEDIUM, text, (order,))
 
 
 @effect(*WORKLOADS, risk="downtime")
