@@ -158,21 +158,14 @@ def _blocks(rules: list[PolicyRule]) -> tuple[Block, ...]:
 @lru_cache(maxsize=256)
 def _conflicts(blocks: tuple[Block, ...]) -> tuple[str, ...]:
     """The exceptions that the plugin also applies to another block, as messages."""
-    outside = [
-        f"contains the exception {part}, which is not within {cidr}"
-        for cidr, exceptions in blocks
-        for part in exceptions
-        if part == cidr or not is_within(part, cidr)
-    ]
-    apart = [
+    return tuple(
         f"opens {wide} and {narrow}, but EKS's network plugin applies the exceptions of one to the "
         "other"
         for pair in combinations(blocks, 2)
         if any(block.exceptions for block in pair)
         for wide, narrow in [sorted(pair, key=lambda block: network.as_range(block.cidr).prefixlen)]
         if _share_exceptions(wide, narrow)
-    ]
-    return (*outside, *apart)
+    )
 
 
 def _share_exceptions(wide: Block, narrow: Block) -> bool:
