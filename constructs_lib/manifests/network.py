@@ -245,13 +245,14 @@ def port_of(service: Object, reference: Manifest) -> Manifest | None:
     return next((port for port in ports if port.get(field) == wanted), None)
 
 
-def is_listening(workload: Workload, target: int | str, protocol: str = "TCP") -> bool:
-    """Whether a container declares a port, by number or name."""
-    field = "name" if isinstance(target, str) else "containerPort"
-    return any(
-        port.get(field) == target and port.get("protocol", "TCP") == protocol
+def listening(workload: Workload, target: int | str | None, protocol: str) -> list[Manifest]:
+    """The ports of a number or name that its containers declare."""
+    return [
+        port
         for port in workload.ports
-    )
+        if target in (port.get("name"), port.get("containerPort"))
+        and port.get("protocol", "TCP") == protocol
+    ]
 
 
 def targets(objects: Objects, ingress: Object) -> Iterator[tuple[Workload, Manifest]]:
@@ -266,11 +267,9 @@ def _receiving(
     objects: Objects, service: Object, port: Manifest
 ) -> Iterator[tuple[Workload, Manifest]]:
     """The container ports behind a port of a Service."""
-    target = port.get("targetPort", port.get("port"))
+    target, protocol = port.get("targetPort", port.get("port")), port.get("protocol", "TCP")
     for workload in behind(objects, service):
-        for declared in workload.ports:
-            if target in (declared.get("name"), declared.get("containerPort")):
-                yield workload, declared
+        yield from ((workload, declared) for declared in listening(workload, target, protocol))
 
 
 @once_per_objects

@@ -121,7 +121,7 @@ def dangling_service(service: Object, rendered: Rendered) -> Problems:
         yield Problem(text, "use a unique label")
     for port in service.spec.get("ports") or ():
         target, protocol = port.get("targetPort", port.get("port")), port.get("protocol", "TCP")
-        if not any(network.is_listening(workload, target, protocol) for workload in pods):
+        if not any(network.listening(workload, target, protocol) for workload in pods):
             yield f"port {port.get('port')} targets {target}, but no container listens on it"
 
 

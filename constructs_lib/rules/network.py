@@ -68,7 +68,7 @@ def unserved_open_port(policy: Object, rendered: Rendered) -> Problems:
             number, protocol = port.get("port"), port.get("protocol", "TCP")
             if number is None or port.get("endPort"):
                 yield f"opens {'every port' if number is None else 'a range of ports'}"
-            elif not all(network.is_listening(pod, number, protocol) for pod in pods):
+            elif not all(network.listening(pod, number, protocol) for pod in pods):
                 yield f"opens port {number}, but no container listens on it"
             elif not (opened.peers and all(map(selects_pods, opened.peers))) and not all(
                 number in network.ports_from_outside(objects).get(pod.key, ()) for pod in pods
