@@ -16,9 +16,9 @@ def setting(item: Object, name: str) -> str:
     return item.annotations.get(f"{ALB}{name}", default)
 
 
-def attributes(text: str) -> dict[str, str]:
-    """The attributes in the value of an annotation: `a=b,c=d`."""
-    pairs = (pair.partition("=") for pair in text.split(",") if pair.strip())
+def attributes(item: Object, name: str) -> dict[str, str]:
+    """The attributes in an annotation: `a=b,c=d`."""
+    pairs = (pair.partition("=") for pair in setting(item, name).split(",") if pair.strip())
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -47,5 +47,5 @@ def controller(ingress: Object) -> str:
 @fact("Ingress", risk="exposure")
 def controller_changed(ingress: Object, _: Objects) -> Readings:
     """Another ingress controller serves the hosts, with another load balancer."""
-    says = "is served by the controller of the ingress class {}"
-    yield Reading(says, controller(ingress) or "(default)", badness=None, level="high")
+    name = controller(ingress) or "the default"
+    yield Reading("is served by another ingress controller: {}", name, badness=None, level="high")

@@ -153,9 +153,9 @@ class LoadBalancer:
 
     def _rules(self, listener: Listener, ingresses: list[Object]) -> Iterator[ListenerRule]:
         clients = _clients(self.members, ingresses)
-        ports = [one.annotations.get(f"{ALB}ssl-redirect", "") for one in self.members]
-        if listener[0] == "HTTP" and any(ports):
-            port = next(filter(None, ports))
+        ports = (one.annotations.get(f"{ALB}ssl-redirect") for one in self.members)
+        port = next(filter(None, ports), None)
+        if listener[0] == "HTTP" and port:
             detail = "to HTTPS" if port == "443" else f"to HTTPS on port {port}"
             yield ListenerRule((), (), Route(ingresses[0].key, clients, "redirected", detail))
             return

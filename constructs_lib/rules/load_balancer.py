@@ -1,7 +1,7 @@
 """Rules for load balancers and the pods that they send to."""
 
 from constructs_lib.manifests import network
-from constructs_lib.manifests.load_balancer import attributes, setting
+from constructs_lib.manifests.load_balancer import attributes
 from constructs_lib.manifests.objects import Object
 from constructs_lib.manifests.routing import is_of_alb, load_balancers
 from constructs_lib.rules.model import Problem, Problems, Rendered, rule
@@ -47,14 +47,14 @@ def mismatching_timeouts(ingress: Object, rendered: Rendered) -> Problems:
     """Requests fail if pods close connections earlier than their load balancer expects."""
     for workload, port in network.targets(rendered.objects, ingress):
         container = next(one for one in workload.every_container if port in one.ports)
-        delay = attributes(setting(ingress, "target-group-attributes")).get(_DELAY, "0")
+        delay = attributes(ingress, "target-group-attributes").get(_DELAY, "0")
         slept = container.sleeps_before_stop
         if slept is not None and slept < float(delay):
             yield (
                 f"waits {delay} s for the requests of a stopping pod ({_DELAY}), but {container} "
                 f"is stopped after {slept:g} s (preStop)"
             )
-        idle = attributes(setting(ingress, "load-balancer-attributes")).get(_IDLE, "60")
+        idle = attributes(ingress, "load-balancer-attributes").get(_IDLE, "60")
         variables = {one["name"]: one.get("value") for one in container.get("env") or ()}
         kept = variables.get(_KEEP_ALIVE)
         if kept and float(kept) <= float(idle):

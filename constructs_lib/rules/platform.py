@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.argocd import NAMESPACE as ARGO_CD
-from constructs_lib.manifests.load_balancer import attributes, controller, setting
+from constructs_lib.manifests.load_balancer import attributes, controller
 from constructs_lib.manifests.network import ALB, SCHEME, hosts
 from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
@@ -198,7 +198,7 @@ def conflicting_load_balancer_settings(rendered: Rendered) -> Problems:
 )
 def incomplete_load_balancer_logs(ingress: Object, _: Rendered) -> Problems:
     """AWS rejects logs without a bucket; a bucket without enabled logs stays empty."""
-    stated = attributes(setting(ingress, "load-balancer-attributes"))
+    stated = attributes(ingress, "load-balancer-attributes")
     for logs in ("access_logs", "connection_logs", "health_check_logs"):
         prefix, what = f"{logs}.s3", logs.replace("_", " ")
         enabled = stated.get(f"{prefix}.enabled") == "true"
