@@ -16,6 +16,12 @@ def setting(item: Object, name: str) -> str:
     return item.annotations.get(f"{ALB}{name}", default)
 
 
+def number(item: Object, name: str) -> float:
+    """A setting in digits; infinite if it is not."""
+    text = setting(item, name)
+    return float(text) if text.isdigit() else inf
+
+
 def attributes(item: Object, name: str) -> dict[str, str]:
     """The attributes in an annotation: `a=b,c=d`."""
     pairs = (pair.partition("=") for pair in setting(item, name).split(",") if pair.strip())
@@ -26,9 +32,7 @@ def attributes(item: Object, name: str) -> dict[str, str]:
 def time_to_notice(item: Object, _: Objects) -> Readings:
     """A load balancer notices a failing pod, or a new one, after several health checks."""
     names = ("healthcheck-interval-seconds", "unhealthy-threshold-count", "healthy-threshold-count")
-    interval, failures, successes = (
-        float(text) if text.isdigit() else inf for text in (setting(item, name) for name in names)
-    )
+    interval, failures, successes = (number(item, name) for name in names)
     for part, says, checks in (
         ("failing pods", "get requests for up to {}", failures),
         ("new pods", "get no requests for {}", successes),
@@ -49,3 +53,14 @@ def controller_changed(ingress: Object, _: Objects) -> Readings:
     """Another ingress controller serves the hosts, with another load balancer."""
     name = controller(ingress) or "the default"
     yield Reading("is served by another ingress controller: {}", name, badness=None, level="high")
+
+
+@fact("Ingress", risk="downtime")
+def backends_open(item: Object, _: Objects) -> Readings:
+    """Requests time out if nothing opens the security groups of pods to the load balancer."""
+    own = str(f"{ALB}security-groups" not in item.annotations).lower()
+    if item.annotations.get(f"{ALB}manage-backend-security-group-rules", own) == "true":
+        yield Reading("the controller opens the security groups of its pods to it")
+    else:
+        says = "if you do not open the security groups of its pods to it, all requests time out"
+        yield Reading(says, badness=1, level="high")

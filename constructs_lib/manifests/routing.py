@@ -20,8 +20,14 @@ from typing import NamedTuple
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests import network
-from constructs_lib.manifests.load_balancer import controller
-from constructs_lib.manifests.network import ALB, INTERNET, PLAIN_TYPES, IngressPath, paths
+from constructs_lib.manifests.load_balancer import controller, number
+from constructs_lib.manifests.network import (
+    ALB,
+    INTERNET,
+    PLAIN_TYPES,
+    IngressPath,
+    paths,
+)
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.model import Manifest
 
@@ -30,6 +36,7 @@ _REGEX = f"{ALB}use-regex-path-match"
 _KINDS = {"fixed-response": "answered", "redirect": "redirected"}
 _ANY_ADDRESS = {"0.0.0.0/0", "::/0"}
 _LOGINS = ("cognito", "oidc")
+_CHECK = ("timeout", "interval")
 
 Listener = tuple[str, int]
 """Protocol and port; without a name if another controller decides."""
@@ -150,6 +157,10 @@ class LoadBalancer:
             port = ingress.annotations.get(f"{ALB}ssl-redirect", "")
             if port and port not in secure:
                 yield ingress, f"ssl-redirect to port {port}, which does not listen on HTTPS"
+            wait, interval = (number(ingress, f"healthcheck-{of}-seconds") for of in _CHECK)
+            if wait >= interval:
+                text = f"healthcheck-timeout-seconds {wait:g} is not below"
+                yield ingress, f"{text} healthcheck-interval-seconds {interval:g}"
 
     def _rules(self, listener: Listener, ingresses: list[Object]) -> Iterator[ListenerRule]:
         clients = _clients(self.members, ingresses)
