@@ -110,7 +110,7 @@ def unsynced_file(item: Object, rendered: Rendered) -> Problems:
         yield f"is synced by {names or 'no Application'}"
 
 
-@rule(ALL, risk="update", remedy="allow it in the AppProject", needs_platform=True)
+@rule(ALL, risk="update", remedy="allow it in the AppProject")
 def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
     """Argo CD does not sync objects that the AppProject does not allow."""
     owner = rendered.sync.owner(item)
@@ -119,9 +119,12 @@ def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
         return
     scope = "cluster" if is_cluster_scoped(item.manifest) else "namespace"
     refused = f"Argo CD does not sync it: the AppProject {project.name} does not allow"
+    kinds = project.spec.get(f"{scope}ResourceWhitelist")
+    if kinds is None and scope == "namespace":
+        kinds = [{"group": "*", "kind": "*"}]
     if not any(
         fnmatch(item.key.group, one["group"]) and fnmatch(item.kind, one["kind"])
-        for one in project.spec.get(f"{scope}ResourceWhitelist") or ()
+        for one in kinds or ()
     ):
         yield Problem(f"{refused} this kind", "add it to powerful_kinds")
     elif item.namespace in {*rendered.namespaces, NAMESPACE} and not any(
@@ -135,14 +138,11 @@ def disallowed_by_project(item: Object, rendered: Rendered) -> Problems:
     "ClusterSecretStore",
     risk="privilege",
     remedy="list the namespaces that read from it",
-    reviewed_by_field=True,
 )
 def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     """Every namespace that a store serves can read every parameter of the store."""
     conditions = store.spec.get("conditions") or ()
     served = {name for condition in conditions for name in condition.get("namespaces") or ()}
-    if not conditions or any(condition.keys() - {"namespaces"} for condition in conditions):
-        yield "serves namespaces that are not listed by name"
     reading: dict[str, list[Object]] = defaultdict(list)
     for item in rendered.objects.of_kinds("ExternalSecret"):
         if at(item.spec, "secretStoreRef").get("name") == store.name:
@@ -152,10 +152,13 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
     if (provider.get("service"), provider.get("region")) != ("ParameterStore", region):
         text = f"does not read the parameters of {region}"
         yield Problem(text, "use the ParameterStore of that region")
+    if not conditions or any(condition.keys() - {"namespaces"} for condition in conditions):
+        yield "serves namespaces that are not listed by name"
+        return
     if not any(rendered.objects.of_kinds("Namespace")):
         return
     for namespace in sorted(reading.keys() - served):
-        text = f"does not serve {namespace}, but ExternalSecrets there read from it"
+        text = f"does not serve {namespace}, whose Secrets from it get no new values"
         yield Problem(text, about=tuple(reading[namespace]))
     for namespace in sorted(served - reading.keys()):
         yield f"serves {namespace}, but no ExternalSecret there reads from it"
