@@ -412,7 +412,7 @@ def effects(lines: list[str]) -> set[str]:
         (other_secret, "missing-secret", "unread-secret"),
         (container(image="ghcr.io/gnosischain/ones:latest"), "unpinned-image", "unused-pin"),
         (copied, "duplicate-object", "exceeded-quota imprecise-selector "
-         "mismatching-hosts unsafe-disruption-budget"),
+         "mismatching-hosts"),
         (with_token, "mounted-api-token", ""),
     ],
 )  # fmt: skip

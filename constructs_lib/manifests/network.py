@@ -260,10 +260,10 @@ def targets(objects: Objects, ingress: Object) -> Iterator[tuple[Workload, Manif
     for key, reference in backends(ingress):
         service = objects.get(key)
         if service and (port := port_of(service, reference)):
-            yield from _receiving(objects, service, port)
+            yield from receiving(objects, service, port)
 
 
-def _receiving(
+def receiving(
     objects: Objects, service: Object, port: Manifest
 ) -> Iterator[tuple[Workload, Manifest]]:
     """The container ports behind a port of a Service."""
@@ -283,7 +283,7 @@ def ports_from_outside(objects: Objects) -> Mapping[Key, set[int | str]]:
     for service in objects.of_kinds("Service"):
         if service.spec.get("type") in ("LoadBalancer", "NodePort"):
             for port in service.spec.get("ports") or ():
-                reached += _receiving(objects, service, port)
+                reached += receiving(objects, service, port)
     for workload, declared in reached:
         found[workload.key] |= {declared["containerPort"], declared.get("name", "")}
     return found

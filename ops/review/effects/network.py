@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from constructs_lib.manifests.network import block_of, directions, is_within, policy_rules
+from constructs_lib.manifests.network import (
+    block_of,
+    directions,
+    is_within,
+    policy_rules,
+    receiving,
+)
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.workload import selected, workloads
 from constructs_lib.model import Manifest
@@ -42,20 +48,20 @@ def service_reachability_changed(change: Change, _: Comparison) -> Findings:
 
 
 @effect("Service", risk="exposure")
-def service_ports_changed(change: Change, _: Comparison) -> Findings:
+def service_ports_changed(change: Change, comparison: Comparison) -> Findings:
     """Clients reach a Service only on its ports."""
     fields = owned(change, "service-ports-changed")
-    was, now = _service_ports(change.before), _service_ports(change.after)
+    was = _service_ports(change.before, comparison.before)
+    now = _service_ports(change.after, comparison.after)
     words = ("now listens on", "no longer listens on")
-    yield from Finding.gains_and_losses(was, now, words, (MEDIUM, MEDIUM), fields)
+    yield from Finding.gains_and_losses([*was], [*now], words, (MEDIUM, MEDIUM), fields)
 
 
-def _service_ports(service: Object) -> list[str]:
-    return [
-        f"{port.get('protocol', 'TCP')} {port['port']} "
-        f"(targetPort {port.get('targetPort', port['port'])})"
-        for port in service.spec.get("ports") or ()
-    ]
+def _service_ports(service: Object, objects: Objects) -> Iterator[str]:
+    for port in service.spec.get("ports") or ():
+        named = {declared["containerPort"] for _, declared in receiving(objects, service, port)}
+        target = named.pop() if len(named) == 1 else port.get("targetPort", port["port"])
+        yield f"{port.get('protocol', 'TCP')} {port['port']} (targetPort {target})"
 
 
 class Allowed(NamedTuple):
@@ -68,7 +74,9 @@ class Allowed(NamedTuple):
         """Whether `other` allows at least as much."""
         protocol = self.port.partition(" ")[0]
         if other.port not in (self.port, f"all {protocol} ports", _EVERY_PORT):
-            return False
+            own, of = _numbers(self.port), _numbers(other.port)
+            if not (own and other.port.startswith(protocol) and own[0] in of and own[-1] in of):
+                return False
         if other.peer in (self.peer, _ANYONE):
             return True
         with suppress(ValueError):  # pods, or `other` has exceptions
@@ -192,6 +200,12 @@ def _port(port: Manifest) -> str:
         return f"all {protocol} ports"
     last = f"-{port['endPort']}" if port.get("endPort") else ""
     return f"{protocol} {port['port']}{last}"
+
+
+def _numbers(port: str) -> range:
+    """Those of `TCP 8000-9000`; none of a port by name."""
+    first, _, last = port.rpartition(" ")[2].partition("-")
+    return range(int(first), int(last or first) + 1) if first.isdigit() else range(0)
 
 
 def _spelled(allowed: list[Allowed]) -> str:
