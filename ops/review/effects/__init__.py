@@ -3,6 +3,7 @@
 The modules declare the effects: functions from a change, or from all changes, to findings.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from constructs_lib.errors import RuleError
@@ -108,9 +109,13 @@ def _explained(change: Change, violation: Violation) -> Iterator[Difference]:
         yield from (
             field for field in change.differences if _plain(field.path)[: len(refused)] == refused
         )
-    for field in owned(change, violation.check):
-        if container_of(field) in text or ".".join(field.path[-2:]) in text:
-            yield field
+    about = [
+        field
+        for field in owned(change, violation.check)
+        if container_of(field) in text or ".".join(field.path[-2:]) in text
+    ]
+    words = {*re.findall(r"\w+", text)}
+    yield from [f for f in about if container_of(f) and words.intersection(f.path)] or about
 
 
 def _plain(steps: Iterable[str]) -> list[str]:
