@@ -33,4 +33,4 @@ def reloads_changed(workload: Workload, objects: Objects) -> Readings:
             yield Reading("restarts its pods (Reloader)", part=part)
         else:
             says = "does not restart its pods, which keep the values of their start"
-            yield Reading(says, badness=1, part=part)
+            yield Reading(says, badness=1, level="high", part=part)

@@ -192,12 +192,12 @@ def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk
         same = "changes nothing: it is the default"
     elif row.harmless:
         same = f"changes nothing: {row.harmless}"
-    elif row.worse and field.path[-1] == ORDER:
-        same = "changes only the order"
-    elif not row.worse and row.by and _FACTS.issuperset(row.by):
-        same = "the result stays the same"
     elif _RESTARTS in row.by:
         same = Workload.read(change.after).update.timing
+    elif field.path[-1] == ORDER:
+        same = row.same or "changes only the order"
+    elif not row.worse and row.by and _FACTS.issuperset(row.by):
+        same = "the result stays the same"
     if same:
         return LOW, same, Risk.UPDATE
     before, after = row.read(was), row.read(now)
