@@ -97,6 +97,12 @@ def incomplete_external_secret(item: Object, rendered: Rendered) -> Problems:
     for reading in secrets.time_to_refresh.read(item, rendered.objects):
         if reading.badness == inf:
             yield f"{reading.part} {reading}"
+    pins = {one["secretKey"]: at(one, "remoteRef") for one in item.spec.get("data") or ()}
+    yield from (
+        f"reads version {remote['version']} of {key}, so that it gets no new values"
+        for key, remote in pins.items()
+        if remote.get("version")
+    )
     keys = [key for key, _ in remote_keys(item.manifest)]
     if not keys:
         yield "reads no parameters"

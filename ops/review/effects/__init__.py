@@ -115,7 +115,7 @@ def _explained(change: Change, violation: Violation) -> Iterator[Difference]:
         if container_of(field) in text or ".".join(field.path[-2:]) in text
     ]
     words = {*re.findall(r"\w+", text)}
-    yield from [f for f in about if container_of(f) and words.intersection(f.path)] or about
+    yield from [f for f in about if words & {*f.path, str(f.after)}] or about
 
 
 def _plain(steps: Iterable[str]) -> list[str]:
