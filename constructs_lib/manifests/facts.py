@@ -181,7 +181,8 @@ _JOBS = {("batch", "CronJob"): ("spec", "jobTemplate", "spec"), ("batch", "Job")
 def _rows() -> Mapping[str, Mapping[Path, Field]]:
     """The rows of fields.yaml and load_balancer.yaml, by part and field."""
     parts: dict[str, dict[Path, Field]] = {}
-    tables = (yaml.safe_load(table.read_text("utf-8")).items() for table in _TABLES)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, if it is built
+    tables = (yaml.load(table.read_text("utf-8"), loader).items() for table in _TABLES)  # noqa: S506
     for names, entries in chain.from_iterable(tables):
         for entry in entries:
             paths = [_steps(name, names) for name in entry.pop("fields").split()]
