@@ -13,7 +13,7 @@ import cdk8s
 import constructs
 import jsii
 
-from constructs_lib.errors import DeclarationError, PlatformError, one_line
+from constructs_lib.errors import DeclarationError, PlatformError, explain, one_line
 from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
@@ -165,7 +165,7 @@ class App(cdk8s.App):
         self.node.add_validation(self._rules)
 
     def files(self) -> ChartFiles:
-        """All objects as they will be written, without validation.
+        """All objects as they will be written, without validation. Raises PlatformError.
 
         All our objects together need three messages to Node, native objects more. The order of
         charts and of native objects is that of cdk8s: as declared, but each after what
@@ -259,7 +259,10 @@ def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
         own = []
         name = cdk8s.Names.to_dns_label(chart)
         path, pending = f"{chart.namespace or 'cluster'}/{name}.k8s.yaml", []
-    objects = [*(one.to_json() for one in own), *map(_written, natives)]
+    try:
+        objects = [*(one.to_json() for one in own), *map(_written, natives)]
+    except Exception as error:  # of a patch: the running line may be that of any chart
+        raise PlatformError([explain(error, getattr(chart, "declared", ""))]) from error
     declared: list[KubeObject | cdk8s.ApiObject] = [*own, *natives]
     described = "" if type(chart) in (Chart, cdk8s.Chart) else inspect.getdoc(type(chart)) or ""
     description = described.partition("\n\n")[0].replace("\n", " ")

@@ -247,6 +247,27 @@ def test_an_error_of_cdk8s_is_reported_in_one_line(
     assert "(tests/constructs_lib/test_native.py:" in problem
 
 
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        (
+            JsonPatch.replace("/spec/nowhere/one", 1),
+            "Failed serializing construct at path 'chart/o",
+        ),
+        (JsonPatch.remove("/metadata/name"), "chart/one: is not a valid object: apiVersion, kind "),
+    ],
+)
+def test_a_patch_of_a_native_object_that_does_not_apply_names_the_line_of_its_chart(
+    patch: JsonPatch, message: str
+) -> None:
+    chart = base.chart()
+    k8s.KubeConfigMap(chart, "one", metadata=k8s.ObjectMeta(name="one")).add_json_patch(patch)
+    first, *others = (errors_of(App.of(chart).files) for _ in range(2))
+    assert others == [first]  # whoever reads the files
+    assert message in first[0]
+    assert f"({chart.declared})" in first[0]
+
+
 LARGE = """
 apiVersion: apps/v1
 kind: Deployment
