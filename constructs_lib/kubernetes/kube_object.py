@@ -92,8 +92,9 @@ class KubeObject:
             try:
                 patched = jsonpatch.apply_patch(patched, [operation])
             except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
+                reason = str(error).partition(" in {")[0]  # without the object
                 raise DeclarationError(
-                    f"{operation['op']} {operation['path']} does not apply ({error}); correct the "
+                    f"{operation['op']} {operation['path']} does not apply ({reason}); correct the "
                     "path, or add its parent first",
                     where=self,
                 ) from error

@@ -173,7 +173,7 @@ def merge(**fragment: Any) -> Callable[[WebService], None]:
     [
         (patch(JsonPatch.remove("/spec/nothing")), "remove /spec/nothing does not apply"),
         (patch(JsonPatch.replace("/spec/nothing", 1)), "replace /spec/nothing does not apply"),
-        (patch(JsonPatch.add("/spec/no/where", 1)), "add /spec/no/where does not apply"),
+        (patch(JsonPatch.add("/spec/no/where", 1)), "does not apply (member 'no' not found);"),
         (patch(JsonPatch.add("/spec/template/spec/containers/7", {})), "containers/7 does not"),
         (patch(JsonPatch.test("/spec/replicas", 7)), "test /spec/replicas does not apply"),
         (patch(JsonPatch.move("/spec/nothing", "/spec/b")), "move /spec/b does not apply"),
