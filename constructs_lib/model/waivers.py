@@ -126,10 +126,12 @@ def problems(
                 f"{waiver.where}: the waiver of {names} expired on {waiver.expires}; "
                 "fix the findings, or set a later date"
             )
-        for check in ran:
-            if not any(waiver.covers(check, item) for item in items[check]):
-                yield f"{waiver.where}: {check} has no findings that this waiver covers; remove it"
-        if ran == waiver.checks:
+        unused = [
+            check for check in ran if not any(waiver.covers(check, item) for item in items[check])
+        ]
+        for check in unused:
+            yield f"{waiver.where}: {check} has no findings that this waiver covers; remove it"
+        if ran == waiver.checks != unused:
             for pattern in waiver.objects:
                 if not any(fnmatchcase(item, pattern) for check in ran for item in items[check]):
                     yield f"{waiver.where}: no findings for {pattern}; remove the pattern"
