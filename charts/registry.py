@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 
+import cdk8s
+
 import overview
 from catalogue.platform import AnalyticsPlatform, current
 from charts import output
@@ -39,7 +41,7 @@ def unlisted() -> list[Path]:
     modules = [chart.partition(":")[0] for chart in (*CHARTS, *DERIVED)]
     root = Path(__file__).parents[1]
     listed = {root / f"{module.replace('.', '/')}.py" for module in modules}
-    folders = {file.parent for file in listed if file.exists()}
+    folders = {file.parent for file in listed if file.exists()} - {Path(__file__).parent}
     return sorted({file for folder in folders for file in folder.glob("[!_]*.py")} - listed)
 
 
@@ -62,7 +64,9 @@ def _declare(chart: str, app: App) -> None:
             where=Path(__file__),
         )
     declare = resolve_name(chart)
-    if not callable(declare) or not declare(app):
+    declared = declare(app) if callable(declare) else None
+    charts = declared if isinstance(declared, list) else [declared]
+    if not charts or not all(isinstance(one, cdk8s.Chart) for one in charts):
         raise DeclarationError(
             f"{chart!r} declares no chart; write package.module:Class, or a function that returns "
             "its charts",

@@ -171,6 +171,7 @@ def test_an_error_is_reported_with_its_line(declare: Declare, message: str) -> N
         ("", "'' is not a chart; write package.module:Class"),
         ("charts.cluster.namespaces:NAMESPACES", "NAMESPACES' declares no chart; write package"),
         ("builtins:callable", "callable' declares no chart; write package.module:Class, or a"),
+        ("builtins:repr", "'builtins:repr' declares no chart; write package.module:Class, or a fu"),
     ],
 )  # fmt: skip
 def test_an_invalid_line_in_the_registry_is_reported(
@@ -252,6 +253,18 @@ def test_a_chart_has_no_empty_values_before_it_is_initialized(attribute: str) ->
     chart = Chart.__new__(Chart)
     with pytest.raises(AttributeError):
         getattr(chart, attribute)
+
+
+def test_two_parameters_with_one_path_are_rejected() -> None:
+    with pytest.raises(DeclarationError, match=f"parameter {base.TOKEN.path} is declared twice; "):
+        replace(base.PLATFORM, parameters=(base.TOKEN.path, base.TOKEN.path))
+
+
+def test_a_registry_that_lists_a_module_next_to_it_notes_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "CHARTS", (*registry.CHARTS, "charts.shared:clickhouse"))
+    assert registry.unlisted() == []
 
 
 def test_a_construct_outside_of_an_app_or_chart_is_rejected() -> None:
@@ -409,6 +422,8 @@ def effects(lines: list[str]) -> set[str]:
          "undeclared-probe-port unserved-open-port"),
         (merged("service", {"metadata": {"name": "other"}}), "dangling-reference",
          "unserved-open-port"),
+        (merged("service", {"metadata": {"namespace": "other"}}), "undeclared-namespace",
+         "dangling-reference dangling-service unserved-open-port"),
         (other_secret, "missing-secret", "unread-secret"),
         (container(image="ghcr.io/gnosischain/ones:latest"), "unpinned-image", "unused-pin"),
         (copied, "duplicate-object", "exceeded-quota imprecise-selector "

@@ -61,6 +61,11 @@ class Platform:
                     f"parameter {path} does not start with {self.parameter_prefix}; rename it in "
                     "catalogue/parameters.py"
                 )
+            if self.parameters.count(path) > 1:
+                raise DeclarationError(
+                    f"parameter {path} is declared twice; correct or remove one in "
+                    "catalogue/parameters.py"
+                )
 
     @classmethod
     def of(cls, construct: IConstruct) -> Self:
