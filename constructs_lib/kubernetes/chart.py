@@ -15,7 +15,7 @@ from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.objects import is_cluster_scoped
 from constructs_lib.model import Manifest, Pending
 from constructs_lib.model.checks import checked
-from constructs_lib.model.names import Folder, ObjectName
+from constructs_lib.model.names import Folder, LabelKey, LabelValue, ObjectName
 from constructs_lib.model.platform import Platform, find_in_scopes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Chart(cdk8s.Chart):
         *,
         namespace: ObjectName | None = None,
         folder: Folder | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[LabelKey, LabelValue] | None = None,
         disable_resource_name_hashes: bool | None = None,
     ) -> None:
         """Create a chart, rendered to `<folder>/<name>.k8s.yaml`.
