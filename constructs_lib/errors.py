@@ -99,13 +99,14 @@ def is_refusal(error: Exception) -> bool:
     return _refusal(error) is not None or _misspelling(error) is not None
 
 
-def explain(error: BaseException, line: str = "") -> str:
-    """One line for an error in a declaration, with its file and line, by default that raised it."""
+def explain(error: BaseException, *, line: str | None = None) -> str:
+    """One line for an error in a declaration, with its file and line. Default: what raised it."""
     refusal = _refusal(error)
     if refusal and isinstance(refusal.where, Path):
         return one_line(str(refusal))
     message = refusal or _misspelling(error) or _message(error)
-    line = line or _innermost(reversed([*traceback.walk_tb(error.__traceback__)]))
+    if line is None:
+        line = _innermost(reversed([*traceback.walk_tb(error.__traceback__)]))
     return one_line(f"{message} ({line})" if line else str(message))
 
 

@@ -171,16 +171,24 @@ class App(cdk8s.App):
         charts and of native objects is that of cdk8s: as declared, but each after what
         `add_dependency` names.
         """
-        ordered = cdk8s.DependencyGraph(self.node).topology()
+        try:
+            ordered = cdk8s.DependencyGraph(self.node).topology()
+        except RuntimeError as error:  # a cycle, of any charts
+            raise PlatformError([explain(error, line="")]) from error
         natives: dict[str, list[cdk8s.ApiObject]] = defaultdict(list)
         for native in ordered:
             if isinstance(native, cdk8s.ApiObject):
                 natives[_identity(native.chart)].append(native)
-        files = ChartFiles(
-            _file(chart, natives[_identity(chart)])
-            for chart in ordered
-            if isinstance(chart, cdk8s.Chart)
-        )
+        read, problems = [], []
+        for chart in ordered:
+            if isinstance(chart, cdk8s.Chart):
+                try:
+                    read.append(_file(chart, natives[_identity(chart)]))
+                except Exception as error:  # noqa: BLE001 a patch can raise anything
+                    problems.append(explain(error, line=getattr(chart, "declared", "")))
+        if problems:
+            raise PlatformError(problems)
+        files = ChartFiles(read)
         files.platform = self.platform
         return files
 
@@ -192,7 +200,7 @@ class App(cdk8s.App):
         finally:
             self._rules.run_by_cdk8s = True
         files = self.files()
-        problems = [*self.calls.undeclared(), *files.problems(), *map(one_line, refused)]
+        problems = [*self.calls.problems(), *files.problems(), *map(one_line, refused)]
         if problems:
             raise PlatformError(problems)
         return files
@@ -249,7 +257,7 @@ class _Rules:
     def validate(self) -> list[str]:
         if not self.run_by_cdk8s:
             return []
-        return [*self._app.calls.undeclared(), *self._app.files().problems()]
+        return [*self._app.calls.problems(), *self._app.files().problems()]
 
 
 def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
@@ -259,10 +267,7 @@ def _file(chart: cdk8s.Chart, natives: list[cdk8s.ApiObject]) -> ChartFile:
         own = []
         name = cdk8s.Names.to_dns_label(chart)
         path, pending = f"{chart.namespace or 'cluster'}/{name}.k8s.yaml", []
-    try:
-        objects = [*(one.to_json() for one in own), *map(_written, natives)]
-    except Exception as error:  # of a patch: the running line may be that of any chart
-        raise PlatformError([explain(error, getattr(chart, "declared", ""))]) from error
+    objects = [*(one.to_json() for one in own), *map(_written, natives)]
     declared: list[KubeObject | cdk8s.ApiObject] = [*own, *natives]
     described = "" if type(chart) in (Chart, cdk8s.Chart) else inspect.getdoc(type(chart)) or ""
     description = described.partition("\n\n")[0].replace("\n", " ")

@@ -90,13 +90,17 @@ class CallDirectory:
         self._waiting: dict[tuple[str | None, str], list[tuple[ProgramConstruct, Calls]]] = (
             defaultdict(list)
         )
+        self._refused: list[str] = []
 
     def offer(self, callee: ProgramConstruct) -> None:
         """Register `callee`, and connect the callers that were declared before it."""
         address = (callee.chart.namespace, callee.name)
         self._offered[address] = callee
         for caller, call in self._waiting.pop(address, ()):
-            _connect(caller, callee, call)
+            try:
+                _connect(caller, callee, call)
+            except DeclarationError as error:  # of the caller, not of the running line
+                self._refused.append(f"{caller.network_policy.declared}: {error}")
 
     def call(self, caller: ProgramConstruct, call: Calls) -> None:
         """Connect `caller`, now or when the callee is declared.
@@ -110,8 +114,9 @@ class CallDirectory:
         else:
             self._waiting[address].append((caller, call))
 
-    def undeclared(self) -> Iterator[str]:
-        """A message for each call to a service that is not declared."""
+    def problems(self) -> Iterator[str]:
+        """A message for each call to a service, or port, that is not declared."""
+        yield from self._refused
         declared = sorted(f"{namespace}/{name}" for namespace, name in self._offered)
         for (namespace, name), calls in self._waiting.items():
             for caller, _ in calls:

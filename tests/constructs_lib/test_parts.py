@@ -248,6 +248,16 @@ def calling(rule: Calls) -> Callable[[Chart], Any]:
     return declare
 
 
+def test_a_call_of_a_wrong_port_names_the_line_of_the_caller() -> None:
+    app = App(base.PLATFORM)
+    call = base.program_with(egress=(Calls("callee", port="admin"),))
+    caller = SingleWriter(Chart(app, "one", namespace="space"), "one", program=call)
+    base.internal_service(Chart(app, "callee", namespace="space"), "callee")
+    (problem,) = app.calls.problems()
+    line = caller.network_policy.declared
+    assert problem.startswith(f"{line}: one calls port 'admin' of callee, but its Service only has")
+
+
 service = base.later(base.web_service)
 program = base.later(base.program)
 options = base.later(base.options)
@@ -290,6 +300,7 @@ def shared(chart: Chart) -> None:
         (chart_in(namespace="/../a"), "'/../a' is not a valid name"),
         (chart_in(folder="../a"), "'../a' is not a valid folder"),
         (chart_in(folder="/a"), "'/a' is not a valid folder"),
+        (chart_in(labels={"a b": "c"}), "Chart.labels: 'a b' is not a valid label"),
         (chart_in(folder="a/.."), "'a/..' is not a valid folder"),
         (calling(Calls("no\nwhere")), "space/one calls space/no\\nwhere, which is not"),
         (options(labels={"app": "other"}), "label app is set by the workload"),
