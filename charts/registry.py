@@ -49,10 +49,18 @@ def build(platform: AnalyticsPlatform) -> App:
     """All charts in one App. Raises PlatformError with the errors of all charts."""
     app = App(platform)
     for charts in (CHARTS, DERIVED):
-        problems = [one for chart in charts for one in errors_of(partial(_declare, chart, app))]
+        problems = [one for chart in charts for one in _errors(chart, app)]
         if problems:
             raise PlatformError(dict.fromkeys(problems))  # of what several charts import, once
     return app
+
+
+def _errors(chart: str, app: App) -> list[str]:
+    """The errors of a chart. Those of its entry name the line of the entry, not the running one."""
+    lines = enumerate(Path(__file__).read_text("utf-8").splitlines(), 1)
+    line = next((f":{number}" for number, text in lines if f'"{chart}"' in text), "")
+    errors = errors_of(partial(_declare, chart, app))
+    return [re.sub(r"(?<=charts/registry\.py):\d+(?=\)$)", line, one) for one in errors]
 
 
 def _declare(chart: str, app: App) -> None:
@@ -65,7 +73,7 @@ def _declare(chart: str, app: App) -> None:
         )
     declare = resolve_name(chart)
     declared = declare(app) if callable(declare) else None
-    charts = declared if isinstance(declared, list) else [declared]
+    charts = declared if isinstance(declared, (list, tuple)) else [declared]
     if not charts or not all(isinstance(one, cdk8s.Chart) for one in charts):
         raise DeclarationError(
             f"{chart!r} declares no chart; write package.module:Class, or a function that returns "

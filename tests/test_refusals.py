@@ -183,6 +183,17 @@ def test_an_invalid_line_in_the_registry_is_reported(
     assert message in str(refused.value)
 
 
+def test_a_class_that_its_module_does_not_have_names_the_line_of_its_entry(
+    monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform
+) -> None:
+    api = registry.CHARTS[0]
+    monkeypatch.delattr("charts.cerebro.cerebro_api.CerebroApi")
+    text = Path(registry.__file__).read_text("utf-8")
+    line = text.partition(f'"{api}"')[0].count("\n") + 1
+    with pytest.raises(PlatformError, match=rf"no member CerebroApi; .*registry\.py:{line}\)$"):
+        registry.build(platform)
+
+
 def test_a_platform_without_a_namespace_is_rejected(
     monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform
 ) -> None:
