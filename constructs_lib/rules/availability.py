@@ -100,11 +100,8 @@ def unsafe_disruption_budget(budget: Object, rendered: Rendered) -> Problems:
     """A budget must let a node drain without stopping a service."""
     for workload in guarded(rendered.objects, budget):
         pods = workload.running
-        limits = [budget.spec.get(one) for one in ("maxUnavailable", "minAvailable")]
-        if limits == [None, None]:
+        if all(budget.spec.get(one) is None for one in ("maxUnavailable", "minAvailable")):
             yield f"sets neither maxUnavailable nor minAvailable for {workload.name}"
-        elif None not in limits:
-            yield Problem("the API server rejects maxUnavailable with minAvailable", "remove one")
         if not workload.serves or not pods:
             continue
         evicted = evictable(budget, pods)
