@@ -25,7 +25,7 @@ from ops.review.effects import (
     secrets,
     stack,
 )
-from ops.review.effects.fields import FACTS, container_of, owned
+from ops.review.effects.fields import FACTS, container_of, owned, row_of
 from ops.review.load import of_cluster
 from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
@@ -115,7 +115,9 @@ def _explained(change: Change, violation: Violation) -> Iterator[Difference]:
         if container_of(field) in text or ".".join(field.path[-2:]) in text
     ]
     words = {*re.findall(r"\w+", text)}
-    yield from [f for f in about if words & {*f.path, str(f.after)}] or about
+    named = [field for field in about if words & {*field.path, str(field.after)}]
+    whole = (field for field in about if (row := row_of(change, field)) and row.same)
+    yield from dict.fromkeys([*named, *whole] if named else about)
 
 
 def _plain(steps: Iterable[str]) -> list[str]:
