@@ -2,9 +2,11 @@
 
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -413,8 +415,10 @@ def mistakes(*changes: Change, namespace: str = "space", **platform: Any) -> dic
     base.store(Chart(app, "store"), namespaces=("space",))
     for change in changes:
         change(web)
-    lines = [problem.splitlines() for problem in errors_of(app.render)]
-    return {re.findall(r" \[([a-z-]+)\]$", first)[0]: [first, *more] for first, *more in lines}
+    lines: dict[str, list[str]] = defaultdict(list)
+    for first, *more in (problem.splitlines() for problem in errors_of(app.render)):
+        lines[re.findall(r" \[([a-z-]+)\]$", first)[0]] += [first, *more]
+    return lines
 
 
 def effects(lines: list[str]) -> set[str]:
@@ -433,6 +437,8 @@ def effects(lines: list[str]) -> set[str]:
          "undeclared-probe-port unserved-open-port"),
         (merged("service", {"metadata": {"name": "other"}}), "dangling-reference",
          "unserved-open-port"),
+        (merged("network_policy", {"spec": {"podSelector": {"matchLabels": {"app": "other"}}}}),
+         "imprecise-selector", "blocked-dns closed-backend"),
         (merged("service", {"metadata": {"namespace": "other"}}), "undeclared-namespace",
          "dangling-reference dangling-service unserved-open-port"),
         (other_secret, "missing-secret", "unread-secret"),
@@ -468,6 +474,19 @@ def test_independent_mistakes_are_separate_errors() -> None:
     }
 
 
+def test_mistakes_in_two_services_of_one_loop_are_separate_errors() -> None:
+    def looped(web: WebService) -> None:
+        chart = Chart(base.app_of(web.chart), "loop", namespace="space")
+        two = [base.internal_service(chart, name, replicas=1) for name in ("second", "third")]
+        relabeled(two[0])
+        two[1].service.merge({"spec": {"ports": [{"name": "http", "targetPort": 1}]}})
+
+    found = mistakes(looped)
+    assert found.keys() == {"mismatching-selector", "dangling-service"}
+    assert "Service space/third" in found["dangling-service"][0]
+    assert not any("space/third" in line for line in found["mismatching-selector"])
+
+
 def test_a_waived_cause_hides_nothing() -> None:
     waiver = Waiver(
         checks=["mismatching-selector"],
@@ -475,7 +494,8 @@ def test_a_waived_cause_hides_nothing() -> None:
         reason="A test",
         expires=date(2999, 1, 1),
     )
-    assert mistakes(relabeled, waivers=(waiver,)).keys() == {*OF_SELECTORS.split()}
+    found = mistakes(relabeled, waivers=(waiver,))
+    assert found.keys() | effects([*chain(*found.values())]) == {*OF_SELECTORS.split()}
 
 
 def test_what_a_removed_chart_leaves_is_one_error() -> None:

@@ -2,16 +2,18 @@
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from constructs_lib.errors import one_line
 from constructs_lib.manifests.objects import Object
-from constructs_lib.rules.model import Violation
+from constructs_lib.rules.model import Problem, Violation
 
 EFFECTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 """The rules that a mistake may also violate, by the rule that reports its cause."""
+_Place = tuple[str, tuple[str, str]]
+"""A rule, and a file in dist/ and a line."""
 
 
 class _Mistake(NamedTuple):
@@ -24,6 +26,8 @@ class _Mistake(NamedTuple):
     places: tuple[tuple[str, str], ...]
     """The file in dist/ and the declaring line of each object; an empty one without objects."""
     text: str = ""
+    objects: tuple[str, ...] = ()
+    """The name of each object."""
 
     def __str__(self) -> str:
         lines = ", ".join(dict.fromkeys(line for _, line in self.places))
@@ -37,16 +41,14 @@ def messages(
     """A message for each mistake, in the order of the rules.
 
     The same mistake in several objects is one. Below it are its EFFECTS in the same file, if the
-    same line declares them. `locate` returns the declaring line of an object, and its name.
+    same line declares them, and (as it may be in a loop) their names start alike. `locate` returns
+    the declaring line of an object, and its name.
     """
-    texts: dict[_Mistake, dict[str, None]] = defaultdict(dict)
-    for found in violations:
-        places = [(item.file, locate(item)[0]) for item in found.problem.about] or [("", "")]
-        name = locate(found.object)[1] if found.object else ""
-        subject = _Mistake(found.check, found.problem.remedy, name, tuple(places))
-        texts[subject][found.problem.text] = None
-    mistakes = [one._replace(text=", ".join(parts)) for one, parts in texts.items()]
-    known = {(one.rule, place): one for one in mistakes for place in one.places}
+    mistakes = _mistakes(violations, locate)
+    known: dict[_Place, list[_Mistake]] = defaultdict(list)
+    for one in mistakes:
+        for place in one.places:
+            known[one.rule, place].append(one)
     effects: dict[_Mistake, list[_Mistake]] = defaultdict(list)
     for one in mistakes:
         effects[_cause(one, known)].append(one)
@@ -63,13 +65,38 @@ def messages(
         yield "\n".join(map(one_line, lines))
 
 
-def _cause(one: _Mistake, known: dict[tuple[str, tuple[str, str]], _Mistake]) -> _Mistake:
+def _mistakes(
+    violations: Iterable[Violation], locate: Callable[[Object], tuple[str, str]]
+) -> list[_Mistake]:
+    problems: dict[_Mistake, list[Problem]] = defaultdict(list)
+    for found in violations:
+        places = [(item.file, locate(item)[0]) for item in found.problem.about] or [("", "")]
+        name = locate(found.object)[1] if found.object else ""
+        subject = _Mistake(found.check, found.problem.remedy, name, tuple(places))
+        problems[subject].append(found.problem)
+    return [
+        one._replace(
+            text=", ".join(dict.fromkeys(problem.text for problem in parts)),
+            objects=tuple(item.name for problem in parts for item in problem.about),
+        )
+        for one, parts in problems.items()
+    ]
+
+
+def _cause(one: _Mistake, known: Mapping[_Place, list[_Mistake]]) -> _Mistake:
     """The mistake that another may follow from; itself if there is none."""
     for rule, effects in EFFECTS.items():
         for place in one.places if one.rule in effects else ():
-            if (rule, place) in known:
-                return _cause(known[rule, place], known)
+            for cause in known.get((rule, place), ()):
+                if _are_related(one.objects, cause.objects):
+                    return _cause(cause, known)
     return one
+
+
+def _are_related(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether objects may be of one construct; a mistake without objects may be of any."""
+    pairs = [(one, other) for one in some for other in others]
+    return not pairs or any(a.startswith(b) or b.startswith(a) for a, b in pairs)
 
 
 def _alike(mistakes: Iterable[_Mistake]) -> Iterable[list[_Mistake]]:
