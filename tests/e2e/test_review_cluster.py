@@ -103,12 +103,12 @@ def test_manual_changes_are_reported(installation: Installed, claim: Claimed) ->
             kubectl("crawlers", "rollout", "restart", "deployment/ip-crawler")
             assert findings(review(installation)) == findings(report)
         policy = "NetworkPolicy cerebro/cerebro-api"
-        reported = {API, policy, NEBULA, "Namespace cerebro"}
+        reported = {API, policy, NEBULA, "Ingress cerebro/cerebro-api", "Namespace cerebro"}
         assert {key for _, _, key in findings(report)} == reported
         assert {
             ("high", "image", API),
             ("low", "restart", API),
-            ("low", "update", API),
+            ("low", "downtime", API),
             ("high", "exposure", policy),
             ("medium", "update", NEBULA),
         } <= findings(report)

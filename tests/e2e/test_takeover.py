@@ -171,7 +171,7 @@ def test_obstacles_are_reported_before_the_takeover(rehearsal: Rehearsal, claim:
         report = rehearsal.review()
         for key, sentence in {
             "Deployment cerebro/cerebro-api": "spec.selector: field is immutable; delete it first",
-            "Ingress cerebro/cerebro-api": "the load balancer is recreated (internal → internet-",
+            "Ingress cerebro/cerebro-api": "recreates the load balancer as internet-facing",
             f"PersistentVolumeClaim crawlers/{volume['metadata']['name']}": "deleting it loses",
             "Secret cerebro/cerebro-api-secrets": "it loses EXTRA: add them",
             "Namespace cerebro": "the sync replaces pods of dist/; correct or remove",
@@ -194,9 +194,9 @@ def test_the_review_reports_every_change(rehearsal: Rehearsal, claim: Claimed) -
         api = "Deployment cerebro/cerebro-api"
         assert {
             ("high", "downtime", "Namespace cerebro"),
-            ("high", "exposure", "Ingress cerebro/cerebro-api"),
+            ("medium", "exposure", "Ingress cerebro/cerebro-api"),
             ("low", "restart", api),
-            ("medium", "privilege", api),
+            ("low", "privilege", api),
             ("medium", "secret", "Secret cerebro/cerebro-api-secrets"),
             ("medium", "secret", "ExternalSecret cerebro/cerebro-api-secrets"),
             ("medium", "schedule", "CronJob crawlers/click-runner-ember"),
