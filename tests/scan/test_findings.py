@@ -111,6 +111,6 @@ def test_findings_and_waivers_must_match() -> None:
     waived = _waiver("kube-score:pod-probes", "Deployment cerebro/*")
     of_another_scanner = _waiver("checkov:CKV_1", "*")
     assert compare([_PROBES], [waived, of_another_scanner], ["kube-score"]) == []
-    finding, unused, _ = compare([_PROBES], [_waiver("kube-score:other", "*")], ["kube-score"])
+    finding, unused = compare([_PROBES], [_waiver("kube-score:other", "*")], ["kube-score"])
     assert finding == "kube-score:pod-probes at Deployment cerebro/one: No probes"
     assert "kube-score:other has no findings" in unused
