@@ -19,6 +19,7 @@ import yaml
 
 from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Kind, Objects
 from constructs_lib.model.quantity import amount
+from constructs_lib.model.text import id_and_reason
 
 Path = tuple[str, ...]
 """Field names; `[<name>]` for an item of a list."""
@@ -71,8 +72,7 @@ def fact(*kinds: str, risk: str) -> Callable[[Callable[[Any, Objects], Readings]
     """Turn a function into a Fact: its name, with hyphens, is the id, its docstring the reason."""
 
     def make(read: Callable[[Any, Objects], Readings]) -> Fact:
-        reason = " ".join((read.__doc__ or "").split())
-        return Fact(read.__name__.replace("_", "-"), reason, kinds, risk, read)
+        return Fact(*id_and_reason(read), kinds, risk, read)
 
     return make
 

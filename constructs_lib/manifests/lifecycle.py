@@ -63,7 +63,7 @@ def failure_tolerance(workload: Workload, _: Objects) -> Readings:
 def _tolerance(container: Container, probe: str, says: str, least: int, most: int) -> Reading:
     """For how long a probe may fail; between `least` and `most` seconds, no time is worse."""
     seconds = container.tolerates(probe)
-    single = container.tolerates(probe) == container.probes[probe].get("periodSeconds", 10)
+    single = seconds == container.probes[probe].get("periodSeconds", 10)
     value = f"{seconds} s without an answer{' (a single failed check)' if single else ''}"
     badness = max(0, least - seconds, seconds - most) + single
     level = "high" if seconds < least / 3 else "medium"

@@ -1,6 +1,6 @@
-"""Wording and tables shared by rendered pages and command output."""
+"""Wording, names and tables shared by rendered pages and command output."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 
 def plural(count: int, noun: str) -> str:
@@ -14,3 +14,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: int 
     return "".join(
         f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines
     )
+
+
+def id_and_reason(function: Callable[..., object]) -> tuple[str, str]:
+    """The name of a function, with hyphens, and its docstring, on one line."""
+    return function.__name__.replace("_", "-"), " ".join((function.__doc__ or "").split())

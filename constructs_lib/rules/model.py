@@ -15,6 +15,7 @@ from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model import Pending
 from constructs_lib.model.platform import Platform
+from constructs_lib.model.text import id_and_reason
 from constructs_lib.model.waivers import Result
 
 _T = TypeVar("_T")
@@ -168,8 +169,7 @@ def rule(
     """
 
     def make(check: Callable[..., Problems]) -> Rule:
-        reason = " ".join((check.__doc__ or "").split())
-        name = check.__name__.replace("_", "-")
+        name, reason = id_and_reason(check)
         return Rule(name, kinds, risk, reason, remedy, check, needs_platform, reviewed_by_field)
 
     return make

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from constructs_lib.manifests.objects import Key
+from constructs_lib.model.text import id_and_reason
 from ops.errors import OpsError, Status
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def effect(
     """
 
     def make(find: Callable[..., Findings]) -> Effect:
-        reason = " ".join((find.__doc__ or "").split())
-        return Effect(find.__name__.replace("_", "-"), reason, kinds, Risk(risk), states, find)
+        return Effect(*id_and_reason(find), kinds, Risk(risk), states, find)
 
     return make
 
