@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_cluster.processes import command
+from local_cluster.processes import command, eventually
 from tests.conftest import edit
 from tests.e2e.conftest import Claimed
 
@@ -98,8 +98,15 @@ def test_a_local_cluster(checkout: Path, claim: Claimed) -> None:
             return subprocess.check_output(words, env=cluster.environment(), text=True)
 
         assert "cluster-" in kubectl("config", "view")
-        listed = kubectl("get", "applications", "--namespace=argocd", "--no-headers")
-        assert {tuple(line.split()[1:]) for line in listed.splitlines()} == {("Synced", "Healthy")}
+
+        def synced() -> bool:
+            listed = kubectl("get", "applications", "--namespace=argocd", "--no-headers")
+            states = {tuple(line.split()[1:]) for line in listed.splitlines()}
+            assert states == {("Synced", "Healthy")}, listed
+            return True
+
+        # one can be OutOfSync for a moment, when it is compared again after a sync
+        eventually("Applications Synced and Healthy", synced)
         edit(checkout / "dist/crawlers/nebula.k8s.yaml", "replicas: 1", "replicas: 0")
         cluster.wait_for("Synced and Healthy in")
         replicas = "--output=jsonpath={.spec.replicas}"
