@@ -6,11 +6,11 @@ fields.yaml has a row for each field. A row that names no fact says itself what 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from math import inf
 from pathlib import Path as File
 from typing import Any, NamedTuple
@@ -131,15 +131,16 @@ class Field:
         return -inf if value == self.default else None  # words, such as `no limit`
 
 
+@cache
 def field_of(kind: Kind, path: Path) -> Field | None:
     """The row of a field; None if there is none."""
     steps = tuple(step for step in path if not step.startswith("["))
     for part, inside in _parts(kind, steps):
-        rows = _rows().get(part, {})
+        own = rows(part)
         for length in range(len(inside), 0, -1):
             for name in (inside[:length], _family(inside[:length]), _domain(inside[:length])):
-                if name in rows:
-                    return rows[name]
+                if name in own:
+                    return own[name]
     return None
 
 
@@ -178,19 +179,29 @@ _JOBS = {("batch", "CronJob"): ("spec", "jobTemplate", "spec"), ("batch", "Job")
 
 
 @cache
-def _rows() -> Mapping[str, Mapping[Path, Field]]:
-    """The rows of fields.yaml and load_balancer.yaml, by part and field."""
-    parts: dict[str, dict[Path, Field]] = {}
+def sections() -> Mapping[str, list[str]]:
+    """The texts of fields.yaml and load_balancer.yaml about each part."""
+    parts: dict[str, list[str]] = defaultdict(list)
+    for table in _TABLES:
+        for section in re.split(r"^(?=\w)", table.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+            for part in section.partition(":")[0].split():
+                parts[part].append(section)
+    return parts
+
+
+@cache
+def rows(part: str) -> Mapping[Path, Field]:
+    """The rows of a part, by field; only those of parts that occur are parsed, to save time."""
+    found: dict[Path, Field] = {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, if it is built
-    tables = (yaml.load(table.read_text("utf-8"), loader).items() for table in _TABLES)  # noqa: S506
-    for names, entries in chain.from_iterable(tables):
+    for section in sections().get(part, ()):
+        [(names, entries)] = yaml.load(section, loader).items()  # noqa: S506
         for entry in entries:
             paths = [_steps(name, names) for name in entry.pop("fields").split()]
             by, order = entry.pop("by", "").split(), entry.pop("order", ())
             row = Field(by=tuple(by), order=tuple(order), **entry)
-            for part in names.split():
-                parts.setdefault(part, {}).update(dict.fromkeys(paths, row))
-    return parts
+            found.update(dict.fromkeys(paths, row))
+    return found
 
 
 def _steps(name: str, parts: str) -> Path:
@@ -207,4 +218,4 @@ def _steps(name: str, parts: str) -> Path:
 @cache
 def known_kinds() -> frozenset[Kind]:
     """The kinds whose fields are known."""
-    return frozenset((GROUPS[part], part) for part in _rows() if part in GROUPS).union(_JOBS)
+    return frozenset((GROUPS[part], part) for part in sections() if part in GROUPS).union(_JOBS)
