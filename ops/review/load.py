@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -28,26 +28,25 @@ _PLAIN = {
 """The tag of nodes whose value PyYAML need not construct."""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads YAML as the API server does: a date is a string, and a duplicate key is an error."""
+class _Resolver(yaml.resolver.Resolver):
+    """Finds the tag of a plain scalar as the API server does: a date is a string."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    _tags: ClassVar[dict[tuple[type[yaml.Node], str | None, Any], str]] = {}
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads YAML as the API server does: a duplicate key is an error."""
+
+    resolve = staticmethod(cache(_Resolver().resolve))
+    """The tag of a node; cached, because most scalars are one of a few names of fields."""
 
     def __init__(self, document: str) -> None:
         super().__init__(document)
         self.nodes_left = len(document)
         """A document has at most one node per character, unless it nests aliases."""
-
-    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
-        """The tag of a node. Most scalars are one of a few names of fields."""
-        place = (kind, value, implicit)
-        if place not in self._tags:
-            self._tags[place] = super().resolve(kind, value, implicit)
-        return self._tags[place]
 
     def manifests(self) -> Iterator[tuple[int, Any]]:
         """Each manifest, and each item of a List, with its line, counted from 0."""
