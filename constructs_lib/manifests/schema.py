@@ -38,13 +38,11 @@ def refused(manifest: Manifest, version: str | None = None) -> Iterator[str]:
         version: The minor version of Kubernetes. Default: unknown, so that fields of any version
             are valid, and of custom resources only values.json counts.
     """
-    name, kind, target = title(manifest), manifest["kind"], version or _VERSIONS[-1]
-    kinds = _definitions(target)["kinds"]["properties"]
-    is_of_kubernetes = not group(manifest).endswith(_CUSTOM)
+    name, kind = title(manifest), manifest["kind"]
+    kinds = _definitions(version)["kinds"]["properties"]
     if name in kinds:
-        for error in _validator(target).iter_errors({name: manifest}):
-            if version or is_of_kubernetes or error.schema_path[2] == "allOf":
-                yield from _messages(error, target)
+        for error in _validator(version).iter_errors({name: manifest}):
+            yield from _messages(error, version)
     elif version and GROUPS.get(kind) == group(manifest) and f".{kind}" in " ".join(kinds):
         yield f"apiVersion: {manifest['apiVersion']} has no {kind} in Kubernetes {version}"
 
@@ -55,26 +53,28 @@ def title(manifest: Manifest) -> str:
 
 
 @cache
-def _definitions(version: str) -> Any:
+def _definitions(version: str | None) -> Any:
     """Every definition, with the one of values.json in `allOf`."""
     found: dict[str, Any] = {}
     for release, changed in json.loads(FILE.read_bytes()).items():
         found |= changed
         if release == version:
             break
+    if not version:
+        found |= {name: {} for name in found if name.startswith(_CUSTOM)}
     for name, added in json.loads(_VALUES.read_bytes()).items():
         found[name] = {**found.get(name, {}), "allOf": [added]}
     return found
 
 
 @cache
-def _validator(version: str) -> Draft202012Validator:
+def _validator(version: str | None) -> Draft202012Validator:
     """One for every kind, because it compiles what they share once."""
     registry = Registry([(_URI, {"$defs": _definitions(version)})])
     return Draft202012Validator({"$ref": f"{_URI}#/$defs/kinds"}, registry=registry)
 
 
-def _messages(error: ValidationError, version: str) -> Iterator[str]:
+def _messages(error: ValidationError, version: str | None) -> Iterator[str]:
     (name, *path), details = error.instance_path, error.kind.as_dict()
     for field in details.get("unexpected", ()):
         yield f"{_spelled([*path, field])} is {_unknown(field, error, version)}"
@@ -83,7 +83,7 @@ def _messages(error: ValidationError, version: str) -> Iterator[str]:
         yield f"{_spelled(path) or name}: {described or error.message}"
 
 
-def _described(error: ValidationError, value: Any, version: str) -> str:
+def _described(error: ValidationError, value: Any, version: str | None) -> str:
     """The value, if it is not a mapping or list, with the innermost description; empty if none."""
     description, schema = "", _definitions(version)
     for step in error.schema_path[1:]:
@@ -94,10 +94,10 @@ def _described(error: ValidationError, value: Any, version: str) -> str:
     return description and f"{shown}{description}"
 
 
-def _unknown(name: str, error: ValidationError, version: str) -> str:
+def _unknown(name: str, error: ValidationError, version: str | None) -> str:
     """Which field was meant, or which version has it."""
     fields = {}
-    for one in _VERSIONS[_VERSIONS.index(version) :]:
+    for one in _VERSIONS[_VERSIONS.index(version) :] if version else [version]:
         schema = reduce(getitem, error.schema_path[1:-1], _definitions(one))
         fields[one] = schema.get("properties", {})
         if name in fields[one]:
