@@ -216,17 +216,20 @@ class IngressPath(NamedTuple):
         return None if self.action else at(self.backend, "service").get("name")
 
 
-def paths(ingress: Object) -> Iterator[IngressPath]:
+@cache
+def paths(ingress: Object) -> tuple[IngressPath, ...]:
     """The paths of all rules in the order of the controller, then the default backend."""
+    found: list[IngressPath] = []
     for rule in ingress.spec.get("rules") or ():
         host = str(rule.get("host") or "*")
         of_rule = (
             IngressPath.of(ingress, host, one) for one in at(rule, "http").get("paths") or ()
         )
-        yield from sorted(of_rule, key=lambda path: path.precedence)
+        found += sorted(of_rule, key=lambda path: path.precedence)
     if default := ingress.spec.get("defaultBackend"):
         path = IngressPath.of(ingress, "*", {"pathType": "Prefix", "backend": default})
-        yield path._replace(is_default=True)
+        found.append(path._replace(is_default=True))
+    return tuple(found)
 
 
 def backends(ingress: Object) -> Iterator[tuple[Key, Manifest]]:

@@ -167,7 +167,7 @@ class Workload(Object):
             read += [ConfigSource.of(volume, it) for it in mounts[volume.get("name", "")] or [{}]]
         return tuple(dict.fromkeys(chain.from_iterable(read)))
 
-    @property
+    @cached_property
     def secrets(self) -> tuple[str, ...]:
         """The names of the Secrets that its containers read."""
         return tuple(dict.fromkeys(read.name for read in self.reads if read.kind == "Secret"))

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from functools import cache
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, waiting
 from constructs_lib.manifests.network import INTERNET, audience, backends, hosts
@@ -22,7 +22,9 @@ Restart = tuple[Workload, tuple[Difference, ...], list[str]]
 """A workload, the differences of its pod template, and what changes and makes Reloader act."""
 
 
-def _restarts(comparison: Comparison) -> Iterator[Restart]:
+@cache
+def _restarts(comparison: Comparison) -> list[Restart]:
+    restarts = []
     changed, objects = changed_sources(comparison), comparison.after
     for workload in workloads(comparison.after):
         replaces_pods = workload.update in (Update.ROLLING, Update.RECREATE)
@@ -34,7 +36,8 @@ def _restarts(comparison: Comparison) -> Iterator[Restart]:
                 if namespace == workload.namespace and workload.reloads(kind, name, objects)
             ]
             if template or reloaded:
-                yield workload, template, reloaded
+                restarts.append((workload, template, reloaded))
+    return restarts
 
 
 def _causes(workload: Workload, template: tuple[Difference, ...]) -> dict[str, str]:
@@ -56,7 +59,7 @@ def _causes(workload: Workload, template: tuple[Difference, ...]) -> dict[str, s
 @effect(risk="restart")
 def pods_restart(comparison: Comparison) -> Findings:
     """Pods are replaced: their template changes, or Reloader restarts them for a new value."""
-    restarts = list(_restarts(comparison))
+    restarts = _restarts(comparison)
     files: dict[str, set[str]] = defaultdict(set)
     for workload, template, _ in restarts:
         for cause in _causes(workload, template):

@@ -119,7 +119,8 @@ def _connections(
 
 
 def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
-    return [peer for peer in allowed if not any(peer.within(other) for other in others)]
+    new = (peer for peer in allowed if peer not in others)
+    return [peer for peer in new if not any(peer.within(other) for other in others)]
 
 
 def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
