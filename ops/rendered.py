@@ -13,8 +13,9 @@ from charts.output import PENDING, read, read_pending
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.model import Pending
 from ops.errors import OpsError
-from ops.review.load import objects_in
+from ops.review.load import read_all
 from ops.review.model import ReviewError
+from ops.review.revisions import Revision
 
 
 def files() -> dict[str, str]:
@@ -36,7 +37,8 @@ def objects() -> Objects:
 def parse(path: str, text: str) -> tuple[Object, ...]:
     """Return the objects of a file in dist/. Raises OpsError for an invalid manifest."""
     try:
-        return tuple(objects_in(f"dist/{path}", text, "the working tree"))
+        of_file = Revision(name="the working tree", files={f"dist/{path}": text})
+        return read_all(of_file).every
     except ReviewError as error:  # its exit status is that of a review
         raise OpsError(str(error)) from error
 

@@ -6,6 +6,9 @@ set -euo pipefail
 
 base=$(git merge-base HEAD "$HEAD_SHA") || base=HEAD # without a common commit, the default branch
 # A comment has at most 65,536 characters, including a first line that identifies it. A commit that
-# cannot be reviewed must replace the comment of an earlier one.
-python -m ops review "$base" "$HEAD_SHA" --format markdown --limit 65400 --full-report "$RUN_URL" \
-  || printf '> [!CAUTION]\n> **The review of %s failed.** Read the log: %s\n' "$HEAD_SHA" "$RUN_URL"
+# cannot be reviewed must replace the comment of an earlier one. What could not be compared is in it.
+comment=$(python -m ops review "$base" "$HEAD_SHA" --format markdown --limit 65400 \
+  --full-report "$RUN_URL") || [[ $comment ]] \
+  || comment="> [!CAUTION]
+> **The review of $HEAD_SHA failed.** Read the log: $RUN_URL"
+printf '%s\n' "$comment"

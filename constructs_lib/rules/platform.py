@@ -1,6 +1,5 @@
 """Rules for files, namespaces, parameters, hosts and load balancers of the platform."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from difflib import get_close_matches
@@ -11,7 +10,7 @@ from constructs_lib.manifests.load_balancer import attributes, controller
 from constructs_lib.manifests.network import ALB, SCHEME, hosts
 from constructs_lib.manifests.objects import Key, Object, is_cluster_scoped
 from constructs_lib.manifests.references import remote_keys, repository
-from constructs_lib.manifests.routing import load_balancers
+from constructs_lib.manifests.routing import listeners, load_balancers
 from constructs_lib.manifests.workload import workloads
 from constructs_lib.model.names import check_ranges
 from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, rule
@@ -162,8 +161,7 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
         yield "does not use the platform's certificate (certificate-arn)"
     if notes.get(SCHEME) not in ("internal", "internet-facing"):
         yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
-    listeners = json.loads(notes.get(f"{ALB}listen-ports", "[]"))
-    protocols = {protocol for listener in listeners for protocol in listener}
+    protocols = {protocol for protocol, _ in listeners(ingress)}
     if "HTTPS" not in protocols:
         yield "does not listen on HTTPS (listen-ports)"
     if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.shape import malformed
+from constructs_lib.manifests.shape import is_identified, malformed
 from ops.review.model import ReviewError
 from ops.review.revisions import MANIFESTS, STACK, Revision
 
@@ -57,10 +57,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 continue
             items = content.get("items") if isinstance(content, dict) else None
             for manifest in items if isinstance(items, list) else [content]:
-                problem = (
-                    "it is not a mapping" if manifest is None else next(malformed(manifest), None)
-                )
-                if problem:
+                if problem := _problem(manifest):
                     raise _error(node, problem)
                 yield node.start_mark.line, manifest
 
@@ -104,6 +101,16 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return {name: content for name, content in fields.items() if content is not None}
 
 
+def _problem(manifest: Any) -> str | None:
+    """Why other modules cannot read a manifest, after its name; None if they can."""
+    if manifest is None:
+        return "it is not a mapping"
+    problem = next(malformed(manifest), None)
+    if problem and is_identified(manifest):
+        return f"{Object.of(manifest).key}: {problem}"
+    return problem
+
+
 def _error(node: yaml.Node, problem: str) -> yaml.YAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
@@ -111,26 +118,29 @@ def _error(node: yaml.Node, problem: str) -> yaml.YAMLError:
 def read(revision: Revision) -> Objects:
     """Every object of a revision.
 
-    A document that cannot be parsed or is not a Kubernetes object, and a duplicate, is an error
-    that names file, line and revision. With a path, it is left out and added to `unread`.
+    A document that cannot be parsed or is not a Kubernetes object, and a duplicate, is left out and
+    added to `unread`.
     """
     objects: dict[Key, Object] = {}
     duplicates = set()
-    unread = revision.unread if revision.path else None
     for file, text in revision.files.items():
-        for item in objects_in(file, text, revision.name, unread):
+        is_stack = file == STACK and not revision.path
+        for item in _objects_in(file, text, revision.unread, is_stack=is_stack):
             first = objects.setdefault(item.key, item)
-            if first is item:
-                continue
-            places = [f"{one.file}:{one.line}" for one in (first, item)]
-            problem = f"duplicate object {item.key}"
-            if unread is None:
-                raise ReviewError(
-                    f"{problem} at {revision.name}: {' and '.join(places)}; rename or remove one"
-                )
-            duplicates.add(item.key)
-            unread.update(dict.fromkeys(places, problem))
+            if first is not item:
+                duplicates.add(item.key)
+                places = (f"{one.file}:{one.line}" for one in (first, item))
+                problem = f"duplicate object {item.key}; rename or remove one"
+                revision.unread.update(dict.fromkeys(places, problem))
     return Objects(item for key, item in objects.items() if key not in duplicates)
+
+
+def read_all(revision: Revision) -> Objects:
+    """Every object of a revision. Raises ReviewError if a document cannot be read."""
+    objects = read(revision)
+    for place, problem in revision.unread.items():
+        raise ReviewError(f"{place} at {revision.name}: {problem}; restore it with `make synth`")
+    return objects
 
 
 def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
@@ -138,14 +148,12 @@ def of_cluster(objects: Iterable[Object]) -> Iterator[Object]:
     return (item for item in objects if item.key.group != STACK_GROUP)
 
 
-def objects_in(
-    file: str, text: str, revision: str, unread: dict[str, str] | None = None
+def _objects_in(
+    file: str, text: str, unread: dict[str, str], *, is_stack: bool
 ) -> Iterator[Object]:
-    """The objects of a file. Adds what it cannot read to `unread`, or raises ReviewError."""
+    """The objects of a file. Adds what it cannot read to `unread`."""
     if not file.endswith(MANIFESTS):
         return
-    is_stack = file == STACK and unread is None
-    remedy = "restore it from Git" if is_stack else "restore it with `make synth`"
     first = 1
     for document in [text] if is_stack else _split(text):
         try:
@@ -161,10 +169,8 @@ def objects_in(
             problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
             if isinstance(error, RecursionError):
                 problem = "it is nested too deeply"
-            if unread is None:
-                raise ReviewError(f"{file}:{line} at {revision}: {problem}; {remedy}") from error
-            is_template = "{{" in document
-            unread[f"{file}:{line}"] = "it is a template; render it" if is_template else problem
+            advice = "; if it is a template, render it" if "{{" in document else ""
+            unread[f"{file}:{line}"] = f"{problem}{advice}"
         first += document.count("\n")
 
 

@@ -28,6 +28,8 @@ from ops.review.model import (
 )
 from ops.review.revisions import MANIFESTS, Revision, differing
 
+_CORRECT = "correct them, or restore them with `make synth`"
+_CORRECT_OTHERS = "render or correct them, or pass another path"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
 
 
@@ -47,7 +49,7 @@ class Report:
     """What happens between two revisions."""
 
     def __init__(self, base: Revision, head: Revision) -> None:
-        """Raises ReviewError for a revision that cannot be read."""
+        """Raises ReviewError if neither revision has files."""
         if not base.files and not head.files:
             lacks, remedy = "a dist/", "run the command in a checkout of this repository"
             if head.path:
@@ -64,9 +66,10 @@ class Report:
         if head.unread:
             self.comparison.folder += f" ({plural(len(head.unread), 'document')} not read)"
         self.changed_files = differing(base, head)
+        former = {place: f"{why} (at {base.name})" for place, why in base.unread.items()}
         self.unread = {
             place: problem
-            for place, problem in {**base.unread, **head.unread}.items()
+            for place, problem in {**former, **head.unread}.items()
             if _file_of(place) in self.changed_files
         }
         """Why a document of a changed file cannot be compared, by file and line."""
@@ -77,7 +80,7 @@ class Report:
         if self.unread:
             self.incomplete = (
                 f"{plural(len(self.unread), 'document')} could not be compared: "
-                f"{listed(list(self.unread))}; render or correct them, or pass another path"
+                f"{listed(list(self.unread))}; {_CORRECT_OTHERS if head.path else _CORRECT}"
             )
 
     @cached_property

@@ -29,14 +29,14 @@ class Revision:
 
     name: str
     """The requested name and the commit, or `the working tree`."""
-    commit: str | None
-    """None for the working tree."""
     files: Mapping[str, str]
     """Text by path in the repository; may be empty."""
+    commit: str | None = None
+    """None for the working tree."""
     path: str | None = None
     """The compared file or folder of manifests of others; None: dist/ and SecretsStack."""
     unread: dict[str, str] = field(default_factory=dict)
-    """With a path: why a document cannot be read, by file and line."""
+    """Why a document cannot be read, by file and line."""
     stored: bool = False
     """Whether the files come from an API server, with its defaults."""
 
@@ -146,12 +146,8 @@ class Repository:
                 files[path] = content.decode("utf-8")
             except UnicodeDecodeError as error:
                 line = content[: error.start].count(b"\n") + 1
-                problem = "is not UTF-8 text"
-                if not self._path:
-                    text = f"{path}:{line} at {name} {problem}; restore it from Git"
-                    raise ReviewError(text) from error
                 files[path] = content.decode("utf-8", "replace")
-                unread[f"{path}:{line}"] = f"it {problem}"
+                unread[f"{path}:{line}"] = "it is not UTF-8 text"
         return Revision(name=name, commit=commit, files=files, path=self._path, unread=unread)
 
 

@@ -108,6 +108,8 @@ def test_a_pull_request_without_a_common_commit_is_compared_as_a_whole(cloned: R
 
 def test_a_failed_review_replaces_the_earlier_comment(cloned: Runner) -> None:
     head = proposed(cloned, {MANIFEST: "{"})
+    assert "| cannot be compared: " in commented(cloned, head)
+    cloned.commit({"ops/review/command.py": "raise SystemExit(1)"}, at="checkout")
     assert commented(cloned, head) == (
         f"> [!CAUTION]\n> **The review of {head} failed.** Read the log: {RUN_URL}\n"
     )

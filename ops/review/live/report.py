@@ -18,7 +18,7 @@ from ops.cluster.client import Client
 from ops.review.live.dry_run import DryRun, dry_runs, normalized
 from ops.review.live.findings import cluster_findings, unserved
 from ops.review.live.reading import READ_KINDS, ClusterState, Server, read_cluster
-from ops.review.load import of_cluster, read
+from ops.review.load import of_cluster, read_all
 from ops.review.model import ReviewError
 from ops.review.report import Report
 from ops.review.revisions import Revision
@@ -28,7 +28,7 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 def compare(client: Client, head: Revision) -> Report:
     """Report what a sync of `head` would do; changes nothing. Raises ClusterError."""
-    declared = Objects(of_cluster(read(head)))
+    declared = Objects(of_cluster(read_all(head)))
     if not declared.every:
         raise ReviewError(f"{head.name} has no dist/; run `make synth`")
     server = Server(client)

@@ -113,8 +113,9 @@ def test_a_path_that_cannot_be_compared(arguments: tuple[str, ...], message: str
 def test_an_error_goes_only_to_standard_error(reviewed: Path) -> None:
     write(reviewed, {"cerebro/broken.k8s.yaml": "a: b: c"})
     done = run("--format", "json")
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: dist/cerebro/broken.k8s.yaml:1 at the working tree: ")
+    assert (done.exit_code, json.loads(done.stdout)["severity"]) == (2, "high")
+    problem = "1 document could not be compared: dist/cerebro/broken.k8s.yaml:1"
+    assert done.stderr.startswith(f"error: {problem}; correct them, or")
 
 
 def test_a_truncated_comment_links_the_full_report(reviewed: Path) -> None:
