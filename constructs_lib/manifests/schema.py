@@ -28,8 +28,8 @@ _CUSTOM = ("apiextensions.k8s.io", "argoproj.io", "external-secrets.io")
 """Groups of custom resources, whose versions are not those of Kubernetes, and of their schemas."""
 
 
-def refused(manifest: Manifest, version: str | None = None) -> Iterator[str]:
-    """What is wrong with an object; nothing if its kind has no schema.
+def refused(manifest: Manifest, version: str | None = None) -> Iterator[tuple[str, list[Any]]]:
+    """What is wrong with an object, with the path of an unknown field; nothing without a schema.
 
     `spec.replicaz is not a field; did you mean replicas?`
 
@@ -44,7 +44,7 @@ def refused(manifest: Manifest, version: str | None = None) -> Iterator[str]:
         for error in _validator(version).iter_errors({name: manifest}):
             yield from _messages(error, version)
     elif version and GROUPS.get(kind) == group(manifest) and f".{kind}" in " ".join(kinds):
-        yield f"apiVersion: {manifest['apiVersion']} has no {kind} in Kubernetes {version}"
+        yield f"apiVersion: {manifest['apiVersion']} has no {kind} in Kubernetes {version}", []
 
 
 def title(manifest: Manifest) -> str:
@@ -74,13 +74,14 @@ def _validator(version: str | None) -> Draft202012Validator:
     return Draft202012Validator({"$ref": f"{_URI}#/$defs/kinds"}, registry=registry)
 
 
-def _messages(error: ValidationError, version: str | None) -> Iterator[str]:
+def _messages(error: ValidationError, version: str | None) -> Iterator[tuple[str, list[Any]]]:
     (name, *path), details = error.instance_path, error.kind.as_dict()
     for field in details.get("unexpected", ()):
-        yield f"{_spelled([*path, field])} is {_unknown(field, error, version)}"
+        at = [*path, field]
+        yield f"{_spelled(at)} is {_unknown(field, error, version)}", at
     if "unexpected" not in details:
         described = _described(error, details.get("error", error).instance, version)
-        yield f"{_spelled(path) or name}: {described or error.message}"
+        yield f"{_spelled(path) or name}: {described or error.message}", []
 
 
 def _described(error: ValidationError, value: Any, version: str | None) -> str:

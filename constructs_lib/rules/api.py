@@ -17,8 +17,9 @@ from constructs_lib.rules.model import ALL, Problem, Problems, Rendered, repeate
 def invalid_field(item: Object, rendered: Rendered) -> Problems:
     """The API server refuses the object, so its sync fails, or reads another value than written."""
     version = rendered.platform.target.kubernetes if rendered.platform else None
-    for text in schema.refused(item.manifest, version):
-        yield Problem(text, "" if "; " in text else None)
+    for text, path in schema.refused(item.manifest, version):
+        fields = tuple(step for step in path if isinstance(step, str))
+        yield Problem(text, "" if "; " in text else None, fields=fields)
 
 
 @rule(

@@ -34,10 +34,11 @@ def short_grace_period(workload: Workload, _: Rendered) -> Problems:
     for container in workload.containers:
         slept = container.sleeps_before_stop
         if slept and slept >= workload.grace_period:
-            yield (
+            text = (
                 f"pods are killed while they drain: the preStop hook of {container} sleeps "
                 f"{slept:g} s, but the grace period is {workload.grace_period} s"
             )
+            yield text, container
 
 
 @rule(PODS, risk="downtime", remedy="add the probe")
@@ -48,9 +49,11 @@ def missing_probe(workload: Workload, rendered: Rendered) -> Problems:
     served = workload.key in served_pods(rendered.objects)
     for place, container in enumerate(workload.containers):
         if "livenessProbe" not in container.probes:
-            yield f"{container} has no livenessProbe, so it is not restarted if it hangs"
+            text = f"{container} has no livenessProbe, so it is not restarted if it hangs"
+            yield text, container, "livenessProbe"
         if served and not place and "readinessProbe" not in container.probes:
-            yield f"{container} has no readinessProbe, so it gets requests before it is ready"
+            text = f"{container} has no readinessProbe, so it gets requests before it is ready"
+            yield text, container, "readinessProbe"
 
 
 @rule(
@@ -67,10 +70,8 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
         yield "the API server refuses minReadySeconds that are not below progressDeadlineSeconds"
     for container in workload.containers:
         if "startupProbe" in container.probes and (waits := container.may_start_for) >= deadline:
-            yield (
-                f"{container} may take {waits} s to start, but the Deployment fails after "
-                f"{deadline} s"
-            )
+            text = f"{container} may take {waits} s to start, but the Deployment fails after "
+            yield f"{text}{deadline} s", container, "progressDeadlineSeconds"
 
 
 @rule(
@@ -201,18 +202,17 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
         for name in ("cpu", "memory", "ephemeral-storage"):
             if name not in requests or name not in limits:
                 missing = "request" if name not in requests else "limit"
-                yield f"{container} has no {missing} for {name}"
+                yield f"{container} has no {missing} for {name}", container, name
             elif amount(requests[name]) > amount(limits[name]):
-                yield (
-                    f"the API server rejects it: {container} requests more {name} than its limit "
-                    "allows"
-                )
+                text = f"{container} requests more {name} than its limit allows"
+                yield f"the API server rejects it: {text}", container, name
         for name, value in [*requests.items(), *limits.items()]:
             if not amount(value):
-                yield f"{container} sets {name} to {value}"
+                yield f"{container} sets {name} to {value}", container, name
     for volume in workload.volumes:
         if "emptyDir" in volume and not at(volume, "emptyDir").get("sizeLimit"):
-            yield Problem(f"the emptyDir {volume.get('name')} has no sizeLimit", "set one")
+            text = f"the emptyDir {volume.get('name')} has no sizeLimit"
+            yield Problem(text, "set one", fields=("sizeLimit",))
 
 
 @rule(
@@ -225,7 +225,8 @@ def fractional_bytes(item: Object, _: Rendered) -> Problems:
     """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
     for path, size in _bytes(item.spec, "spec"):
         if correction := whole_bytes(size):
-            yield Problem(f"{path} is {size}, in thousandths of a byte", correction)
+            text, field = f"{path} is {size}, in thousandths of a byte", path.rpartition(".")[2]
+            yield Problem(text, correction, fields=(field,))
 
 
 def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:

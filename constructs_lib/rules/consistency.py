@@ -1,5 +1,6 @@
 """Rules for consistency between objects: references, selectors, ports, probes and volumes."""
 
+from collections.abc import Iterator
 from math import inf
 
 from constructs_lib.manifests import network, secrets
@@ -47,7 +48,7 @@ def _dangling(item: Object, rendered: Rendered) -> Problems:
     if item.namespace in rendered.namespaces or item.kind == "Application":
         for to, what in of_object(item):
             if to not in keys_of(rendered.objects) and rendered.objects.get(to) is None:
-                yield f"{what} refers to {to}, which is not declared"
+                yield f"{what} refers to {to}, which is not declared", "", what
 
 
 @rule(PODS, risk="downtime", remedy="declare it, or correct the name")
@@ -89,25 +90,29 @@ def incomplete_external_secret(item: Object, rendered: Rendered) -> Problems:
     """External Secrets must own the Secret that it creates, and fill all of its keys."""
     target = at(item.spec, "target")
     if target.get("creationPolicy", "Owner") != "Owner":
-        yield f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
+        text = f"does not own its Secret (creationPolicy: {target['creationPolicy']})"
+        yield text, "", "creationPolicy"
     if target.get("deletionPolicy", "Retain") != "Retain":
-        yield f"deletes keys that are missing in SSM (deletionPolicy: {target['deletionPolicy']})"
+        text = f"deletes keys that are missing in SSM (deletionPolicy: {target['deletionPolicy']})"
+        yield text, "", "deletionPolicy"
     if target.get("immutable"):
-        yield "its Secret gets no new values until it is deleted (target.immutable)"
+        yield "its Secret gets no new values until it is deleted", "", "immutable"
     for reading in secrets.time_to_refresh.read(item, rendered.objects):
         if reading.badness == inf:
             yield f"{reading.part} {reading}"
-    pins = {one["secretKey"]: at(one, "remoteRef") for one in item.spec.get("data") or ()}
-    yield from (
-        f"reads version {remote['version']} of {key}, so that it gets no new values"
-        for key, remote in pins.items()
-        if remote.get("version")
-    )
+    yield from ((text, "", "data") for text in _wrong_keys(item))
+
+
+def _wrong_keys(item: Object) -> Iterator[str]:
+    """The keys of a Secret that an ExternalSecret does not fill as it should."""
+    for one in item.spec.get("data") or ():
+        if version := at(one, "remoteRef").get("version"):
+            yield f"reads version {version} of {one['secretKey']}, so that it gets no new values"
     keys = [key for key, _ in remote_keys(item.manifest)]
     if not keys:
         yield "reads no parameters"
     yield from (f"reads two parameters into {key}" for key in repeated(keys) if key != EVERY_KEY)
-    for name, text in at(target, "template", "data").items():
+    for name, text in at(item.spec, "target", "template", "data").items():
         if not any(f".{key} " in str(text) for key in keys) and EVERY_KEY not in keys:
             yield f"creates the key {name} without a parameter that it reads"
 
@@ -197,7 +202,7 @@ def undeclared_probe_port(workload: Workload, _: Rendered) -> Problems:
             for handler in ("httpGet", "tcpSocket", "grpc"):
                 port = at(probe, handler).get("port")
                 if port is not None and port not in declared:
-                    yield f"{container}: {field} uses undeclared port {port}"
+                    yield f"{container}: {field} uses undeclared port {port}", container, field
 
 
 @rule(PODS, risk="update", remedy="keep one of them")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from constructs_lib.errors import DeclarationError, RuleError
 from constructs_lib.manifests.argocd import Sync
@@ -57,7 +57,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a rule finds. A plain string is a problem with the remedy of its rule."""
+    """What a rule finds. A string or tuple is a problem with the remedy of its rule."""
 
     text: str
     """What is wrong, without the name of the object."""
@@ -67,10 +67,14 @@ class Problem:
     """Default: the object that the rule was called with, if any."""
     about: tuple[Object, ...] = ()
     """Other objects that may be the cause."""
+    part: str = ""
+    """The container that it is about, such as `container api`. Default: the whole object."""
+    fields: tuple[str, ...] = ()
+    """Names in the path of each field that it is about. Default: all that its rule reads."""
 
 
-Problems = Iterator[Problem | str]
-"""The result of the function of a rule."""
+Problems = Iterator[Problem | str | tuple[object, ...]]
+"""The result of the function of a rule. A tuple is a text with its part and its fields."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +143,14 @@ class Rule:
                     raise crash from error
                 crashes.append(crash)
 
-    def _violation(self, problem: Problem | str, item: Object | None) -> Violation:
-        if isinstance(problem, str):
-            problem = Problem(problem)
+    def _violation(self, problem: Any, item: Object | None) -> Violation:
+        if not isinstance(problem, Problem):
+            text, part, *fields = (problem, "") if isinstance(problem, str) else map(str, problem)
+            problem = Problem(text, part=part, fields=tuple(fields))
         item = problem.object or item
         remedy = self.remedy if problem.remedy is None else problem.remedy
         about = (item, *problem.about) if item else problem.about
-        problem = Problem(problem.text, remedy, item, about)
+        problem = replace(problem, remedy=remedy, object=item, about=about)
         text = f"{'; '.join(filter(None, (problem.text, remedy)))} [{self.name}]"
         if item is None:
             return Violation(self.name, "the platform", text, None, text, self, problem)

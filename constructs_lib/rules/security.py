@@ -62,51 +62,53 @@ def pod_security_baseline(workload: Workload, _: Rendered) -> Problems:
             yield f"the annotation {name} disables AppArmor"
         if name.startswith(_SECCOMP) and str(value) == "unconfined":
             yield f"the annotation {name} disables seccomp"
-    yield from (f"the pod {text}" for text in _unconfined(workload.security))
+    for text, field in _unconfined(workload.security):
+        yield f"the pod {text}", "", field
     for container in (*workload.every_container, *workload.ephemeral_containers):
-        yield from (f"{container} {text}" for text in _unconfined(container.security))
-        yield from (f"{container} {text}" for text in _of_container(container))
+        for text, field in (*_unconfined(container.security), *_of_container(container)):
+            yield f"{container} {text}", container, field
 
 
-def _of_node(workload: Workload) -> Iterator[str]:
+def _of_node(workload: Workload) -> Problems:
     """What a pod shares with its node."""
     for field in ("hostIPC", "hostNetwork", "hostPID"):
         if workload.pod.get(field):
-            yield f"{field} shares a namespace of the node"
+            yield f"{field} shares a namespace of the node", "", field
     for volume in workload.volumes:
         if "hostPath" in volume:
-            yield f"volume {volume.get('name')} mounts a path of the node (hostPath)"
+            text = f"volume {volume.get('name')} mounts a path of the node (hostPath)"
+            yield text, "", "hostPath"
     for sysctl in workload.security.get("sysctls") or ():
         if sysctl.get("name") not in _SYSCTLS:
-            yield f"the sysctl {sysctl.get('name')} is not in the safe set"
+            yield f"sysctl {sysctl.get('name')} is not in the safe set", "", "sysctls"
 
 
-def _unconfined(security: Manifest) -> Iterator[str]:
-    """What the securityContext of a pod or container disables."""
+def _unconfined(security: Manifest) -> Iterator[tuple[str, str]]:
+    """What the securityContext of a pod or container disables, and the field."""
     if at(security, "windowsOptions").get("hostProcess"):
-        yield "runs as a host process (hostProcess)"
+        yield "runs as a host process (hostProcess)", "hostProcess"
     selinux = at(security, "seLinuxOptions")
     if selinux.get("type") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
-        yield "sets SELinux options that are not allowed for containers"
+        yield "sets SELinux options that are not allowed for containers", "seLinuxOptions"
     if at(security, "appArmorProfile").get("type", "RuntimeDefault") not in _CONFINED:
-        yield "disables AppArmor"
+        yield "disables AppArmor", "appArmorProfile"
     if at(security, "seccompProfile").get("type", "RuntimeDefault") not in _CONFINED:
-        yield "disables seccomp"
+        yield "disables seccomp", "seccompProfile"
 
 
-def _of_container(container: Container) -> Iterator[str]:
-    """The access of a container to its node and to other hosts."""
+def _of_container(container: Container) -> Iterator[tuple[str, str]]:
+    """The access of a container to its node and to other hosts, and the field."""
     if container.security.get("privileged"):
-        yield "is privileged"
+        yield "is privileged", "privileged"
     if container.security.get("procMount", "Default") != "Default":
-        yield "has unmasked access to /proc (procMount)"
+        yield "has unmasked access to /proc (procMount)", "procMount"
     for port in container.ports:
         if port.get("hostPort"):
-            yield f"uses port {port['hostPort']} of its node (hostPort)"
+            yield f"uses port {port['hostPort']} of its node (hostPort)", "ports"
     for action in (*container.probes.values(), *container.hooks.values()):
         for handler in ("httpGet", "tcpSocket"):
             if at(action, handler).get("host"):
-                yield f"has a probe or hook that connects to another host ({handler}.host)"
+                yield f"connects to another host in a probe or hook ({handler}.host)", handler
 
 
 @rule(
@@ -121,28 +123,28 @@ def pod_security_restricted(workload: Workload, _: Rendered) -> Problems:
         if kinds := volume.keys() - {"name"} - _VOLUMES - {"hostPath"}:
             yield f"volume {volume.get('name')} has a type that is not allowed ({min(kinds)})"
     if shared.get("runAsUser") == 0:
-        yield "the pod runs as root (runAsUser: 0)"
+        yield "the pod runs as root (runAsUser: 0)", "", "runAsUser"
     for container in (*workload.every_container, *workload.ephemeral_containers):
-        own = container.security
-        if own.get("allowPrivilegeEscalation") is not False:
-            yield f"{container} may gain privileges (allowPrivilegeEscalation is not false)"
-        if own.get("runAsNonRoot", shared.get("runAsNonRoot")) is not True:
-            yield f"{container} may run as root (runAsNonRoot is not true)"
-        if own.get("runAsUser") == 0:
-            yield f"{container} runs as root (runAsUser: 0)"
-        profile = at(own, "seccompProfile") or at(shared, "seccompProfile")
-        if profile.get("type") not in _CONFINED:
-            yield f"{container} can use any system call (no seccompProfile)"
-        yield from (f"{container} {text}" for text in _capabilities(own))
+        for text, field in _unrestricted(container.security, shared):
+            yield f"{container} {text} ({field})", container, field
 
 
-def _capabilities(security: Manifest) -> Iterator[str]:
-    capabilities = at(security, "capabilities")
+def _unrestricted(own: Manifest, shared: Manifest) -> Iterator[tuple[str, str]]:
+    """What the securityContext of a container, and of its pod, allows, and the field."""
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield "may gain privileges", "allowPrivilegeEscalation"
+    if own.get("runAsNonRoot", shared.get("runAsNonRoot")) is not True:
+        yield "may run as root", "runAsNonRoot"
+    if own.get("runAsUser") == 0:
+        yield "runs as root", "runAsUser"
+    if (at(own, "seccompProfile") or at(shared, "seccompProfile")).get("type") not in _CONFINED:
+        yield "can use any system call", "seccompProfile"
+    capabilities = at(own, "capabilities")
     if "ALL" not in (capabilities.get("drop") or ()):
-        yield "keeps the default capabilities (capabilities.drop does not contain ALL)"
+        yield "keeps the default capabilities, as it does not drop ALL", "capabilities"
     for name in capabilities.get("add") or ():
         if name != "NET_BIND_SERVICE":
-            yield f"adds the capability {name}"
+            yield f"adds the capability {name}", "capabilities"
 
 
 @rule(
@@ -170,18 +172,19 @@ def writable_root_filesystem(workload: Workload, _: Rendered) -> Problems:
     """A compromised program must not be able to replace itself."""
     for container in workload.every_container:
         if container.security.get("readOnlyRootFilesystem") is not True:
-            yield f"{container} can write to its root file system"
+            yield f"{container} can write to its root file system", container
 
 
 @rule(PODS, risk="privilege", remedy="set automountServiceAccountToken: false")
 def mounted_api_token(workload: Workload, _: Rendered) -> Problems:
     """A compromised pod can use its API token against the cluster."""
     if workload.pod.get("automountServiceAccountToken") is not False:
-        yield "its pods get an API token"
+        yield "its pods get an API token", "", "automountServiceAccountToken"
     for volume in workload.volumes:
         for source in at(volume, "projected").get("sources") or ():
             if "serviceAccountToken" in source:
-                yield Problem(f"volume {volume.get('name')} projects a token", "remove it")
+                text = f"volume {volume.get('name')} projects a token"
+                yield Problem(text, "remove it", fields=("serviceAccountToken",))
 
 
 @rule(PODS, risk="privilege", remedy="create a separate ServiceAccount for this workload")

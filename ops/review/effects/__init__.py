@@ -3,9 +3,6 @@
 The modules declare the effects: functions from a change, or from all changes, to findings.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-
 from constructs_lib.errors import RuleError
 from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
@@ -25,7 +22,7 @@ from ops.review.effects import (
     secrets,
     stack,
 )
-from ops.review.effects.fields import FACTS, container_of, owned, row_of
+from ops.review.effects.fields import FACTS, container_of, owned
 from ops.review.load import of_cluster
 from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
 
@@ -96,30 +93,14 @@ def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Fi
         risk = Risk.UPDATE  # nothing is deleted
     text = f"fixed: {violation.text}" if fixed else violation.text
     severity = LOW if fixed else HIGH
-    explains = tuple(_explained(comparison.change_of(key), violation))
+    explains = _explained(comparison.change_of(key), violation)
     return Finding(severity, text, explains, risk, key, rule=violation.check)
 
 
-def _explained(change: Change, violation: Violation) -> Iterator[Difference]:
+def _explained(change: Change, violation: Violation) -> tuple[Difference, ...]:
     """The differences that a violation is about."""
-    text = violation.text
-    path, unknown, _ = text.partition(" is not a field")
-    if violation.rule is invalid_field and unknown:
-        refused = _plain(path.split("."))
-        yield from (
-            field for field in change.differences if _plain(field.path)[: len(refused)] == refused
-        )
-    about = [
-        field
-        for field in owned(change, violation.check)
-        if container_of(field) in text or ".".join(field.path[-2:]) in text
-    ]
-    words = {*re.findall(r"\w+", text)}
-    named = [field for field in about if words & {*field.path, str(field.after)}]
-    whole = (field for field in about if (row := row_of(change, field)) and row.same)
-    yield from dict.fromkeys([*named, *whole] if named else about)
-
-
-def _plain(steps: Iterable[str]) -> list[str]:
-    """The steps without items of lists."""
-    return [plain for step in steps if (plain := step.partition("[")[0])]
+    part, names = violation.problem.part, {*violation.problem.fields}
+    is_unknown = violation.rule is invalid_field and names
+    fields = change.differences if is_unknown else owned(change, violation.check)
+    inside = (one for one in fields if not part or container_of(one) in ("", part))
+    return tuple(field for field in inside if names <= {*field.path})

@@ -61,7 +61,7 @@ def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
         fields = owned(change, fact.id)
         for part in now:
             if part in was and str(was[part]) != str(now[part]):
-                own = tuple(field for field in fields if _concerns(field, part))
+                own = tuple(field for field in fields if container_of(field) in ("", part))
                 severity, text = outcome(was[part], now[part])
                 yield Finding(severity, _with_fields(text, change, own), own)
 
@@ -78,12 +78,6 @@ def subject(item: Object, objects: Objects) -> Any:
 @once_per_objects
 def _workloads(objects: Objects) -> Mapping[Key, Workload]:
     return {workload.key: workload for workload in workloads(objects)}
-
-
-def _concerns(field: Difference, part: str) -> bool:
-    """Whether a difference can concern a part of its object: not if it is in another container."""
-    inside = _CONTAINERS.intersection(field.path)
-    return not inside or f"[{part.removeprefix('container ')}]" in field.path
 
 
 def outcome(before: Reading, after: Reading) -> tuple[Severity, str]:
