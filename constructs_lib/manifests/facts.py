@@ -23,7 +23,11 @@ from constructs_lib.model.text import id_and_reason
 
 Path = tuple[str, ...]
 """Field names; `[<name>]` for an item of a list."""
-_TABLES = [File(__file__).with_name(name) for name in ("fields.yaml", "load_balancer.yaml")]
+_TABLES = [
+    File(__file__).with_name(name) for name in ("fields.yaml", "load_balancer.yaml", "stack.yaml")
+]
+STACK_GROUP = "cloudformation"
+"""In place of the API group of a resource of the stack, whose kind is its type."""
 _UNITS = {"s": "{} s", "octal": "{:04o}"}
 
 
@@ -169,7 +173,11 @@ def _parts(kind: Kind, steps: Path) -> Iterator[tuple[str, Path]]:
     job = _JOBS.get(kind)
     if job and steps[: len(job)] == job:
         yield "job", steps[len(job) :]
-    if GROUPS.get(kind[1]) == kind[0]:
+    if kind[0] == STACK_GROUP:
+        yield kind[1], steps
+        if "::" in kind[1]:
+            yield "resource", steps
+    elif GROUPS.get(kind[1]) == kind[0]:
         yield kind[1], steps
         yield "object", steps
 
@@ -180,11 +188,11 @@ _JOBS = {("batch", "CronJob"): ("spec", "jobTemplate", "spec"), ("batch", "Job")
 
 @cache
 def sections() -> Mapping[str, list[str]]:
-    """The texts of fields.yaml and load_balancer.yaml about each part."""
+    """The texts of the tables about each part."""
     parts: dict[str, list[str]] = defaultdict(list)
     for table in _TABLES:
         for section in re.split(r"^(?=\w)", table.read_text("utf-8"), flags=re.MULTILINE)[1:]:
-            for part in section.partition(":")[0].split():
+            for part in section.partition(":\n")[0].split():
                 parts[part].append(section)
     return parts
 

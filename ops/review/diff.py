@@ -9,11 +9,11 @@ from os.path import commonprefix
 from typing import Any, Literal
 
 from constructs_lib.errors import one_line
+from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.network import ALB
 from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Key, Object, Objects
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import amount, seconds
-from ops.review.load import STACK_GROUP
 from ops.review.model import listed
 
 State = Literal["added", "changed", "removed"]

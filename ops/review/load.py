@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
+from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Key, Object, Objects
 from constructs_lib.manifests.shape import is_identified, malformed
 from ops.review.model import ReviewError
 from ops.review.revisions import MANIFESTS, STACK, Revision
 
-STACK_GROUP = "cloudformation"
 STACK_NAME = "SecretsStack"
 _MAX_DEPTH = 250
 """Maximum nesting of a document; Kubernetes objects have about 20 levels."""

@@ -4,13 +4,13 @@ and accepts the others.
 
 from collections.abc import Iterator
 
+from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Key, Object
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
 from ops.cluster import APPLY_PATCH
 from ops.cluster.client import Resource, Response
 from ops.review.live.reading import Server
-from ops.review.load import STACK_GROUP
 from ops.review.report import Report
 from tests.e2e.conftest import Claimed
 from tests.e2e.installed import Installed

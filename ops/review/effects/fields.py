@@ -11,13 +11,19 @@ from pathlib import Path as File
 from typing import Any
 
 from constructs_lib.manifests import argocd, lifecycle, load_balancer, placement, replicas, secrets
-from constructs_lib.manifests.facts import Fact, Field, Reading, field_of, known_kinds
+from constructs_lib.manifests.facts import (
+    STACK_GROUP,
+    Fact,
+    Field,
+    Reading,
+    field_of,
+    known_kinds,
+)
 from constructs_lib.manifests.objects import POD_TEMPLATES, Key, Object, Objects, once_per_objects
 from constructs_lib.manifests.workload import Workload, workloads
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import declared
 from ops.review.diff import ABSENT, ORDER, Change, Comparison, Difference, contrast, shown, spell
-from ops.review.load import STACK_GROUP
 from ops.review.model import (
     HIGH,
     LOW,

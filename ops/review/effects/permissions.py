@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS
+from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, Comparison, Path, State, shown
-from ops.review.load import STACK_GROUP
-from ops.review.model import Finding, Findings, effect
+from ops.review.effects.iam import allowed, denied
+from ops.review.model import HIGH, LOW, Finding, Findings, effect
 
 Permissions = Callable[[Object], Iterable[str]]
 """What an object allows, in words."""
@@ -109,62 +109,13 @@ def _of_provider(store: Object) -> Iterator[str]:
         yield f"read secrets through {name}: {shown(settings)}"
 
 
-def of_policies(item: Object) -> Iterator[str]:
-    properties = at(item.manifest, "Properties")
-    inline = _as_list(properties.get("Policies") or [])
-    for policy in (properties, *inline):
-        yield from _of_policy(policy.get("PolicyDocument") if isinstance(policy, dict) else policy)
-    for statement in _of_policy(properties.get("AssumeRolePolicyDocument")):
-        yield f"assume this role: {statement}"
-    for managed in _as_list(properties.get("ManagedPolicyArns") or []):
-        yield f"managed policy {shown(managed)}"
-
-
-def _of_policy(document: Any) -> Iterator[str]:
-    """What an IAM policy allows or denies, per statement and resource; other shapes as they are."""
-    statements = document.get("Statement", document) if isinstance(document, dict) else document
-    for statement in _as_list(statements or []):
-        if statement is document or not isinstance(statement, dict):
-            yield as_text(statement)
-            continue
-        who, condition = statement.get("Principal"), statement.get("Condition")
-        negated = "all except: " if "NotAction" in statement or "NotResource" in statement else ""
-        for resource in _as_list(statement.get("Resource", [None])):
-            parts = [
-                "" if statement.get("Effect") == "Allow" else "deny",
-                as_text(statement.get("Action", statement.get("NotAction"))),
-                f"on {as_text(resource)}" if resource else "",
-                f"by {as_text(who)}" if who else "",
-                f"if {as_text(condition)}" if condition else "",
-            ]
-            yield negated + " ".join(filter(None, parts))
-
-
-def _as_list(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else [content]
-
-
-def as_text(content: Any) -> str:
-    match content:
-        case list():
-            return ", ".join(map(as_text, content))
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(as_text, parts))
-        case {"Ref": str(name)}:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            return f"${{{name}.{attribute}}}"
-    return shown(content)
-
-
 _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 _UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
 _ACCOUNT = (("automountServiceAccountToken",), ("metadata", "annotations", ROLE))
 _BINDING = (("subjects",), ("roleRef",))
 _POLICIES = tuple(
-    ("Properties", field)
-    for field in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies", "PolicyDocument")
+    ("Properties", field) for field in ("ManagedPolicyArns", "Policies", "PolicyDocument")
 )
 _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
@@ -178,7 +129,8 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], 
     ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
     ("ServiceAccount", ANY_STATE, _of_account, _ACCOUNT),
     *((kind, ANY_STATE, _of_webhooks, ()) for kind in _WEBHOOKS),
-    (STACK_GROUP, ANY_STATE, of_policies, _POLICIES),
+    (STACK_GROUP, ANY_STATE, allowed, _POLICIES),
+    (STACK_GROUP, ANY_STATE, denied, _POLICIES),
 )
 """Kind, when it is reported, what the object allows, and the fields that say so."""
 
@@ -186,7 +138,6 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], 
 @effect(risk="privilege")
 def permissions_changed(comparison: Comparison) -> Findings:
     """Accounts, roles, IAM policies, projects, Applications and stores allow more or less."""
-    words = ("new permissions:", "removed permissions:")
     for kind, states, of, paths in _PERMISSIONS:
         for change in comparison.changed([kind], states):
             # wildcards first, so that a list that is cut shows them
@@ -194,6 +145,9 @@ def permissions_changed(comparison: Comparison) -> Findings:
                 [] if side is NOTHING else sorted(of(side), key=lambda text: "*" not in text)
                 for side in (change.before, change.after)
             )
+            words, severities = ("new permissions:", "removed permissions:"), (HIGH, LOW)
+            if of is denied:
+                words, severities = ("now denies:", "no longer denies:"), (LOW, HIGH)
             fields = change.among(*paths)
-            for finding in Finding.gains_and_losses(was, now, words, explains=fields):
+            for finding in Finding.gains_and_losses(was, now, words, severities, fields):
                 yield replace(finding, key=change.key)

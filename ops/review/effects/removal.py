@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from constructs_lib.manifests.argocd import Sync, automation, cascades, protections, synced
+from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, secret_of
 from constructs_lib.manifests.workload import HOOK, Update, Workload, remade_with_each_sync
@@ -12,7 +13,6 @@ from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural
 from ops.review.diff import ABSENT, TEMPLATE, Change, Comparison, Difference
 from ops.review.effects.fields import KNOWN_KINDS, TABLES
-from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 CONTROLLERS = ("DaemonSet", "Deployment", "StatefulSet")

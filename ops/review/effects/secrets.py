@@ -3,12 +3,12 @@
 from collections import defaultdict
 from dataclasses import replace
 
+from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from constructs_lib.manifests.workload import Update, workloads
 from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison
 from ops.review.effects.removal import DATA, removal
-from ops.review.load import STACK_GROUP
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 _DATA = ("spec", "data")
