@@ -1,15 +1,15 @@
 """CustomResourceDefinitions: their versions and schemas, and the objects that a change concerns."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
+
+from jsonschema_rs import Draft202012Validator, RegexOptions
 
 from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
-from ops.review.diff import ABSENT, Change, Comparison, contrast
+from ops.review.diff import ABSENT, Change, Comparison, Path, contrast
 from ops.review.effects.fields import TABLES, owned
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 
@@ -25,13 +25,7 @@ _VERSIONS = ("spec", "versions")
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _OPEN = {_PRESERVE: True}
 """The schema of fields that no schema describes, and that are preserved."""
-_TYPES = {
-    bool: ["boolean"], dict: ["object"], float: ["number"], int: ["integer", "number"],
-    list: ["array"], str: ["string"],
-}  # fmt: skip
-"""The types of a schema that accept a value."""
-_SUBJECTS = {"Items": list, "Length": str, "Properties": dict, "imum": int | float, "tern": str}
-"""The values that a keyword concerns, by its end: `maxItems`; all others concern all values."""
+_ITEMS = "[]"
 _FEW = 6
 """How many differences are shown with their values."""
 
@@ -69,16 +63,15 @@ class SchemaChange(NamedTuple):
 
     consequence: str
     """A table of `schema` in fields.toml."""
-    path: str
-    """Of the field in objects."""
+    path: Path
+    """Of the field in objects; `[]` for the items of a list and the values of a mapping."""
     what: str = ""
     """The keyword that differs, and its values; empty for the whole field."""
 
 
-SchemaChanges = Iterator[tuple[SchemaChange, Sequence[Key]]]
-"""With the objects that each concerns."""
-Values = Sequence[tuple[Key, Any]]
-"""Objects, with their value in one place of a schema."""
+SchemaChanges = Iterator[tuple[SchemaChange, Path, Any]]
+"""With the place of the values that each concerns: all that do not match a JSON schema."""
+_ALL, _NONE = False, True
 
 
 @effect("CustomResourceDefinition", risk="update")
@@ -117,42 +110,45 @@ def _changes(change: Change, comparison: Comparison) -> dict[SchemaChange, list[
     changes: dict[SchemaChange, list[Key]] = defaultdict(list)
     was, now = _versions(change.before), _versions(change.after)
     for version in (version for version in was if was[version] and now.get(version)):
-        users = [(i.key, i.manifest) for i, v in _objects(comparison, change.after) if v == version]
+        users = [item for item, name in _objects(comparison, change.after) if name == version]
         try:
             old, new = (_schema(side, version) for side in (change.before, change.after))
-            for one, keys in _compared("", old, new, users):
-                changes[one] += keys
+            for one, path, schema in _compared((), old, new):
+                spares = Draft202012Validator(schema, pattern_options=RegexOptions()).is_valid
+                changes[one] += [
+                    item.key for item in users if not all(map(spares, _values(item.manifest, path)))
+                ]
         except (AttributeError, LookupError, TypeError):
-            changes[SchemaChange("unknown", version, "the schema is not valid")] += ()
+            changes[SchemaChange("unknown", (version,), "the schema is not valid")] += ()
     return changes
 
 
-def _compared(path: str, old: Any, new: Any, values: Values, *lacking: Key) -> SchemaChanges:
-    """What differs between two schemas; `lacking` are the objects without a value there."""
+def _compared(path: Path, old: Any, new: Any) -> SchemaChanges:
+    """What differs between two schemas."""
     if not isinstance(old, dict) or not isinstance(new, dict):
-        yield from [(SchemaChange("unknown", path), ())] if old != new else []
+        yield from [(SchemaChange("unknown", path), path, _ALL)] if old != new else []
         return
     old, new = _plain(old), _plain(new)
-    yield from _fields(path, old, new, values)
+    yield from _fields(path, old, new)
     for keyword in {**old, **new}:
         was, now = old.get(keyword, ABSENT), new.get(keyword, ABSENT)
+        what = f"{keyword} {contrast(was, now, 40)}"
         match keyword:
             case _ if was == now or keyword in ("properties", "required"):
                 pass
             case "default":
-                yield SchemaChange("defaulted", path, f"default {contrast(was, now, 40)}"), lacking
+                yield SchemaChange("defaulted", path, what), path[:-1], {"required": [*path[-1:]]}
             case "items" | "additionalProperties" if ABSENT not in (was, now):
-                yield from _compared(f"{path}[]", was, now, list(_items(values)))
+                yield from _compared((*path, _ITEMS), was, now)
             case "x-kubernetes-preserve-unknown-fields":
-                known = at(new, "properties").keys()
-                lost = [k for k, v in values if isinstance(v, dict) and v.keys() - known]
                 if now is True or new.get("type", "object") == "object":
                     consequence = "accepted" if now is True else "dropped"
-                    yield SchemaChange(consequence, f"{path}.*".lstrip(".")), lost
+                    known = dict.fromkeys(at(new, "properties"), True)
+                    others = {"properties": known, "additionalProperties": False}
+                    yield SchemaChange(consequence, (*path, "*")), path, others
             case _:
-                consequence, objects = _judged(keyword, was, now, values)
-                what = f"{keyword} {contrast(was, now, 40)}"
-                yield SchemaChange(consequence, path, what), objects
+                consequence, spared = _judged(keyword, was, now)
+                yield SchemaChange(consequence, path, what), path, spared
 
 
 def _plain(schema: Manifest) -> Manifest:
@@ -167,7 +163,7 @@ def _plain(schema: Manifest) -> Manifest:
         plain["type"] = ["integer", "string"]
     for limit in ("Maximum", "Minimum"):
         if f"exclusive{limit}" in plain:
-            plain[f"exclusive{limit}"] = plain.get(limit.lower())
+            plain[f"exclusive{limit}"] = plain.pop(limit.lower(), None)
     if rules := plain.get(_RULES):
         plain[_RULES] = [
             rule["rule"] + " (optionalOldSelf)" * bool(rule.get("optionalOldSelf"))
@@ -176,28 +172,25 @@ def _plain(schema: Manifest) -> Manifest:
     return plain
 
 
-def _fields(path: str, old: Manifest, new: Manifest, values: Values) -> SchemaChanges:
+def _fields(path: Path, old: Manifest, new: Manifest) -> SchemaChanges:
     was, now = at(old, "properties"), at(new, "properties")
-    parents = [(key, value) for key, value in values if isinstance(value, dict)]
     for name in {**was, **now, **dict.fromkeys(new.get("required", ()))}:
-        inner = f"{path}.{name}".lstrip(".")
-        present = [(key, value[name]) for key, value in parents if name in value]
-        lacking = [key for key, value in parents if name not in value]
+        inner = (*path, name)
         former, schema = _field(old, name), _field(new, name)
         was_needed, is_needed = (
             name in side.get("required", ()) and "default" not in at(side, "properties", name)
             for side in (old, new)
         )
         if None not in (former, schema):
-            yield from _compared(inner, former, schema, present, *lacking)
+            yield from _compared(inner, former, schema)
         elif name in now and not is_needed:
-            yield SchemaChange("accepted", inner), ()
+            yield SchemaChange("accepted", inner), inner, _NONE
         elif name in was:
-            yield SchemaChange("dropped", inner), [key for key, _ in present]
+            yield SchemaChange("dropped", inner), inner, _ALL
         if is_needed and not was_needed:
-            yield SchemaChange("refused", inner, "required"), lacking
+            yield SchemaChange("refused", inner, "required"), path, {"required": [name]}
         elif was_needed and not is_needed and name in now:
-            yield SchemaChange("accepted", inner, "optional"), ()
+            yield SchemaChange("accepted", inner, "optional"), inner, _NONE
 
 
 def _field(schema: Manifest, name: str) -> Any:
@@ -206,67 +199,62 @@ def _field(schema: Manifest, name: str) -> Any:
     return at(schema, "properties").get(name, others)
 
 
-def _items(values: Values) -> Iterator[tuple[Key, Any]]:
-    """The items of lists, and the values of mappings."""
-    for key, value in values:
-        if isinstance(value, dict | list):
-            items = value.values() if isinstance(value, dict) else value
-            yield from ((key, item) for item in items)
-
-
-def _judged(keyword: str, was: Any, now: Any, values: Values) -> tuple[str, Sequence[Key]]:
-    """The consequence of another value of a keyword, and the objects that it concerns."""
+def _judged(keyword: str, was: Any, now: Any) -> tuple[str, Any]:
+    """The consequence of another value of a keyword, and what matches the values to spare."""
     judgment = _KEYWORDS.get(keyword, "unknown")
-    objects = [key for key, _ in values]
+    if keyword == "pattern" and "[:" in str(now):  # a class of POSIX, which Rust reads otherwise
+        judgment = "unchecked"
     is_relaxed = now is (True if keyword == "nullable" else ABSENT)
     if keyword == _RULES and ABSENT not in (was, now):
         is_relaxed = all(rule in was for rule in now)
+    if judgment == "evaluated" and not is_relaxed:
+        try:
+            Draft202012Validator({keyword: now}, pattern_options=RegexOptions())
+            is_relaxed = was is not ABSENT and _is_within(keyword, was, now)
+        except (TypeError, ValueError):  # another syntax, or a value of another type
+            judgment = "unchecked"
     if is_relaxed and judgment in ("evaluated", "unchecked"):
-        return "accepted", ()
-    if judgment != "evaluated":
-        return judgment, objects
-    with suppress(LookupError, TypeError, re.error):  # another syntax, or a value of another type
-        if was is not ABSENT and keyword != "pattern" and _is_within(keyword, was, now):
-            return "accepted", ()
-        subjects = _SUBJECTS.get(keyword[3:], object)
-        alike = [(key, value) for key, value in values if isinstance(value, subjects)]
-        return "refused", [key for key, value in alike if not _fits(keyword, now, value)]
-    return "unchecked", objects
+        return "accepted", _NONE
+    return ("refused", {keyword: now}) if judgment == "evaluated" else (judgment, _ALL)
 
 
 def _is_within(keyword: str, was: Any, now: Any) -> bool:
     """Whether a keyword accepts all that it accepted before."""
-    formers = was if isinstance(was, list) else [was]
-    if keyword == "type":
-        formers = [type_() for type_, names in _TYPES.items() if {*names} & {*formers}]
-    return all(_fits(keyword, now, former) for former in formers)
-
-
-def _fits(keyword: str, limit: Any, value: Any) -> bool:
-    """Whether a value, or a former limit, is within a limit."""
     match keyword:
         case "enum":
-            return any(type(value) is type(one) and value == one for one in limit)
+            return all(map(Draft202012Validator({"enum": now}).is_valid, was))
         case "type":
-            return any(name in limit for name in _TYPES[type(value)])
-        case "pattern":
-            if "[:" in limit or value.endswith("\n"):
-                raise re.error("Go reads classes of POSIX, and $ before a line break, otherwise")
-            return bool(re.search(limit, value, re.ASCII))
-    size = value if isinstance(value, int | float) else len(value)
-    return bool(size <= limit if keyword.startswith("max") else size >= limit)
+            types = [one if isinstance(one, list) else [one] for one in (was, now)]
+            return {*types[0]} <= {*types[1], *(["integer"] if "number" in types[1] else [])}
+        case "multipleOf" | "pattern" | "uniqueItems":
+            return False
+    return bool(was <= now if "ax" in keyword else was >= now)
+
+
+def _values(value: Any, path: Path) -> Iterator[Any]:
+    """The values of an object at a path of its schema."""
+    if not path:
+        yield value
+    elif path[0] == _ITEMS:
+        items = value.values() if isinstance(value, dict) else value
+        for item in items if isinstance(value, dict | list) else ():
+            yield from _values(item, path[1:])
+    elif isinstance(value, dict) and path[0] in value:
+        yield from _values(value[path[0]], path[1:])
 
 
 def _summary(changes: Sequence[SchemaChange], *, is_hit: bool) -> str:
     """Where a schema changes, and how; many changes in brief, if they concern no object."""
     is_brief = len(changes) > _FEW and not is_hit
-    differences: dict[str, list[str]] = defaultdict(list)
+    differences: dict[Path, list[str]] = defaultdict(list)
     for change in changes:
         what = change.what.partition(" ")[0] if is_brief else change.what
         differences[change.path].append(what)
     places: dict[str, list[str]] = defaultdict(list)
     for path, of_path in differences.items():
-        name = f"….{path.rpartition('.')[2]}" if is_brief else path
+        name = (
+            f"….{path[-1]}" if is_brief and path else ".".join(path).replace(f".{_ITEMS}", _ITEMS)
+        )
         places[", ".join(dict.fromkeys(filter(None, of_path)))].append(name)
     texts = (
         f"{listed(list(dict.fromkeys(names)))}{what and f' ({what})'}"
