@@ -8,7 +8,8 @@ from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
-from ops.review.diff import ANY_STATE, NOTHING, Comparison, Path, State, shown
+from ops.review.diff import ANY_STATE, NOTHING, Comparison, State, shown
+from ops.review.effects.fields import owned
 from ops.review.effects.iam import allowed, denied
 from ops.review.model import HIGH, LOW, Finding, Findings, effect
 
@@ -109,36 +110,31 @@ def _of_provider(store: Object) -> Iterator[str]:
         yield f"read secrets through {name}: {shown(settings)}"
 
 
-_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 _UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
-_ACCOUNT = (("automountServiceAccountToken",), ("metadata", "annotations", ROLE))
-_BINDING = (("subjects",), ("roleRef",))
-_POLICIES = tuple(
-    ("Properties", field) for field in ("ManagedPolicyArns", "Policies", "PolicyDocument")
+_PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions], ...] = (
+    ("AppProject", _UNLESS_REMOVED, _of_project),
+    ("AppProject", ["added"], _of_other_project_fields),
+    ("Application", ["added"], _of_application),
+    ("ClusterRole", ANY_STATE, _of_role),
+    ("ClusterRoleBinding", ANY_STATE, _of_binding),
+    ("ClusterSecretStore", _UNLESS_REMOVED, _of_store),
+    ("ClusterSecretStore", ["added"], _of_provider),
+    ("Role", ANY_STATE, _of_role),
+    ("RoleBinding", ANY_STATE, _of_binding),
+    ("ServiceAccount", ANY_STATE, _of_account),
+    ("MutatingWebhookConfiguration", ANY_STATE, _of_webhooks),
+    ("ValidatingWebhookConfiguration", ANY_STATE, _of_webhooks),
+    (STACK_GROUP, ANY_STATE, allowed),
+    (STACK_GROUP, ANY_STATE, denied),
 )
-_PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions, tuple[Path, ...]], ...] = (
-    ("AppProject", _UNLESS_REMOVED, _of_project, tuple(("spec", name) for name in PROJECT_BOUNDS)),
-    ("AppProject", ["added"], _of_other_project_fields, ()),
-    ("Application", ["added"], _of_application, ()),
-    ("ClusterRole", ANY_STATE, _of_role, (("rules",), ("aggregationRule",))),
-    ("ClusterRoleBinding", ANY_STATE, _of_binding, _BINDING),
-    ("ClusterSecretStore", _UNLESS_REMOVED, _of_store, (("spec", "conditions"),)),
-    ("ClusterSecretStore", ["added"], _of_provider, ()),
-    ("Role", ANY_STATE, _of_role, (("rules",),)),
-    ("RoleBinding", ANY_STATE, _of_binding, _BINDING),
-    ("ServiceAccount", ANY_STATE, _of_account, _ACCOUNT),
-    *((kind, ANY_STATE, _of_webhooks, ()) for kind in _WEBHOOKS),
-    (STACK_GROUP, ANY_STATE, allowed, _POLICIES),
-    (STACK_GROUP, ANY_STATE, denied, _POLICIES),
-)
-"""Kind, when it is reported, what the object allows, and the fields that say so."""
+"""Kind, when it is reported, and what the object allows, or denies."""
 
 
 @effect(risk="privilege")
 def permissions_changed(comparison: Comparison) -> Findings:
     """Accounts, roles, IAM policies, projects, Applications and stores allow more or less."""
-    for kind, states, of, paths in _PERMISSIONS:
+    for kind, states, of in _PERMISSIONS:
         for change in comparison.changed([kind], states):
             # wildcards first, so that a list that is cut shows them
             was, now = (
@@ -148,6 +144,6 @@ def permissions_changed(comparison: Comparison) -> Findings:
             words, severities = ("new permissions:", "removed permissions:"), (HIGH, LOW)
             if of is denied:
                 words, severities = ("now denies:", "no longer denies:"), (LOW, HIGH)
-            fields = change.among(*paths)
+            fields = owned(change, "permissions-changed")
             for finding in Finding.gains_and_losses(was, now, words, severities, fields):
                 yield replace(finding, key=change.key)
