@@ -38,15 +38,13 @@ class Object:
     """Its file; empty if none."""
     line: int = 0
     """Its first line in the file; 0 if unknown."""
-    text: str = ""
-    """Its text in the file; empty if unknown."""
 
     @classmethod
-    def of(cls, manifest: Manifest, file: str = "", line: int = 0, text: str = "") -> Object:
+    def of(cls, manifest: Manifest, file: str = "", line: int = 0) -> Object:
         metadata = manifest["metadata"]
         namespace = metadata.get("namespace") or ""
         key = Key(group(manifest), manifest["kind"], namespace, metadata["name"])
-        return cls(key, manifest, file, line, text)
+        return cls(key, manifest, file, line)
 
     @property
     def kind(self) -> str:

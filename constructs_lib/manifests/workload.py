@@ -76,7 +76,7 @@ class Workload(Object):
     @classmethod
     def read(cls, item: Object, autoscaler: Object | None = None) -> Workload:
         """The workload that an object declares."""
-        return cls(item.key, item.manifest, item.file, item.line, item.text, autoscaler)
+        return cls(item.key, item.manifest, item.file, item.line, autoscaler)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

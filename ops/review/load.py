@@ -160,9 +160,8 @@ def _objects_in(
             if is_stack:
                 yield from _of_stack(document)
                 continue
-            written = document.removeprefix("---").strip()
             for line, manifest in _parse(document):
-                yield Object.of(manifest, file, first + line, written)
+                yield Object.of(manifest, file, first + line)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             line = first + mark.line if mark else getattr(error, "lineno", first)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from constructs_lib.errors import one_line
-from constructs_lib.manifests.objects import Key, Object, Objects
+from constructs_lib.manifests.objects import Key, Objects
 from constructs_lib.model.text import plural
 from ops.review.diff import Change, Comparison
 from ops.review.effects import EFFECTS, findings
@@ -158,28 +158,12 @@ class Report:
             services[change.object.file].append(change)
         return dict(sorted(services.items()))
 
-    @cached_property
-    def reformatted(self) -> list[Object]:
-        """Objects whose text differs, but no field."""
-        former = self.comparison.before.objects
-        known = {side.text for side in self._changed_sides}  # the items of a List share theirs
-        return [
-            item
-            for key, item in self.comparison.after.objects.items()
-            if key in former and former[key].text != item.text
-            if not known & {former[key].text, item.text}
-        ]
-
     @property
     def explained_files(self) -> set[str]:
         """The files whose differences are those of their objects."""
-        files = {item.file for item in (*self._changed_sides, *self.reformatted)}
-        return files | set(map(_file_of, self.unread))
-
-    @property
-    def _changed_sides(self) -> Iterator[Object]:
         changes = self.comparison.changes.values()
-        return (side for change in changes for side in (change.before, change.after))
+        files = {side.file for change in changes for side in (change.before, change.after)}
+        return files | set(map(_file_of, self.unread))
 
 
 def _named(keys: list[Key], most: int = 4) -> str:
@@ -216,11 +200,9 @@ def file_not_compared(report: Report) -> Findings:
 @effect(risk="noise")
 def formatting_changed(report: Report) -> Findings:
     """Key order, comments and notation have no effect on the cluster."""
-    files = [file for file in report.changed_files if file not in report.explained_files]
-    keys = [item.key for item in report.reformatted]
-    keys += [Key("", "File", "", file) for file in files if file.endswith(MANIFESTS)]
-    for key in keys:
-        yield Finding(LOW, "changes only in formatting", key=key)
+    for file in report.changed_files:
+        if file.endswith(MANIFESTS) and file not in report.explained_files:
+            yield Finding(LOW, "changes only in formatting", key=Key("", "File", "", file))
 
 
 @effect(risk="noise")
