@@ -13,8 +13,8 @@ from constructs_lib.manifests.objects import Key, Object, Objects, once_per_obje
 from constructs_lib.manifests.references import ImageReference
 from constructs_lib.model.quantity import readable
 from constructs_lib.model.schedule import runs_a_month, skips_hour, starts, words
-from ops.review.diff import ABSENT, PODS, Change, Comparison, Difference, spell
-from ops.review.effects.removal import SIZE, shrinks
+from ops.review.diff import PODS, Change, Comparison
+from ops.review.effects.fields import owned
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Severity, effect, listed
 
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
@@ -75,7 +75,7 @@ def _brief(image: ImageReference) -> str:
 @effect("CronJob", risk="schedule")
 def schedule_changed(change: Change, comparison: Comparison) -> Findings:
     """A job runs at other times, more or less often, possibly together with others."""
-    fields = change.among(("spec", "schedule"), ("spec", "timeZone"))
+    fields = owned(change, "schedule-changed")
     if fields and _when(change.before) == _when(change.after):
         yield Finding(LOW, "starts at the same times", fields)
     elif fields:
@@ -172,32 +172,12 @@ def demand_changed(comparison: Comparison) -> Findings:
 
 
 @effect("ResourceQuota", risk="capacity")
-def quota_changed(change: Change, comparison: Comparison) -> Findings:
-    """A namespace may use more or less; below its peak demand, new pods are rejected."""
+def quota_below_demand(change: Change, comparison: Comparison) -> Findings:
+    """Below the peak demand of a namespace, new pods are rejected."""
     totals = _sums(comparison.after).get(change.key.namespace, {})
     quotas = capacity.quotas(comparison.after).get(change.key.namespace, {})
-    for field in change.at("spec"):
+    for field in owned(change, "quota-below-demand"):
         resource = field.path[-1]
         if resource in quotas and totals.get(resource, _NONE) > quotas[resource]:
-            yield _bound(HIGH, field, ", below peak demand: new pods are rejected")
-        else:
-            yield _bound(LOW, field)
-
-
-@effect("LimitRange", risk="capacity")
-def container_defaults_changed(change: Change, _: Comparison) -> Findings:
-    """New containers without requests or limits get others."""
-    for field in change.at("spec"):
-        yield _bound(LOW, field, ", for containers that set none")
-
-
-@effect("PersistentVolumeClaim", risk="capacity")
-def volume_grows(change: Change, _: Comparison) -> Findings:
-    """A larger claim expands its volume, if the storage class can."""
-    for field in change.at(*SIZE):
-        if ABSENT not in (field.before, field.after) and not shrinks(field):
-            yield _bound(LOW, field, ", if its storage class can expand")
-
-
-def _bound(severity: Severity, field: Difference, result: str = "") -> Finding:
-    return Finding(severity, f"{spell(field.path[1:])}: {field.values()}{result}", (field,))
+            text = f"{resource}: {field.values()}, below peak demand: new pods are rejected"
+            yield Finding(HIGH, text, (field,))
