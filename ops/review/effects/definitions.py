@@ -1,7 +1,7 @@
 """CustomResourceDefinitions: their versions and schemas, and the objects that a change concerns."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from jsonschema_rs import Draft202012Validator, RegexOptions
@@ -95,7 +95,7 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         outcomes[one.consequence, bool(objects)].append(one)
     for (name, is_hit), alike in outcomes.items():
         consequence = _SCHEMA[name]
-        text = f"{consequence['text']}: {_summary(alike, is_hit=is_hit)}"
+        text = f"{consequence['text']}: {_summary(alike)}"
         if is_hit and "concerns" in consequence:
             keys = dict.fromkeys(key for one in alike for key in changes[one])
             text += f"; {consequence['concerns']} {_named(keys, comparison)}"
@@ -243,24 +243,14 @@ def _values(value: Any, path: Path) -> Iterator[Any]:
         yield from _values(value[path[0]], path[1:])
 
 
-def _summary(changes: Sequence[SchemaChange], *, is_hit: bool) -> str:
-    """Where a schema changes, and how; many changes in brief, if they concern no object."""
-    is_brief = len(changes) > _FEW and not is_hit
-    differences: dict[Path, list[str]] = defaultdict(list)
+def _summary(changes: Iterable[SchemaChange]) -> str:
+    """Where a schema changes, and how."""
+    differences: dict[str, list[str]] = defaultdict(list)
     for change in changes:
-        what = change.what.partition(" ")[0] if is_brief else change.what
-        differences[change.path].append(what)
-    places: dict[str, list[str]] = defaultdict(list)
-    for path, of_path in differences.items():
-        name = (
-            f"….{path[-1]}" if is_brief and path else ".".join(path).replace(f".{_ITEMS}", _ITEMS)
-        )
-        places[", ".join(dict.fromkeys(filter(None, of_path)))].append(name)
-    texts = (
-        f"{listed(list(dict.fromkeys(names)))}{what and f' ({what})'}"
-        for what, names in places.items()
-    )
-    return listed(list(texts), 3 if is_brief else _FEW)
+        path = ".".join(change.path).replace(f".{_ITEMS}", _ITEMS)
+        differences[path] += filter(None, [change.what])
+    texts = (f"{path} ({', '.join(of)})" if of else path for path, of in differences.items())
+    return listed(list(texts), _FEW)
 
 
 def _objects(comparison: Comparison, definition: Object) -> Iterator[tuple[Object, str]]:
