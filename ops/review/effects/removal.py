@@ -15,24 +15,7 @@ from ops.review.diff import ABSENT, TEMPLATE, Change, Comparison, Difference
 from ops.review.effects.fields import KNOWN_KINDS, TABLES
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
-CONTROLLERS = ("DaemonSet", "Deployment", "StatefulSet")
-"""The kinds that keep pods running."""
-_ALSO_AFFECTED = {
-    "ClusterSecretStore": "ExternalSecrets that use it can no longer refresh",
-    "CustomResourceDefinition": "also deleted: all its objects in the cluster",
-    "HorizontalPodAutoscaler": "nothing scales its target any more",
-    "PersistentVolumeClaim": "also deleted: its volume, unless the storage class retains it",
-}
-"""What else a deletion affects, by kind."""
-_DELETION_COST = {
-    "CustomResourceDefinition": ", which deletes all its objects",
-    **dict.fromkeys(CONTROLLERS, ", which stops its pods"),
-    "ConfigMap": ", or gets a new name",
-    "PersistentVolumeClaim": ", which deletes its data",
-    "Secret": ", or gets a new name",
-    "Service": "; the new Service gets another IP address",
-}
-"""What it costs to delete an object that cannot change, by kind."""
+_DELETION = TABLES["deletion"]
 _IMMUTABLE = {
     kind: [tuple(field.split(".")) for field in fields]
     for kinds, fields in TABLES["immutable"].items()
@@ -137,7 +120,7 @@ def object_deleted(comparison: Comparison) -> Findings:
         outcome = removal(comparison).outcome(item)
         if outcome and outcome.deleted:
             known = (item.key.group, item.kind) in KNOWN_KINDS
-            critical = item.kind in TABLES["deletion"]["critical"] or not known
+            critical = item.kind in _DELETION["critical"] or not known
             more = _also_affected(item, comparison)
             text = f"{outcome.why}{more and f'; {more}'}"
             yield Finding(HIGH if critical else MEDIUM, text, key=item.key)
@@ -162,7 +145,7 @@ def _also_affected(item: Object, comparison: Comparison) -> str:
             workload = Workload.read(item)
             pods = plural(workload.running, "pod") if workload.serves else "a run in progress"
             return f"also deleted: {pods}"
-    return _ALSO_AFFECTED.get(item.kind, "")
+    return str(_DELETION["also"].get(item.kind, ""))
 
 
 @effect(risk="delete")
@@ -184,7 +167,7 @@ def immutable_field_changed(change: Change, _: Comparison) -> Findings:
         return
     fields = ", ".join(dict.fromkeys(".".join(field.path[:2]) for field in fixed))
     refused = "to shrink the volume" if fixed[0].path == SIZE else f"to change {fields}"
-    cost = _DELETION_COST.get(change.key.kind, "")
+    cost = _DELETION["cost"].get(change.key.kind, "")
     text = f"the API server refuses {refused}: the sync fails until the object is deleted{cost}"
     if {"Force=true", "Replace=true"} <= protections(change.after):
         text = f"{fields} cannot change: Argo CD deletes and recreates the object (Force=true)"

@@ -23,7 +23,7 @@ from constructs_lib.model import Manifest
 from ops.cluster import APPLY_PATCH
 from ops.cluster.client import Resource, Response, in_parallel
 from ops.review.diff import Path, spell
-from ops.review.live.reading import ARGO_CD, ClusterState, Server
+from ops.review.live.reading import ARGO_CD, KNOWN, ClusterState, Server
 
 CLIENT_SIDE_APPLY = "kubectl-client-side-apply"
 """The field manager of `kubectl apply` without `--server-side`. kubectl's server-side apply, which
@@ -35,31 +35,9 @@ TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
 """Where Argo CD records the Application of an object: by default, version 2 uses the label,
 version 3 the annotation."""
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-CONTROLLER_ANNOTATIONS = (
-    TRACKING_ANNOTATION,
-    "argocd.argoproj.io/refresh",
-    "deployment.kubernetes.io/revision",
-    LAST_APPLIED,
-    "pv.kubernetes.io/bind-completed",
-    "pv.kubernetes.io/bound-by-controller",
-    "volume.beta.kubernetes.io/storage-provisioner",
-    "volume.kubernetes.io/selected-node",
-    "volume.kubernetes.io/storage-provisioner",
-)
-_SERVER_FIELDS = (
-    "creationTimestamp",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-)
-_JOB_LABELS = (
-    "batch.kubernetes.io/controller-uid",
-    "batch.kubernetes.io/job-name",
-    "controller-uid",
-    "job-name",
-)
+_ADDED = KNOWN["added"]
+_IGNORED = {*_ADDED["ignored"], *_ADDED["annotations"]}
+"""Labels and annotations that are not drift."""
 _JSON_PATCH = "application/json-patch+json"
 _CONFLICT = re.compile(r'conflict with "(?P<manager>[^"]+)"')
 _DRY_RUN_SUFFIX = "-review"
@@ -70,8 +48,6 @@ _CONTROLLERS = re.compile(
 )
 """Field managers that may change objects of dist/; `controller` is the AWS Load Balancer
 Controller."""
-_IGNORED = ("force-sync", "kubernetes.io/metadata.name", *CONTROLLER_ANNOTATIONS)
-"""Labels and annotations that are not drift; `force-sync` makes External Secrets refresh."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,14 +184,14 @@ def normalized(stored: Manifest, declared: Object | None = None) -> Manifest:
             keys |= {*(manifest.pop(field, None) or ())}
         manifest["data"] = dict.fromkeys(sorted(keys), MASKED)
     _drop(manifest, ("status", "operation"))
-    _drop(metadata, _SERVER_FIELDS)
-    _drop(metadata, CONTROLLER_ANNOTATIONS, "annotations")
+    _drop(metadata, _ADDED["metadata"])
+    _drop(metadata, _ADDED["annotations"], "annotations")
     if not (declared and TRACKING_LABEL in declared.labels):
         _drop(metadata, (TRACKING_LABEL,), "labels")
     if manifest["kind"] == "Job":
         _drop(spec, ("selector",))
-        _drop(metadata, _JOB_LABELS, "labels")
-        _drop(spec.get("template", {}).get("metadata") or {}, _JOB_LABELS, "labels")
+        _drop(metadata, _ADDED["job-labels"], "labels")
+        _drop(spec.get("template", {}).get("metadata") or {}, _ADDED["job-labels"], "labels")
     if manifest["kind"] == "Service" and spec.get("clusterIP") != "None":
         _drop(spec, ("clusterIP", "clusterIPs"))
     return manifest

@@ -11,7 +11,7 @@ from constructs_lib.manifests.workload import Update, Workload, workloads
 from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops.review.live.dry_run import TRACKING_ANNOTATION, DryRun, data_keys
-from ops.review.live.reading import SECRET, ClusterState
+from ops.review.live.reading import KNOWN, SECRET, ClusterState
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
 
 _MOST = 6
@@ -20,22 +20,6 @@ _MAX_LENGTH = 300
 _NO_DRY_RUN = "does not support dry run"
 _SUBJECT = re.compile(r'^[\w.-]+ "[^"]+" is (invalid|forbidden): ')
 _VALUE = re.compile(r"Invalid value: .*?: (?=field|spec|may|must|updates)", re.DOTALL)
-_ADVICE = {
-    r"quota": "raise the quota of the namespace, or free capacity in it",
-    r"PodSecurity": "correct its securityContext, or the Pod Security level of the namespace",
-    r"no matches for kind|could not find the requested resource": "install its CRD",
-    r"failed calling webhook": "check the controller that serves the webhook",
-    r"immutable|[Ff]orbidden: updates|cannot be (changed|updated)|is not allowed to change": (
-        "delete it first, or leave the field unchanged"
-    ),
-}
-"""What to do, by error message."""
-_ADVICE_BY_KIND = {
-    "Deployment": "`kubectl delete --cascade=orphan` keeps its pods running; delete the old "
-    "ReplicaSet when the new pods are ready",
-    "PersistentVolumeClaim": "deleting it loses the data; set its current class and size instead",
-}
-"""How to delete an object of a kind first."""
 
 
 def cluster_findings(
@@ -84,9 +68,10 @@ def sync_refused(run: DryRun) -> Findings:
     elif run.refusal is not None and _NO_DRY_RUN not in run.refusal:
         what = "refuses to change it" if run.stored else "refuses to create it"
         text = f"the API server {what}, so the sync fails: {_brief(run.refusal)}"
-        remedy = next((_ADVICE[error] for error in _ADVICE if re.search(error, run.refusal)), "")
-        if remedy.startswith("delete it") and run.key.kind in _ADVICE_BY_KIND:
-            remedy = f"{remedy} ({_ADVICE_BY_KIND[run.key.kind]})"
+        advice = KNOWN["advice"].items()
+        remedy = next((does for error, does in advice if re.search(error, run.refusal)), "")
+        if remedy.startswith("delete it") and run.key.kind in KNOWN["deletion"]:
+            remedy = f"{remedy} ({KNOWN['deletion'][run.key.kind]})"
         yield Finding(HIGH, f"{text}{remedy and f'; {remedy}'}")
 
 

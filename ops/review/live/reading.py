@@ -1,10 +1,12 @@
 """What a review reads from the API server, and the dry runs that it requests."""
 
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from constructs_lib.manifests.argocd import GROUP, NAMESPACE
@@ -21,23 +23,10 @@ READ_KINDS = frozenset(
     (group, kind) for kind, group in GROUPS.items() if kind != "Secret" and group != GROUP
 )
 """Kinds that the rules need in full, including objects that are not in dist/."""
-_CONTROLLER_KINDS: frozenset[Kind] = frozenset(
-    {
-        ("", "Endpoints"),
-        ("", "Event"),
-        ("", "PodTemplate"),
-        ("apps", "ControllerRevision"),
-        ("cilium.io", "CiliumEndpoint"),
-        ("coordination.k8s.io", "Lease"),
-        ("discovery.k8s.io", "EndpointSlice"),
-        ("elbv2.k8s.aws", "TargetGroupBinding"),
-        ("events.k8s.io", "Event"),
-        ("metrics.k8s.io", "PodMetrics"),
-        ("networking.k8s.aws", "PolicyEndpoint"),
-    }
-)
-"""Kinds that only controllers write."""
-_DEFAULT_OBJECTS = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+KNOWN = tomllib.loads(Path(__file__).with_name("known.toml").read_text("utf-8"))
+_CONTROLLER_KINDS = {
+    (group, kind) for group, kinds in KNOWN["controller-kinds"].items() for kind in kinds
+}
 _OF_SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
@@ -175,7 +164,7 @@ class ClusterState:
             and key not in self.leaving
             and not item["metadata"].get("ownerReferences")
             and _OF_SERVICE_ACCOUNT not in (item["metadata"].get("annotations") or {})
-            and (key.kind, key.name) not in _DEFAULT_OBJECTS
+            and KNOWN["default-objects"].get(key.kind) != key.name
         }
 
 
