@@ -90,10 +90,19 @@ def cascades(application: Object) -> bool:
     return any(finalizer.startswith(_CASCADES) for finalizer in finalizers)
 
 
-def protections(item: Object) -> set[str]:
-    """The sync options of an object: `Prune=false`, `Delete=false`."""
+def cluster(destination: Manifest) -> str:
+    """The API server, or else the name, of a destination."""
+    name = destination.get("server") or destination.get("name")
+    return CLUSTER if name == "in-cluster" else str(name)
+
+
+def protections(item: Object, application: Object | None = None) -> set[str]:
+    """The sync options of an object: `Prune=false`; without them, those of its Application."""
     options = item.annotations.get(_SYNC_OPTIONS, "").split(",")
-    return {option.strip() for option in options if option.strip()}
+    if application:
+        options = [*(at(application.spec, "syncPolicy").get("syncOptions") or ()), *options]
+    values = dict(option.strip().partition("=")[::2] for option in options if option.strip())
+    return {f"{name}={value}" for name, value in values.items()}
 
 
 def automation(application: Object) -> Manifest | None:

@@ -16,6 +16,8 @@ from ops.review.effects.fields import KNOWN_KINDS, TABLES
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 _DELETION = TABLES["deletion"]
+_LATER = ", once someone confirms it"
+_UNSYNCED = "; unless IgnoreExtraneous is set, its Application is OutOfSync"
 _IMMUTABLE = {
     kind: [tuple(field.split(".")) for field in fields]
     for kinds, fields in TABLES["immutable"].items()
@@ -59,9 +61,11 @@ class Removal:
         if owner.key != item.key and self._is_deleted(owner):
             if not cascades(owner):
                 return Outcome(deleted=False, why=f"{owner.key} has no finalizer that deletes it")
-            if "Delete=false" in protections(item):
+            options = protections(item, owner)
+            if "Delete=false" in options:
                 return Outcome(deleted=False, why="Delete=false protects it")
-            return Outcome(deleted=True, why=f"Argo CD deletes it together with {owner.key}")
+            later = _LATER if "Delete=confirm" in options else ""
+            return Outcome(deleted=True, why=f"Argo CD deletes it together with {owner.key}{later}")
         return self._pruned(self.after.applications.get(owner.key, owner), item)
 
     def _is_deleted(self, application: Object) -> bool:
@@ -73,18 +77,19 @@ class Removal:
 
     def _pruned(self, owner: Object, item: Object) -> Outcome:
         automated = automation(owner)
-        allowed = automated or {}
+        allowed, options = automated or {}, protections(item, owner)
         obstacles = {
             f"{owner.key} has no automated sync": automated is None,
             f"{owner.key} does not prune": not allowed.get("prune"),
             f"Argo CD does not prune the last objects of {owner.key} (allowEmpty is off)": not (
                 synced(self.after.objects, owner) or allowed.get("allowEmpty")
             ),
-            "Prune=false protects it": "Prune=false" in protections(item),
+            f"Prune=false protects it{_UNSYNCED}": "Prune=false" in options,
             "Argo CD does not prune hooks": HOOK in item.annotations,
         }
         why = next((why for why, applies in obstacles.items() if applies), None)
-        return Outcome(deleted=not why, why=why or "Argo CD prunes it")
+        later = _LATER if "Prune=confirm" in options else ""
+        return Outcome(deleted=not why, why=why or f"Argo CD prunes it{later}")
 
 
 removal = lru_cache(maxsize=1)(Removal)
