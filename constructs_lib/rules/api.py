@@ -22,12 +22,7 @@ def invalid_field(item: Object, rendered: Rendered) -> Problems:
         yield Problem(text, "" if "; " in text else None, fields=fields)
 
 
-@rule(
-    "CronJob",
-    risk="schedule",
-    remedy="write it like Etc/UTC or Europe/Zurich",
-    reviewed_by_field=True,
-)
+@rule("CronJob", risk="schedule", remedy="write it like Etc/UTC or Europe/Zurich")
 def unknown_time_zone(job: Object, _: Rendered) -> Problems:
     """The API server refuses a time zone that is not in its database."""
     zone = job.spec.get("timeZone")
