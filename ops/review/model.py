@@ -90,6 +90,10 @@ class Finding:
         named = self.text.endswith(f"[{self.rule}]")
         return self.text if named else f"{self.text} [{self.rule}]"
 
+    def without_praise(self) -> Finding:
+        """For a difference that also makes something worse."""
+        return replace(self, text=self.text.removeprefix("better: "))
+
     @classmethod
     def gains_and_losses(
         cls,

@@ -90,6 +90,8 @@ class Report:
         explained = {field for finding in found for field in finding.explains}
         found += field_updated(self.comparison, explained)
         found += effect_unknown(self.comparison, explained)
+        worse = {field for one in found if one.severity is not LOW for field in one.explains}
+        found = [one if worse.isdisjoint(one.explains) else one.without_praise() for one in found]
         found += [*file_not_compared(self), *formatting_changed(self), *file_not_read(self)]
         return sorted(found, key=lambda f: (_SEVERITIES.index(f.severity), _RISKS.index(f.risk)))
 
