@@ -1,5 +1,6 @@
 """Settings of load balancers: annotations of the AWS Load Balancer Controller, and attributes."""
 
+import re
 from math import inf
 
 from constructs_lib.manifests.facts import Reading, Readings, fact, field_of
@@ -40,6 +41,18 @@ def time_to_notice(item: Object, _: Objects) -> Readings:
         seconds = interval * checks
         level = "medium" if seconds < inf else "high"
         yield Reading(says, f"{seconds:g} s", seconds, level, part)
+
+
+@fact("Ingress", "Service", risk="downtime")
+def healthy_statuses(item: Object, _: Objects) -> Readings:
+    """Pods are healthy if they answer health checks with one of these statuses."""
+    codes = setting(item, "success-codes")
+    ranges = re.findall(r"(?:^|,) *(\d{1,3})(?:-(\d{1,3}))?(?= *,| *$)", codes)
+    accepted = frozenset(n for a, b in ranges for n in range(int(a), int(b or a) + 1))
+    refused = frozenset(range(1000)) - accepted
+    says = "fail for other statuses than {}; if all pods answer so, none is healthy"
+    yield Reading(says, codes, refused, "high", "health checks")
+    yield Reading("are healthy if they answer {}, also with errors", codes, accepted, part="pods")
 
 
 def controller(ingress: Object) -> str:
