@@ -241,14 +241,6 @@ def sync_policy_changed(application: Object, _: Objects) -> Readings:
     yield Reading("are tried {}, then not until Git changes", tries, -time, level, part)
 
 
-@fact("Application", risk="delete")
-def objects_deleted_with_it(application: Object, _: Objects) -> Readings:
-    """A finalizer decides whether the objects of an Application are deleted together with it."""
-    outcome = "are deleted too" if cascades(application) else "stay, and nothing updates them"
-    finalizers = ", ".join(application.manifest["metadata"].get("finalizers") or ["no finalizer"])
-    yield Reading(f"its objects {outcome} ({{}})", finalizers, None, part="if it is deleted")
-
-
 @fact("Application", risk="update")
 def application_ignores(application: Object, objects: Objects) -> Readings:
     """Ignored differences are not reverted; RespectIgnoreDifferences does not even apply them."""
