@@ -311,7 +311,8 @@ def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterato
             yield replace(difference, removed=own) if item is ABSENT else difference
     was, now = ([n for n in names if n in formers and n in items] for names in (formers, items))
     if was != now:
-        yield Difference((*path, ORDER), was, now)
+        decides = path[-1:] == ("envFrom",) or (path[-1:] == ("env",) and "$(" in str(new))
+        yield Difference(path if decides else (*path, ORDER), was, now)
 
 
 def _identifies(field: Path, items: list[Any]) -> bool:

@@ -104,9 +104,8 @@ def configuration_changed(change: Change, comparison: Comparison) -> Findings:
         if reads:
             readers[outcome].append(workload.name)
     names = [f"{key} (removed)" if removed else key for key, removed in keys.items()]
-    severity = MEDIUM if {_STALE, _LIVE} & readers.keys() or not readers else LOW
     outcomes = [f"{outcome}: {listed(of)}" for outcome, of in readers.items()] or [_UNREAD]
-    yield Finding(severity, "; ".join([f"changes {listed(names)}", *outcomes]), fields)
+    yield Finding(MEDIUM, "; ".join([f"changes {listed(names)}", *outcomes]), fields)
 
 
 @effect("Secret", risk="secret")

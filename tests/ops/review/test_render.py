@@ -153,7 +153,7 @@ UNPROTECTED = editing({"add cluster/namespace-cerebro.k8s.yaml": [OPEN]})
         (REPORTS["noise"][1],
          "No effect on the cluster between before and after: 1 object without effect."),
         (REPORTS["a pin"][1], "Low risk: 2 pods restarted, 1 image changed."),
-        (REPORTS["nasty values"][1], "Low risk: 2 pods restarted."),
+        (REPORTS["nasty values"][1], "Medium risk: 2 pods restarted, 1 object updated in place."),
         (UNPROTECTED, "High risk: 1 object that could be deleted, "),
         (editing({"write cluster/aws-ssm": {"Prune=false,Delete=false": "Delete=false"}}),
          "High risk: 1 object that could be deleted"),
