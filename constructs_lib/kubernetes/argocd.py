@@ -7,7 +7,7 @@ from typing import Any
 from constructs import Construct
 
 from constructs_lib.kubernetes.chart import ChartConstruct
-from constructs_lib.manifests.argocd import DIST, GROUP
+from constructs_lib.manifests.argocd import CLUSTER, DIST, GROUP
 from constructs_lib.manifests.objects import CLUSTER_SCOPED, Kind, gives_power
 from constructs_lib.manifests.objects import group as group_of
 from constructs_lib.model import Manifest
@@ -15,8 +15,6 @@ from constructs_lib.model.checks import checked
 from constructs_lib.model.names import ObjectName
 
 API_VERSION = f"{GROUP}/v1alpha1"
-CLUSTER = "https://kubernetes.default.svc"
-"""The cluster that Argo CD itself runs in."""
 _COMPARE = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
 """Compute diffs in the API server: Argo CD's built-in schemas are those of one Kubernetes version
 and report objects with newer fields as Unknown."""

@@ -30,6 +30,8 @@ from constructs_lib.model.text import plural
 GROUP = "argoproj.io"
 NAMESPACE = "argocd"
 """The namespace of Argo CD and its Applications."""
+CLUSTER = "https://kubernetes.default.svc"
+"""The cluster in which Argo CD runs, which it also calls `in-cluster`."""
 DIST = "dist"
 """The folder of the manifests in the repository."""
 PROJECT_BOUNDS = (

@@ -8,8 +8,9 @@ import json
 from math import inf
 
 from constructs_lib.manifests.facts import Reading, Readings, fact
-from constructs_lib.manifests.objects import Container, Objects, at
+from constructs_lib.manifests.objects import PROBES, Container, Objects, at, stated
 from constructs_lib.manifests.workload import WORKLOADS, Workload
+from constructs_lib.model.text import plural
 
 _SHORT_START = 30
 """Seconds in which few programs can connect to their databases and start; our estimate."""
@@ -40,34 +41,46 @@ def time_to_start(workload: Workload, _: Objects) -> Readings:
 @fact(*WORKLOADS, risk="downtime")
 def hang_tolerance(workload: Workload, _: Objects) -> Readings:
     """A container that fails its liveness probe for this long is killed and restarted."""
+    says = "killed after {}", "not restarted if it hangs"
     for container in workload.every_container:
-        if "livenessProbe" in container.probes:
-            says = "killed after {}"
-            yield _tolerance(container, "livenessProbe", says, _SHORT_HANG, _LONG_HANG)
-        else:
-            yield Reading("not restarted if it hangs", badness=inf, part=str(container))
+        yield _tolerance(container, "livenessProbe", says, _SHORT_HANG, _LONG_HANG)
 
 
 @fact(*WORKLOADS, risk="downtime")
 def failure_tolerance(workload: Workload, _: Objects) -> Readings:
     """A pod that fails its readiness probe for this long gets no requests until it is ready."""
+    says = "gets no more requests after {}", "gets requests even if it cannot answer"
     for container in workload.containers:
-        if "readinessProbe" in container.probes:
-            says = "gets no more requests after {}"
-            yield _tolerance(container, "readinessProbe", says, _SHORT_FAILURE, _LONG_FAILURE)
-        else:
-            says = "gets requests even if it cannot answer"
-            yield Reading(says, badness=inf, part=str(container))
+        yield _tolerance(container, "readinessProbe", says, _SHORT_FAILURE, _LONG_FAILURE)
 
 
-def _tolerance(container: Container, probe: str, says: str, least: int, most: int) -> Reading:
+def _tolerance(
+    container: Container, probe: str, says: tuple[str, str], least: int, most: int
+) -> Reading:
     """For how long a probe may fail; between `least` and `most` seconds, no time is worse."""
+    if probe not in container.probes:
+        return Reading(says[1], badness=inf, part=str(container))
     seconds = container.tolerates(probe)
     single = seconds == container.probes[probe].get("periodSeconds", 10)
     value = f"{seconds} s without an answer{' (a single failed check)' if single else ''}"
     badness = max(0, least - seconds, seconds - most) + single
     level = "high" if seconds < least / 3 else "medium"
-    return Reading(says, value, badness, level, str(container))
+    return Reading(says[0], value, badness, level, str(container))
+
+
+@fact(*WORKLOADS, risk="downtime")
+def checks_changed(workload: Workload, _: Objects) -> Readings:
+    """What a probe asks decides whether a container has started, hangs or gets requests."""
+    for container in workload.every_container:
+        numbers = {port.get("name"): port["containerPort"] for port in container.ports}
+        for probe in PROBES:
+            fields = at(container, probe).items()
+            for method, of in [one for one in fields if isinstance(one[1], dict)] or [("", {})]:
+                port = {"port": numbers.get(of["port"], of["port"])} if "port" in of else {}
+                asked = {"path": "/", **of, **port} if method == "httpGet" else {**of, **port}
+                asked.pop("scheme", None)  # has its own row
+                text = " ".join([method, *(f"{name} {of}" for name, of in sorted(asked.items()))])
+                yield Reading("asks {}", text or "nothing", None, part=f"{container}: {probe}")
 
 
 @fact(*WORKLOADS, risk="downtime")
@@ -105,3 +118,13 @@ def time_to_drain(workload: Workload, _: Objects) -> Readings:
         else:
             says = "serves requests for {} more when its pod is to stop"
             yield Reading(says, f"{seconds:g} s", -seconds, part=str(container))
+
+
+@fact("CronJob", "Job", risk="schedule")
+def pods_of_a_run(workload: Workload, _: Objects) -> Readings:
+    """A run has as many pods as its work needs, one after another or at the same time."""
+    job = at(workload.spec, "jobTemplate").get("spec") or workload.spec
+    together = stated(job, "parallelism", 1)
+    needed = stated(job, "completions", 1 if together == 1 else "any one")
+    says = f"a run starts up to {plural(together, 'pod')} at the same time, until {{}} succeeded"
+    yield Reading(says, str(needed), None, "medium" if together == 1 else "high")

@@ -217,7 +217,7 @@ def _matches(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
             raise ValueError(f"label selectors have no operator {operator}")
 
 
-_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _HOOKS = ("preStop", "postStart")
 _SOURCES = {
     **dict.fromkeys(("secret", "secretRef", "secretKeyRef"), "Secret"),
@@ -257,7 +257,7 @@ class Container(dict[str, Any]):
     @property
     def probes(self) -> dict[str, Manifest]:
         """The probes that are set, by field."""
-        return {field: self[field] for field in _PROBES if self.get(field)}
+        return {field: self[field] for field in PROBES if self.get(field)}
 
     @property
     def hooks(self) -> dict[str, Manifest]:

@@ -18,6 +18,7 @@ _NAME = "metadata.name"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _CAPACITY = ("karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType")
 """The labels of nodes that Karpenter or EKS sets to the kind of capacity: spot, on-demand, …."""
+_TOLERATION = ("key", "operator", "value", "effect", "tolerationSeconds")
 _ANY_VALUE = frozenset("*")
 """In place of the values of a requirement that does not list them."""
 
@@ -82,6 +83,18 @@ def nodes_that_fit(workload: Workload, _: Objects) -> Readings:
         where = f"only on nodes with {required}" if required else "on nodes with any labels"
         level = "high" if _NAME in required else "medium"
         yield Reading("its pods fit {}", where, required, level)
+
+
+@fact(*WORKLOADS, risk="downtime")
+def tolerated_taints(workload: Workload, _: Objects) -> Readings:
+    """Taints keep pods off nodes, or end them there, unless they tolerate these taints."""
+    found = [{"operator": "Equal"} | one for one in workload.pod.get("tolerations") or ()]
+    for state in ("not-ready", "unreachable"):  # DefaultTolerationSeconds of the API server
+        taint = {"key": f"node.kubernetes.io/{state}", "effect": "NoExecute"}
+        if not any(taint.items() <= (taint | one).items() for one in found):
+            found.append(taint | {"operator": "Exists", "tolerationSeconds": 300})
+    taints = sorted(" ".join(str(one[of]) for of in _TOLERATION if of in one) for one in found)
+    yield Reading("its pods can run on nodes with the taints {}", "; ".join(taints), None)
 
 
 @fact(*WORKLOADS, risk="downtime")

@@ -179,12 +179,12 @@ class LoadBalancer:
     def _rule(
         self, ingress: Object, path: IngressPath, clients: Audience, listener: Listener
     ) -> ListenerRule:
-        kind, detail = _response(path)
         name = str(at(path.backend, "service").get("name"))
+        service = self.objects.get(Key("", "Service", ingress.namespace, name))
+        kind, detail = _response(path, service)
         if rewrite := ingress.annotations.get(f"{ALB}transforms.{name}"):
             detail = f"{detail}, rewritten by {rewrite}"
         if listener[0] == "HTTPS":
-            service = self.objects.get(Key("", "Service", ingress.namespace, name))
             clients = clients._replace(login=_login(ingress, service))
         condition = ingress.annotations.get(f"{ALB}conditions.{name}", "")
         any_host = path.host == "*" or "host-header" in condition
@@ -275,11 +275,13 @@ def _login(ingress: Object, service: Object | None) -> str:
     return "" if optional or login not in _LOGINS else login
 
 
-def _response(path: IngressPath) -> tuple[str, str]:
+def _response(path: IngressPath, service: Object | None) -> tuple[str, str]:
     """The kind and detail of a route."""
     if path.service:
-        port = at(path.backend, "service", "port")
-        return "served", f"by Service {path.service}:{port.get('number', port.get('name'))}"
+        reference = at(path.backend, "service", "port")
+        port = (network.port_of(service, reference) if service else None) or {}
+        number = port.get("port") or reference.get("number", reference.get("name"))
+        return "served", f"by Service {path.service}:{number}"
     action = _action(path.response)
     kind = _KINDS.get(action.get("type", ""), "served")
     if kind == "answered":

@@ -12,7 +12,6 @@ from constructs_lib.manifests.workload import Workload
 from constructs_lib.model import Manifest
 from constructs_lib.rules.model import ALL, PODS, Problem, Problems, Rendered, rule
 
-_CLUSTER = "https://kubernetes.default.svc"
 _AUTOMATED = {
     "prune": "objects that are removed from Git stay in the cluster, and nothing updates them",
     "selfHeal": "changes by hand stay until Git changes",
@@ -60,10 +59,10 @@ def unbounded_project(project: Object, rendered: Rendered) -> Problems:
 def _unbounded(spec: Manifest) -> Problems:
     """The destinations and kinds of a project that are not listed one by one."""
     for destination in spec.get("destinations") or ():
-        namespace, server = destination.get("namespace", "*"), destination.get("server")
-        if "*" in namespace or server != _CLUSTER:
+        namespace, server = destination.get("namespace", "*"), argocd.cluster(destination)
+        if "*" in namespace or server != argocd.CLUSTER:
             text = f"syncs into namespace {destination.get('namespace')} of {server}"
-            yield Problem(text, f"use a namespace of {_CLUSTER}")
+            yield Problem(text, f"use a namespace of {argocd.CLUSTER}")
     for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
         for allowed in spec.get(field) or ():
             if "*" in (allowed.get("kind", "*"), allowed.get("group", "*")):
@@ -82,9 +81,9 @@ def unsafe_sync_policy(application: Object, rendered: Rendered) -> Problems:
             yield f"{otherwise} (syncPolicy.automated.{field} is not true)"
     if automated and automated.get("allowEmpty"):
         yield "an empty folder would delete all objects (allowEmpty)"
-    destination = at(spec, "destination")
-    if destination.get("server") != _CLUSTER:
-        yield f"syncs into another cluster ({destination.get('server')})"
+    into = argocd.cluster(at(spec, "destination"))
+    if into != argocd.CLUSTER:
+        yield f"syncs into another cluster ({into})"
     source, platform = at(spec, "source"), rendered.platform
     if platform and source.get("repoURL") != platform.repository:
         yield f"reads {source.get('repoURL')}, which is not the platform's repository"

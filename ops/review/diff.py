@@ -302,6 +302,11 @@ def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterato
         if old != new:
             yield whole
         return
+    gone, added = [n for n in formers if n not in items], [n for n in items if n not in formers]
+    for former, name in zip(gone, added, strict=False):
+        if field == ("name",) and formers[former] | {"name": name} == items[name]:
+            yield Difference((*path, f"[{former}]", "name"), former, name)
+            del formers[former], items[name]
     for name in dict.fromkeys([*formers, *items]):
         former, item = (named.get(name, ABSENT) for named in (formers, items))
         if field and ABSENT in (former, item):  # the path has its name

@@ -67,7 +67,9 @@ def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
         fields = owned(change, fact.id)
         for part in now:
             if part in was and str(was[part]) != str(now[part]):
-                own = tuple(field for field in fields if container_of(field) in ("", part))
+                container, _, probe = part.partition(": ")
+                inside = (one for one in fields if not probe or probe in one.path)
+                own = tuple(one for one in inside if container_of(one) in ("", container))
                 severity, text = outcome(was[part], now[part])
                 yield Finding(severity, _with_fields(text, change, own), own)
 
@@ -188,7 +190,7 @@ def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk
         return None
     was, now = (row.default if value is ABSENT else value for value in (field.before, field.after))
     same = row.same
-    if row.default is not None and was == now:
+    if is_default(change, field):
         same = "changes nothing: it is the default"
     elif row.harmless:
         same = f"changes nothing: {row.harmless}"
@@ -206,6 +208,12 @@ def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk
     part = container_of(field)
     severity, text = outcome(before._replace(part=part), after._replace(part=part))
     return severity, text, Risk(row.risk)
+
+
+def is_default(change: Change, field: Difference) -> bool:
+    """Whether a difference only writes the default out, or no longer."""
+    row, sides = row_of(change, field), (field.before, field.after)
+    return row is not None and sides in ((ABSENT, row.default), (row.default, ABSENT))
 
 
 def container_of(field: Difference) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from constructs_lib.manifests.argocd import PROJECT_BOUNDS
+from constructs_lib.manifests.argocd import PROJECT_BOUNDS, cluster
 from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.objects import Object, at
 from constructs_lib.model import Manifest
@@ -52,7 +52,7 @@ def _of_project(project: Object) -> Iterator[str]:
     for source in project.spec.get("sourceRepos") or ():
         yield f"sync from {source}"
     for target in project.spec.get("destinations") or ():
-        yield f"sync into namespace {target.get('namespace')} of {target.get('server')}"
+        yield f"sync into namespace {target.get('namespace')} of {cluster(target)}"
     for field in ("clusterResourceWhitelist", "namespaceResourceWhitelist"):
         for kind in project.spec.get(field) or ():
             yield f"sync {kind.get('kind')} in API group {kind.get('group') or 'core'}"
@@ -68,13 +68,18 @@ def _of_application(application: Object) -> Iterator[str]:
     """What Argo CD syncs, from where and into which cluster: one phrase for each source."""
     spec = application.spec
     into = at(spec, "destination")
-    place = f"namespace {into.get('namespace')} of {into.get('server') or into.get('name')}"
+    place = f"namespace {into.get('namespace')} of {cluster(into)}"
     for source in spec.get("sources") or [spec.get("source") or {}]:
         revision = source.get("targetRevision", "HEAD")
         yield (
             f"sync {_files(source)} of {source.get('repoURL')} at {revision} into {place}, "
             f"in project {spec.get('project', 'default')}"
         )
+
+
+def _of_destination(application: Object) -> Iterator[str]:
+    into = at(application.spec, "destination")
+    yield f"apply its objects to namespace {into.get('namespace')} of {cluster(into)}"
 
 
 def _files(source: Manifest) -> str:
@@ -116,6 +121,7 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project),
     ("AppProject", ["added"], _of_other_project_fields),
     ("Application", ["added"], _of_application),
+    ("Application", ["changed"], _of_destination),
     ("ClusterRole", ANY_STATE, _of_role),
     ("ClusterRoleBinding", ANY_STATE, _of_binding),
     ("ClusterSecretStore", _UNLESS_REMOVED, _of_store),

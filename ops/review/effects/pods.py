@@ -50,7 +50,13 @@ def volumes_changed(change: Change, _: Comparison) -> Findings:
     """A volume is new, is gone, or has another source, without the files of the former."""
     for name, was, now, fields in _items(change, "volumes"):
         old, new = _source(was), _source(now)
-        if old != new:
+        own = f"[{name}]", "name"
+        if renamed := next((one.after for one in fields if one.path[-2:] == own), ""):
+            text = f"volume {name} gets the name {renamed}, with the same files"
+            mounts = (one for one in change.differences if "volumeMounts" in one.path)
+            along = [one for one in mounts if (one.before, one.after) == (name, renamed)]
+            yield Finding(LOW, text, (*fields, *along))
+        elif old != new and fields:
             lost = "; without the files of this claim" if "persistentVolumeClaim" in was else ""
             text = f"volume {name}: {new} (before: {old}){lost}"
             yield Finding(HIGH if lost else MEDIUM, text, fields)

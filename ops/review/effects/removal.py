@@ -12,7 +12,7 @@ from constructs_lib.model.quantity import amount
 from constructs_lib.model.schedule import words
 from constructs_lib.model.text import plural
 from ops.review.diff import ABSENT, TEMPLATE, Change, Comparison, Difference
-from ops.review.effects.fields import KNOWN_KINDS, TABLES
+from ops.review.effects.fields import KNOWN_KINDS, TABLES, is_default
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
 _DELETION = TABLES["deletion"]
@@ -188,6 +188,8 @@ def _is_immutable(change: Change, difference: Difference) -> bool:
         return bool(change.before.manifest.get("immutable"))
     if change.key.kind == "Service" and difference.after is ABSENT:
         return False  # the API server keeps the address
+    if is_default(change, difference):
+        return False
     return any(difference.below(*path) for path in _IMMUTABLE[change.key.kind])
 
 

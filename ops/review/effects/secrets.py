@@ -8,6 +8,7 @@ from constructs_lib.manifests.objects import Key, Object, at
 from constructs_lib.manifests.references import readers_of_secret, remote_keys, secret_of
 from constructs_lib.manifests.workload import Update, workloads
 from ops.review.diff import ABSENT, ANY_STATE, ORDER, Change, Comparison
+from ops.review.effects.fields import is_default
 from ops.review.effects.removal import DATA, removal
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, effect, listed
 
@@ -121,7 +122,8 @@ def changed_sources(comparison: Comparison) -> list[Key]:
     sources = [
         Key("", "Secret", change.key.namespace, secret_of(change.after.manifest))
         for change in comparison.changed(["ExternalSecret"])
-        if any(field.path[-1] != ORDER for field in change.among(*_CONTENT))
+        for fields in [change.among(*_CONTENT)]
+        if any(field.path[-1] != ORDER and not is_default(change, field) for field in fields)
     ]
     maps = comparison.changed(["ConfigMap"])
     return sources + [item.key for item in maps if item.among(*((name,) for name in DATA))]
