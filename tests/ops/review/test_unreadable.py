@@ -105,7 +105,7 @@ POD = (
         pytest.param(FEW, FEW + LEVELS, "unknown ConfigMap one", id="a few levels and aliases"),
         pytest.param(f"{ONE}data:\n  a: '1'\n  b: '2'\n",
                      f"{ONE}data:\n  <<: {{a: '1', b: '1'}}\n  b: '2'\n",
-                     "noise ConfigMap one", id="a merged key"),
+                     "noise File dist/one.yaml", id="a merged key"),
         pytest.param(FOREIGN, f"{FOREIGN}  labels:\n    a: b\nspec:\n  type: LoadBalancer\n",
                      "unknown Service one", id="a kind of another API group is not ours"),
         pytest.param(KRUISE, KRUISE.replace("one:1", "other:1"),
