@@ -119,7 +119,8 @@ def _innermost(frames: Iterable[tuple[FrameType, int]]) -> str:
     """The first line in a file of the repository that declares something."""
     for frame, number in frames:
         file = frame.f_code.co_filename
-        if not file.startswith(_NO_DECLARATION):
+        is_check = frame.f_code.co_name == "__post_init__"  # of what the caller declares
+        if not is_check and not file.startswith(_NO_DECLARATION):
             return f"{file.removeprefix(_HERE)}:{number}"
     return ""
 

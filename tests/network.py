@@ -14,9 +14,10 @@ from ipaddress import ip_address, ip_network
 from itertools import chain
 from typing import Any
 
-from constructs_lib.manifests.network import PolicyRule, Range, as_range, directions, policy_rules
+from constructs_lib.manifests.network import PolicyRule, directions, policy_rules
 from constructs_lib.manifests.objects import Object, selects
 from constructs_lib.model import Manifest
+from constructs_lib.model.names import Range, as_range
 
 Fields = Mapping[str, Any]
 _EVERY_ADDRESS: tuple[Fields, ...] = ({"cidr": "0.0.0.0/0"}, {"cidr": "::/0"})

@@ -14,6 +14,7 @@ _NAMED = (
     *("containers", "env", "ephemeralContainers", "imagePullSecrets", "initContainers"),
     *("secrets", "volumes"),
 )
+_LONGEST_REASON = 150
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_NAMED, ("name",)),
     "data": ("secretKey",),
@@ -93,9 +94,12 @@ class KubeObject:
                 patched = jsonpatch.apply_patch(patched, [operation])
             except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
                 reason = str(error).partition(" in {")[0]  # without the object
+                if len(reason) > _LONGEST_REASON:
+                    reason = "the value is another"
+                paths = " to ".join(filter(None, (operation.get("from"), operation["path"])))
                 raise DeclarationError(
-                    f"{operation['op']} {operation['path']} does not apply ({reason}); correct the "
-                    "path, or add its parent first",
+                    f"{operation['op']} {paths} does not apply ({reason}); correct the path, or "
+                    "add its parent first",
                     where=self,
                 ) from error
         self._replace(patched)

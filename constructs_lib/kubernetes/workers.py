@@ -139,13 +139,15 @@ class ScheduledJob(ProgramConstruct):
             options: Labels, placement, identity, init containers. Default: none.
         """
         super().__init__(scope, name, Container(program=program), options)
+        is_plain = _FIVE_FIELDS.fullmatch(schedule)  # without names and macros, which `words` reads
         try:
-            # names and macros, which `words` accepts, are refused like an empty text
-            words(schedule if _FIVE_FIELDS.fullmatch(schedule) else "")
+            words(schedule if is_plain else "")
         except CronSimError as error:
+            reason = f", or never starts ({error})" if is_plain else ""
             raise DeclarationError(
-                f"schedule {schedule!r} is not valid; write minute, hour, day of month, month and "
-                'day of week (0-6) with digits and * / , -, like "0 2 * * *" for daily at 02:00 UTC'
+                f"schedule {schedule!r} is not valid{reason}; write minute, hour, day of month, "
+                "month and day of week (0-6) with digits and * / , -, "
+                'like "0 2 * * *" for daily at 02:00 UTC'
             ) from error
         self.add_supporting_objects()
         job = _job_spec(self, retries, deadline_seconds, grace_seconds)

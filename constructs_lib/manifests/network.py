@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
-from constructs_lib.errors import DeclarationError
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.manifests.workload import Workload, behind, selected
 from constructs_lib.model import Manifest
+from constructs_lib.model.names import as_range
 
 Peer = Manifest
 """An entry of `from` or `to`."""
-Range = IPv4Network | IPv6Network
 
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 """Possible address ranges of a VPC: private (RFC 1918) and shared (RFC 6598)."""
@@ -126,19 +124,6 @@ def matches_port(stated: Manifest, port: int | str | None) -> bool:
     if isinstance(first, int) and isinstance(port, int):
         return bool(first <= port <= (stated.get("endPort") or first))
     return first in (None, port)
-
-
-@cache
-def as_range(cidr: str) -> Range:
-    """Parse a CIDR range. Raises DeclarationError, also for an address without a prefix."""
-    if "/" not in cidr:
-        raise DeclarationError(
-            f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32"
-        )
-    try:
-        return ip_network(cidr)
-    except ValueError as error:
-        raise DeclarationError(f"{error}; correct the range") from error
 
 
 @cache

@@ -150,6 +150,8 @@ class Resources:
                 )
             for text in pair:
                 (check_canonical if name == "cpu" else check_bytes)(text, name)
+                if name == "cpu" and not text.removesuffix("m").isdigit():
+                    raise DeclarationError(f"cpu {text!r} is not in cores; write it like 250m or 2")
             if amount(pair[1]) < amount(pair[0]):
                 raise DeclarationError(
                     f"{name} limit {pair[1]} is below the request {pair[0]}; "

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_network
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from constructs_lib.errors import DeclarationError
 from constructs_lib.model.checks import Form
+
+Range = IPv4Network | IPv6Network
 
 
 def _name(longest: int) -> Form:
@@ -116,13 +119,26 @@ _SECRET_VALUE = re.compile(
 )
 
 
+@cache
+def as_range(cidr: str) -> Range:
+    """Parse a CIDR range. Raises DeclarationError, also for an address without a prefix."""
+    if "/" not in cidr:
+        raise DeclarationError(
+            f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32"
+        )
+    try:
+        return ip_network(cidr)
+    except ValueError as error:
+        raise DeclarationError(f"{error}; write it like 10.0.1.0/24") from error
+
+
 def check_ranges(ranges: Iterable[str], name: str) -> None:
     """Reject anything but CIDR ranges. `name` is the setting, for the message."""
     for cidr in ranges:
         try:
-            ip_network(cidr)
-        except ValueError as error:
-            raise DeclarationError(f"{name}: {error}; write it like 10.0.1.0/24") from error
+            as_range(cidr)
+        except DeclarationError as error:
+            raise DeclarationError(f"{name}: {error}") from error
 
 
 def looks_secret(name: str, value: str) -> bool:

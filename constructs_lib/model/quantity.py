@@ -65,17 +65,18 @@ def check_canonical(text: str, what: str) -> None:
 
 def check_bytes(text: str, what: str) -> None:
     """Reject an amount of bytes that is not in canonical form, or not of whole bytes."""
-    if correction := whole_bytes(text):
-        raise DeclarationError(f"{what} {text!r} is in thousandths of a byte; {correction}")
+    if problem := misread_bytes(text):
+        raise DeclarationError(f"{what} {text!r} is {problem}")
     check_canonical(text, what)
 
 
-def whole_bytes(text: str) -> str | None:
-    """The correction of an amount of bytes such as `512m` or `0.5`; None if it needs none."""
-    if re.fullmatch(r"\d{1,5}m", text):
-        return f"did you mean {text.removesuffix('m')}Mi?"
+def misread_bytes(text: str) -> str | None:
+    """What is wrong with an amount of bytes such as `512m`, `512` or `0.5`; None if nothing is."""
+    few = re.fullmatch(r"([1-9]\d{0,3})(m?)", text)
     below = text.endswith(("m", "u", "n")) or re.fullmatch(r"\d*\.\d*[1-9]\d*", text)
-    return "write it like 512Mi or 1Gi" if below else None
+    unit = "in thousandths of a byte" if below else "in bytes"
+    correction = f"did you mean {few[1]}Mi?" if few else "write it like 512Mi or 1Gi"
+    return f"{unit}; {correction}" if few or below else None
 
 
 @cache

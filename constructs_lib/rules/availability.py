@@ -17,7 +17,7 @@ from constructs_lib.manifests.workload import (
     Workload,
     remade_with_each_sync,
 )
-from constructs_lib.model.quantity import amount, spell, whole_bytes
+from constructs_lib.model.quantity import amount, misread_bytes, spell
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 
 ARCHITECTURE = "arm64"
@@ -221,12 +221,11 @@ def unbounded_resources(workload: Workload, _: Rendered) -> Problems:
     risk="downtime",
     remedy="write it like 512Mi or 1Gi",
 )
-def fractional_bytes(item: Object, _: Rendered) -> Problems:
-    """The suffix m means a thousandth: a container with a memory limit of 512m cannot start."""
+def too_few_bytes(item: Object, _: Rendered) -> Problems:
+    """Without a suffix, or with m, it is bytes or less: a container with 512m cannot start."""
     for path, size in _bytes(item.spec, "spec"):
-        if correction := whole_bytes(size):
-            text, field = f"{path} is {size}, in thousandths of a byte", path.rpartition(".")[2]
-            yield Problem(text, correction, fields=(field,))
+        if problem := misread_bytes(size):
+            yield Problem(f"{path} is {size}, {problem}", "", fields=(path.rpartition(".")[2],))
 
 
 def _bytes(content: Any, path: str) -> Iterator[tuple[str, str]]:

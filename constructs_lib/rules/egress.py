@@ -10,6 +10,7 @@ from constructs_lib.manifests import network
 from constructs_lib.manifests.network import Block, Peer, PolicyRule, is_within, policy_rules
 from constructs_lib.manifests.objects import Key, Object, Objects, at, selects
 from constructs_lib.manifests.workload import Workload
+from constructs_lib.model.names import as_range
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, rule
 from constructs_lib.rules.network import NAMESPACE_NAME
 
@@ -163,7 +164,7 @@ def _conflicts(blocks: tuple[Block, ...]) -> tuple[str, ...]:
         "other"
         for pair in combinations(blocks, 2)
         if any(block.exceptions for block in pair)
-        for wide, narrow in [sorted(pair, key=lambda block: network.as_range(block.cidr).prefixlen)]
+        for wide, narrow in [sorted(pair, key=lambda block: as_range(block.cidr).prefixlen)]
         if _share_exceptions(wide, narrow)
     )
 
@@ -232,6 +233,6 @@ def _dropped(opened: PolicyRule) -> Problems:
                 opened.policy,
             )
     for block in opened.blocks:
-        if network.as_range(block.cidr).version != 4:
+        if as_range(block.cidr).version != 4:
             text = f"contains {block.cidr}, but this platform supports only IPv4 clusters"
             yield Problem(text, "remove it", opened.policy)
