@@ -98,6 +98,14 @@ class ListenerRule(NamedTuple):
     paths: tuple[str, ...]
     route: Route
 
+    def __str__(self) -> str:
+        return "".join(patterns[0] if patterns else "*" for patterns in self[:2])
+
+    def takes_all_of(self, other: ListenerRule) -> bool:
+        """Whether it answers every request that the other one matches."""
+        includes = _includes(self.hosts, other.hosts) and _includes(self.paths, other.paths)
+        return includes and not self.route.condition
+
 
 @dataclass(frozen=True, eq=False)
 class LoadBalancer:
@@ -136,6 +144,15 @@ class LoadBalancer:
                 if not rule.route.condition:
                     break
         return tuple(found)
+
+    def shadowed(self) -> Iterator[tuple[ListenerRule, ListenerRule]]:
+        """The rules of Ingresses that no request reaches, each with an earlier one that answers."""
+        for (protocol, _), rules in self.listeners.items():
+            for place, rule in enumerate(rules[:-1] if protocol else ()):
+                for first in rules[:place]:
+                    if first.takes_all_of(rule) and first.route.outcome != rule.route.outcome:
+                        yield rule, first
+                        break
 
     def rejections(self) -> Iterator[tuple[Object, str]]:
         """Why the controller rejects an Ingress: it then updates nothing of the load balancer."""
@@ -234,9 +251,14 @@ def matches(patterns: Iterable[str], text: str) -> bool:
     return not patterns or any(_expression(pattern).fullmatch(text) for pattern in patterns)
 
 
+def _includes(patterns: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether some patterns match whatever others match."""
+    return not patterns or (bool(others) and all(matches(patterns, other) for other in others))
+
+
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
-    escaped = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    escaped = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "[^*]")
     return re.compile(escaped, re.DOTALL)
 
 

@@ -94,3 +94,15 @@ def test_conditions_are_not_evaluated() -> None:
         ("by Service one:80", '[{"field": "source-ip"}]'),
         ("by Service two:80", ""),
     ]
+
+
+def test_no_request_reaches_a_path_that_an_earlier_rule_takes_wholly() -> None:
+    every = ("*.example.org", [to("every", "/a", "Prefix"), to("few", "/b?"), to("many", "/b*")])
+    one = ("one.example.org", [to("never", "/a/b", "Exact"), to("every", "/a/c"), to("few", "/b12")])
+    any_host = ("", [to("reached", "/a/b", "Exact")])
+    (balancer,) = load_balancers(Objects.of([ingress("one", every, one, any_host)]))
+    shadowed = [f"{path} by {first}" for path, first in balancer.shadowed()]
+    assert shadowed == [
+        "one.example.org/a/b by *.example.org/a",
+        "one.example.org/b12 by *.example.org/b*",
+    ]
