@@ -411,10 +411,11 @@ def mistakes(*changes: Change, namespace: str = "space", **platform: Any) -> dic
     app = App(replace(base.PLATFORM, **platform))
     web = base.web_service(Chart(app, "chart", namespace=namespace), program=base.READS_ALL)
     resources = Resources(cpu=("4", "4"), memory=("4Gi", "4Gi"), ephemeral_storage=("4Gi", "4Gi"))
-    space = Chart(app, "space", namespace="space")
-    base.namespace(space, quota=replace(base.QUOTA, resources=resources))
-    base.scheduled_job(space, "two")
-    base.store(Chart(app, "store"), namespaces=("space",))
+    for name in ("space", "jobs"):
+        chart = Chart(app, name, namespace=name)
+        base.namespace(chart, name, quota=replace(base.QUOTA, resources=resources))
+    base.scheduled_job(chart, "two")
+    base.store(Chart(app, "store"), namespaces=("space", "jobs"))
     for change in changes:
         change(web)
     lines: dict[str, list[str]] = defaultdict(list)
@@ -441,12 +442,16 @@ def effects(lines: list[str]) -> set[str]:
          "unserved-open-port"),
         (merged("network_policy", {"spec": {"podSelector": {"matchLabels": {"app": "other"}}}}),
          "imprecise-selector", "blocked-dns closed-backend"),
+        (merged("deployment", {"metadata": {"namespace": "jobs"}}), "dangling-pod-reference",
+         "blocked-dns dangling-service imprecise-selector missing-secret unread-secret"),
+        (merged("network_policy", {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "10.0"}}]}]}}),
+         "invalid-field", ""),
         (merged("service", {"metadata": {"namespace": "other"}}), "undeclared-namespace",
          "dangling-reference dangling-service unserved-open-port"),
         (other_secret, "missing-secret", "unread-secret"),
         (container(image="ghcr.io/gnosischain/ones:latest"), "unpinned-image", "unused-pin"),
         (copied, "duplicate-object", "exceeded-quota imprecise-selector "
-         "mismatching-hosts"),
+         "mismatching-hosts shadowed-path"),
         (with_token, "mounted-api-token", ""),
     ],
 )  # fmt: skip

@@ -14,7 +14,6 @@ _NAMED = (
     *("containers", "env", "ephemeralContainers", "imagePullSecrets", "initContainers"),
     *("secrets", "volumes"),
 )
-_LONGEST_REASON = 150
 _MERGE_KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_NAMED, ("name",)),
     "data": ("secretKey",),
@@ -94,7 +93,7 @@ class KubeObject:
                 patched = jsonpatch.apply_patch(patched, [operation])
             except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
                 reason = str(error).partition(" in {")[0]  # without the object
-                if len(reason) > _LONGEST_REASON:
+                if operation["op"] == "test":
                     reason = "the value is another"
                 paths = " to ".join(filter(None, (operation.get("from"), operation["path"])))
                 raise DeclarationError(

@@ -68,8 +68,13 @@ against. `make scan` also runs kube-score, without its optional checks, and chec
 
 
 def violations(rendered: Rendered) -> list[Violation]:
-    """All violations, including waived ones, in rule order."""
-    return [violation for rule in RULES for violation in rule.violations(rendered)]
+    """All violations, including waived ones, in rule order.
+
+    If the schema refuses a value, it says what other rules cannot read.
+    """
+    found = [violation for rule in RULES for violation in rule.violations(rendered)]
+    refused = any(violation.rule is api.invalid_field for violation in found)
+    return [violation for violation in found if not (refused and violation.problem.unread)]
 
 
 def check_sets() -> dict[str, dict[str, Any]]:

@@ -131,7 +131,7 @@ def missing_pull_secret(workload: Workload, rendered: Rendered) -> Problems:
     namespace = workload.namespace
     secrets = _pull_secrets(rendered.objects)
     secret = secrets.get(namespace)
-    if secrets and not secret and workload.pull_secrets:
+    if secrets and namespace and not secret and workload.pull_secrets:
         yield Problem(f"namespace {namespace} has no pull secret for a registry", "declare one")
     hosts = {image: references.ImageReference.of(image).host for image in workload.images}
     registry = rendered.platform.registry.partition("/")[0] if rendered.platform else None

@@ -14,6 +14,7 @@ EFFECTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 """The rules that a mistake may also violate, by the rule that reports its cause."""
 _Place = tuple[str, tuple[str, str]]
 """A rule, and a file in dist/ and a line."""
+_NOWHERE = ("", "")
 
 
 class _Mistake(NamedTuple):
@@ -24,7 +25,7 @@ class _Mistake(NamedTuple):
     name: str
     """The object; empty for several."""
     places: tuple[tuple[str, str], ...]
-    """The file in dist/ and the declaring line of each object; an empty one without objects."""
+    """The file in dist/ and the declaring line of each object; _NOWHERE without objects."""
     text: str = ""
     objects: tuple[str, ...] = ()
     """The name of each object."""
@@ -41,13 +42,13 @@ def messages(
     """A message for each mistake, in the order of the rules.
 
     The same mistake in several objects is one. Below it are its EFFECTS in the same file, if the
-    same line declares them, and (as it may be in a loop) their names start alike. `locate` returns
-    the declaring line of an object, and its name.
+    same line declares them, and (as it may be in a loop) their names start alike; an effect without
+    objects may be of any cause. `locate` returns the declaring line of an object, and its name.
     """
     mistakes = _mistakes(violations, locate)
     known: dict[_Place, list[_Mistake]] = defaultdict(list)
     for one in mistakes:
-        for place in one.places:
+        for place in {*one.places, _NOWHERE}:
             known[one.rule, place].append(one)
     effects: dict[_Mistake, list[_Mistake]] = defaultdict(list)
     for one in mistakes:
@@ -70,7 +71,7 @@ def _mistakes(
 ) -> list[_Mistake]:
     problems: dict[_Mistake, list[Problem]] = defaultdict(list)
     for found in violations:
-        places = [(item.file, locate(item)[0]) for item in found.problem.about] or [("", "")]
+        places = [(item.file, locate(item)[0]) for item in found.problem.about] or [_NOWHERE]
         name = locate(found.object)[1] if found.object else ""
         subject = _Mistake(found.check, found.problem.remedy, name, tuple(places))
         problems[subject].append(found.problem)

@@ -1,16 +1,17 @@
 """Rules for consistency between objects: references, selectors, ports, probes and volumes."""
 
-from collections.abc import Iterator
 from math import inf
 
 from constructs_lib.manifests import network, secrets
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects, selects
 from constructs_lib.manifests.references import (
+    DOCKER_CONFIG,
     EVERY_KEY,
     keys_of,
     of_object,
     remote_keys,
     secret_of,
+    secret_type,
 )
 from constructs_lib.manifests.workload import Workload, behind, selected, workloads
 from constructs_lib.rules.model import PODS, Problem, Problems, Rendered, repeated, rule
@@ -25,9 +26,11 @@ _CONTROLLERS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
     needs_platform=True,
 )
 def unread_secret(item: Object, rendered: Rendered) -> Problems:
-    """A Secret that no pod reads is an unnecessary copy that can leak."""
+    """A Secret that no pod reads is an unnecessary copy; a pull secret is for pods to come."""
     secret = secret_of(item.manifest)
-    if (item.namespace, secret) not in _read_secrets(rendered.objects):
+    has_pods = any(pod.namespace == item.namespace for pod in workloads(rendered.objects))
+    read = (item.namespace, secret) in _read_secrets(rendered.objects)
+    if not read and (has_pods or secret_type(item.manifest) != DOCKER_CONFIG):
         yield f"creates the Secret {secret}, but no pod reads it"
 
 
@@ -48,7 +51,11 @@ def _dangling(item: Object, rendered: Rendered) -> Problems:
     if item.namespace in rendered.namespaces or item.kind == "Application":
         for to, what in of_object(item):
             if to not in keys_of(rendered.objects) and rendered.objects.get(to) is None:
-                yield f"{what} refers to {to}, which is not declared", "", what
+                others = rendered.objects.of_kinds(to.kind)
+                moved = next((one.key for one in others if one.name == to.name), None)
+                remedy = f"use the namespace of {moved} for both" if moved else None
+                text = f"{what} refers to {to}, which is not declared"
+                yield Problem(text, remedy, fields=(what,))
 
 
 @rule(PODS, risk="downtime", remedy="declare it, or correct the name")
@@ -100,19 +107,17 @@ def incomplete_external_secret(item: Object, rendered: Rendered) -> Problems:
     for reading in secrets.time_to_refresh.read(item, rendered.objects):
         if reading.badness == inf:
             yield f"{reading.part} {reading}"
-    yield from ((text, "", "data") for text in _wrong_keys(item))
-
-
-def _wrong_keys(item: Object) -> Iterator[str]:
-    """The keys of a Secret that an ExternalSecret does not fill as it should."""
-    for one in item.spec.get("data") or ():
-        if version := at(one, "remoteRef").get("version"):
-            yield f"reads version {version} of {one['secretKey']}, so that it gets no new values"
+    pins = {one["secretKey"]: at(one, "remoteRef") for one in item.spec.get("data") or ()}
+    yield from (
+        f"reads version {remote['version']} of {key}, so that it gets no new values"
+        for key, remote in pins.items()
+        if remote.get("version")
+    )
     keys = [key for key, _ in remote_keys(item.manifest)]
     if not keys:
         yield "reads no parameters"
     yield from (f"reads two parameters into {key}" for key in repeated(keys) if key != EVERY_KEY)
-    for name, text in at(item.spec, "target", "template", "data").items():
+    for name, text in at(target, "template", "data").items():
         if not any(f".{key} " in str(text) for key in keys) and EVERY_KEY not in keys:
             yield f"creates the key {name} without a parameter that it reads"
 

@@ -156,7 +156,7 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
         return
     if not any(rendered.objects.of_kinds("Namespace")):
         return
-    for namespace in sorted(reading.keys() - served):
+    for namespace in sorted(reading.keys() - served - {""}):
         text = f"does not serve {namespace}, whose Secrets from it get no new values"
         yield Problem(text, about=tuple(reading[namespace]))
     for namespace in sorted(served - reading.keys()):

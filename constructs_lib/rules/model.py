@@ -71,6 +71,8 @@ class Problem:
     """The container that it is about, such as `container api`. Default: the whole object."""
     fields: tuple[str, ...] = ()
     """Names in the path of each field that it is about. Default: all that its rule reads."""
+    unread: bool = False
+    """Whether the rule cannot parse a value."""
 
 
 Problems = Iterator[Problem | str | tuple[object, ...]]
@@ -135,8 +137,8 @@ class Rule:
             try:
                 for problem in self.check(item, rendered) if item else self.check(rendered):
                     yield self._violation(problem, item)
-            except DeclarationError as error:  # a value that the rule cannot parse
-                yield self._violation(Problem(str(error), "correct it"), item)
+            except DeclarationError as error:
+                yield self._violation(Problem(str(error), "correct it", unread=True), item)
             except Exception as error:
                 crash = RuleError(self.name, item.key if item else None, error)
                 if crashes is None:

@@ -98,18 +98,21 @@ def mismatching_hosts(rendered: Rendered) -> Problems:
                 yield Problem(text, "set the host of each rule", about=(item,))
             else:
                 served[host].append(item)
+    unserved = [host for host in platform.hosts if host not in served]
     for host, items in served.items():
-        if len(items) > 1:
-            names = ", ".join(f"{item.namespace}/{item.name}" for item in items)
-            text = f"host {host} is served by {names}"
-            yield Problem(text, "use a separate host for each", about=tuple(items))
+        if len(items) == 1 and host in platform.hosts:
+            continue
+        names = ", ".join(f"{item.namespace}/{item.name}" for item in items)
+        text, remedy = f"host {host} is served by {names}", "use a separate host for each"
         if host not in platform.hosts:
             text = f"{items[0].key} serves {host}, which the certificate does not cover"
-            yield Problem(text, "add it to catalogue/hosts.py", about=tuple(items))
-    for host in platform.hosts:
-        if host not in served:
-            text = f"no Ingress serves the host {host} in catalogue/hosts.py"
-            yield Problem(text, "remove it")
+            remedy = "add it to catalogue/hosts.py"
+        for meant in get_close_matches(host, unserved, 1, 0):
+            unserved.remove(meant)
+            remedy = f"serve {meant}, which no Ingress serves, or {remedy}"
+        yield Problem(text, remedy, about=tuple(items))
+    for host in unserved:
+        yield Problem(f"no Ingress serves the host {host} in catalogue/hosts.py", "remove it")
 
 
 @rule(

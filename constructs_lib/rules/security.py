@@ -183,8 +183,7 @@ def mounted_api_token(workload: Workload, _: Rendered) -> Problems:
     for volume in workload.volumes:
         for source in at(volume, "projected").get("sources") or ():
             if "serviceAccountToken" in source:
-                text = f"volume {volume.get('name')} projects a token"
-                yield Problem(text, "remove it", fields=("serviceAccountToken",))
+                yield Problem(f"volume {volume.get('name')} projects a token", "remove it")
 
 
 @rule(PODS, risk="privilege", remedy="create a separate ServiceAccount for this workload")
