@@ -1,9 +1,10 @@
 """The list of charts, and their rendering."""
 
 import re
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import cdk8s
 
@@ -48,22 +49,25 @@ def unlisted() -> list[Path]:
 def build(platform: AnalyticsPlatform) -> App:
     """All charts in one App. Raises PlatformError with the errors of all charts."""
     app = App(platform)
+    declared: list[cdk8s.Chart] = []
     for charts in (CHARTS, DERIVED):
-        problems = [one for chart in charts for one in _errors(chart, app)]
+        problems = [one for chart in charts for one in _errors(chart, app, declared)]
         if problems:
+            if charts is CHARTS:  # the others read the objects of all
+                problems += errors_of(lambda: app.check(declared))
             raise PlatformError(dict.fromkeys(problems))  # of what several charts import, once
     return app
 
 
-def _errors(chart: str, app: App) -> list[str]:
+def _errors(chart: str, app: App, declared: list[cdk8s.Chart]) -> list[str]:
     """The errors of a chart. Those of its entry name the line of the entry, not the running one."""
     lines = enumerate(Path(__file__).read_text("utf-8").splitlines(), 1)
     line = next((f":{number}" for number, text in lines if f'"{chart}"' in text), "")
-    errors = errors_of(partial(_declare, chart, app))
+    errors = errors_of(lambda: declared.extend(_declare(chart, app)))
     return [re.sub(r"(?<=charts/registry\.py):\d+(?=\)$)", line, one) for one in errors]
 
 
-def _declare(chart: str, app: App) -> None:
+def _declare(chart: str, app: App) -> Sequence[Any]:
     if (*CHARTS, *DERIVED).count(chart) > 1:
         raise DeclarationError(f"{chart!r} is listed twice; keep one", where=Path(__file__))
     if not _ENTRY.fullmatch(chart):
@@ -80,6 +84,7 @@ def _declare(chart: str, app: App) -> None:
             "its charts",
             where=Path(__file__),
         )
+    return charts
 
 
 def render(platform: AnalyticsPlatform) -> dict[str, str]:

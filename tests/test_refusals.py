@@ -263,6 +263,26 @@ def test_a_mistake_at_module_level_names_its_line(
     assert problem.endswith(f"({file}:3)")
 
 
+def test_an_error_of_a_chart_hides_no_violation_that_needs_no_other_chart(
+    monkeypatch: pytest.MonkeyPatch, platform: AnalyticsPlatform
+) -> None:
+    def wrong(app: App) -> Chart:
+        chart = Chart(app, "wrong", namespace="missing")
+        program = replace(base.PROGRAM, image="nebula")
+        worker = base.single_writer(chart, program=program)
+        worker.deployment.merge({"spec": {"template": {"spec": {"a": 1}}}})
+        return chart
+
+    monkeypatch.setattr("charts.cerebro.cerebro_api.CerebroApi", lambda _: 1 / 0)
+    monkeypatch.setattr("charts.cerebro.cerebro_mcp.CerebroMcp", wrong)
+    with pytest.raises(PlatformError) as refused:
+        registry.build(platform)
+    error, violation = refused.value.problems
+    assert error.startswith("ZeroDivisionError: division by zero")
+    assert "Deployment missing/one (changed at tests/test_refusals.py" in violation
+    assert "spec.template.spec.a is not a field; remove it [invalid-field]" in violation
+
+
 @pytest.mark.parametrize("attribute", ["namespace", "labels"])
 def test_a_chart_has_no_empty_values_before_it_is_initialized(attribute: str) -> None:
     chart = Chart.__new__(Chart)
@@ -451,7 +471,7 @@ def effects(lines: list[str]) -> set[str]:
         (other_secret, "missing-secret", "unread-secret"),
         (container(image="ghcr.io/gnosischain/ones:latest"), "unpinned-image", "unused-pin"),
         (copied, "duplicate-object", "exceeded-quota imprecise-selector "
-         "mismatching-hosts shadowed-path"),
+         "mismatching-hosts"),
         (with_token, "mounted-api-token", ""),
     ],
 )  # fmt: skip

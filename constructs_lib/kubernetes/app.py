@@ -2,7 +2,7 @@
 
 import inspect
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,6 +61,8 @@ class ChartFiles(tuple[ChartFile, ...]):
     """The files of all charts of an App, in order of declaration, but after their dependencies."""
 
     platform: Platform
+    partial = False
+    """Whether the files of other charts are unknown."""
 
     def of(self, chart: cdk8s.Chart) -> ChartFile:
         return next(file for file in self if _identity(file.chart) == _identity(chart))
@@ -93,6 +95,7 @@ class ChartFiles(tuple[ChartFile, ...]):
             self.platform,
             tuple(self.pending),
             tuple(file.path for file in self),
+            self.partial,
         )
 
     @cached_property
@@ -114,11 +117,12 @@ class ChartFiles(tuple[ChartFile, ...]):
         if malformations:
             return malformations
         accepted = self.platform.waivers
-        return [
-            *messages(waivers.left(self.violations, accepted), self._locate),
-            # a waiver without a colon is for a rule, even a misspelled one
-            *waivers.problems(self.violations, accepted, checks=lambda check: ":" not in check),
-        ]
+        problems = [*messages(waivers.left(self.violations, accepted), self._locate)]
+        if self.partial:
+            return problems
+        # a waiver without a colon is for a rule, even a misspelled one
+        unused = waivers.problems(self.violations, accepted, checks=lambda check: ":" not in check)
+        return [*problems, *unused]
 
     def _locate(self, item: Object) -> tuple[str, str]:
         """The line that declares an object, of a native one that of its chart, and its name."""
@@ -164,12 +168,19 @@ class App(cdk8s.App):
         self._rules = _Rules(self)
         self.node.add_validation(self._rules)
 
-    def files(self) -> ChartFiles:
+    def check(self, charts: Iterable[cdk8s.Chart]) -> None:
+        """Check each object of some charts, as others cannot be declared. Raises PlatformError."""
+        files = self.files({_identity(chart) for chart in charts})
+        files.partial = True
+        if problems := files.problems():
+            raise PlatformError(problems)
+
+    def files(self, charts: Container[str] | None = None) -> ChartFiles:
         """All objects as they will be written, without validation. Raises PlatformError.
 
         All our objects together need three messages to Node, native objects more. The order of
         charts and of native objects is that of cdk8s: as declared, but each after what
-        `add_dependency` names.
+        `add_dependency` names. `charts` are the identities of those to read; default: all.
         """
         try:
             ordered = cdk8s.DependencyGraph(self.node).topology()
@@ -181,7 +192,7 @@ class App(cdk8s.App):
                 natives[_identity(native.chart)].append(native)
         read, problems = [], []
         for chart in ordered:
-            if isinstance(chart, cdk8s.Chart):
+            if isinstance(chart, cdk8s.Chart) and (charts is None or _identity(chart) in charts):
                 try:
                     read.append(_file(chart, natives[_identity(chart)]))
                 except Exception as error:  # noqa: BLE001 a patch can raise anything

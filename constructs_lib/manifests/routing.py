@@ -103,8 +103,11 @@ class ListenerRule(NamedTuple):
 
     def takes_all_of(self, other: ListenerRule) -> bool:
         """Whether it answers every request that the other one matches."""
-        includes = _includes(self.hosts, other.hosts) and _includes(self.paths, other.paths)
-        return includes and not self.route.condition
+        pairs = ((self.hosts, other.hosts), (self.paths, other.paths))
+        return not self.route.condition and all(
+            not own or (bool(others) and all(matches(own, one) for one in others))
+            for own, others in pairs
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +152,9 @@ class LoadBalancer:
         """The rules of Ingresses that no request reaches, each with an earlier one that answers."""
         for (protocol, _), rules in self.listeners.items():
             for place, rule in enumerate(rules[:-1] if protocol else ()):
-                for first in rules[:place]:
-                    if first.takes_all_of(rule) and first.route.outcome != rule.route.outcome:
-                        yield rule, first
-                        break
+                first = next((one for one in rules[:place] if one.takes_all_of(rule)), None)
+                if first and first.route.outcome != rule.route.outcome:
+                    yield rule, first
 
     def rejections(self) -> Iterator[tuple[Object, str]]:
         """Why the controller rejects an Ingress: it then updates nothing of the load balancer."""
@@ -249,11 +251,6 @@ def listeners(ingress: Object) -> list[Listener]:
 def matches(patterns: Iterable[str], text: str) -> bool:
     """Whether one of the patterns of a load balancer matches, or there is none."""
     return not patterns or any(_expression(pattern).fullmatch(text) for pattern in patterns)
-
-
-def _includes(patterns: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    """Whether some patterns match whatever others match."""
-    return not patterns or (bool(others) and all(matches(patterns, other) for other in others))
 
 
 @cache

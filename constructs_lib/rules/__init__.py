@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from constructs_lib.errors import RuleError
 from constructs_lib.model.text import plural, table
 from constructs_lib.model.waivers import Waiver
 from constructs_lib.rules import (
@@ -72,7 +73,8 @@ def violations(rendered: Rendered) -> list[Violation]:
 
     If the schema refuses a value, it says what other rules cannot read.
     """
-    found = [violation for rule in RULES for violation in rule.violations(rendered)]
+    crashes: list[RuleError] | None = [] if rendered.partial else None
+    found = [one for rule in RULES for one in rule.violations(rendered, crashes)]
     refused = any(violation.rule is api.invalid_field for violation in found)
     return [violation for violation in found if not (refused and violation.problem.unread)]
 

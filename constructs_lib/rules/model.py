@@ -36,6 +36,8 @@ class Rendered:
     """Jobs that are declared but not rendered yet."""
     files: tuple[str, ...] = ()
     """The path of every file, including files without objects."""
+    partial: bool = False
+    """Whether other objects are unknown: a rule gets only the one that it checks, or crashes."""
 
     @cached_property
     def namespaces(self) -> frozenset[str]:
@@ -130,12 +132,14 @@ class Rule:
             rendered: The objects to check.
             crashes: Receives the crashes of the rule. Default: the first crash is raised.
         """
+        nothing: Any = None
+        known = replace(rendered, objects=nothing) if rendered.partial else rendered
         if self.needs_platform and rendered.platform is None:
             return
         subjects: Sequence[Object | None] = self.subjects(rendered) if self.kinds else [None]
         for item in subjects:
             try:
-                for problem in self.check(item, rendered) if item else self.check(rendered):
+                for problem in self.check(item, known) if item else self.check(known):
                     yield self._violation(problem, item)
             except DeclarationError as error:
                 yield self._violation(Problem(str(error), "correct it", unread=True), item)

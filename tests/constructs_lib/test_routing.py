@@ -98,7 +98,10 @@ def test_conditions_are_not_evaluated() -> None:
 
 def test_no_request_reaches_a_path_that_an_earlier_rule_takes_wholly() -> None:
     every = ("*.example.org", [to("every", "/a", "Prefix"), to("few", "/b?"), to("many", "/b*")])
-    one = ("one.example.org", [to("never", "/a/b", "Exact"), to("every", "/a/c"), to("few", "/b12")])
+    one = (
+        "one.example.org",
+        [to("never", "/a/b", "Exact"), to("every", "/a/c"), to("x", "/b12")],
+    )
     any_host = ("", [to("reached", "/a/b", "Exact")])
     (balancer,) = load_balancers(Objects.of([ingress("one", every, one, any_host)]))
     shadowed = [f"{path} by {first}" for path, first in balancer.shadowed()]
