@@ -29,10 +29,10 @@ _PLAIN = {
 
 
 class _Resolver(yaml.resolver.Resolver):
-    """Finds the tag of a plain scalar as the API server does: a date is a string."""
+    """Finds the tag of a plain scalar as the API server does: `=` or a date is a string."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
-        first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
+        first: [one for one in resolvers if not one[0].endswith((":timestamp", ":value"))]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
