@@ -1,7 +1,9 @@
 """`privilege`: the permissions of pods, service accounts, Argo CD, the stack and others."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from itertools import product
 
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS, cluster
 from constructs_lib.manifests.facts import STACK_GROUP
@@ -13,8 +15,10 @@ from ops.review.effects.fields import owned
 from ops.review.effects.iam import allowed, denied
 from ops.review.model import HIGH, LOW, Finding, Findings, effect
 
-Permissions = Callable[[Object], Iterable[str]]
-"""What an object allows, in words."""
+Request = tuple[str, ...]
+"""What a role allows: a verb, a resource or URL, and if the rule has them, API group and name."""
+Permissions = Callable[[Object], Iterable[str | Request]]
+"""What an object allows, in words or as requests."""
 
 
 def _of_account(account: Object) -> Iterator[str]:
@@ -25,18 +29,32 @@ def _of_account(account: Object) -> Iterator[str]:
         yield "call the API server with its token, unless the pod opts out"
 
 
-def _of_role(role: Object) -> Iterator[str]:
+def _of_role(role: Object) -> Iterator[Request]:
     return _of_rules(role.manifest.get("rules") or ())
 
 
-def _of_rules(rules: Iterable[Manifest]) -> Iterator[str]:
+def _of_rules(rules: Iterable[Manifest]) -> Iterator[Request]:
     for rule in rules:
-        verbs = ", ".join(rule.get("verbs") or ())
-        resources = ", ".join(rule.get("resources") or rule.get("nonResourceURLs") or ())
-        groups = ", ".join(group or "core" for group in rule.get("apiGroups") or ("core",))
-        named = ", ".join(rule.get("resourceNames") or ())
-        names = f", named {named}" if named else ""
-        yield f"{verbs} {resources} in API group {groups}{names}"
+        targets = rule.get("resources") or rule.get("nonResourceURLs") or ()
+        groups = [group or "core" for group in rule.get("apiGroups") or ()]
+        names = rule.get("resourceNames") or [""]
+        yield from product(rule.get("verbs") or (), targets, groups or [""], names)
+
+
+def _spelled(requests: Iterable[Request]) -> Iterator[str]:
+    """Requests in words; those that differ in one part only, first in their verb, as one."""
+    requests = dict.fromkeys(requests)
+    for place in range(4):
+        alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for one in requests:
+            alike[(*one[:place], *one[place + 1 :])].append(one[place])
+        requests = [
+            (*rest[:place], ", ".join(parts), *rest[place:]) for rest, parts in alike.items()
+        ]
+    for verbs, targets, groups, names in requests:
+        yield (
+            f"{verbs} {targets}{groups and f' in API group {groups}'}{names and f', named {names}'}"
+        )
 
 
 def _of_binding(binding: Object) -> Iterator[str]:
@@ -98,7 +116,7 @@ def _of_webhooks(configuration: Object) -> Iterator[str]:
         who = client.get("url") or f"Service {service.get('namespace')}/{service.get('name')}"
         outage = "" if webhook.get("failurePolicy") == "Ignore" else ", which fail if it is down"
         rules = ({**rule, "verbs": rule.get("operations")} for rule in webhook.get("rules") or ())
-        yield from (f"{who} may {verb} {requests}{outage}" for requests in _of_rules(rules))
+        yield from (f"{who} may {verb} {one}{outage}" for one in _spelled(_of_rules(rules)))
 
 
 def _of_store(store: Object) -> Iterator[str]:
@@ -122,34 +140,43 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions], ...] = (
     ("AppProject", ["added"], _of_other_project_fields),
     ("Application", ["added"], _of_application),
     ("Application", ["changed"], _of_destination),
-    ("ClusterRole", ANY_STATE, _of_role),
-    ("ClusterRoleBinding", ANY_STATE, _of_binding),
+    ("ClusterRole Role", ANY_STATE, _of_role),
+    ("ClusterRoleBinding RoleBinding", ANY_STATE, _of_binding),
     ("ClusterSecretStore", _UNLESS_REMOVED, _of_store),
     ("ClusterSecretStore", ["added"], _of_provider),
-    ("Role", ANY_STATE, _of_role),
-    ("RoleBinding", ANY_STATE, _of_binding),
     ("ServiceAccount", ANY_STATE, _of_account),
-    ("MutatingWebhookConfiguration", ANY_STATE, _of_webhooks),
-    ("ValidatingWebhookConfiguration", ANY_STATE, _of_webhooks),
+    ("MutatingWebhookConfiguration ValidatingWebhookConfiguration", ANY_STATE, _of_webhooks),
     (STACK_GROUP, ANY_STATE, allowed),
     (STACK_GROUP, ANY_STATE, denied),
 )
-"""Kind, when it is reported, and what the object allows, or denies."""
+"""Kinds, when they are reported, and what their objects allow, or deny."""
 
 
 @effect(risk="privilege")
 def permissions_changed(comparison: Comparison) -> Findings:
     """Accounts, roles, IAM policies, projects, Applications and stores allow more or less."""
-    for kind, states, of in _PERMISSIONS:
-        for change in comparison.changed([kind], states):
-            # wildcards first, so that a list that is cut shows them
+    for kinds, states, of in _PERMISSIONS:
+        words, severities = ("new permissions:", "removed permissions:"), (HIGH, LOW)
+        if of is denied:
+            words, severities = ("now denies:", "no longer denies:"), (LOW, HIGH)
+        for change in comparison.changed(kinds.split(), states):
             was, now = (
-                [] if side is NOTHING else sorted(of(side), key=lambda text: "*" not in text)
+                dict.fromkeys(() if side is NOTHING else of(side)).keys()
                 for side in (change.before, change.after)
             )
-            words, severities = ("new permissions:", "removed permissions:"), (HIGH, LOW)
-            if of is denied:
-                words, severities = ("now denies:", "no longer denies:"), (LOW, HIGH)
+            sides = _beyond(was, now), _beyond(now, was)
             fields = owned(change, "permissions-changed")
-            for finding in Finding.gains_and_losses(was, now, words, severities, fields):
+            for finding in Finding.gains_and_losses(*sides, words, severities, fields):
                 yield replace(finding, key=change.key)
+
+
+def _beyond(allowed: Set[str | Request], others: Set[str | Request]) -> list[str]:
+    """What others do not allow. Wildcards first, so that a list that is cut shows them."""
+    texts = [one for one in allowed if isinstance(one, str) and one not in others]
+    requests = [
+        one
+        for one in allowed
+        if isinstance(one, tuple)
+        and others.isdisjoint(product(*((part, "*") for part in one[:3]), (one[3], "")))
+    ]
+    return sorted([*texts, *_spelled(requests)], key=lambda text: "*" not in text)
