@@ -51,17 +51,25 @@ def service_reachability_changed(change: Change, _: Comparison) -> Findings:
 def service_ports_changed(change: Change, comparison: Comparison) -> Findings:
     """Clients reach a Service only on its ports."""
     fields = owned(change, "service-ports-changed")
-    was = _service_ports(change.before, comparison.before)
-    now = _service_ports(change.after, comparison.after)
+    was = dict(_service_ports(change.before, comparison.before))
+    now = dict(_service_ports(change.after, comparison.after))
+    moved = [
+        f"{port} now leads to port {target} of its pods (before: {was[port]})"
+        for port, target in now.items()
+        if target != was.get(port, target)
+    ]
+    if moved:
+        yield Finding(MEDIUM, "; ".join(moved), fields)
     words = ("now listens on", "no longer listens on")
     yield from Finding.gains_and_losses([*was], [*now], words, (MEDIUM, MEDIUM), fields)
 
 
-def _service_ports(service: Object, objects: Objects) -> Iterator[str]:
+def _service_ports(service: Object, objects: Objects) -> Iterator[tuple[str, str]]:
+    """Each port, and the port of the pods that it leads to."""
     for port in service.spec.get("ports") or ():
         named = {declared["containerPort"] for _, declared in receiving(objects, service, port)}
         target = named.pop() if len(named) == 1 else port.get("targetPort", port["port"])
-        yield f"{port.get('protocol', 'TCP')} {port['port']} (targetPort {target})"
+        yield f"{port.get('protocol', 'TCP')} {port['port']}", str(target)
 
 
 class Allowed(NamedTuple):
