@@ -16,7 +16,6 @@ _DATA = ("spec", "data")
 _CONTENT = (_DATA, ("spec", "dataFrom"), ("spec", "target", "template"))
 _STALE = "pods keep the old values until they restart"
 _LIVE = "files change in running pods, but a program that reads them at its start keeps the old"
-_UNREAD = "no workload of dist/ reads it; find out what does"
 
 
 @effect("ExternalSecret", risk="secret", states=ANY_STATE)
@@ -105,7 +104,8 @@ def configuration_changed(change: Change, comparison: Comparison) -> Findings:
         if reads:
             readers[outcome].append(workload.name)
     names = [f"{key} (removed)" if removed else key for key, removed in keys.items()]
-    outcomes = [f"{outcome}: {listed(of)}" for outcome, of in readers.items()] or [_UNREAD]
+    unread = f"no workload of {comparison.folder} reads it; find out what does"
+    outcomes = [f"{outcome}: {listed(of)}" for outcome, of in readers.items()] or [unread]
     yield Finding(MEDIUM, "; ".join([f"changes {listed(names)}", *outcomes]), fields)
 
 
