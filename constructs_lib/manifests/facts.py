@@ -97,6 +97,7 @@ class Field:
     apart: Any = None
     default: Any = None
     unit: str = ""
+    item: bool = False
     risk: str = "update"
 
     def read(self, value: Any) -> Reading | None:

@@ -36,18 +36,9 @@ _COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 ORDER = "[order]"
 """The last step of a path if only the order of a list differs."""
 
-_ITEM_NAMES: tuple[Path, ...] = (
-    ("name",),
-    ("mountPath",),
-    ("secretKey",),
-    ("secretRef", "name"),
-    ("configMapRef", "name"),
-    ("host",),
-    ("path",),
-    ("containerPort",),
-    ("port",),
-    ("topologyKey",),
-)
+_NAMES = "name mountPath secretKey secretRef.name configMapRef.name host path containerPort port"
+_ITEM_NAMES = [tuple(name.split(".")) for name in (*_NAMES.split(), "topologyKey")]
+"""The fields that identify an item of a list."""
 _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeLimit"}
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}
 _OPTIONS = {
@@ -66,8 +57,8 @@ class Difference:
     """Field names; `[<name>]` for an item of a list."""
     before: Any
     after: Any
-    removed: Path = ()
-    """The path of the item that contains it, if the whole item is removed from its list."""
+    item: Path = ()
+    """The path of the item of a list that contains it, if the whole item is new or removed."""
 
     def __str__(self) -> str:
         return spell(self.path)
@@ -188,10 +179,10 @@ class Change:
         """The path of its pod template."""
         return TEMPLATE[self.key.kind]
 
-    def brief(self, field: Difference) -> str:
+    def brief(self, path: Path) -> str:
         """The path of one of its fields, without the steps to the pod spec."""
         pod = (*self.template, "spec") if self.key.kind in TEMPLATE else ()
-        return spell(field.path[len(pod) :] if field.below(*pod) else field.path)
+        return spell(path[len(pod) :] if path[: len(pod)] == pod else path)
 
     def at(self, *prefix: str) -> tuple[Difference, ...]:
         """The differences at that path or below."""
@@ -313,7 +304,7 @@ def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterato
             former, item = (_unnamed(one, field) for one in (former, item))
         own = (*path, f"[{name}]")
         for difference in compare(former, item, own):
-            yield replace(difference, removed=own) if item is ABSENT else difference
+            yield replace(difference, item=own) if ABSENT in (former, item) else difference
     was, now = ([n for n in names if n in formers and n in items] for names in (formers, items))
     if was != now:
         decides = path[-1:] == ("envFrom",) or (path[-1:] == ("env",) and "$(" in str(new))

@@ -84,7 +84,7 @@ def _service(file: str, changes: list[Change]) -> str:
 
 def _object(change: Change) -> str:
     fields = "".join(
-        f"  - {_code(change.brief(field))}: {_code(field.values(_LONG))}\n"
+        f"  - {_code(change.brief(field.path))}: {_code(field.values(_LONG))}\n"
         for field in change.differences
     )
     return f"- {_prose(str(change.key))}{_STATES[change.state]}\n{fields}"

@@ -83,6 +83,8 @@ class Finding:
     """How many pods restart."""
     rule: str = _SET_BY_EFFECT
     """The id of the effect, or of the rule of the synth, that reports it."""
+    brief: str = ""
+    """In place of the text in a table, if that differs for many objects of others."""
 
     @property
     def sentence(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ from ops.review.revisions import MANIFESTS, Revision, differing
 _CORRECT = "correct them, or restore them with `make synth`"
 _CORRECT_OTHERS = "render or correct them, or pass another path"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
+_FEW = 3
+"""How many texts with the same consequence are shown one by one."""
 
 
 class Group(NamedTuple):
@@ -98,14 +101,19 @@ class Report:
     @cached_property
     def groups(self) -> list[Group]:
         """The findings, merged where they say the same about several objects."""
+        texts: dict[tuple[Risk, Severity, str], set[str]] = defaultdict(set)
+        for one in self.findings if self.comparison.path else ():
+            texts[one.risk, one.severity, one.brief].add(one.text)
         alike: dict[tuple[Risk, Severity, str], list[Finding]] = defaultdict(list)
-        for finding in self.findings:
-            alike[finding.risk, finding.severity, finding.sentence].append(finding)
+        for one in self.findings:
+            is_brief = one.brief and len(texts[one.risk, one.severity, one.brief]) > _FEW
+            sentence = replace(one, text=one.brief).sentence if is_brief else one.sentence
+            alike[one.risk, one.severity, sentence].append(one)
         groups = []
         for (risk, severity, sentence), found in alike.items():
             count = sum(finding.pods for finding in found)
             pods = f" ({plural(count, 'pod')})" if count else ""
-            names = _named([finding.key for finding in found])
+            names = _named(list(dict.fromkeys(finding.key for finding in found)))
             groups.append(Group(risk, severity, names, pods, sentence))
         return groups
 

@@ -75,7 +75,7 @@ def _show_object(change: Change, console: Console) -> None:
     mark, style = _MARKS[change.state]
     console.print(Text(f"{mark} {one_line(str(change.key))}", style=style))
     fields = [
-        Text.assemble((f"{change.brief(field)}: ", "dim"), field.values(60))
+        Text.assemble((f"{change.brief(field.path)}: ", "dim"), field.values(60))
         for field in change.differences[:12]
     ]
     if hidden := len(change.differences) - len(fields):

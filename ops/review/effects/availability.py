@@ -75,7 +75,8 @@ def pods_restart(comparison: Comparison) -> Findings:
             text = f"Reloader restarts it, because {listed(sources)} changes"
         change = comparison.change_of(workload.key)
         known = tuple(field for field in template if is_only_restart(change, field))
-        yield Finding(LOW, text, known, key=workload.key, pods=workload.running)
+        brief = "restarts, because its pod template changes"
+        yield Finding(LOW, text, known, key=workload.key, pods=workload.running, brief=brief)
 
 
 @effect(risk="downtime")

@@ -102,7 +102,8 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         elif "spares" in consequence:
             text += f"; no object of {comparison.folder} {consequence['spares']}"
         severity = Severity(consequence["severities"][not is_hit])
-        yield Finding(severity, text, fields, Risk(consequence["risk"]))
+        brief = f"{consequence['text']} fields or values" if name == "accepted" else ""
+        yield Finding(severity, text, fields, Risk(consequence["risk"]), brief=brief)
 
 
 def _changes(change: Change, comparison: Comparison) -> dict[SchemaChange, list[Key]]:

@@ -15,6 +15,7 @@ from constructs_lib.manifests.facts import (
     STACK_GROUP,
     Fact,
     Field,
+    Path,
     Reading,
     field_of,
     known_kinds,
@@ -46,7 +47,11 @@ _CONTAINERS = {"containers", "initContainers"}
 
 def row_of(change: Change, field: Difference) -> Field | None:
     """The row of a changed field in fields.yaml."""
-    return field_of((change.key.group, change.key.kind), field.removed or field.path)
+    kind = (change.key.group, change.key.kind)
+    row = field_of(kind, field.path)
+    if field.item and (field.after is ABSENT or (row and row.item)):
+        return field_of(kind, field.item)
+    return row
 
 
 def owned(change: Change, owner: str) -> tuple[Difference, ...]:
@@ -71,7 +76,8 @@ def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
                 inside = (one for one in fields if not probe or probe in one.path)
                 own = tuple(one for one in inside if container_of(one) in ("", container))
                 severity, text = outcome(was[part], now[part])
-                yield Finding(severity, _with_fields(text, change, own), own)
+                causes = _causes(change, own)
+                yield Finding(severity, f"{text}{causes and '; '}{causes}", own)
 
     return find
 
@@ -99,35 +105,33 @@ def outcome(before: Reading, after: Reading) -> tuple[Severity, str]:
     return LOW, f"better: {text}" if before.is_worse_than(after) else text
 
 
-def _with_fields(text: str, change: Change, fields: Iterable[Difference]) -> str:
-    """A consequence, and the fields that cause it."""
-    causes = _causes(change, fields)
-    return f"{text}; {causes}" if causes else text
-
-
 def _causes(change: Change, fields: Iterable[Difference]) -> str:
-    return listed([_old_and_new(change, field) for field in fields], 4)
+    items: dict[Path, list[Difference]] = defaultdict(list)
+    for field in fields:
+        items[field.item or field.path].append(field)
+    texts = [
+        f"{_brief(change, item)} {'removed' if own[0].after is ABSENT else 'added'}"
+        if len(own) > 1
+        else _old_and_new(change, own[0])
+        for item, own in items.items()
+    ]
+    return listed(texts, 4)
 
 
 def _old_and_new(change: Change, field: Difference) -> str:
     """`livenessProbe.periodSeconds 10 (default) → 30`."""
     row = row_of(change, field)
-    if row and row.default is not None and ABSENT in (field.before, field.after):
-        default = f"{shown(row.default)} (default)"
-        before, after = (
-            default if value is ABSENT else value for value in (field.before, field.after)
-        )
-        return f"{_brief(change, field)} {contrast(before, after, 40)}"
-    return f"{_brief(change, field)} {field.values(40)}"
+    default = ABSENT if row is None or row.default is None else f"{shown(row.default)} (default)"
+    was, now = (default if value is ABSENT else value for value in (field.before, field.after))
+    return f"{_brief(change, field.path)} {contrast(was, now, 40)}"
 
 
-def _brief(change: Change, field: Difference) -> str:
-    """Its path, without the steps to the pod spec or to the fields of a container."""
-    path = field.path
+def _brief(change: Change, path: Path) -> str:
+    """A path without the steps to the pod spec or to the fields of a container."""
     for place, step in enumerate(path[:-2]):
         if step in _CONTAINERS:
             return spell(path[place + 2 :])
-    return change.brief(field)
+    return change.brief(path)
 
 
 FACTS = tuple(
@@ -148,7 +152,7 @@ def field_updated(comparison: Comparison, explained: set[Difference]) -> Finding
             if field not in explained and (known := _consequence(change, field)):
                 alike[known][change].append(field)
     for (severity, text, risk), fields in alike.items():
-        yield from _one_each(comparison, Finding(severity, f"{text}; ", risk=risk), fields)
+        yield from _one_each(Finding(severity, f"{text}; ", risk=risk), fields)
 
 
 @effect(risk="unknown")
@@ -166,21 +170,19 @@ def effect_unknown(comparison: Comparison, explained: set[Difference]) -> Findin
             severity, risk = (MEDIUM, Risk.CREATE) if comparison.path else (HIGH, Risk.UNKNOWN)
             yield Finding(severity, text, risk=risk, key=key)
     for fields in unknown.values():
-        yield from _one_each(comparison, Finding(HIGH, "effect unknown: "), fields)
+        yield from _one_each(Finding(HIGH, "effect unknown: "), fields)
 
 
 _Fields = Mapping[Change, list[Difference]]
-_FEW = 3
-"""How many objects of others with the same consequence are shown with their values."""
 
 
-def _one_each(comparison: Comparison, finding: Finding, fields: _Fields) -> Findings:
-    """A consequence for each change; the same for all, if many objects of others have it."""
-    names = dict.fromkeys(_brief(change, one) for change, own in fields.items() for one in own)
+def _one_each(finding: Finding, fields: _Fields) -> Findings:
+    """A consequence for each change."""
+    names = dict.fromkeys(_brief(change, one.path) for change, own in fields.items() for one in own)
+    brief = f"{finding.text}{listed([*names], 4)}"
     for change, own in fields.items():
-        is_brief = comparison.path and len(fields) > _FEW
-        text = finding.text + (listed([*names], 4) if is_brief else _causes(change, own))
-        yield replace(finding, text=text, explains=tuple(own), key=change.key)
+        text = f"{finding.text}{_causes(change, own)}"
+        yield replace(finding, text=text, explains=tuple(own), key=change.key, brief=brief)
 
 
 def _consequence(change: Change, field: Difference) -> tuple[Severity, str, Risk] | None:

@@ -81,7 +81,7 @@ def certificate_replaced(change: Change, comparison: Comparison) -> Findings:
             f"that, these Ingresses use the old ARN: {_ingresses(comparison)}; AWS cannot delete "
             "the old certificate while a load balancer uses it: delete it afterwards: "
         )
-        causes = [f"{change.brief(field)} {field.values(60)}" for field in fields]
+        causes = [f"{change.brief(field.path)} {field.values(60)}" for field in fields]
         yield Finding(HIGH, f"{text}{listed(causes)}", fields)
 
 

@@ -19,6 +19,7 @@ from ops.review.revisions import RawDiff, raw_diff
 from ops.review.terminal import to_terminal
 from tests.bench.services import app
 from tests.conftest import ROOT
+from tests.ops.review.cases import CASES
 from tests.ops.review.edits import Edit, Files, editing, rendered, review, together, unchanged
 
 NASTY = "a|b ```x``` ` </details> <script>alert(1)</script> @team [x](y) *z* \\\\| ~~~"
@@ -140,6 +141,13 @@ def test_a_terminal_shows_the_worst_first_and_the_diff_last() -> None:
         "diff --git",
     ]
     assert all(shown.index(one) < shown.index(other) for one, other in pairwise(order))
+
+
+def test_what_is_alike_for_many_objects_of_others_is_shown_once() -> None:
+    (case,) = (case for case in CASES if case.name == "path change many objects of an unknown kind")
+    (group,) = review(case.base(rendered()), case.edit(rendered()), case.path).groups
+    assert group.objects == "Gadget a, b, c, d"
+    assert group.sentence == "effect unknown: spec.size, spec.mode [effect-unknown]"
 
 
 OPEN = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "open"}}
