@@ -11,7 +11,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.model.text import plural
 from ops.review.diff import ABSENT, Change, Comparison, Path, contrast
 from ops.review.effects.fields import TABLES, owned
-from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Risk, Severity, effect, listed
+from ops.review.model import HIGH, LOW, Finding, Findings, Risk, Severity, effect, listed
 
 _SCHEMA = TABLES["schema"]
 _KEYWORDS = {word: name for name, words in TABLES["keywords"].items() for word in words}
@@ -44,9 +44,8 @@ def version_not_served(comparison: Comparison) -> Findings:
         change = comparison.change_of(definition.key)
         if lost or refused:
             versions = ", ".join(dict.fromkeys([*lost, *refused.values()]))
-            kind = at(definition.spec, "names").get("kind")
             objects = _named(refused, comparison) if refused else "all objects of this version"
-            text = f"does not serve {versions} of {kind}: the API server refuses {objects}"
+            text = f"does not serve {versions}: the API server refuses {objects}"
             fields = change.among(*((*_VERSIONS, f"[{version}]") for version in lost))
             yield Finding(HIGH, text, fields, key=definition.key)
         if gone := [version for version in was if version not in now]:
@@ -56,6 +55,22 @@ def version_not_served(comparison: Comparison) -> Findings:
             )
             fields = change.among(*((*_VERSIONS, f"[{version}]") for version in gone))
             yield Finding(HIGH, text, fields, Risk.REPLACE, definition.key)
+
+
+@effect("CustomResourceDefinition", risk="update")
+def conversion_changed(change: Change, _: Comparison) -> Findings:
+    """Objects are converted for clients that use another version than the stored one."""
+    was, now = (
+        at(side.spec, "conversion").get("strategy", "None")
+        for side in (change.before, change.after)
+    )
+    severity, text = HIGH, "a webhook converts its objects; if it does not answer, requests fail"
+    if len(_versions(change.after)) == 1 or was == now == "None":
+        severity, text = LOW, "changes nothing: its objects need no webhook to convert them"
+    elif now == "None":
+        text = "no webhook converts its objects: they lose the fields that the other version lacks"
+    if fields := owned(change, "conversion-changed"):
+        yield Finding(severity, f"{text} (strategy {was} → {now})", fields)
 
 
 class SchemaChange(NamedTuple):
@@ -80,12 +95,9 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
     was, now = _versions(change.before), _versions(change.after)
     fields = owned(change, "schema-changed")
     if added := [version for version in now if version not in was]:
-        text = f"adds {', '.join(added)}"
         own = change.among(*((*_VERSIONS, f"[{version}]") for version in added))
-        severity = LOW
-        if any(field.path[-1] == "storage" and field.after is True for field in own):
-            severity, text = MEDIUM, f"{text}, in which objects are stored from their next write on"
-        yield Finding(severity, text, own)
+        known = (one for one in own if one.path[-1] != "storage" or one.after is False)
+        yield Finding(LOW, f"adds {', '.join(added)}", tuple(known))
     changes = _changes(change, comparison)
     if fields and not changes:
         text = "changes only descriptions, or versions that are not served on both sides"
@@ -99,21 +111,29 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         if is_hit and "concerns" in consequence:
             keys = dict.fromkeys(key for one in alike for key in changes[one])
             text += f"; {consequence['concerns']} {_named(keys, comparison)}"
-        elif "spares" in consequence:
+        elif "spares" in consequence and any(_objects(comparison, change.after)):
             text += f"; no object of {comparison.folder} {consequence['spares']}"
+        elif "spares" in consequence:
+            text += f"; {comparison.folder} has no object of this kind"
         severity = Severity(consequence["severities"][not is_hit])
         brief = f"{consequence['text']} fields or values" if name == "accepted" else ""
         yield Finding(severity, text, fields, Risk(consequence["risk"]), brief=brief)
 
 
 def _changes(change: Change, comparison: Comparison) -> dict[SchemaChange, list[Key]]:
-    """What differs in the versions that both sides serve, with the objects that it concerns."""
+    """What differs in the versions that both sides serve, or between those in which objects are
+    stored, with the objects that it concerns.
+    """
     changes: dict[SchemaChange, list[Key]] = defaultdict(list)
     was, now = _versions(change.before), _versions(change.after)
-    for version in (version for version in was if was[version] and now.get(version)):
+    versions = {version: version for version in was if was[version] and now.get(version)}
+    former, stored = _stored(change.before), _stored(change.after)
+    if stored not in ("", former):
+        versions.setdefault(former, stored)
+    for former, version in versions.items():
         users = [item for item, name in _objects(comparison, change.after) if name == version]
         try:
-            old, new = (_schema(side, version) for side in (change.before, change.after))
+            old, new = _schema(change.before, former), _schema(change.after, version)
             for one, path, schema in _compared((), old, new):
                 spares = Draft202012Validator(schema, pattern_options=RegexOptions()).is_valid
                 changes[one] += [
@@ -267,16 +287,22 @@ def _named(keys: Iterable[Key], comparison: Comparison) -> str:
     return f"{plural(len(names), 'object')} of {comparison.folder} ({listed(names)})"
 
 
-def _versions(definition: Object | None) -> dict[str, bool]:
+def _versions(definition: Object | None, field: str = "served") -> dict[str, bool]:
     """The versions, and whether each is served."""
     versions = definition.spec.get("versions") or () if definition else ()
-    return {version["name"]: bool(version.get("served")) for version in versions}
+    return {version["name"]: bool(version.get(field)) for version in versions}
+
+
+def _stored(definition: Object) -> str:
+    """The version in which objects are stored."""
+    versions = _versions(definition, "storage").items()
+    return next((version for version, is_stored in versions if is_stored), "")
 
 
 def _schema(definition: Object, name: str) -> Manifest:
     """The schema of a version, with the fields that every object has."""
-    versions = (version for version in definition.spec["versions"] if version["name"] == name)
-    schema = at(next(versions), "schema", "openAPIV3Schema")
+    versions = {version["name"]: version for version in definition.spec["versions"]}
+    schema = at(versions[name], "schema", "openAPIV3Schema")
     properties = at(schema, "properties")
     metadata = {"type": "object", **_OPEN, **at(properties, "metadata")}
     fields = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
