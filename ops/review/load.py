@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -175,9 +176,11 @@ def _objects_in(
 
 def _split(text: str) -> list[str]:
     """The documents of a file, each with the `---` before it."""
-    if re.search(r"^%", text, re.MULTILINE):  # a directive applies to the next document
+    if text.startswith("%") or "\n%" in text:  # a directive applies to the next document
         return [text]
-    return re.split(r"^(?=---(?:\s|$))", text, flags=re.MULTILINE)
+    # a line break is found ten times as fast as `^`
+    starts = (found.start() + 1 for found in re.finditer(r"\n---(?=\s|$)", text))
+    return [text[start:end] for start, end in pairwise((0, *starts, len(text)))]
 
 
 @cache
