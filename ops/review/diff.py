@@ -248,7 +248,8 @@ def _is_of(key: Key, kinds: Sequence[str]) -> bool:
 
 def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
     """Every field in which two values differ, unless the API server stores both alike."""
-    before, after = (ABSENT if value is None else value for value in (before, after))
+    before = ABSENT if before is None else before
+    after = ABSENT if after is None else after
     if before is after or (isinstance(before, str) and before == after):
         return
     if path and path[-1] in _OPTIONS:
@@ -283,11 +284,12 @@ def _empty(other: Any) -> Any:
 
 def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterator[Difference]:
     """Compare items with the same name; without names, items at the same place."""
-    path = whole.path
-    field = next((f for f in _ITEM_NAMES if _identifies(f, old) and _identifies(f, new)), None)
+    path, are_mappings = whole.path, all(isinstance(item, dict) for item in (*old, *new))
+    names = _ITEM_NAMES if are_mappings else ()
+    field = next((f for f in names if _identifies(f, old) and _identifies(f, new)), None)
     if field:
         formers, items = ({_name(item, field): item for item in value} for value in (old, new))
-    elif len(old) == len(new) and all(isinstance(item, dict) for item in (*old, *new)):
+    elif are_mappings and len(old) == len(new):
         formers, items = ({str(at): item for at, item in enumerate(v)} for v in (old, new))
     else:
         if old != new:
