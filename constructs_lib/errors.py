@@ -127,9 +127,8 @@ def _innermost(frames: Iterable[tuple[FrameType, int]]) -> str:
 
 def one_line(text: str) -> str:
     """The text with line breaks and control characters escaped, as in Python."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    escaped = (one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return text if text.isprintable() else "".join(escaped)
 
 
 def _refusal(error: BaseException | None) -> DeclarationError | None:

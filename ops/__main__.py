@@ -3,8 +3,7 @@
 from constructs_lib.node import disable_gc
 
 if __name__ == "__main__":
-    disable_gc()  # before the imports, which are much of its work
-
-    from ops.commands import app
+    disable_gc()
+    from ops.commands import app  # after it, to import faster
 
     app(prog_name="python -m ops")

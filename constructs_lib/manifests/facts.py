@@ -6,7 +6,6 @@ fields.yaml has a row for each field. A row that names no fact says itself what 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -143,21 +142,16 @@ def field_of(kind: Kind, path: Path) -> Field | None:
     for part, inside in _parts(kind, steps):
         own = rows(part)
         for length in range(len(inside), 0, -1):
-            for name in (inside[:length], _family(inside[:length]), _domain(inside[:length])):
+            for name in _names(inside[:length]):
                 if name in own:
                     return own[name]
     return None
 
 
-def _domain(steps: Path) -> Path:
-    """The path of all annotations or labels with the same prefix."""
-    return (*steps[:-1], steps[-1].partition("/")[0])
-
-
-def _family(steps: Path) -> Path:
-    """The path of all annotations or labels with the same first word."""
+def _names(steps: Path) -> tuple[Path, ...]:
+    """A path, and those of all annotations or labels with its first word, and with its prefix."""
     domain, _, name = steps[-1].partition("/")
-    return (*steps[:-1], f"{domain}/{name.partition('.')[0]}.*")
+    return steps, (*steps[:-1], f"{domain}/{name.partition('.')[0]}.*"), (*steps[:-1], domain)
 
 
 def _parts(kind: Kind, steps: Path) -> Iterator[tuple[str, Path]]:
@@ -188,24 +182,19 @@ _JOBS = {("batch", "CronJob"): ("spec", "jobTemplate", "spec"), ("batch", "Job")
 
 
 @cache
-def sections() -> Mapping[str, list[str]]:
-    """The texts of the tables about each part."""
-    parts: dict[str, list[str]] = defaultdict(list)
-    for table in _TABLES:
-        for section in re.split(r"^(?=\w)", table.read_text("utf-8"), flags=re.MULTILINE)[1:]:
-            for part in section.partition(":\n")[0].split():
-                parts[part].append(section)
-    return parts
+def sections() -> list[tuple[str, str]]:
+    """The parts of each section of the tables, and its rows as YAML."""
+    texts = (table.read_text("utf-8") for table in _TABLES)
+    return [one for text in texts for one in re.findall(r"(?m)^(\w.*):\n((?:(?!\w).*\n)+)", text)]
 
 
 @cache
 def rows(part: str) -> Mapping[Path, Field]:
-    """The rows of a part, by field; only those of parts that occur are parsed, to save time."""
+    """The rows of a part by field. To save time, only those of parts that occur are parsed."""
     found: dict[Path, Field] = {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, if it is built
-    for section in sections().get(part, ()):
-        [(names, entries)] = yaml.load(section, loader).items()  # noqa: S506
-        for entry in entries:
+    for names, text in sections():
+        for entry in yaml.load(text, loader) if part in names.split() else ():  # noqa: S506
             paths = [_steps(name, names) for name in entry.pop("fields").split()]
             by, order = entry.pop("by", "").split(), entry.pop("order", ())
             row = Field(by=tuple(by), order=tuple(order), **entry)
@@ -227,4 +216,5 @@ def _steps(name: str, parts: str) -> Path:
 @cache
 def known_kinds() -> frozenset[Kind]:
     """The kinds whose fields are known."""
-    return frozenset((GROUPS[part], part) for part in sections() if part in GROUPS).union(_JOBS)
+    parts = {part for names, _ in sections() for part in names.split()}
+    return frozenset((GROUPS[part], part) for part in parts if part in GROUPS).union(_JOBS)

@@ -315,8 +315,8 @@ def _compare_lists(old: list[Any], new: list[Any], whole: Difference) -> Iterato
 
 def _identifies(field: Path, items: list[Any]) -> bool:
     """Whether a field has a different value in each item of a list."""
-    names = [_name(item, field) for item in items]
-    return all(names) and len(set(names)) == len(names)
+    names = {_name(item, field) for item in items}
+    return "" not in names and len(names) == len(items)
 
 
 def _name(item: Any, field: Path) -> str:

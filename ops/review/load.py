@@ -29,19 +29,17 @@ _PLAIN = {
 """The tag of nodes whose value PyYAML need not construct."""
 
 
-class _Resolver(yaml.resolver.Resolver):
-    """Finds the tag of a plain scalar as the API server does: `=` or a date is a string."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 as PyYAML declares it
-        first: [one for one in resolvers if not one[0].endswith((":timestamp", ":value"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+_RESOLVER = yaml.resolver.Resolver()
+_RESOLVER.yaml_implicit_resolvers = {
+    first: [one for one in resolvers if not one[0].endswith((":timestamp", ":value"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads YAML as the API server does: a duplicate key is an error."""
+    """Reads YAML as the API server does: a date is a string, and a duplicate key is an error."""
 
-    resolve = staticmethod(cache(_Resolver().resolve))
+    resolve = staticmethod(cache(_RESOLVER.resolve))
     """The tag of a node; cached, because most scalars are one of a few names of fields."""
 
     def __init__(self, document: str) -> None:

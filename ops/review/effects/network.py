@@ -127,8 +127,7 @@ def _connections(
 
 
 def _beyond(allowed: list[Allowed], others: list[Allowed]) -> list[Allowed]:
-    new = (peer for peer in allowed if peer not in others)
-    return [peer for peer in new if not any(peer.within(other) for other in others)]
+    return [one for one in allowed if one not in others and not any(map(one.within, others))]
 
 
 def _selected(comparison: Comparison, change: Change) -> Iterator[Pods]:
