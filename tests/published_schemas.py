@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import kubernetes_validate
 
-from constructs_lib.manifests.objects import KINDS
+from constructs_lib.manifests.objects import GROUPS
 from constructs_lib.manifests.schema import FILE, title
 from constructs_lib.model import KubernetesVersion
 from tests.conftest import ROOT, run
@@ -54,11 +54,6 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
-def _kinds(group: str) -> list[str]:
-    """The kinds of a group in kinds.toml."""
-    return " ".join(KINDS["kinds"].get(group, ())).split()
-
-
 def _of_kubernetes(version: str) -> dict[str, Schema]:
     """The definitions of the kinds, and all that they refer to."""
     file = _PUBLISHED / f"v{version}.0-local-strict" / "_definitions.json"
@@ -67,7 +62,7 @@ def _of_kubernetes(version: str) -> dict[str, Schema]:
     kinds = []
     for name, definition in every.items():
         match definition.get("x-kubernetes-group-version-kind"):
-            case [{"group": group, "version": of, "kind": kind}] if kind in _kinds(group):
+            case [{"group": group, "version": of, "kind": kind}] if GROUPS.get(kind) == group:
                 names[name] = title({"apiVersion": f"{group}/{of}".strip("/"), "kind": kind})
                 kinds.append(names[name])
                 if "status" in definition["properties"]:
@@ -114,7 +109,10 @@ def _references(schema: Any) -> Iterator[str]:
 def _custom() -> dict[str, Schema]:
     """The definitions of custom resources."""
     groups = ("argoproj.io", "external-secrets.io")
-    kinds = {group: [one for one in _kinds(group) if one != _NO_CRD] for group in groups}
+    kinds = {
+        group: [kind for kind, of in GROUPS.items() if of == group and kind != _NO_CRD]
+        for group in groups
+    }
     script = ROOT / "tests" / "learn_schemas.mjs"
     done = run(os.environ["JSII_NODE"], script, stdin=json.dumps(kinds))
     assert done.returncode == 0, done.stderr

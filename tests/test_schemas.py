@@ -36,7 +36,7 @@ def problems(objects: list[Manifest], *versions: str) -> list[str]:
         f"{Object.of(one).key} on {version}: {problem}"
         for version in versions or _VERSIONS
         for one in objects
-        for problem in refused(one, version)
+        for problem, _ in refused(one, version)
     ]
 
 

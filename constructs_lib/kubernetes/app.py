@@ -18,8 +18,8 @@ from constructs_lib.kubernetes.chart import Chart
 from constructs_lib.kubernetes.kube_object import KubeObject
 from constructs_lib.kubernetes.network import CallDirectory
 from constructs_lib.manifests.argocd import DIST
-from constructs_lib.manifests.objects import Object, Objects, is_cluster_scoped
-from constructs_lib.manifests.shape import is_identified, malformed
+from constructs_lib.manifests.objects import Object, Objects, is_cluster_scoped, is_identified
+from constructs_lib.manifests.schema import unreadable
 from constructs_lib.manifests.text import put_back, set_aside, unwritable
 from constructs_lib.model import Manifest, Pending, waivers
 from constructs_lib.model.checks import checked
@@ -106,16 +106,19 @@ class ChartFiles(tuple[ChartFile, ...]):
     def problems(self) -> list[str]:
         """The violations that no waiver covers, and invalid waivers.
 
-        Malformed objects are reported first and alone, because the rules cannot read them.
+        Objects that the rules cannot read are reported first and alone.
         """
-        malformations = [
+        version = self.platform.target.kubernetes
+        unread = [
             one_line(": ".join((*self._locate(Object.of(item)), problem)))
             for file in self
             for item in file.objects
-            for problem in (*malformed(item), *(unwritable(item) if file.aside is None else ()))
+            for problem in (
+                unreadable(item, version) if file.aside is not None else unwritable(item)
+            )
         ]
-        if malformations:
-            return malformations
+        if unread:
+            return unread
         accepted = self.platform.waivers
         problems = [*messages(waivers.left(self.violations, accepted), self._locate)]
         if self.partial:

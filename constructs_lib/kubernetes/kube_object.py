@@ -6,8 +6,7 @@ from typing import Any
 import cdk8s
 
 from constructs_lib.errors import DeclarationError, declaring_line
-from constructs_lib.manifests.objects import Object
-from constructs_lib.manifests.shape import is_identified
+from constructs_lib.manifests.objects import Object, is_identified
 from constructs_lib.model import Manifest
 
 _NAMED = (

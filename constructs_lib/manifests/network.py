@@ -89,7 +89,7 @@ def policy_rules(policy: Object, direction: str) -> list[PolicyRule]:
 
 def directions(policy: Manifest) -> list[str]:
     """The policyTypes of a policy. By default, `Egress` only if it has egress rules."""
-    spec = policy["spec"]
+    spec = at(policy, "spec")
     default = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
     return list(spec.get("policyTypes") or default)
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,9 +124,7 @@ Kind = tuple[str, str]
 KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text("utf-8"))
 """What is known of kinds."""
 GROUPS: Mapping[str, str] = {
-    kind: group
-    for group, kinds in KINDS["kinds"].items()
-    for kind in chain.from_iterable(map(str.split, kinds))
+    kind: group for group, kinds in KINDS["read"].items() for kind in kinds
 }
 """The API group of each kind whose fields are read. Other groups have kinds of the same names."""
 CLUSTER_SCOPED: frozenset[Kind] = frozenset(
@@ -177,6 +175,14 @@ def pod_template(manifest: Manifest) -> Manifest | None:
         return None
     template = at(manifest, *path)
     return template if template.get("spec") else None
+
+
+def is_identified(manifest: object) -> bool:
+    """Whether apiVersion, kind and name are non-empty strings."""
+    if not isinstance(manifest, Mapping) or not isinstance(manifest.get("metadata"), Mapping):
+        return False
+    identity = (manifest.get("apiVersion"), manifest.get("kind"), manifest["metadata"].get("name"))
+    return all(isinstance(part, str) and part for part in identity)
 
 
 def is_cluster_scoped(manifest: Manifest) -> bool:

@@ -9,16 +9,20 @@ definitions are JSON schemas; a `description` is the message. Those with short n
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, reduce
+from itertools import chain
 from operator import getitem
 from pathlib import Path
 from typing import Any, get_args
 
+from cronsim import CronSimError
 from jsonschema_rs import Draft202012Validator, Registry, ValidationError
 
-from constructs_lib.manifests.objects import GROUPS, group
+from constructs_lib.manifests.objects import group
 from constructs_lib.model import KubernetesVersion, Manifest
+from constructs_lib.model.quantity import amount, seconds
+from constructs_lib.model.schedule import words
 
 FILE = Path(__file__).with_name("schemas.json")
 _VALUES = Path(__file__).with_name("values.json")
@@ -26,12 +30,24 @@ _VERSIONS = get_args(KubernetesVersion)
 _URI = "urn:schemas"
 _CUSTOM = ("apiextensions.k8s.io", "argoproj.io", "external-secrets.io")
 """Groups of custom resources, whose versions are not those of Kubernetes, and of their schemas."""
+_VERSION = re.compile(r"\.?v\d\w*(?=\.\w+$)")
+_RELIED_ON = ("format", "required", "type")
+"""What modules that read objects take for granted."""
+_TYPES = {
+    "array": "a list",
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "a string",
+}
 
 
 def refused(manifest: Manifest, version: str | None = None) -> Iterator[tuple[str, list[Any]]]:
-    """What is wrong with an object, with the path of an unknown field; nothing without a schema.
+    """What is wrong with an object, with the path of an unknown field.
 
-    `spec.replicaz is not a field; did you mean replicas?`
+    `spec.replicaz is not a field; did you mean replicas?` Of a kind without a schema, only what all
+    kinds have in common counts.
 
     Args:
         manifest: The object.
@@ -39,17 +55,43 @@ def refused(manifest: Manifest, version: str | None = None) -> Iterator[tuple[st
             are valid, and of custom resources only values.json counts.
     """
     name, kind = title(manifest), manifest["kind"]
-    kinds = _definitions(version)["kinds"]["properties"]
-    if name in kinds:
-        for error in _validator(version).iter_errors({name: manifest}):
-            yield from _messages(error, version)
-    elif version and GROUPS.get(kind) == group(manifest) and f".{kind}" in " ".join(kinds):
+    counts_all = bool(version) or not group(manifest).endswith(_CUSTOM)
+    found = _problems(name, manifest, version, lambda path: counts_all or path[2] == "allOf")
+    yield from found.items()
+    if version and _known(name, version) != name:
         yield f"apiVersion: {manifest['apiVersion']} has no {kind} in Kubernetes {version}", []
+
+
+def unreadable(manifest: Manifest, version: str | None = None) -> Iterator[str]:
+    """Each field that is missing, of another type or cannot be parsed: no module can read it.
+
+    `spec.replicas is not an integer`. Versions of a kind without a schema are read like another.
+    """
+    name = _known(title(manifest), version)
+    yield from _problems(
+        name, manifest, version, lambda path: path[-1] in _RELIED_ON and "then" not in path
+    )
+
+
+def _problems(
+    name: str, manifest: Manifest, version: str | None, counts: Callable[[list[str | int]], bool]
+) -> dict[str, list[Any]]:
+    """The messages of the errors at the places of a schema that count."""
+    errors = _validator(version).iter_errors({name: manifest})
+    counted = (error for error in errors if counts(error.schema_path))
+    return dict(chain.from_iterable(_messages(error, version) for error in counted))
+
+
+def _known(name: str, version: str | None) -> str:
+    """The name of the definition of a kind, or else of another version of it, if there is one."""
+    known = _definitions(version)["kinds"]["properties"]
+    versions = (one for one in known if _VERSION.sub("", one) == _VERSION.sub("", name))
+    return name if name in known else next(versions, name)
 
 
 def title(manifest: Manifest) -> str:
     """The name of the definition of a kind: `apps.v1.Deployment`."""
-    return f"{manifest['apiVersion']}.{manifest['kind']}".replace("/", ".")
+    return f"{manifest.get('apiVersion')}.{manifest.get('kind')}".replace("/", ".")
 
 
 @cache
@@ -60,8 +102,6 @@ def _definitions(version: str | None) -> Any:
         found |= changed
         if release == version:
             break
-    if not version:
-        found |= {name: {} for name in found if name.startswith(_CUSTOM)}
     for name, added in json.loads(_VALUES.read_bytes()).items():
         found[name] = {**found.get(name, {}), "allOf": [added]}
     return found
@@ -71,17 +111,49 @@ def _definitions(version: str | None) -> Any:
 def _validator(version: str | None) -> Draft202012Validator:
     """One for every kind, because it compiles what they share once."""
     registry = Registry([(_URI, {"$defs": _definitions(version)})])
-    return Draft202012Validator({"$ref": f"{_URI}#/$defs/kinds"}, registry=registry)
+    return Draft202012Validator(
+        {"$ref": f"{_URI}#/$defs/kinds"}, formats=_FORMATS, validate_formats=True, registry=registry
+    )
+
+
+def _parsed_by(parse: Callable[[str], object]) -> Callable[[str], bool]:
+    """A format: the strings that a function parses."""
+
+    def fits(text: str) -> bool:
+        try:
+            parse(text)
+        except (CronSimError, ValueError):
+            return False
+        return True
+
+    return fits
+
+
+_FORMATS: dict[str, Callable[[str], bool]] = {
+    "duration": _parsed_by(seconds),
+    "percentage": lambda text: bool(re.fullmatch("[0-9]{1,9}%", text)),
+    "quantity": _parsed_by(amount),
+    "schedule": _parsed_by(words),
+    "text": bool,
+}
+"""The formats of values.json."""
 
 
 def _messages(error: ValidationError, version: str | None) -> Iterator[tuple[str, list[Any]]]:
     (name, *path), details = error.instance_path, error.kind.as_dict()
-    for field in details.get("unexpected", ()):
-        at = [*path, field]
-        yield f"{_spelled(at)} is {_unknown(field, error, version)}", at
-    if "unexpected" not in details:
-        described = _described(error, details.get("error", error).instance, version)
-        yield f"{_spelled(path) or name}: {described or error.message}", []
+    described = _described(error, details.get("error", error).instance, version)
+    match error.kind.name:
+        case "additionalProperties":
+            for field in details["unexpected"]:
+                at = [*path, field]
+                yield f"{_spelled(at)} is {_unknown(field, error, version)}", at
+        case "required" if not described:
+            yield f"{_spelled([*path, details['property']])} is missing", []
+        case "type" if not described:
+            types = " or ".join(_TYPES[one] for one in details["types"])
+            yield f"{_spelled(path)} is not {types}", []
+        case _:
+            yield f"{_spelled(path) or name}: {described or error.message}", []
 
 
 def _described(error: ValidationError, value: Any, version: str | None) -> str:

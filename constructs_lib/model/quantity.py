@@ -16,7 +16,7 @@ _SCALES = _DECIMAL | _BINARY
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(h|ms|us|µs|ns|m|s)")
 _FORM = re.compile(
-    r"\+?(?P<number>\d+\.?\d*|\.\d+)"
+    r"(?!.{41})\+?(?P<number>\d+\.?\d*|\.\d+)"
     r"(?:(?P<power>[eE][+-]?\d{1,2})|(?P<suffix>[numkMGTPE]|[KMGTPE]i)?)"
 )
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from constructs_lib.manifests.facts import STACK_GROUP
-from constructs_lib.manifests.objects import Key, Object, Objects
-from constructs_lib.manifests.shape import is_identified, malformed
+from constructs_lib.manifests.objects import Key, Object, Objects, is_identified
+from constructs_lib.manifests.schema import unreadable
 from ops.review.model import ReviewError
 from ops.review.revisions import MANIFESTS, STACK, Revision
 
@@ -102,9 +102,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def _problem(manifest: Any) -> str | None:
     """Why other modules cannot read a manifest, after its name; None if they can."""
-    if manifest is None:
+    if not isinstance(manifest, dict):
         return "it is not a mapping"
-    problem = next(malformed(manifest), None)
+    problem = next(unreadable(manifest), None)
     if problem and is_identified(manifest):
         return f"{Object.of(manifest).key}: {problem}"
     return problem

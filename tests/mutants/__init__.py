@@ -18,7 +18,7 @@ from charts.dist import FOLDER
 from charts.output import read
 from constructs_lib.manifests.argocd import DIST
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.shape import malformed
+from constructs_lib.manifests.schema import unreadable
 from constructs_lib.manifests.text import unwritable
 from constructs_lib.model import Manifest, Parameter, Pending
 from constructs_lib.model.waivers import Result
@@ -141,9 +141,9 @@ def refusals(objects: Sequence[Object]) -> list[Result]:
     """All violations; instead, if there are any, the fields that cannot be read or written."""
     changed = [item for item in objects if item not in start()]
     malformations = [
-        Result("shape", str(item.key), problem)
+        Result("unreadable", str(item.key), problem)
         for item in changed or objects
-        for problem in (*malformed(item.manifest), *unwritable(item.manifest))
+        for problem in (*unreadable(item.manifest), *unwritable(item.manifest))
     ]
     if malformations:
         return malformations

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from constructs_lib.manifests.facts import Field, field_of
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.shape import malformed
+from constructs_lib.manifests.schema import unreadable
 from constructs_lib.model import Manifest
 from ops.review.diff import ABSENT, Comparison, Difference
 from ops.review.effects import findings
@@ -103,7 +103,7 @@ def _with(manifest: Manifest, steps: Steps, value: Any) -> Manifest:
 
 def shortcomings(change: Change) -> Iterator[str]:
     """What the review says too little about; nothing if it cannot read the object at all."""
-    if any(malformed(change.edited)):
+    if any(unreadable(change.edited)):
         return
     after = Object.of(change.edited, change.item.file)
     objects = [after if item is change.item else item for item in start()]

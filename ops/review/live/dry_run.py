@@ -17,7 +17,7 @@ from typing import Any
 import jsonpatch
 
 from constructs_lib.manifests.objects import Key, Object
-from constructs_lib.manifests.shape import malformed
+from constructs_lib.manifests.schema import unreadable
 from constructs_lib.manifests.workload import remade_with_each_sync
 from constructs_lib.model import Manifest
 from ops.cluster import APPLY_PATCH
@@ -81,7 +81,7 @@ class DryRun:
     def unreadable(self) -> str | None:
         """Why the rules cannot read the object, if they cannot."""
         existing = (manifest for manifest in (self.before, self.after) if manifest is not None)
-        return next(chain.from_iterable(map(malformed, existing)), None)
+        return next(chain.from_iterable(map(unreadable, existing)), None)
 
 
 def dry_runs(server: Server, state: ClusterState) -> list[DryRun]:
@@ -172,11 +172,11 @@ def _left(content: Manifest) -> dict[str, list[str]]:
 
 
 def normalized(stored: Manifest, declared: Object | None = None) -> Manifest:
-    """A stored object without added fields, and without the values of a Secret.
+    """A stored object without added fields and nulls, and without the values of a Secret.
 
     Argo CD's tracking label stays only if `declared` has it.
     """
-    manifest = deepcopy(stored)
+    manifest: Manifest = _without_nulls(stored)
     metadata, spec = manifest["metadata"], manifest.get("spec") or {}
     if manifest["kind"] == "Secret":
         keys = {*(data_keys(metadata) or ())}
@@ -195,6 +195,12 @@ def normalized(stored: Manifest, declared: Object | None = None) -> Manifest:
     if manifest["kind"] == "Service" and spec.get("clusterIP") != "None":
         _drop(spec, ("clusterIP", "clusterIPs"))
     return manifest
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def _drop(fields: Manifest, names: Iterable[str], within: str | None = None) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from constructs_lib.manifests.argocd import covers
 from constructs_lib.manifests.objects import Object, Objects
-from constructs_lib.manifests.shape import malformed
+from constructs_lib.manifests.schema import unreadable
 from constructs_lib.manifests.workload import HOOK
 from constructs_lib.model import Manifest
 from ops.cluster.client import Client
@@ -67,9 +67,10 @@ def _revisions(
         file = _file_of(state.applications[name], files)
         before[file].append(normalized(state.stored[key]))
     for key, item in state.outside.items():
-        if (key.group, key.kind) in READ_KINDS and not any(malformed(item)):
+        manifest = normalized(item)
+        if (key.group, key.kind) in READ_KINDS and not any(unreadable(manifest)):
             for side in (before, after):
-                side[f"outside-dist/{key.namespace}.yaml"].append(normalized(item))
+                side[f"outside-dist/{key.namespace}.yaml"].append(manifest)
     name = f"the cluster of context {context}"
     return (
         Revision(name=name, commit=None, files=_texts(before), stored=True),
