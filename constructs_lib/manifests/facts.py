@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Kind, Objects
+from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Kind, Object, Objects
 from constructs_lib.model.quantity import amount
 from constructs_lib.model.text import id_and_reason
 
@@ -44,6 +44,8 @@ class Reading(NamedTuple):
     """The severity of a change to it from a better one."""
     part: str = ""
     """`container api`. Empty: the object."""
+    about: tuple[Object, ...] = ()
+    """Other objects that it is read from."""
 
     def __str__(self) -> str:
         return self.says.replace("{}", self.value)
@@ -69,13 +71,17 @@ class Fact:
     """The class of a change in `ops review`."""
     read: Callable[[Any, Objects], Readings]
     """The readings of an object, or of a Workload, among all objects of a revision."""
+    source: str = ""
+    """Another kind whose objects it is read from."""
 
 
-def fact(*kinds: str, risk: str) -> Callable[[Callable[[Any, Objects], Readings]], Fact]:
+def fact(
+    *kinds: str, risk: str, source: str = ""
+) -> Callable[[Callable[[Any, Objects], Readings]], Fact]:
     """Turn a function into a Fact: its name, with hyphens, is the id, its docstring the reason."""
 
     def make(read: Callable[[Any, Objects], Readings]) -> Fact:
-        return Fact(*id_and_reason(read), kinds, risk, read)
+        return Fact(*id_and_reason(read), kinds, risk, read, source)
 
     return make
 

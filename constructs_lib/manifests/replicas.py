@@ -10,7 +10,7 @@ from math import ceil, inf
 
 from constructs_lib.manifests.facts import Reading, Readings, fact
 from constructs_lib.manifests.objects import Key, Object, Objects, once_per_objects
-from constructs_lib.manifests.workload import Update, Workload, selected, share, workloads
+from constructs_lib.manifests.workload import WORKLOADS, Update, Workload, selected, share
 from constructs_lib.model.text import plural
 
 
@@ -27,41 +27,40 @@ def updates_interrupt(workload: Workload, _: Objects) -> Readings:
 
 
 @once_per_objects
-def budgets(objects: Objects) -> Mapping[Key, dict[Key, Object]]:
-    """The disruption budgets of each workload."""
+def _budgets(objects: Objects) -> Mapping[Key, dict[Key, Object]]:
+    """The disruption budgets of each workload. Without a selector, a budget selects no pods."""
     found: dict[Key, dict[Key, Object]] = defaultdict(dict)
     for budget in objects.of_kinds("PodDisruptionBudget"):
-        for workload in guarded(objects, budget):
-            found[workload.key][budget.key] = budget
+        if (selector := budget.spec.get("selector")) is not None:
+            for workload in selected(objects, budget.namespace, selector):
+                found[workload.key][budget.key] = budget
     return found
 
 
-def guarded(objects: Objects, budget: Object) -> list[Workload]:
-    """The workloads whose pods a budget selects. Without a selector, it selects none."""
-    selector = budget.spec.get("selector")
-    return [] if selector is None else selected(objects, budget.namespace, selector)
-
-
-def evictable(budget: Object, pods: int) -> int:
+def _evictable(budget: Object, pods: int) -> int:
     """The number of pods that a budget allows to be evicted at once."""
     if (most := budget.spec.get("maxUnavailable")) is not None:
         return share(most, pods, ceil)
     return pods - share(budget.spec.get("minAvailable"), pods, ceil, default=1)
 
 
-@once_per_objects
-def evictions(objects: Objects) -> Mapping[Key, Reading]:
-    """How many pods node drains may stop at once, of each workload with several pods."""
-    several = {one.key: one.running for one in workloads(objects) if one.running > 1}
-    return {key: _eviction(budgets(objects).get(key, {}), pods) for key, pods in several.items()}
-
-
-def _eviction(own: Mapping[Key, Object], pods: int) -> Reading:
-    allowed = min((evictable(budget, pods) for budget in own.values()), default=pods)
-    if len(own) > 1 or allowed < 1:  # the API server does not evict a pod with two budgets
-        return Reading("blocks drains of the nodes of its pods", badness=inf, level="high")
-    level = "high" if allowed >= pods else "medium"
-    return Reading("node drains may stop {} at once", _of(allowed, pods), allowed / pods, level)
+@fact(*WORKLOADS, risk="downtime", source="PodDisruptionBudget")
+def pods_evicted_together(workload: Workload, objects: Objects) -> Readings:
+    """Node drains stop as many pods of a workload at once as its disruption budgets allow."""
+    own, pods = tuple(_budgets(objects).get(workload.key, {}).values()), workload.running
+    if not workload.serves or not workload.replicas or not pods:  # drains ignore DaemonSets
+        return
+    part, nodes = ("", "the nodes of its pods") if pods > 1 else ("its only pod", "its node")
+    allowed = min((_evictable(budget, pods) for budget in own), default=pods)
+    if len(own) > 1 or allowed < 1:
+        why = ": the API server evicts no pod with two budgets" if len(own) > 1 else ""
+        yield Reading(f"blocks drains of {nodes}{why}", "", inf, "high", part, own)
+    elif pods == 1:
+        yield Reading("node drains may stop it", part=part, about=own)
+    else:
+        level = "high" if allowed >= pods else "medium"
+        number = _of(allowed, pods)
+        yield Reading("node drains may stop {} at once", number, allowed / pods, level, part, own)
 
 
 def _of(number: int, pods: int) -> str:

@@ -8,7 +8,7 @@ from constructs_lib.manifests import capacity, references
 from constructs_lib.manifests.network import served_pods
 from constructs_lib.manifests.objects import Object, Objects, at, once_per_objects, stated
 from constructs_lib.manifests.placement import Requirements
-from constructs_lib.manifests.replicas import budgets, evictable, guarded
+from constructs_lib.manifests.replicas import pods_evicted_together
 from constructs_lib.manifests.workload import (
     DO_NOT_EVICT,
     HOOK,
@@ -93,26 +93,16 @@ def unavailable_during_update(workload: Workload, _: Rendered) -> Problems:
 
 
 @rule(
-    "PodDisruptionBudget",
+    PODS,
     risk="downtime",
-    remedy="set maxUnavailable: 1 for a workload with several replicas",
+    remedy="set maxUnavailable: 1, in one budget, for a workload with several replicas",
+    reviewed_by_field=True,
 )
-def unsafe_disruption_budget(budget: Object, rendered: Rendered) -> Problems:
+def unsafe_disruption_budget(workload: Workload, rendered: Rendered) -> Problems:
     """A budget must let a node drain without stopping a service."""
-    for workload in guarded(rendered.objects, budget):
-        pods = workload.running
-        if all(budget.spec.get(one) is None for one in ("maxUnavailable", "minAvailable")):
-            yield f"sets neither maxUnavailable nor minAvailable for {workload.name}"
-        if not workload.serves or not pods:
-            continue
-        evicted = evictable(budget, pods)
-        if evicted < 1:
-            yield f"no pod of {workload.name} may be evicted, so nodes cannot be drained"
-        elif pods > 1 and evicted >= pods:
-            yield f"all {pods} pods of {workload.name} may be evicted at once"
-        elif len(budgets(rendered.objects)[workload.key]) > 1:
-            text = f"the API server evicts no pod of {workload.name}, which has another budget"
-            yield Problem(text, "remove one")
+    for reading in pods_evicted_together.read(workload, rendered.objects):
+        if reading.about and reading.level == "high":
+            yield Problem(str(reading), about=reading.about)
 
 
 @rule(PODS, risk="downtime", remedy=f"select {_ARCH}: {ARCHITECTURE}")

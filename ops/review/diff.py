@@ -222,13 +222,17 @@ class Comparison:
         self.changes = {change.key: change for change in changes}
         """Changed, then new, then removed objects."""
 
-    def changed(self, kinds: Sequence[str], states: Sequence[State] = ("changed",)) -> list[Change]:
-        """The objects of some kinds in some states."""
-        return [
-            change
-            for key, change in self.changes.items()
-            if change.state in states and _is_of(key, kinds)
-        ]
+    def changed(
+        self, kinds: Sequence[str], states: Sequence[State] = ("changed",), source: str = ""
+    ) -> list[Change]:
+        """The objects of some kinds in some states; all, if an object of kind `source` changes."""
+        changes = self.changes.items()
+        found = {key: one for key, one in changes if one.state in states and _is_of(key, kinds)}
+        if source and any(_is_of(key, [source]) for key in self.changes):
+            old = self.before.objects
+            same = (one for one in self.after.of_kinds(*kinds) if one.key in old)
+            found = {one.key: Change(old[one.key], one) for one in same} | found
+        return list(found.values())
 
     def change_of(self, key: Key) -> Change:
         """The change of an object, without differences if it has none."""

@@ -133,6 +133,8 @@ class Effect:
     states: tuple[State, ...]
     """The states of the objects of these kinds."""
     find: Callable[..., Findings]
+    source: str = ""
+    """Another kind: if an object of it changes, all objects of `kinds` may be affected."""
 
     def __call__(self, subject: Any, *context: Any) -> Findings:
         """Complete the findings about a subject."""

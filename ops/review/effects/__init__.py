@@ -43,9 +43,10 @@ def findings(comparison: Comparison) -> Findings:
     for effect in EFFECTS:
         if not effect.kinds:
             yield from effect(comparison)
-        for change in comparison.changed(effect.kinds, effect.states):
+        for change in comparison.changed(effect.kinds, effect.states, effect.source):
             for finding in effect(change, comparison):
-                if effect not in FACTS or not refused.issuperset(finding.explains or [None]):
+                is_own = effect not in FACTS and finding.severity is HIGH
+                if is_own or not refused.issuperset(finding.explains or [None]):
                     yield finding
 
 

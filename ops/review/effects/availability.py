@@ -8,11 +8,10 @@ from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, 
 from constructs_lib.manifests.network import INTERNET, audience, backends, hosts
 from constructs_lib.manifests.objects import Key, Objects, stated
 from constructs_lib.manifests.references import secret_of
-from constructs_lib.manifests.replicas import budgets, evictions
 from constructs_lib.manifests.workload import Update, Workload, behind, pods_in_words, workloads
 from constructs_lib.model.text import plural
 from ops.review.diff import TEMPLATE, Change, Comparison, Difference, spell
-from ops.review.effects.fields import is_only_restart, outcome, owned, subject
+from ops.review.effects.fields import is_only_restart, subject
 from ops.review.effects.secrets import changed_sources
 from ops.review.model import LOW, MEDIUM, Finding, Findings, effect, listed
 
@@ -107,21 +106,6 @@ def replicas_handed_over(change: Change, comparison: Comparison) -> Findings:
     elif was.autoscaler and fields and now.running:
         text = f"runs {pods_in_words(now.replicas)} (before: {pods_in_words(was.replicas)})"
         yield Finding(MEDIUM, text, fields)
-
-
-@effect(risk="downtime")
-def pods_evicted_together(comparison: Comparison) -> Findings:
-    """Node drains stop as many pods of a workload at once as its disruption budgets allow."""
-    sides = comparison.before, comparison.after
-    was, now = map(evictions, sides)
-    for key in now:
-        if key in was and str(was[key]) != str(now[key]):
-            severity, text = outcome(was[key], now[key])
-            own = dict.fromkeys(one for side in sides for one in budgets(side).get(key, ()))
-            changes = map(comparison.change_of, own)
-            explains = tuple(f for one in changes for f in owned(one, "pods-evicted-together"))
-            causes = listed([f"{field} {field.values(40)}" for field in explains], 4)
-            yield Finding(severity, f"{text}{causes and '; '}{causes}", explains, key=key)
 
 
 @effect(risk="downtime")

@@ -6,7 +6,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path as File
 from typing import Any
 
@@ -69,17 +69,29 @@ def _changes_of(fact: Fact) -> Callable[[Change, Comparison], Findings]:
                 (change.after, comparison.after),
             )
         )
-        fields = owned(change, fact.id)
         for part in now:
             if part in was and str(was[part]) != str(now[part]):
-                container, _, probe = part.partition(": ")
-                inside = (one for one in fields if not probe or probe in one.path)
-                own = tuple(one for one in inside if container_of(one) in ("", container))
+                others = dict.fromkeys(one.key for one in (*was[part].about, *now[part].about))
+                own = {
+                    one: _fields_of(one, fact, part)
+                    for one in (change, *map(comparison.change_of, others))
+                }
                 severity, text = outcome(was[part], now[part])
-                causes = _causes(change, own)
-                yield Finding(severity, f"{text}{causes and '; '}{causes}", own)
+                causes = filter(None, (_causes(one, fields) for one, fields in own.items()))
+                explains = tuple(chain.from_iterable(own.values()))
+                yield Finding(severity, "; ".join([text, *causes]), explains)
 
     return find
+
+
+def _fields_of(change: Change, fact: Fact, part: str) -> tuple[Difference, ...]:
+    """The differences that a fact about a part of an object reads."""
+    container, _, probe = part.partition(": ")
+    return tuple(
+        field
+        for field in owned(change, fact.id)
+        if (not probe or probe in field.path) and container_of(field) in ("", container)
+    )
 
 
 def subject(item: Object, objects: Objects) -> Any:
@@ -135,7 +147,15 @@ def _brief(change: Change, path: Path) -> str:
 
 
 FACTS = tuple(
-    Effect(fact.id, fact.reason, fact.kinds, Risk(fact.risk), ("changed",), _changes_of(fact))
+    Effect(
+        fact.id,
+        fact.reason,
+        fact.kinds,
+        Risk(fact.risk),
+        ("changed",),
+        _changes_of(fact),
+        fact.source,
+    )
     for fact in declared(Fact, lifecycle, load_balancer, placement, replicas, argocd, secrets)
 )
 """An effect for each fact, which reports how it changes."""
