@@ -153,8 +153,7 @@ WAVE = "argocd.argoproj.io/sync-wave"
 FINGERPRINT = "checksum/job"
 """Annotation with the fingerprint of a hook, set on a regular object. Argo CD does not compare
 hooks, so a change to a hook would otherwise not start a sync."""
-NUMBER = re.compile(r"[+-]?[0-9]+")
-"""A valid sync wave."""
+_NUMBER = re.compile(r"[+-]?[0-9]+")
 _PHASES = {"PreSync": -1, "Sync": 0, "PostSync": 1}
 
 
@@ -176,7 +175,7 @@ def place(item: Object) -> tuple[int, int]:
     """
     phases = [_PHASES[phase] for phase in release_phases(item)]
     wave = item.annotations.get(WAVE, "0")
-    return min(phases, default=0), int(wave) if NUMBER.fullmatch(wave) else 0
+    return min(phases, default=0), int(wave) if _NUMBER.fullmatch(wave) else 0
 
 
 def fingerprint(manifest: Manifest) -> str:

@@ -44,7 +44,7 @@ _TYPES = {
 
 
 def refused(manifest: Manifest, version: str | None = None) -> Iterator[tuple[str, list[Any]]]:
-    """What is wrong with an object, with the path of an unknown field.
+    """What is wrong with an object, with the path of the field, if it is not a mapping or list.
 
     `spec.replicaz is not a field; did you mean replicas?` Of a kind without a schema, only what all
     kinds have in common counts.
@@ -148,12 +148,14 @@ def _messages(error: ValidationError, version: str | None) -> Iterator[tuple[str
                 at = [*path, field]
                 yield f"{_spelled(at)} is {_unknown(field, error, version)}", at
         case "required" if not described:
-            yield f"{_spelled([*path, details['property']])} is missing", []
+            at = [*path, details["property"]]
+            yield f"{_spelled(at)} is missing", at
         case "type" if not described:
             types = " or ".join(_TYPES[one] for one in details["types"])
-            yield f"{_spelled(path)} is not {types}", []
+            yield f"{_spelled(path)} is not {types}", path
         case _:
-            yield f"{_spelled(path) or name}: {described or error.message}", []
+            text = f"{_spelled(path) or name}: {described or error.message}"
+            yield text, [] if isinstance(error.instance, dict | list) else path
 
 
 def _described(error: ValidationError, value: Any, version: str | None) -> str:

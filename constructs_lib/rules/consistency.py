@@ -129,16 +129,17 @@ def dangling_service(service: Object, rendered: Rendered) -> Problems:
         return
     pods = behind(rendered.objects, service)
     if not pods:
-        yield "its selector matches no pods"
+        yield "its selector matches no pods", "", "selector"
         return
     if len({workload.key for workload in pods if workload.serves}) > 1:
         names = ", ".join(str(workload.key) for workload in pods)
         text = f"its selector matches pods of several workloads ({names})"
-        yield Problem(text, "use a unique label")
+        yield Problem(text, "use a unique label", fields=("selector",))
     for port in service.spec.get("ports") or ():
         target, protocol = port.get("targetPort", port.get("port")), port.get("protocol", "TCP")
         if not any(network.listening(workload, target, protocol) for workload in pods):
-            yield f"port {port.get('port')} targets {target}, but no container listens on it"
+            text = f"port {port.get('port')} targets {target}, but no container listens on it"
+            yield text, "", "targetPort"
 
 
 @rule("Ingress", risk="downtime", remedy="use a port of the Service")

@@ -171,9 +171,6 @@ def mismatching_secret_store(store: Object, rendered: Rendered) -> Problems:
 )
 def unordered_release(release: Workload, rendered: Rendered) -> Problems:
     """A build that starts before its migration ends may find an unexpected schema."""
-    wave = release.annotations.get(WAVE, "0")
-    if not argocd.NUMBER.fullmatch(wave):
-        yield Problem(f"its sync wave {wave!r} is not an integer", "Argo CD treats it as 0")
     phases = release_phases(release)
     if not phases:
         for item in argocd.needs(rendered.objects, release):

@@ -64,15 +64,11 @@ def mismatching_timeouts(ingress: Object, rendered: Rendered) -> Problems:
         delay = attributes(ingress, "target-group-attributes").get(_DELAY, "0")
         slept = container.sleeps_before_stop
         if slept is not None and slept < float(delay):
-            yield (
-                f"waits {delay} s for the requests of a stopping pod ({_DELAY}), but {container} "
-                f"is stopped after {slept:g} s (preStop)"
-            )
+            text = f"waits {delay} s for the requests of a stopping pod ({_DELAY})"
+            yield f"{text}, but {container} is stopped after {slept:g} s (preStop)", "", _DELAY
         idle = attributes(ingress, "load-balancer-attributes").get(_IDLE, "60")
         variables = {one["name"]: one.get("value") for one in container.get("env") or ()}
         kept = variables.get(_KEEP_ALIVE)
         if kept and float(kept) <= float(idle):
-            yield (
-                f"keeps idle connections for {idle} s ({_IDLE}), but {container} closes them after "
-                f"{kept} s ({_KEEP_ALIVE}), so clients see 502"
-            )
+            why = f"{container} closes them after {kept} s ({_KEEP_ALIVE}), so clients see 502"
+            yield f"keeps idle connections for {idle} s ({_IDLE}), but {why}", "", _IDLE

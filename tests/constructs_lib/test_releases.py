@@ -47,7 +47,6 @@ def problems(annotations: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("annotations", "message"),
     [
-        ({WAVE: "--1"}, "its sync wave '--1' is not an integer; Argo CD treats it as 0"),
         ({WAVE: "-2"}, "runs before or together with ServiceAccount space/one, which its pods"),
         ({HOOK: "PreSync"}, "runs in PreSync, before the sync creates its dependencies"),
     ],
