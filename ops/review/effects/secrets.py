@@ -122,8 +122,7 @@ def changed_sources(comparison: Comparison) -> list[Key]:
     sources = [
         Key("", "Secret", change.key.namespace, secret_of(change.after.manifest))
         for change in comparison.changed(["ExternalSecret"])
-        for fields in [change.among(*_CONTENT)]
-        if any(field.path[-1] != ORDER and not is_default(change, field) for field in fields)
+        if any(f.path[-1] != ORDER and not is_default(change, f) for f in change.among(*_CONTENT))
     ]
     maps = comparison.changed(["ConfigMap"])
     return sources + [item.key for item in maps if item.among(*((name,) for name in DATA))]
