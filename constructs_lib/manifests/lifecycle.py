@@ -72,7 +72,7 @@ def _tolerance(
 def checks_changed(workload: Workload, _: Objects) -> Readings:
     """What a probe asks decides whether a container has started, hangs or gets requests."""
     for container in workload.every_container:
-        numbers = {port.get("name"): port["containerPort"] for port in container.ports}
+        numbers = {port.get("name"): port.get("containerPort") for port in container.ports}
         for probe in PROBES:
             fields = at(container, probe).items()
             for method, of in [one for one in fields if isinstance(one[1], dict)] or [("", {})]:
