@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from constructs_lib.manifests.facts import Field, field_of
+from constructs_lib.manifests.facts import Field
 from constructs_lib.manifests.objects import Object, Objects
 from constructs_lib.manifests.schema import unreadable
 from constructs_lib.model import Manifest
 from ops.review.diff import ABSENT, Comparison, Difference
 from ops.review.effects import findings
-from ops.review.effects.fields import effect_unknown, field_updated
+from ops.review.effects.fields import effect_unknown, field_updated, row_of
 from ops.review.model import Finding, Severity
 from tests.mutants import start
 
@@ -113,7 +113,7 @@ def shortcomings(change: Change) -> Iterator[str]:
     found += field_updated(comparison, explained)
     found += effect_unknown(comparison, explained)
     for field in comparison.change_of(after.key).differences:
-        row = field_of((after.key.group, after.kind), field.removed or field.path)
+        row = row_of(comparison.change_of(after.key), field)
         own = [finding for finding in found if field in finding.explains]
         if row is None:
             yield f"{change.name}: {field} has no row in fields.yaml"
