@@ -137,7 +137,7 @@ class Early(Chart):
         (lambda _: Installation(region="Frankfurt"), "region 'Frankfurt' does not match"),
         (lambda _: Installation(account="12"), "account '12' does not match"),
         (lambda _: Installation(kms_key_arn="alias/x"), "kms_key_arn 'alias/x' does not match"),
-        (lambda _: Installation(alb_subnets=("10.0.0.0",)), "'10.0.0.0' is not a CIDR range; add"),
+        (lambda _: Installation(alb_subnets=("10.0.0.0",)), "'10.0.0.0' is not a CIDR range; w"),
         (lambda _: Installation(vpc_cidrs=("10.0.0.1/16",)), "10.0.0.1/16 has host bits"),
         (lambda _: Installation(access_logs_bucket="s3://logs"),
          "access_logs_bucket 's3://logs' does not match"),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from constructs_lib.errors import DeclarationError, one_line
+from constructs_lib.errors import one_line
 from constructs_lib.manifests.network import NOT_PUBLIC, PRIVATE
 from constructs_lib.model import Calls, Egress, Manifest
 
@@ -97,20 +97,14 @@ class CallDirectory:
         address = (callee.chart.namespace, callee.name)
         self._offered[address] = callee
         for caller, call in self._waiting.pop(address, ()):
-            try:
-                _connect(caller, callee, call)
-            except DeclarationError as error:  # of the caller, not of the running line
-                self._refused.append(f"{caller.network_policy.declared}: {error}")
+            self._connect(caller, callee, call)
 
     def call(self, caller: ProgramConstruct, call: Calls) -> None:
-        """Connect `caller`, now or when the callee is declared.
-
-        Raises DeclarationError if the callee does not have the port.
-        """
+        """Connect `caller`, now or when the callee is declared."""
         address = (call.namespace or caller.chart.namespace, call.service)
         callee = self._offered.get(address)
         if callee:
-            _connect(caller, callee, call)
+            self._connect(caller, callee, call)
         else:
             self._waiting[address].append((caller, call))
 
@@ -126,18 +120,19 @@ class CallDirectory:
                     f"{', '.join(declared) or 'none'}"
                 )
 
-
-def _connect(caller: ProgramConstruct, callee: ProgramConstruct, call: Calls) -> None:
-    port = callee.service_ports.get(call.port)
-    if port is None:
-        raise DeclarationError(
-            f"{caller.name} calls port {call.port!r} of {callee.name}, but its Service only has "
-            f"{', '.join(callee.service_ports)}; use one of them"
-        )
-    to = {"to": [_pods(callee, seen_by=caller)], "ports": [_port(port)]}
-    from_ = {"from": [_pods(caller, seen_by=callee)], "ports": [_port(port)]}
-    caller.network_policy.merge({"spec": {"egress": [to]}})
-    callee.network_policy.merge({"spec": {"ingress": [from_]}})
+    def _connect(self, caller: ProgramConstruct, callee: ProgramConstruct, call: Calls) -> None:
+        port = callee.service_ports.get(call.port)
+        if port is None:
+            self._refused.append(
+                f"{caller.network_policy.declared}: {caller.name} calls port {call.port!r} of "
+                f"{callee.name}, but its Service only has {', '.join(callee.service_ports)}; use "
+                "one of them"
+            )
+            return
+        to = {"to": [_pods(callee, seen_by=caller)], "ports": [_port(port)]}
+        from_ = {"from": [_pods(caller, seen_by=callee)], "ports": [_port(port)]}
+        caller.network_policy.merge({"spec": {"egress": [to]}})
+        callee.network_policy.merge({"spec": {"ingress": [from_]}})
 
 
 def _pods(workload: ProgramConstruct, *, seen_by: ProgramConstruct) -> Mapping[str, Manifest]:

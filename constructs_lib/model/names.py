@@ -122,14 +122,13 @@ _SECRET_VALUE = re.compile(
 @cache
 def as_range(cidr: str) -> Range:
     """Parse a CIDR range. Raises DeclarationError, also for an address without a prefix."""
-    if "/" not in cidr:
-        raise DeclarationError(
-            f"{cidr!r} is not a CIDR range; add a prefix length, such as {cidr}/32"
-        )
     try:
-        return ip_network(cidr)
+        parsed = ip_network(cidr)
     except ValueError as error:
         raise DeclarationError(f"{error}; write it like 10.0.1.0/24") from error
+    if "/" not in cidr:
+        raise DeclarationError(f"{cidr!r} is not a CIDR range; write it like {parsed}")
+    return parsed
 
 
 def check_ranges(ranges: Iterable[str], name: str) -> None:

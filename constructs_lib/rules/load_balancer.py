@@ -23,18 +23,14 @@ def rejected_ingress(rendered: Rendered) -> Problems:
             yield Problem(f"{text}{also}", object=ingress)
 
 
-@rule(
-    risk="exposure",
-    remedy="make it more specific than the others, or change their order (group.order)",
-    reviewed_by_field=True,
-)
+@rule(risk="exposure", remedy="change the order, or the path", reviewed_by_field=True)
 def shadowed_path(rendered: Rendered) -> Problems:
     """No request reaches a path if its load balancer sends them all elsewhere first."""
     for balancer in load_balancers(rendered.objects):
         for path, first in balancer.shadowed():
-            text = f"no request reaches {path}: it is {first.route}, by {first} of"
+            taken = f"{first} of {first.route.ingress} comes first, and is {first.route}"
             ingress = rendered.objects.get(path.route.ingress)
-            yield Problem(f"{text} {first.route.ingress}", object=ingress)
+            yield Problem(f"no request reaches {path}: {taken}", object=ingress)
 
 
 @rule("Ingress", risk="downtime", remedy="open the port to the addresses of the load balancer")

@@ -158,10 +158,9 @@ class Rule:
         about = (item, *problem.about) if item else problem.about
         problem = replace(problem, remedy=remedy, object=item, about=about)
         text = f"{'; '.join(filter(None, (problem.text, remedy)))} [{self.name}]"
-        if item is None:
-            return Violation(self.name, "the platform", text, None, text, self, problem)
-        message = f"{item.key}: {text}"
-        return Violation(self.name, str(item.key), message, item, text, self, problem)
+        subject = str(item.key) if item else "the platform"
+        message = f"{subject}: {text}" if item else text
+        return Violation(self.name, subject, message, item, text, self, problem)
 
 
 def rule(

@@ -287,9 +287,10 @@ def unpinned_image(workload: Workload, rendered: Rendered) -> Problems:
         image = container.get("image") or ""
         registry, _, name = repository(image).rpartition("/")
         pin = platform.images.get(name) if registry == platform.registry else None
-        if pin is None:
-            what = image or "no image"
-            yield f"{container} runs {what}, which is not an image of {platform.registry}"
+        if not image:
+            yield Problem(f"{container} has no image", "correct the name of the container")
+        elif pin is None:
+            yield f"{container} runs {image}, which is not an image of {platform.registry}"
         elif image != f"{registry}/{name}:{pin}":
             text = f"{container} runs {image}, but catalogue/images/{name}.pin pins {pin}"
             yield Problem(text, "use the pinned build")

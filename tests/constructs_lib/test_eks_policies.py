@@ -215,7 +215,7 @@ TO_DNS = "[{ports: [{port: 53, protocol: UDP}], to: [{ipBlock: {cidr: %s}}]}]"
         ),
         (['[{ports: [{port: 443}], to: [{ipBlock: {cidr: "::/0"}}]}]'],
          "contains ::/0, but this platform supports only IPv4 clusters"),
-        ([TO_DNS % "8.8.8.8"], "'8.8.8.8' is not a CIDR range; add a prefix"),
+        ([TO_DNS % "8.8.8.8"], "'8.8.8.8' must be a range such as"),
     ],
 )  # fmt: skip
 def test_rules_that_differ_on_eks_are_rejected(egress: list[str], message: str) -> None:

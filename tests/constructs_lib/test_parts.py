@@ -329,7 +329,7 @@ def shared(chart: Chart) -> None:
         (alb(annotations={f"{_PREFIX}/load-balancer-attributes": "idle_timeout.timeout_seconds=9"}),
          "use the prop of Alb"),
         (shared, "share the load balancer shared, but differ in load-balancer-attributes"),
-        (alb(inbound_cidrs=("10.0.0.0", "x")), "inbound_cidrs: 'x' does not appear to be"),
+        (alb(inbound_cidrs=("10.0.0.0/8", "x")), "inbound_cidrs: 'x' does not appear to be"),
         (alb(annotations={INBOUND: "10.0.0.0/16 10.1.0.0/16"}), "[invalid-inbound-ranges]"),
         (alb(inbound_cidrs=("10.0.0.0/16",), annotations={f"{_PREFIX}/security-groups": "sg-1"}),
          "ignores inbound-cidrs because security-groups is set; remove one of them"),
