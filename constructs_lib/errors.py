@@ -153,7 +153,9 @@ def _misspelling(error: BaseException) -> str | None:
         return f"{error.msg.partition(' (')[0]}; check the spelling, or add it"
     if isinstance(error, AttributeError):
         owner = getattr(error.obj, "__name__", type(error.obj).__name__)
-        problem, remedy = f"{owner} has no member {error.name}", "add it"
+        is_empty = getattr(error.obj, "__dict__", None) == {}
+        remedy = "call super().__init__(...) first" if is_empty else "add it"
+        problem = f"{owner} has no member {error.name}"
         names = [name for name in dir(error.obj) if not name.startswith("_")]
     else:
         problem, remedy = f"{error.name} is not defined", "import it"

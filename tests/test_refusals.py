@@ -148,6 +148,8 @@ class Early(Chart):
         (lambda _: sys.exit(1), "the chart calls sys.exit; raise an exception instead"),
         (lambda chart: Early(base.app_of(chart)),
          "a construct is used before it is initialized; call super().__init__(...) first"),
+        (lambda _: Chart.__new__(Chart).platform,
+         "Chart has no member platform; check the spelling, or call super().__init__(...) first"),
         (alb(listeners=("HTTPS",)), "ssl_redirect needs an HTTP and an HTTPS listener"),
         (alb(paths=("/*",)), "start it with a slash, and omit * and ?: a prefix"),
         (alb(denied_paths=("/metrics*",)), "'/metrics*' is not a valid path; start"),
