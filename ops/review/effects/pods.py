@@ -59,7 +59,8 @@ def volumes_changed(change: Change, _: Comparison) -> Findings:
         elif old != new and fields:
             lost = "; without the files of this claim" if "persistentVolumeClaim" in was else ""
             text = f"volume {name}: {new} (before: {old}){lost}"
-            yield Finding(HIGH if lost else MEDIUM, text, fields)
+            severity = LOW if not was and "emptyDir" in now else MEDIUM
+            yield Finding(HIGH if lost else severity, text, fields)
 
 
 def _source(volume: Manifest) -> str:
