@@ -9,6 +9,7 @@ from constructs_lib.rules import RULES as RULES_OF_THE_SYNTH
 from constructs_lib.rules.api import invalid_field
 from constructs_lib.rules.gitops import unsynced_release
 from constructs_lib.rules.model import Rendered, Violation, declared
+from constructs_lib.rules.security import pod_security_baseline
 from ops.review.diff import Change, Comparison, Difference
 from ops.review.effects import (
     availability,
@@ -37,7 +38,7 @@ _PLATFORM = Key("", "Platform", "", "the platform")
 
 def findings(comparison: Comparison) -> Findings:
     """All effects of a change, and the rules of the synth that it breaks or fixes."""
-    violations = [] if comparison.path else list(_violations_changed(comparison))
+    violations = list(_violations_changed(comparison))
     yield from violations
     refused = {field for finding in violations for field in finding.explains}
     for effect in EFFECTS:
@@ -77,7 +78,7 @@ def _violations(
     on_both_sides = comparison.before.objects.keys() & comparison.after.objects.keys()
     crashes: list[RuleError] = []
     violations = {}
-    for rule in RULES_OF_THE_SYNTH:
+    for rule in [pod_security_baseline] if comparison.path else RULES_OF_THE_SYNTH:
         if comparison.stored and rule is unsynced_release:
             continue  # the fingerprint is that of the rendered job, without the server's defaults
         for violation in rule.violations(rendered, crashes):
