@@ -168,7 +168,7 @@ def _objects_in(
             if isinstance(error, RecursionError):
                 problem = "it is nested too deeply"
             advice = "; if it is a template, render it" if "{{" in document else ""
-            unread[f"{file}:{line}"] = f"{problem}{advice}"
+            unread.setdefault(f"{file}:{line}", f"{problem}{advice}")
         first += document.count("\n")
 
 

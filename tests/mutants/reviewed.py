@@ -112,8 +112,9 @@ def shortcomings(change: Change) -> Iterator[str]:
     explained = {field for finding in found for field in finding.explains}
     found += field_updated(comparison, explained)
     found += effect_unknown(comparison, explained)
-    for field in comparison.change_of(after.key).differences:
-        row = row_of(comparison.change_of(after.key), field)
+    edit = comparison.change_of(after.key)
+    for field in edit.differences:
+        row = row_of(edit, field)
         own = [finding for finding in found if field in finding.explains]
         if row is None:
             yield f"{change.name}: {field} has no row in fields.yaml"
