@@ -61,6 +61,8 @@ class Severity(StrEnum):
 
 
 HIGH, MEDIUM, LOW = Severity
+PLATFORM = Key("", "Platform", "", "the platform")
+"""In place of an object, for what concerns several."""
 _MAX_FACTS = 6
 """How many facts a finding lists; the raw diff has all."""
 _SET_BY_EFFECT: Any = None
@@ -137,8 +139,15 @@ class Effect:
     """Another kind: if an object of it changes, all objects of `kinds` may be affected."""
 
     def __call__(self, subject: Any, *context: Any) -> Findings:
-        """Complete the findings about a subject."""
-        for finding in self.find(subject, *context):
+        """Complete the findings about a subject; one that it cannot read is unknown."""
+        try:
+            found = list(self.find(subject, *context))
+        except Exception as error:  # noqa: BLE001 an object of any shape
+            cause = f"{type(error).__name__}: {error}"
+            text = f"effect unknown: {self.id} cannot read it ({cause}); correct the object"
+            key = getattr(subject, "key", PLATFORM)
+            found = [Finding(HIGH, text, risk=Risk.UNKNOWN, key=key)]
+        for finding in found:
             yield replace(
                 finding,
                 risk=finding.risk or self.risk,

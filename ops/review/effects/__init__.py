@@ -25,15 +25,13 @@ from ops.review.effects import (
 )
 from ops.review.effects.fields import FACTS, container_of, owned
 from ops.review.load import of_cluster
-from ops.review.model import HIGH, LOW, Effect, Finding, Findings, Risk
+from ops.review.model import HIGH, LOW, PLATFORM, Effect, Finding, Findings, Risk
 
 EFFECTS = (
     *declared(Effect, removal, definitions, availability, exposure, network, permissions),
     *declared(Effect, secrets, stack, operation, pods),
     *FACTS,
 )
-_PLATFORM = Key("", "Platform", "", "the platform")
-"""In place of an object, for what concerns several."""
 
 
 def findings(comparison: Comparison) -> Findings:
@@ -58,7 +56,7 @@ def _violations_changed(comparison: Comparison) -> Findings:
     for subject, crash in crashes.items():
         if subject not in former or crash.item in comparison.changes:
             text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
-            key = crash.item or _PLATFORM
+            key = crash.item or PLATFORM
             yield Finding(HIGH, text, risk=Risk.UNKNOWN, key=key, rule=crash.rule)
     for place, violation in now.items():
         if place not in was:
@@ -89,7 +87,7 @@ def _violations(
 
 
 def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Finding:
-    key = violation.object.key if violation.object else _PLATFORM
+    key = violation.object.key if violation.object else PLATFORM
     risk = Risk(violation.rule.risk)
     if fixed and risk is Risk.DELETE:
         risk = Risk.UPDATE  # nothing is deleted

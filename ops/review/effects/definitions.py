@@ -139,7 +139,7 @@ def _changes(change: Change, comparison: Comparison) -> dict[SchemaChange, list[
                 changes[one] += [
                     item.key for item in users if not all(map(spares, _values(item.manifest, path)))
                 ]
-        except (AttributeError, LookupError, TypeError):
+        except (AttributeError, LookupError, TypeError, ValueError):
             changes[SchemaChange("unknown", (version,), "the schema is not valid")] += ()
     return changes
 

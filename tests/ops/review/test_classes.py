@@ -10,8 +10,9 @@ from constructs_lib.manifests.objects import Object
 from constructs_lib.rules import RULES
 from constructs_lib.rules.model import Problems, Rendered, declared, rule
 from ops.review import effects, report
+from ops.review.diff import NOTHING, Change, Comparison
 from ops.review.live import findings as of_clusters
-from ops.review.model import Effect, Finding, Risk
+from ops.review.model import Effect, Finding, Findings, Risk, Severity, effect
 from tests.conftest import ROOT
 from tests.ops.review import cases, stack_cases
 from tests.ops.review.cases import Case
@@ -50,6 +51,16 @@ def test_an_object_that_a_rule_cannot_read_is_unknown(monkeypatch: pytest.Monkey
     assert ("high", "missing-replicas", text) in reported
     assert not [text for *_, text in reported if "fixed: runs" in text]
     assert review(rendered(), rendered()).findings == []
+
+
+def test_an_object_that_an_effect_cannot_read_is_unknown() -> None:
+    @effect("Deployment", risk="update")
+    def surprised(change: Change, _: Comparison) -> Findings:
+        yield Finding(Severity.LOW, change.after.spec["replicas"])
+
+    (found,) = surprised(Change(NOTHING, NOTHING), None)
+    text = "effect unknown: surprised cannot read it (KeyError: 'replicas'); correct the object"
+    assert (found.severity, found.risk, found.text) == ("high", "unknown", text)
 
 
 def test_each_effect_has_a_case() -> None:
