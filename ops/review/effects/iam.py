@@ -11,19 +11,10 @@ from ops.review.diff import shown
 _PSEUDO_PARAMETER = re.compile(r"\$\{AWS::\w+\}")
 
 
-def allowed(item: Object) -> Iterator[str]:
-    """What the policies of a resource allow, per statement and resource."""
+def permissions(item: Object, *, denied: bool) -> Iterator[str]:
+    """What the policies of a resource allow, or deny, per statement and resource."""
     for purpose, entry in _entries(item):
-        if not _denies(entry):
-            yield from (f"{purpose}{text}" for text in _in_words(entry))
-    for managed in _as_list(at(item.manifest, "Properties").get("ManagedPolicyArns") or []):
-        yield f"managed policy {shown(managed)}"
-
-
-def denied(item: Object) -> Iterator[str]:
-    """What they deny."""
-    for purpose, entry in _entries(item):
-        if _denies(entry):
+        if _denies(entry) is denied:
             yield from (f"{purpose}{text}" for text in _in_words(entry))
 
 
@@ -46,6 +37,8 @@ def _entries(item: Object) -> Iterator[tuple[str, Any]]:
         yield from (("", entry) for entry in _statements(document))
     for entry in _statements(properties.get("AssumeRolePolicyDocument")):
         yield "assume this role: ", entry
+    for entry in _as_list(properties.get("ManagedPolicyArns") or []):
+        yield "managed policy ", entry
 
 
 def _statements(document: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 from constructs_lib.manifests.argocd import PROJECT_BOUNDS, cluster
@@ -12,7 +13,7 @@ from constructs_lib.model import Manifest
 from constructs_lib.rules.security import ROLE
 from ops.review.diff import ANY_STATE, NOTHING, Comparison, State, shown
 from ops.review.effects.fields import owned
-from ops.review.effects.iam import allowed, denied
+from ops.review.effects.iam import permissions
 from ops.review.model import HIGH, LOW, Finding, Findings, effect
 
 Request = tuple[str, ...]
@@ -135,6 +136,7 @@ def _of_provider(store: Object) -> Iterator[str]:
 
 _UNLESS_REMOVED: tuple[State, ...] = ("added", "changed")
 """Without the object, its Applications and readers can do less, not more."""
+_DENIALS = partial(permissions, denied=True)
 _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions], ...] = (
     ("AppProject", _UNLESS_REMOVED, _of_project),
     ("AppProject", ["added"], _of_other_project_fields),
@@ -146,8 +148,8 @@ _PERMISSIONS: tuple[tuple[str, Sequence[State], Permissions], ...] = (
     ("ClusterSecretStore", ["added"], _of_provider),
     ("ServiceAccount", ANY_STATE, _of_account),
     ("MutatingWebhookConfiguration ValidatingWebhookConfiguration", ANY_STATE, _of_webhooks),
-    (STACK_GROUP, ANY_STATE, allowed),
-    (STACK_GROUP, ANY_STATE, denied),
+    (STACK_GROUP, ANY_STATE, partial(permissions, denied=False)),
+    (STACK_GROUP, ANY_STATE, _DENIALS),
 )
 """Kinds, when they are reported, and what their objects allow, or deny."""
 
@@ -157,7 +159,7 @@ def permissions_changed(comparison: Comparison) -> Findings:
     """Accounts, roles, IAM policies, projects, Applications and stores allow more or less."""
     for kinds, states, of in _PERMISSIONS:
         words, severities = ("new permissions:", "removed permissions:"), (HIGH, LOW)
-        if of is denied:
+        if of is _DENIALS:
             words, severities = ("now denies:", "no longer denies:"), (LOW, HIGH)
         for change in comparison.changed(kinds.split(), states):
             was, now = (
