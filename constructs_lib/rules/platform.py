@@ -165,8 +165,8 @@ def unencrypted_ingress(ingress: Object, rendered: Rendered) -> Problems:
     if notes.get(SCHEME) not in ("internal", "internet-facing"):
         yield f"does not set who can reach it (scheme {notes.get(SCHEME)})"
     protocols = {protocol for protocol, _ in listeners(ingress)}
-    if "HTTPS" not in protocols:
-        yield "does not listen on HTTPS (listen-ports)"
+    if "HTTPS" not in protocols or f"{ALB}listen-ports" not in notes:
+        yield "does not say that it listens on HTTPS (listen-ports)"
     if "HTTP" in protocols and f"{ALB}ssl-redirect" not in notes:
         yield "responds without TLS (no ssl-redirect)"
     if not notes.get(f"{ALB}ssl-policy", "").startswith(_TLS):
