@@ -102,6 +102,8 @@ def _definitions(version: str | None) -> Any:
         found |= changed
         if release == version:
             break
+    if not version:  # compiling what stores of every provider may have takes a third of the time
+        found |= {name: {} for name in found if name.endswith("ClusterSecretStore")}
     for name, added in json.loads(_VALUES.read_bytes()).items():
         found[name] = {**found.get(name, {}), "allOf": [added]}
     return found
