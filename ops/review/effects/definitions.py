@@ -107,7 +107,7 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
         outcomes[one.consequence, bool(objects)].append(one)
     for (name, is_hit), alike in outcomes.items():
         consequence = _SCHEMA[name]
-        text = f"{consequence['text']}: {_summary(alike)}"
+        text = f"{consequence['text']}: {_summary(alike, is_hit=is_hit)}"
         if is_hit and "concerns" in consequence:
             keys = dict.fromkeys(key for one in alike for key in changes[one])
             text += f"; {consequence['concerns']} {_named(keys, comparison)}"
@@ -264,13 +264,19 @@ def _values(value: Any, path: Path) -> Iterator[Any]:
         yield from _values(value[path[0]], path[1:])
 
 
-def _summary(changes: Iterable[SchemaChange]) -> str:
-    """Where a schema changes, and how."""
+def _summary(changes: list[SchemaChange], *, is_hit: bool) -> str:
+    """Where a schema changes, and how; many changes in brief, if they concern no object."""
+    is_brief = len(changes) > _FEW and not is_hit
     differences: dict[str, list[str]] = defaultdict(list)
     for change in changes:
-        path = ".".join(change.path).replace(f".{_ITEMS}", _ITEMS)
-        differences[path] += filter(None, [change.what])
-    texts = (f"{path} ({', '.join(of)})" if of else path for path, of in differences.items())
+        path, what = ".".join(change.path).replace(f".{_ITEMS}", _ITEMS), change.what
+        if is_brief:
+            path, what = f"….{path.rpartition('.')[2]}", what.partition(" ")[0]
+        differences[path] += filter(None, [what])
+    texts = (
+        f"{path} ({', '.join(dict.fromkeys(of))})" if of else path
+        for path, of in differences.items()
+    )
     return listed(list(texts), _FEW)
 
 
