@@ -17,7 +17,10 @@ from tests.e2e.installed import Installed
 from tests.ops.review.cases import CASES
 from tests.ops.review.edits import rendered, review
 
-_RULES = {"contradicting-range", "duplicate-port", "immutable-field-changed", "invalid-field"}
+_RULES = {
+    *("contradicting-range", "duplicate-port", "immutable-field-changed", "invalid-field"),
+    "unknown-time-zone",
+}
 """Rules and an effect that say that the API server refuses the object."""
 _WORDS = ("the API server rejects it", "the API server refuses")
 _OF_THE_CLUSTER = {403, 404}
