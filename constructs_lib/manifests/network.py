@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
@@ -201,7 +201,7 @@ class IngressPath(NamedTuple):
         return None if self.action else at(self.backend, "service").get("name")
 
 
-@cache
+@lru_cache(maxsize=256)
 def paths(ingress: Object) -> tuple[IngressPath, ...]:
     """The paths of all rules in the order of the controller, then the default backend."""
     found: list[IngressPath] = []

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from functools import cache
+from functools import lru_cache
 
 from constructs_lib.manifests.argocd import FINGERPRINT, needs, release_phases, waiting
 from constructs_lib.manifests.network import INTERNET, audience, backends, hosts
@@ -21,7 +21,7 @@ Restart = tuple[Workload, tuple[Difference, ...], list[str]]
 """A workload, the differences of its pod template, and what changes and makes Reloader act."""
 
 
-@cache
+@lru_cache(maxsize=1)
 def _restarts(comparison: Comparison) -> list[Restart]:
     restarts = []
     changed, objects = changed_sources(comparison), comparison.after

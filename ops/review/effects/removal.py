@@ -23,8 +23,6 @@ _IMMUTABLE = {
     for kinds, fields in TABLES["immutable"].items()
     for kind in kinds.split(", ")
 }
-_LATER = ", once someone confirms it"
-_UNSYNCED = "; unless IgnoreExtraneous is set, its Application is OutOfSync"
 DATA = ("binaryData", "data", "stringData")
 """The data of a ConfigMap or Secret."""
 SIZE = ("spec", "resources", "requests", "storage")
