@@ -73,9 +73,9 @@ class Report:
         self.unread = {
             place: problem
             for place, problem in {**former, **head.unread}.items()
-            if _file_of(place) in self.changed_files
+            if not head.path or _file_of(place) in self.changed_files
         }
-        """Why a document of a changed file cannot be compared, by file and line."""
+        """Why a document cannot be compared, by file and line; of others, if its file changes."""
         self.added: list[Finding] = []
         """Findings from other sources; complete before any property is read."""
         self.incomplete: str | None = None
@@ -202,7 +202,7 @@ def _file_of(place: str) -> str:
 
 @effect(risk="unknown")
 def file_not_compared(report: Report) -> Findings:
-    """A template, another kind of file or a duplicate object cannot be compared."""
+    """A document that is not valid, such as a template, or a duplicate cannot be compared."""
     for place, problem in report.unread.items():
         yield Finding(HIGH, f"cannot be compared: {problem}", key=Key("", "File", "", place))
 

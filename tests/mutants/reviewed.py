@@ -112,6 +112,7 @@ def shortcomings(change: Change) -> Iterator[str]:
     explained = {field for finding in found for field in finding.explains}
     found += field_updated(comparison, explained)
     found += effect_unknown(comparison, explained)
+    yield from (f"{change.name}: {one.text}" for one in found if "cannot read it" in one.text)
     edit = comparison.change_of(after.key)
     for field in edit.differences:
         row = row_of(edit, field)

@@ -121,9 +121,7 @@ def schema_changed(change: Change, comparison: Comparison) -> Findings:
 
 
 def _changes(change: Change, comparison: Comparison) -> dict[SchemaChange, list[Key]]:
-    """What differs in the versions that both sides serve, or between those in which objects are
-    stored, with the objects that it concerns.
-    """
+    """What differs in the versions that both sides serve or store, and for which objects."""
     changes: dict[SchemaChange, list[Key]] = defaultdict(list)
     was, now = _versions(change.before), _versions(change.after)
     versions = {version: version for version in was if was[version] and now.get(version)}

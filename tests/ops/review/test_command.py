@@ -110,7 +110,7 @@ def test_a_path_that_cannot_be_compared(arguments: tuple[str, ...], message: str
     assert message in " ".join(re.sub(r"[│╭╰╮╯─]", "", done.output).split())
 
 
-def test_an_error_goes_only_to_standard_error(reviewed: Path) -> None:
+def test_a_broken_document_is_reported_with_status_2(reviewed: Path) -> None:
     write(reviewed, {"cerebro/broken.k8s.yaml": "a: b: c"})
     done = run("--format", "json")
     assert (done.exit_code, json.loads(done.stdout)["severity"]) == (2, "high")

@@ -125,6 +125,11 @@ def test_the_rest_of_a_file_is_compared() -> None:
         assert not any("is deleted" in text for text in texts)
 
 
+def test_a_document_that_is_broken_at_both_revisions_is_reported() -> None:
+    broken = with_file("a: b: c")
+    assert said(review(broken, broken)) == {f"unknown File dist/{FILE}:1"}
+
+
 def test_an_empty_file_is_read_as_one_without_objects() -> None:
     report = review(rendered(), with_file("# nothing is left\n---\n"))
     assert {finding.risk for finding in report.findings if finding.key.name == "nebula"} == {
