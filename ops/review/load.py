@@ -138,7 +138,7 @@ def read_all(revision: Revision) -> Objects:
     """Every object of a revision. Raises ReviewError if a document cannot be read."""
     objects = read(revision)
     for place, problem in revision.unread.items():
-        raise ReviewError(f"{place} at {revision.name}: {problem}; restore it with `make synth`")
+        raise ReviewError(f"{place} at {revision.name}: {problem}; run `make synth template`")
     return objects
 
 

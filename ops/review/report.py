@@ -29,7 +29,7 @@ from ops.review.model import (
 )
 from ops.review.revisions import MANIFESTS, Revision, differing
 
-_CORRECT = "correct them, or restore them with `make synth`"
+_CORRECT = "correct them, or restore them with `make synth template`"
 _CORRECT_OTHERS = "render or correct them, or pass another path"
 _RISKS, _SEVERITIES = list(Risk), list(Severity)
 _FEW = 3

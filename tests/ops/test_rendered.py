@@ -64,8 +64,8 @@ def test_what_is_not_rendered_yet_is_read_from_dist(app: App) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("one.k8s.yaml", "a: b: c", r"dist/one.k8s.yaml:1 at .*: mapping values are .*; restore"),
-        ("one.k8s.yaml", "kind: Pod", r"dist/one.k8s.yaml:1 at .*: apiVersion is missing; restore"),
+        ("one.k8s.yaml", "a: b: c", r"dist/one.k8s.yaml:1 at .*: mapping values are .*; run"),
+        ("one.k8s.yaml", "kind: Pod", r"dist/one.k8s.yaml:1 at .*: apiVersion is missing; run"),
         (PENDING, "[[one", r"dist/pending.toml: .*; run `make synth`"),
         (PENDING, "[[one]]", r"dist/pending.toml: .*; run `make synth`"),
         (PENDING, None, "dist/pending.toml is missing; run `make synth`"),

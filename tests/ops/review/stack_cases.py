@@ -81,7 +81,7 @@ DEPLOY = "the next `cdk deploy`"
 FUNCTION, STACK_KEY = "AWS::Lambda::Function", "AWS::CloudFormation::Stack SecretsStack"
 PARAMETERS = [name for name, one in TEMPLATE["Resources"].items() if "Name" in one["Properties"]]
 KEY_ARNS = [f"arn:aws:kms:eu-central-1:123456789012:key/{n}" for n in (1, 2)]
-_KEEP = "theirs until `python -m ops secrets rotate` writes a new value: keep it enabled"
+_KEEP = "theirs until `python -m ops secrets rotate` writes a new value: keep that key enabled"
 _NEW = [("medium secret", name, f"have the key {KEY_ARNS[0]}; existing ones keep {_KEEP}")
         for name in PARAMETERS]  # fmt: skip
 _UNREADABLE = "no policy of the stack allows kms:Decrypt on {}: External Secrets cannot read a para"
@@ -164,7 +164,7 @@ CASES = [
          ("low privilege", ROLE, "removed permissions: ")),
     case("no key", with_key(KEY_ARNS[0], KEY_ARNS[0]), with_key(None, "*"),
          *(("medium secret", name, "new parameters have the AWS managed key; existing ones keep "
-            "theirs, also in a rotation: keep it enabled, or run `aws") for name in PARAMETERS),
+            "theirs, also in a rotation: keep that key enabled, or") for name in PARAMETERS),
          ("high privilege", ROLE, "new permissions: kms:Decrypt on *"),
          ("low privilege", ROLE, "removed permissions: ")),
     changed(f"{READ_POLICY}.0.Action", "ssm:GetParameters",

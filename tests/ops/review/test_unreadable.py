@@ -82,7 +82,7 @@ def test_a_broken_file_is_reported_with_its_line_and_soon(text: str, message: st
     report = review({FILE: ONE}, {FILE: text})
     problems = [f.text.replace("cannot be compared", f.key.name) for f in report.findings]
     assert any(message in problem for problem in problems)
-    assert "or restore them with `make synth`" in str(report.incomplete)
+    assert "or restore them with `make synth template`" in str(report.incomplete)
     assert process_time() - start < 2
 
 
