@@ -37,7 +37,7 @@ def compare(client: Client, head: Revision) -> Report:
     report = Report(*_revisions(state, runs, head, client.context))
     before, after = report.comparison.before, report.comparison.after
     report.added += cluster_findings(state, runs, before, after)
-    report.incomplete = unserved(runs)
+    report.incomplete = unserved(runs) or report.incomplete
     return report
 
 
