@@ -53,15 +53,15 @@ def service_ports_changed(change: Change, comparison: Comparison) -> Findings:
     fields = owned(change, "service-ports-changed")
     was = dict(_service_ports(change.before, comparison.before))
     now = dict(_service_ports(change.after, comparison.after))
-    moved = [
+    texts = [
         f"{port} now leads to port {target} of its pods (before: {was[port]})"
         for port, target in now.items()
         if target != was.get(port, target)
     ]
-    if moved:
-        yield Finding(MEDIUM, "; ".join(moved), fields)
-    words = ("now listens on", "no longer listens on")
-    yield from Finding.gains_and_losses([*was], [*now], words, (MEDIUM, MEDIUM), fields)
+    texts += (f"now listens on {port}" for port in now if port not in was)
+    texts += (f"no longer listens on {port}" for port in was if port not in now)
+    if texts:
+        yield Finding(MEDIUM, "; ".join(texts), fields)
 
 
 def _service_ports(service: Object, objects: Objects) -> Iterator[tuple[str, str]]:
