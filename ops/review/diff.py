@@ -37,7 +37,7 @@ ORDER = "[order]"
 """The last step of a path if only the order of a list differs."""
 
 _NAMES = "name mountPath secretKey secretRef.name configMapRef.name host path containerPort port"
-_ITEM_NAMES = [tuple(name.split(".")) for name in (*_NAMES.split(), "topologyKey")]
+_ITEM_NAMES = [tuple(name.split(".")) for name in (*_NAMES.split(), "topologyKey", "type")]
 """The fields that identify an item of a list."""
 _QUANTITIES = {"requests", "limits", "hard", "default", "defaultRequest", "sizeLimit"}
 _DURATIONS = {"refreshInterval", "duration", "maxDuration"}

@@ -180,3 +180,5 @@ def quota_below_demand(change: Change, comparison: Comparison) -> Findings:
         if resource in quotas and totals.get(resource, _NONE) > quotas[resource]:
             text = f"{resource}: {field.values()}, below peak demand: new pods are rejected"
             yield Finding(HIGH, text, (field,))
+        elif resource in totals:
+            yield Finding(LOW, f"{resource}: {field.values()}, not below peak demand", (field,))
