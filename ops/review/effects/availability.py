@@ -87,7 +87,7 @@ def pods_unavailable(comparison: Comparison) -> Findings:
             yield Finding(MEDIUM, text, key=workload.key)
         elif missing := workload.may_be_missing:
             pods = plural(workload.running, "pod")
-            text = f"up to {missing} of {pods} are unavailable during the update (maxUnavailable)"
+            text = f"loses up to {missing} of {pods} during the update (maxUnavailable)"
             yield Finding(MEDIUM, text, key=workload.key)
 
 
