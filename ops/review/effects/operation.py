@@ -18,6 +18,7 @@ from ops.review.effects.fields import owned
 from ops.review.model import HIGH, LOW, MEDIUM, Finding, Findings, Severity, effect, listed
 
 _OURS = re.compile(r"ghcr\.io/(?P<source>[\w.-]+/[\w.-]+)")
+_HUB = re.compile(r"^(docker\.io/)?(library/)?")
 _COMMIT = re.compile(r"sha-([0-9a-f]{40})")
 TOTAL = "all namespaces"
 _NONE = Fraction(0)
@@ -32,17 +33,18 @@ def image_changed(change: Change, _: Comparison) -> Findings:
     for name, container in after.named_containers.items():
         was, now = before.named_containers.get(name, {}).get("image"), container.get("image")
         if was and now and was != now:
-            fields = change.at(*change.template)
-            step = (f"[{name}]", "image")
+            fields = owned(change, "image-changed")
             severity, text = _describe(was, now)
-            yield Finding(severity, text, tuple(f for f in fields if f.path[-2:] == step))
+            yield Finding(severity, text, tuple(f for f in fields if f"[{name}]" in f.path))
 
 
 def _describe(was: str, now: str) -> tuple[Severity, str]:
     """Severity and text of an image change."""
-    before, after = ImageReference.of(was), ImageReference.of(now)
-    if before.repository != after.repository:
-        return HIGH, f"another image: {was} → {now}"
+    before, after = (ImageReference.of(_HUB.sub("", image)) for image in (was, now))
+    is_other = before.repository != after.repository
+    if is_other or (before.build, before.digest) == (after.build, after.digest):
+        severity, noun = (HIGH, "another") if is_other else (LOW, "the same")
+        return severity, f"{noun} image: {was} → {now}"
     tags = f"{after.name}: {' → '.join(dict.fromkeys((_brief(before), _brief(after))))}"
     if _floats(after):
         return HIGH, f"{tags}: no longer pinned; this tag can move to another build"
