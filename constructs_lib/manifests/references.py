@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from constructs_lib.manifests.network import backends
 from constructs_lib.manifests.objects import Key, Object, Objects, at, group, once_per_objects
@@ -194,6 +194,16 @@ class ImageReference(NamedTuple):
         first, slash, _ = self.repository.partition("/")
         is_host = slash and (any(sign in first for sign in ".:") or first == "localhost")
         return first if is_host else "docker.io"
+
+
+def stored(fields: Manifest, name: str) -> Any:
+    """A field; if it is missing, what the API server stores because of another one."""
+    match name, fields:
+        case "imagePullPolicy", {"image": str(image), **others} if not others.get(name):
+            return "Always" if ImageReference.of(image).build == "latest" else "IfNotPresent"
+        case "serviceAccount" | "serviceAccountName", _:
+            return fields.get("serviceAccountName") or fields.get("serviceAccount")
+    return fields.get(name)
 
 
 def repository(image: str) -> str:

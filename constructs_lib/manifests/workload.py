@@ -180,7 +180,8 @@ class Workload(Object):
     @property
     def account(self) -> str:
         """The name of the ServiceAccount of its pods."""
-        return self.pod.get("serviceAccountName") or "default"
+        pod = self.pod
+        return pod.get("serviceAccountName") or pod.get("serviceAccount") or "default"
 
     def reloads(self, kind: str, name: str, objects: Objects | None = None) -> bool:
         """Whether Reloader restarts it when a Secret or ConfigMap changes.

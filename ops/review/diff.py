@@ -12,6 +12,7 @@ from constructs_lib.errors import one_line
 from constructs_lib.manifests.facts import STACK_GROUP
 from constructs_lib.manifests.network import ALB
 from constructs_lib.manifests.objects import GROUPS, POD_TEMPLATES, Key, Object, Objects
+from constructs_lib.manifests.references import stored
 from constructs_lib.manifests.workload import Workload
 from constructs_lib.model.quantity import amount, seconds
 from ops.review.model import listed
@@ -262,7 +263,7 @@ def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Difference]:
     new = _empty(before) if after is ABSENT else after
     if isinstance(old, dict) and isinstance(new, dict):
         for name in {**old, **new}:
-            yield from compare(old.get(name), new.get(name), (*path, str(name)))
+            yield from compare(stored(old, name), stored(new, name), (*path, str(name)))
     elif isinstance(old, list) and isinstance(new, list):
         yield from _compare_lists(old, new, Difference(path, before, after))
     elif _as_stored(before, path) != _as_stored(after, path):
