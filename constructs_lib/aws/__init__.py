@@ -79,12 +79,8 @@ class SecureStrings(Construct):
                 "shorten it",
                 where=_HANDLER,
             )
-        log = logs.LogGroup(
-            self,
-            "log",
-            retention=logs.RetentionDays.ONE_MONTH,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        month, destroy = logs.RetentionDays.ONE_MONTH, RemovalPolicy.DESTROY
+        log = logs.LogGroup(self, "log", retention=month, removal_policy=destroy)
         return lambda_.Function(
             self,
             "function",
@@ -98,18 +94,13 @@ class SecureStrings(Construct):
         )
 
     def _role(self, parameters: list[str], key_arn: str | None, log: logs.LogGroup) -> iam.Role:
+        create = ("ssm:AddTagsToResource", "ssm:GetParameterHistory", "ssm:PutParameter")
         statements = [
-            iam.PolicyStatement(
-                actions=["ssm:AddTagsToResource", "ssm:GetParameterHistory", "ssm:PutParameter"],
-                resources=parameters,
-            ),
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[log.log_group_arn],
-            ),
+            _allow(parameters, *create),
+            _allow([log.log_group_arn], "logs:CreateLogStream", "logs:PutLogEvents"),
         ]
         if key_arn:
-            statements.append(iam.PolicyStatement(actions=["kms:Encrypt"], resources=[key_arn]))
+            statements.append(_allow([key_arn], "kms:Encrypt"))
         return iam.Role(
             self,
             "role",
@@ -146,20 +137,15 @@ class ExternalSecretsRole(Construct):
             oidc_provider_arn: IAM OIDC provider of the cluster, for IRSA. Default: Pod Identity.
         """
         super().__init__(scope, construct_id)
-        statements = [
-            iam.PolicyStatement(
-                actions=["ssm:GetParameter"],
-                resources=_arns(self, (parameter.path for parameter in parameters)),
-            )
-        ]
+        arns = _arns(self, (parameter.path for parameter in parameters))
+        statements = [_allow(arns, "ssm:GetParameter")]
         if key_arn:
-            statements.append(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key_arn]))
-        principal = _irsa(oidc_provider_arn) if oidc_provider_arn else _pod_identity()
+            statements.append(_allow([key_arn], "kms:Decrypt"))
         self.role = iam.Role(
             self,
             "role",
             description="Reads the SSM parameters of Gnosis Analytics, for External Secrets",
-            assumed_by=principal,
+            assumed_by=_service_account(oidc_provider_arn),
             inline_policies={"read": iam.PolicyDocument(statements=statements)},
         )
         if cluster_name and not oidc_provider_arn:
@@ -173,31 +159,23 @@ class ExternalSecretsRole(Construct):
             )
 
 
-def _pod_identity() -> iam.IPrincipal:
-    return iam.SessionTagsPrincipal(
-        iam.ServicePrincipal(
-            "pods.eks.amazonaws.com",
-            conditions={
-                "StringEquals": {
-                    "aws:RequestTag/kubernetes-namespace": NAMESPACE,
-                    "aws:RequestTag/kubernetes-service-account": SERVICE_ACCOUNT,
-                }
-            },
-        )
-    )
+def _service_account(oidc_provider_arn: str | None) -> iam.IPrincipal:
+    """The operator's service account, through IRSA or EKS Pod Identity."""
+    if oidc_provider_arn:
+        issuer = oidc_provider_arn.partition(":oidc-provider/")[2]
+        subject = f"system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}"
+        token = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subject}
+        return iam.WebIdentityPrincipal(oidc_provider_arn, {"StringEquals": token})
+    tags = {
+        "aws:RequestTag/kubernetes-namespace": NAMESPACE,
+        "aws:RequestTag/kubernetes-service-account": SERVICE_ACCOUNT,
+    }
+    pods = iam.ServicePrincipal("pods.eks.amazonaws.com", conditions={"StringEquals": tags})
+    return iam.SessionTagsPrincipal(pods)
 
 
-def _irsa(provider_arn: str) -> iam.IPrincipal:
-    issuer = provider_arn.partition(":oidc-provider/")[2]
-    return iam.WebIdentityPrincipal(
-        provider_arn,
-        {
-            "StringEquals": {
-                f"{issuer}:aud": "sts.amazonaws.com",
-                f"{issuer}:sub": f"system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}",
-            }
-        },
-    )
+def _allow(resources: list[str], *actions: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(actions), resources=resources)
 
 
 def _arns(scope: Construct, paths: Iterable[str]) -> list[str]:
