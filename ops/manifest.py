@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import requests
 import typer
@@ -85,9 +85,10 @@ def refresh(
         results = list(_in_every_pod(Cluster(context), api, port, key))
     else:
         results = [_in_one_pod(key)]
+    failed = [result for result in results if isinstance(result, OpsError)]
     for result in results:
-        report = terminal.show if result.succeeded else terminal.fail
-        report(result.message.replace(key.text, "***"))  # a response may repeat it
+        report = terminal.fail if result in failed else terminal.show
+        report(str(result).replace(key.text, "***"))  # a response may repeat it
     if not cluster:
         (container,) = api.containers
         variables = {variable["name"]: variable.get("value") for variable in container["env"]}
@@ -95,28 +96,20 @@ def refresh(
             f"Queried one pod. Each pod fetches the manifest every {variables[_INTERVAL]} s; "
             "--cluster refreshes all of them now."
         )
-    return Status.DONE if all(result.succeeded for result in results) else Status.FAILED
+    return Status.FAILED if failed else Status.DONE
 
 
-class RefreshResult(NamedTuple):
-    """The result of a refresh, by a pod or through the load balancer."""
-
-    message: str
-    succeeded: bool = False
-    """Whether the pod has the newest manifest."""
-
-    @classmethod
-    def of(cls, who: str, status: int, body: str) -> RefreshResult:
-        """Read a response. A pod returns 200 even if it does not have the newest manifest."""
-        content = json_object(body) or {}
-        detail, models = content.get("detail") or "", content.get("models", "?")
-        if status != 200:
-            hint = _STATUS_HELP.get(status, "check its log")
-            return cls(f"{who}: status {status}: {f'{detail}; ' if detail else ''}{hint}")
-        if content.get("status") in ("reloaded", "unchanged"):
-            return cls(f"{who}: {content['status']}, {models} models", succeeded=True)
-        reason = detail or "no reason given"
-        return cls(f"{who}: not refreshed, still {models} models: {reason}")
+def _result(who: str, status: int, body: str) -> str | OpsError:
+    """Read a response. A pod returns 200 even if it does not have the newest manifest."""
+    content = json_object(body) or {}
+    detail, models = content.get("detail") or "", content.get("models", "?")
+    if status != 200:
+        hint = _STATUS_HELP.get(status, "check its log")
+        return OpsError(f"{who}: status {status}: {f'{detail}; ' if detail else ''}{hint}")
+    if content.get("status") in ("reloaded", "unchanged"):
+        return f"{who}: {content['status']}, {models} models"
+    reason = detail or "no reason given"
+    return OpsError(f"{who}: not refreshed, still {models} models: {reason}")
 
 
 def _api() -> tuple[Workload, int]:
@@ -157,7 +150,7 @@ def _key_from_ssm() -> SecretValue:
     )
 
 
-def _in_one_pod(key: SecretValue) -> RefreshResult:
+def _in_one_pod(key: SecretValue) -> str | OpsError:
     try:
         with terminal.waiting(f"Querying {ADDRESS} ..."):
             answer = requests.post(
@@ -168,16 +161,16 @@ def _in_one_pod(key: SecretValue) -> RefreshResult:
             )
     except requests.Timeout:
         problem = f"no answer within {_SECONDS} s; check the network, or try --cluster"
-        return RefreshResult(f"{ADDRESS}: {problem}")
+        return OpsError(f"{ADDRESS}: {problem}")
     except requests.RequestException as error:
         reason = getattr(error.args[0], "reason", error) if error.args else error
-        return RefreshResult(f"{ADDRESS}: cannot be reached: {reason}")
-    return RefreshResult.of(ADDRESS, answer.status_code, answer.text)
+        return OpsError(f"{ADDRESS}: cannot be reached: {reason}")
+    return _result(ADDRESS, answer.status_code, answer.text)
 
 
 def _in_every_pod(
     cluster: Cluster, api: Workload, port: int, key: SecretValue
-) -> Iterator[RefreshResult]:
+) -> Iterator[str | OpsError]:
     cluster.require(api.namespace)
     pods = cluster.pods(api.namespace, api.selector)
     if not pods:
@@ -192,8 +185,8 @@ def _in_every_pod(
                     http.request("POST", PATH, headers={_HEADER: key.text})
                     answer = http.getresponse()
                     body = answer.read().decode("utf-8", "replace")
-                    yield RefreshResult.of(pod, answer.status, body)
+                    yield _result(pod, answer.status, body)
             except TimeoutError:
-                yield RefreshResult(f"{pod}: no answer within {_SECONDS} s; check its log")
+                yield OpsError(f"{pod}: no answer within {_SECONDS} s; check its log")
             except (ClusterError, HTTPException, OSError) as error:
-                yield RefreshResult(f"{pod}: the request failed: {error}")
+                yield OpsError(f"{pod}: the request failed: {error}")

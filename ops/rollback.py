@@ -108,10 +108,9 @@ def rollback(
     pin.require_committed(service)
     if to:
         build = _matching(service, pinned, earlier, to)
-    elif terminal.is_interactive():
-        build = earlier[terminal.choose("Roll back to which build", len(earlier)) - 1]
     else:
-        raise OpsError("the terminal is not interactive; nothing was changed. Pass --to COMMIT")
+        terminal.require_interactive("Pass --to COMMIT")
+        build = earlier[terminal.choose("Roll back to which build", len(earlier)) - 1]
     _describe_change(service, pinned, build)
     pin.pin_and_report(service, build.commit, build.pin.digest, verify=verify)
 

@@ -107,10 +107,15 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask for confirmation unless `yes`. Raises CanceledError if the user declines."""
     if yes:
         return
-    if not is_interactive():
-        raise OpsError("the terminal is not interactive; nothing was changed. Pass --yes")
+    require_interactive("Pass --yes")
     if not ask_yes_or_no(question):
         raise CanceledError("Nothing was changed.", Status.FAILED)
+
+
+def require_interactive(remedy: str) -> None:
+    """Raise OpsError if there is no one to ask."""
+    if not is_interactive():
+        raise OpsError(f"the terminal is not interactive; nothing was changed. {remedy}")
 
 
 def choose(question: str, count: int) -> int:

@@ -75,13 +75,11 @@ def render(files: ChartFiles, platform: AnalyticsPlatform) -> str:
 
 
 def _services(inventory: Inventory) -> str:
-    return table(
-        ("Service", "Description", "Workloads"),
-        (
-            (f"[{chart.name}]({chart.path})", chart.description, "<br>".join(_summed(workloads)))
-            for chart, workloads in inventory.workloads.items()
-        ),
+    rows = (
+        (f"[{chart.name}]({chart.path})", chart.description, "<br>".join(_summed(workloads)))
+        for chart, workloads in inventory.workloads.items()
     )
+    return table(("Service", "Description", "Workloads"), rows)
 
 
 def _summed(workloads: Sequence[Workload]) -> list[str]:
@@ -107,29 +105,19 @@ def _parameters(inventory: Inventory, platform: AnalyticsPlatform) -> str:
         for parameter in pending.parameters:
             secrets[parameter.path]["once they are rendered:"].append(pending.name)
     descriptions = {parameter.path: parameter.description for parameter in Parameters}
-    return table(
-        ("Parameter", "Description", "Read into"),
-        (
-            (
-                f"`{path}`",
-                descriptions.get(path, ""),
-                "<br>".join(
-                    f"{how} {', '.join(dict.fromkeys(to))}" for how, to in secrets[path].items()
-                ),
-            )
-            for path in platform.parameters
-        ),
-    )
+    rows = []
+    for path in platform.parameters:
+        read = (f"{how} {', '.join(dict.fromkeys(to))}" for how, to in secrets[path].items())
+        rows.append((f"`{path}`", descriptions.get(path, ""), "<br>".join(read)))
+    return table(("Parameter", "Description", "Read into"), rows)
 
 
 def _jobs(inventory: Inventory) -> str:
-    return table(
-        ("Job", "Starts (UTC)", "Schedule"),
-        (
-            (job.name, words(job.spec["schedule"]), f"`{job.spec['schedule']}`")
-            for _, job in inventory.of("CronJob")
-        ),
+    rows = (
+        (job.name, words(job.spec["schedule"]), f"`{job.spec['schedule']}`")
+        for _, job in inventory.of("CronJob")
     )
+    return table(("Job", "Starts (UTC)", "Schedule"), rows)
 
 
 def _images(inventory: Inventory) -> str:
@@ -163,14 +151,12 @@ def _build(image: str) -> str:
 
 
 def _hosts(inventory: Inventory) -> str:
-    return table(
-        ("Host", "Reachable from", "Service"),
-        (
-            (f"`{spelled(host)}`", network.audience(ingress), f"[{chart.name}]({chart.path})")
-            for chart, ingress in inventory.of("Ingress")
-            for host in network.hosts(ingress)
-        ),
+    rows = (
+        (f"`{spelled(host)}`", network.audience(ingress), f"[{chart.name}]({chart.path})")
+        for chart, ingress in inventory.of("Ingress")
+        for host in network.hosts(ingress)
     )
+    return table(("Host", "Reachable from", "Service"), rows)
 
 
 def _open_items(inventory: Inventory, platform: AnalyticsPlatform) -> str:

@@ -176,11 +176,8 @@ def import_from(cluster: Cluster, *, yes: bool) -> dict[Parameters, ImportOutcom
     """Import confirmed values one by one, after checking that all parameters can be written."""
     found = _candidates(cluster)
     subjects = {parameter: look_up(parameter.path) for parameter, values in found.items() if values}
-    if subjects and not yes and not terminal.is_interactive():
-        raise OpsError(
-            "the terminal is not interactive; nothing was changed. Pass --yes to import the values "
-            "that SSM does not have yet"
-        )
+    if subjects and not yes:
+        terminal.require_interactive("Pass --yes to import the values that SSM does not have yet")
     outcomes = dict.fromkeys(found, ImportOutcome.ABSENT)
     try:
         for parameter, subject in subjects.items():
