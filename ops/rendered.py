@@ -10,7 +10,7 @@ from pathlib import Path
 
 from charts.dist import FOLDER, OUTPUT
 from charts.output import PENDING, read, read_pending
-from constructs_lib.manifests.objects import Object, Objects
+from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Pending
 from ops.errors import OpsError
 from ops.review.load import read_all
@@ -34,11 +34,11 @@ def objects() -> Objects:
     return Objects(item for path, text in files().items() for item in parse(path, text))
 
 
-def parse(path: str, text: str) -> tuple[Object, ...]:
+def parse(path: str, text: str) -> Objects:
     """Return the objects of a file in dist/. Raises OpsError for an invalid manifest."""
     try:
         of_file = Revision(name="the working tree", files={f"dist/{path}": text})
-        return read_all(of_file).every
+        return read_all(of_file)
     except ReviewError as error:  # its exit status is that of a review
         raise OpsError(str(error)) from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,22 +119,27 @@ def require_interactive(remedy: str) -> None:
 
 
 def choose(question: str, count: int) -> int:
-    """Prompt for a number from 1 to `count`. Ctrl-C raises typer.Abort."""
+    """Prompt for a number from 1 to `count`."""
 
     def checked(text: str) -> int:
         if not (text.isdecimal() and 1 <= int(text) <= count):
             raise typer.BadParameter(f"enter a number from 1 to {count}, or press Ctrl-C to cancel")
         return int(text)
 
-    with _interruptible():
-        answer: int = typer.prompt(question, value_proc=checked, err=True)
-    return answer
+    return int(_prompt(typer.prompt, question, value_proc=checked))
 
 
 def ask_yes_or_no(question: str) -> bool:
-    """Prompt for yes or no; Enter means no. Ctrl-C raises typer.Abort."""
-    with _interruptible():
-        return typer.confirm(question, err=True)
+    """Prompt for yes or no; Enter means no."""
+    return bool(_prompt(typer.confirm, question))
+
+
+def _prompt(ask: Callable[..., Any], question: str, **options: Any) -> Any:
+    """Ask on standard error. Ctrl-C raises typer.Abort, also where Click does not catch it."""
+    try:
+        return ask(question, err=True, **options)
+    except KeyboardInterrupt as error:  # between two prompts
+        raise typer.Abort from error
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,17 +194,14 @@ def _typed(prompt: str, option: str, *, twice: bool) -> str:
 
     again = "Repeat for confirmation" if twice else False
     try:
-        with _interruptible():
-            answer: str = typer.prompt(
-                prompt, hide_input=True, confirmation_prompt=again, value_proc=checked, err=True
-            )
+        options = {"hide_input": True, "confirmation_prompt": again, "value_proc": checked}
+        return str(_prompt(typer.prompt, prompt, **options))
     except UnicodeDecodeError as error:
         info("")  # the prompt did not end its line
         require_complete(error.object)  # the cut may be inside a character
         raise OpsError(
             f"the value is not UTF-8 text; check the locale, or pass it with {option} PATH"
         ) from None
-    return answer
 
 
 def _content(file: Path, option: str) -> str:
@@ -214,15 +216,6 @@ def _content(file: Path, option: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise OpsError(f"{source} cannot be read: {reason}") from None
     return text
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise typer.Abort for Ctrl-C between two prompts, where Click does not catch it."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise typer.Abort from error
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -15,8 +15,6 @@ from ops.errors import OpsError
 
 if TYPE_CHECKING:
     from catalogue.open_items import OpenItem
-
-T = TypeVar("T")
 
 
 class Outcome(StrEnum):
@@ -59,13 +57,6 @@ class CheckResult:
 def passed_if(condition: object, detail: str, problem: str) -> CheckResult:
     """Return a pass with `detail`, or a failure with `problem`."""
     return Outcome.PASSED(detail) if condition else Outcome.FAILED(problem)
-
-
-def required(read: T | OpsError) -> T:
-    """Return what was read. Raises the reason if it could not be read."""
-    if isinstance(read, OpsError):
-        raise read
-    return read
 
 
 Check = Callable[..., CheckResult | Iterable[CheckResult]]

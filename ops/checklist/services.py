@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 from catalogue.parameters import Parameters
 from catalogue.platform import AnalyticsPlatform
-from constructs_lib.manifests.objects import Objects, at
+from constructs_lib.manifests.objects import Object, Objects, at
 from constructs_lib.manifests.references import repository
 from constructs_lib.manifests.workload import Update, Workload, pods_in_words, workloads
 from constructs_lib.model import Pin
@@ -17,7 +18,7 @@ from constructs_lib.model.waivers import left
 from constructs_lib.rules import availability
 from constructs_lib.rules.model import Rendered, Rule, Violation
 from ops.aws import MISSING, Version
-from ops.checklist.results import Check, CheckResult, Outcome, failed_each, passed_if, required
+from ops.checklist.results import Check, CheckResult, Outcome, failed_each, passed_if
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.rendered import parse
@@ -38,13 +39,20 @@ class CheckedService:
     """Its file below dist/."""
     pins: Mapping[str, Pin]
     """The pin of each image of its pods in our registry: `ghcr.io/gnosischain/nebula`."""
-    objects: Objects | OpsError
-    """The objects of its file in dist/, or why the file cannot be read."""
+    text: str | None
+    """Its file in dist/; None if it is missing."""
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The objects of its file. Raises OpsError if it cannot be read."""
+        if self.text is None:
+            raise OpsError(f"dist/{self.path} is missing")
+        return parse(self.path, self.text)
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
         """Its objects with pods. Raises OpsError if its file cannot be read."""
-        return workloads(required(self.objects))
+        return workloads(self.objects)
 
     @property
     def running(self) -> list[Workload]:
@@ -77,7 +85,7 @@ class Inputs:
     def services(self) -> Iterator[CheckedService]:
         """Every chart that runs pods, without third-party images."""
         for path, text in self.rendered.items():
-            if pods := workloads(Objects(parse(path, text))):
+            if pods := workloads(parse(path, text)):
                 name = path.rpartition("/")[2].removesuffix(".k8s.yaml")
                 images = (repository(image) for pod in pods for image in pod.images)
                 pins = {
@@ -85,13 +93,17 @@ class Inputs:
                     for image in images
                     if image.startswith(f"{self.platform.registry}/")
                 }
-                yield CheckedService(name, pods[0].namespace, path, pins, self._load(path))
+                now = self.files.get(path)
+                yield CheckedService(name, pods[0].namespace, path, pins, now)
 
     @cached_property
     def objects(self) -> Objects:
         """The objects of all files that can be read."""
-        files = map(self._load, self.files)
-        return Objects(item for file in files if isinstance(file, Objects) for item in file)
+        found: list[Object] = []
+        for path, text in self.files.items():
+            with suppress(OpsError):
+                found += parse(path, text)
+        return Objects(found)
 
     def follows(self, rule: Rule, service: CheckedService, detail: str) -> list[CheckResult]:
         """Return a failure for each violation of a rule, or one pass with `detail`."""
@@ -103,14 +115,6 @@ class Inputs:
         file = f"dist/{service.path}"
         in_file = (each for each in found if each.object and each.object.file == file)
         return left(in_file, self.platform.waivers)
-
-    def _load(self, path: str) -> Objects | OpsError:
-        try:
-            return Objects(parse(path, self.files[path]))
-        except KeyError:
-            return OpsError(f"dist/{path} is missing")
-        except OpsError as error:
-            return error
 
 
 @cache
@@ -169,13 +173,13 @@ def _pushed(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
 
 def _manifests(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     """Check that the file in dist/ is what the code renders, and that Argo CD applied it."""
-    path, text = f"dist/{service.path}", inputs.files.get(service.path)
-    if text is None:
+    path = f"dist/{service.path}"
+    if service.text is None:
         yield Outcome.FAILED(f"{path} is missing; run `make synth`")
-    elif text != inputs.rendered[service.path]:
+    elif service.text != inputs.rendered[service.path]:
         yield Outcome.FAILED(f"{path} differs from what the code renders; run `make synth`")
     else:
-        kinds = dict.fromkeys(item.kind for item in required(service.objects))
+        kinds = dict.fromkeys(item.kind for item in service.objects)
         yield Outcome.PASSED(f"{path}: {', '.join(kinds)}")
     if inputs.cluster:
         found = inputs.cluster.get("argoproj.io/v1alpha1", "Application", service.name, "argocd")
@@ -190,7 +194,9 @@ def _manifests(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]
 
 def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult]:
     known = {parameter.path: parameter for parameter in Parameters}
-    secrets, now = service.secrets, required(inputs.stored)
+    secrets = service.secrets
+    if isinstance(inputs.stored, OpsError):
+        raise inputs.stored
     read = [
         path
         for synced in synced_secrets(inputs.objects)
@@ -201,7 +207,7 @@ def _parameters(service: CheckedService, inputs: Inputs) -> Iterator[CheckResult
         if path not in known:
             yield Outcome.FAILED(f"{path} is not in catalogue/parameters.py; run `make synth`")
             continue
-        stored = now.get(path, MISSING)
+        stored = inputs.stored.get(path, MISSING)
         state = state_of(known[path], stored)
         yield passed_if(
             state is State.SET,

@@ -13,7 +13,6 @@ import yaml
 
 from catalogue import images, open_items
 from catalogue.parameters import Parameters
-from constructs_lib.manifests.objects import Objects
 from constructs_lib.model import Pin
 from ops import rendered
 from ops.checklist import services
@@ -191,7 +190,7 @@ def test_a_dockerfile_that_does_not_build_for_arm64_fails(
 def of_images(inputs: Inputs, pins: dict[str, Pin]) -> list[tuple[Outcome, str]]:
     """Return the results for the pinned image, then for its tags."""
     services.check_image.cache_clear()
-    service = CheckedService("cerebro-api", "cerebro", API, pins, Objects(()))
+    service = CheckedService("cerebro-api", "cerebro", API, pins, "")
     of_items = results_of(CHECKS, service, inputs)
     results = [*of_items["Image builds for arm64"][len(pins) :], *of_items["Image is pushed"]]
     return [(result.outcome, result.detail) for result in results]
