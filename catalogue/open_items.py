@@ -17,6 +17,18 @@ EXAMPLE_HOSTS = frozenset({"mcp.analytics.gnosis.io", "dashboard.analytics.gnosi
 _REPOSITORY = frozenset({"license", "code owners"})
 _ROOT = Path(__file__).parents[1]
 _SETTINGS = Path(__file__).with_name("installation.py")
+_EXAMPLES = Installation()
+_DEFAULTS = {
+    "region": f"is the example value, {_EXAMPLES.region}",
+    "account": "is not set: `cdk deploy` uses the account of its credentials",
+    "repository": "is the example value: Argo CD cannot sync",
+    "cluster_name": "is not set: External Secrets' role is not associated with a cluster",
+    "hosted_zone_id": "is not set: create the certificate's DNS records by hand",
+    "alb_subnets": "are not set: the web services' ports are open to any source in the VPC",
+    "vpc_cidrs": "are not set: the internal load balancer's security group admits every address",
+    "ember_data_url": "is not set: click-runner-ember fails",
+}
+"""What follows from a setting that still has its default."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +72,14 @@ def image_item(service: str) -> str:
 
 
 def _settings(platform: AnalyticsPlatform) -> Iterator[OpenItem]:
-    known, examples = platform.installation, Installation()
-    deployed = not any(_certificate(platform.certificate_arn))
-    if known.region == examples.region and not deployed:
-        yield _setting("region", f"is the example value, {known.region}")
-    if known.account is None and not deployed:
-        yield _setting("account", "is not set: `cdk deploy` uses the account of its credentials")
-    if known.repository == examples.repository:
-        yield _setting("repository", "is the example value: Argo CD cannot sync")
-    if known.cluster_name is None and known.oidc_provider_arn is None:
-        problem = "is not set: External Secrets' role is not associated with a cluster"
-        yield _setting("cluster_name", problem)
-    if known.hosted_zone_id is None:
-        problem = "is not set: create the certificate's DNS records by hand"
-        yield _setting("hosted_zone_id", problem)
-    if not known.alb_subnets:
-        problem = "are not set: the web services' ports are open to any source in the VPC"
-        yield _setting("alb_subnets", problem)
-    if not known.vpc_cidrs:
-        problem = "are not set: the internal load balancer's security group admits every address"
-        yield _setting("vpc_cidrs", problem)
-    if known.ember_data_url is None:
-        yield _setting("ember_data_url", "is not set: click-runner-ember fails")
-
-
-def _setting(name: str, consequence: str) -> OpenItem:
-    return OpenItem(name, consequence, f"set `{name}` in `catalogue/installation.py`")
+    known, needless = platform.installation, set()
+    if not any(_certificate(platform.certificate_arn)):  # deployed
+        needless |= {"region", "account"}
+    if known.oidc_provider_arn is not None:
+        needless.add("cluster_name")
+    for name, consequence in _DEFAULTS.items():
+        if name not in needless and getattr(known, name) == getattr(_EXAMPLES, name):
+            yield OpenItem(name, consequence, f"set `{name}` in `catalogue/installation.py`")
 
 
 def _certificate(arn: str | None) -> Iterator[OpenItem]:
