@@ -50,5 +50,4 @@ class Git:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the clone lacks part of the history."""
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
