@@ -35,12 +35,7 @@ class Cluster(Client):
 
     def list(self, kind: str, namespace: str | None = None, selector: str = "") -> list[Manifest]:
         """The objects of a kind that match a label selector, in one namespace or all."""
-        resource = self._resource(kind)
-        path = resource.path(namespace=namespace)
-        stored = self.request("GET", path, query={"labelSelector": selector})
-        # items of a list have no apiVersion and kind
-        named = {"apiVersion": resource.group_version, "kind": kind}
-        return [{**named, **item} for item in stored["items"]]
+        return self.items_of(self._resource(kind), namespace or "", selector)
 
     def _resource(self, kind: str) -> Resource:
         if not any(name == kind for _, name in self.resources.preferred):

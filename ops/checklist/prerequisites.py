@@ -208,8 +208,7 @@ def _points_to(host: str, balancers: list[str]) -> CheckResult:
 
 @lru_cache(maxsize=len(_KINDS))
 def _workloads(cluster: Cluster, kind: str) -> tuple[Workload, ...]:
-    served = {"apiVersion": "apps/v1", "kind": kind}  # which the items of a list lack
-    return workloads(Objects.of({**item, **served} for item in cluster.items("apps/v1", kind)))
+    return workloads(Objects.of(cluster.items("apps/v1", kind)))
 
 
 def _reference(workload: Workload, name: str) -> str | None:

@@ -43,11 +43,7 @@ class Cluster(Client):
     ) -> list[Manifest]:
         """Return the objects of a kind, by default of all namespaces and with any labels."""
         resource = self.resources.get(api_version, kind)
-        if not resource:
-            return []
-        query = {"labelSelector": selector} if selector else None
-        found = self.request("GET", resource.path(namespace=namespace), query=query)
-        return found.get("items") or []
+        return self.items_of(resource, namespace, selector) if resource else []
 
     def require(self, *namespaces: str) -> None:
         """Raise ClusterError if a namespace is missing: it is probably the wrong cluster."""

@@ -135,6 +135,15 @@ class Client:
                 raise
             return None
 
+    def items_of(
+        self, resource: Resource, namespace: str = "", selector: str = ""
+    ) -> list[Manifest]:
+        """Return the objects of a resource, with the apiVersion and kind that lists omit."""
+        query = {"labelSelector": selector} if selector else None
+        found = self.request("GET", resource.path(namespace=namespace), query=query)
+        served = {"apiVersion": resource.group_version, "kind": resource.kind}
+        return [{**served, **item} for item in found.get("items") or ()]
+
     def resource(self, api_version: str, kind: str) -> Resource:
         """Return the resource of a kind, if necessary in the server's preferred version.
 
