@@ -132,11 +132,11 @@ class Effect:
     """The kinds of objects that it is called with; empty if it compares all of them together."""
     risk: Risk
     """The class of its findings that state none."""
-    states: tuple[State, ...]
-    """The states of the objects of these kinds."""
     find: Callable[..., Findings]
     source: str = ""
     """Another kind: if an object of it changes, all objects of `kinds` may be affected."""
+    states: tuple[State, ...] = ("changed",)
+    """The states of the objects of these kinds."""
 
     def __call__(self, subject: Any, *context: Any) -> Findings:
         """Complete the findings about a subject; one that it cannot read is unknown."""
@@ -170,7 +170,7 @@ def effect(
     """
 
     def make(find: Callable[..., Findings]) -> Effect:
-        return Effect(*id_and_reason(find), kinds, Risk(risk), states, find)
+        return Effect(*id_and_reason(find), kinds, Risk(risk), find, states=states)
 
     return make
 

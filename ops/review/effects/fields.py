@@ -147,15 +147,7 @@ def _brief(change: Change, path: Path) -> str:
 
 
 FACTS = tuple(
-    Effect(
-        fact.id,
-        fact.reason,
-        fact.kinds,
-        Risk(fact.risk),
-        ("changed",),
-        _changes_of(fact),
-        fact.source,
-    )
+    Effect(fact.id, fact.reason, fact.kinds, Risk(fact.risk), _changes_of(fact), fact.source)
     for fact in declared(Fact, lifecycle, load_balancer, placement, replicas, argocd, secrets)
 )
 """An effect for each fact, which reports how it changes."""
