@@ -58,19 +58,23 @@ def _violations_changed(comparison: Comparison) -> Findings:
             text = f"effect unknown: rule {crash.rule} cannot read it ({crash.cause})"
             key = crash.item or PLATFORM
             yield Finding(HIGH, text, risk=Risk.UNKNOWN, key=key, rule=crash.rule)
-    for place, violation in now.items():
-        if place not in was:
-            yield _finding(comparison, violation, fixed=False)
-    for place, violation in was.items():
-        item = violation.object
-        unread = item and (violation.check, item.key) in crashes
-        if place not in now and item and not unread and comparison.after.get(item.key):
-            yield _finding(comparison, violation, fixed=True)
+    for (key, text), violation in now.items():
+        if (key, text) not in was:
+            explains = _explained(comparison.change_of(key), violation)
+            risk = Risk(violation.rule.risk)
+            yield Finding(HIGH, text, explains, risk, key, rule=violation.check)
+    for (key, text), violation in was.items():
+        is_read = comparison.after.get(key) and (violation.check, key) not in crashes
+        if (key, text) not in now and is_read:
+            explains = _explained(comparison.change_of(key), violation)
+            risk = Risk(violation.rule.risk)
+            risk = Risk.UPDATE if risk is Risk.DELETE else risk  # nothing is deleted
+            yield Finding(LOW, f"fixed: {text}", explains, risk, key, rule=violation.check)
 
 
 def _violations(
     comparison: Comparison, objects: Objects
-) -> tuple[dict[tuple[Key | None, str], Violation], dict[tuple[str, Key | None], RuleError]]:
+) -> tuple[dict[tuple[Key, str], Violation], dict[tuple[str, Key | None], RuleError]]:
     """Violations by object and text, and crashes by rule and object."""
     rendered = Rendered(Objects(of_cluster(objects)))
     on_both_sides = comparison.before.objects.keys() & comparison.after.objects.keys()
@@ -80,21 +84,10 @@ def _violations(
         if comparison.stored and rule is unsynced_release:
             continue  # the fingerprint is that of the rendered job, without the server's defaults
         for violation in rule.violations(rendered, crashes):
-            key = violation.object.key if violation.object else None
-            if not rule.reviewed_by_field or (key and key not in on_both_sides):
+            key = violation.object.key if violation.object else PLATFORM
+            if not rule.reviewed_by_field or (violation.object and key not in on_both_sides):
                 violations[key, violation.text] = violation
     return violations, {(crash.rule, crash.item): crash for crash in crashes}
-
-
-def _finding(comparison: Comparison, violation: Violation, *, fixed: bool) -> Finding:
-    key = violation.object.key if violation.object else PLATFORM
-    risk = Risk(violation.rule.risk)
-    if fixed and risk is Risk.DELETE:
-        risk = Risk.UPDATE  # nothing is deleted
-    text = f"fixed: {violation.text}" if fixed else violation.text
-    severity = LOW if fixed else HIGH
-    explains = _explained(comparison.change_of(key), violation)
-    return Finding(severity, text, explains, risk, key, rule=violation.check)
 
 
 def _explained(change: Change, violation: Violation) -> tuple[Difference, ...]:
