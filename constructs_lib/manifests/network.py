@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from constructs_lib.manifests.facts import Reading, Readings, fact
 from constructs_lib.manifests.objects import Key, Object, Objects, at, once_per_objects
 from constructs_lib.manifests.workload import Workload, behind, selected
 from constructs_lib.model import Manifest
@@ -282,3 +283,14 @@ def served_pods(objects: Objects) -> frozenset[Key]:
     """The workloads that are backends of a Service."""
     services = objects.of_kinds("Service")
     return frozenset(workload.key for service in services for workload in behind(objects, service))
+
+
+@fact("Service", risk="downtime")
+def pods_of_a_service(service: Object, objects: Objects) -> Readings:
+    """The selector of a Service decides which pods get its requests."""
+    names = [workload.name for workload in behind(objects, service)]
+    labels = [f"{name}={value}" for name, value in (service.spec.get("selector") or {}).items()]
+    # controllers can create pods that no workload declares
+    pods = f"the pods of {', '.join(names)}" if names else f"pods with {', '.join(labels)}"
+    says = "sends its requests to {}" if labels else "sends to no pods, as it has no selector"
+    yield Reading(says, pods if labels else "", None, "high")

@@ -10,7 +10,15 @@ from itertools import chain, pairwise
 from pathlib import Path as File
 from typing import Any
 
-from constructs_lib.manifests import argocd, lifecycle, load_balancer, placement, replicas, secrets
+from constructs_lib.manifests import (
+    argocd,
+    lifecycle,
+    load_balancer,
+    network,
+    placement,
+    replicas,
+    secrets,
+)
 from constructs_lib.manifests.facts import (
     STACK_GROUP,
     Fact,
@@ -148,7 +156,9 @@ def _brief(change: Change, path: Path) -> str:
 
 FACTS = tuple(
     Effect(fact.id, fact.reason, fact.kinds, Risk(fact.risk), _changes_of(fact), fact.source)
-    for fact in declared(Fact, lifecycle, load_balancer, placement, replicas, argocd, secrets)
+    for fact in declared(
+        Fact, lifecycle, load_balancer, network, placement, replicas, argocd, secrets
+    )
 )
 """An effect for each fact, which reports how it changes."""
 _FACTS = {effect.id for effect in FACTS} | {rule.name for rule in RULES}
