@@ -113,7 +113,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def require_interactive(remedy: str) -> None:
-    """Raise OpsError if there is not a one to ask."""
+    """Raise OpsError if nobody can be asked."""
     if not is_interactive():
         raise OpsError(f"the terminal is not interactive; nothing was changed. {remedy}")
 
