@@ -68,7 +68,9 @@ _OBJECTS: list[Manifest] = yaml.safe_load(
 - apiVersion: batch/v1
   kind: CronJob
   metadata: {name: nightly}
-  spec: {schedule: "@daily", jobTemplate: {spec: {template: *template}}}
+  spec:
+    schedule: "@daily"
+    jobTemplate: {spec: {template: {<<: *template, spec: {<<: *pod, restartPolicy: Never}}}}
 - {apiVersion: v1, kind: Pod, metadata: {name: bare}, spec: *pod}
 - apiVersion: v1
   kind: Service
