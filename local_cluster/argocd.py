@@ -51,6 +51,7 @@ class GitRepository:
         target.write_text(text)
 
     def remove(self, path: str) -> None:
+        """Remove a committed file or directory."""
         self._git("rm", "-r", "--quiet", path)
 
     def commit(self, message: str) -> None:
@@ -205,6 +206,7 @@ class ArgoCd:
     cluster: Cluster
 
     def applications(self) -> dict[str, Application]:
+        """All Applications by name."""
         stored = map(Application.of, self.cluster.list("Application", NAMESPACE))
         return {application.name: application for application in stored}
 

@@ -122,6 +122,8 @@ class ControlPlane:
         eventually("Applications Synced and Healthy", synced, within)
 
     def wait_for_secrets(self) -> None:
+        """Wait until every ExternalSecret is SecretSynced."""
+
         def synced() -> bool:
             stored = Objects.of(self.cluster.list("ExternalSecret")).every
             states = [(item, SyncState.of(item.manifest)) for item in stored]

@@ -82,6 +82,7 @@ def _step(line: str) -> None:
 
 
 def _print_instructions(control_plane: ControlPlane, page: str, seconds: float) -> None:
+    """Print how to access the cluster."""
     folder = control_plane.processes.folder
     kubeconfig = str(control_plane.cluster.kubeconfig)
     variables = {"KUBECONFIG": kubeconfig, **control_plane.processes.aws_variables}

@@ -29,6 +29,7 @@ class Cluster(Client):
         self.kubeconfig = kubeconfig
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """The object, or None if it does not exist."""
         resource = self._resource(kind)
         assert namespace or not resource.namespaced, f"{kind} {name} needs a namespace"
         return self.read(resource.path(name, namespace))

@@ -80,6 +80,7 @@ class Process:
             os.killpg(self._running.pid, number)
 
     def wait(self) -> int:
+        """The exit status."""
         return self._running.wait()
 
     def kill(self) -> None:
@@ -94,6 +95,7 @@ class Process:
         self.wait_until_ready()
 
     def tail(self, lines: int = 15) -> str:
+        """The last lines of the log."""
         written = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(line[:_LOG_WIDTH] for line in written.splitlines()[-lines:])
 
@@ -170,6 +172,7 @@ class Processes(dict[str, Process]):
         }
 
     def wait_until_ready(self) -> None:
+        """Wait until every process is ready."""
         for process in self.values():
             process.wait_until_ready()
 

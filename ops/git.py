@@ -50,4 +50,5 @@ class Git:
 
     @property
     def is_shallow(self) -> bool:
+        """Whether the clone lacks part of the history."""
         return self.ask("rev-parse", "--is-shallow-repository") == "true"

@@ -194,6 +194,7 @@ def _scheduled() -> list[ScheduledJob]:
 
 
 def _with_last_runs(cluster: Cluster) -> list[ScheduledJob]:
+    """Return every scheduled job with its state in the cluster."""
     listed = _scheduled()
     namespaces = sorted({job.namespace for job in listed})
     cluster.require(*namespaces)

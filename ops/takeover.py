@@ -196,6 +196,7 @@ class Takeover:
         return self.cluster.read(self._resource(item).path(item.name, item.namespace))
 
     def live_among(self, items: Iterable[Declared]) -> list[Declared]:
+        """Return those of the objects that are in the cluster."""
         return [Declared.of(found) for found in in_parallel(self.live, items) if found]
 
     def restore(self, item: Declared) -> None:

@@ -75,6 +75,7 @@ def checklist(
 
 
 def _stored(*, aws: bool) -> Mapping[str, Version] | OpsError:
+    """Return the parameters in SSM, or why they are unknown."""
     try:
         wanted = (parameter.path for parameter in Parameters)
         return read(wanted) if aws else OpsError("pass --aws")

@@ -99,6 +99,7 @@ class Report:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst of all outcomes."""
         every = [Outcome.OPEN(item.name) for item in self.open_items]
         for checks in (*self.services.values(), self.prerequisites):
             every += [result for results in checks.values() for result in results]

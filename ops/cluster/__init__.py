@@ -104,6 +104,7 @@ class Cluster(Client):
         ]
 
     def _merge(self, kind: tuple[str, str], namespace: str, name: str, change: Manifest) -> None:
+        """Apply a JSON merge patch."""
         options = {"query": {"fieldManager": FIELD_MANAGER}, "content_type": MERGE_PATCH}
         self.request("PATCH", self.resource(*kind).path(name, namespace), body=change, **options)
 
@@ -186,4 +187,5 @@ def conditions(manifest: Manifest) -> dict[str, Manifest]:
 
 
 def is_ready(manifest: Manifest) -> bool:
+    """Whether the condition Ready of an object is true."""
     return bool(conditions(manifest).get("Ready", {}).get("status") == "True")

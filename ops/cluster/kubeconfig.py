@@ -67,6 +67,7 @@ def connect(context: str | None, file: str | None = None) -> tuple[str, Any]:
 
 
 def _name_and_cluster(file: str, context: str | None) -> tuple[str, str]:
+    """Return the names of a context and of its cluster."""
     read: Any = list_kube_config_contexts
     try:
         contexts, current = read(config_file=file)

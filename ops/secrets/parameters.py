@@ -74,6 +74,7 @@ class Readers:
 
 @once_per_objects
 def synced_secrets(objects: Objects) -> tuple[SyncedSecret, ...]:
+    """Return the ExternalSecrets among these objects."""
     return tuple(SyncedSecret.of(item) for item in objects.of_kinds("ExternalSecret"))
 
 
