@@ -70,8 +70,8 @@ def short_progress_deadline(workload: Workload, _: Rendered) -> Problems:
         yield "the API server refuses minReadySeconds that are not below progressDeadlineSeconds"
     for container in workload.containers:
         if "startupProbe" in container.probes and (waits := container.may_start_for) >= deadline:
-            text = f"{container} may take {waits} s to start, but the Deployment fails after "
-            yield f"{text}{deadline} s", container, "progressDeadlineSeconds"
+            text = f"{container} may take {waits} s to start, but the Deployment fails after"
+            yield f"{text} {deadline} s", container, "progressDeadlineSeconds"
 
 
 @rule(

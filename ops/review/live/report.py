@@ -66,9 +66,10 @@ def _revisions(
     for key, name in state.leaving.items():
         file = _file_of(state.applications[name], files)
         before[file].append(normalized(state.stored[key]))
-    for key, item in state.outside.items():
+    read = ((key, item) for key, item in state.outside.items() if key[:2] in READ_KINDS)
+    for key, item in read:
         manifest = normalized(item)
-        if (key.group, key.kind) in READ_KINDS and not any(unreadable(manifest)):
+        if not any(unreadable(manifest)):
             for side in (before, after):
                 side[f"outside-dist/{key.namespace}.yaml"].append(manifest)
     name = f"the cluster of context {context}"
