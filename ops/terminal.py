@@ -113,7 +113,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def require_interactive(remedy: str) -> None:
-    """Raise OpsError if nobody can be asked."""
+    """Raise OpsError if the terminal is not interactive."""
     if not is_interactive():
         raise OpsError(f"the terminal is not interactive; nothing was changed. {remedy}")
 
